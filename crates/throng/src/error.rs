@@ -1,0 +1,87 @@
+//! What went wrong on our side. A process that fails is a result, not an error; see [`Outcome`].
+//!
+//! [`Outcome`]: crate::Outcome
+
+use std::fmt;
+use std::io;
+
+/// An operation of ours failed: what we were doing, and what the system said.
+///
+/// Displayed as one line, for example
+/// `cannot start "cc": chdir to /x: No such file or directory (os error 2)`.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    doing: String,
+    source: Option<io::Error>,
+}
+
+/// The kinds of [`Error`] that a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The program does not exist, or is nowhere in `PATH`.
+    NotFound,
+    /// The program is a directory, or lacks the permission to be executed.
+    NotExecutable,
+    /// The system does not know how to run this file (`ENOEXEC`).
+    BadFormat,
+    /// The working directory is missing or cannot be entered.
+    BadDirectory,
+    /// The arguments and the environment together are larger than the system takes.
+    ArgumentsTooLong,
+    /// A program, argument, variable or directory contains a NUL byte.
+    Nul,
+    /// What the process was to read as its stdin cannot be opened or made.
+    Stdin,
+    /// Descriptors, processes or memory ran out, and waiting for some did not help.
+    Exhausted,
+    /// The command was never started, or its outcome never came: the [`Throng`] was cancelled
+    /// or dropped first.
+    ///
+    /// [`Throng`]: crate::Throng
+    Cancelled,
+    /// A mechanism or a setting that this system does not offer was asked for by name.
+    Unsupported,
+    /// A captured stream could not be read.
+    Read,
+    /// The output callback panicked.
+    Callback,
+    /// Any other refusal by the operating system.
+    System,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, doing: impl Into<String>) -> Error {
+        Error { kind, doing: doing.into(), source: None }
+    }
+
+    pub(crate) fn os(kind: ErrorKind, doing: impl Into<String>, source: io::Error) -> Error {
+        Error { kind, doing: doing.into(), source: Some(source) }
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The operating system's error number, where there is one.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            None => f.write_str(&self.doing),
+            Some(source) => write!(f, "{}: {source}", self.doing),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|e| e as _)
+    }
+}

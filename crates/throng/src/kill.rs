@@ -1,0 +1,174 @@
+//! How a process is ended: which signals, how far apart. Sends nothing itself.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A request to a process to end, or the order.
+///
+/// The names are those of Unix. Where a system has no such signal, the nearest thing that ends a
+/// process is done in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Signal {
+    /// The terminal is gone.
+    Hup,
+    /// Ctrl-C.
+    Int,
+    /// Ctrl-\.
+    Quit,
+    /// Please end.
+    Term,
+    /// End; cannot be refused.
+    Kill,
+}
+
+impl Signal {
+    const NAMES: [(&str, Signal); 5] = [
+        ("HUP", Signal::Hup),
+        ("INT", Signal::Int),
+        ("QUIT", Signal::Quit),
+        ("TERM", Signal::Term),
+        ("KILL", Signal::Kill),
+    ];
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, _) = Self::NAMES.iter().find(|(_, s)| s == self).expect("every signal is named");
+        f.write_str(name)
+    }
+}
+
+/// The signals that end a process, and the time it has between them. Always ends with `KILL`.
+///
+/// Written and read as signals and milliseconds, as GNU parallel does:
+///
+/// ```
+/// let sequence: throng::KillSequence = "INT,100,TERM,500,KILL".parse().unwrap();
+/// assert_eq!(sequence.to_string(), "INT,100,TERM,500,KILL");
+/// assert_eq!(throng::KillSequence::default().to_string(), "TERM,2000,KILL");
+/// assert!("TERM,soon".parse::<throng::KillSequence>().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillSequence {
+    /// Each signal but the last, and how long to wait after it.
+    before: Vec<(Signal, Duration)>,
+}
+
+impl KillSequence {
+    /// Asks with this signal, then waits, then kills.
+    pub fn new(signal: Signal, wait: Duration) -> KillSequence {
+        KillSequence { before: vec![(signal, wait)] }
+    }
+
+    /// Kills at once.
+    pub fn immediate() -> KillSequence {
+        KillSequence { before: Vec::new() }
+    }
+
+    /// Adds a step before the final `KILL`.
+    #[must_use]
+    pub fn then(mut self, signal: Signal, wait: Duration) -> KillSequence {
+        self.before.push((signal, wait));
+        self
+    }
+
+    /// The `n`th step: the signal, and how long until the next step; the last has no next.
+    pub(crate) fn step(&self, n: usize) -> (Signal, Option<Duration>) {
+        match self.before.get(n) {
+            Some((signal, wait)) => (*signal, Some(*wait)),
+            None => (Signal::Kill, None),
+        }
+    }
+}
+
+impl Default for KillSequence {
+    /// `TERM`, two seconds, `KILL`.
+    fn default() -> KillSequence {
+        KillSequence::new(Signal::Term, Duration::from_secs(2))
+    }
+}
+
+impl fmt::Display for KillSequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (signal, wait) in &self.before {
+            write!(f, "{signal},{},", wait.as_millis())?;
+        }
+        write!(f, "{}", Signal::Kill)
+    }
+}
+
+/// A kill sequence that could not be read; says which part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseKillSequenceError {
+    part: String,
+    expected: &'static str,
+}
+
+impl fmt::Display for ParseKillSequenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\" is not {}", self.part, self.expected)
+    }
+}
+
+impl std::error::Error for ParseKillSequenceError {}
+
+impl FromStr for KillSequence {
+    type Err = ParseKillSequenceError;
+
+    /// Reads signals and milliseconds in turn. The names are without `SIG`; a wait after the last
+    /// signal, and a missing `KILL` at the end, are as good as written.
+    fn from_str(text: &str) -> Result<KillSequence, ParseKillSequenceError> {
+        let error = |part: &str, expected| ParseKillSequenceError { part: part.into(), expected };
+        let mut sequence = KillSequence::immediate();
+        let mut parts = text.split(',').map(str::trim);
+        while let Some(name) = parts.next() {
+            let known = Signal::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            let (_, signal) = known.ok_or(error(name, "one of HUP, INT, QUIT, TERM, KILL"))?;
+            let wait = match parts.next() {
+                None if *signal == Signal::Kill => break,
+                None => Duration::ZERO,
+                Some(ms) => Duration::from_millis(
+                    ms.parse().map_err(|_| error(ms, "a number of milliseconds"))?,
+                ),
+            };
+            sequence = sequence.then(*signal, wait);
+        }
+        Ok(sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            steps in prop::collection::vec((0usize..4, 0u64..100_000), 0..6),
+        ) {
+            let sequence = steps.iter().fold(KillSequence::immediate(), |sequence, (s, ms)| {
+                sequence.then(Signal::NAMES[*s].1, Duration::from_millis(*ms))
+            });
+            prop_assert_eq!(sequence.to_string().parse(), Ok(sequence));
+        }
+    }
+
+    #[test]
+    fn a_sequence_always_ends_with_kill() {
+        for text in ["TERM", "TERM,5", "TERM,5,KILL", "KILL"] {
+            let sequence: KillSequence = text.parse().unwrap();
+            assert!(sequence.to_string().ends_with("KILL"), "{text}");
+            assert_eq!(sequence.step(9), (Signal::Kill, None));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let error = "TERM,5,SIGFOO".parse::<KillSequence>().unwrap_err();
+        assert_eq!(error.to_string(), "\"SIGFOO\" is not one of HUP, INT, QUIT, TERM, KILL");
+        assert!("".parse::<KillSequence>().is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! Everything known of one finished process. Decides nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::{Capture, Command, Error, Stream, Verdict};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// It ended by itself, with this exit code.
+    Exited(u32),
+    /// A signal ended it.
+    Signaled {
+        /// The number of the signal.
+        signal: i32,
+        /// Whether the system wrote a core dump.
+        core_dumped: bool,
+    },
+    /// The exit status is gone: other code in this program waited for processes that are not its
+    /// own (`waitpid(-1)`, or `SIGCHLD` ignored) and took it.
+    Unknown,
+}
+
+impl Status {
+    /// Whether the process ended by itself with exit code 0.
+    pub fn success(self) -> bool {
+        self == Status::Exited(0)
+    }
+
+    /// The exit code of a process that ended by itself.
+    pub fn code(self) -> Option<u32> {
+        match self {
+            Status::Exited(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The signal that ended the process.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Status::Signaled { signal, .. } => Some(signal),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Exited(code) => write!(f, "exit code {code}"),
+            Status::Signaled { signal, core_dumped: false } => write!(f, "signal {signal}"),
+            Status::Signaled { signal, core_dumped: true } => {
+                write!(f, "signal {signal} (core dumped)")
+            }
+            Status::Unknown => f.write_str("exit status taken by other code"),
+        }
+    }
+}
+
+/// What a process used, as the system accounts for it; its waited-for children included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Processor time in user mode.
+    pub user: Duration,
+    /// Processor time in the kernel on behalf of the process.
+    pub system: Duration,
+    /// The most memory it had resident at once, in bytes. `None` when the system cannot tell it
+    /// from our own: Linux counts a process that was started without copying its parent as at
+    /// least as large as the parent was, so only larger figures are the process's own.
+    pub max_rss_bytes: Option<u64>,
+}
+
+/// Why throng ended a process that had not ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It ran for longer than its [timeout](Command::timeout).
+    Timeout,
+    /// The [`Throng`](crate::Throng) was cancelled or dropped, or the process's own handle was.
+    Cancel,
+}
+
+/// The clock's side of an outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) started_at: SystemTime,
+    pub(crate) wall: Duration,
+    pub(crate) start_latency: Duration,
+    pub(crate) start_retries: u32,
+}
+
+/// How it ended, or why it never began.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    Ended { pid: u32, status: Status, usage: Usage, cause: Option<Cause> },
+    NotStarted(Arc<Error>),
+}
+
+/// Everything known of one command that was run, or could not be.
+#[derive(Debug)]
+pub struct Outcome {
+    pub(crate) seq: u64,
+    pub(crate) command: Box<Command>,
+    pub(crate) ending: Ending,
+    pub(crate) capture: Capture,
+    pub(crate) verdicts: [Verdict; 2],
+    pub(crate) timing: Timing,
+}
+
+impl Outcome {
+    pub(crate) fn not_started(
+        seq: u64,
+        command: Box<Command>,
+        error: Error,
+        retries: u32,
+    ) -> Outcome {
+        Outcome {
+            seq,
+            command,
+            ending: Ending::NotStarted(Arc::new(error)),
+            capture: Capture::default(),
+            verdicts: [Verdict::Complete, Verdict::Complete],
+            timing: Timing {
+                started_at: SystemTime::now(),
+                wall: Duration::ZERO,
+                start_latency: Duration::ZERO,
+                start_retries: retries,
+            },
+        }
+    }
+
+    /// The command that was run.
+    pub fn command(&self) -> &Command {
+        &self.command
+    }
+
+    /// The place of the command among all that were given to the [`Throng`](crate::Throng), or to
+    /// [`run`](crate::Throng::run), counted from 0.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whether the process was started and ended by itself with exit code 0.
+    pub fn success(&self) -> bool {
+        self.status().is_some_and(Status::success)
+    }
+
+    /// How the process ended; `None` when it could not be started.
+    pub fn status(&self) -> Option<Status> {
+        match &self.ending {
+            Ending::Ended { status, .. } => Some(*status),
+            Ending::NotStarted(_) => None,
+        }
+    }
+
+    /// Why the process could not be started.
+    pub fn start_error(&self) -> Option<&Error> {
+        match &self.ending {
+            Ending::Ended { .. } => None,
+            Ending::NotStarted(error) => Some(error),
+        }
+    }
+
+    /// The process id that it had.
+    pub fn pid(&self) -> Option<u32> {
+        match &self.ending {
+            Ending::Ended { pid, .. } => Some(*pid),
+            Ending::NotStarted(_) => None,
+        }
+    }
+
+    /// Why throng ended it; `None` when it ended by itself.
+    pub fn ended_by(&self) -> Option<Cause> {
+        match &self.ending {
+            Ending::Ended { cause, .. } => *cause,
+            Ending::NotStarted(_) => None,
+        }
+    }
+
+    /// Whether it was ended because its time was over.
+    pub fn timed_out(&self) -> bool {
+        self.ended_by() == Some(Cause::Timeout)
+    }
+
+    /// What it wrote to stdout.
+    pub fn stdout(&self) -> &[u8] {
+        self.capture.stdout()
+    }
+
+    /// What it wrote to stderr.
+    pub fn stderr(&self) -> &[u8] {
+        self.capture.stderr()
+    }
+
+    /// Both streams in one, in the order in which they were read.
+    pub fn merged(&self) -> Vec<u8> {
+        self.capture.merged()
+    }
+
+    /// The bytes of both streams and their order.
+    pub fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// How the capture of a stream ended. Both are [`Verdict::Complete`] when the process could
+    /// not be started: nothing was written, and nothing is missing.
+    pub fn verdict(&self, stream: Stream) -> &Verdict {
+        &self.verdicts[stream.index()]
+    }
+
+    /// Whether both captures are provably everything.
+    pub fn is_complete(&self) -> bool {
+        self.verdicts.iter().all(Verdict::is_complete)
+    }
+
+    /// What the process used; zero when it was not started.
+    pub fn usage(&self) -> Usage {
+        match &self.ending {
+            Ending::Ended { usage, .. } => *usage,
+            Ending::NotStarted(_) => Usage::default(),
+        }
+    }
+
+    /// When the process started, or when starting it was given up.
+    pub fn started_at(&self) -> SystemTime {
+        self.timing.started_at
+    }
+
+    /// When the process ended, as far as we saw.
+    pub fn ended_at(&self) -> SystemTime {
+        self.timing.started_at + self.timing.wall
+    }
+
+    /// From the start of the process until we saw that it had ended.
+    pub fn wall(&self) -> Duration {
+        self.timing.wall
+    }
+
+    /// How long the start took: from the first attempt until the program was loaded, waiting for
+    /// descriptors or processes to become free included.
+    pub fn start_latency(&self) -> Duration {
+        self.timing.start_latency
+    }
+
+    /// How often the start was tried again because the system had run out of something.
+    pub fn start_retries(&self) -> u32 {
+        self.timing.start_retries
+    }
+}

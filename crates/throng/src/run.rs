@@ -1,0 +1,255 @@
+//! Many commands in, many outcomes out, both streaming.
+//!
+//! The commands are taken by a thread of their own, so that a source that makes us wait (a
+//! terminal, a pipe) keeps no outcome waiting. It stops when a window of commands is under way.
+
+use std::collections::VecDeque;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::inner::{Inner, Request};
+use crate::lock::lock;
+use crate::queue::Job;
+use crate::recipient::Recipient;
+use crate::{Command, Outcome, Stream};
+
+/// Commands that are taken beyond those that can run: a shard that has room finds one.
+const LOOK_AHEAD: usize = 64;
+
+/// The outcomes of many commands, in the order in which they finish; see
+/// [`Throng::run`](crate::Throng::run).
+///
+/// Dropping it takes no more commands and ends those that run by the kill sequence.
+#[derive(Debug)]
+#[must_use = "outcomes come from iterating; dropping ends the run"]
+pub struct Run {
+    basket: Arc<Basket>,
+    inner: Arc<Inner>,
+    /// Outcomes that have been fetched and not yet been given out.
+    batch: VecDeque<Outcome>,
+    /// How many of the last batch have been given out since it was fetched.
+    given_out: usize,
+    feeder: Option<JoinHandle<()>>,
+}
+
+/// Where the outcomes of a run are put, and what its feeder looks at.
+#[derive(Debug)]
+pub(crate) struct Basket {
+    state: Mutex<State>,
+    arrived: Condvar,
+    room: Condvar,
+    stopped: AtomicBool,
+    inner: Weak<Inner>,
+}
+
+#[derive(Debug)]
+struct State {
+    outcomes: VecDeque<Outcome>,
+    /// Commands that were taken and whose outcomes were not yet given out.
+    under_way: usize,
+    window: usize,
+    feeding: bool,
+    waiting: bool,
+}
+
+impl Run {
+    pub(crate) fn start<I>(inner: Arc<Inner>, commands: I) -> Run
+    where
+        I: Iterator + Send + 'static,
+        I::Item: Into<Command>,
+    {
+        let state = State {
+            outcomes: VecDeque::new(),
+            under_way: 0,
+            window: inner.jobs.saturating_mul(2).saturating_add(LOOK_AHEAD),
+            feeding: true,
+            waiting: false,
+        };
+        let basket = Arc::new(Basket {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            inner: Arc::downgrade(&inner),
+        });
+        let feeder = Feeder { basket: basket.clone(), inner: inner.clone() };
+        let feeder = spawn_patiently(move || feeder.feed(commands));
+        Run { basket, inner, batch: VecDeque::new(), given_out: 0, feeder: Some(feeder) }
+    }
+
+    /// Takes no more commands. What has been started, or is queued, still gives its outcome.
+    pub fn stop_feeding(&self) {
+        self.basket.stop_feeding();
+    }
+
+    fn fetch(&mut self) {
+        let mut state = lock(&self.basket.state);
+        state.under_way -= std::mem::take(&mut self.given_out);
+        if state.under_way * 2 <= state.window {
+            self.basket.room.notify_one();
+        }
+        while state.outcomes.is_empty() && (state.feeding || state.under_way > 0) {
+            state.waiting = true;
+            state = self.basket.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting = false;
+        }
+        std::mem::swap(&mut self.batch, &mut state.outcomes);
+    }
+}
+
+impl Iterator for Run {
+    type Item = Outcome;
+
+    /// Waits for the next process to finish.
+    ///
+    /// # Panics
+    ///
+    /// When the iterator of commands panicked, with its panic, after all other outcomes.
+    fn next(&mut self) -> Option<Outcome> {
+        if self.batch.is_empty() {
+            self.fetch();
+        }
+        let Some(outcome) = self.batch.pop_front() else {
+            let feeder = self.feeder.take().filter(JoinHandle::is_finished);
+            if let Some(Err(payload)) = feeder.map(JoinHandle::join) {
+                panic::resume_unwind(payload);
+            }
+            return None;
+        };
+        self.given_out += 1;
+        for shard in self.inner.queue.remove_untaken(size(&outcome)) {
+            self.inner.wake(shard);
+        }
+        Some(outcome)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.basket.stop_feeding();
+        let mut state = lock(&self.basket.state);
+        self.basket.stopped.store(true, Ordering::Relaxed);
+        self.batch.append(&mut state.outcomes);
+        drop(state);
+        let untaken = self.batch.iter().map(size).sum();
+        for shard in self.inner.queue.remove_untaken(untaken) {
+            self.inner.wake(shard);
+        }
+        self.inner.ask_all(|| Request::CancelRun(self.basket.clone()));
+    }
+}
+
+impl Basket {
+    pub(crate) fn put(&self, outcome: Outcome) {
+        let mut state = lock(&self.state);
+        if self.is_stopped() {
+            return;
+        }
+        if let Some(inner) = self.inner.upgrade() {
+            inner.queue.add_untaken(size(&outcome));
+        }
+        state.outcomes.push_back(outcome);
+        self.notify(&state);
+    }
+
+    pub(crate) fn lose(&self) {
+        let mut state = lock(&self.state);
+        state.under_way -= 1;
+        self.notify(&state);
+    }
+
+    fn notify(&self, state: &State) {
+        if state.waiting {
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn stop_feeding(&self) {
+        let mut state = lock(&self.state);
+        state.feeding = false;
+        self.room.notify_all();
+        self.notify(&state);
+    }
+
+    /// Waits until another command may be taken; `false` when none is wanted any more.
+    fn take_room(&self) -> bool {
+        let mut state = lock(&self.state);
+        while state.feeding && state.under_way >= state.window {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.feeding
+    }
+
+    /// Counts a command that was taken; `false` when it is not wanted any more.
+    fn count(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.feeding {
+            state.under_way += 1;
+        }
+        state.feeding
+    }
+}
+
+struct Feeder {
+    basket: Arc<Basket>,
+    inner: Arc<Inner>,
+}
+
+impl Feeder {
+    fn feed<I>(self, mut commands: I)
+    where
+        I: Iterator,
+        I::Item: Into<Command>,
+    {
+        let mut seq = 0;
+        while self.basket.take_room() {
+            let Some(command) = commands.next() else { break };
+            if !self.basket.count() {
+                break;
+            }
+            let recipient = Recipient::run(self.basket.clone());
+            self.inner.submit(Job { seq, command: Box::new(command.into()), recipient });
+            seq += 1;
+        }
+    }
+}
+
+impl Drop for Feeder {
+    /// Also when the iterator of commands panics.
+    fn drop(&mut self) {
+        self.basket.stop_feeding();
+    }
+}
+
+/// Starts a thread; where the system has none to give just now, tries again for a while.
+///
+/// # Panics
+///
+/// When there is none for five seconds.
+fn spawn_patiently(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    const TRIES: u32 = 500;
+    let work = Arc::new(Mutex::new(Some(work)));
+    for _ in 0..TRIES {
+        let shared = work.clone();
+        let body = move || {
+            let work = lock(&shared).take();
+            work.into_iter().for_each(|work| work());
+        };
+        match thread::Builder::new().name("throng-feeder".into()).spawn(body) {
+            Ok(handle) => return handle,
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    panic!("the system has no thread for the commands of a run");
+}
+
+fn size(outcome: &Outcome) -> u64 {
+    Stream::ALL.iter().map(|stream| outcome.capture.stream(*stream).len() as u64).sum()
+}

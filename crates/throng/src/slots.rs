@@ -1,0 +1,168 @@
+//! Places for live processes, each with a generation, so that a late event for a process that is
+//! gone never reaches the one that has taken its place.
+
+/// Names one process for as long as it is live, and never another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Id {
+    index: u32,
+    generation: u32,
+}
+
+impl Id {
+    /// How many bits a tag may have in [`Id::to_token`].
+    const TAG_BITS: u32 = 3;
+    const INDEX_MAX: u32 = (1 << (32 - Self::TAG_BITS)) - 1;
+
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Packs the id and a small tag into the 64 bits that a kernel hands back with an event.
+    pub(crate) fn to_token(self, tag: u8) -> u64 {
+        debug_assert!(u32::from(tag) < 1 << Self::TAG_BITS);
+        u64::from(self.generation) << 32
+            | u64::from(self.index) << Self::TAG_BITS
+            | u64::from(tag)
+    }
+
+    /// The other way round.
+    pub(crate) fn from_token(token: u64) -> (Id, u8) {
+        let low = token as u32;
+        let id = Id { index: low >> Self::TAG_BITS, generation: (token >> 32) as u32 };
+        (id, (low & ((1 << Self::TAG_BITS) - 1)) as u8)
+    }
+}
+
+/// Values by [`Id`]; inserting and removing take constant time and reuse places.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Slots<T> {
+    pub(crate) fn new() -> Slots<T> {
+        Slots { places: Vec::new(), free: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn insert(&mut self, value: T) -> Id {
+        if let Some(index) = self.free.pop() {
+            let place = &mut self.places[index as usize];
+            place.value = Some(value);
+            return Id { index, generation: place.generation };
+        }
+        let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        assert!(index <= Id::INDEX_MAX, "more live processes than an id can name");
+        self.places.push(Place { generation: 0, value: Some(value) });
+        Id { index, generation: 0 }
+    }
+
+    pub(crate) fn get(&self, id: Id) -> Option<&T> {
+        let place = self.places.get(id.index())?;
+        place.value.as_ref().filter(|_| place.generation == id.generation)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        let place = self.places.get_mut(id.index())?;
+        place.value.as_mut().filter(|_| place.generation == id.generation)
+    }
+
+    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+        self.get(id)?;
+        let place = &mut self.places[id.index()];
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(id.index);
+        place.value.take()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let id = Id { index: index as u32, generation: place.generation };
+            place.value.as_ref().map(|value| (id, value))
+        })
+    }
+}
+
+/// Further values for ids that a [`Slots`] gave out: what the layer below keeps of a process.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    rows: Vec<Option<(Id, T)>>,
+}
+
+impl<T> Table<T> {
+    pub(crate) fn new() -> Table<T> {
+        Table { rows: Vec::new() }
+    }
+
+    pub(crate) fn insert(&mut self, id: Id, value: T) {
+        if self.rows.len() <= id.index() {
+            self.rows.resize_with(id.index() + 1, || None);
+        }
+        let row = &mut self.rows[id.index()];
+        debug_assert!(row.is_none(), "the value of an id is removed before its place is reused");
+        *row = Some((id, value));
+    }
+
+    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        match self.rows.get_mut(id.index()) {
+            Some(Some((owner, value))) if *owner == id => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+        self.get_mut(id)?;
+        self.rows[id.index()].take().map(|(_, value)| value)
+    }
+
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Id, T)> {
+        self.rows.drain(..).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_never_finds_another_value(steps in prop::collection::vec(any::<(bool, u8)>(), 0..200)) {
+            let mut slots = Slots::new();
+            let mut live: Vec<(Id, usize)> = Vec::new();
+            let mut gone: Vec<Id> = Vec::new();
+            for (serial, (insert, pick)) in steps.into_iter().enumerate() {
+                if insert || live.is_empty() {
+                    live.push((slots.insert(serial), serial));
+                } else {
+                    let (id, value) = live.swap_remove(pick as usize % live.len());
+                    prop_assert_eq!(slots.remove(id), Some(value));
+                    gone.push(id);
+                }
+                prop_assert_eq!(slots.len(), live.len());
+                prop_assert!(live.iter().all(|(id, value)| slots.get(*id) == Some(value)));
+                prop_assert!(gone.iter().all(|id| slots.get(*id).is_none()));
+            }
+        }
+
+        #[test]
+        fn a_token_gives_back_the_id_and_the_tag(index in 0..=Id::INDEX_MAX, generation: u32, tag in 0u8..8) {
+            let id = Id { index, generation };
+            prop_assert_eq!(Id::from_token(id.to_token(tag)), (id, tag));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The moment between clone and exec: starting a program without copying the parent.
+//!
+//! `clone(CLONE_VM | CLONE_VFORK)` makes a process that shares our memory, and stops the thread
+//! that called it until the new process has loaded its program or has ended. Nothing is copied,
+//! so a large parent starts programs as fast as a small one. The price is that the code which
+//! runs in the new process runs inside ours. Why that is sound:
+//!
+//! 1. It runs on a stack of its own ([`Stack`]), with a guard page below, used by one start at a
+//!    time because the thread that owns it is stopped meanwhile.
+//! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls and
+//!    their thin wrappers in libc, all async-signal-safe. All it needs has been prepared in
+//!    [`Plan`]. It writes two integers to that plan and, through the wrappers, `errno`, which is
+//!    that of the stopped thread: the new process shares its thread pointer.
+//! 3. No signal handler runs in it: the calling thread has all signals blocked, the new process
+//!    inherits that, and it unblocks them only when all handlers are gone. `CLONE_CLEAR_SIGHAND`
+//!    (clone3, since Linux 5.5) does that at once; without it they are taken off one by one.
+//! 4. It never returns: it execs or it exits.
+//!
+//! The open descriptors are not copied either, where the kernel can do without: the new process
+//! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
+//! up to its landing places in it (`close_range` with `CLOSE_RANGE_UNSHARE`, since Linux 5.9). So
+//! a start costs the same with ten thousand pipes open as with ten, and nothing of ours is
+//! inherited that was not listed, whether or not it was marked close-on-exec.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::io;
+use std::os::fd::RawFd;
+use std::ptr;
+
+use libc::pid_t;
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+
+/// What the new process does, prepared in full by its parent.
+#[repr(C)]
+pub(super) struct Plan {
+    /// Descriptors that become 0, 1 and 2.
+    pub(super) landing: [RawFd; 3],
+    /// All descriptors above this one are not for the new process.
+    pub(super) landing_top: c_uint,
+    pub(super) parent: pid_t,
+    pub(super) dir: *const c_char,
+    pub(super) program: *const c_char,
+    pub(super) argv: *const *const c_char,
+    pub(super) envp: *const *const c_char,
+    /// The limit on open files to give back, or null.
+    pub(super) nofile: *const libc::rlimit,
+    pub(super) features: Features,
+    failed_step: Step,
+    errno: c_int,
+}
+
+/// What the kernel offers for starting; probed once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Features {
+    /// clone3 with `CLONE_CLEAR_SIGHAND`.
+    pub(super) clone3: bool,
+    /// close_range with `CLOSE_RANGE_UNSHARE`.
+    pub(super) close_range: bool,
+}
+
+/// A step of starting, named where it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(super) enum Step {
+    None,
+    Clone,
+    Descriptors,
+    Group,
+    ParentDeath,
+    Directory,
+    Limits,
+    Signals,
+    Exec,
+}
+
+impl Plan {
+    pub(super) fn new(landing: [RawFd; 3], features: Features) -> Plan {
+        Plan {
+            landing,
+            landing_top: landing.iter().max().map_or(2, |top| *top as c_uint),
+            parent: rustix::process::getpid().as_raw_nonzero().get(),
+            dir: ptr::null(),
+            program: ptr::null(),
+            argv: ptr::null(),
+            envp: ptr::null(),
+            nofile: ptr::null(),
+            features,
+            failed_step: Step::None,
+            errno: 0,
+        }
+    }
+}
+
+/// The stack of the new process.
+#[derive(Debug)]
+pub(super) struct Stack {
+    base: *mut c_void,
+}
+
+impl Stack {
+    const SIZE: usize = 64 * 1024;
+    const GUARD: usize = 4096;
+
+    pub(super) fn new() -> io::Result<Stack> {
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a new mapping at an address that the kernel chooses overlaps nothing.
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::SIZE, prot, flags) }?;
+        let stack = Stack { base };
+        // SAFETY: the lowest page of our own mapping, which nothing refers to yet.
+        unsafe { rustix::mm::mprotect(base, Self::GUARD, MprotectFlags::empty()) }?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        self.base.wrapping_byte_add(Self::SIZE)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping, made in `new` with this size; no process runs on it any more,
+        // since `start` returns only after it has loaded its program or has ended.
+        let _ = unsafe { rustix::mm::munmap(self.base, Self::SIZE) };
+    }
+}
+
+/// Starts a process by this plan and returns its id, or the step that failed.
+///
+/// # Safety
+///
+/// Every pointer in the plan is null where that is allowed (`dir`, `nofile`) or points to what its
+/// type says, NUL- and null-terminated, until this returns; the landing descriptors are open; the
+/// calling thread has all signals blocked.
+pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<pid_t, (Step, io::Error)> {
+    plan.failed_step = Step::None;
+    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    if plan.features.close_range {
+        flags |= libc::CLONE_FILES;
+    }
+    let pid = if plan.features.clone3 {
+        // SAFETY: `stack` is free (point 1 above) and the caller vouches for the plan.
+        unsafe { clone3(flags, plan, stack) }
+    } else {
+        // SAFETY: as above; the function never returns and touches only the plan.
+        unsafe { libc::clone(run_plan, stack.top(), flags | libc::SIGCHLD, (&raw mut *plan).cast()) }
+    };
+    if pid < 0 {
+        return Err((Step::Clone, io::Error::last_os_error()));
+    }
+    // SAFETY: the new process has written it, if at all, before the kernel let us go on; a
+    // volatile read keeps the compiler from assuming that nobody has.
+    let step = unsafe { ptr::read_volatile(&raw const plan.failed_step) };
+    if step == Step::None {
+        return Ok(pid);
+    }
+    // SAFETY: as above.
+    let errno = unsafe { ptr::read_volatile(&raw const plan.errno) };
+    let mut status = 0;
+    // SAFETY: a valid place for the status. The process is ours and is ending.
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+    Err((step, io::Error::from_raw_os_error(errno)))
+}
+
+/// clone3 as libc does not offer it: on the given stack, into [`run_plan`].
+///
+/// # Safety
+///
+/// As for [`start`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack) -> pid_t {
+    const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    // SAFETY: the struct is plain integers, for which zero is valid and means "not used".
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags as u64 | CLONE_CLEAR_SIGHAND;
+    args.exit_signal = libc::SIGCHLD as u64;
+    args.stack = stack.base as u64;
+    args.stack_size = Stack::SIZE as u64;
+    let result: isize;
+    // SAFETY: in the parent this is one system call, which changes rax, rcx and r11. In the new
+    // process it continues with rsp at the top of the given stack, which is a multiple of 16 as
+    // the calling convention wants before a call, and every other register as here; it calls
+    // `run_plan`, which does not return.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r8",
+            "call r9",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 as isize => result,
+            in("rdi") &raw const args,
+            in("rsi") size_of_val(&args),
+            in("r8") plan,
+            in("r9") run_plan as extern "C" fn(*mut c_void) -> c_int,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    if result < 0 {
+        // SAFETY: the address of this thread's errno.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: valid, and this thread's alone.
+        unsafe { *errno = -result as c_int };
+        return -1;
+    }
+    result as pid_t
+}
+
+/// Elsewhere the handlers are taken off one by one; see [`Features::probe`].
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn clone3(_: c_int, _: *mut Plan, _: &mut Stack) -> pid_t {
+    -1
+}
+
+/// What the new process does. Everything here obeys the rules at the top of this file.
+extern "C" fn run_plan(plan: *mut c_void) -> c_int {
+    let plan: *mut Plan = plan.cast();
+    // SAFETY: `start` passes its exclusive reference, and its thread is stopped meanwhile.
+    let (step, errno) = match unsafe { follow(&*plan) } {
+        Ok(never) => match never {},
+        Err(step) => (step, errno()),
+    };
+    // SAFETY: as above; the parent reads these after we have ended.
+    unsafe { (*plan).errno = errno };
+    // SAFETY: as above.
+    unsafe { (*plan).failed_step = step };
+    // SAFETY: ends this process only, without running any exit handler of the parent's.
+    unsafe { libc::_exit(127) }
+}
+
+fn errno() -> c_int {
+    // SAFETY: the address of this thread's errno, see point 2 above.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: valid, and nobody else uses it now.
+    unsafe { *errno }
+}
+
+/// Takes the steps one by one; on success the program is running and nobody is left to return to.
+///
+/// # Safety
+///
+/// Called in the new process, with a plan as [`start`] demands.
+unsafe fn follow(plan: &Plan) -> Result<std::convert::Infallible, Step> {
+    fn ok(result: c_int, step: Step) -> Result<(), Step> {
+        if result < 0 { Err(step) } else { Ok(()) }
+    }
+
+    // 1. A descriptor table of our own, without anything above the landing places. Before this,
+    //    closing a descriptor would close the parent's.
+    if plan.features.close_range {
+        ok(close_range(plan.landing_top + 1, libc::CLOSE_RANGE_UNSHARE), Step::Descriptors)?;
+    }
+    // 2. stdin, stdout, stderr; then nothing else, be it marked close-on-exec or not. This comes
+    //    early: what follows may take long (a directory on a slow disk), and must not keep other
+    //    processes' pipes open meanwhile.
+    for (fd, landing) in plan.landing.into_iter().enumerate() {
+        // SAFETY: two integers. The landing places are above 2, so none is overwritten.
+        ok(unsafe { libc::dup2(landing, fd as c_int) }, Step::Descriptors)?;
+    }
+    if plan.features.close_range {
+        ok(close_range(3, 0), Step::Descriptors)?;
+    }
+    // 3. A group of its own, so that it can be ended with all that it starts.
+    // SAFETY: two integers.
+    ok(unsafe { libc::setpgid(0, 0) }, Step::Group)?;
+    // 4. Die with the parent, which may have died just before we asked for it.
+    // SAFETY: two integers.
+    ok(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }, Step::ParentDeath)?;
+    // SAFETY: no arguments.
+    if unsafe { libc::getppid() } != plan.parent {
+        return Err(Step::ParentDeath);
+    }
+    // 5. The working directory.
+    if !plan.dir.is_null() {
+        // SAFETY: a NUL-terminated string, by the contract of the plan.
+        ok(unsafe { libc::chdir(plan.dir) }, Step::Directory)?;
+    }
+    // 6. The limit on open files that our parent has raised for itself.
+    if !plan.nofile.is_null() {
+        // SAFETY: a valid limit, by the contract of the plan.
+        ok(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, plan.nofile) }, Step::Limits)?;
+    }
+    // 7. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
+    //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
+    if !plan.features.clone3 {
+        (1..=SIGNAL_MAX).for_each(take_handler_off);
+    }
+    set_default(libc::SIGPIPE);
+    // 8. No signal blocked. From here on one may end us, and that is right.
+    let mut none = std::mem::MaybeUninit::uninit();
+    // SAFETY: writes the set that it is given.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: a set that has just been written, and no place for the old one.
+    let unblocked =
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
+    ok(unblocked, Step::Signals)?;
+    // 9. The program.
+    // SAFETY: null-terminated lists of NUL-terminated strings, by the contract of the plan.
+    unsafe { libc::execve(plan.program, plan.argv, plan.envp) };
+    Err(Step::Exec)
+}
+
+const SIGNAL_MAX: c_int = 64;
+
+fn close_range(first: c_uint, flags: c_uint) -> c_int {
+    // SAFETY: three integers. In the new process nobody owns the descriptors but itself.
+    unsafe { libc::syscall(libc::SYS_close_range, first, c_uint::MAX, flags) as c_int }
+}
+
+fn take_handler_off(signal: c_int) {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: writes the action in force to memory that is large enough for one.
+    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+        return;
+    }
+    // SAFETY: zeroed, which is valid for it, then written by the call.
+    let handler = unsafe { action.assume_init() }.sa_sigaction;
+    if handler != libc::SIG_DFL && handler != libc::SIG_IGN {
+        set_default(signal);
+    }
+}
+
+fn set_default(signal: c_int) {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: writes one field of memory that is large enough.
+    unsafe { (*action.as_mut_ptr()).sa_sigaction = libc::SIG_DFL };
+    // SAFETY: the zero bytes are an empty mask and no flags. The table of actions is the new
+    // process's own: CLONE_SIGHAND is not among the flags.
+    unsafe { libc::sigaction(signal, action.as_ptr(), ptr::null_mut()) };
+}
+
+impl Features {
+    /// The least that every kernel has.
+    #[cfg(test)]
+    pub(super) const NONE: Features = Features { clone3: false, close_range: false };
+
+    /// Asks the kernel, or the sandbox that stands before it.
+    pub(super) fn probe() -> Features {
+        // With flags that make no sense a kernel that has the call says EINVAL; one that has not,
+        // or a sandbox, says something else.
+        // SAFETY: a null pointer with size zero is refused before it is looked at.
+        let clone3 = unsafe { libc::syscall(libc::SYS_clone3, ptr::null::<c_void>(), 0usize) };
+        let has_clone3 = clone3 < 0 && errno() == libc::EINVAL;
+        // SAFETY: three integers; no descriptor has this number, so none is closed.
+        let close_range =
+            unsafe { libc::syscall(libc::SYS_close_range, c_uint::MAX, c_uint::MAX, 0) };
+        Features {
+            clone3: has_clone3 && cfg!(target_arch = "x86_64"),
+            close_range: close_range == 0,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Readiness: the kernel says which pipes have something, and we read them.
+//!
+//! Pipes stay blocking. We are a pipe's only reader, so what was announced is still there when we
+//! read it, once for each announcement; and when all writers are gone no read can block.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+
+use super::child::{Child, Pipe, all_writers_gone, bytes_waiting};
+use super::engine::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
+use super::waker::Waker;
+use crate::Stream;
+use crate::slots::{Id, Table};
+use crate::sys::End;
+
+/// Announcements taken at once.
+const BATCH: usize = 256;
+/// What a pipe holds unless somebody has changed it: one read empties it.
+pub(super) const READ_SIZE: usize = 64 * 1024;
+
+pub(super) struct Epoll {
+    epoll: OwnedFd,
+    waker: Waker,
+    events: Vec<epoll::Event>,
+    ready: VecDeque<Ready>,
+    reader: Reader,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ready {
+    Readable { id: Id, stream: Stream, writers_gone: bool },
+    Drain { id: Id, stream: Stream, left: u64 },
+    Exited(Id),
+}
+
+impl Epoll {
+    pub(super) fn new(waker: Waker) -> io::Result<Epoll> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        // The token's id means nothing here; no process has index u32::MAX >> 3.
+        let token = epoll::EventData::new_u64(u64::from(TAG_WAKE));
+        epoll::add(&epoll, waker.fd(), token, epoll::EventFlags::IN)?;
+        Ok(Epoll {
+            epoll,
+            waker,
+            events: Vec::with_capacity(BATCH),
+            ready: VecDeque::new(),
+            reader: Reader::new(),
+        })
+    }
+
+    pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
+        for (stream, pipe) in Stream::ALL.into_iter().zip(pipes) {
+            self.add(pipe, id.to_token(tag(stream)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
+        let fd = child.watch()?;
+        self.add(fd, id.to_token(TAG_EXIT))
+    }
+
+    fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(token);
+        Ok(epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)?)
+    }
+
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.ready.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = timeout.map(timespec);
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        for event in &self.events {
+            let (id, tag) = Id::from_token(event.data.u64());
+            let gone = epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+            let flags = event.flags;
+            let writers_gone = flags.intersects(gone);
+            let readable = |stream| Ready::Readable { id, stream, writers_gone };
+            match tag {
+                TAG_STDOUT => self.ready.push_back(readable(Stream::Stdout)),
+                TAG_STDERR => self.ready.push_back(readable(Stream::Stderr)),
+                TAG_EXIT => self.ready.push_back(Ready::Exited(id)),
+                _ => self.waker.clear(),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+        loop {
+            let ready = self.ready.pop_front()?;
+            let (id, stream) = match ready {
+                Ready::Exited(id) => return Some(Notice::Exited(id)),
+                Ready::Readable { id, stream, .. } | Ready::Drain { id, stream, .. } => (id, stream),
+            };
+            let Some(pipe) = children.get_mut(id).and_then(|child| child.pipe(stream)) else {
+                continue; // A late announcement.
+            };
+            let end = match ready {
+                Ready::Drain { left, .. } => match self.reader.drain(pipe, left) {
+                    Read::Bytes(n) => {
+                        let left = left - n as u64;
+                        self.ready.push_front(Ready::Drain { id, stream, left });
+                        return Some(Notice::Output(id, stream));
+                    }
+                    Read::Nothing => continue,
+                    Read::End(end) => end,
+                },
+                Ready::Readable { writers_gone, .. } => match self.reader.read(pipe, READ_SIZE) {
+                    Read::Bytes(_) => {
+                        if writers_gone {
+                            // Nothing more comes in, so read on without being told to; but the
+                            // others first.
+                            self.ready.push_back(ready);
+                        }
+                        return Some(Notice::Output(id, stream));
+                    }
+                    Read::Nothing => continue,
+                    Read::End(end) => end,
+                },
+                Ready::Exited(_) => continue,
+            };
+            return Some(Notice::End(id, stream, end));
+        }
+    }
+
+    pub(super) fn output(&self) -> &[u8] {
+        self.reader.output()
+    }
+
+    pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
+        // It fails only when the pipe is not registered, and then it announces nothing anyway.
+        let _ = epoll::delete(&self.epoll, pipe);
+        self.ready.push_back(Ready::Drain { id, stream, left: bytes_waiting(pipe) });
+    }
+}
+
+impl std::fmt::Debug for Epoll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Epoll").field("ready", &self.ready.len()).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+/// A buffer to read into, one for all pipes of a shard.
+#[derive(Debug)]
+pub(super) struct Reader {
+    buffer: Box<[u8]>,
+    filled: usize,
+}
+
+pub(super) enum Read {
+    Bytes(usize),
+    Nothing,
+    End(End),
+}
+
+impl Reader {
+    pub(super) fn new() -> Reader {
+        Reader { buffer: vec![0; READ_SIZE].into_boxed_slice(), filled: 0 }
+    }
+
+    pub(super) fn output(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    pub(super) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
+        match rustix::io::read(pipe, &mut self.buffer[..at_most.min(READ_SIZE)]) {
+            Ok(0) => Read::End(End::Eof),
+            Ok(n) => {
+                self.filled = n;
+                Read::Bytes(n)
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Read::Nothing,
+            Err(errno) => Read::End(End::Failed(errno.into())),
+        }
+    }
+
+    /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
+    /// was decided, so that a writer who never stops cannot keep us.
+    pub(super) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
+        let waiting = bytes_waiting(pipe).min(left);
+        if waiting > 0 {
+            return self.read(pipe, usize::try_from(waiting).unwrap_or(READ_SIZE));
+        }
+        let complete = bytes_waiting(pipe) == 0 && all_writers_gone(pipe);
+        Read::End(if complete { End::Eof } else { End::Stopped })
+    }
+}

@@ -1,0 +1,67 @@
+//! When to look whether a process has exited.
+//!
+//! A tiny process closes its pipes by exiting, so the end of both is the news of its exit, and
+//! asking for the status then is one system call. Announcing each exit by a descriptor of its own
+//! would cost four more. So a descriptor (a pidfd) is opened only for a process that has
+//!
+//! * lived for [`WATCH_AFTER`]: it may exit while somebody else holds its pipes, or
+//! * closed both pipes and not exited by the time its shard has nothing else to do.
+//!
+//! The cost: the exit of a short-lived process whose pipes are held is noticed late, by
+//! [`WATCH_AFTER`] at the most.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::slots::Id;
+
+const WATCH_AFTER: Duration = Duration::from_millis(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Exits {
+    /// Processes without a pidfd, the oldest first, and when they are old enough for one. Some
+    /// may be gone.
+    young: VecDeque<(Instant, Id)>,
+    /// Processes that have closed both pipes and not exited, as far as we know.
+    lingering: Vec<Id>,
+}
+
+impl Exits {
+    pub(super) fn started(&mut self, id: Id, now: Instant) {
+        self.young.push_back((now + WATCH_AFTER, id));
+    }
+
+    pub(super) fn linger(&mut self, id: Id) {
+        self.lingering.push(id);
+    }
+
+    pub(super) fn take_lingering(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.lingering)
+    }
+
+    pub(super) fn has_lingering(&self) -> bool {
+        !self.lingering.is_empty()
+    }
+
+    /// A process that is old enough to be watched, unless it is gone.
+    pub(super) fn next_grown(&mut self, now: Instant) -> Option<Id> {
+        let (due, id) = self.young.front()?;
+        if *due > now {
+            return None;
+        }
+        let id = *id;
+        self.young.pop_front();
+        Some(id)
+    }
+
+    /// When the next process is old enough. Those that are gone are skipped.
+    pub(super) fn next_due(&mut self, mut is_young: impl FnMut(Id) -> bool) -> Option<Instant> {
+        while let Some((due, id)) = self.young.front() {
+            if is_young(*id) {
+                return Some(*due);
+            }
+            self.young.pop_front();
+        }
+        None
+    }
+}

@@ -1,0 +1,116 @@
+//! What all shards share and none changes: the environment, the search path, the limits.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::signals;
+use super::strings::Strings;
+use crate::command::EnvChanges;
+use crate::sys::Room;
+use crate::{Error, ErrorKind, Mechanism};
+
+/// What execvp searches when there is no `PATH`: confstr(_CS_PATH).
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// Descriptors that other parts of this program may open while processes run.
+const SPARE_FDS: u64 = 16;
+
+/// What a shard opens besides its processes: its epoll or ring, its waker and that of its
+/// threads, four places for what a new process gets; and five for the one that is being started.
+const FDS_OF_A_SHARD: u64 = 12;
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    vars: Vec<(OsString, OsString)>,
+    path: OsString,
+    /// The environment of a command that changes nothing in it.
+    pub(super) environment: Strings,
+    /// The limit on open files that this program was started with, where we have raised it.
+    /// Processes get it back: some break when they may have more than 1,024 files.
+    pub(super) original_nofile: Option<Rlimit>,
+    nofile: u64,
+    open_fds: u64,
+}
+
+impl Host {
+    /// Looks at the surroundings of this program, raises its limit on open files as far as it may,
+    /// and makes sure that exit statuses can be had at all.
+    pub(crate) fn new() -> Result<Host, Error> {
+        signals::keep_exit_statuses();
+        let original = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: original.maximum, maximum: original.maximum };
+        let was_raised =
+            original.current != raised.current && setrlimit(Resource::Nofile, raised).is_ok();
+        let vars: Vec<_> = std::env::vars_os().collect();
+        let lookup = vars.iter().find(|(key, _)| key == "PATH");
+        let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
+        let mut environment = Strings::default();
+        for (key, value) in &vars {
+            environment.push_var(key, value).map_err(|_| {
+                Error::new(ErrorKind::Nul, "the environment contains a NUL byte")
+            })?;
+        }
+        Ok(Host {
+            vars,
+            path,
+            environment,
+            original_nofile: was_raised.then_some(original),
+            nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            open_fds: open_fds(),
+        })
+    }
+
+    /// How many processes can be captured at once. Each has two pipes and may need a pidfd.
+    pub(crate) fn room(&self, mechanism: Mechanism, shards: usize) -> Room {
+        let fds_each = match mechanism {
+            Mechanism::Threads => 4,
+            Mechanism::Epoll | Mechanism::IoUring => 3,
+        };
+        let reserved = self.open_fds + SPARE_FDS + FDS_OF_A_SHARD * shards as u64;
+        let processes = self.nofile.saturating_sub(reserved) / fds_each;
+        Room {
+            processes: usize::try_from(processes).unwrap_or(usize::MAX).max(1),
+            limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
+        }
+    }
+
+    /// The search path of a command that changes the environment like this.
+    pub(super) fn path<'a>(&'a self, changes: &'a EnvChanges) -> &'a OsStr {
+        match changes.vars.get(OsStr::new("PATH")) {
+            Some(Some(path)) => path,
+            Some(None) => OsStr::new(DEFAULT_PATH),
+            None if changes.clear => OsStr::new(DEFAULT_PATH),
+            None => &self.path,
+        }
+    }
+
+    /// Writes the environment of a command that changes it like this.
+    pub(super) fn write_environment(
+        &self,
+        changes: &EnvChanges,
+        out: &mut Strings,
+    ) -> Result<(), std::ffi::OsString> {
+        if !changes.clear {
+            let kept = self.vars.iter().filter(|(key, _)| !changes.vars.contains_key(key));
+            for (key, value) in kept {
+                out.push_var(key, value).map_err(|_| key.clone())?;
+            }
+        }
+        for (key, value) in &changes.vars {
+            let Some(value) = value else { continue };
+            if key.is_empty() || key.as_bytes().contains(&b'=') {
+                return Err(key.clone());
+            }
+            out.push_var(key, value).map_err(|_| key.clone())?;
+        }
+        Ok(())
+    }
+}
+
+/// How many descriptors this program has open; a guess where /proc is not mounted.
+fn open_fds() -> u64 {
+    const GUESS: u64 = 16;
+    std::fs::read_dir("/proc/self/fd").map_or(GUESS, |entries| entries.count() as u64)
+}

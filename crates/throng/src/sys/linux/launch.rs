@@ -1,0 +1,355 @@
+//! Starts commands: pipes, stdin, program and arguments prepared here, the last steps in
+//! `clone.rs`. Knows nothing of how the pipes are read.
+//!
+//! Invariant: when a start fails, everything that was made for it is closed again.
+
+use std::ffi::{CString, OsStr, OsString, c_char};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::io::{DupFlags, Errno};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+
+use super::child::Pipe;
+use super::clone::{self, Features, Plan, Stack, Step};
+use super::host::Host;
+use super::program::{Programs, search};
+use super::strings::{Nul, Strings};
+use crate::command::{EnvChanges, Stdin};
+use crate::sys::StartError;
+use crate::{Command, Error, ErrorKind};
+
+/// The pipes of a process that is about to be started: stdout, stderr.
+#[derive(Debug)]
+pub(super) struct Pipes {
+    pub(super) ours: [Pipe; 2],
+    pub(super) theirs: [OwnedFd; 2],
+}
+
+/// One shard's means of starting, reused from start to start.
+#[derive(Debug)]
+pub(super) struct Launcher {
+    host: Arc<Host>,
+    programs: Programs,
+    /// Places with low numbers for the new process's 0, 1 and 2, so that it need not copy a table
+    /// of ten thousand descriptors. Between starts all are /dev/null.
+    landing: [OwnedFd; 3],
+    null: OwnedFd,
+    features: Features,
+    stack: Stack,
+    argv: Strings,
+    envp: Strings,
+    argv_pointers: Vec<*const c_char>,
+    envp_pointers: Vec<*const c_char>,
+    /// The pointers of the environment that most commands have: the host's, unchanged.
+    host_envp_pointers: Vec<*const c_char>,
+}
+
+/// A step that failed, before it is put into words.
+struct Failure {
+    step: String,
+    kind: ErrorKind,
+    source: Option<io::Error>,
+}
+
+impl Launcher {
+    pub(super) fn new(host: Arc<Host>) -> io::Result<Launcher> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let null = rustix::fs::open("/dev/null", flags, Mode::empty())?;
+        // Above 2, in case this program was itself started without stdin, stdout or stderr.
+        let place = || rustix::io::fcntl_dupfd_cloexec(&null, 3);
+        let landing = [place()?, place()?, place()?];
+        let mut host_envp_pointers = Vec::new();
+        host.environment.write_pointers(&mut host_envp_pointers);
+        Ok(Launcher {
+            host,
+            programs: Programs::default(),
+            landing,
+            null,
+            features: Features::probe(),
+            stack: Stack::new()?,
+            argv: Strings::default(),
+            envp: Strings::default(),
+            argv_pointers: Vec::new(),
+            envp_pointers: Vec::new(),
+            host_envp_pointers,
+        })
+    }
+
+    /// Starts with the means of an older kernel, as a test wants it.
+    #[cfg(test)]
+    pub(super) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
+        Ok(Launcher { features, ..Launcher::new(host)? })
+    }
+
+    /// The pipes for a command, not yet connected to anything.
+    pub(super) fn open_pipes(command: &Command) -> Result<Pipes, StartError> {
+        let open = || -> Result<Pipes, Errno> {
+            let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+            let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+            Ok(Pipes { ours: [out, err].map(Arc::new), theirs: [out_theirs, err_theirs] })
+        };
+        open().map_err(|errno| {
+            Failure::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
+        })
+    }
+
+    /// Starts a command with its ends of these pipes, which are closed here whatever happens.
+    pub(super) fn start(
+        &mut self,
+        command: &Command,
+        theirs: [OwnedFd; 2],
+    ) -> Result<Pid, StartError> {
+        self.try_start(command, theirs).map_err(|failure| failure.into_start_error(command))
+    }
+
+    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Pid, Failure> {
+        self.prepare_strings(command)?;
+        let path = self.host.path(&command.env).to_owned();
+        let uses_host_path = *path == *self.host.path(&EnvChanges::default());
+        // A search path of the command's own is not worth remembering.
+        let found = if uses_host_path {
+            self.programs.find(&command.program, &path)
+        } else {
+            search(&command.program, &path)
+        };
+        let program = found.map_err(|errno| Failure::lookup(errno, command))?;
+        let stdin = self.open_stdin(&command.stdin)?;
+        let landed = self.land(stdin, theirs);
+        let result = landed.and_then(|()| self.clone_and_retry(command, &program, &path));
+        let cleared = self.clear_landing();
+        let pid = result?;
+        cleared?;
+        Ok(pid)
+    }
+
+    fn clone_and_retry(
+        &mut self,
+        command: &Command,
+        program: &OsString,
+        path: &OsStr,
+    ) -> Result<Pid, Failure> {
+        match self.clone_onto_landing(command, program) {
+            Err(failure)
+                if failure.kind == ErrorKind::NotFound && self.programs.forget(&command.program) =>
+            {
+                // It has moved along the search path since it was last found.
+                let program = search(&command.program, path);
+                let program = program.map_err(|errno| Failure::lookup(errno, command))?;
+                self.clone_onto_landing(command, &program)
+            }
+            result => result,
+        }
+    }
+
+    fn prepare_strings(&mut self, command: &Command) -> Result<(), Failure> {
+        self.argv.clear();
+        self.argv.push(&command.program).map_err(|Nul| Failure::nul("the program's name"))?;
+        for (i, arg) in command.args.iter().enumerate() {
+            self.argv.push(arg).map_err(|Nul| Failure::nul(&format!("argument {}", i + 1)))?;
+        }
+        self.argv.write_pointers(&mut self.argv_pointers);
+        if !command.env.is_empty() {
+            self.envp.clear();
+            self.host.write_environment(&command.env, &mut self.envp).map_err(|key| {
+                Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
+            })?;
+            self.envp.write_pointers(&mut self.envp_pointers);
+        }
+        Ok(())
+    }
+
+    fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
+        match stdin {
+            Stdin::Null => Ok(None),
+            Stdin::Inherit => {
+                let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
+                own.map(Some).map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
+            }
+            Stdin::File(path) => open_file(path).map(Some).map_err(|errno| {
+                Failure::os(&format!("open {}", path.display()), ErrorKind::Stdin, errno)
+            }),
+            Stdin::Bytes(bytes) => bytes_as_file(bytes)
+                .map(Some)
+                .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
+        }
+    }
+
+    /// Puts the new process's ends onto their landing places and closes the originals.
+    fn land(&mut self, stdin: Option<OwnedFd>, theirs: [OwnedFd; 2]) -> Result<(), Failure> {
+        let [landing_in, landing_out, landing_err] = &mut self.landing;
+        let put = |fd: BorrowedFd<'_>, place: &mut OwnedFd| {
+            rustix::io::dup3(fd, place, DupFlags::CLOEXEC)
+                .map_err(|errno| Failure::os("place a descriptor", ErrorKind::System, errno))
+        };
+        if let Some(stdin) = stdin {
+            put(stdin.as_fd(), landing_in)?;
+        }
+        put(theirs[0].as_fd(), landing_out)?;
+        put(theirs[1].as_fd(), landing_err)
+    }
+
+    /// Closes the new process's ends here: only its own copies keep the pipes open now.
+    fn clear_landing(&mut self) -> Result<(), Failure> {
+        for place in &mut self.landing {
+            rustix::io::dup3(&self.null, place, DupFlags::CLOEXEC)
+                .map_err(|errno| Failure::os("clear a descriptor", ErrorKind::System, errno))?;
+        }
+        Ok(())
+    }
+
+    fn clone_onto_landing(&mut self, command: &Command, program: &OsString) -> Result<Pid, Failure> {
+        let nul = |what: &str| Failure::nul(what);
+        let program_c = CString::new(program.as_bytes()).map_err(|_| nul("the program's name"))?;
+        let dir = command.dir.as_ref().map(|dir| CString::new(dir.as_os_str().as_bytes()));
+        let dir = dir.transpose().map_err(|_| nul("the working directory"))?;
+        let nofile = self.host.original_nofile.map(|limit| libc::rlimit {
+            rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
+            rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
+        });
+        let envp = if command.env.is_empty() {
+            &self.host_envp_pointers
+        } else {
+            &self.envp_pointers
+        };
+
+        let mut plan = Plan::new(self.landing.each_ref().map(AsRawFd::as_raw_fd), self.features);
+        plan.dir = dir.as_ref().map_or(std::ptr::null(), |dir| dir.as_ptr());
+        plan.program = program_c.as_ptr();
+        plan.argv = self.argv_pointers.as_ptr();
+        plan.envp = envp.as_ptr();
+        plan.nofile = nofile.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        loop {
+            // SAFETY: the strings and lists live in this function's variables and in `self`, which
+            // nothing changes before the call returns; `prepare_strings` wrote the lists for this
+            // command, and `Strings` keeps them terminated. The landing places are our own open
+            // descriptors. An engine, and so its launcher, is made and used by a shard's thread,
+            // which has blocked all signals: see `Engine::new`.
+            let error = match unsafe { clone::start(&mut plan, &mut self.stack) } {
+                Ok(pid) => return Ok(Pid::from_raw(pid).expect("a new process has an id")),
+                Err(error) => error,
+            };
+            // A kernel, or a sandbox before it, that knows the call but not the flag.
+            match (error.0, error.1.raw_os_error()) {
+                (Step::Clone, Some(libc::EINVAL | libc::ENOSYS)) if plan.features.clone3 => {
+                    plan.features.clone3 = false;
+                }
+                (Step::Descriptors, Some(libc::EINVAL | libc::ENOSYS))
+                    if plan.features.close_range =>
+                {
+                    plan.features.close_range = false;
+                }
+                _ => return Err(Failure::in_child(error.0, error.1, program, command)),
+            }
+            self.features = plan.features;
+        }
+    }
+}
+
+/// Opening must not wait for the writer of a named pipe; reading it later may.
+fn open_file(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file)
+}
+
+/// A file in memory: written in full here, so that nobody needs to feed a pipe later.
+fn bytes_as_file(bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let file = rustix::fs::memfd_create("throng-stdin", MemfdFlags::CLOEXEC)?;
+    let mut written = 0;
+    while written < bytes.len() {
+        written += rustix::io::pwrite(&file, &bytes[written..], written as u64)?;
+    }
+    Ok(file)
+}
+
+/// Whether this is a want of something that comes back when processes end.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOSPC];
+    error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
+}
+
+impl Failure {
+    fn os(step: &str, kind: ErrorKind, errno: Errno) -> Failure {
+        Failure { step: step.into(), kind, source: Some(errno.into()) }
+    }
+
+    fn nul(what: &str) -> Failure {
+        let step = format!("{what} contains a NUL byte or is no valid name");
+        Failure { step, kind: ErrorKind::Nul, source: None }
+    }
+
+    fn lookup(errno: Errno, command: &Command) -> Failure {
+        let (step, kind) = match errno {
+            Errno::NOENT if command.program.is_empty() => ("its name is empty", ErrorKind::NotFound),
+            Errno::NOENT => ("not found in PATH", ErrorKind::NotFound),
+            _ => ("found in PATH, but not executable", ErrorKind::NotExecutable),
+        };
+        Failure { step: step.into(), kind, source: None }
+    }
+
+    /// What the new process reported before it ended.
+    fn in_child(step: Step, source: io::Error, program: &OsString, command: &Command) -> Failure {
+        let path = Path::new(program);
+        let shown = program.to_string_lossy();
+        let (step, kind) = match (step, source.raw_os_error().unwrap_or(0)) {
+            (Step::Exec, libc::ENOENT | libc::ENOTDIR) if path.exists() => {
+                (format!("exec {shown}: its interpreter is missing"), ErrorKind::BadFormat)
+            }
+            (Step::Exec, libc::ENOENT | libc::ENOTDIR) => {
+                (format!("exec {shown}"), ErrorKind::NotFound)
+            }
+            (Step::Exec, libc::EACCES) if path.is_dir() => {
+                (format!("exec {shown}, which is a directory"), ErrorKind::NotExecutable)
+            }
+            (Step::Exec, libc::EACCES | libc::EPERM) => {
+                (format!("exec {shown}"), ErrorKind::NotExecutable)
+            }
+            (Step::Exec, libc::ENOEXEC) => {
+                (format!("exec {shown}, perhaps a script without #!"), ErrorKind::BadFormat)
+            }
+            (Step::Exec, libc::E2BIG) => (format!("exec {shown}"), ErrorKind::ArgumentsTooLong),
+            (Step::Exec, _) => (format!("exec {shown}"), ErrorKind::System),
+            (Step::Directory, _) => {
+                let dir = command.dir.as_deref().unwrap_or(Path::new("."));
+                (format!("chdir to {}", dir.display()), ErrorKind::BadDirectory)
+            }
+            (Step::None | Step::Clone, _) => ("create a process".into(), ErrorKind::System),
+            (Step::Descriptors, _) => ("place its descriptors".into(), ErrorKind::System),
+            (Step::Group, _) => ("make a process group".into(), ErrorKind::System),
+            (Step::ParentDeath, _) => ("tie its life to ours".into(), ErrorKind::System),
+            (Step::Limits, _) => ("restore its limits".into(), ErrorKind::System),
+            (Step::Signals, _) => ("reset its signals".into(), ErrorKind::System),
+        };
+        Failure { step, kind, source: Some(source) }
+    }
+
+    fn into_start_error(self, command: &Command) -> StartError {
+        let doing = format!("cannot start \"{}\": {}", command.program.to_string_lossy(), self.step);
+        let Some(source) = self.source else {
+            return StartError::Refused(Error::new(self.kind, doing));
+        };
+        if is_exhaustion(&source) {
+            StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
+        } else if source.raw_os_error() == Some(libc::ETXTBSY) {
+            StartError::Busy(Error::os(self.kind, doing, source))
+        } else {
+            StartError::Refused(Error::os(self.kind, doing, source))
+        }
+    }
+}
+
+/// The error of a process that cannot be captured, for a reason that the driver gives.
+pub(super) fn cannot_capture(command: &Command, error: io::Error) -> StartError {
+    let step = "watch its output".into();
+    Failure { step, kind: ErrorKind::System, source: Some(error) }.into_start_error(command)
+}
+
+#[cfg(test)]
+mod tests;

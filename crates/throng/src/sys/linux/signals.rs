@@ -1,0 +1,69 @@
+//! Signals: their numbers, sending them, and what our own threads do about them.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use rustix::process::{Pid, Signal as Sys, kill_process_group};
+
+use crate::Signal;
+
+fn to_system(signal: Signal) -> Sys {
+    match signal {
+        Signal::Hup => Sys::HUP,
+        Signal::Int => Sys::INT,
+        Signal::Quit => Sys::QUIT,
+        Signal::Term => Sys::TERM,
+        Signal::Kill => Sys::KILL,
+    }
+}
+
+pub(crate) fn signal_number(signal: Signal) -> i32 {
+    to_system(signal).as_raw()
+}
+
+/// Sends a signal to a process and all of its group. The group may be gone; that is what is
+/// wanted, so nobody is told.
+///
+/// The caller has not yet waited for the process: until then its id, and so that of its group,
+/// is not given to another.
+pub(super) fn send_to_group(leader: Pid, signal: Signal) {
+    let _ = kill_process_group(leader, to_system(signal));
+    if signal != Signal::Kill {
+        // A stopped process acts on nothing but KILL before it is continued.
+        let _ = kill_process_group(leader, Sys::CONT);
+    }
+}
+
+/// Blocks every signal in the calling thread, for good.
+///
+/// Shards do this for three reasons: a handler of the program must not run in the moment in which
+/// a new process shares our memory; handlers run on threads that do not mind; and writing to a
+/// closed pipe is then an error here, not the end of the program.
+pub(super) fn block_all() {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: sigfillset only writes the set it is given, which is large enough for one.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: both sets are valid for the call, the second is absent, and the mask of this thread
+    // is no other code's business: throng has created the thread.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut()) };
+}
+
+/// Where `SIGCHLD` is ignored the system throws exit statuses away (see waitpid(2), NOTES), and a
+/// program inherits that from whoever starts it. The default does nothing either, but keeps them.
+pub(super) fn keep_exit_statuses() {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: no new action is given; the old one is written to memory that is large enough.
+    let result =
+        unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all fields are integers or optional function pointers, for which zero is valid, and
+    // the call has overwritten them.
+    let mut action = unsafe { action.assume_init() };
+    if result != 0 || action.sa_sigaction != libc::SIG_IGN {
+        return;
+    }
+    action.sa_sigaction = libc::SIG_DFL;
+    action.sa_flags &= !libc::SA_NOCLDWAIT;
+    // SAFETY: the action is the one in force but for "ignore" replaced by "default", so no code of
+    // the program starts or stops being called.
+    unsafe { libc::sigaction(libc::SIGCHLD, &action, ptr::null_mut()) };
+}

@@ -1,0 +1,258 @@
+//! Two blocking threads for each process: the baseline that the others are measured against.
+//!
+//! Each reads one pipe and puts what it has read into the shard's inbox. A thread can be asked to
+//! stop, through an eventfd that it waits on beside its pipe: a blocked read alone could not be
+//! ended. The shard itself sleeps until there is mail or a watched process ends.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+
+use super::child::{Child, Pipe, bytes_waiting};
+use super::engine::Notice;
+use super::epoll::{Epoll, READ_SIZE, Read, Reader};
+use super::waker::Waker;
+use crate::Stream;
+use crate::slots::{Id, Table};
+use crate::sys::End;
+
+/// A reader needs little: its buffer is on the heap.
+const STACK_SIZE: usize = 64 * 1024;
+
+/// How much mail may wait before readers do.
+const INBOX_BYTES: usize = 16 * READ_SIZE;
+
+#[derive(Debug)]
+pub(super) struct Threads {
+    /// Waits for the waker and for watched processes, as the shard's only sleep.
+    exits: Epoll,
+    inbox: Arc<Inbox>,
+    readers: Table<[Thread; 2]>,
+    mail: VecDeque<Mail>,
+    output: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    stop: Arc<OwnedFd>,
+    handle: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    mail: Mutex<VecDeque<Mail>>,
+    bytes: AtomicUsize,
+    emptied: Condvar,
+    waker: Waker,
+}
+
+#[derive(Debug)]
+struct Mail {
+    id: Id,
+    stream: Stream,
+    message: Message,
+}
+
+#[derive(Debug)]
+enum Message {
+    Bytes(Vec<u8>),
+    End(End),
+}
+
+impl Threads {
+    pub(super) fn new(waker: Waker) -> io::Result<Threads> {
+        let inbox = Inbox {
+            mail: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            emptied: Condvar::new(),
+            waker: waker.clone(),
+        };
+        Ok(Threads {
+            exits: Epoll::new(waker)?,
+            inbox: Arc::new(inbox),
+            readers: Table::new(),
+            mail: VecDeque::new(),
+            output: Vec::new(),
+        })
+    }
+
+    pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
+        let out = self.start_reader(id, &pipes[0], Stream::Stdout)?;
+        let err = match self.start_reader(id, &pipes[1], Stream::Stderr) {
+            Ok(err) => err,
+            Err(error) => {
+                out.stop();
+                return Err(error);
+            }
+        };
+        self.readers.insert(id, [out, err]);
+        Ok(())
+    }
+
+    fn start_reader(&self, id: Id, pipe: &Pipe, stream: Stream) -> io::Result<Thread> {
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        let (inbox, pipe, stopped) = (self.inbox.clone(), pipe.clone(), stop.clone());
+        let handle = thread::Builder::new()
+            .name("throng-reader".into())
+            .stack_size(STACK_SIZE)
+            .spawn(move || read_all(id, stream, &pipe, &stopped, &inbox))?;
+        Ok(Thread { stop, handle })
+    }
+
+    pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
+        self.exits.watch(id, child)
+    }
+
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.fetch() { Some(Duration::ZERO) } else { timeout };
+        self.exits.wait(timeout)?;
+        self.fetch();
+        Ok(())
+    }
+
+    fn fetch(&mut self) -> bool {
+        self.mail.append(&mut self.inbox.lock());
+        !self.mail.is_empty()
+    }
+
+    pub(super) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+        if let Some(notice) = self.exits.next(children) {
+            return Some(notice);
+        }
+        loop {
+            let Mail { id, stream, message } = self.mail.pop_front()?;
+            if let Message::Bytes(bytes) = &message {
+                self.inbox.taken(bytes.len());
+            }
+            if children.get_mut(id).is_none() {
+                continue;
+            }
+            match message {
+                Message::Bytes(bytes) => {
+                    self.output = bytes;
+                    return Some(Notice::Output(id, stream));
+                }
+                Message::End(end) => return Some(Notice::End(id, stream, end)),
+            }
+        }
+    }
+
+    pub(super) fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    pub(super) fn stop(&mut self, id: Id, stream: Stream) {
+        if let Some(readers) = self.readers.get_mut(id) {
+            readers[stream.index()].stop();
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: Id) {
+        // Both have announced their end, which is the last thing they do.
+        for reader in self.readers.remove(id).into_iter().flatten() {
+            let _ = reader.handle.join();
+        }
+    }
+}
+
+impl Thread {
+    fn stop(&self) {
+        let _ = rustix::io::write(&*self.stop, &1u64.to_ne_bytes());
+    }
+}
+
+impl Inbox {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Mail>> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, mail: Mail) {
+        let mut queue = self.lock();
+        if let Message::Bytes(bytes) = &mail.message {
+            while self.bytes.load(Ordering::Relaxed) >= INBOX_BYTES {
+                queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        let was_empty = queue.is_empty();
+        queue.push_back(mail);
+        drop(queue);
+        if was_empty {
+            self.waker.wake();
+        }
+    }
+
+    fn taken(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before >= INBOX_BYTES {
+            // Under the lock, so that a reader is either before its look or waiting.
+            drop(self.lock());
+            self.emptied.notify_all();
+        }
+    }
+}
+
+/// What a reader does, from its process's start until the end of its pipe.
+fn read_all(id: Id, stream: Stream, pipe: &Pipe, stop: &OwnedFd, inbox: &Inbox) {
+    let mut reader = Reader::new();
+    let mut left = None;
+    let end = loop {
+        let read = match left {
+            Some(left) => reader.drain(pipe, left),
+            None => match wait_readable(pipe, stop) {
+                Ok(true) => reader.read(pipe, READ_SIZE),
+                Ok(false) => {
+                    left = Some(bytes_waiting(pipe));
+                    continue;
+                }
+                Err(errno) => break End::Failed(errno.into()),
+            },
+        };
+        match read {
+            Read::Bytes(n) => {
+                left = left.map(|left| left - n as u64);
+                let bytes = reader.output().to_vec();
+                inbox.put(Mail { id, stream, message: Message::Bytes(bytes) });
+            }
+            Read::Nothing => {}
+            Read::End(end) => break end,
+        }
+    };
+    inbox.put(Mail { id, stream, message: Message::End(end) });
+}
+
+/// Waits until the pipe can be read; `false` when we are to stop.
+fn wait_readable(pipe: &OwnedFd, stop: &OwnedFd) -> Result<bool, Errno> {
+    let mut fds = [
+        PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN),
+        PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN),
+    ];
+    loop {
+        match poll(&mut fds, None) {
+            Ok(_) if !fds[1].revents().is_empty() => return Ok(false),
+            Ok(_) if !fds[0].revents().is_empty() => return Ok(true),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Something is left only when the shard panics. Readers that wait for room get it.
+        for (_, readers) in self.readers.drain() {
+            for reader in readers {
+                reader.stop();
+            }
+        }
+        self.inbox.bytes.store(0, Ordering::Relaxed);
+        self.inbox.emptied.notify_all();
+    }
+}

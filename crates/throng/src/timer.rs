@@ -1,0 +1,105 @@
+//! Deadlines of one shard: timeouts, kill steps, grace periods, retries. Knows no clock; the
+//! caller says what time it is.
+//!
+//! A deadline is not taken out when it is no longer wanted: its process ignores it, or is gone.
+//! Those of processes that are gone are swept out when they are more than half of all, so memory
+//! follows the live processes and not the length of the timeouts.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::slots::Id;
+
+/// What a process is to be reminded of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alarm {
+    /// The command's time is over.
+    Timeout,
+    /// The next step of the kill sequence is due.
+    KillStep,
+    /// The process ended a grace period ago; streams that are still open are held.
+    Grace,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    heap: BinaryHeap<Reverse<(Instant, Id, Alarm)>>,
+}
+
+impl Timers {
+    pub(crate) fn set(&mut self, at: Instant, id: Id, alarm: Alarm) {
+        self.heap.push(Reverse((at, id, alarm)));
+    }
+
+    /// Sweeps out the alarms of processes that are gone, once they are likely the most.
+    pub(crate) fn sweep(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
+        /// A live process has one alarm of each kind at the most.
+        const ALARMS_EACH: usize = 3;
+        const WORTH_IT: usize = 256;
+        if self.heap.len() > WORTH_IT + 2 * ALARMS_EACH * live {
+            self.heap.retain(|Reverse((_, id, _))| is_live(*id));
+        }
+    }
+
+    /// When the earliest alarm is due.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Takes out one alarm that is due at `now`, the earliest first.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Id, Alarm)> {
+        if self.next_at()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse((_, id, alarm))| (id, alarm))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slots::Slots;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn alarms_of_processes_that_are_gone_do_not_pile_up() {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let mut slots = Slots::new();
+        let mut timers = Timers::default();
+        let stays = slots.insert(());
+        timers.set(far, stays, Alarm::Grace);
+        for _ in 0..10_000 {
+            let id = slots.insert(());
+            timers.set(far, id, Alarm::Timeout);
+            slots.remove(id);
+            timers.sweep(slots.len(), |id| slots.get(id).is_some());
+            assert!(timers.heap.len() < 1000);
+        }
+        assert_eq!(timers.pop_due(far), Some((stays, Alarm::Grace)));
+    }
+
+    proptest! {
+        #[test]
+        fn alarms_fire_in_order_and_never_early(
+            delays_ms in prop::collection::vec(0u64..50, 1..40), now_ms in 0u64..60,
+        ) {
+            let id = Slots::new().insert(());
+            let start = Instant::now();
+            let mut timers = Timers::default();
+            for delay in &delays_ms {
+                timers.set(start + Duration::from_millis(*delay), id, Alarm::Timeout);
+            }
+            let now = start + Duration::from_millis(now_ms);
+            let mut fired = 0;
+            let mut last = timers.next_at();
+            while timers.pop_due(now).is_some() {
+                fired += 1;
+                prop_assert!(timers.next_at().is_none_or(|next| Some(next) >= last));
+                last = timers.next_at().or(last);
+            }
+            prop_assert_eq!(fired, delays_ms.iter().filter(|d| **d <= now_ms).count());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! When to try a start again that the system has refused for now. Pure; knows no clock.
+//!
+//! Exhaustion is backpressure: as long as anything of ours runs, something will become free, so a
+//! start is tried again for as long as it takes. Only when nothing runs and nothing changes for
+//! [`GIVE_UP_AFTER`] does a command fail for it.
+
+use std::time::{Duration, Instant};
+
+use crate::sys::StartError;
+
+const FIRST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_millis(64);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
+/// A program that is being written is closed within moments, or it is no program.
+const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
+
+/// The attempts to start one command so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    pub(crate) first: Instant,
+    /// Since when nothing else has been running.
+    alone_since: Option<Instant>,
+    not_before: Instant,
+    pub(crate) retries: u32,
+}
+
+impl Tries {
+    pub(crate) fn new(now: Instant) -> Tries {
+        Tries { first: now, alone_since: None, not_before: now, retries: 0 }
+    }
+
+    /// When the next attempt is due.
+    pub(crate) fn not_before(&self) -> Instant {
+        self.not_before
+    }
+
+    /// Something has become free: the next attempt is due now.
+    pub(crate) fn hurry(&mut self) {
+        self.not_before = self.first;
+    }
+
+    /// After an attempt that failed, with this many processes live: the next one, or none when it
+    /// is no use.
+    pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Tries> {
+        let alone_since = if live == 0 { self.alone_since.or(Some(now)) } else { None };
+        let hopeless = match error {
+            StartError::Refused(_) => true,
+            StartError::Busy(_) => now - self.first >= BUSY_FOR_LONG,
+            StartError::Exhausted(_) => {
+                alone_since.is_some_and(|since| now - since >= GIVE_UP_AFTER)
+            }
+        };
+        if hopeless {
+            return None;
+        }
+        let wait = FIRST_WAIT.saturating_mul(1 << self.retries.min(16)).min(LONGEST_WAIT);
+        let retries = self.retries.saturating_add(1);
+        Some(Tries { alone_since, not_before: now + wait, retries, ..self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, ErrorKind};
+
+    fn error() -> Error {
+        Error::new(ErrorKind::Exhausted, "no more")
+    }
+
+    /// Tries until it is given up, and says after how long.
+    fn given_up_after(error: StartError, live: impl Fn(Duration) -> usize) -> Option<Duration> {
+        let start = Instant::now();
+        let mut tries = Tries::new(start);
+        let mut now = start;
+        while now - start < Duration::from_secs(60) {
+            match tries.again(&error, live(now - start), now) {
+                None => return Some(now - start),
+                Some(next) => {
+                    assert!(next.not_before() > now && next.not_before() - now <= LONGEST_WAIT);
+                    now = next.not_before();
+                    tries = next;
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn exhaustion_is_waited_out_as_long_as_anything_runs() {
+        assert_eq!(given_up_after(StartError::Exhausted(error()), |_| 1), None);
+    }
+
+    #[test]
+    fn exhaustion_with_nothing_running_is_given_up_some_time_after_the_last_process_ended() {
+        let live_for = Duration::from_secs(20);
+        let live = |at| usize::from(at < live_for);
+        let after = given_up_after(StartError::Exhausted(error()), live).unwrap();
+        assert!(after >= live_for + GIVE_UP_AFTER && after < live_for + 2 * GIVE_UP_AFTER);
+    }
+
+    #[test]
+    fn a_busy_program_is_given_up_soon_whatever_runs() {
+        let after = given_up_after(StartError::Busy(error()), |_| 9).unwrap();
+        assert!(after >= BUSY_FOR_LONG && after < 2 * BUSY_FOR_LONG);
+    }
+
+    #[test]
+    fn a_refusal_is_final() {
+        assert_eq!(given_up_after(StartError::Refused(error()), |_| 9), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,97 @@
+//! How the capture of a stream ended, and who kept it from ending. Decides nothing; the state
+//! machine in `process.rs` does.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Error;
+
+/// How the capture of one stream ended: whether it is all there, and if not, why not.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Every writer is gone and every byte was read: provably everything.
+    Complete,
+    /// The process ended, but somebody else still holds the stream open after the grace period.
+    /// All that was written until then is kept.
+    Held {
+        /// Who holds it, as far as the system let us find out; empty when it did not.
+        holders: Vec<Holder>,
+    },
+    /// A limit that the user set was reached. The stream was read to its end nevertheless, so
+    /// the process never waited for us.
+    Capped {
+        /// How many bytes were read and not kept.
+        dropped_bytes: u64,
+    },
+    /// We ended the process (timeout, cancel, drop) before it had closed the stream.
+    Cut,
+    /// The stream could not be read to its end.
+    Failed(Arc<Error>),
+}
+
+impl Verdict {
+    /// Whether the capture is provably everything.
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Verdict::Complete)
+    }
+
+    /// The one word for this verdict that the program prints: `complete`, `held`, `capped`,
+    /// `cut` or `failed`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Complete => "complete",
+            Verdict::Held { .. } => "held",
+            Verdict::Capped { .. } => "capped",
+            Verdict::Cut => "cut",
+            Verdict::Failed(_) => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Complete | Verdict::Cut => f.write_str(self.name()),
+            Verdict::Held { holders } if holders.is_empty() => f.write_str("held by an unknown process"),
+            Verdict::Held { holders } => {
+                f.write_str("held by ")?;
+                for (i, holder) in holders.iter().enumerate() {
+                    if i > 0 {
+                        f.write_str(", ")?;
+                    }
+                    write!(f, "{holder}")?;
+                }
+                Ok(())
+            }
+            Verdict::Capped { dropped_bytes } => write!(f, "capped, {dropped_bytes} bytes dropped"),
+            Verdict::Failed(error) => write!(f, "failed: {error}"),
+        }
+    }
+}
+
+/// A process that keeps a stream open after the captured process has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its command line, program first; empty where the system does not tell.
+    pub argv: Vec<OsString>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        if self.argv.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        for (i, arg) in self.argv.iter().enumerate() {
+            let space = if i > 0 { " " } else { "" };
+            write!(f, "{space}{}", arg.to_string_lossy())?;
+        }
+        f.write_str(")")
+    }
+}
