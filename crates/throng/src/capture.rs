@@ -53,7 +53,10 @@ struct Entry {
 impl Entry {
     fn new(stream: Stream, len: usize, at: Duration) -> Entry {
         let at_ns = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        Entry { len_and_stream: (len as u64) << 1 | stream.index() as u64, at_ns }
+        Entry {
+            len_and_stream: (len as u64) << 1 | stream.index() as u64,
+            at_ns,
+        }
     }
 
     fn stream(self) -> Stream {
@@ -118,7 +121,11 @@ impl Capture {
             let stream = entry.stream();
             let (bytes, after) = rest[stream.index()].split_at(entry.len());
             rest[stream.index()] = after;
-            Chunk { stream, bytes, at: Duration::from_nanos(entry.at_ns) }
+            Chunk {
+                stream,
+                bytes,
+                at: Duration::from_nanos(entry.at_ns),
+            }
         })
     }
 

@@ -36,7 +36,8 @@ pub struct Command {
     pub(crate) grace: Option<Duration>,
     pub(crate) max_output: Option<u64>,
     pub(crate) output: Keep,
-    label: Option<String>,
+    pub(crate) on_start: Option<OnStart>,
+    label: Option<OsString>,
 }
 
 /// What a process reads as its stdin.
@@ -75,6 +76,24 @@ pub(crate) enum Keep {
     OnlyForCallback,
 }
 
+/// The callback of [`Command::on_start`].
+#[derive(Clone)]
+pub(crate) struct OnStart(Arc<OnStartFn>);
+
+type OnStartFn = dyn Fn(&mut Command, usize) + Send + Sync;
+
+impl OnStart {
+    pub(crate) fn call(&self, command: &mut Command, slot: usize) {
+        (self.0)(command, slot);
+    }
+}
+
+impl std::fmt::Debug for OnStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnStart(..)")
+    }
+}
+
 /// How the environment of a command differs from that of this program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EnvChanges {
@@ -102,6 +121,7 @@ impl Command {
             grace: None,
             max_output: None,
             output: Keep::All,
+            on_start: None,
             label: None,
         }
     }
@@ -137,14 +157,17 @@ impl Command {
 
     /// Adds arguments.
     pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Command {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets a variable of the environment. What is not set, removed or cleared is as it was in
     /// this program when the [`Throng`](crate::Throng) was built.
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
-        self.env.vars.insert(key.as_ref().to_owned(), Some(value.as_ref().to_owned()));
+        self.env
+            .vars
+            .insert(key.as_ref().to_owned(), Some(value.as_ref().to_owned()));
         self
     }
 
@@ -198,12 +221,37 @@ impl Command {
     /// [output callback](crate::Builder::on_output) alone, the capture stays empty, and the
     /// verdicts still say whether all came.
     pub fn keep_output(&mut self, keep: bool) -> &mut Command {
-        self.output = if keep { Keep::All } else { Keep::OnlyForCallback };
+        self.output = if keep {
+            Keep::All
+        } else {
+            Keep::OnlyForCallback
+        };
+        self
+    }
+
+    /// Calls this once, on the thread that starts the process and just before it does, with the
+    /// command and the number of its slot. Slots are numbered from 1 to
+    /// [`jobs`](crate::Throng::jobs); no two live processes have the same.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// let throng = throng::Throng::builder().jobs(1).build()?;
+    /// let mut command = throng::Command::new("echo");
+    /// command.on_start(|command, slot| drop(command.arg(slot.to_string())));
+    /// assert_eq!(throng.spawn(&command).wait()?.stdout(), b"1\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_start(
+        &mut self,
+        callback: impl Fn(&mut Command, usize) + Send + Sync + 'static,
+    ) -> &mut Command {
+        self.on_start = Some(OnStart(Arc::new(callback)));
         self
     }
 
     /// A name for this command that its outcome gives back; means nothing to throng.
-    pub fn label(&mut self, label: impl Into<String>) -> &mut Command {
+    pub fn label(&mut self, label: impl Into<OsString>) -> &mut Command {
         self.label = Some(label.into());
         self
     }
@@ -219,7 +267,7 @@ impl Command {
     }
 
     /// The label, where one was set.
-    pub fn get_label(&self) -> Option<&str> {
+    pub fn get_label(&self) -> Option<&OsStr> {
         self.label.as_deref()
     }
 }

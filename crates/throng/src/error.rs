@@ -53,11 +53,19 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, doing: impl Into<String>) -> Error {
-        Error { kind, doing: doing.into(), source: None }
+        Error {
+            kind,
+            doing: doing.into(),
+            source: None,
+        }
     }
 
     pub(crate) fn os(kind: ErrorKind, doing: impl Into<String>, source: io::Error) -> Error {
-        Error { kind, doing: doing.into(), source: Some(source) }
+        Error {
+            kind,
+            doing: doing.into(),
+            source: Some(source),
+        }
     }
 
     /// What kind of failure this is.

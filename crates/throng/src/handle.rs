@@ -56,10 +56,22 @@ enum Wish {
 
 impl Process {
     pub(crate) fn new(inner: Weak<Inner>) -> (Process, Arc<Cell>) {
-        let state =
-            State { result: Waited::NotYet(None), place: None, wish: Wish::GoOn };
-        let cell = Arc::new(Cell { state: Mutex::new(state), arrived: Condvar::new() });
-        (Process { cell: cell.clone(), inner }, cell)
+        let state = State {
+            result: Waited::NotYet(None),
+            place: None,
+            wish: Wish::GoOn,
+        };
+        let cell = Arc::new(Cell {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+        });
+        (
+            Process {
+                cell: cell.clone(),
+                inner,
+            },
+            cell,
+        )
     }
 
     /// Blocks until the process is finished.
@@ -75,7 +87,11 @@ impl Process {
             if let Some(result) = state.take() {
                 return result;
             }
-            state = self.cell.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .cell
+                .arrived
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::lock::lock;
@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) kill: Arc<KillSequence>,
     pub(crate) on_output: Option<Callback>,
     mailboxes: Vec<Mailbox>,
+    /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
+    runs: Mutex<Vec<Weak<Basket>>>,
     cancelled: AtomicBool,
     next_seq: AtomicU64,
 }
@@ -79,6 +81,7 @@ impl Inner {
             kill: Arc::new(kill),
             on_output,
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
+            runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
             next_seq: AtomicU64::new(0),
         }
@@ -93,6 +96,13 @@ impl Inner {
     pub(crate) fn share_of(&self, shard: usize) -> usize {
         let shards = self.shards();
         self.jobs / shards + usize::from(shard < self.jobs % shards)
+    }
+
+    /// The number of a shard's first slot, counted from 1 over all shards.
+    pub(crate) fn first_slot_of(&self, shard: usize) -> usize {
+        1 + (0..shard)
+            .map(|before| self.share_of(before))
+            .sum::<usize>()
     }
 
     pub(crate) fn next_seq(&self) -> u64 {
@@ -132,6 +142,20 @@ impl Inner {
     pub(crate) fn cancel(&self, request: impl Fn() -> Request) {
         self.cancelled.store(true, Ordering::SeqCst);
         self.ask_all(request);
+        let runs: Vec<_> = lock(&self.runs).drain(..).collect();
+        runs.iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|run| run.stop_feeding());
+    }
+
+    pub(crate) fn add_run(&self, run: &Arc<Basket>) {
+        let mut runs = lock(&self.runs);
+        runs.retain(|run| run.strong_count() > 0);
+        runs.push(Arc::downgrade(run));
+        drop(runs);
+        if self.is_cancelled() {
+            run.stop_feeding();
+        }
     }
 
     /// Whether nothing is to be started any more.

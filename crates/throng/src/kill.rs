@@ -35,7 +35,10 @@ impl Signal {
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, _) = Self::NAMES.iter().find(|(_, s)| s == self).expect("every signal is named");
+        let (name, _) = Self::NAMES
+            .iter()
+            .find(|(_, s)| s == self)
+            .expect("every signal is named");
         f.write_str(name)
     }
 }
@@ -59,7 +62,9 @@ pub struct KillSequence {
 impl KillSequence {
     /// Asks with this signal, then waits, then kills.
     pub fn new(signal: Signal, wait: Duration) -> KillSequence {
-        KillSequence { before: vec![(signal, wait)] }
+        KillSequence {
+            before: vec![(signal, wait)],
+        }
     }
 
     /// Kills at once.
@@ -120,17 +125,23 @@ impl FromStr for KillSequence {
     /// Reads signals and milliseconds in turn. The names are without `SIG`; a wait after the last
     /// signal, and a missing `KILL` at the end, are as good as written.
     fn from_str(text: &str) -> Result<KillSequence, ParseKillSequenceError> {
-        let error = |part: &str, expected| ParseKillSequenceError { part: part.into(), expected };
+        let error = |part: &str, expected| ParseKillSequenceError {
+            part: part.into(),
+            expected,
+        };
         let mut sequence = KillSequence::immediate();
         let mut parts = text.split(',').map(str::trim);
         while let Some(name) = parts.next() {
-            let known = Signal::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            let known = Signal::NAMES
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name));
             let (_, signal) = known.ok_or(error(name, "one of HUP, INT, QUIT, TERM, KILL"))?;
             let wait = match parts.next() {
                 None if *signal == Signal::Kill => break,
                 None => Duration::ZERO,
                 Some(ms) => Duration::from_millis(
-                    ms.parse().map_err(|_| error(ms, "a number of milliseconds"))?,
+                    ms.parse()
+                        .map_err(|_| error(ms, "a number of milliseconds"))?,
                 ),
             };
             sequence = sequence.then(*signal, wait);
@@ -168,7 +179,10 @@ mod tests {
     #[test]
     fn nonsense_is_named() {
         let error = "TERM,5,SIGFOO".parse::<KillSequence>().unwrap_err();
-        assert_eq!(error.to_string(), "\"SIGFOO\" is not one of HUP, INT, QUIT, TERM, KILL");
+        assert_eq!(
+            error.to_string(),
+            "\"SIGFOO\" is not one of HUP, INT, QUIT, TERM, KILL"
+        );
         assert!("".parse::<KillSequence>().is_err());
     }
 }

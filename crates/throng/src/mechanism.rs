@@ -34,13 +34,18 @@ impl Mechanism {
     /// All mechanisms that throng has on this system, the preferred first, each with the reason
     /// why this machine does not offer it, if it does not.
     pub fn survey() -> Vec<Survey> {
-        let probe = |&mechanism| Survey { mechanism, refusal: sys::probe(mechanism).err() };
+        let probe = |&mechanism| Survey {
+            mechanism,
+            refusal: sys::probe(mechanism).err(),
+        };
         sys::MECHANISMS.iter().map(probe).collect()
     }
 
     /// The mechanisms that can be used on this machine, the preferred first.
     pub fn available() -> Vec<Mechanism> {
-        let usable = Mechanism::survey().into_iter().filter(|s| s.refusal.is_none());
+        let usable = Mechanism::survey()
+            .into_iter()
+            .filter(|s| s.refusal.is_none());
         usable.map(|s| s.mechanism).collect()
     }
 
@@ -68,8 +73,14 @@ pub struct UnknownMechanism {
 
 impl fmt::Display for UnknownMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no mechanism \"{}\" on this system; there are:", self.name)?;
-        sys::MECHANISMS.iter().try_for_each(|mechanism| write!(f, " {mechanism}"))
+        write!(
+            f,
+            "no mechanism \"{}\" on this system; there are:",
+            self.name
+        )?;
+        sys::MECHANISMS
+            .iter()
+            .try_for_each(|mechanism| write!(f, " {mechanism}"))
     }
 }
 
@@ -79,7 +90,11 @@ impl FromStr for Mechanism {
     type Err = UnknownMechanism;
 
     fn from_str(name: &str) -> Result<Mechanism, UnknownMechanism> {
-        let known = sys::MECHANISMS.iter().find(|mechanism| mechanism.name() == name);
-        known.copied().ok_or_else(|| UnknownMechanism { name: name.into() })
+        let known = sys::MECHANISMS
+            .iter()
+            .find(|mechanism| mechanism.name() == name);
+        known
+            .copied()
+            .ok_or_else(|| UnknownMechanism { name: name.into() })
     }
 }

@@ -51,8 +51,14 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Status::Exited(code) => write!(f, "exit code {code}"),
-            Status::Signaled { signal, core_dumped: false } => write!(f, "signal {signal}"),
-            Status::Signaled { signal, core_dumped: true } => {
+            Status::Signaled {
+                signal,
+                core_dumped: false,
+            } => write!(f, "signal {signal}"),
+            Status::Signaled {
+                signal,
+                core_dumped: true,
+            } => {
                 write!(f, "signal {signal} (core dumped)")
             }
             Status::Unknown => f.write_str("exit status taken by other code"),
@@ -96,7 +102,12 @@ pub(crate) struct Timing {
 /// How it ended, or why it never began.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
-    Ended { pid: u32, status: Status, usage: Usage, cause: Option<Cause> },
+    Ended {
+        pid: u32,
+        status: Status,
+        usage: Usage,
+        cause: Option<Cause>,
+    },
     NotStarted(Arc<Error>),
 }
 

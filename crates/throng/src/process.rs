@@ -58,7 +58,9 @@ enum Tap {
     /// Bytes may come.
     Open,
     /// We have asked to stop reading; bytes may come until the end is announced.
-    Released { holders: Vec<Holder> },
+    Released {
+        holders: Vec<Holder>,
+    },
     Ended(Verdict),
 }
 
@@ -85,7 +87,12 @@ impl Machine {
             actions.push(Action::SetAlarm(timeout, Alarm::Timeout));
         }
         let taps = [Tap::Open, Tap::Open];
-        Machine { phase: Phase::Running, taps, callback_failed: [false; 2], limits }
+        Machine {
+            phase: Phase::Running,
+            taps,
+            callback_failed: [false; 2],
+            limits,
+        }
     }
 
     /// Performs every transition there is.
@@ -119,7 +126,9 @@ impl Machine {
                 self.release_all(actions);
             }
             (Phase::Draining { cause }, Input::Cancel | Input::Kill) => {
-                self.phase = Phase::Draining { cause: cause.or(Some(Cause::Cancel)) };
+                self.phase = Phase::Draining {
+                    cause: cause.or(Some(Cause::Cancel)),
+                };
                 actions.push(Action::Signal(Signal::Kill));
                 self.release_all(actions);
             }
@@ -163,12 +172,18 @@ impl Machine {
         if let Some(wait) = wait {
             actions.push(Action::SetAlarm(wait, Alarm::KillStep));
         }
-        self.phase = Phase::Ending { cause, next_step: step + 1 };
+        self.phase = Phase::Ending {
+            cause,
+            next_step: step.saturating_add(1),
+        };
     }
 
     fn kill(&mut self, cause: Cause, actions: &mut Vec<Action>) {
         actions.push(Action::Signal(Signal::Kill));
-        self.phase = Phase::Ending { cause, next_step: usize::MAX };
+        self.phase = Phase::Ending {
+            cause,
+            next_step: usize::MAX,
+        };
     }
 
     fn drain(&mut self, cause: Option<Cause>, actions: &mut Vec<Action>) {
@@ -183,7 +198,9 @@ impl Machine {
         for stream in Stream::ALL {
             let tap = &mut self.taps[stream.index()];
             if matches!(tap, Tap::Open) {
-                *tap = Tap::Released { holders: Vec::new() };
+                *tap = Tap::Released {
+                    holders: Vec::new(),
+                };
                 actions.push(Action::Release(stream));
             }
         }
@@ -194,22 +211,29 @@ impl Machine {
         let tap = &mut self.taps[stream.index()];
         let verdict = match (end, std::mem::replace(tap, Tap::Open)) {
             (_, Tap::Ended(verdict)) => verdict,
-            (_, _) if self.callback_failed[stream.index()] => failed(
-                Error::new(ErrorKind::Callback, format!("the callback for {stream} panicked")),
-            ),
-            (End::Failed(error), _) => {
-                failed(Error::os(ErrorKind::Read, format!("cannot read {stream}"), error))
-            }
+            (_, _) if self.callback_failed[stream.index()] => failed(Error::new(
+                ErrorKind::Callback,
+                format!("the callback for {stream} panicked"),
+            )),
+            (End::Failed(error), _) => failed(Error::os(
+                ErrorKind::Read,
+                format!("cannot read {stream}"),
+                error,
+            )),
             (_, _) if cut => Verdict::Cut,
             (End::Eof, _) => Verdict::Complete,
             (End::Stopped, Tap::Released { holders }) => Verdict::Held { holders },
-            (End::Stopped, Tap::Open) => Verdict::Held { holders: Vec::new() },
+            (End::Stopped, Tap::Open) => Verdict::Held {
+                holders: Vec::new(),
+            },
         };
         *tap = Tap::Ended(verdict);
     }
 
     fn finish_if_done(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Draining { cause } = self.phase else { return };
+        let Phase::Draining { cause } = self.phase else {
+            return;
+        };
         if self.taps.iter().all(|tap| matches!(tap, Tap::Ended(_))) {
             self.phase = Phase::Finished { cause };
             if cause.is_some() {

@@ -51,7 +51,11 @@ impl Queue {
     pub(crate) fn pop_or_park(&self, shard: usize) -> Option<Job> {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
-        let job = if self.is_stalled() { None } else { state.jobs.pop_front() };
+        let job = if self.is_stalled() {
+            None
+        } else {
+            state.jobs.pop_front()
+        };
         if job.is_none() {
             state.parked.push(shard);
         }
@@ -100,7 +104,11 @@ mod tests {
     use super::*;
 
     fn job(seq: u64) -> Job {
-        Job { seq, command: Box::new(Command::new("x")), recipient: Recipient::nobody() }
+        Job {
+            seq,
+            command: Box::new(Command::new("x")),
+            recipient: Recipient::nobody(),
+        }
     }
 
     #[test]
@@ -114,7 +122,11 @@ mod tests {
         assert!(queue.pop_or_park(1).is_none());
         assert!(queue.pop_or_park(1).is_none());
         assert_eq!(queue.push(job(3)), Some(1));
-        assert_eq!(queue.push(job(4)), None, "a shard is parked once, however often it looks");
+        assert_eq!(
+            queue.push(job(4)),
+            None,
+            "a shard is parked once, however often it looks"
+        );
     }
 
     #[test]

@@ -75,14 +75,29 @@ impl Run {
             stopped: AtomicBool::new(false),
             inner: Arc::downgrade(&inner),
         });
-        let feeder = Feeder { basket: basket.clone(), inner: inner.clone() };
+        inner.add_run(&basket);
+        let feeder = Feeder {
+            basket: basket.clone(),
+            inner: inner.clone(),
+        };
         let feeder = spawn_patiently(move || feeder.feed(commands));
-        Run { basket, inner, batch: VecDeque::new(), given_out: 0, feeder: Some(feeder) }
+        Run {
+            basket,
+            inner,
+            batch: VecDeque::new(),
+            given_out: 0,
+            feeder: Some(feeder),
+        }
     }
 
     /// Takes no more commands. What has been started, or is queued, still gives its outcome.
     pub fn stop_feeding(&self) {
         self.basket.stop_feeding();
+    }
+
+    /// Whether the next outcome is there, so that [`next`](Iterator::next) would not wait.
+    pub fn is_ready(&self) -> bool {
+        !self.batch.is_empty() || !lock(&self.basket.state).outcomes.is_empty()
     }
 
     fn fetch(&mut self) {
@@ -93,7 +108,11 @@ impl Run {
         }
         while state.outcomes.is_empty() && (state.feeding || state.under_way > 0) {
             state.waiting = true;
-            state = self.basket.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .basket
+                .arrived
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
             state.waiting = false;
         }
         std::mem::swap(&mut self.batch, &mut state.outcomes);
@@ -138,7 +157,8 @@ impl Drop for Run {
         for shard in self.inner.queue.remove_untaken(untaken) {
             self.inner.wake(shard);
         }
-        self.inner.ask_all(|| Request::CancelRun(self.basket.clone()));
+        self.inner
+            .ask_all(|| Request::CancelRun(self.basket.clone()));
     }
 }
 
@@ -171,7 +191,7 @@ impl Basket {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn stop_feeding(&self) {
+    pub(crate) fn stop_feeding(&self) {
         let mut state = lock(&self.state);
         state.feeding = false;
         self.room.notify_all();
@@ -182,7 +202,10 @@ impl Basket {
     fn take_room(&self) -> bool {
         let mut state = lock(&self.state);
         while state.feeding && state.under_way >= state.window {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state.feeding
     }
@@ -210,12 +233,18 @@ impl Feeder {
     {
         let mut seq = 0;
         while self.basket.take_room() {
-            let Some(command) = commands.next() else { break };
+            let Some(command) = commands.next() else {
+                break;
+            };
             if !self.basket.count() {
                 break;
             }
             let recipient = Recipient::run(self.basket.clone());
-            self.inner.submit(Job { seq, command: Box::new(command.into()), recipient });
+            self.inner.submit(Job {
+                seq,
+                command: Box::new(command.into()),
+                recipient,
+            });
             seq += 1;
         }
     }
@@ -242,7 +271,10 @@ fn spawn_patiently(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
             let work = lock(&shared).take();
             work.into_iter().for_each(|work| work());
         };
-        match thread::Builder::new().name("throng-feeder".into()).spawn(body) {
+        match thread::Builder::new()
+            .name("throng-feeder".into())
+            .spawn(body)
+        {
             Ok(handle) => return handle,
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
@@ -251,5 +283,8 @@ fn spawn_patiently(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 }
 
 fn size(outcome: &Outcome) -> u64 {
-    Stream::ALL.iter().map(|stream| outcome.capture.stream(*stream).len() as u64).sum()
+    Stream::ALL
+        .iter()
+        .map(|stream| outcome.capture.stream(*stream).len() as u64)
+        .sum()
 }

@@ -13,7 +13,7 @@ use crate::inner::{Inner, Output, Request};
 use crate::outcome::{Ending, Timing};
 use crate::process::{Action, Input, Limits, Machine};
 use crate::queue::Job;
-use crate::slots::{Id, Slots};
+use crate::slots::{Id, SlotNumbers, Slots};
 use crate::sys::{Engine, Event, Exit, StartError};
 use crate::timer::Timers;
 use crate::tries::Tries;
@@ -30,17 +30,27 @@ pub(crate) struct Shard {
     engine: Engine,
     processes: Slots<Live>,
     timers: Timers,
+    numbers: SlotNumbers,
     /// A command that could not be started for want of something.
-    pending: Option<(Job, Tries)>,
+    pending: Option<Pending>,
     actions: Vec<Action>,
     closing: Option<Sender<OnlyDetachedLeft>>,
     done: Sender<OnlyDetachedLeft>,
+}
+
+/// A command that is about to be started.
+#[derive(Debug)]
+struct Pending {
+    job: Job,
+    slot: usize,
+    tries: Tries,
 }
 
 /// A process that has been started and is not finished.
 #[derive(Debug)]
 struct Live {
     job: Job,
+    slot: usize,
     machine: Machine,
     capture: Capture,
     pid: u32,
@@ -58,6 +68,7 @@ impl Shard {
     ) -> Shard {
         Shard {
             index,
+            numbers: SlotNumbers::from(inner.first_slot_of(index)),
             inner,
             engine,
             processes: Slots::new(),
@@ -78,20 +89,33 @@ impl Shard {
             if self.is_done() {
                 return;
             }
-            let timeout = if more { Some(Duration::ZERO) } else { self.time_to_next() };
+            let timeout = if more {
+                Some(Duration::ZERO)
+            } else {
+                self.time_to_next()
+            };
             if let Err(error) = self.engine.wait(timeout) {
-                panic!("shard {} cannot wait for its processes: {error}", self.index);
+                panic!(
+                    "shard {} cannot wait for its processes: {error}",
+                    self.index
+                );
             }
             self.handle_events();
         }
     }
 
     fn is_done(&mut self) -> bool {
-        let Some(done) = &self.closing else { return false };
+        let Some(done) = &self.closing else {
+            return false;
+        };
         if self.processes.is_empty() {
             return true;
         }
-        if self.processes.iter().all(|(_, live)| live.job.recipient.is_detached()) {
+        if self
+            .processes
+            .iter()
+            .all(|(_, live)| live.job.recipient.is_detached())
+        {
             // The receiver may have given up; that changes nothing.
             let _ = done.send(OnlyDetachedLeft);
         }
@@ -99,7 +123,10 @@ impl Shard {
     }
 
     fn time_to_next(&self) -> Option<Duration> {
-        let retry = self.pending.as_ref().map(|(_, tries)| tries.not_before());
+        let retry = self
+            .pending
+            .as_ref()
+            .map(|pending| pending.tries.not_before());
         let next = [self.timers.next_at(), retry].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -132,8 +159,8 @@ impl Shard {
     }
 
     fn cancel_queue(&mut self) {
-        if let Some((job, _)) = self.pending.take() {
-            cancel_job(job);
+        if let Some(pending) = self.pending.take() {
+            self.cancel_pending(pending);
         }
         while let Some(job) = self.inner.queue.pop_to_cancel() {
             cancel_job(job);
@@ -146,25 +173,43 @@ impl Shard {
         if self.processes.len() >= self.inner.share_of(self.index) {
             return false;
         }
-        let (job, tries) = match self.pending.take() {
-            Some(pending) if pending.1.not_before() > Instant::now() => {
+        let pending = match self.pending.take() {
+            Some(pending) if pending.tries.not_before() > Instant::now() => {
                 self.pending = Some(pending);
                 return false;
             }
             Some(pending) => pending,
             None => match self.inner.queue.pop_or_park(self.index) {
-                Some(job) => (job, Tries::new(Instant::now())),
+                Some(job) => self.prepare(job),
                 None => return false,
             },
         };
-        if self.inner.is_cancelled() || job.recipient.is_unwanted() {
-            cancel_job(job);
+        if self.inner.is_cancelled() || pending.job.recipient.is_unwanted() {
+            self.cancel_pending(pending);
             return true;
         }
-        self.start(job, tries)
+        self.start(pending)
     }
 
-    fn start(&mut self, job: Job, tries: Tries) -> bool {
+    fn prepare(&mut self, mut job: Job) -> Pending {
+        let slot = self.numbers.take();
+        if let Some(on_start) = job.command.on_start.take() {
+            on_start.call(&mut job.command, slot);
+        }
+        Pending {
+            job,
+            slot,
+            tries: Tries::new(Instant::now()),
+        }
+    }
+
+    fn cancel_pending(&mut self, pending: Pending) {
+        self.numbers.give_back(pending.slot);
+        cancel_job(pending.job);
+    }
+
+    fn start(&mut self, pending: Pending) -> bool {
+        let Pending { job, slot, tries } = pending;
         let limits = Limits {
             timeout: job.command.timeout,
             grace: job.command.grace.unwrap_or(self.inner.grace),
@@ -179,8 +224,16 @@ impl Shard {
             start_retries: tries.retries,
         };
         let capture = Capture::default();
-        let id =
-            self.processes.insert(Live { job, machine, capture, pid: 0, started, timing, exit: None });
+        let id = self.processes.insert(Live {
+            job,
+            slot,
+            machine,
+            capture,
+            pid: 0,
+            started,
+            timing,
+            exit: None,
+        });
         let live = self.processes.get_mut(id).expect("inserted just now");
         match self.engine.start(id, &live.job.command) {
             Ok(pid) => {
@@ -197,17 +250,30 @@ impl Shard {
             Err(error) => {
                 self.actions.clear();
                 let live = self.processes.remove(id).expect("inserted just now");
-                self.start_failed(live.job, tries, error)
+                self.start_failed(
+                    Pending {
+                        job: live.job,
+                        slot,
+                        tries,
+                    },
+                    error,
+                )
             }
         }
     }
 
-    fn start_failed(&mut self, job: Job, tries: Tries, error: StartError) -> bool {
-        if let Some(again) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
-            self.pending = Some((job, again));
+    fn start_failed(&mut self, pending: Pending, error: StartError) -> bool {
+        let Pending { job, slot, tries } = pending;
+        if let Some(tries) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
+            self.pending = Some(Pending { job, slot, tries });
             return false;
         }
-        let Job { seq, command, recipient } = job;
+        self.numbers.give_back(slot);
+        let Job {
+            seq,
+            command,
+            recipient,
+        } = job;
         let (StartError::Exhausted(error) | StartError::Busy(error) | StartError::Refused(error)) =
             error;
         recipient.deliver(Outcome::not_started(seq, command, error, tries.retries));
@@ -216,7 +282,9 @@ impl Shard {
 
     fn handle_events(&mut self) {
         while let Some((id, event)) = self.engine.next() {
-            let Some(live) = self.processes.get_mut(id) else { continue };
+            let Some(live) = self.processes.get_mut(id) else {
+                continue;
+            };
             let input = match event {
                 Event::Output(stream, bytes) => {
                     if live.take_output(stream, bytes, &self.inner) {
@@ -244,12 +312,15 @@ impl Shard {
             self.apply(id, Input::Alarm(alarm));
         }
         let processes = &self.processes;
-        self.timers.sweep(processes.len(), |id| processes.get(id).is_some());
+        self.timers
+            .sweep(processes.len(), |id| processes.get(id).is_some());
     }
 
     /// Tells a process's state machine what happened, and does what it says.
     fn apply(&mut self, id: Id, input: Input) {
-        let Some(live) = self.processes.get_mut(id) else { return };
+        let Some(live) = self.processes.get_mut(id) else {
+            return;
+        };
         live.machine.on(input, &mut self.actions);
         if !self.actions.is_empty() {
             self.carry_out(id, Instant::now());
@@ -276,14 +347,25 @@ impl Shard {
     }
 
     fn finish(&mut self, id: Id) {
-        let Some(live) = self.processes.remove(id) else { return };
+        let Some(live) = self.processes.remove(id) else {
+            return;
+        };
         self.engine.forget(id);
+        self.numbers.give_back(live.slot);
         self.inner.queue.remove_live();
-        if let Some((_, tries)) = &mut self.pending {
+        if let Some(pending) = &mut self.pending {
             // What it had has become free.
-            tries.hurry();
+            pending.tries.hurry();
         }
-        let Live { job, machine, capture, pid, timing, exit, .. } = live;
+        let Live {
+            job,
+            machine,
+            capture,
+            pid,
+            timing,
+            exit,
+            ..
+        } = live;
         let (mut verdicts, cause) = machine.into_result();
         for stream in Stream::ALL {
             let dropped_bytes = capture.dropped_bytes(stream);
@@ -293,9 +375,25 @@ impl Shard {
             }
         }
         let exit = exit.expect("a finished process has exited");
-        let ending = Ending::Ended { pid, status: exit.status, usage: exit.usage, cause };
-        let Job { seq, command, recipient } = job;
-        recipient.deliver(Outcome { seq, command, ending, capture, verdicts, timing });
+        let ending = Ending::Ended {
+            pid,
+            status: exit.status,
+            usage: exit.usage,
+            cause,
+        };
+        let Job {
+            seq,
+            command,
+            recipient,
+        } = job;
+        recipient.deliver(Outcome {
+            seq,
+            command,
+            ending,
+            capture,
+            verdicts,
+            timing,
+        });
     }
 }
 
@@ -305,18 +403,31 @@ impl Live {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
         if command.output == crate::command::Keep::All {
-            self.capture.push(stream, bytes, at, command.max_output.unwrap_or(u64::MAX));
+            self.capture
+                .push(stream, bytes, at, command.max_output.unwrap_or(u64::MAX));
         }
-        let Some(callback) = &inner.on_output else { return true };
-        let output = Output { seq: self.job.seq, command, stream, bytes, at };
+        let Some(callback) = &inner.on_output else {
+            return true;
+        };
+        let output = Output {
+            seq: self.job.seq,
+            command,
+            stream,
+            bytes,
+            at,
+        };
         catch_unwind(AssertUnwindSafe(|| callback(output))).is_ok()
     }
 }
 
 fn cancel_job(job: Job) {
-    let doing = format!("\"{}\" was not started: cancelled", job.command.program.to_string_lossy());
+    let doing = format!(
+        "\"{}\" was not started: cancelled",
+        job.command.program.to_string_lossy()
+    );
     let error = Error::new(ErrorKind::Cancelled, doing);
-    job.recipient.deliver(Outcome::not_started(job.seq, job.command, error, 0));
+    job.recipient
+        .deliver(Outcome::not_started(job.seq, job.command, error, 0));
 }
 
 impl Drop for Shard {

@@ -1,6 +1,9 @@
 //! Places for live processes, each with a generation, so that a late event for a process that is
 //! gone never reaches the one that has taken its place.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 /// Names one process for as long as it is live, and never another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id {
@@ -20,15 +23,16 @@ impl Id {
     /// Packs the id and a small tag into the 64 bits that a kernel hands back with an event.
     pub(crate) fn to_token(self, tag: u8) -> u64 {
         debug_assert!(u32::from(tag) < 1 << Self::TAG_BITS);
-        u64::from(self.generation) << 32
-            | u64::from(self.index) << Self::TAG_BITS
-            | u64::from(tag)
+        u64::from(self.generation) << 32 | u64::from(self.index) << Self::TAG_BITS | u64::from(tag)
     }
 
     /// The other way round.
     pub(crate) fn from_token(token: u64) -> (Id, u8) {
         let low = token as u32;
-        let id = Id { index: low >> Self::TAG_BITS, generation: (token >> 32) as u32 };
+        let id = Id {
+            index: low >> Self::TAG_BITS,
+            generation: (token >> 32) as u32,
+        };
         (id, (low & ((1 << Self::TAG_BITS) - 1)) as u8)
     }
 }
@@ -48,7 +52,10 @@ struct Place<T> {
 
 impl<T> Slots<T> {
     pub(crate) fn new() -> Slots<T> {
-        Slots { places: Vec::new(), free: Vec::new() }
+        Slots {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,22 +70,40 @@ impl<T> Slots<T> {
         if let Some(index) = self.free.pop() {
             let place = &mut self.places[index as usize];
             place.value = Some(value);
-            return Id { index, generation: place.generation };
+            return Id {
+                index,
+                generation: place.generation,
+            };
         }
         let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        assert!(index <= Id::INDEX_MAX, "more live processes than an id can name");
-        self.places.push(Place { generation: 0, value: Some(value) });
-        Id { index, generation: 0 }
+        assert!(
+            index <= Id::INDEX_MAX,
+            "more live processes than an id can name"
+        );
+        self.places.push(Place {
+            generation: 0,
+            value: Some(value),
+        });
+        Id {
+            index,
+            generation: 0,
+        }
     }
 
     pub(crate) fn get(&self, id: Id) -> Option<&T> {
         let place = self.places.get(id.index())?;
-        place.value.as_ref().filter(|_| place.generation == id.generation)
+        place
+            .value
+            .as_ref()
+            .filter(|_| place.generation == id.generation)
     }
 
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let place = self.places.get_mut(id.index())?;
-        place.value.as_mut().filter(|_| place.generation == id.generation)
+        place
+            .value
+            .as_mut()
+            .filter(|_| place.generation == id.generation)
     }
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
@@ -91,7 +116,10 @@ impl<T> Slots<T> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {
-            let id = Id { index: index as u32, generation: place.generation };
+            let id = Id {
+                index: index as u32,
+                generation: place.generation,
+            };
             place.value.as_ref().map(|value| (id, value))
         })
     }
@@ -113,7 +141,10 @@ impl<T> Table<T> {
             self.rows.resize_with(id.index() + 1, || None);
         }
         let row = &mut self.rows[id.index()];
-        debug_assert!(row.is_none(), "the value of an id is removed before its place is reused");
+        debug_assert!(
+            row.is_none(),
+            "the value of an id is removed before its place is reused"
+        );
         *row = Some((id, value));
     }
 
@@ -134,10 +165,49 @@ impl<T> Table<T> {
     }
 }
 
+/// Numbers for live processes, the lowest free one first, as users see them.
+#[derive(Debug)]
+pub(crate) struct SlotNumbers {
+    never_used: usize,
+    free: BinaryHeap<Reverse<usize>>,
+}
+
+impl SlotNumbers {
+    pub(crate) fn from(first: usize) -> SlotNumbers {
+        SlotNumbers {
+            never_used: first,
+            free: BinaryHeap::new(),
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> usize {
+        match self.free.pop() {
+            Some(Reverse(number)) => number,
+            None => {
+                self.never_used += 1;
+                self.never_used - 1
+            }
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, number: usize) {
+        self.free.push(Reverse(number));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_lowest_free_number_is_given_first() {
+        let mut numbers = SlotNumbers::from(5);
+        assert_eq!([numbers.take(), numbers.take(), numbers.take()], [5, 6, 7]);
+        numbers.give_back(6);
+        numbers.give_back(5);
+        assert_eq!([numbers.take(), numbers.take(), numbers.take()], [5, 6, 8]);
+    }
 
     proptest! {
         #[test]

@@ -1,12 +1,13 @@
 //! The pool: built once, given commands, dropped when done.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::handle::Process;
 use crate::inner::{Callback, Inner, Output, Request};
+use crate::lock::lock;
 use crate::queue::Job;
 use crate::recipient::Recipient;
 use crate::run::Run;
@@ -41,7 +42,8 @@ pub struct Throng {
     inner: Arc<Inner>,
     mechanism: Mechanism,
     jobs_limit: Option<String>,
-    shards: Vec<(JoinHandle<()>, Receiver<OnlyDetachedLeft>)>,
+    /// In a mutex only so that a `Throng` can be shared between threads.
+    shards: Mutex<Vec<StartedShard>>,
 }
 
 /// The settings of a [`Throng`].
@@ -66,7 +68,11 @@ impl Throng {
     pub fn spawn(&self, command: &Command) -> Process {
         let (process, cell) = Process::new(Arc::downgrade(&self.inner));
         let (seq, command) = (self.inner.next_seq(), Box::new(command.clone()));
-        self.inner.submit(Job { seq, command, recipient: Recipient::handle(cell) });
+        self.inner.submit(Job {
+            seq,
+            command,
+            recipient: Recipient::handle(cell),
+        });
         process
     }
 
@@ -130,7 +136,8 @@ impl Drop for Throng {
     fn drop(&mut self) {
         self.cancel();
         self.inner.ask_all(|| Request::Close);
-        for (thread, only_detached_left) in self.shards.drain(..) {
+        let shards = std::mem::take(&mut *lock(&self.shards));
+        for (thread, only_detached_left) in shards {
             // An error says that the shard has left, and with it the sender.
             if only_detached_left.recv().is_err() {
                 // A panic in it has been printed, and its recipients have been told.
@@ -215,13 +222,17 @@ impl Builder {
 
         let grace = self.grace.unwrap_or(DEFAULT_GRACE);
         let inner = Arc::new(Inner::new(jobs, shards, grace, self.kill, self.on_output));
-        let mut throng =
-            Throng { inner: inner.clone(), mechanism, jobs_limit, shards: Vec::new() };
+        let throng = Throng {
+            inner: inner.clone(),
+            mechanism,
+            jobs_limit,
+            shards: Mutex::default(),
+        };
         for index in 0..shards {
             // On an error the shards that have been started end with `throng`.
             let (waker, shard) = start_shard(index, mechanism, &host, &inner)?;
             inner.connect(index, waker);
-            throng.shards.push(shard);
+            lock(&throng.shards).push(shard);
         }
         Ok(throng)
     }
@@ -234,12 +245,17 @@ impl Builder {
         };
         match sys::probe(mechanism) {
             Ok(()) => Ok(mechanism),
-            Err(why) => {
-                Err(unsupported(format!("mechanism {mechanism} is not available: {why}")))
-            }
+            Err(why) => Err(unsupported(format!(
+                "mechanism {mechanism} is not available: {why}"
+            ))),
         }
     }
 }
+
+const _: fn() = || {
+    fn shared_between_threads<T: Send + Sync>() {}
+    shared_between_threads::<Throng>();
+};
 
 type StartedShard = (JoinHandle<()>, Receiver<OnlyDetachedLeft>);
 
@@ -266,7 +282,9 @@ fn start_shard(
     };
     let doing = format!("cannot start thread {index} with mechanism {mechanism}");
     let failed = |error| Error::os(ErrorKind::System, doing.clone(), error);
-    let spawned = thread::Builder::new().name(format!("throng-{index}")).spawn(body);
+    let spawned = thread::Builder::new()
+        .name(format!("throng-{index}"))
+        .spawn(body);
     let thread = spawned.map_err(failed)?;
     match is_ready.recv() {
         Ok(Ok(waker)) => Ok((waker, (thread, is_done))),

@@ -26,7 +26,12 @@ pub(crate) struct Tries {
 
 impl Tries {
     pub(crate) fn new(now: Instant) -> Tries {
-        Tries { first: now, alone_since: None, not_before: now, retries: 0 }
+        Tries {
+            first: now,
+            alone_since: None,
+            not_before: now,
+            retries: 0,
+        }
     }
 
     /// When the next attempt is due.
@@ -42,7 +47,11 @@ impl Tries {
     /// After an attempt that failed, with this many processes live: the next one, or none when it
     /// is no use.
     pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Tries> {
-        let alone_since = if live == 0 { self.alone_since.or(Some(now)) } else { None };
+        let alone_since = if live == 0 {
+            self.alone_since.or(Some(now))
+        } else {
+            None
+        };
         let hopeless = match error {
             StartError::Refused(_) => true,
             StartError::Busy(_) => now - self.first >= BUSY_FOR_LONG,
@@ -53,9 +62,16 @@ impl Tries {
         if hopeless {
             return None;
         }
-        let wait = FIRST_WAIT.saturating_mul(1 << self.retries.min(16)).min(LONGEST_WAIT);
+        let wait = FIRST_WAIT
+            .saturating_mul(1 << self.retries.min(16))
+            .min(LONGEST_WAIT);
         let retries = self.retries.saturating_add(1);
-        Some(Tries { alone_since, not_before: now + wait, retries, ..self })
+        Some(Tries {
+            alone_since,
+            not_before: now + wait,
+            retries,
+            ..self
+        })
     }
 }
 
@@ -107,6 +123,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_final() {
-        assert_eq!(given_up_after(StartError::Refused(error()), |_| 9), Some(Duration::ZERO));
+        assert_eq!(
+            given_up_after(StartError::Refused(error()), |_| 9),
+            Some(Duration::ZERO)
+        );
     }
 }

@@ -54,7 +54,9 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verdict::Complete | Verdict::Cut => f.write_str(self.name()),
-            Verdict::Held { holders } if holders.is_empty() => f.write_str("held by an unknown process"),
+            Verdict::Held { holders } if holders.is_empty() => {
+                f.write_str("held by an unknown process")
+            }
             Verdict::Held { holders } => {
                 f.write_str("held by ")?;
                 for (i, holder) in holders.iter().enumerate() {

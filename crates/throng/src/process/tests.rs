@@ -57,16 +57,28 @@ fn exit_and_end_of_file_come_in_either_order() {
 
     let exit_first = Run::new().on(Input::Exited).eof(Stream::Stderr);
     assert!(!exit_first.finished());
-    assert_eq!(exit_first.eof(Stream::Stdout).verdict_names(), ["complete"; 2]);
+    assert_eq!(
+        exit_first.eof(Stream::Stdout).verdict_names(),
+        ["complete"; 2]
+    );
 }
 
 #[test]
 fn a_stream_that_is_open_after_the_grace_is_held_and_names_its_holder() {
     let mut run = Run::new().eof(Stream::Stderr).on(Input::Exited);
-    assert_eq!(run.asked.last(), Some(&Action::SetAlarm(limits().grace, Alarm::Grace)));
+    assert_eq!(
+        run.asked.last(),
+        Some(&Action::SetAlarm(limits().grace, Alarm::Grace))
+    );
     run = run.on(Input::Alarm(Alarm::Grace));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
-    run.machine.held_by(Stream::Stdout, vec![Holder { pid: 7, argv: vec!["sleep".into()] }]);
+    run.machine.held_by(
+        Stream::Stdout,
+        vec![Holder {
+            pid: 7,
+            argv: vec!["sleep".into()],
+        }],
+    );
     run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
     assert!(run.finished());
     let ([stdout, stderr], cause) = run.machine.into_result();
@@ -76,13 +88,18 @@ fn a_stream_that_is_open_after_the_grace_is_held_and_names_its_holder() {
 
 #[test]
 fn a_holder_that_lets_go_while_it_is_being_named_leaves_a_complete_capture() {
-    let run = Run::new().on(Input::Exited).eof(Stream::Stderr).on(Input::Alarm(Alarm::Grace));
+    let run = Run::new()
+        .on(Input::Exited)
+        .eof(Stream::Stderr)
+        .on(Input::Alarm(Alarm::Grace));
     assert_eq!(run.eof(Stream::Stdout).verdict_names(), ["complete"; 2]);
 }
 
 #[test]
 fn a_timeout_asks_then_kills_and_what_was_open_is_cut() {
-    let run = Run::new().eof(Stream::Stderr).on(Input::Alarm(Alarm::Timeout));
+    let run = Run::new()
+        .eof(Stream::Stderr)
+        .on(Input::Alarm(Alarm::Timeout));
     assert_eq!(run.signals(), [Signal::Term]);
     let run = run.on(Input::Alarm(Alarm::KillStep));
     assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
@@ -103,9 +120,14 @@ fn an_early_exit_ends_the_kill_sequence_but_not_without_a_last_kill_for_the_grou
 
 #[test]
 fn a_timeout_after_the_exit_changes_nothing() {
-    let run = Run::new().on(Input::Exited).on(Input::Alarm(Alarm::Timeout));
+    let run = Run::new()
+        .on(Input::Exited)
+        .on(Input::Alarm(Alarm::Timeout));
     assert_eq!(run.signals(), []);
-    assert_eq!(run.eof(Stream::Stdout).eof(Stream::Stderr).verdict_names(), ["complete"; 2]);
+    assert_eq!(
+        run.eof(Stream::Stdout).eof(Stream::Stderr).verdict_names(),
+        ["complete"; 2]
+    );
 }
 
 #[test]
@@ -121,7 +143,10 @@ fn cancelling_a_process_that_has_exited_lets_go_of_its_streams_at_once() {
 fn a_read_error_is_the_verdict_of_that_stream_alone() {
     let broken = std::io::Error::from_raw_os_error(5);
     let run = Run::new().on(Input::StreamEnded(Stream::Stdout, End::Failed(broken)));
-    assert_eq!(run.eof(Stream::Stderr).on(Input::Exited).verdict_names(), ["failed", "complete"]);
+    assert_eq!(
+        run.eof(Stream::Stderr).on(Input::Exited).verdict_names(),
+        ["failed", "complete"]
+    );
 }
 
 #[derive(Clone, Copy, Debug)]

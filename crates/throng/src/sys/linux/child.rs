@@ -41,7 +41,11 @@ enum Life {
 
 impl Child {
     pub(super) fn new(pid: Pid, pipes: [Pipe; 2]) -> Child {
-        Child { pid, pipes: pipes.map(Some), life: Life::Running }
+        Child {
+            pid,
+            pipes: pipes.map(Some),
+            life: Life::Running,
+        }
     }
 
     pub(super) fn pipe(&self, stream: Stream) -> Option<&Pipe> {
@@ -94,7 +98,10 @@ impl Child {
         let reap = !self.has_open_pipe();
         let (status, usage) = wait(self.pid, reap)?;
         self.life = if reap { Life::Reaped } else { Life::Exited };
-        Some(Exit { status, usage: own_max_rss.usage(&usage) })
+        Some(Exit {
+            status,
+            usage: own_max_rss.usage(&usage),
+        })
     }
 
     /// Sends a signal to the process and its group, as long as their id is surely theirs.
@@ -123,7 +130,10 @@ pub(super) fn bytes_waiting(pipe: &OwnedFd) -> u64 {
 /// Whether a pipe has no writer left.
 pub(super) fn all_writers_gone(pipe: &OwnedFd) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
 }
 
@@ -195,7 +205,10 @@ fn wait(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
     let value = unsafe { info.si_status() };
     let status = match info.si_code {
         libc::CLD_EXITED => Status::Exited(value as u32),
-        code => Status::Signaled { signal: value, core_dumped: code == libc::CLD_DUMPED },
+        code => Status::Signaled {
+            signal: value,
+            core_dumped: code == libc::CLD_DUMPED,
+        },
     };
     Some((status, usage))
 }

@@ -22,11 +22,14 @@
 //! a start costs the same with ten thousand pipes open as with ten, and nothing of ours is
 //! inherited that was not listed, whether or not it was marked close-on-exec.
 
+mod steps;
+
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
+use self::steps::{errno, run_plan};
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
@@ -142,7 +145,14 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<pid_t, 
         unsafe { clone3(flags, plan, stack) }
     } else {
         // SAFETY: as above; the function never returns and touches only the plan.
-        unsafe { libc::clone(run_plan, stack.top(), flags | libc::SIGCHLD, (&raw mut *plan).cast()) }
+        unsafe {
+            libc::clone(
+                run_plan,
+                stack.top(),
+                flags | libc::SIGCHLD,
+                (&raw mut *plan).cast(),
+            )
+        }
     };
     if pid < 0 {
         return Err((Step::Clone, io::Error::last_os_error()));
@@ -217,127 +227,13 @@ unsafe fn clone3(_: c_int, _: *mut Plan, _: &mut Stack) -> pid_t {
     -1
 }
 
-/// What the new process does. Everything here obeys the rules at the top of this file.
-extern "C" fn run_plan(plan: *mut c_void) -> c_int {
-    let plan: *mut Plan = plan.cast();
-    // SAFETY: `start` passes its exclusive reference, and its thread is stopped meanwhile.
-    let (step, errno) = match unsafe { follow(&*plan) } {
-        Ok(never) => match never {},
-        Err(step) => (step, errno()),
-    };
-    // SAFETY: as above; the parent reads these after we have ended.
-    unsafe { (*plan).errno = errno };
-    // SAFETY: as above.
-    unsafe { (*plan).failed_step = step };
-    // SAFETY: ends this process only, without running any exit handler of the parent's.
-    unsafe { libc::_exit(127) }
-}
-
-fn errno() -> c_int {
-    // SAFETY: the address of this thread's errno, see point 2 above.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: valid, and nobody else uses it now.
-    unsafe { *errno }
-}
-
-/// Takes the steps one by one; on success the program is running and nobody is left to return to.
-///
-/// # Safety
-///
-/// Called in the new process, with a plan as [`start`] demands.
-unsafe fn follow(plan: &Plan) -> Result<std::convert::Infallible, Step> {
-    fn ok(result: c_int, step: Step) -> Result<(), Step> {
-        if result < 0 { Err(step) } else { Ok(()) }
-    }
-
-    // 1. A descriptor table of our own, without anything above the landing places. Before this,
-    //    closing a descriptor would close the parent's.
-    if plan.features.close_range {
-        ok(close_range(plan.landing_top + 1, libc::CLOSE_RANGE_UNSHARE), Step::Descriptors)?;
-    }
-    // 2. stdin, stdout, stderr; then nothing else, be it marked close-on-exec or not. This comes
-    //    early: what follows may take long (a directory on a slow disk), and must not keep other
-    //    processes' pipes open meanwhile.
-    for (fd, landing) in plan.landing.into_iter().enumerate() {
-        // SAFETY: two integers. The landing places are above 2, so none is overwritten.
-        ok(unsafe { libc::dup2(landing, fd as c_int) }, Step::Descriptors)?;
-    }
-    if plan.features.close_range {
-        ok(close_range(3, 0), Step::Descriptors)?;
-    }
-    // 3. A group of its own, so that it can be ended with all that it starts.
-    // SAFETY: two integers.
-    ok(unsafe { libc::setpgid(0, 0) }, Step::Group)?;
-    // 4. Die with the parent, which may have died just before we asked for it.
-    // SAFETY: two integers.
-    ok(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }, Step::ParentDeath)?;
-    // SAFETY: no arguments.
-    if unsafe { libc::getppid() } != plan.parent {
-        return Err(Step::ParentDeath);
-    }
-    // 5. The working directory.
-    if !plan.dir.is_null() {
-        // SAFETY: a NUL-terminated string, by the contract of the plan.
-        ok(unsafe { libc::chdir(plan.dir) }, Step::Directory)?;
-    }
-    // 6. The limit on open files that our parent has raised for itself.
-    if !plan.nofile.is_null() {
-        // SAFETY: a valid limit, by the contract of the plan.
-        ok(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, plan.nofile) }, Step::Limits)?;
-    }
-    // 7. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
-    //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
-    if !plan.features.clone3 {
-        (1..=SIGNAL_MAX).for_each(take_handler_off);
-    }
-    set_default(libc::SIGPIPE);
-    // 8. No signal blocked. From here on one may end us, and that is right.
-    let mut none = std::mem::MaybeUninit::uninit();
-    // SAFETY: writes the set that it is given.
-    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-    // SAFETY: a set that has just been written, and no place for the old one.
-    let unblocked =
-        unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
-    ok(unblocked, Step::Signals)?;
-    // 9. The program.
-    // SAFETY: null-terminated lists of NUL-terminated strings, by the contract of the plan.
-    unsafe { libc::execve(plan.program, plan.argv, plan.envp) };
-    Err(Step::Exec)
-}
-
-const SIGNAL_MAX: c_int = 64;
-
-fn close_range(first: c_uint, flags: c_uint) -> c_int {
-    // SAFETY: three integers. In the new process nobody owns the descriptors but itself.
-    unsafe { libc::syscall(libc::SYS_close_range, first, c_uint::MAX, flags) as c_int }
-}
-
-fn take_handler_off(signal: c_int) {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: writes the action in force to memory that is large enough for one.
-    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
-        return;
-    }
-    // SAFETY: zeroed, which is valid for it, then written by the call.
-    let handler = unsafe { action.assume_init() }.sa_sigaction;
-    if handler != libc::SIG_DFL && handler != libc::SIG_IGN {
-        set_default(signal);
-    }
-}
-
-fn set_default(signal: c_int) {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: writes one field of memory that is large enough.
-    unsafe { (*action.as_mut_ptr()).sa_sigaction = libc::SIG_DFL };
-    // SAFETY: the zero bytes are an empty mask and no flags. The table of actions is the new
-    // process's own: CLONE_SIGHAND is not among the flags.
-    unsafe { libc::sigaction(signal, action.as_ptr(), ptr::null_mut()) };
-}
-
 impl Features {
     /// The least that every kernel has.
     #[cfg(test)]
-    pub(super) const NONE: Features = Features { clone3: false, close_range: false };
+    pub(super) const NONE: Features = Features {
+        clone3: false,
+        close_range: false,
+    };
 
     /// Asks the kernel, or the sandbox that stands before it.
     pub(super) fn probe() -> Features {

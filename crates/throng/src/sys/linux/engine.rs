@@ -47,7 +47,7 @@ pub(super) fn tag(stream: Stream) -> u8 {
 #[derive(Debug)]
 enum Driver {
     Epoll(Epoll),
-    Uring(Uring),
+    Uring(Box<Uring>),
     Threads(Threads),
 }
 
@@ -78,7 +78,7 @@ impl Engine {
         let waker = Waker::new()?;
         let driver = match mechanism {
             Mechanism::Epoll => Driver::Epoll(Epoll::new(waker.clone())?),
-            Mechanism::IoUring => Driver::Uring(Uring::new(waker.clone())?),
+            Mechanism::IoUring => Driver::Uring(Box::new(Uring::new(waker.clone())?)),
             Mechanism::Threads => Driver::Threads(Threads::new(waker.clone())?),
         };
         Ok(Engine {
@@ -150,7 +150,9 @@ impl Engine {
                     return Some((id, Event::Output(stream, bytes)));
                 }
                 Some(Notice::End(id, stream, end)) => {
-                    let Some(child) = self.children.get_mut(id) else { continue };
+                    let Some(child) = self.children.get_mut(id) else {
+                        continue;
+                    };
                     child.close(stream);
                     if child.is_running() && !child.has_open_pipe() {
                         self.to_ask.push(id);
@@ -160,7 +162,9 @@ impl Engine {
                 Some(Notice::Exited(id)) => self.to_ask.push(id),
                 None => {
                     let id = self.to_ask.pop()?;
-                    let Some(child) = self.children.get_mut(id) else { continue };
+                    let Some(child) = self.children.get_mut(id) else {
+                        continue;
+                    };
                     if let Some(exit) = child.poll_exit(&mut self.own_max_rss) {
                         return Some((id, Event::Exited(exit)));
                     }
@@ -174,13 +178,20 @@ impl Engine {
 
     /// Who else has this stream open.
     pub(crate) fn holders(&mut self, id: Id, stream: Stream) -> Vec<Holder> {
-        let pipe = self.children.get_mut(id).and_then(|child| child.pipe(stream));
+        let pipe = self
+            .children
+            .get_mut(id)
+            .and_then(|child| child.pipe(stream));
         pipe.map_or_else(Vec::new, |pipe| holders::find(pipe))
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
     pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
-        let Some(pipe) = self.children.get_mut(id).and_then(|child| child.pipe(stream)) else {
+        let Some(pipe) = self
+            .children
+            .get_mut(id)
+            .and_then(|child| child.pipe(stream))
+        else {
             return;
         };
         match &mut self.driver {
@@ -219,22 +230,34 @@ impl Engine {
             std::thread::yield_now();
         }
         for id in self.exits.take_lingering() {
-            let Some(child) = self.children.get_mut(id) else { continue };
+            let Some(child) = self.children.get_mut(id) else {
+                continue;
+            };
             if busy || has_exited(child.pid) {
                 self.to_ask.push(id);
             } else {
                 self.watch(id);
             }
         }
-        if self.to_ask.is_empty() { timeout } else { Some(Duration::ZERO) }
+        if self.to_ask.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        }
     }
 
     /// Watches the exit of processes that have come of age, and shortens the wait so that the
     /// next one is not missed.
     fn watch_grown(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let children = &mut self.children;
-        let is_young = |id| children.get_mut(id).is_some_and(|child| child.is_unwatched());
-        let Some(due) = self.exits.next_due(is_young) else { return timeout };
+        let is_young = |id| {
+            children
+                .get_mut(id)
+                .is_some_and(|child| child.is_unwatched())
+        };
+        let Some(due) = self.exits.next_due(is_young) else {
+            return timeout;
+        };
         let now = Instant::now();
         if due > now {
             let until = due - now;
@@ -249,7 +272,9 @@ impl Engine {
     }
 
     fn watch(&mut self, id: Id) {
-        let Some(child) = self.children.get_mut(id) else { return };
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
         if !child.is_unwatched() {
             return;
         }

@@ -34,8 +34,16 @@ pub(super) struct Epoll {
 
 #[derive(Clone, Copy, Debug)]
 enum Ready {
-    Readable { id: Id, stream: Stream, writers_gone: bool },
-    Drain { id: Id, stream: Stream, left: u64 },
+    Readable {
+        id: Id,
+        stream: Stream,
+        writers_gone: bool,
+    },
+    Drain {
+        id: Id,
+        stream: Stream,
+        left: u64,
+    },
     Exited(Id),
 }
 
@@ -72,10 +80,18 @@ impl Epoll {
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.ready.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = if self.ready.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         let timeout = timeout.map(timespec);
         self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
+        match epoll::wait(
+            &self.epoll,
+            spare_capacity(&mut self.events),
+            timeout.as_ref(),
+        ) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -84,7 +100,11 @@ impl Epoll {
             let gone = epoll::EventFlags::HUP | epoll::EventFlags::ERR;
             let flags = event.flags;
             let writers_gone = flags.intersects(gone);
-            let readable = |stream| Ready::Readable { id, stream, writers_gone };
+            let readable = |stream| Ready::Readable {
+                id,
+                stream,
+                writers_gone,
+            };
             match tag {
                 TAG_STDOUT => self.ready.push_back(readable(Stream::Stdout)),
                 TAG_STDERR => self.ready.push_back(readable(Stream::Stderr)),
@@ -100,7 +120,9 @@ impl Epoll {
             let ready = self.ready.pop_front()?;
             let (id, stream) = match ready {
                 Ready::Exited(id) => return Some(Notice::Exited(id)),
-                Ready::Readable { id, stream, .. } | Ready::Drain { id, stream, .. } => (id, stream),
+                Ready::Readable { id, stream, .. } | Ready::Drain { id, stream, .. } => {
+                    (id, stream)
+                }
             };
             let Some(pipe) = children.get_mut(id).and_then(|child| child.pipe(stream)) else {
                 continue; // A late announcement.
@@ -140,13 +162,19 @@ impl Epoll {
     pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
         // It fails only when the pipe is not registered, and then it announces nothing anyway.
         let _ = epoll::delete(&self.epoll, pipe);
-        self.ready.push_back(Ready::Drain { id, stream, left: bytes_waiting(pipe) });
+        self.ready.push_back(Ready::Drain {
+            id,
+            stream,
+            left: bytes_waiting(pipe),
+        });
     }
 }
 
 impl std::fmt::Debug for Epoll {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Epoll").field("ready", &self.ready.len()).finish_non_exhaustive()
+        f.debug_struct("Epoll")
+            .field("ready", &self.ready.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +200,10 @@ pub(super) enum Read {
 
 impl Reader {
     pub(super) fn new() -> Reader {
-        Reader { buffer: vec![0; READ_SIZE].into_boxed_slice(), filled: 0 }
+        Reader {
+            buffer: vec![0; READ_SIZE].into_boxed_slice(),
+            filled: 0,
+        }
     }
 
     pub(super) fn output(&self) -> &[u8] {

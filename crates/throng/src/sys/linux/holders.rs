@@ -10,22 +10,32 @@ use crate::Holder;
 
 /// The processes, other than this one, that have the pipe open.
 pub(super) fn find(pipe: &OwnedFd) -> Vec<Holder> {
-    let Ok(stat) = rustix::fs::fstat(pipe) else { return Vec::new() };
+    let Ok(stat) = rustix::fs::fstat(pipe) else {
+        return Vec::new();
+    };
     let link = format!("pipe:[{}]", stat.st_ino);
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let own = std::process::id();
     let mut holders: Vec<Holder> = processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| *pid != own && has_open(*pid, OsStr::new(&link)))
-        .map(|pid| Holder { pid, argv: command_line(pid) })
+        .map(|pid| Holder {
+            pid,
+            argv: command_line(pid),
+        })
         .collect();
     holders.sort_by_key(|holder| holder.pid);
     holders
 }
 
 fn has_open(pid: u32, link: &OsStr) -> bool {
-    let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    fds.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == link))
+    let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    fds.flatten()
+        .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == link))
 }
 
 fn command_line(pid: u32) -> Vec<OsString> {
@@ -36,5 +46,7 @@ fn command_line(pid: u32) -> Vec<OsString> {
     if line.is_empty() {
         return Vec::new();
     }
-    line.split(|byte| *byte == 0).map(|arg| OsStr::from_bytes(arg).to_owned()).collect()
+    line.split(|byte| *byte == 0)
+        .map(|arg| OsStr::from_bytes(arg).to_owned())
+        .collect()
 }

@@ -40,7 +40,10 @@ impl Host {
     pub(crate) fn new() -> Result<Host, Error> {
         signals::keep_exit_statuses();
         let original = getrlimit(Resource::Nofile);
-        let raised = Rlimit { current: original.maximum, maximum: original.maximum };
+        let raised = Rlimit {
+            current: original.maximum,
+            maximum: original.maximum,
+        };
         let was_raised =
             original.current != raised.current && setrlimit(Resource::Nofile, raised).is_ok();
         let vars: Vec<_> = std::env::vars_os().collect();
@@ -48,9 +51,9 @@ impl Host {
         let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
         let mut environment = Strings::default();
         for (key, value) in &vars {
-            environment.push_var(key, value).map_err(|_| {
-                Error::new(ErrorKind::Nul, "the environment contains a NUL byte")
-            })?;
+            environment
+                .push_var(key, value)
+                .map_err(|_| Error::new(ErrorKind::Nul, "the environment contains a NUL byte"))?;
         }
         Ok(Host {
             vars,
@@ -93,7 +96,10 @@ impl Host {
         out: &mut Strings,
     ) -> Result<(), std::ffi::OsString> {
         if !changes.clear {
-            let kept = self.vars.iter().filter(|(key, _)| !changes.vars.contains_key(key));
+            let kept = self
+                .vars
+                .iter()
+                .filter(|(key, _)| !changes.vars.contains_key(key));
             for (key, value) in kept {
                 out.push_var(key, value).map_err(|_| key.clone())?;
             }

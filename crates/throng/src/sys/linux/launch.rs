@@ -84,7 +84,10 @@ impl Launcher {
     /// Starts with the means of an older kernel, as a test wants it.
     #[cfg(test)]
     pub(super) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
-        Ok(Launcher { features, ..Launcher::new(host)? })
+        Ok(Launcher {
+            features,
+            ..Launcher::new(host)?
+        })
     }
 
     /// The pipes for a command, not yet connected to anything.
@@ -92,7 +95,10 @@ impl Launcher {
         let open = || -> Result<Pipes, Errno> {
             let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
-            Ok(Pipes { ours: [out, err].map(Arc::new), theirs: [out_theirs, err_theirs] })
+            Ok(Pipes {
+                ours: [out, err].map(Arc::new),
+                theirs: [out_theirs, err_theirs],
+            })
         };
         open().map_err(|errno| {
             Failure::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
@@ -105,7 +111,8 @@ impl Launcher {
         command: &Command,
         theirs: [OwnedFd; 2],
     ) -> Result<Pid, StartError> {
-        self.try_start(command, theirs).map_err(|failure| failure.into_start_error(command))
+        self.try_start(command, theirs)
+            .map_err(|failure| failure.into_start_error(command))
     }
 
     fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Pid, Failure> {
@@ -136,7 +143,8 @@ impl Launcher {
     ) -> Result<Pid, Failure> {
         match self.clone_onto_landing(command, program) {
             Err(failure)
-                if failure.kind == ErrorKind::NotFound && self.programs.forget(&command.program) =>
+                if failure.kind == ErrorKind::NotFound
+                    && self.programs.forget(&command.program) =>
             {
                 // It has moved along the search path since it was last found.
                 let program = search(&command.program, path);
@@ -149,16 +157,22 @@ impl Launcher {
 
     fn prepare_strings(&mut self, command: &Command) -> Result<(), Failure> {
         self.argv.clear();
-        self.argv.push(&command.program).map_err(|Nul| Failure::nul("the program's name"))?;
+        self.argv
+            .push(&command.program)
+            .map_err(|Nul| Failure::nul("the program's name"))?;
         for (i, arg) in command.args.iter().enumerate() {
-            self.argv.push(arg).map_err(|Nul| Failure::nul(&format!("argument {}", i + 1)))?;
+            self.argv
+                .push(arg)
+                .map_err(|Nul| Failure::nul(&format!("argument {}", i + 1)))?;
         }
         self.argv.write_pointers(&mut self.argv_pointers);
         if !command.env.is_empty() {
             self.envp.clear();
-            self.host.write_environment(&command.env, &mut self.envp).map_err(|key| {
-                Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
-            })?;
+            self.host
+                .write_environment(&command.env, &mut self.envp)
+                .map_err(|key| {
+                    Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
+                })?;
             self.envp.write_pointers(&mut self.envp_pointers);
         }
         Ok(())
@@ -169,7 +183,8 @@ impl Launcher {
             Stdin::Null => Ok(None),
             Stdin::Inherit => {
                 let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
-                own.map(Some).map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
+                own.map(Some)
+                    .map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
             }
             Stdin::File(path) => open_file(path).map(Some).map_err(|errno| {
                 Failure::os(&format!("open {}", path.display()), ErrorKind::Stdin, errno)
@@ -203,10 +218,17 @@ impl Launcher {
         Ok(())
     }
 
-    fn clone_onto_landing(&mut self, command: &Command, program: &OsString) -> Result<Pid, Failure> {
+    fn clone_onto_landing(
+        &mut self,
+        command: &Command,
+        program: &OsString,
+    ) -> Result<Pid, Failure> {
         let nul = |what: &str| Failure::nul(what);
         let program_c = CString::new(program.as_bytes()).map_err(|_| nul("the program's name"))?;
-        let dir = command.dir.as_ref().map(|dir| CString::new(dir.as_os_str().as_bytes()));
+        let dir = command
+            .dir
+            .as_ref()
+            .map(|dir| CString::new(dir.as_os_str().as_bytes()));
         let dir = dir.transpose().map_err(|_| nul("the working directory"))?;
         let nofile = self.host.original_nofile.map(|limit| libc::rlimit {
             rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
@@ -218,7 +240,10 @@ impl Launcher {
             &self.envp_pointers
         };
 
-        let mut plan = Plan::new(self.landing.each_ref().map(AsRawFd::as_raw_fd), self.features);
+        let mut plan = Plan::new(
+            self.landing.each_ref().map(AsRawFd::as_raw_fd),
+            self.features,
+        );
         plan.dir = dir.as_ref().map_or(std::ptr::null(), |dir| dir.as_ptr());
         plan.program = program_c.as_ptr();
         plan.argv = self.argv_pointers.as_ptr();
@@ -271,27 +296,52 @@ fn bytes_as_file(bytes: &[u8]) -> Result<OwnedFd, Errno> {
 
 /// Whether this is a want of something that comes back when processes end.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
-    let exhausted = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOSPC];
-    error.raw_os_error().is_some_and(|errno| exhausted.contains(&errno))
+    let exhausted = [
+        libc::EAGAIN,
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOSPC,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| exhausted.contains(&errno))
 }
 
 impl Failure {
     fn os(step: &str, kind: ErrorKind, errno: Errno) -> Failure {
-        Failure { step: step.into(), kind, source: Some(errno.into()) }
+        Failure {
+            step: step.into(),
+            kind,
+            source: Some(errno.into()),
+        }
     }
 
     fn nul(what: &str) -> Failure {
         let step = format!("{what} contains a NUL byte or is no valid name");
-        Failure { step, kind: ErrorKind::Nul, source: None }
+        Failure {
+            step,
+            kind: ErrorKind::Nul,
+            source: None,
+        }
     }
 
     fn lookup(errno: Errno, command: &Command) -> Failure {
         let (step, kind) = match errno {
-            Errno::NOENT if command.program.is_empty() => ("its name is empty", ErrorKind::NotFound),
+            Errno::NOENT if command.program.is_empty() => {
+                ("its name is empty", ErrorKind::NotFound)
+            }
             Errno::NOENT => ("not found in PATH", ErrorKind::NotFound),
-            _ => ("found in PATH, but not executable", ErrorKind::NotExecutable),
+            _ => (
+                "found in PATH, but not executable",
+                ErrorKind::NotExecutable,
+            ),
         };
-        Failure { step: step.into(), kind, source: None }
+        Failure {
+            step: step.into(),
+            kind,
+            source: None,
+        }
     }
 
     /// What the new process reported before it ended.
@@ -299,26 +349,32 @@ impl Failure {
         let path = Path::new(program);
         let shown = program.to_string_lossy();
         let (step, kind) = match (step, source.raw_os_error().unwrap_or(0)) {
-            (Step::Exec, libc::ENOENT | libc::ENOTDIR) if path.exists() => {
-                (format!("exec {shown}: its interpreter is missing"), ErrorKind::BadFormat)
-            }
+            (Step::Exec, libc::ENOENT | libc::ENOTDIR) if path.exists() => (
+                format!("exec {shown}: its interpreter is missing"),
+                ErrorKind::BadFormat,
+            ),
             (Step::Exec, libc::ENOENT | libc::ENOTDIR) => {
                 (format!("exec {shown}"), ErrorKind::NotFound)
             }
-            (Step::Exec, libc::EACCES) if path.is_dir() => {
-                (format!("exec {shown}, which is a directory"), ErrorKind::NotExecutable)
-            }
+            (Step::Exec, libc::EACCES) if path.is_dir() => (
+                format!("exec {shown}, which is a directory"),
+                ErrorKind::NotExecutable,
+            ),
             (Step::Exec, libc::EACCES | libc::EPERM) => {
                 (format!("exec {shown}"), ErrorKind::NotExecutable)
             }
-            (Step::Exec, libc::ENOEXEC) => {
-                (format!("exec {shown}, perhaps a script without #!"), ErrorKind::BadFormat)
-            }
+            (Step::Exec, libc::ENOEXEC) => (
+                format!("exec {shown}, perhaps a script without #!"),
+                ErrorKind::BadFormat,
+            ),
             (Step::Exec, libc::E2BIG) => (format!("exec {shown}"), ErrorKind::ArgumentsTooLong),
             (Step::Exec, _) => (format!("exec {shown}"), ErrorKind::System),
             (Step::Directory, _) => {
                 let dir = command.dir.as_deref().unwrap_or(Path::new("."));
-                (format!("chdir to {}", dir.display()), ErrorKind::BadDirectory)
+                (
+                    format!("chdir to {}", dir.display()),
+                    ErrorKind::BadDirectory,
+                )
             }
             (Step::None | Step::Clone, _) => ("create a process".into(), ErrorKind::System),
             (Step::Descriptors, _) => ("place its descriptors".into(), ErrorKind::System),
@@ -327,11 +383,19 @@ impl Failure {
             (Step::Limits, _) => ("restore its limits".into(), ErrorKind::System),
             (Step::Signals, _) => ("reset its signals".into(), ErrorKind::System),
         };
-        Failure { step, kind, source: Some(source) }
+        Failure {
+            step,
+            kind,
+            source: Some(source),
+        }
     }
 
     fn into_start_error(self, command: &Command) -> StartError {
-        let doing = format!("cannot start \"{}\": {}", command.program.to_string_lossy(), self.step);
+        let doing = format!(
+            "cannot start \"{}\": {}",
+            command.program.to_string_lossy(),
+            self.step
+        );
         let Some(source) = self.source else {
             return StartError::Refused(Error::new(self.kind, doing));
         };
@@ -348,7 +412,12 @@ impl Failure {
 /// The error of a process that cannot be captured, for a reason that the driver gives.
 pub(super) fn cannot_capture(command: &Command, error: io::Error) -> StartError {
     let step = "watch its output".into();
-    Failure { step, kind: ErrorKind::System, source: Some(error) }.into_start_error(command)
+    Failure {
+        step,
+        kind: ErrorKind::System,
+        source: Some(error),
+    }
+    .into_start_error(command)
 }
 
 #[cfg(test)]

@@ -53,8 +53,7 @@ pub(super) fn block_all() {
 pub(super) fn keep_exit_statuses() {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: no new action is given; the old one is written to memory that is large enough.
-    let result =
-        unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
+    let result = unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
     // SAFETY: all fields are integers or optional function pointers, for which zero is valid, and
     // the call has overwritten them.
     let mut action = unsafe { action.assume_init() };

@@ -33,7 +33,9 @@ impl Strings {
             return Err(Nul);
         }
         self.starts.push(self.bytes.len());
-        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        parts
+            .iter()
+            .for_each(|part| self.bytes.extend_from_slice(part));
         self.bytes.push(0);
         Ok(())
     }
@@ -42,7 +44,11 @@ impl Strings {
     /// this list is neither changed nor moved.
     pub(super) fn write_pointers(&self, pointers: &mut Vec<*const c_char>) {
         pointers.clear();
-        pointers.extend(self.starts.iter().map(|start| self.bytes[*start..].as_ptr().cast()));
+        pointers.extend(
+            self.starts
+                .iter()
+                .map(|start| self.bytes[*start..].as_ptr().cast()),
+        );
         pointers.push(std::ptr::null());
     }
 }

@@ -111,7 +111,11 @@ impl Threads {
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.fetch() { Some(Duration::ZERO) } else { timeout };
+        let timeout = if self.fetch() {
+            Some(Duration::ZERO)
+        } else {
+            timeout
+        };
         self.exits.wait(timeout)?;
         self.fetch();
         Ok(())
@@ -127,7 +131,11 @@ impl Threads {
             return Some(notice);
         }
         loop {
-            let Mail { id, stream, message } = self.mail.pop_front()?;
+            let Mail {
+                id,
+                stream,
+                message,
+            } = self.mail.pop_front()?;
             if let Message::Bytes(bytes) = &message {
                 self.inbox.taken(bytes.len());
             }
@@ -177,7 +185,10 @@ impl Inbox {
         let mut queue = self.lock();
         if let Message::Bytes(bytes) = &mail.message {
             while self.bytes.load(Ordering::Relaxed) >= INBOX_BYTES {
-                queue = self.emptied.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self
+                    .emptied
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
             self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
         }
@@ -219,13 +230,21 @@ fn read_all(id: Id, stream: Stream, pipe: &Pipe, stop: &OwnedFd, inbox: &Inbox) 
             Read::Bytes(n) => {
                 left = left.map(|left| left - n as u64);
                 let bytes = reader.output().to_vec();
-                inbox.put(Mail { id, stream, message: Message::Bytes(bytes) });
+                inbox.put(Mail {
+                    id,
+                    stream,
+                    message: Message::Bytes(bytes),
+                });
             }
             Read::Nothing => {}
             Read::End(end) => break end,
         }
     };
-    inbox.put(Mail { id, stream, message: Message::End(end) });
+    inbox.put(Mail {
+        id,
+        stream,
+        message: Message::End(end),
+    });
 }
 
 /// Waits until the pipe can be read; `false` when we are to stop.

@@ -40,8 +40,16 @@ pub(super) struct Uring {
 
 #[derive(Clone, Copy, Debug)]
 enum Ready {
-    Completed { token: u64, result: i32, buffer: Option<u16> },
-    Drain { id: Id, stream: Stream, left: u64 },
+    Completed {
+        token: u64,
+        result: i32,
+        buffer: Option<u16>,
+    },
+    Drain {
+        id: Id,
+        stream: Stream,
+        left: u64,
+    },
 }
 
 /// Where the bytes of the last notice are.
@@ -80,11 +88,15 @@ fn build() -> io::Result<IoUring> {
 fn explain(error: &io::Error) -> String {
     let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
     match (error.raw_os_error(), disabled.as_deref().map(str::trim)) {
-        (Some(libc::ENOSYS), _) => "the kernel has no io_uring (Linux 5.1), or a sandbox hides it".into(),
+        (Some(libc::ENOSYS), _) => {
+            "the kernel has no io_uring (Linux 5.1), or a sandbox hides it".into()
+        }
         (Some(libc::EPERM), Ok("1" | "2")) => {
             "io_uring is disabled by the setting kernel.io_uring_disabled".into()
         }
-        (Some(libc::EPERM), _) => "a sandbox forbids io_uring (seccomp, as containers have it)".into(),
+        (Some(libc::EPERM), _) => {
+            "a sandbox forbids io_uring (seccomp, as containers have it)".into()
+        }
         _ => format!("io_uring cannot be set up: {error}"),
     }
 }
@@ -126,7 +138,10 @@ impl Uring {
 
     pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
         let fd = child.watch()?.as_raw_fd();
-        self.push(opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).build(), id.to_token(TAG_EXIT))
+        self.push(
+            opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).build(),
+            id.to_token(TAG_EXIT),
+        )
     }
 
     fn await_wake(&mut self) -> io::Result<()> {
@@ -169,13 +184,18 @@ impl Uring {
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.ready.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = if self.ready.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         let timespec = timeout.map(Timespec::from);
         let result = match &timespec {
             None => self.ring.submit_and_wait(1),
-            Some(timespec) => {
-                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(timespec))
-            }
+            Some(timespec) => self
+                .ring
+                .submitter()
+                .submit_with_args(1, &SubmitArgs::new().timespec(timespec)),
         };
         match result {
             Err(error) if !is_passing(&error) => return Err(error),
@@ -217,7 +237,11 @@ impl Uring {
                         Read::End(end) => return Some(Notice::End(id, stream, end)),
                     }
                 }
-                Ready::Completed { token, result, buffer } => {
+                Ready::Completed {
+                    token,
+                    result,
+                    buffer,
+                } => {
                     let (id, tag) = Id::from_token(token);
                     let notice = match tag {
                         TAG_STDOUT => self.read_done(id, Stream::Stdout, result, buffer, children),
@@ -260,7 +284,11 @@ impl Uring {
         if let Some(position) = stopping {
             // The read that was in flight is over, so nobody else reads what is left.
             self.stopping.swap_remove(position);
-            self.ready.push_back(Ready::Drain { id, stream, left: bytes_waiting(pipe) });
+            self.ready.push_back(Ready::Drain {
+                id,
+                stream,
+                left: bytes_waiting(pipe),
+            });
         } else if let Some(error) = self.read_on(id, stream, pipe.as_raw_fd(), result) {
             return Some(Notice::End(id, stream, End::Failed(error)));
         }
@@ -271,7 +299,12 @@ impl Uring {
 
     /// Asks for the next read after one that gave bytes, or failed for a reason that passes.
     fn read_on(&mut self, id: Id, stream: Stream, fd: RawFd, result: i32) -> Option<io::Error> {
-        let passing = [-libc::ENOBUFS, -libc::EINTR, -libc::EAGAIN, -libc::ECANCELED];
+        let passing = [
+            -libc::ENOBUFS,
+            -libc::EINTR,
+            -libc::EAGAIN,
+            -libc::ECANCELED,
+        ];
         if result < 0 && !passing.contains(&result) {
             return Some(io::Error::from_raw_os_error(-result));
         }
@@ -324,7 +357,9 @@ impl Uring {
 
 fn is_passing(error: &io::Error) -> bool {
     let passing = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN];
-    error.raw_os_error().is_some_and(|code| passing.contains(&code))
+    error
+        .raw_os_error()
+        .is_some_and(|code| passing.contains(&code))
 }
 
 impl Drop for Uring {
@@ -342,6 +377,8 @@ impl Drop for Uring {
 
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Uring").field("in_flight", &self.in_flight).finish_non_exhaustive()
+        f.debug_struct("Uring")
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
     }
 }

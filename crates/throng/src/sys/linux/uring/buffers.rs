@@ -42,7 +42,11 @@ impl Buffers {
     pub(super) fn new(submitter: &Submitter<'_>) -> io::Result<Buffers> {
         let ring = map(RING_SIZE)?;
         let memory = map(MEMORY_SIZE).inspect_err(|_| unmap(ring, RING_SIZE))?;
-        let mut buffers = Buffers { ring, memory, tail: 0 };
+        let mut buffers = Buffers {
+            ring,
+            memory,
+            tail: 0,
+        };
         for id in 0..COUNT {
             buffers.put_back(id);
         }
@@ -75,14 +79,19 @@ impl Buffers {
 
     /// What a completion put into a buffer.
     pub(super) fn bytes(&self, id: u16, len: usize) -> &[u8] {
-        assert!(id < COUNT && len <= READ_SIZE, "the kernel names a buffer of ours");
+        assert!(
+            id < COUNT && len <= READ_SIZE,
+            "the kernel names a buffer of ours"
+        );
         // SAFETY: within the mapping, zeroed or written by the kernel, which does not touch it
         // again before it is put back; that takes `&mut self`, and so the slice is gone then.
         unsafe { slice::from_raw_parts(self.address(id), len) }
     }
 
     fn address(&self, id: u16) -> *mut u8 {
-        self.memory.cast::<u8>().wrapping_add(usize::from(id) * READ_SIZE)
+        self.memory
+            .cast::<u8>()
+            .wrapping_add(usize::from(id) * READ_SIZE)
     }
 }
 

@@ -1,0 +1,91 @@
+//! Finds the programs that take part, and their versions.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use rustix::fs::{Access, access};
+
+use super::contestant::Tool;
+
+/// Where programs are looked for.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    throng: PathBuf,
+}
+
+impl Tool {
+    /// The file name of its program.
+    fn program(self) -> &'static str {
+        match self {
+            Tool::Throng => "throng",
+            Tool::RustParallel => "rust-parallel",
+            Tool::Parallel => "parallel",
+            Tool::Xargs => "xargs",
+            Tool::Xe => "xe",
+        }
+    }
+}
+
+impl Lookup {
+    /// Looks for `throng` beside this program unless a path is given.
+    pub(crate) fn new(throng: Option<&Path>) -> Result<Lookup> {
+        let throng = match throng {
+            Some(path) => std::path::absolute(path).context("the path of `throng`")?,
+            None => env::current_exe().context("find this program")?.with_file_name("throng"),
+        };
+        Ok(Lookup { throng })
+    }
+
+    /// The program's path, or why there is none.
+    pub(crate) fn find(&self, tool: Tool) -> Result<PathBuf, String> {
+        if tool == Tool::Throng {
+            let missing = || format!("not built: {}", self.throng.display());
+            return is_program(&self.throng).then(|| self.throng.clone()).ok_or_else(missing);
+        }
+        on_path(tool.program()).ok_or_else(|| "not installed".to_owned())
+    }
+
+    /// What the program says of its version; `None` when it is missing or says nothing.
+    pub(crate) fn version(&self, tool: Tool) -> Option<String> {
+        first_line(&self.find(tool).ok()?, &["--version"])
+    }
+}
+
+/// The first program of this name in the directories of `PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut candidates = env::split_paths(&path).map(|dir| dir.join(name));
+    candidates.find(|candidate| is_program(candidate))
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
+/// The first line that a program prints, when it succeeds.
+pub(crate) fn first_line(program: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    let output = command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().next().map(str::trim).filter(|line| !line.is_empty())?;
+    output.status.success().then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_throng_is_said_to_be_not_built() {
+        let lookup = Lookup::new(Some(Path::new("/nowhere/throng"))).expect("it is absolute");
+        assert_eq!(lookup.find(Tool::Throng), Err("not built: /nowhere/throng".into()));
+    }
+
+    #[test]
+    fn programs_are_found_on_path() {
+        assert!(on_path("true").is_some());
+        assert!(on_path("no such program").is_none());
+    }
+}

@@ -1,0 +1,134 @@
+//! Contestants that are programs of their own: the floor, throng's program and the rivals that
+//! read numbers from stdin. Their stdout and stderr go to /dev/null, so nothing but their exit
+//! status says whether all went well; only the floor hands over a tally.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::super::contestant::Tool;
+use super::super::gate::{Gate, Subject};
+use super::super::procfs::{self, Status};
+use super::super::task::{FullHouse, Sample, Tally, Task};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What the floor prints.
+#[derive(Deserialize)]
+struct FloorReport {
+    started: u64,
+    bytes: u64,
+    bad: u64,
+    wall_s: f64,
+    cpu_s: f64,
+}
+
+/// What can be seen of a program from outside.
+struct Seen {
+    stdout: String,
+    peak_rss_bytes: Option<u64>,
+    full_house: Option<FullHouse>,
+}
+
+/// The floor measures itself, so that its own start and its ballast do not count.
+pub(super) fn floor(task: &Task, pipes: bool) -> Result<Sample> {
+    let mut command = command(task)?;
+    command.args([task.count.to_string(), super::cores().to_string()]);
+    command.args([u8::from(pipes).to_string(), task.ballast_bytes.to_string()]);
+    command.args(&task.argv).stdout(Stdio::piped());
+    let seen = watch(command, task)?;
+    let report: FloorReport =
+        serde_json::from_str(&seen.stdout).context("the floor's report is not readable")?;
+    let FloorReport { started, bytes, bad, wall_s, cpu_s } = report;
+    let first_bad = (bad > 0).then(|| "the floor does not say what".to_owned());
+    Ok(Sample {
+        tally: Some(Tally { started, bytes, bad, first_bad }),
+        wall_s,
+        cpu_s,
+        peak_rss_bytes: seen.peak_rss_bytes,
+        full_house: seen.full_house,
+    })
+}
+
+/// Programs are measured from before their start until they have ended: that is what their users
+/// wait for.
+pub(super) fn run(tool: Tool, task: &Task) -> Result<Sample> {
+    let mut command = command(task)?;
+    let jobs = task.jobs.to_string();
+    match tool {
+        Tool::Throng => command.args(["run", "-j", &jobs]),
+        Tool::RustParallel | Tool::Parallel | Tool::Xe => command.arg(format!("-j{jobs}")),
+        Tool::Xargs => command.args(["-P", &jobs, "-n1"]),
+    };
+    let numbers = task.numbers.as_ref().context("this contestant needs --numbers")?;
+    let numbers = File::open(numbers).context("open the numbers")?;
+    command.args(&task.argv).stdin(numbers).stdout(Stdio::null());
+    let cpu_before_s = procfs::cpu_s()?;
+    let start = Instant::now();
+    let seen = watch(command, task)?;
+    Ok(Sample {
+        tally: None,
+        wall_s: start.elapsed().as_secs_f64(),
+        cpu_s: procfs::cpu_s()? - cpu_before_s,
+        peak_rss_bytes: seen.peak_rss_bytes,
+        full_house: seen.full_house,
+    })
+}
+
+fn command(task: &Task) -> Result<Command> {
+    let path = task.tool.as_ref().context("this contestant needs --tool")?;
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    Ok(command)
+}
+
+/// Runs the program to its end, and looks at it from time to time.
+fn watch(mut command: Command, task: &Task) -> Result<Seen> {
+    let start = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let pid = child.id();
+    let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (ended, full_house) = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                // One that has ended, and is not waited for yet, has no memory any more.
+                if let Ok(status) = Status::of(pid) {
+                    peak.store(status.peak_rss_bytes, Ordering::Relaxed);
+                }
+                thread::park_timeout(LOOK_AGAIN);
+            }
+        });
+        let ended = keep_gate_and_wait(&mut child, task, start);
+        over.store(true, Ordering::Relaxed);
+        ended
+    })?;
+    let (stdout, status) = ended;
+    if !status.success() {
+        bail!("the program ended with {status}");
+    }
+    let peak = peak.into_inner();
+    Ok(Seen { stdout, peak_rss_bytes: (peak > 0).then_some(peak), full_house })
+}
+
+type Ended = (String, std::process::ExitStatus);
+
+fn keep_gate_and_wait(
+    child: &mut Child,
+    task: &Task,
+    start: Instant,
+) -> Result<(Ended, Option<FullHouse>)> {
+    let keep = |dir| Gate::keep(dir, Subject::Process(child.id()), task.count, start);
+    let gate = task.gate.as_deref().map(keep).transpose()?;
+    let mut stdout = String::new();
+    if let Some(pipe) = &mut child.stdout {
+        pipe.read_to_string(&mut stdout).context("read what the program says")?;
+    }
+    let status = child.wait().context("wait for the program")?;
+    Ok(((stdout, status), gate.map(Gate::full_house).transpose()?))
+}
