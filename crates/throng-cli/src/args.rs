@@ -116,12 +116,7 @@ pub(crate) struct Run {
     pub(crate) progress: When,
 
     /// The command, its arguments, and where values come from
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "COMMAND",
-        hide = true
-    )]
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", hide = true)]
     pub(crate) words: Vec<OsString>,
 }
 

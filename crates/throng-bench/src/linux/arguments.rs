@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn lists_are_split_at_commas() {
         let arguments = ["throng-bench", "--only", "floor,tokio", "--scale=0.05"];
-        let options = Arguments::try_parse_from(arguments).expect("these are valid").options;
+        let options = Arguments::try_parse_from(arguments)
+            .expect("these are valid")
+            .options;
         assert_eq!(options.only, ["floor", "tokio"]);
         assert!(Arguments::try_parse_from(["throng-bench", "--scale", "0"]).is_err());
     }

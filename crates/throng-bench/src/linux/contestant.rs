@@ -52,19 +52,29 @@ pub(crate) enum Tool {
 
 impl Contestant {
     fn new(name: impl Into<String>, title: impl Into<String>, kind: Kind) -> Contestant {
-        Contestant { name: name.into(), title: title.into(), kind }
+        Contestant {
+            name: name.into(),
+            title: title.into(),
+            kind,
+        }
     }
 
     /// All of them, whether or not this machine has them.
     pub(crate) fn all() -> Vec<Contestant> {
-        let mechanisms = throng::Mechanism::survey().into_iter().map(|survey| survey.mechanism);
+        let mechanisms = throng::Mechanism::survey()
+            .into_iter()
+            .map(|survey| survey.mechanism);
         let mut all = vec![
             Contestant::new("floor", "floor", Kind::Floor),
             Contestant::new("floor-pipes", "floor + pipes", Kind::FloorPipes),
         ];
         all.extend(mechanisms.map(|mechanism| {
             let title = format!("throng library, {mechanism}");
-            Contestant::new(format!("throng-{mechanism}"), title, Kind::Library(mechanism))
+            Contestant::new(
+                format!("throng-{mechanism}"),
+                title,
+                Kind::Library(mechanism),
+            )
         }));
         all.extend([
             Contestant::new("throng-program", "throng program", Kind::Tool(Tool::Throng)),
@@ -73,7 +83,11 @@ impl Contestant {
             Contestant::new("tokio", "tokio", Kind::Tokio),
             Contestant::new("async-process", "async-process", Kind::AsyncProcess),
             Contestant::new("compio", "compio-process", Kind::Compio),
-            Contestant::new("rust-parallel", "rust-parallel", Kind::Tool(Tool::RustParallel)),
+            Contestant::new(
+                "rust-parallel",
+                "rust-parallel",
+                Kind::Tool(Tool::RustParallel),
+            ),
             Contestant::new("parallel", "GNU parallel", Kind::Tool(Tool::Parallel)),
             Contestant::new("xargs", "xargs -P", Kind::Tool(Tool::Xargs)),
             Contestant::new("xe", "xe", Kind::Tool(Tool::Xe)),
@@ -82,7 +96,10 @@ impl Contestant {
     }
 
     pub(crate) fn named(name: &str) -> Result<Contestant> {
-        match Contestant::all().into_iter().find(|contestant| contestant.name == name) {
+        match Contestant::all()
+            .into_iter()
+            .find(|contestant| contestant.name == name)
+        {
             Some(contestant) => Ok(contestant),
             None => bail!("no contestant \"{name}\"; `throng-bench --list` names them"),
         }
@@ -92,8 +109,8 @@ impl Contestant {
     pub(crate) fn chosen(only: &[String]) -> Result<Vec<Contestant>> {
         let all = Contestant::all();
         let matches = |contestant: &Contestant, asked: &String| {
-            let family = |name: &str| name.strip_prefix(asked.as_str())?.strip_prefix('-');
-            contestant.name == *asked || asked == "throng" && family(&contestant.name).is_some()
+            let is_throng = contestant.name.starts_with("throng-");
+            contestant.name == *asked || asked == "throng" && is_throng
         };
         for asked in only {
             if !all.iter().any(|contestant| matches(contestant, asked)) {
@@ -111,7 +128,9 @@ impl Contestant {
         match self.kind {
             Kind::Library(mechanism) => {
                 let mut surveys = throng::Mechanism::survey().into_iter();
-                surveys.find(|survey| survey.mechanism == mechanism)?.refusal
+                surveys
+                    .find(|survey| survey.mechanism == mechanism)?
+                    .refusal
             }
             Kind::Tool(tool) => lookup.find(tool).err(),
             _ => None,
@@ -171,7 +190,10 @@ mod tests {
     fn names(only: &[&str]) -> Vec<String> {
         let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
         let chosen = Contestant::chosen(&only).expect("they exist");
-        chosen.into_iter().map(|contestant| contestant.name).collect()
+        chosen
+            .into_iter()
+            .map(|contestant| contestant.name)
+            .collect()
     }
 
     #[test]
@@ -184,7 +206,11 @@ mod tests {
     fn one_name_stands_for_the_whole_of_throng() {
         assert_eq!(names(&["floor", "tokio"]), ["floor", "tokio"]);
         assert!(names(&["throng"]).contains(&"throng-program".to_owned()));
-        assert!(names(&["throng"]).iter().all(|name| name.starts_with("throng-")));
+        assert!(
+            names(&["throng"])
+                .iter()
+                .all(|name| name.starts_with("throng-"))
+        );
         assert!(Contestant::chosen(&["nobody".to_owned()]).is_err());
     }
 

@@ -64,16 +64,31 @@ impl Gate {
         };
         let (over, is_over) = mpsc::channel();
         let dir = dir.to_owned();
-        let keeper = Keeper { dir, subject, count, start, rss_before_bytes, over: is_over };
-        let keeper = thread::Builder::new().name("gate".into()).spawn(move || keeper.run());
-        Ok(Gate { keeper: keeper.context("start the gate's thread")?, over })
+        let keeper = Keeper {
+            dir,
+            subject,
+            count,
+            start,
+            rss_before_bytes,
+            over: is_over,
+        };
+        let keeper = thread::Builder::new()
+            .name("gate".into())
+            .spawn(move || keeper.run());
+        Ok(Gate {
+            keeper: keeper.context("start the gate's thread")?,
+            over,
+        })
     }
 
     /// What was seen, once the contestant has done its work.
     pub(crate) fn full_house(self) -> Result<FullHouse> {
         // An error says that the keeper has left already.
         let _ = self.over.send(());
-        let seen = self.keeper.join().map_err(|_| anyhow!("the gate's thread panicked"))?;
+        let seen = self
+            .keeper
+            .join()
+            .map_err(|_| anyhow!("the gate's thread panicked"))?;
         Ok(seen?.0)
     }
 }
@@ -88,7 +103,10 @@ impl Keeper {
         };
         let status = Status::of(pid).context("look at the contestant")?;
         // Opening a FIFO for both never waits on Linux: fifo(7).
-        let gate = OpenOptions::new().read(true).write(true).open(self.dir.join("gate"));
+        let gate = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.dir.join("gate"));
         let own_threads = u64::from(matches!(self.subject, Subject::Ourselves));
         let full_house = FullHouse {
             live,
@@ -106,7 +124,9 @@ impl Keeper {
         let mut live = 0;
         let mut last_came = self.start.elapsed();
         loop {
-            let signed = fs::metadata(&list).context("read the attendance list")?.len();
+            let signed = fs::metadata(&list)
+                .context("read the attendance list")?
+                .len();
             let now = self.start.elapsed();
             if signed > live {
                 (live, last_came) = (signed, now);
@@ -137,8 +157,10 @@ mod tests {
         let gate = Gate::keep(dir.path(), Subject::Ourselves, 2, start).expect("it can start");
         let path = dir.path().to_owned();
         let process = thread::spawn(move || {
-            let mut list =
-                OpenOptions::new().append(true).open(path.join("attendance")).expect("it exists");
+            let mut list = OpenOptions::new()
+                .append(true)
+                .open(path.join("attendance"))
+                .expect("it exists");
             list.write_all(b"xx").expect("there is room");
             File::open(path.join("gate")).expect("it exists");
         });

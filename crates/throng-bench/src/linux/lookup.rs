@@ -33,7 +33,9 @@ impl Lookup {
     pub(crate) fn new(throng: Option<&Path>) -> Result<Lookup> {
         let throng = match throng {
             Some(path) => std::path::absolute(path).context("the path of `throng`")?,
-            None => env::current_exe().context("find this program")?.with_file_name("throng"),
+            None => env::current_exe()
+                .context("find this program")?
+                .with_file_name("throng"),
         };
         Ok(Lookup { throng })
     }
@@ -42,7 +44,9 @@ impl Lookup {
     pub(crate) fn find(&self, tool: Tool) -> Result<PathBuf, String> {
         if tool == Tool::Throng {
             let missing = || format!("not built: {}", self.throng.display());
-            return is_program(&self.throng).then(|| self.throng.clone()).ok_or_else(missing);
+            return is_program(&self.throng)
+                .then(|| self.throng.clone())
+                .ok_or_else(missing);
         }
         on_path(tool.program()).ok_or_else(|| "not installed".to_owned())
     }
@@ -67,9 +71,18 @@ fn is_program(path: &Path) -> bool {
 /// The first line that a program prints, when it succeeds.
 pub(crate) fn first_line(program: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
-    let output = command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output = command
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().next().map(str::trim).filter(|line| !line.is_empty())?;
+    let line = text
+        .lines()
+        .next()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())?;
     output.status.success().then(|| line.to_owned())
 }
 
@@ -80,7 +93,10 @@ mod tests {
     #[test]
     fn a_missing_throng_is_said_to_be_not_built() {
         let lookup = Lookup::new(Some(Path::new("/nowhere/throng"))).expect("it is absolute");
-        assert_eq!(lookup.find(Tool::Throng), Err("not built: /nowhere/throng".into()));
+        assert_eq!(
+            lookup.find(Tool::Throng),
+            Err("not built: /nowhere/throng".into())
+        );
     }
 
     #[test]

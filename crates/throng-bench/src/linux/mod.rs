@@ -72,7 +72,11 @@ fn contestant(name: &str, task: &task::Task) -> Result<u8> {
 
 fn list(options: &Options) -> Result<u8> {
     let lookup = Lookup::new(options.throng.as_deref())?;
-    print(&views::list(&Contestant::all(), &Scenario::all(1.0), &lookup))?;
+    print(&views::list(
+        &Contestant::all(),
+        &Scenario::all(1.0),
+        &lookup,
+    ))?;
     Ok(DONE)
 }
 

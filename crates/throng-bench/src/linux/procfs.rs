@@ -16,7 +16,11 @@ pub(crate) fn cpu_s() -> Result<f64> {
 /// Fields 14 to 17 of proc(5): utime, stime, cutime, cstime.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let fields: Vec<&str> = fields_from_3(stat)?.collect();
-    fields.get(11..15)?.iter().map(|field| field.parse::<u64>().ok()).sum()
+    fields
+        .get(11..15)?
+        .iter()
+        .map(|field| field.parse::<u64>().ok())
+        .sum()
 }
 
 /// The fields after the name in parentheses, which may itself contain blanks and parentheses.
@@ -73,14 +77,21 @@ mod tests {
     fn processor_times_are_found_behind_a_name_with_parentheses() {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 9 8 7 6 10 20 300 4000 20 0 1 0 5";
         assert_eq!(cpu_ticks(stat), Some(4330));
-        assert_eq!(fields_from_3(stat).and_then(|mut fields| fields.nth(1)), Some("1"));
+        assert_eq!(
+            fields_from_3(stat).and_then(|mut fields| fields.nth(1)),
+            Some("1")
+        );
         assert_eq!(cpu_ticks("42 (short) S 1"), None);
     }
 
     #[test]
     fn status_is_read_in_bytes() {
         let text = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\nThreads:\t3\n";
-        let expected = Status { threads: 3, rss_bytes: 1 << 20, peak_rss_bytes: 2 << 20 };
+        let expected = Status {
+            threads: 3,
+            rss_bytes: 1 << 20,
+            peak_rss_bytes: 2 << 20,
+        };
         assert_eq!(Status::parse(text), Some(expected));
         assert_eq!(Status::parse("Name:\tzombie\nThreads:\t1\n"), None);
     }

@@ -45,7 +45,13 @@ impl Scenario {
         let scaled = |count: u64| ((count as f64 * scale).round() as u64).max(1);
         let new = |name, work, count, child, what: String| {
             let what = format!("{} {what}", thousands(count));
-            Scenario { name, what, work, count, child }
+            Scenario {
+                name,
+                what,
+                work,
+                count,
+                child,
+            }
         };
         let bulk_bytes = scaled(GIB);
         let bulk = format!("process that writes {} MiB to stdout", bulk_bytes >> 20);
@@ -53,11 +59,41 @@ impl Scenario {
         let live = "static children live at once, each of which then writes two lines";
         let resident = "static children, without and with 1 GiB of touched memory in the parent";
         vec![
-            new("static-10k", Work::Starts, scaled(10_000), Child::Lines, lines.into()),
-            new("true-2k", Work::Starts, scaled(2_000), Child::True, "x /bin/true".into()),
-            new("live-1k", Work::Live, scaled(1_000), Child::Live, live.into()),
-            new("bulk-1g", Work::Bulk, 1, Child::Bulk { bytes: bulk_bytes }, bulk),
-            new("resident-1g", Work::Resident, scaled(2_000), Child::Lines, resident.into()),
+            new(
+                "static-10k",
+                Work::Starts,
+                scaled(10_000),
+                Child::Lines,
+                lines.into(),
+            ),
+            new(
+                "true-2k",
+                Work::Starts,
+                scaled(2_000),
+                Child::True,
+                "x /bin/true".into(),
+            ),
+            new(
+                "live-1k",
+                Work::Live,
+                scaled(1_000),
+                Child::Live,
+                live.into(),
+            ),
+            new(
+                "bulk-1g",
+                Work::Bulk,
+                1,
+                Child::Bulk { bytes: bulk_bytes },
+                bulk,
+            ),
+            new(
+                "resident-1g",
+                Work::Resident,
+                scaled(2_000),
+                Child::Lines,
+                resident.into(),
+            ),
         ]
     }
 
@@ -82,7 +118,11 @@ impl Scenario {
     /// How many processes may run at once, of those that were asked for.
     pub(crate) fn jobs(&self, asked: usize) -> usize {
         let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        if self.work == Work::Live { count } else { asked.min(count) }
+        if self.work == Work::Live {
+            count
+        } else {
+            asked.min(count)
+        }
     }
 
     /// The memory that the parent touches before it starts anything.
@@ -105,7 +145,7 @@ pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -129,12 +169,18 @@ mod tests {
         let counts: Vec<u64> = small.iter().map(|scenario| scenario.count).collect();
         assert_eq!(counts, [500, 100, 50, 1, 100]);
         assert_eq!(small[3].bytes_total(), GIB / 20);
-        assert!(Scenario::all(1e-9).iter().all(|scenario| scenario.count == 1));
+        assert!(
+            Scenario::all(1e-9)
+                .iter()
+                .all(|scenario| scenario.count == 1)
+        );
     }
 
     #[test]
     fn as_many_run_at_once_as_were_asked_for_or_are_to_be_live() {
-        let [starts, _, live, bulk, _] = &Scenario::all(1.0)[..] else { panic!("five of them") };
+        let [starts, _, live, bulk, _] = &Scenario::all(1.0)[..] else {
+            panic!("five of them")
+        };
         assert_eq!([starts, live, bulk].map(|s| s.jobs(4)), [4, 1_000, 1]);
     }
 }

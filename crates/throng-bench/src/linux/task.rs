@@ -42,7 +42,11 @@ impl Task {
             format!("--jobs={}", self.jobs).into(),
             format!("--ballast-bytes={}", self.ballast_bytes).into(),
         ];
-        let paths = [("--gate", &self.gate), ("--tool", &self.tool), ("--numbers", &self.numbers)];
+        let paths = [
+            ("--gate", &self.gate),
+            ("--tool", &self.tool),
+            ("--numbers", &self.numbers),
+        ];
         for (name, path) in paths {
             if let Some(path) = path {
                 arguments.extend([name.into(), path.into()]);
@@ -59,7 +63,10 @@ impl Task {
 
     /// The arguments of process `number`.
     pub(crate) fn args(&self, number: u64) -> impl Iterator<Item = OsString> {
-        self.argv[1..].iter().cloned().chain([number.to_string().into()])
+        self.argv[1..]
+            .iter()
+            .cloned()
+            .chain([number.to_string().into()])
     }
 }
 
@@ -72,7 +79,10 @@ pub(crate) struct Numbers {
 
 impl Numbers {
     pub(crate) fn new(task: &Task) -> Numbers {
-        Numbers { next: AtomicU64::new(0), count: task.count }
+        Numbers {
+            next: AtomicU64::new(0),
+            count: task.count,
+        }
     }
 
     pub(crate) fn take(&self) -> Option<u64> {
@@ -167,7 +177,10 @@ mod tests {
         };
         let mut argv: Vec<OsString> = vec!["bench".into(), "contestant".into(), "tokio".into()];
         argv.extend(task.to_arguments());
-        match Arguments::try_parse_from(argv).expect("it was made for this").action {
+        match Arguments::try_parse_from(argv)
+            .expect("it was made for this")
+            .action
+        {
             Some(Action::Contestant { name, task: parsed }) => {
                 assert_eq!((name.as_str(), parsed), ("tokio", task));
             }
@@ -178,13 +191,25 @@ mod tests {
     #[test]
     fn the_first_bad_process_is_remembered() {
         let mut all = Tally::default();
-        let mut part = Tally { started: 2, bytes: 10, ..Tally::default() };
+        let mut part = Tally {
+            started: 2,
+            bytes: 10,
+            ..Tally::default()
+        };
         part.add_bad("first".into());
         all.merge(part.clone());
         all.add_bad("second".into());
         all.merge(part);
         let first_bad = Some("first".into());
-        assert_eq!(all, Tally { started: 4, bytes: 20, bad: 3, first_bad });
+        assert_eq!(
+            all,
+            Tally {
+                started: 4,
+                bytes: 20,
+                bad: 3,
+                first_bad
+            }
+        );
     }
 
     #[test]
@@ -199,7 +224,12 @@ mod tests {
             argv: vec!["x".into()],
         };
         let numbers = Numbers::new(&task);
-        let taken = [numbers.take(), numbers.take(), numbers.take(), numbers.take()];
+        let taken = [
+            numbers.take(),
+            numbers.take(),
+            numbers.take(),
+            numbers.take(),
+        ];
         assert_eq!(taken, [Some(0), Some(1), None, None]);
     }
 }

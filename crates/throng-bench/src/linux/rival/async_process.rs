@@ -18,8 +18,9 @@ pub(super) fn run(task: &Task) -> Result<Tally> {
             // The channel closes when the jobs are done, and the threads leave.
             scope.spawn(|| future::block_on(executor.run(is_over.recv())));
         }
-        let jobs: Vec<_> =
-            (0..task.jobs).map(|_| executor.spawn(run_job(task, &numbers))).collect();
+        let jobs: Vec<_> = (0..task.jobs)
+            .map(|_| executor.spawn(run_job(task, &numbers)))
+            .collect();
         let all = future::block_on(async {
             let mut all = Tally::default();
             for job in jobs {

@@ -33,8 +33,9 @@ pub(super) fn run(task: &Task) -> Result<Tally> {
 
 fn run_jobs(task: &Task, numbers: &Arc<Numbers>, jobs: usize) -> Result<Tally> {
     Runtime::new().context("build a runtime")?.block_on(async {
-        let jobs: Vec<_> =
-            (0..jobs).map(|_| spawn(run_job(task.clone(), numbers.clone()))).collect();
+        let jobs: Vec<_> = (0..jobs)
+            .map(|_| spawn(run_job(task.clone(), numbers.clone())))
+            .collect();
         let mut all = Tally::default();
         for job in jobs {
             all.merge(job.await.map_err(|_| anyhow!("a job panicked"))?);

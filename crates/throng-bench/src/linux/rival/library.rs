@@ -6,7 +6,10 @@ use throng::{Command, Mechanism, Throng};
 use super::super::task::{Tally, Task};
 
 pub(super) fn run(mechanism: Mechanism, task: &Task) -> Result<Tally> {
-    let throng = Throng::builder().jobs(task.jobs).mechanism(mechanism).build()?;
+    let throng = Throng::builder()
+        .jobs(task.jobs)
+        .mechanism(mechanism)
+        .build()?;
     if throng.jobs() < task.jobs {
         let limit = throng.jobs_limit().unwrap_or("it does not say why");
         bail!("only {} of {} jobs: {limit}", throng.jobs(), task.jobs);

@@ -77,8 +77,14 @@ fn touched_memory(task: &Task) -> Result<Vec<u8>> {
 /// asked for it themselves.
 fn raise_open_files_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
-        .context("raise the limit on open files")
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    )
+    .context("raise the limit on open files")
 }
 
 fn cores() -> usize {

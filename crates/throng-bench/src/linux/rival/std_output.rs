@@ -7,5 +7,7 @@ use super::super::task::{Tally, Task};
 use super::std_threads::on_worker_threads;
 
 pub(super) fn run(task: &Task) -> Result<Tally> {
-    on_worker_threads(task, |task, number| super::std_command(task, number).output())
+    on_worker_threads(task, |task, number| {
+        super::std_command(task, number).output()
+    })
 }

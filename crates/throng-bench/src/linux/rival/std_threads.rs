@@ -40,7 +40,10 @@ pub(super) fn on_worker_threads(
 
 fn output(task: &Task, number: u64) -> io::Result<Output> {
     let mut command = super::std_command(task, number);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let (Some(mut out), Some(mut err)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("a pipe is missing"));
     };
@@ -51,6 +54,12 @@ fn output(task: &Task, number: u64) -> io::Result<Output> {
     })?;
     let mut stdout = Vec::new();
     out.read_to_end(&mut stdout)?;
-    let stderr = stderr.join().map_err(|_| io::Error::other("a reader panicked"))??;
-    Ok(Output { status: child.wait()?, stdout, stderr })
+    let stderr = stderr
+        .join()
+        .map_err(|_| io::Error::other("a reader panicked"))??;
+    Ok(Output {
+        status: child.wait()?,
+        stdout,
+        stderr,
+    })
 }

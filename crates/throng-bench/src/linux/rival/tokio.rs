@@ -14,7 +14,9 @@ use super::super::task::{Numbers, Tally, Task};
 pub(super) fn run(task: &Task) -> Result<Tally> {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(super::cores()).enable_all().build();
-    runtime.context("build the runtime")?.block_on(run_jobs(task))
+    runtime
+        .context("build the runtime")?
+        .block_on(run_jobs(task))
 }
 
 async fn run_jobs(task: &Task) -> Result<Tally> {

@@ -4,12 +4,12 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::super::contestant::Tool;
@@ -32,6 +32,7 @@ struct FloorReport {
 /// What can be seen of a program from outside.
 struct Seen {
     stdout: String,
+    wall_s: f64,
     peak_rss_bytes: Option<u64>,
     full_house: Option<FullHouse>,
 }
@@ -45,10 +46,21 @@ pub(super) fn floor(task: &Task, pipes: bool) -> Result<Sample> {
     let seen = watch(command, task)?;
     let report: FloorReport =
         serde_json::from_str(&seen.stdout).context("the floor's report is not readable")?;
-    let FloorReport { started, bytes, bad, wall_s, cpu_s } = report;
+    let FloorReport {
+        started,
+        bytes,
+        bad,
+        wall_s,
+        cpu_s,
+    } = report;
     let first_bad = (bad > 0).then(|| "the floor does not say what".to_owned());
     Ok(Sample {
-        tally: Some(Tally { started, bytes, bad, first_bad }),
+        tally: Some(Tally {
+            started,
+            bytes,
+            bad,
+            first_bad,
+        }),
         wall_s,
         cpu_s,
         peak_rss_bytes: seen.peak_rss_bytes,
@@ -66,15 +78,20 @@ pub(super) fn run(tool: Tool, task: &Task) -> Result<Sample> {
         Tool::RustParallel | Tool::Parallel | Tool::Xe => command.arg(format!("-j{jobs}")),
         Tool::Xargs => command.args(["-P", &jobs, "-n1"]),
     };
-    let numbers = task.numbers.as_ref().context("this contestant needs --numbers")?;
+    let numbers = task
+        .numbers
+        .as_ref()
+        .context("this contestant needs --numbers")?;
     let numbers = File::open(numbers).context("open the numbers")?;
-    command.args(&task.argv).stdin(numbers).stdout(Stdio::null());
+    command
+        .args(&task.argv)
+        .stdin(numbers)
+        .stdout(Stdio::null());
     let cpu_before_s = procfs::cpu_s()?;
-    let start = Instant::now();
     let seen = watch(command, task)?;
     Ok(Sample {
         tally: None,
-        wall_s: start.elapsed().as_secs_f64(),
+        wall_s: seen.wall_s,
         cpu_s: procfs::cpu_s()? - cpu_before_s,
         peak_rss_bytes: seen.peak_rss_bytes,
         full_house: seen.full_house,
@@ -91,44 +108,53 @@ fn command(task: &Task) -> Result<Command> {
 /// Runs the program to its end, and looks at it from time to time.
 fn watch(mut command: Command, task: &Task) -> Result<Seen> {
     let start = Instant::now();
-    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("start {command:?}"))?;
     let pid = child.id();
-    let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (ended, full_house) = thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                // One that has ended, and is not waited for yet, has no memory any more.
-                if let Ok(status) = Status::of(pid) {
-                    peak.store(status.peak_rss_bytes, Ordering::Relaxed);
-                }
-                thread::park_timeout(LOOK_AGAIN);
-            }
-        });
-        let ended = keep_gate_and_wait(&mut child, task, start);
+    let keep = |dir| Gate::keep(dir, Subject::Process(pid), task.count, start);
+    let gate = task.gate.as_deref().map(keep).transpose()?;
+    let over = AtomicBool::new(false);
+    let (ended, peak) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| peak_rss_bytes(pid, &over));
+        let ended = wait(&mut child, start);
         over.store(true, Ordering::Relaxed);
-        ended
-    })?;
-    let (stdout, status) = ended;
+        watcher.thread().unpark();
+        (ended, watcher.join())
+    });
+    let (stdout, status, wall_s) = ended?;
     if !status.success() {
         bail!("the program ended with {status}");
     }
-    let peak = peak.into_inner();
-    Ok(Seen { stdout, peak_rss_bytes: (peak > 0).then_some(peak), full_house })
+    let peak_rss_bytes = peak.map_err(|_| anyhow!("the watcher panicked"))?;
+    let full_house = gate.map(Gate::full_house).transpose()?;
+    Ok(Seen {
+        stdout,
+        wall_s,
+        peak_rss_bytes,
+        full_house,
+    })
 }
 
-type Ended = (String, std::process::ExitStatus);
-
-fn keep_gate_and_wait(
-    child: &mut Child,
-    task: &Task,
-    start: Instant,
-) -> Result<(Ended, Option<FullHouse>)> {
-    let keep = |dir| Gate::keep(dir, Subject::Process(child.id()), task.count, start);
-    let gate = task.gate.as_deref().map(keep).transpose()?;
+fn wait(child: &mut Child, start: Instant) -> Result<(String, ExitStatus, f64)> {
     let mut stdout = String::new();
     if let Some(pipe) = &mut child.stdout {
-        pipe.read_to_string(&mut stdout).context("read what the program says")?;
+        pipe.read_to_string(&mut stdout)
+            .context("read what the program says")?;
     }
     let status = child.wait().context("wait for the program")?;
-    Ok(((stdout, status), gate.map(Gate::full_house).transpose()?))
+    Ok((stdout, status, start.elapsed().as_secs_f64()))
+}
+
+/// The peak as it was when last looked at: nobody can ask for it afterwards.
+fn peak_rss_bytes(pid: u32, over: &AtomicBool) -> Option<u64> {
+    let mut peak = None;
+    while !over.load(Ordering::Relaxed) {
+        // One that has ended, and is not waited for yet, has no memory any more.
+        if let Ok(status) = Status::of(pid) {
+            peak = Some(status.peak_rss_bytes);
+        }
+        thread::park_timeout(LOOK_AGAIN);
+    }
+    peak
 }

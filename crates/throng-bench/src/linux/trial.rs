@@ -1,0 +1,220 @@
+//! Runs one contestant once, in a process of its own, and judges what it says.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::contestant::{Contestant, Kind};
+use super::scenario::Scenario;
+use super::strays;
+use super::task::{Sample, Task};
+use super::workshop::Workshop;
+
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What all trials of a run have in common.
+#[derive(Debug)]
+pub(crate) struct Course<'a> {
+    pub(crate) workshop: &'a Workshop,
+    pub(crate) jobs: usize,
+    pub(crate) timeout: Duration,
+    /// Set by Ctrl-C and its like.
+    pub(crate) interrupted: Arc<AtomicBool>,
+}
+
+/// One contestant's turn.
+#[derive(Debug)]
+pub(crate) struct Trial<'a> {
+    pub(crate) contestant: &'a Contestant,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) tool: Option<PathBuf>,
+    pub(crate) ballast_bytes: u64,
+}
+
+impl Trial<'_> {
+    /// The sample, or why it does not count. `Err` when the bench itself fails or is interrupted.
+    pub(crate) fn run(self, course: &Course<'_>) -> Result<Result<Sample, String>> {
+        let dir = course.workshop.trial_dir()?;
+        let gate = self.scenario.gated().then(|| dir.path().to_owned());
+        let is_tool = matches!(self.contestant.kind, Kind::Tool(_));
+        let is_floor = matches!(self.contestant.kind, Kind::Floor | Kind::FloorPipes);
+        let count = self.scenario.count;
+        let task = Task {
+            count,
+            jobs: self.scenario.jobs(course.jobs),
+            ballast_bytes: self.ballast_bytes,
+            tool: is_floor
+                .then(|| course.workshop.floor.clone())
+                .or(self.tool),
+            numbers: is_tool
+                .then(|| course.workshop.numbers(count))
+                .transpose()?,
+            argv: self.scenario.argv(&course.workshop.child, gate.as_deref()),
+            gate,
+        };
+        let ended = run_to_end(&self.contestant.name, &task, course);
+        let strays = strays::end()?;
+        let sample = match ended? {
+            Err(why) => return Ok(Err(why)),
+            Ok(sample) => sample,
+        };
+        if strays > 0 {
+            return Ok(Err(format!("left {strays} processes behind")));
+        }
+        Ok(judge(self.contestant, self.scenario, &sample).map(|()| sample))
+    }
+}
+
+fn run_to_end(name: &str, task: &Task, course: &Course<'_>) -> Result<Result<Sample, String>> {
+    let mut stderr = tempfile::tempfile().context("make a file for a contestant's stderr")?;
+    let mut command = Command::new(std::env::current_exe().context("find this program")?);
+    command.args(["contestant", name]).args(task.to_arguments());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(stderr.try_clone().context("share that file")?);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("start contestant {name}"))?;
+    let Some(status) = wait(&mut child, course)? else {
+        let seconds = course.timeout.as_secs_f64();
+        return Ok(Err(format!("had not ended after {seconds} s")));
+    };
+    if !status.success() {
+        return Ok(Err(
+            last_line(&mut stderr).unwrap_or_else(|| status.to_string())
+        ));
+    }
+    let mut stdout = String::new();
+    let mut pipe = child.stdout.take().expect("it was asked for above");
+    pipe.read_to_string(&mut stdout)
+        .context("read a contestant's sample")?;
+    let sample = serde_json::from_str(&stdout);
+    sample
+        .map(Ok)
+        .with_context(|| format!("the sample of {name} is not readable: {stdout:?}"))
+}
+
+/// `None` when its time is over; then it, but not yet what it has started, has been killed.
+fn wait(child: &mut Child, course: &Course<'_>) -> Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().context("wait for a contestant")? {
+            return Ok(Some(status));
+        }
+        let interrupted = course.interrupted.load(Ordering::Relaxed);
+        if interrupted || start.elapsed() > course.timeout {
+            child.kill().context("kill a contestant")?;
+            child.wait().context("wait for a contestant")?;
+            if interrupted {
+                bail!("interrupted");
+            }
+            return Ok(None);
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn last_line(file: &mut File) -> Option<String> {
+    let mut text = Vec::new();
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut text))
+        .ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rfind(|line| !line.trim().is_empty())?;
+    Some(line.trim_start_matches("throng-bench: ").to_owned())
+}
+
+/// Whether the contestant did all that it was asked for.
+fn judge(contestant: &Contestant, scenario: &Scenario, sample: &Sample) -> Result<(), String> {
+    if let Some(house) = &sample.full_house
+        && house.live < scenario.count
+    {
+        return Err(format!(
+            "only {} of {} live at once",
+            house.live, scenario.count
+        ));
+    }
+    let Some(tally) = &sample.tally else {
+        return Ok(());
+    };
+    if tally.bad > 0 {
+        let first = tally.first_bad.as_deref().unwrap_or("it does not say how");
+        return Err(format!(
+            "{} of {} went wrong, first: {first}",
+            tally.bad, scenario.count
+        ));
+    }
+    if tally.started != scenario.count {
+        return Err(format!("started {} of {}", tally.started, scenario.count));
+    }
+    let expected = scenario.bytes_total();
+    if contestant.counts_bytes() && tally.bytes != expected {
+        return Err(format!(
+            "LOST OUTPUT: captured {} of {expected} bytes",
+            tally.bytes
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::task::{FullHouse, Tally};
+    use super::*;
+
+    fn sample(started: u64, bytes: u64, bad: u64) -> Sample {
+        let tally = Some(Tally {
+            started,
+            bytes,
+            bad,
+            first_bad: None,
+        });
+        Sample {
+            tally,
+            wall_s: 1.0,
+            cpu_s: 1.0,
+            peak_rss_bytes: None,
+            full_house: None,
+        }
+    }
+
+    #[test]
+    fn what_is_lost_or_failed_does_not_count() {
+        let scenario = &Scenario::all(0.001)[0];
+        assert_eq!((scenario.count, scenario.bytes_total()), (10, 380));
+        let [tokio, floor] = ["tokio", "floor"].map(|name| Contestant::named(name).expect(name));
+        let judge_tokio = |sample| judge(&tokio, scenario, &sample);
+        assert_eq!(judge_tokio(sample(10, 380, 0)), Ok(()));
+        let lost = judge_tokio(sample(10, 379, 0)).expect_err("a byte is missing");
+        assert_eq!(lost, "LOST OUTPUT: captured 379 of 380 bytes");
+        assert!(judge_tokio(sample(9, 380, 0)).is_err());
+        assert!(judge_tokio(sample(10, 380, 1)).is_err());
+        assert_eq!(judge(&floor, scenario, &sample(10, 0, 0)), Ok(()));
+    }
+
+    #[test]
+    fn a_house_that_was_never_full_does_not_count() {
+        let scenario = &Scenario::all(0.01)[2];
+        let xe = Contestant::named("xe").expect("it takes part");
+        let house = FullHouse {
+            live: 9,
+            after_s: 1.0,
+            threads: 1,
+            rss_bytes: 1,
+            rss_before_bytes: None,
+        };
+        let sample = Sample {
+            tally: None,
+            full_house: Some(house),
+            ..sample(0, 0, 0)
+        };
+        let why = judge(&xe, scenario, &sample).expect_err("one is missing");
+        assert_eq!(why, "only 9 of 10 live at once");
+    }
+}
