@@ -12,9 +12,17 @@ use crate::exit::Exit;
 use crate::jobs::Jobs;
 use crate::{duration, mechanisms, run};
 
+const AFTER_HELP: &str = "\
+Examples:
+  seq 1000 | throng run echo hello {}
+  throng run -j 4 gzip -9 ::: *.log
+  throng run --output jsonl --timeout 10 < commands.txt
+
+`throng run --help` explains values, places for them, and exit statuses.";
+
 /// Run many commands in parallel and capture everything they say
 #[derive(Debug, Parser)]
-#[command(name = "throng", version, max_term_width = 80)]
+#[command(name = "throng", version, max_term_width = 80, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Sub,

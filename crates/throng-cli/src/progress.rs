@@ -1,9 +1,10 @@
 //! The progress bar on stderr.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::args::When;
 
@@ -43,14 +44,18 @@ impl Progress {
     fn style(&self, total: Option<u64>) {
         let Some(bar) = &self.bar else { return };
         let template = match total {
-            Some(_) => "{bar:30} {pos}/{len} {percent}% {per_sec} {elapsed} left {eta} {msg}",
-            None => "{spinner} {pos} done {per_sec} {elapsed} {msg}",
+            Some(_) => "{bar:30} {pos}/{len} {percent}% {rate} {elapsed} left {eta} {msg}",
+            None => "{spinner} {pos} done {rate} {elapsed} {msg}",
         };
         if let Some(total) = total {
             bar.set_length(total);
         }
         let style = ProgressStyle::with_template(template).expect("the templates are constants");
-        bar.set_style(style.progress_chars("=> "));
+        let rate = |state: &ProgressState, out: &mut dyn Write| {
+            // Nothing can be done about a bar that cannot be written.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.progress_chars("=> ").with_key("rate", rate));
     }
 
     /// All values have been read: there will be this many commands.

@@ -284,7 +284,7 @@ impl Session {
         if let Some(exit) = self.interrupts.exit() {
             text::complain(format_args!(
                 "interrupted: {succeeded} succeeded, {failed} failed or were ended, \
-                 {not_started} taken and not started"
+                 {not_started} not started"
             ));
             return Ok(exit);
         }

@@ -8,7 +8,7 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::inner::{Inner, Request};
 use crate::lock::lock;
@@ -32,7 +32,28 @@ pub struct Run {
     batch: VecDeque<Outcome>,
     /// How many of the last batch have been given out since it was fetched.
     given_out: usize,
+    pace: Pace,
     feeder: Option<JoinHandle<()>>,
+}
+
+/// How often we let ourselves be woken. A wake-up costs the shard that does it, and the processor
+/// that it takes away from the processes, about as much as reading one of them; so when outcomes
+/// come fast they are fetched together, a little later.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+}
+
+impl Pace {
+    const SHORTEST: Duration = Duration::from_millis(1);
+
+    /// How long to sleep before going to sleep until woken; none when that is all right.
+    fn pause(&mut self, now: Instant) -> Option<Duration> {
+        let last = self.last.replace(now)?;
+        Self::SHORTEST
+            .checked_sub(now - last)
+            .filter(|pause| !pause.is_zero())
+    }
 }
 
 /// Where the outcomes of a run are put, and what its feeder looks at.
@@ -86,6 +107,7 @@ impl Run {
             inner,
             batch: VecDeque::new(),
             given_out: 0,
+            pace: Pace::default(),
             feeder: Some(feeder),
         }
     }
@@ -107,6 +129,12 @@ impl Run {
             self.basket.room.notify_one();
         }
         while state.outcomes.is_empty() && (state.feeding || state.under_way > 0) {
+            if let Some(pause) = self.pace.pause(Instant::now()) {
+                drop(state);
+                thread::sleep(pause);
+                state = lock(&self.basket.state);
+                continue;
+            }
             state.waiting = true;
             state = self
                 .basket

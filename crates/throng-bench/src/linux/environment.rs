@@ -12,6 +12,9 @@ use super::lookup::{Lookup, first_line, on_path};
 const RIVAL_CRATES: [&str; 3] = ["tokio", "async-process", "compio-process"];
 const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
 
+/// As wide as the report may be.
+const COLUMNS: usize = 100;
+
 const TOOLS: [Tool; 5] = [
     Tool::Throng,
     Tool::RustParallel,
@@ -74,7 +77,7 @@ impl Environment {
             "release"
         };
         let (cpu, cores) = (known(&self.cpu), self.cores);
-        vec![
+        let mut lines = vec![
             format!(
                 "date    {}   commit {}   build {build}",
                 known(&self.date),
@@ -87,8 +90,9 @@ impl Environment {
             ),
             format!("machine {cpu}, {cores} cores, {memory}"),
             format!("built   {}; {}", known(&self.rustc), known(&self.cc)),
-            format!("rivals  {}", self.rivals.join("; ")),
-        ]
+        ];
+        lines.extend(fill("rivals  ", &self.rivals));
+        lines
     }
 
     fn load_before(&self) -> String {
@@ -98,6 +102,21 @@ impl Environment {
             .and_then(|text| text.split(' ').next());
         first.unwrap_or("unknown").to_owned()
     }
+}
+
+/// Lines of facts that start alike, and are as long as fits.
+fn fill(start: &str, facts: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts {
+        match lines.last_mut() {
+            Some(line) if line.len() + 2 + fact.len() <= COLUMNS => {
+                line.push_str("; ");
+                line.push_str(fact);
+            }
+            _ => lines.push(format!("{start}{fact}")),
+        }
+    }
+    lines
 }
 
 fn said_by(program: &str, args: &[&str]) -> Option<String> {
@@ -158,6 +177,17 @@ mod tests {
         for name in RIVAL_CRATES {
             assert!(locked_version(LOCK_FILE, name).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn facts_fill_lines() {
+        let facts = ["a".repeat(40), "b".repeat(40), "c".repeat(40)];
+        let lines = fill("x ", &facts);
+        let expected = [
+            format!("x {}; {}", facts[0], facts[1]),
+            format!("x {}", facts[2]),
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

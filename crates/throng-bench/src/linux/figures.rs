@@ -141,6 +141,7 @@ mod tests {
             cpu_s: 0.5,
             peak_rss_bytes: Some(7),
             full_house: None,
+            others_share: None,
         }
     }
 

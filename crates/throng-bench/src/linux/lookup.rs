@@ -1,13 +1,20 @@
 //! Finds the programs that take part, and their versions.
 
 use std::env;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::fs::{Access, access};
 
 use super::contestant::Tool;
+
+/// A program that does not say its version in this time has none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Where programs are looked for.
 #[derive(Debug)]
@@ -68,22 +75,36 @@ fn is_program(path: &Path) -> bool {
     path.is_file() && access(path, Access::EXEC_OK).is_ok()
 }
 
-/// The first line that a program prints, when it succeeds.
+/// The first line that a program prints, when it succeeds soon.
 pub(crate) fn first_line(program: &Path, args: &[&str]) -> Option<String> {
+    let mut file = tempfile::tempfile().ok()?;
     let mut command = Command::new(program);
-    let output = command
+    command
         .args(args)
         .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
+        .stderr(Stdio::null());
+    let mut child = command.stdout(file.try_clone().ok()?).spawn().ok()?;
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait().ok()? {
+            Some(status) => break status,
+            None if start.elapsed() < ANSWER_WITHIN => thread::sleep(LOOK_AGAIN),
+            None => {
+                child.kill().ok()?;
+                break child.wait().ok()?;
+            }
+        }
+    };
+    let mut bytes = Vec::new();
+    file.rewind().ok()?;
+    file.read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let line = text
         .lines()
         .next()
         .map(str::trim)
         .filter(|line| !line.is_empty())?;
-    output.status.success().then(|| line.to_owned())
+    status.success().then(|| line.to_owned())
 }
 
 #[cfg(test)]

@@ -28,6 +28,27 @@ fn fields_from_3(stat: &str) -> Option<impl Iterator<Item = &str>> {
     Some(stat[stat.rfind(')')? + 1..].split_whitespace())
 }
 
+/// Processor time that the whole machine has used, or that its host has given to others.
+pub(crate) fn machine_cpu_s() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/stat").context("read /proc/stat")?;
+    let ticks = busy_ticks(&stat).context("no processor times in /proc/stat")?;
+    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// All of the first line but idle and iowait; guest times are part of user times already.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields = stat
+        .lines()
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_whitespace();
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
 /// A process's parent; `None` when the process has gone.
 pub(crate) fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -82,6 +103,13 @@ mod tests {
             Some("1")
         );
         assert_eq!(cpu_ticks("42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn the_machine_is_busy_when_it_does_not_wait() {
+        let stat = "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 0 0 0\n";
+        assert_eq!(busy_ticks(stat), Some(1_197));
+        assert!(machine_cpu_s().expect("/proc is mounted") >= 0.0);
     }
 
     #[test]

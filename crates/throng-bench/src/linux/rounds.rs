@@ -39,6 +39,8 @@ pub(crate) fn run(options: &Options) -> Result<(Report, Verdict)> {
     strays::adopt()?;
     let workshop = Workshop::open()?;
     let environment = Environment::of_this_machine(&lookup);
+    // A program that does not answer when asked for its version may have left some.
+    strays::end()?;
     if cfg!(debug_assertions) {
         eprintln!("throng-bench: this is a debug build: its figures mean nothing");
     }

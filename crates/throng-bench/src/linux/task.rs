@@ -142,6 +142,9 @@ pub(crate) struct Sample {
     /// Of the contestant's own process.
     pub(crate) peak_rss_bytes: Option<u64>,
     pub(crate) full_house: Option<FullHouse>,
+    /// How much of the machine's processors everybody else used meanwhile, of 1. The bench adds it.
+    #[serde(default)]
+    pub(crate) others_share: Option<f64>,
 }
 
 /// The moment at which as many processes as ever were live at once.

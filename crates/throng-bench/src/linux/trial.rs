@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::contestant::{Contestant, Kind};
+use super::procfs;
 use super::scenario::Scenario;
 use super::strays;
 use super::task::{Sample, Task};
@@ -59,16 +60,45 @@ impl Trial<'_> {
             argv: self.scenario.argv(&course.workshop.child, gate.as_deref()),
             gate,
         };
+        let others = Others::watch()?;
         let ended = run_to_end(&self.contestant.name, &task, course);
         let strays = strays::end()?;
-        let sample = match ended? {
+        let mut sample = match ended? {
             Err(why) => return Ok(Err(why)),
             Ok(sample) => sample,
         };
+        sample.others_share = Some(others.share()?);
         if strays > 0 {
             return Ok(Err(format!("left {strays} processes behind")));
         }
         Ok(judge(self.contestant, self.scenario, &sample).map(|()| sample))
+    }
+}
+
+/// What other programs take from the machine while a contestant runs.
+struct Others {
+    start: Instant,
+    machine_before_s: f64,
+    own_before_s: f64,
+}
+
+impl Others {
+    fn watch() -> Result<Others> {
+        let (machine_before_s, own_before_s) = (procfs::machine_cpu_s()?, procfs::cpu_s()?);
+        Ok(Others {
+            start: Instant::now(),
+            machine_before_s,
+            own_before_s,
+        })
+    }
+
+    /// All that we have started has been waited for by now, and so counts as our own.
+    fn share(&self) -> Result<f64> {
+        let busy_s = procfs::machine_cpu_s()? - self.machine_before_s;
+        let own_s = procfs::cpu_s()? - self.own_before_s;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let all_s = self.start.elapsed().as_secs_f64() * cores as f64;
+        Ok(((busy_s - own_s) / all_s).clamp(0.0, 1.0))
     }
 }
 
@@ -181,6 +211,7 @@ mod tests {
             cpu_s: 1.0,
             peak_rss_bytes: None,
             full_house: None,
+            others_share: None,
         }
     }
 

@@ -10,6 +10,9 @@ use super::table::Grid;
 /// What a figure is when there is none.
 const NONE: &str = "-";
 
+/// The share of the processors that others may use before the table says so.
+const TOLERABLE: f64 = 0.05;
+
 /// All contestants, whether they can take part, and all scenarios.
 pub(crate) fn list(contestants: &[Contestant], scenarios: &[Scenario], lookup: &Lookup) -> String {
     let mut text = String::from("contestants\n");
@@ -69,7 +72,7 @@ fn scenario(table: &Table, rounds: usize, markdown: bool) -> String {
             grid.plain()
         });
     }
-    for line in missing(table) {
+    for line in missing(table).into_iter().chain(disturbance(table)) {
         text.push_str(if markdown { "\n" } else { "" });
         text.push_str(&line);
         text.push('\n');
@@ -201,6 +204,19 @@ fn missing(table: &Table) -> Vec<String> {
         .collect()
 }
 
+/// Says so when other programs took a share of the processors that may have changed the figures.
+fn disturbance(table: &Table) -> Option<String> {
+    let samples = table.rows.iter().flat_map(|row| &row.samples);
+    let shares = samples.filter_map(|sample| sample.others_share);
+    let worst = shares
+        .max_by(f64::total_cmp)
+        .filter(|&share| share > TOLERABLE)?;
+    let percent = (worst * 100.0).round();
+    Some(format!(
+        "DISTURBED: other programs used up to {percent} % of the processors meanwhile"
+    ))
+}
+
 fn whole(number: f64) -> String {
     thousands(number.round() as u64)
 }
@@ -226,6 +242,7 @@ mod tests {
             cpu_s: 0.25,
             peak_rss_bytes: None,
             full_house: None,
+            others_share: Some(0.3),
         };
         let measured = standing == Standing::Measured;
         let samples = if measured { vec![sample] } else { Vec::new() };
@@ -269,6 +286,7 @@ mod tests {
         );
         assert!(text.contains("FAILED, LOST OUTPUT: the compio\n"), "{text}");
         assert!(text.contains("bytes, exits"), "{text}");
+        assert!(text.contains("other programs used up to 30 %"), "{text}");
     }
 
     #[test]

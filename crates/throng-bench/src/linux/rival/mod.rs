@@ -64,6 +64,7 @@ fn in_process(task: &Task, rival: impl FnOnce(&Task) -> Result<Tally>) -> Result
         cpu_s,
         peak_rss_bytes: Some(status.peak_rss_bytes),
         full_house: gate.map(Gate::full_house).transpose()?,
+        others_share: None,
     })
 }
 

@@ -65,6 +65,7 @@ pub(super) fn floor(task: &Task, pipes: bool) -> Result<Sample> {
         cpu_s,
         peak_rss_bytes: seen.peak_rss_bytes,
         full_house: seen.full_house,
+        others_share: None,
     })
 }
 
@@ -95,6 +96,7 @@ pub(super) fn run(tool: Tool, task: &Task) -> Result<Sample> {
         cpu_s: procfs::cpu_s()? - cpu_before_s,
         peak_rss_bytes: seen.peak_rss_bytes,
         full_house: seen.full_house,
+        others_share: None,
     })
 }
 

@@ -5,17 +5,15 @@
 //! so a signal never goes astray.
 
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::signals;
+use super::wait::{self, OwnMaxRss};
 use crate::sys::Exit;
-use crate::{Signal, Status, Stream, Usage};
+use crate::{Signal, Stream};
 
 /// Our end of a pipe. Shared only with the thread that reads it, where there is one.
 pub(super) type Pipe = Arc<OwnedFd>;
@@ -96,7 +94,7 @@ impl Child {
         // While a pipe is open the exit is looked at without taking the id away: the group may
         // still have to be told to end.
         let reap = !self.has_open_pipe();
-        let (status, usage) = wait(self.pid, reap)?;
+        let (status, usage) = wait::look(self.pid, reap)?;
         self.life = if reap { Life::Reaped } else { Life::Exited };
         Some(Exit {
             status,
@@ -117,114 +115,7 @@ impl Child {
             self.signal(Signal::Kill);
         }
         if !matches!(self.life, Life::Reaped) {
-            while let Err(true) = wait_blocking(self.pid) {}
+            wait::until_gone(self.pid);
         }
     }
-}
-
-/// How many bytes the pipe holds now.
-pub(super) fn bytes_waiting(pipe: &OwnedFd) -> u64 {
-    rustix::io::ioctl_fionread(pipe).unwrap_or(0)
-}
-
-/// Whether a pipe has no writer left.
-pub(super) fn all_writers_gone(pipe: &OwnedFd) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
-}
-
-/// Our own peak memory, which the system counts as a new process's as well: it shares our memory
-/// until it has loaded its program (setmax_mm_hiwater_rss in the kernel's exec_mmap). A figure
-/// that is not above ours tells nothing about the process.
-#[derive(Debug, Default)]
-pub(super) struct OwnMaxRss {
-    /// In KiB. At least what it was when last asked; it never falls.
-    at_least: i64,
-}
-
-impl OwnMaxRss {
-    fn usage(&mut self, usage: &libc::rusage) -> Usage {
-        if usage.ru_maxrss > self.at_least {
-            self.at_least = own_max_rss();
-        }
-        let own = usage.ru_maxrss > self.at_least;
-        Usage {
-            user: duration(usage.ru_utime),
-            system: duration(usage.ru_stime),
-            max_rss_bytes: own.then_some(usage.ru_maxrss as u64 * 1024),
-        }
-    }
-}
-
-fn duration(time: libc::timeval) -> Duration {
-    Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
-}
-
-fn own_max_rss() -> i64 {
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: a valid place for the result.
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-    // SAFETY: plain integers, zeroed and then written.
-    unsafe { usage.assume_init() }.ru_maxrss
-}
-
-/// Asks whether this child of ours has exited. With `reap` it is gone afterwards, else it stays.
-fn wait(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    let keep = if reap { 0 } else { libc::WNOWAIT };
-    // SAFETY: waitid(2) with the fifth argument that the kernel has and libc hides; both results
-    // go to places that are large enough.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_waitid,
-            libc::P_PID,
-            pid.as_raw_nonzero().get(),
-            info.as_mut_ptr(),
-            libc::WEXITED | libc::WNOHANG | keep,
-            usage.as_mut_ptr(),
-        )
-    };
-    // SAFETY: plain integers, zeroed and then perhaps written.
-    let usage = unsafe { usage.assume_init() };
-    if result != 0 {
-        // ECHILD: somebody else has waited for it. EINTR cannot happen with WNOHANG.
-        return Some((Status::Unknown, usage));
-    }
-    // SAFETY: plain integers, zeroed and then perhaps written.
-    let info = unsafe { info.assume_init() };
-    // SAFETY: the field that waitid writes; zero when no process has exited.
-    if unsafe { info.si_pid() } == 0 {
-        return None;
-    }
-    // SAFETY: waitid has filled the fields of a SIGCHLD.
-    let value = unsafe { info.si_status() };
-    let status = match info.si_code {
-        libc::CLD_EXITED => Status::Exited(value as u32),
-        code => Status::Signaled {
-            signal: value,
-            core_dumped: code == libc::CLD_DUMPED,
-        },
-    };
-    Some((status, usage))
-}
-
-/// Waits until this child of ours has exited; `Err(true)` asks to try again.
-fn wait_blocking(pid: Pid) -> Result<(), bool> {
-    let mut status = 0;
-    // SAFETY: a valid place for the status.
-    let result = unsafe { libc::waitpid(pid.as_raw_nonzero().get(), &raw mut status, 0) };
-    if result < 0 {
-        return Err(io::Error::last_os_error().kind() == io::ErrorKind::Interrupted);
-    }
-    Ok(())
-}
-
-/// Whether this child of ours has exited, without taking its status.
-pub(super) fn has_exited(pid: Pid) -> bool {
-    wait(pid, false).is_some()
 }

@@ -30,8 +30,10 @@ use std::os::fd::RawFd;
 use std::ptr;
 
 use self::steps::{errno, run_plan};
+use super::wait;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use rustix::process::Pid;
 
 /// What the new process does, prepared in full by its parent.
 #[repr(C)]
@@ -134,7 +136,7 @@ impl Drop for Stack {
 /// Every pointer in the plan is null where that is allowed (`dir`, `nofile`) or points to what its
 /// type says, NUL- and null-terminated, until this returns; the landing descriptors are open; the
 /// calling thread has all signals blocked.
-pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<pid_t, (Step, io::Error)> {
+pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (Step, io::Error)> {
     plan.failed_step = Step::None;
     let mut flags = libc::CLONE_VM | libc::CLONE_VFORK;
     if plan.features.close_range {
@@ -154,9 +156,9 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<pid_t, 
             )
         }
     };
-    if pid < 0 {
+    let Some(pid) = Pid::from_raw(pid.max(0)) else {
         return Err((Step::Clone, io::Error::last_os_error()));
-    }
+    };
     // SAFETY: the new process has written it, if at all, before the kernel let us go on; a
     // volatile read keeps the compiler from assuming that nobody has.
     let step = unsafe { ptr::read_volatile(&raw const plan.failed_step) };
@@ -165,11 +167,7 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<pid_t, 
     }
     // SAFETY: as above.
     let errno = unsafe { ptr::read_volatile(&raw const plan.errno) };
-    let mut status = 0;
-    // SAFETY: a valid place for the status. The process is ours and is ending.
-    while unsafe { libc::waitpid(pid, &raw mut status, 0) } < 0
-        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
-    {}
+    wait::until_gone(pid);
     Err((step, io::Error::from_raw_os_error(errno)))
 }
 

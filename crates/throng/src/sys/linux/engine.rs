@@ -5,15 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, OwnMaxRss, has_exited};
-use super::epoll::Epoll;
+use super::child::Child;
+use super::driver::Driver;
 use super::exits::Exits;
 use super::holders;
 use super::host::Host;
 use super::launch::{Launcher, cannot_capture};
 use super::signals;
-use super::threads::Threads;
-use super::uring::Uring;
+use super::wait::{OwnMaxRss, has_exited};
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::{End, Event, StartError};
@@ -43,14 +42,6 @@ pub(super) fn tag(stream: Stream) -> u8 {
     }
 }
 
-/// The mechanism itself.
-#[derive(Debug)]
-enum Driver {
-    Epoll(Epoll),
-    Uring(Box<Uring>),
-    Threads(Threads),
-}
-
 #[derive(Debug)]
 pub(crate) struct Engine {
     launcher: Launcher,
@@ -76,19 +67,14 @@ impl Engine {
     pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
         signals::block_all();
         let waker = Waker::new()?;
-        let driver = match mechanism {
-            Mechanism::Epoll => Driver::Epoll(Epoll::new(waker.clone())?),
-            Mechanism::IoUring => Driver::Uring(Box::new(Uring::new(waker.clone())?)),
-            Mechanism::Threads => Driver::Threads(Threads::new(waker.clone())?),
-        };
         Ok(Engine {
             launcher: Launcher::new(host)?,
             children: Table::new(),
             exits: Exits::default(),
             to_ask: Vec::new(),
             own_max_rss: OwnMaxRss::default(),
+            driver: Driver::new(mechanism, waker.clone())?,
             waker,
-            driver,
         })
     }
 
@@ -100,21 +86,10 @@ impl Engine {
     pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<u32, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
-        let attached = match &mut self.driver {
-            Driver::Epoll(driver) => driver.attach(id, &pipes.ours),
-            Driver::Uring(driver) => driver.attach(id, &pipes.ours),
-            Driver::Threads(driver) => driver.attach(id, &pipes.ours),
-        };
+        let attached = self.driver.attach(id, &pipes.ours);
         attached.map_err(|error| cannot_capture(command, error))?;
         let started = self.launcher.start(command, pipes.theirs);
-        if started.is_err() {
-            match &mut self.driver {
-                Driver::Epoll(_) => {}
-                Driver::Uring(driver) => driver.detach(),
-                Driver::Threads(driver) => driver.forget(id),
-            }
-        }
-        let pid = started?;
+        let pid = started.inspect_err(|_| self.driver.detach(id))?;
         let child = Child::new(pid, pipes.ours);
         self.children.insert(id, child);
         self.exits.started(id, Instant::now());
@@ -125,29 +100,15 @@ impl Engine {
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);
-        match &mut self.driver {
-            Driver::Epoll(driver) => driver.wait(timeout),
-            Driver::Uring(driver) => driver.wait(timeout),
-            Driver::Threads(driver) => driver.wait(timeout),
-        }
+        self.driver.wait(timeout)
     }
 
     /// The next thing that happened, none when a new wait is due. Ids are of live processes only.
     pub(crate) fn next(&mut self) -> Option<(Id, Event<'_>)> {
         loop {
-            let notice = match &mut self.driver {
-                Driver::Epoll(driver) => driver.next(&mut self.children),
-                Driver::Uring(driver) => driver.next(&mut self.children),
-                Driver::Threads(driver) => driver.next(&mut self.children),
-            };
-            match notice {
+            match self.driver.next(&mut self.children) {
                 Some(Notice::Output(id, stream)) => {
-                    let bytes = match &self.driver {
-                        Driver::Epoll(driver) => driver.output(),
-                        Driver::Uring(driver) => driver.output(),
-                        Driver::Threads(driver) => driver.output(),
-                    };
-                    return Some((id, Event::Output(stream, bytes)));
+                    return Some((id, Event::Output(stream, self.driver.output())));
                 }
                 Some(Notice::End(id, stream, end)) => {
                     let Some(child) = self.children.get_mut(id) else {
@@ -194,11 +155,7 @@ impl Engine {
         else {
             return;
         };
-        match &mut self.driver {
-            Driver::Epoll(driver) => driver.stop(id, stream, pipe),
-            Driver::Uring(driver) => driver.stop(id, stream),
-            Driver::Threads(driver) => driver.stop(id, stream),
-        }
+        self.driver.stop(id, stream, pipe);
     }
 
     /// Sends a signal to a process and all of its group.
@@ -210,9 +167,7 @@ impl Engine {
 
     /// Ends all there is of a process that has exited and whose streams have ended.
     pub(crate) fn forget(&mut self, id: Id) {
-        if let Driver::Threads(driver) = &mut self.driver {
-            driver.forget(id);
-        }
+        self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
             child.bury();
         }
@@ -278,11 +233,7 @@ impl Engine {
         if !child.is_unwatched() {
             return;
         }
-        let watched = match &mut self.driver {
-            Driver::Epoll(driver) => driver.watch(id, child),
-            Driver::Uring(driver) => driver.watch(id, child),
-            Driver::Threads(driver) => driver.watch(id, child),
-        };
+        let watched = child.watch().and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {
             // No descriptor to be had: ask again later, when others have ended.
             child.unwatch();

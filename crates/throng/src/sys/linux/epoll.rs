@@ -5,24 +5,22 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use super::child::{Child, Pipe, all_writers_gone, bytes_waiting};
+use super::child::{Child, Pipe};
 use super::engine::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::End;
 
 /// Announcements taken at once.
 const BATCH: usize = 256;
-/// What a pipe holds unless somebody has changed it: one read empties it.
-pub(super) const READ_SIZE: usize = 64 * 1024;
 
 pub(super) struct Epoll {
     epoll: OwnedFd,
@@ -69,9 +67,9 @@ impl Epoll {
         Ok(())
     }
 
-    pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
-        let fd = child.watch()?;
-        self.add(fd, id.to_token(TAG_EXIT))
+    /// Begins to announce the end of a process.
+    pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
+        self.add(pidfd, id.to_token(TAG_EXIT))
     }
 
     fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
@@ -182,54 +180,5 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
-    }
-}
-
-/// A buffer to read into, one for all pipes of a shard.
-#[derive(Debug)]
-pub(super) struct Reader {
-    buffer: Box<[u8]>,
-    filled: usize,
-}
-
-pub(super) enum Read {
-    Bytes(usize),
-    Nothing,
-    End(End),
-}
-
-impl Reader {
-    pub(super) fn new() -> Reader {
-        Reader {
-            buffer: vec![0; READ_SIZE].into_boxed_slice(),
-            filled: 0,
-        }
-    }
-
-    pub(super) fn output(&self) -> &[u8] {
-        &self.buffer[..self.filled]
-    }
-
-    pub(super) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
-        match rustix::io::read(pipe, &mut self.buffer[..at_most.min(READ_SIZE)]) {
-            Ok(0) => Read::End(End::Eof),
-            Ok(n) => {
-                self.filled = n;
-                Read::Bytes(n)
-            }
-            Err(Errno::INTR | Errno::AGAIN) => Read::Nothing,
-            Err(errno) => Read::End(End::Failed(errno.into())),
-        }
-    }
-
-    /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
-    /// was decided, so that a writer who never stops cannot keep us.
-    pub(super) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
-        let waiting = bytes_waiting(pipe).min(left);
-        if waiting > 0 {
-            return self.read(pipe, usize::try_from(waiting).unwrap_or(READ_SIZE));
-        }
-        let complete = bytes_waiting(pipe) == 0 && all_writers_gone(pipe);
-        Read::End(if complete { End::Eof } else { End::Stopped })
     }
 }

@@ -256,7 +256,7 @@ impl Launcher {
             // descriptors. An engine, and so its launcher, is made and used by a shard's thread,
             // which has blocked all signals: see `Engine::new`.
             let error = match unsafe { clone::start(&mut plan, &mut self.stack) } {
-                Ok(pid) => return Ok(Pid::from_raw(pid).expect("a new process has an id")),
+                Ok(pid) => return Ok(pid),
                 Err(error) => error,
             };
             // A kernel, or a sandbox before it, that knows the call but not the flag.

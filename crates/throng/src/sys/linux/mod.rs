@@ -4,6 +4,7 @@
 
 mod child;
 mod clone;
+mod driver;
 mod engine;
 mod epoll;
 mod exits;
@@ -11,10 +12,12 @@ mod holders;
 mod host;
 mod launch;
 mod program;
+mod reader;
 mod signals;
 mod strings;
 mod threads;
 mod uring;
+mod wait;
 mod waker;
 
 use std::ffi::{OsStr, OsString};

@@ -15,9 +15,10 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 
-use super::child::{Child, Pipe, bytes_waiting};
+use super::child::{Child, Pipe};
 use super::engine::Notice;
-use super::epoll::{Epoll, READ_SIZE, Read, Reader};
+use super::epoll::Epoll;
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
@@ -106,8 +107,8 @@ impl Threads {
         Ok(Thread { stop, handle })
     }
 
-    pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
-        self.exits.watch(id, child)
+    pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
+        self.exits.watch(id, pidfd)
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {

@@ -9,16 +9,16 @@ mod buffers;
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use self::buffers::{Buffers, GROUP};
-use super::child::{Child, Pipe, bytes_waiting};
+use super::child::{Child, Pipe};
 use super::engine::{Notice, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
-use super::epoll::{READ_SIZE, Read, Reader};
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
@@ -136,12 +136,10 @@ impl Uring {
         let _ = self.submit();
     }
 
-    pub(super) fn watch(&mut self, id: Id, child: &mut Child) -> io::Result<()> {
-        let fd = child.watch()?.as_raw_fd();
-        self.push(
-            opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).build(),
-            id.to_token(TAG_EXIT),
-        )
+    /// Begins to announce the end of a process.
+    pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
+        let poll = opcode::PollAdd::new(Fd(pidfd.as_raw_fd()), libc::POLLIN as u32).build();
+        self.push(poll, id.to_token(TAG_EXIT))
     }
 
     fn await_wake(&mut self) -> io::Result<()> {

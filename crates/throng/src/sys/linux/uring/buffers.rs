@@ -16,7 +16,7 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-use crate::sys::linux::epoll::READ_SIZE;
+use crate::sys::linux::reader::READ_SIZE;
 
 /// The group of buffers that reads name; there is only one.
 pub(super) const GROUP: u16 = 0;

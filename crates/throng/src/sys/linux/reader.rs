@@ -1,0 +1,75 @@
+//! Reads pipes into one buffer, and looks at them without reading.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::sys::End;
+
+/// What a pipe holds unless somebody has changed it: one read empties it.
+pub(super) const READ_SIZE: usize = 64 * 1024;
+
+/// A buffer to read into, one for all pipes of a shard.
+#[derive(Debug)]
+pub(super) struct Reader {
+    buffer: Box<[u8]>,
+    filled: usize,
+}
+
+pub(super) enum Read {
+    Bytes(usize),
+    Nothing,
+    End(End),
+}
+
+impl Reader {
+    pub(super) fn new() -> Reader {
+        Reader {
+            buffer: vec![0; READ_SIZE].into_boxed_slice(),
+            filled: 0,
+        }
+    }
+
+    pub(super) fn output(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    pub(super) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
+        match rustix::io::read(pipe, &mut self.buffer[..at_most.min(READ_SIZE)]) {
+            Ok(0) => Read::End(End::Eof),
+            Ok(n) => {
+                self.filled = n;
+                Read::Bytes(n)
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Read::Nothing,
+            Err(errno) => Read::End(End::Failed(errno.into())),
+        }
+    }
+
+    /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
+    /// was decided, so that a writer who never stops cannot keep us.
+    pub(super) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
+        let waiting = bytes_waiting(pipe).min(left);
+        if waiting > 0 {
+            return self.read(pipe, usize::try_from(waiting).unwrap_or(READ_SIZE));
+        }
+        let complete = bytes_waiting(pipe) == 0 && all_writers_gone(pipe);
+        Read::End(if complete { End::Eof } else { End::Stopped })
+    }
+}
+
+/// How many bytes the pipe holds now.
+pub(super) fn bytes_waiting(pipe: &OwnedFd) -> u64 {
+    rustix::io::ioctl_fionread(pipe).unwrap_or(0)
+}
+
+/// Whether a pipe has no writer left.
+pub(super) fn all_writers_gone(pipe: &OwnedFd) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::HUP)
+}

@@ -1,0 +1,100 @@
+//! Waits for children, one by one: `waitid` with the usage that the kernel counted, never
+//! `waitpid(-1)`, so nobody else's children are taken.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use crate::{Status, Usage};
+
+/// Our own peak memory, which the system counts as a new process's as well: it shares our memory
+/// until it has loaded its program (setmax_mm_hiwater_rss in the kernel's exec_mmap). A figure
+/// that is not above ours tells nothing about the process.
+#[derive(Debug, Default)]
+pub(super) struct OwnMaxRss {
+    /// In KiB. At least what it was when last asked; it never falls.
+    at_least: i64,
+}
+
+impl OwnMaxRss {
+    pub(super) fn usage(&mut self, usage: &libc::rusage) -> Usage {
+        if usage.ru_maxrss > self.at_least {
+            self.at_least = own_max_rss();
+        }
+        let own = usage.ru_maxrss > self.at_least;
+        Usage {
+            user: duration(usage.ru_utime),
+            system: duration(usage.ru_stime),
+            max_rss_bytes: own.then_some(usage.ru_maxrss as u64 * 1024),
+        }
+    }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
+}
+
+fn own_max_rss() -> i64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: a valid place for the result.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    // SAFETY: plain integers, zeroed and then written.
+    unsafe { usage.assume_init() }.ru_maxrss
+}
+
+/// Asks whether this child of ours has exited. With `reap` it is gone afterwards, else it stays.
+pub(super) fn look(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let keep = if reap { 0 } else { libc::WNOWAIT };
+    // SAFETY: waitid(2) with the fifth argument that the kernel has and libc hides; both results
+    // go to places that are large enough.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PID,
+            pid.as_raw_nonzero().get(),
+            info.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG | keep,
+            usage.as_mut_ptr(),
+        )
+    };
+    // SAFETY: plain integers, zeroed and then perhaps written.
+    let usage = unsafe { usage.assume_init() };
+    if result != 0 {
+        // ECHILD: somebody else has waited for it. EINTR cannot happen with WNOHANG.
+        return Some((Status::Unknown, usage));
+    }
+    // SAFETY: plain integers, zeroed and then perhaps written.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: the field that waitid writes; zero when no process has exited.
+    if unsafe { info.si_pid() } == 0 {
+        return None;
+    }
+    // SAFETY: waitid has filled the fields of a SIGCHLD.
+    let value = unsafe { info.si_status() };
+    let status = match info.si_code {
+        libc::CLD_EXITED => Status::Exited(value as u32),
+        code => Status::Signaled {
+            signal: value,
+            core_dumped: code == libc::CLD_DUMPED,
+        },
+    };
+    Some((status, usage))
+}
+
+/// Whether this child of ours has exited, without taking its status.
+pub(super) fn has_exited(pid: Pid) -> bool {
+    look(pid, false).is_some()
+}
+
+/// Waits until this child of ours has exited, and lets the system forget it.
+pub(super) fn until_gone(pid: Pid) {
+    let mut status = 0;
+    // SAFETY: a valid place for the status.
+    while unsafe { libc::waitpid(pid.as_raw_nonzero().get(), &raw mut status, 0) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
