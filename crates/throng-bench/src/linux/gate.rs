@@ -101,7 +101,12 @@ impl Keeper {
             Subject::Ourselves => std::process::id(),
             Subject::Process(pid) => pid,
         };
-        let status = Status::of(pid).context("look at the contestant")?;
+        let status = Status::of(pid).with_context(|| {
+            format!(
+                "the contestant had ended when {live} of {} were live",
+                self.count
+            )
+        })?;
         // Opening a FIFO for both never waits on Linux: fifo(7).
         let gate = OpenOptions::new()
             .read(true)
