@@ -187,7 +187,8 @@ struct Counts {
 impl Session {
     fn start(args: &Run, recipe: Recipe, records: Records) -> anyhow::Result<Session> {
         let progress = Progress::new(args.progress, records.total);
-        let sink = Arc::new(Sink::new(progress.clone()));
+        let sink = Sink::new(progress.clone()).context("cannot use stdout")?;
+        let sink = Arc::new(sink);
         let printer = Printer::new(args.output, sink.clone());
         let throng = Arc::new(build(args, &printer)?);
         let weak = Arc::downgrade(&throng);

@@ -69,7 +69,7 @@ impl Trial<'_> {
         };
         sample.others_share = Some(others.share()?);
         if strays > 0 {
-            return Ok(Err(format!("left {strays} processes behind")));
+            return Ok(Err(format!("processes left behind: {strays}")));
         }
         Ok(judge(self.contestant, self.scenario, &sample).map(|()| sample))
     }

@@ -2,12 +2,14 @@
 //! bar. When stdout cannot be written the run is over; when stderr cannot, that is all the same.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
 
 use crate::progress::Progress;
+use crate::sys;
 
 /// Held back before it is written, to write less often.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -19,19 +21,27 @@ pub(crate) struct Sink {
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stdout {
+    /// Not std's, which looks for line ends in all that it is given, again for every piece that a
+    /// pipe takes.
+    file: File,
     buffer: Vec<u8>,
     failure: Option<io::Error>,
 }
 
 impl Sink {
-    pub(crate) fn new(progress: Progress) -> Sink {
-        Sink {
-            stdout: Mutex::default(),
+    pub(crate) fn new(progress: Progress) -> io::Result<Sink> {
+        let stdout = Stdout {
+            file: sys::stdout()?,
+            buffer: Vec::new(),
+            failure: None,
+        };
+        Ok(Sink {
+            stdout: Mutex::new(stdout),
             progress,
             on_failure: OnceLock::new(),
-        }
+        })
     }
 
     pub(crate) fn on_failure(&self, callback: impl Fn() + Send + Sync + 'static) {
@@ -46,11 +56,15 @@ impl Sink {
         }
         let mut stdout = self.lock();
         match stream {
-            Stream::Stdout => {
+            Stream::Stdout if bytes.len() < BUFFER_SIZE => {
                 stdout.buffer.extend_from_slice(bytes);
                 if stdout.buffer.len() >= BUFFER_SIZE {
                     self.flush_locked(&mut stdout);
                 }
+            }
+            Stream::Stdout => {
+                self.flush_locked(&mut stdout);
+                self.write_locked(&mut stdout, bytes);
             }
             Stream::Stderr => {
                 // What was said before comes before, where both are one terminal.
@@ -83,26 +97,21 @@ impl Sink {
     }
 
     fn flush_locked(&self, stdout: &mut Stdout) {
-        if stdout.buffer.is_empty() {
+        let mut buffer = std::mem::take(&mut stdout.buffer);
+        self.write_locked(stdout, &buffer);
+        buffer.clear();
+        stdout.buffer = buffer;
+    }
+
+    fn write_locked(&self, stdout: &mut Stdout, bytes: &[u8]) {
+        if bytes.is_empty() || stdout.failure.is_some() {
             return;
         }
-        let buffer = std::mem::take(&mut stdout.buffer);
-        if stdout.failure.is_some() {
-            return;
-        }
-        let write = || {
-            let mut out = io::stdout().lock();
-            out.write_all(&buffer)?;
-            out.flush()
-        };
-        if let Err(error) = self.progress.aside(write) {
+        if let Err(error) = self.progress.aside(|| stdout.file.write_all(bytes)) {
             stdout.failure = Some(error);
             if let Some(on_failure) = self.on_failure.get() {
                 on_failure();
             }
-        } else {
-            stdout.buffer = buffer;
-            stdout.buffer.clear();
         }
     }
 

@@ -1,7 +1,9 @@
 //! Linux: SIGINT, SIGTERM and SIGHUP; arguments are bytes.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::thread;
 
@@ -35,4 +37,9 @@ fn ignored_signals() -> u64 {
 /// Bytes from a file as an argument: any bytes are one here.
 pub(crate) fn os_string(bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
+}
+
+/// Our stdout, to be written without a buffer of std's.
+pub(crate) fn stdout() -> io::Result<File> {
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
