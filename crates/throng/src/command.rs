@@ -231,7 +231,8 @@ impl Command {
 
     /// Calls this once, on the thread that starts the process and just before it does, with the
     /// command and the number of its slot. Slots are numbered from 1 to
-    /// [`jobs`](crate::Throng::jobs); no two live processes have the same.
+    /// [`jobs`](crate::Throng::jobs); no two live processes have the same. If it panics the
+    /// command is not started, and its outcome says so.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {

@@ -45,7 +45,7 @@ pub enum ErrorKind {
     Unsupported,
     /// A captured stream could not be read.
     Read,
-    /// The output callback panicked.
+    /// A callback panicked: that for output, or that for the start of a command.
     Callback,
     /// Any other refusal by the operating system.
     System,

@@ -110,9 +110,16 @@ impl Inner {
     }
 
     pub(crate) fn submit(&self, job: Job) {
-        if let Some(shard) = self.queue.push(job) {
-            self.wake(shard);
+        match self.queue.push(job) {
+            Ok(Some(shard)) => self.wake(shard),
+            Ok(None) => {}
+            Err(job) => job.cancel(),
         }
+    }
+
+    /// Nobody is left to start anything.
+    pub(crate) fn close(&self) {
+        self.queue.close().into_iter().for_each(Job::cancel);
     }
 
     pub(crate) fn connect(&self, shard: usize, waker: Waker) {

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::Command;
 use crate::lock::lock;
 use crate::recipient::Recipient;
+use crate::{Command, Error, ErrorKind, Outcome};
 
 /// While finished outcomes that nobody has taken hold more bytes than this, nothing is started.
 /// A consumer that does not keep up slows the run down and does not grow it.
@@ -21,6 +21,17 @@ pub(crate) struct Job {
     pub(crate) seq: u64,
     pub(crate) command: Box<Command>,
     pub(crate) recipient: Recipient,
+}
+
+impl Job {
+    /// It will not be started.
+    pub(crate) fn cancel(self) {
+        let program = self.command.program.to_string_lossy();
+        let doing = format!("\"{program}\" was not started: cancelled");
+        let error = Error::new(ErrorKind::Cancelled, doing);
+        self.recipient
+            .deliver(Outcome::not_started(self.seq, self.command, error, 0));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,15 +47,26 @@ struct State {
     jobs: VecDeque<Job>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
+    closed: bool,
 }
 
 impl Queue {
-    /// Puts a job in. Returns a shard that has to be woken for it, if one sleeps.
-    #[must_use = "the shard sleeps until it is woken"]
-    pub(crate) fn push(&self, job: Job) -> Option<usize> {
+    /// Puts a job in. Returns a shard that has to be woken for it, if one sleeps; gives the job
+    /// back when nobody is there any more to take it.
+    pub(crate) fn push(&self, job: Job) -> Result<Option<usize>, Job> {
         let mut state = lock(&self.state);
+        if state.closed {
+            return Err(job);
+        }
         state.jobs.push_back(job);
-        state.parked.pop()
+        Ok(state.parked.pop())
+    }
+
+    /// Takes no more jobs, and gives back those that nobody has taken.
+    pub(crate) fn close(&self) -> VecDeque<Job> {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        std::mem::take(&mut state.jobs)
     }
 
     /// Takes a job out, or parks the shard.
@@ -111,19 +133,32 @@ mod tests {
         }
     }
 
+    fn push(queue: &Queue, seq: u64) -> Option<usize> {
+        queue.push(job(seq)).expect("the queue is open")
+    }
+
+    #[test]
+    fn a_closed_queue_gives_every_job_back() {
+        let queue = Queue::default();
+        assert_eq!(push(&queue, 1), None);
+        assert_eq!(queue.close().len(), 1);
+        assert!(queue.push(job(2)).is_err());
+        assert!(queue.pop_or_park(0).is_none());
+    }
+
     #[test]
     fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
         let queue = Queue::default();
         assert!(queue.pop_or_park(0).is_none());
-        assert_eq!(queue.push(job(1)), Some(0));
-        assert_eq!(queue.push(job(2)), None, "it is awake already");
+        assert_eq!(push(&queue, 1), Some(0));
+        assert_eq!(push(&queue, 2), None, "it is awake already");
         assert_eq!(queue.pop_or_park(0).map(|j| j.seq), Some(1));
         assert_eq!(queue.pop_or_park(1).map(|j| j.seq), Some(2));
         assert!(queue.pop_or_park(1).is_none());
         assert!(queue.pop_or_park(1).is_none());
-        assert_eq!(queue.push(job(3)), Some(1));
+        assert_eq!(push(&queue, 3), Some(1));
         assert_eq!(
-            queue.push(job(4)),
+            push(&queue, 4),
             None,
             "a shard is parked once, however often it looks"
         );
@@ -133,7 +168,7 @@ mod tests {
     fn untaken_bytes_stall_the_start_until_they_are_taken() {
         let queue = Queue::default();
         queue.add_untaken(UNTAKEN_BYTES_MAX + 1);
-        assert_eq!(queue.push(job(1)), None);
+        assert_eq!(push(&queue, 1), None);
         assert!(queue.pop_or_park(0).is_none());
         assert_eq!(queue.remove_untaken(1), vec![0]);
         assert!(queue.pop_or_park(0).is_some());

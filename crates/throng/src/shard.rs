@@ -163,7 +163,7 @@ impl Shard {
             self.cancel_pending(pending);
         }
         while let Some(job) = self.inner.queue.pop_to_cancel() {
-            cancel_job(job);
+            job.cancel();
         }
     }
 
@@ -180,7 +180,10 @@ impl Shard {
             }
             Some(pending) => pending,
             None => match self.inner.queue.pop_or_park(self.index) {
-                Some(job) => self.prepare(job),
+                Some(job) => match self.prepare(job) {
+                    Some(pending) => pending,
+                    None => return true,
+                },
                 None => return false,
             },
         };
@@ -191,21 +194,31 @@ impl Shard {
         self.start(pending)
     }
 
-    fn prepare(&mut self, mut job: Job) -> Pending {
+    /// Gives a job its slot and its last touches; none when those panicked.
+    fn prepare(&mut self, mut job: Job) -> Option<Pending> {
         let slot = self.numbers.take();
         if let Some(on_start) = job.command.on_start.take() {
-            on_start.call(&mut job.command, slot);
+            let call = AssertUnwindSafe(|| on_start.call(&mut job.command, slot));
+            if catch_unwind(call).is_err() {
+                self.numbers.give_back(slot);
+                let program = job.command.program.to_string_lossy();
+                let doing = format!("cannot start \"{program}\": its callback panicked");
+                let error = Error::new(ErrorKind::Callback, doing);
+                let outcome = Outcome::not_started(job.seq, job.command, error, 0);
+                job.recipient.deliver(outcome);
+                return None;
+            }
         }
-        Pending {
+        Some(Pending {
             job,
             slot,
             tries: Tries::new(Instant::now()),
-        }
+        })
     }
 
     fn cancel_pending(&mut self, pending: Pending) {
         self.numbers.give_back(pending.slot);
-        cancel_job(pending.job);
+        pending.job.cancel();
     }
 
     fn start(&mut self, pending: Pending) -> bool {
@@ -420,23 +433,13 @@ impl Live {
     }
 }
 
-fn cancel_job(job: Job) {
-    let doing = format!(
-        "\"{}\" was not started: cancelled",
-        job.command.program.to_string_lossy()
-    );
-    let error = Error::new(ErrorKind::Cancelled, doing);
-    job.recipient
-        .deliver(Outcome::not_started(job.seq, job.command, error, 0));
-}
-
 impl Drop for Shard {
-    /// When this thread panics, nobody is left waiting: the queue is emptied, and every recipient
-    /// hears that its outcome is lost.
+    /// When this thread panics, nobody is left waiting: what is queued is cancelled, and the
+    /// recipients of its processes hear that their outcomes are lost.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.inner.cancel(|| Request::CancelAll);
-            while self.inner.queue.pop_to_cancel().is_some() {}
+            self.inner.close();
         }
     }
 }

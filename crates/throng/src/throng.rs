@@ -144,6 +144,7 @@ impl Drop for Throng {
                 let _ = thread.join();
             }
         }
+        self.inner.close();
     }
 }
 

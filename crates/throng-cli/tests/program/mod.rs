@@ -1,21 +1,16 @@
 //! Runs the program under test as a user would, and looks at what it leaves behind.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
-#![expect(
-    clippy::allow_attributes,
-    reason = "which part is used differs from file to file"
-)]
-
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; whatever takes longer hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program with `run` and these arguments, and nothing on stdin.
-pub fn run(args: &[&str]) -> Command {
+pub(crate) fn run(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
     command.arg("run").args(args).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -23,12 +18,12 @@ pub fn run(args: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
-pub fn output(args: &[&str]) -> Output {
+pub(crate) fn output(args: &[&str]) -> Output {
     finish(run(args).spawn().unwrap())
 }
 
 /// Runs it to its end with this on stdin.
-pub fn output_with_stdin(args: &[&str], stdin: &[u8]) -> Output {
+pub(crate) fn output_with_stdin(args: &[&str], stdin: &[u8]) -> Output {
     let mut child = run(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let stdin = stdin.to_vec();
@@ -40,7 +35,7 @@ pub fn output_with_stdin(args: &[&str], stdin: &[u8]) -> Output {
 }
 
 /// Waits for the program's end, and fails if that does not come.
-pub fn finish(child: Child) -> Output {
+pub(crate) fn finish(child: Child) -> Output {
     let pid = child.id();
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
@@ -62,20 +57,20 @@ pub fn finish(child: Child) -> Output {
     output
 }
 
-pub fn kill(pid: u32, signal: rustix::process::Signal) {
+pub(crate) fn kill(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-pub fn stdout(output: &Output) -> &str {
+pub(crate) fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).unwrap()
 }
 
-pub fn stderr(output: &Output) -> &str {
+pub(crate) fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).unwrap()
 }
 
-pub fn sorted_lines(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn sorted_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     lines.sort();
@@ -83,7 +78,7 @@ pub fn sorted_lines(bytes: &[u8]) -> Vec<String> {
 }
 
 /// A word that is in the command line of the processes of one test only.
-pub fn mark() -> String {
+pub(crate) fn mark() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!(
@@ -94,7 +89,7 @@ pub fn mark() -> String {
 }
 
 /// The processes, other than the program itself, with this word among their arguments.
-pub fn marked(mark: &str) -> Vec<u32> {
+pub(crate) fn marked(mark: &str) -> Vec<u32> {
     let own = env!("CARGO_BIN_EXE_throng");
     let entries = std::fs::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -108,7 +103,7 @@ pub fn marked(mark: &str) -> Vec<u32> {
 }
 
 /// Waits until this is so.
-pub fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");

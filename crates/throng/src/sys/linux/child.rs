@@ -23,6 +23,8 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     pipes: [Option<Pipe>; 2],
     life: Life,
+    /// Whether its group has been told to end; if so it may have to be told again.
+    is_ending: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Child {
             pid,
             pipes: pipes.map(Some),
             life: Life::Running,
+            is_ending: false,
         }
     }
 
@@ -91,9 +94,9 @@ impl Child {
         if !self.is_running() {
             return None;
         }
-        // While a pipe is open the exit is looked at without taking the id away: the group may
-        // still have to be told to end.
-        let reap = !self.has_open_pipe();
+        // While a pipe is open, or the group is being ended, the exit is looked at without taking
+        // the id away: the group may still have to be told to end.
+        let reap = !self.has_open_pipe() && !self.is_ending;
         let (status, usage) = wait::look(self.pid, reap)?;
         self.life = if reap { Life::Reaped } else { Life::Exited };
         Some(Exit {
@@ -103,14 +106,15 @@ impl Child {
     }
 
     /// Sends a signal to the process and its group, as long as their id is surely theirs.
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&mut self, signal: Signal) {
+        self.is_ending = true;
         if !matches!(self.life, Life::Reaped) {
             signals::send_to_group(self.pid, signal);
         }
     }
 
     /// Lets the system forget a process that has exited; kills one that has not.
-    pub(super) fn bury(self) {
+    pub(super) fn bury(mut self) {
         if self.is_running() {
             self.signal(Signal::Kill);
         }

@@ -246,7 +246,7 @@ impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
     /// it panics.
     fn drop(&mut self) {
-        for (_, child) in self.children.drain() {
+        for (_, mut child) in self.children.drain() {
             child.signal(Signal::Kill);
             child.bury();
         }

@@ -10,14 +10,17 @@ use tempfile::TempDir;
 
 use super::lookup;
 
-const CHILD: &str = include_str!("../../fixtures/child.c");
-const FLOOR: &str = include_str!("../../fixtures/floor.c");
+const CHILD: &str = include_str!("../../../fixtures/child.c");
+const LINE: &str = include_str!("../../../fixtures/line.c");
+const FLOOR: &str = include_str!("../../../fixtures/floor.c");
 
 /// What all trials share.
 #[derive(Debug)]
 pub(crate) struct Workshop {
     dir: TempDir,
-    /// The process that contestants start.
+    /// The process that contestants start by the thousand.
+    pub(crate) line: PathBuf,
+    /// The process that they start where it has to do more.
     pub(crate) child: PathBuf,
     /// The floor's program.
     pub(crate) floor: PathBuf,
@@ -30,9 +33,24 @@ impl Workshop {
         };
         let dir = tempfile::Builder::new().prefix("throng-bench-").tempdir();
         let dir = dir.context("make a temporary directory")?;
-        let child = compile(&compiler, dir.path(), "child", CHILD)?;
-        let floor = compile(&compiler, dir.path(), "floor", FLOOR)?;
-        Ok(Workshop { dir, child, floor })
+        let bare = &[
+            "-O2",
+            "-static",
+            "-nostdlib",
+            "-fno-stack-protector",
+            "-fno-pie",
+            "-no-pie",
+        ];
+        let full = &["-O2", "-static", "-pthread"];
+        let line = compile(&compiler, dir.path(), "line", LINE, bare)?;
+        let child = compile(&compiler, dir.path(), "child", CHILD, full)?;
+        let floor = compile(&compiler, dir.path(), "floor", FLOOR, full)?;
+        Ok(Workshop {
+            dir,
+            line,
+            child,
+            floor,
+        })
     }
 
     /// A file with the numbers below `count`, a line each.
@@ -59,13 +77,11 @@ impl Workshop {
 }
 
 /// Static, so that loading costs next to nothing and what is measured is the starting.
-fn compile(compiler: &Path, dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+fn compile(compiler: &Path, dir: &Path, name: &str, text: &str, flags: &[&str]) -> Result<PathBuf> {
     let (source, program) = (dir.join(name).with_extension("c"), dir.join(name));
     fs::write(&source, text).with_context(|| format!("write {}", source.display()))?;
     let mut command = Command::new(compiler);
-    command
-        .args(["-O2", "-static", "-pthread", "-o"])
-        .args([&program, &source]);
+    command.args(flags).arg("-o").args([&program, &source]);
     let output = command.stdin(Stdio::null()).output().context("run `cc`")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);

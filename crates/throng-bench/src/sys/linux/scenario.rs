@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::workshop::Workshop;
+
 /// What the child prints in all but one scenario: `one line on stdout\n`, the same for stderr.
 const LINES_BYTES: u64 = 38;
 const GIB: u64 = 1 << 30;
@@ -98,9 +100,10 @@ impl Scenario {
     }
 
     /// What each process runs, before its number.
-    pub(crate) fn argv(&self, child: &Path, gate: Option<&Path>) -> Vec<OsString> {
+    pub(crate) fn argv(&self, workshop: &Workshop, gate: Option<&Path>) -> Vec<OsString> {
+        let (line, child) = (&workshop.line, &workshop.child);
         match self.child {
-            Child::Lines => vec![child.into()],
+            Child::Lines => vec![line.into()],
             Child::True => vec!["/bin/true".into()],
             Child::Live => {
                 let gate = gate.expect("`gated` has said that there must be one");

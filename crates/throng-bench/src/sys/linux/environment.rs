@@ -10,7 +10,7 @@ use super::lookup::{Lookup, first_line, on_path};
 
 /// The crates among the rivals; their versions are those that this program was built with.
 const RIVAL_CRATES: [&str; 3] = ["tokio", "async-process", "compio-process"];
-const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
+const LOCK_FILE: &str = include_str!("../../../../../Cargo.lock");
 
 /// As wide as the report may be.
 const COLUMNS: usize = 100;
