@@ -16,7 +16,7 @@ use crate::{Command, KillSequence, Stream};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Output<'a> {
-    /// The place of the command among all that were given; see [`Outcome::seq`](crate::Outcome::seq).
+    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
     pub seq: u64,
     /// The command whose process wrote it.
     pub command: &'a Command,

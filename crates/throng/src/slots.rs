@@ -211,7 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_never_finds_another_value(steps in prop::collection::vec(any::<(bool, u8)>(), 0..200)) {
+        fn an_id_never_finds_another_value(
+            steps in prop::collection::vec(any::<(bool, u8)>(), 0..200),
+        ) {
             let mut slots = Slots::new();
             let mut live: Vec<(Id, usize)> = Vec::new();
             let mut gone: Vec<Id> = Vec::new();
@@ -230,7 +232,9 @@ mod tests {
         }
 
         #[test]
-        fn a_token_gives_back_the_id_and_the_tag(index in 0..=Id::INDEX_MAX, generation: u32, tag in 0u8..8) {
+        fn a_token_gives_back_the_id_and_the_tag(
+            index in 0..=Id::INDEX_MAX, generation: u32, tag in 0u8..8,
+        ) {
             let id = Id { index, generation };
             prop_assert_eq!(Id::from_token(id.to_token(tag)), (id, tag));
         }

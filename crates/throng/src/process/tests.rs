@@ -186,7 +186,8 @@ proptest! {
                 Happening::End(stream) => {
                     let released = run.asked.contains(&Action::Release(stream));
                     ended[stream.index()] = true;
-                    run.on(Input::StreamEnded(stream, if released { End::Stopped } else { End::Eof }))
+                    let end = if released { End::Stopped } else { End::Eof };
+                    run.on(Input::StreamEnded(stream, end))
                 }
                 Happening::CallbackPanic(stream) => run.on(Input::CallbackPanicked(stream)),
                 Happening::Exit => { exited = true; run.on(Input::Exited) }

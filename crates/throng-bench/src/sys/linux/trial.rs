@@ -57,7 +57,7 @@ impl Trial<'_> {
             numbers: is_tool
                 .then(|| course.workshop.numbers(count))
                 .transpose()?,
-            argv: self.scenario.argv(&course.workshop, gate.as_deref()),
+            argv: self.scenario.argv(course.workshop, gate.as_deref()),
             gate,
         };
         let others = Others::watch()?;

@@ -1,0 +1,31 @@
+//! What the behaviour tests of throng share with each other and with the scripted child.
+//!
+//! ```text
+//!  tests/*.rs ── child!("out:10 exit:3") ──► a `Command` that runs src/bin/child
+//!      │                                        │ writes bytes of a known pattern
+//!      │ for_each_mechanism(|mechanism| ..)     ▼
+//!      └── assert_output(&outcome, ..) ◄───── throng
+//! ```
+//!
+//! A test that measures or changes its own program (descriptors, limits, death) runs
+//! `src/bin/probe` in a process of its own: see [`Probe`].
+
+#![forbid(unsafe_code)]
+
+mod block;
+mod mechanisms;
+mod outcomes;
+mod patience;
+mod pattern;
+mod probe;
+mod script;
+mod sys;
+
+pub use block::{block_on, poll_once};
+pub use mechanisms::for_each_mechanism;
+pub use outcomes::{assert_complete, assert_output, describe, run_all, run_one};
+pub use patience::{HANG, eventually, stable, within};
+pub use pattern::{Source, check_pattern, fill};
+pub use probe::{Probe, Report};
+pub use script::script;
+pub use sys::{Tag, children, open_fds, rss_kib, threads};

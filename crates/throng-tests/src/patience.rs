@@ -1,0 +1,69 @@
+//! Waiting for what must happen, without end only in appearance.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// What takes longer than this does not happen at all, even on a loaded machine.
+pub const HANG: Duration = Duration::from_secs(120);
+
+/// Looks again and again until it is so.
+///
+/// # Panics
+///
+/// When it is not so after half a minute.
+#[track_caller]
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never comes about: {what}");
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Waits until a number has not changed for a third of a second, and gives it.
+pub fn stable(number: impl Fn() -> u64) -> u64 {
+    let (mut last, mut since) = (number(), Instant::now());
+    while since.elapsed() < Duration::from_millis(333) {
+        thread::sleep(Duration::from_millis(10));
+        let now = number();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    last
+}
+
+/// Does something that might never end, on a thread that is left behind if it does not.
+///
+/// # Panics
+///
+/// When it takes longer than this, or panics.
+#[track_caller]
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (result, thread) = spawn_and_report(work);
+    match result.recv_timeout(limit) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("hangs: {what}"),
+        Err(RecvTimeoutError::Disconnected) => {
+            let panicked = thread.join().expect_err("it has not reported");
+            std::panic::resume_unwind(panicked)
+        }
+    }
+}
+
+/// Runs work on a thread of its own, which reports when it is done.
+pub(crate) fn spawn_and_report<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> (Receiver<T>, JoinHandle<()>) {
+    let (report, result) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        // Nobody listens any more when it has taken too long.
+        let _ = report.send(work());
+    });
+    (result, thread)
+}

@@ -1,0 +1,119 @@
+//! A program that uses throng in a process of its own, for what cannot be tested in this one.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+
+use throng::Mechanism;
+
+use crate::patience::{HANG, within};
+
+/// A run of `src/bin/probe`, yet to be started; make one with [`probe!`](crate::probe!).
+#[derive(Debug)]
+pub struct Probe {
+    /// For changes to its surroundings.
+    pub command: Command,
+    argv: Vec<String>,
+}
+
+/// What a probe found: its lines `name=value`.
+#[derive(Debug)]
+pub struct Report {
+    values: BTreeMap<String, String>,
+    all: String,
+}
+
+impl Probe {
+    /// A probe in this mode; its arguments are separated by spaces.
+    pub fn new(program: &str, child: &str, mechanism: Mechanism, mode: &str) -> Probe {
+        let first = [program, child, mechanism.name()].into_iter();
+        let argv: Vec<String> = first
+            .chain(mode.split_whitespace())
+            .map(String::from)
+            .collect();
+        let mut command = Command::new(program);
+        command.args(&argv[1..]);
+        Probe { command, argv }
+    }
+
+    /// Starts it by another program, whose last arguments it becomes: `env --ignore-signal=CHLD`.
+    #[must_use]
+    pub fn by(self, starter: &str) -> Probe {
+        let mut words = starter.split_whitespace();
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words).args(&self.argv);
+        Probe { command, ..self }
+    }
+
+    /// Starts it with its stdout, and its stdin unless that was set, in our hands.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> Child {
+        self.command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the probe can be started")
+    }
+
+    /// Runs it to its end and reads its report.
+    ///
+    /// # Panics
+    ///
+    /// When it fails or hangs.
+    #[track_caller]
+    pub fn report(mut self) -> Report {
+        let what = format!("{:?}", self.command);
+        let (all, status) = within(HANG, &what, move || {
+            let mut probe = self
+                .command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn();
+            let probe = probe.as_mut().expect("the probe can be started");
+            let mut all = String::new();
+            let mut stdout = probe.stdout.take().expect("its stdout is a pipe");
+            stdout
+                .read_to_string(&mut all)
+                .expect("the probe writes text");
+            (all, probe.wait().expect("the probe can be waited for"))
+        });
+        assert!(
+            status.success(),
+            "{what} failed with {status} after this report:\n{all}"
+        );
+        let pairs = all.lines().filter_map(|line| line.split_once('='));
+        let values = pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Report { values, all }
+    }
+}
+
+impl Report {
+    /// The value of this name, as it was written.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[track_caller]
+    pub fn text(&self, name: &str) -> &str {
+        self.values
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in the report:\n{}", self.all))
+    }
+
+    /// The value of this name.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or it is of another type.
+    #[track_caller]
+    pub fn get<T: FromStr>(&self, name: &str) -> T {
+        let text = self.text(name);
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is not such a value: {text}"))
+    }
+}

@@ -1,0 +1,275 @@
+//! Code of the user's that throng calls: for each piece of output, and before each start.
+
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use throng::{ErrorKind, Mechanism, Outcome, Process, Stream, Throng, Verdict};
+use throng_tests::{
+    Source, assert_complete, assert_output, check_pattern, child, describe, eventually,
+    for_each_mechanism,
+};
+
+type Heard = Arc<Mutex<HashMap<(u64, Stream), Vec<u8>>>>;
+
+/// A throng whose callback keeps everything.
+fn listening(mechanism: Mechanism) -> (Throng, Heard) {
+    let heard = Heard::default();
+    let ears = heard.clone();
+    let builder = Throng::builder()
+        .mechanism(mechanism)
+        .jobs(4)
+        .on_output(move |output| {
+            let mut ears = ears.lock().expect("no callback panics");
+            ears.entry((output.seq, output.stream))
+                .or_default()
+                .extend_from_slice(output.bytes);
+        });
+    (builder.build().expect("a throng can be built"), heard)
+}
+
+#[test]
+fn output_that_is_not_kept_goes_to_the_callback_in_full() {
+    for_each_mechanism(|mechanism| {
+        let (throng, heard) = listening(mechanism);
+        let command = child!("both:500000 err:1").keep_output(false).clone();
+        for outcome in throng.run(vec![command; 10]) {
+            assert_complete(&outcome);
+            assert!(outcome.stdout().is_empty() && outcome.merged().is_empty());
+            assert_eq!(outcome.capture().dropped_bytes(Stream::Stdout), 0);
+        }
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard.len(), 20);
+        for ((_, stream), bytes) in heard.iter() {
+            match stream {
+                Stream::Stdout => check_pattern(Source::Out, bytes, 500_000).unwrap(),
+                Stream::Stderr => check_pattern(Source::Err, bytes, 500_001).unwrap(),
+            }
+        }
+    });
+}
+
+#[test]
+fn the_callback_has_heard_everything_when_the_outcome_comes() {
+    for_each_mechanism(|mechanism| {
+        let (throng, heard) = listening(mechanism);
+        for outcome in throng.run(vec![child!("out:20000 err:10").max_output(50).clone(); 50]) {
+            let heard = heard.lock().unwrap();
+            check_pattern(
+                Source::Out,
+                &heard[&(outcome.seq(), Stream::Stdout)],
+                20_000,
+            )
+            .unwrap();
+            check_pattern(Source::Err, &heard[&(outcome.seq(), Stream::Stderr)], 10).unwrap();
+            assert_eq!(outcome.stdout().len(), 50);
+        }
+    });
+}
+
+#[test]
+fn a_callback_that_panics_fails_that_stream_and_nobody_else() {
+    for_each_mechanism(|mechanism| {
+        let builder = Throng::builder().mechanism(mechanism).jobs(2).shards(1);
+        let throng = builder.on_output(|output| {
+            let is_bad = output
+                .command
+                .get_label()
+                .is_some_and(|label| label == "bad");
+            assert!(
+                !is_bad || output.stream == Stream::Stdout,
+                "the callback is asked to panic"
+            );
+        });
+        let throng = throng.build().unwrap();
+        let commands = (0..12).map(|n| {
+            let mut command = child!("out:100000 err:300");
+            if n % 3 == 1 {
+                command.label("bad").clone()
+            } else {
+                command
+            }
+        });
+        let outcomes: Vec<Outcome> = throng.run(commands).collect();
+        assert_eq!(outcomes.len(), 12);
+        for outcome in outcomes {
+            if outcome.command().get_label().is_none() {
+                assert_output(&outcome, 100_000, 300);
+                continue;
+            }
+            assert!(
+                outcome.success(),
+                "it has ended by itself: {}",
+                describe(&outcome)
+            );
+            assert!(outcome.verdict(Stream::Stdout).is_complete());
+            let Verdict::Failed(error) = outcome.verdict(Stream::Stderr) else {
+                panic!("not failed: {}", describe(&outcome));
+            };
+            assert_eq!(error.kind(), ErrorKind::Callback);
+            assert_eq!(error.to_string(), "the callback for stderr panicked");
+        }
+    });
+}
+
+#[test]
+fn the_pieces_of_the_output_callback_say_whose_they_are() {
+    for_each_mechanism(|mechanism| {
+        let pieces = Arc::new(Mutex::new(Vec::new()));
+        let heard = pieces.clone();
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .on_output(move |output| {
+                let label = output.command.get_label().unwrap().to_owned();
+                let piece = (
+                    output.seq,
+                    label,
+                    output.stream,
+                    output.bytes.to_vec(),
+                    output.at,
+                );
+                heard.lock().unwrap().push(piece);
+            });
+        let throng = throng.build().unwrap();
+        let (mut one, mut two) = (child!("outs:one"), child!("errs:two"));
+        let (one, two) = (throng.spawn(one.label("A")), throng.spawn(two.label("B")));
+        let walls = [one.wait().unwrap().wall(), two.wait().unwrap().wall()];
+        let mut pieces = std::mem::take(&mut *pieces.lock().unwrap());
+        pieces.sort_by_key(|piece| piece.0);
+        let [
+            (0, a, Stream::Stdout, x, at_x),
+            (1, b, Stream::Stderr, y, at_y),
+        ] = &pieces[..]
+        else {
+            panic!("two pieces: {pieces:?}");
+        };
+        assert_eq!(
+            (a.to_str(), b.to_str(), &x[..], &y[..]),
+            (Some("A"), Some("B"), &b"one"[..], &b"two"[..])
+        );
+        assert!(*at_x <= walls[0] && *at_y <= walls[1]);
+    });
+}
+
+#[test]
+fn a_slow_callback_slows_processes_down_and_loses_nothing() {
+    for_each_mechanism(|mechanism| {
+        let builder = Throng::builder().mechanism(mechanism).jobs(4);
+        let throng = builder.on_output(|_| std::thread::sleep(Duration::from_millis(1)));
+        let throng = throng.build().unwrap();
+        for outcome in throng.run(vec![child!("both:2000000"); 4]) {
+            assert_output(&outcome, 2_000_000, 2_000_000);
+        }
+    });
+}
+
+#[test]
+fn the_callback_may_use_the_throng_and_its_processes() {
+    for_each_mechanism(|mechanism| {
+        let whole = Arc::new(OnceLock::<Weak<Throng>>::new());
+        let started = Arc::new(Mutex::new(Vec::<Process>::new()));
+        let (late, list) = (whole.clone(), started.clone());
+        let builder = Throng::builder().mechanism(mechanism).jobs(3).shards(1);
+        let builder = builder.on_output(move |output| {
+            let throng = late.get().and_then(Weak::upgrade).expect("it is there");
+            let mut list = list.lock().expect("no callback panics");
+            match output.bytes {
+                b"start" => list.push(throng.spawn(&child!("outs:end sleep:600000"))),
+                _ => list.iter().for_each(Process::cancel),
+            }
+        });
+        let throng = Arc::new(builder.build().unwrap());
+        whole.set(Arc::downgrade(&throng)).unwrap();
+        let outcome = throng.spawn(&child!("outs:start")).wait().unwrap();
+        assert_complete(&outcome);
+        let process = started.lock().unwrap().pop();
+        // It may be cancelled by its own word, or, if that came too early to know it, by us.
+        let process = process.expect("it was started before the outcome came");
+        process.cancel();
+        assert!(process.wait().unwrap().ended_by().is_some());
+        eventually("nothing is live", || throng.live() == 0);
+    });
+}
+
+#[test]
+fn the_start_callback_is_called_once_and_may_change_the_command() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(2)
+            .build()
+            .unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        let mut command = child!("out:5");
+        command.on_start(move |command, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            command.args(["cat", "err:6"]).stdin(Vec::new());
+        });
+        for outcome in throng.run(vec![command; 10]) {
+            assert_output(&outcome, 5, 6);
+            assert_eq!(outcome.command().get_args().len(), 3);
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 10);
+    });
+}
+
+#[test]
+fn the_start_callback_is_not_called_for_a_command_that_never_starts() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = dir.path().join("gate");
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(1)
+            .build()
+            .unwrap();
+        let first = throng.spawn(&child!("wait-file:{}", gate.display()));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        let mut command = child!("");
+        command.on_start(move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let queued = throng.spawn(&command);
+        queued.cancel();
+        std::fs::File::create(&gate).unwrap();
+        assert_output(&first.wait().unwrap(), 0, 0);
+        assert!(queued.wait().unwrap().start_error().is_some());
+        assert_eq!(
+            calls.load(Ordering::SeqCst),
+            0,
+            "it was cancelled before its turn came"
+        );
+    });
+}
+
+#[test]
+fn a_start_callback_that_panics_stops_nobody_else() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(2)
+            .shards(1)
+            .build()
+            .unwrap();
+        let commands = (0..10).map(|n| {
+            let mut command = child!("out:{n}");
+            if n == 4 {
+                command.on_start(|_, _| panic!("the callback is asked to panic"));
+            }
+            command
+        });
+        let outcomes: Vec<Outcome> = throng.run(commands).collect();
+        assert_eq!(outcomes.len(), 10);
+        for outcome in outcomes {
+            match outcome.seq() {
+                4 => assert!(!outcome.success(), "{}", describe(&outcome)),
+                n => assert_output(&outcome, n as usize, 0),
+            }
+        }
+    });
+}

@@ -1,0 +1,161 @@
+//! How many run at once: as many as were asked for, and never more.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use throng::{Command, Mechanism, Outcome, Throng};
+use throng_tests::{assert_complete, assert_output, child, eventually, for_each_mechanism};
+
+fn count(dir: &Path) -> usize {
+    fs::read_dir(dir).expect("the directory is ours").count()
+}
+
+/// Runs commands that say how many of them there are at once; none ends before the limit has been
+/// reached.
+fn never_more_than(mechanism: Mechanism, jobs: usize, shards: usize) {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let (inside, gate) = (dir.path().join("inside"), dir.path().join("gate"));
+    fs::create_dir(&inside).expect("a directory can be made");
+    let (at, until) = (inside.display(), gate.display());
+    let command = child!("enter:{at} wait-file:{until} sleep:2 leave:{at}");
+    let builder = Throng::builder()
+        .mechanism(mechanism)
+        .jobs(jobs)
+        .shards(shards);
+    let throng = builder.build().expect("a throng can be built");
+    assert_eq!((throng.jobs(), throng.shards()), (jobs, shards.min(jobs)));
+    assert_eq!(throng.jobs_limit(), None);
+
+    let run = throng.run(vec![command; 12 * jobs]);
+    eventually("the limit is reached", || count(&inside) == jobs);
+    eventually("all that run are counted", || throng.live() == jobs);
+    File::create(&gate).expect("the gate can be made");
+    let mut most = 0;
+    for outcome in run {
+        assert_complete(&outcome);
+        let inside: usize = String::from_utf8_lossy(outcome.stdout())
+            .parse()
+            .expect("a number");
+        most = most.max(inside);
+    }
+    assert_eq!(most, jobs, "with {jobs} jobs and {shards} shards");
+    assert_eq!((throng.live(), count(&inside)), (0, 0));
+}
+
+#[test]
+fn as_many_run_at_once_as_were_asked_for_and_never_more() {
+    for_each_mechanism(|mechanism| {
+        for jobs in 1..=3 {
+            for shards in 1..=3 {
+                never_more_than(mechanism, jobs, shards);
+            }
+        }
+        never_more_than(mechanism, 16, 2);
+    });
+}
+
+#[test]
+fn with_one_job_processes_run_in_the_order_of_their_commands() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(1)
+            .build()
+            .unwrap();
+        let outcomes: Vec<Outcome> = throng.run((0..50).map(|n| child!("out:{n}"))).collect();
+        assert!(outcomes.iter().map(Outcome::seq).eq(0..50));
+        let ends_before = |pair: &[Outcome]| pair[0].ended_at() <= pair[1].ended_at();
+        assert!(outcomes.windows(2).all(ends_before));
+    });
+}
+
+#[test]
+fn a_process_that_is_done_makes_room_for_the_next_whatever_the_others_do() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(4)
+            .shards(1)
+            .build()
+            .unwrap();
+        let stay: Vec<_> = (0..3)
+            .map(|_| throng.spawn(&child!("out:1 sleep:600000")))
+            .collect();
+        for n in 0..100 {
+            assert_output(&throng.spawn(&child!("out:{n}")).wait().unwrap(), n, 0);
+        }
+        assert_eq!(throng.live(), 3);
+        drop(stay);
+    });
+}
+
+#[test]
+fn slots_are_numbered_and_no_two_live_processes_have_the_same() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(5)
+            .shards(2)
+            .build()
+            .unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let numbers = Arc::new(Mutex::new(BTreeSet::new()));
+        let commands: Vec<Command> = (0..80)
+            .map(|_| {
+                let (at, numbers) = (dir.path().to_owned(), numbers.clone());
+                let mut command = child!("");
+                command.on_start(move |command, slot| {
+                    numbers.lock().unwrap().insert(slot);
+                    // It fails if another with this number has not left yet.
+                    let place = at.join(slot.to_string()).display().to_string();
+                    command.args([format!("claim:{place}"), format!("release:{place}")]);
+                });
+                command
+            })
+            .collect();
+        throng
+            .run(commands)
+            .for_each(|outcome| assert_output(&outcome, 0, 0));
+        let numbers = numbers.lock().unwrap();
+        assert!(
+            numbers.iter().all(|slot| (1..=5).contains(slot)),
+            "{numbers:?}"
+        );
+    });
+}
+
+#[test]
+fn whatever_is_asked_for_is_cut_down_to_what_the_system_allows_and_that_is_said() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(usize::MAX)
+            .build()
+            .unwrap();
+        assert!(throng.jobs() < usize::MAX && throng.jobs() > 0);
+        assert!(throng.jobs_limit().unwrap().starts_with("the limit of "));
+        assert_eq!(throng.mechanism(), mechanism);
+        assert_output(&throng.spawn(&child!("out:5")).wait().unwrap(), 5, 0);
+    });
+}
+
+#[test]
+fn there_are_as_many_shards_and_jobs_as_cores_unless_something_else_is_said() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let throng = Throng::builder().build().unwrap();
+    assert_eq!((throng.jobs(), throng.shards()), (cores, cores));
+    assert_eq!(throng.mechanism(), Mechanism::available()[0]);
+    let throng = Throng::builder().jobs(1).build().unwrap();
+    assert_eq!((throng.jobs(), throng.shards()), (1, 1));
+}
+
+#[test]
+fn no_jobs_and_no_shards_are_mistakes() {
+    for builder in [|| Throng::builder().jobs(0), || Throng::builder().shards(0)] {
+        assert!(std::panic::catch_unwind(|| drop(builder())).is_err());
+    }
+}

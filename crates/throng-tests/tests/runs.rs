@@ -1,0 +1,227 @@
+//! Many commands in, many outcomes out, both streaming.
+
+#![forbid(unsafe_code)]
+
+use std::iter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use throng::{Command, Mechanism, Outcome, Throng};
+use throng_tests::{
+    assert_complete, assert_output, child, eventually, for_each_mechanism, stable, within,
+};
+
+fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
+    let builder = Throng::builder().mechanism(mechanism).jobs(jobs);
+    builder.build().expect("a throng can be built")
+}
+
+/// A throng, and how many bytes of output it has read.
+fn listening(mechanism: Mechanism, jobs: usize) -> (Arc<Throng>, Arc<AtomicU64>) {
+    let heard = Arc::new(AtomicU64::new(0));
+    let ears = heard.clone();
+    let builder = Throng::builder()
+        .mechanism(mechanism)
+        .jobs(jobs)
+        .on_output(move |output| {
+            ears.fetch_add(output.bytes.len() as u64, Ordering::SeqCst);
+        });
+    (
+        Arc::new(builder.build().expect("a throng can be built")),
+        heard,
+    )
+}
+
+/// The same command without end, and how many have been taken. The count also tells whether the
+/// iterator is still there: it is shared with nobody else.
+fn endless(command: Command) -> (impl Iterator<Item = Command> + Send, Arc<AtomicU64>) {
+    let taken = Arc::new(AtomicU64::new(0));
+    let counter = taken.clone();
+    let commands = iter::repeat_with(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        command.clone()
+    });
+    (commands, taken)
+}
+
+fn is_dropped(taken: &Arc<AtomicU64>) -> bool {
+    Arc::strong_count(taken) == 1
+}
+
+#[test]
+fn a_run_of_nothing_is_over_at_once() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 2);
+        let mut run = throng.run(Vec::<Command>::new());
+        assert!(run.next().is_none());
+        assert!(run.next().is_none());
+    });
+}
+
+#[test]
+fn every_command_has_one_outcome() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 7);
+        let mut seqs: Vec<u64> = throng
+            .run((0..500).map(|n| child!("out:{n}")))
+            .inspect(|outcome| assert_output(outcome, outcome.seq() as usize, 0))
+            .map(|outcome| outcome.seq())
+            .collect();
+        seqs.sort_unstable();
+        assert!(seqs.into_iter().eq(0..500));
+        assert_eq!(throng.live(), 0);
+    });
+}
+
+#[test]
+fn outcomes_come_in_the_order_in_which_processes_finish() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |n: usize| dir.path().join(n.to_string()).display().to_string();
+        let throng = throng(mechanism, 5);
+        // Each waits for the one after it.
+        let commands: Vec<Command> = (0..5)
+            .map(|n| match n {
+                4 => child!("outs:last"),
+                n => child!("wait-file:{}", path(n + 1)),
+            })
+            .collect();
+        let mut order = Vec::new();
+        for outcome in throng.run(commands) {
+            let seq = outcome.seq() as usize;
+            std::fs::File::create(path(seq)).unwrap();
+            order.push(seq);
+        }
+        assert_eq!(order, [4, 3, 2, 1, 0]);
+    });
+}
+
+#[test]
+fn an_endless_iterator_is_taken_as_far_as_it_is_needed_and_then_dropped() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 4);
+        let (commands, taken) = endless(child!("out:10"));
+        let outcomes: Vec<Outcome> = throng.run(commands).take(50).collect();
+        assert_eq!(outcomes.len(), 50);
+        outcomes
+            .iter()
+            .for_each(|outcome| assert_output(outcome, 10, 0));
+        eventually("the iterator is dropped", || is_dropped(&taken));
+        eventually("nothing is live", || throng.live() == 0);
+        assert!(
+            taken.load(Ordering::SeqCst) <= 250,
+            "{taken:?} taken for 50"
+        );
+    });
+}
+
+#[test]
+fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 2);
+        let (commands, taken) = endless(child!("out:10"));
+        let run = throng.run(commands);
+        let ahead = stable(|| taken.load(Ordering::SeqCst));
+        assert!((2..=200).contains(&ahead), "{ahead} taken ahead");
+        assert_eq!(throng.live(), 0, "those that were taken have run");
+        let outcomes: Vec<Outcome> = run.take(500).collect();
+        assert_eq!(outcomes.len(), 500, "it goes on when outcomes are taken");
+        eventually("the iterator is dropped", || is_dropped(&taken));
+    });
+}
+
+#[test]
+fn an_iterator_that_makes_us_wait_delays_no_outcome() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 4);
+        let (give, commands) = mpsc::channel::<Command>();
+        let mut run = throng.run(commands);
+        for n in 0..3 {
+            for _ in 0..n {
+                give.send(child!("out:{n}")).unwrap();
+            }
+            for _ in 0..n {
+                assert_output(&run.next().unwrap(), n, 0);
+            }
+        }
+        give.send(child!("out:99")).unwrap();
+        drop(give);
+        assert_output(&run.next().unwrap(), 99, 0);
+        assert!(run.next().is_none());
+    });
+}
+
+#[test]
+fn two_runs_and_single_processes_go_side_by_side() {
+    for_each_mechanism(|mechanism| {
+        let throng = throng(mechanism, 4);
+        let mut first = throng.run((0..60).map(|n| child!("out:{n}")));
+        let mut second = throng.run((0..60).map(|n| child!("err:{n}")));
+        for n in 0..60 {
+            let single = throng.spawn(&child!("out:{n} err:{n}")).wait().unwrap();
+            assert_output(&single, n, n);
+            let outcome = first.next().unwrap();
+            assert_output(&outcome, outcome.seq() as usize, 0);
+            let outcome = second.next().unwrap();
+            assert_output(&outcome, 0, outcome.seq() as usize);
+        }
+        assert!(first.next().is_none() && second.next().is_none());
+    });
+}
+
+#[test]
+fn throngs_do_not_disturb_each_other() {
+    for_each_mechanism(|mechanism| {
+        let throngs: Vec<Throng> = (0..4).map(|_| throng(mechanism, 2)).collect();
+        let runs = throngs
+            .iter()
+            .enumerate()
+            .map(|(n, throng)| throng.run((0..50).map(move |m| child!("out:{m} err:{n}"))));
+        for (n, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
+            let outcomes: Vec<Outcome> = run.collect();
+            assert_eq!(outcomes.len(), 50);
+            outcomes
+                .iter()
+                .for_each(|outcome| assert_output(outcome, outcome.seq() as usize, n));
+        }
+    });
+}
+
+#[test]
+fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
+    const EACH: u64 = 4 << 20;
+    for_each_mechanism(|mechanism| {
+        let (throng, heard) = listening(mechanism, 2);
+        let run = throng.run(vec![child!("out:{EACH}"); 60]);
+        let held_back = stable(|| heard.load(Ordering::SeqCst));
+        assert!(held_back < 40 * EACH, "{} MiB are waiting", held_back >> 20);
+        let mut count = 0;
+        for outcome in run {
+            assert_output(&outcome, EACH as usize, 0);
+            count += 1;
+        }
+        assert_eq!(count, 60);
+    });
+}
+
+#[test]
+fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
+    const EACH: u64 = 20 << 20;
+    for_each_mechanism(|mechanism| {
+        let (throng, heard) = listening(mechanism, 4);
+        let mut run = throng.run(vec![child!("both:{}", EACH / 2); 6]);
+        assert_complete(&run.next().unwrap());
+        let all = || heard.load(Ordering::SeqCst) == 6 * EACH && throng.live() == 0;
+        eventually("the others are finished and wait to be taken", all);
+        // What a loop over the outcomes may well do: start something for each of them.
+        let shared = throng.clone();
+        let what = "a process that is started for an outcome of a run";
+        let outcome = within(Duration::from_secs(20), what, move || {
+            shared.spawn(&child!("out:5")).wait().unwrap()
+        });
+        assert_output(&outcome, 5, 0);
+        assert_eq!(run.count(), 5);
+    });
+}

@@ -1,0 +1,115 @@
+//! What a process reads: nothing, bytes, a file, or what we read.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use throng::{Command, Stdin};
+use throng_tests::{
+    HANG, Source, assert_complete, child, describe, fill, for_each_mechanism, probe, run_all,
+    run_one, within,
+};
+
+fn pattern(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fill(Source::Out, 0, &mut bytes);
+    bytes
+}
+
+#[test]
+fn a_process_reads_nothing_unless_something_is_said() {
+    for_each_mechanism(|mechanism| {
+        let outcome = run_one(mechanism, &child!("cat stdin-kind"));
+        assert_complete(&outcome);
+        assert_eq!(outcome.stdout(), b"null");
+    });
+}
+
+#[test]
+fn bytes_of_any_amount_arrive_and_come_back() {
+    for_each_mechanism(|mechanism| {
+        let sizes = [0, 1, 4096, (64 << 10) + 1, 1 << 20];
+        let commands: Vec<Command> = sizes
+            .iter()
+            .map(|size| child!("cat").stdin(pattern(*size)).clone())
+            .collect();
+        for (outcome, size) in run_all(mechanism, commands).iter().zip(sizes) {
+            assert_complete(outcome);
+            assert!(outcome.success(), "{}", describe(outcome));
+            assert!(outcome.stdout() == pattern(size), "{}", describe(outcome));
+        }
+    });
+}
+
+#[test]
+fn five_mebibytes_go_in_and_out_at_once_without_a_deadlock() {
+    for_each_mechanism(|mechanism| {
+        let bytes = pattern(5 << 20);
+        let command = child!("cat").stdin(bytes.clone()).clone();
+        for outcome in run_all(mechanism, vec![command; 4]) {
+            assert_complete(&outcome);
+            assert!(outcome.stdout() == bytes, "{}", describe(&outcome));
+        }
+    });
+}
+
+#[test]
+fn bytes_that_are_not_read_hinder_nobody() {
+    for_each_mechanism(|mechanism| {
+        let command = child!("out:10 exit:3").stdin(pattern(1 << 20)).clone();
+        for outcome in run_all(mechanism, vec![command; 10]) {
+            assert_complete(&outcome);
+            assert_eq!(outcome.status().unwrap().code(), Some(3));
+        }
+    });
+}
+
+#[test]
+fn each_use_of_a_command_reads_its_bytes_from_the_beginning() {
+    for_each_mechanism(|mechanism| {
+        let command = child!("cat").stdin(&b"again and again"[..]).clone();
+        for outcome in run_all(mechanism, vec![command; 20]) {
+            assert_eq!(outcome.stdout(), b"again and again");
+        }
+    });
+}
+
+#[test]
+fn a_file_is_read_from_its_beginning_by_each() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("input");
+        fs::write(&path, pattern(300_000)).unwrap();
+        let command = child!("cat").stdin(Stdin::File(path.clone())).clone();
+        for outcome in run_all(mechanism, vec![command; 10]) {
+            assert_complete(&outcome);
+            assert!(
+                outcome.stdout() == pattern(300_000),
+                "{}",
+                describe(&outcome)
+            );
+        }
+        let kind = run_one(mechanism, child!("stdin-kind").stdin(Stdin::File(path)));
+        assert_eq!(kind.stdout(), b"file");
+    });
+}
+
+#[test]
+fn a_process_may_read_what_we_read() {
+    for_each_mechanism(|mechanism| {
+        let mut probe = probe!(mechanism, "inherit");
+        probe.command.stdin(Stdio::piped());
+        let mut probe = probe.spawn();
+        probe
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"from the outside")
+            .unwrap();
+        let output = within(HANG, "the probe", move || probe.wait_with_output().unwrap());
+        assert!(output.status.success());
+        assert_eq!(output.stdout, b"stdout=from the outside\n");
+    });
+}

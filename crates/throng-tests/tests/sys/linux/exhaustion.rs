@@ -1,0 +1,75 @@
+//! When descriptors run out, fewer run at once and later ones wait; nothing is lost.
+
+use throng_tests::{for_each_mechanism, probe};
+
+#[test]
+fn few_descriptors_make_fewer_processes_run_at_once_and_lose_nothing() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "limits 64 2000").report();
+        assert_eq!(report.get::<usize>("whole"), 2000);
+        let jobs: usize = report.get("jobs");
+        assert!(
+            (1..=20).contains(&jobs),
+            "64 descriptors are not enough for {jobs}"
+        );
+        assert_eq!(
+            report.text("jobs_limit"),
+            "the limit of 64 open files (ulimit -n)"
+        );
+    });
+}
+
+#[test]
+fn even_the_fewest_descriptors_suffice_for_one_after_the_other() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "limits 40 50").report();
+        assert_eq!(report.get::<usize>("whole"), 50);
+    });
+}
+
+#[test]
+fn a_command_that_finds_no_descriptor_waits_until_one_comes_free() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "relieve").report();
+        assert_eq!(report.text("whole"), "true");
+        assert!(report.get::<u32>("retries") > 0);
+        assert!(
+            report.get::<u64>("latency_ms") >= 200,
+            "it includes the waiting"
+        );
+    });
+}
+
+#[test]
+fn a_command_fails_for_want_of_descriptors_only_after_long_with_nothing_else_running() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "starve").report();
+        assert_eq!(report.text("kind"), "Exhausted");
+        let message = report.text("message");
+        assert!(
+            message.ends_with("Too many open files (os error 24)"),
+            "{message}"
+        );
+        assert!(message.starts_with("cannot start \"/"), "{message}");
+        assert!(report.get::<u64>("waited_ms") >= 5000);
+        assert!(report.get::<u32>("retries") > 20);
+        assert_eq!(
+            report.text("whole_after"),
+            "true",
+            "the next one is not affected"
+        );
+    });
+}
+
+#[test]
+fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "cancel-waiting").report();
+        assert_eq!(
+            (report.text("first"), report.text("second")),
+            ("Cancelled", "Cancelled")
+        );
+        // It would be given up after five seconds; this is about not waiting for that.
+        assert!(report.get::<u64>("waited_ms") < 4000);
+    });
+}

@@ -1,0 +1,9 @@
+//! What is promised on Linux: errors by their names, signals, descriptors, limits, no strays.
+
+mod exhaustion;
+mod leaks;
+mod limits;
+mod signals;
+mod start_errors;
+mod strays;
+mod surroundings;

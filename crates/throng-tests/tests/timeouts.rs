@@ -1,0 +1,284 @@
+//! Processes that run for too long are ended with all that they have started, and what they have
+//! said so far is kept.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use throng::{Cause, Command, KillSequence, Mechanism, Outcome, Signal, Status, Stream, Throng};
+use throng_tests::{
+    Source, Tag, assert_complete, assert_output, check_pattern, child, describe,
+    for_each_mechanism, run_all, run_one, within,
+};
+
+/// Long enough for a process to have said what it has to say, on a loaded machine as well.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+const STEP: Duration = Duration::from_millis(200);
+
+/// Runs a command under the timeout, to be ended by `TERM`, a moment, `KILL`.
+fn run_briefly(mechanism: Mechanism, command: &Command) -> Outcome {
+    let sequence = KillSequence::new(Signal::Term, STEP);
+    let throng = Throng::builder()
+        .mechanism(mechanism)
+        .kill_sequence(sequence)
+        .build();
+    let throng = throng.expect("a throng can be built");
+    let mut command = command.clone();
+    throng
+        .spawn(command.timeout(TIMEOUT))
+        .wait()
+        .expect("the outcome comes")
+}
+
+#[track_caller]
+fn assert_timed_out(outcome: &Outcome, signal: i32) {
+    assert!(outcome.timed_out(), "{}", describe(outcome));
+    assert_eq!(outcome.ended_by(), Some(Cause::Timeout));
+    assert_eq!(
+        outcome.status().and_then(Status::signal),
+        Some(signal),
+        "{}",
+        describe(outcome)
+    );
+    assert!(
+        outcome.wall() >= TIMEOUT,
+        "not before its time: {}",
+        describe(outcome)
+    );
+    assert!(!outcome.success());
+}
+
+#[test]
+fn a_process_over_its_time_is_ended_and_what_it_said_is_kept() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_briefly(mechanism, &child!("{tag} out:1000 err:50 sleep:600000"));
+        assert_timed_out(&outcome, 15);
+        for stream in Stream::ALL {
+            assert_eq!(
+                outcome.verdict(stream).name(),
+                "cut",
+                "{}",
+                describe(&outcome)
+            );
+        }
+        check_pattern(Source::Out, outcome.stdout(), 1000).unwrap();
+        check_pattern(Source::Err, outcome.stderr(), 50).unwrap();
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_stream_that_ended_before_the_time_was_over_is_complete() {
+    for_each_mechanism(|mechanism| {
+        let outcome = run_briefly(mechanism, &child!("out:10 err:20 close:out sleep:600000"));
+        assert_timed_out(&outcome, 15);
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "complete");
+        assert_eq!(outcome.verdict(Stream::Stderr).name(), "cut");
+    });
+}
+
+#[test]
+fn a_process_that_ignores_the_first_signal_gets_the_next() {
+    for_each_mechanism(|mechanism| {
+        let outcome = run_briefly(mechanism, &child!("ignore-term out:7 sleep:600000"));
+        assert_timed_out(&outcome, 9);
+        assert!(outcome.wall() >= TIMEOUT + STEP, "{:?}", outcome.wall());
+        check_pattern(Source::Out, outcome.stdout(), 7).unwrap();
+    });
+}
+
+#[test]
+fn what_a_process_says_after_the_first_signal_is_kept() {
+    for_each_mechanism(|mechanism| {
+        // Sleeps are not cut short by the signal, so it speaks between the two.
+        let steps = format!(
+            "ignore-term out:7 sleep:{} exit:3",
+            TIMEOUT.as_millis() + 300
+        );
+        let long = KillSequence::new(Signal::Term, Duration::from_secs(60));
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .kill_sequence(long)
+            .build()
+            .unwrap();
+        let mut command = child!("{} out:100000 exit:3", steps.trim_end_matches(" exit:3"));
+        let outcome = throng.spawn(command.timeout(TIMEOUT)).wait().unwrap();
+        assert!(outcome.timed_out());
+        assert_eq!(
+            outcome.status().unwrap().code(),
+            Some(3),
+            "{}",
+            describe(&outcome)
+        );
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
+        check_pattern(Source::Out, outcome.stdout(), 100_007).unwrap();
+    });
+}
+
+#[test]
+fn the_whole_process_group_is_ended() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let long = format!("{tag},sleep:600000");
+        let steps = format!("quiet:{long} holder:{long} {tag} out:5 sleep:600000");
+        let outcome = run_briefly(mechanism, &child!("{steps}"));
+        assert_timed_out(&outcome, 15);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_descendant_that_ignores_the_first_signal_and_holds_the_streams_is_killed() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let steps = format!("holder:{tag},ignore-term,sleep:600000 sleep:600000");
+        let outcome = run_briefly(mechanism, &child!("{steps}"));
+        assert_timed_out(&outcome, 15);
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_descendant_that_ignores_the_first_signal_and_holds_nothing_is_killed() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let steps = format!("quiet:{tag},ignore-term,sleep:600000 sleep:600000");
+        let outcome = run_briefly(mechanism, &child!("{steps}"));
+        assert_timed_out(&outcome, 15);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_long_grace_period_does_not_keep_a_descendant_from_being_killed() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let steps = format!("holder:{tag},ignore-term,sleep:600000 sleep:600000");
+        let mut command = child!("{steps}");
+        command.grace(Duration::from_secs(3600));
+        let what = "the end of a process over its time";
+        let outcome = within(Duration::from_secs(30), what, move || {
+            run_briefly(mechanism, &command)
+        });
+        assert_timed_out(&outcome, 15);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_process_that_has_stopped_itself_is_ended() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_briefly(mechanism, &child!("{tag} out:5 signal:STOP sleep:600000"));
+        assert_timed_out(&outcome, 15);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_process_that_has_left_its_group_is_ended() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let command = child!("{tag} join-parent-group sleep:600000");
+        let what = "the end of a process over its time";
+        let outcome = within(Duration::from_secs(30), what, move || {
+            run_briefly(mechanism, &command)
+        });
+        assert_timed_out(&outcome, 15);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_process_that_has_closed_both_streams_is_ended_too() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let steps =
+            format!("{tag} quiet:{tag},sleep:600000 out:5 close:out close:err sleep:600000");
+        let outcome = run_briefly(mechanism, &child!("{steps}"));
+        assert_timed_out(&outcome, 15);
+        assert_complete(&outcome);
+        check_pattern(Source::Out, outcome.stdout(), 5).unwrap();
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_process_that_ends_in_time_is_not_touched() {
+    for_each_mechanism(|mechanism| {
+        let mut command = child!("out:10 sleep:20 err:10");
+        command.timeout(Duration::from_secs(600));
+        for outcome in run_all(mechanism, vec![command; 20]) {
+            assert_output(&outcome, 10, 10);
+            assert!(!outcome.timed_out() && outcome.ended_by().is_none());
+        }
+    });
+}
+
+#[test]
+fn a_process_that_ended_in_time_is_held_and_not_timed_out() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        // The time is over during the grace period.
+        let mut command = child!("holder:{tag},sleep:600000 exit:0");
+        command
+            .timeout(TIMEOUT)
+            .grace(TIMEOUT + Duration::from_millis(300));
+        let outcome = run_one(mechanism, &command);
+        assert!(
+            outcome.success() && !outcome.timed_out(),
+            "{}",
+            describe(&outcome)
+        );
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "held");
+        assert_eq!(tag.pids().len(), 1, "the holder is not ours to end");
+    });
+}
+
+#[test]
+fn no_time_at_all_ends_a_process_at_once() {
+    for_each_mechanism(|mechanism| {
+        let command = child!("sleep:600000").timeout(Duration::ZERO).clone();
+        for outcome in run_all(mechanism, vec![command; 30]) {
+            assert!(outcome.timed_out(), "{}", describe(&outcome));
+        }
+    });
+}
+
+#[test]
+fn many_timeouts_are_each_kept() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(40)
+            .build()
+            .unwrap();
+        let commands = (0..40u64).map(|n| {
+            let mut command = child!("sleep:600000");
+            command
+                .timeout(Duration::from_millis(100 + 20 * (n * 7 % 40)))
+                .clone()
+        });
+        let mut count = 0;
+        for outcome in throng.run(commands) {
+            assert!(outcome.timed_out(), "{}", describe(&outcome));
+            assert!(outcome.wall() >= Duration::from_millis(100 + 20 * (outcome.seq() * 7 % 40)));
+            count += 1;
+        }
+        assert_eq!(count, 40);
+    });
+}
+
+#[test]
+fn the_longest_time_there_is_is_no_limit() {
+    for_each_mechanism(|mechanism| {
+        let mut command = child!("out:10 holder:sleep:30 err:10");
+        command.timeout(Duration::MAX).grace(Duration::MAX);
+        assert_complete(&run_one(mechanism, &command));
+        let century = Duration::from_secs(100 * 365 * 24 * 3600);
+        command.timeout(century).grace(century);
+        assert_complete(&run_one(mechanism, &command));
+    });
+}

@@ -1,0 +1,224 @@
+//! How a capture ended: complete, held or capped. For cut see timeouts.rs and cancel.rs, for failed
+//! callbacks.rs.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use throng::{Command, Holder, Outcome, Stream, Throng, Verdict};
+use throng_tests::{
+    Source, Tag, assert_complete, assert_output, check_pattern, child, describe,
+    for_each_mechanism, run_all, run_one,
+};
+
+/// What holders sleep for. A process that is held has its outcome long before.
+const LONG_MS: u64 = 30_000;
+
+#[track_caller]
+fn assert_held(outcome: &Outcome, stream: Stream, tag: &Tag) {
+    let Verdict::Held { holders } = outcome.verdict(stream) else {
+        panic!("not held: {}", describe(outcome));
+    };
+    let pids: Vec<u32> = holders.iter().map(|holder: &Holder| holder.pid).collect();
+    assert_eq!(pids, tag.pids(), "{}", describe(outcome));
+    for holder in holders {
+        assert_eq!(holder.argv[0], env!("CARGO_BIN_EXE_child"));
+        assert_eq!(holder.argv[1], tag.to_string().as_str());
+    }
+}
+
+/// A command that leaves a child of its own behind, and what it writes: 3000 bytes and 40.
+fn leaves_behind(tag: &Tag, holder: &str) -> Command {
+    child!("out:3000 {holder}:{tag},sleep:{LONG_MS} err:40 exit:0")
+}
+
+#[test]
+fn streams_that_somebody_still_holds_are_held_and_it_is_said_by_whom() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_one(mechanism, &leaves_behind(&tag, "holder"));
+        assert!(outcome.success(), "{}", describe(&outcome));
+        assert_held(&outcome, Stream::Stdout, &tag);
+        assert_held(&outcome, Stream::Stderr, &tag);
+        check_pattern(Source::Out, outcome.stdout(), 3000).unwrap();
+        check_pattern(Source::Err, outcome.stderr(), 40).unwrap();
+        assert!(
+            outcome.wall() < Duration::from_millis(LONG_MS / 2),
+            "{:?}",
+            outcome.wall()
+        );
+        assert_eq!(outcome.ended_by(), None, "nobody was ended");
+        assert_eq!(tag.pids().len(), 1, "the holder goes on");
+        let text = outcome.verdict(Stream::Stdout).to_string();
+        assert!(
+            text.starts_with("held by pid ") && text.contains(" sleep:30000)"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn one_stream_may_be_held_and_the_other_complete() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_one(mechanism, &leaves_behind(&tag, "holder-out"));
+        assert_held(&outcome, Stream::Stdout, &tag);
+        assert!(
+            outcome.verdict(Stream::Stderr).is_complete(),
+            "{}",
+            describe(&outcome)
+        );
+        let tag = Tag::new();
+        let outcome = run_one(mechanism, &leaves_behind(&tag, "holder-err"));
+        assert_held(&outcome, Stream::Stderr, &tag);
+        assert!(
+            outcome.verdict(Stream::Stdout).is_complete(),
+            "{}",
+            describe(&outcome)
+        );
+    });
+}
+
+#[test]
+fn all_holders_are_named() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let holder = format!("holder:{tag},sleep:{LONG_MS}");
+        let outcome = run_one(mechanism, &child!("{holder} {holder} {holder} exit:5"));
+        assert_eq!(tag.pids().len(), 3);
+        assert_held(&outcome, Stream::Stdout, &tag);
+        assert_held(&outcome, Stream::Stderr, &tag);
+    });
+}
+
+#[test]
+fn what_a_holder_writes_within_the_grace_period_is_kept() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let steps = format!("outs:mother holder:{tag},outs:-child,sleep:{LONG_MS} exit:0");
+        let mut command = child!("{steps}");
+        command.grace(Duration::from_secs(2));
+        let outcome = run_one(mechanism, &command);
+        assert_held(&outcome, Stream::Stdout, &tag);
+        assert_eq!(outcome.stdout(), b"mother-child");
+    });
+}
+
+#[test]
+fn a_holder_that_lets_go_within_the_grace_period_makes_it_complete() {
+    for_each_mechanism(|mechanism| {
+        let mut command = child!("out:500 holder:sleep:300,errs:late exit:3");
+        command.grace(Duration::from_secs(60));
+        let outcome = run_one(mechanism, &command);
+        assert_complete(&outcome);
+        assert_eq!(outcome.status().unwrap().code(), Some(3));
+        check_pattern(Source::Out, outcome.stdout(), 500).unwrap();
+        assert_eq!(outcome.stderr(), b"late");
+    });
+}
+
+#[test]
+fn the_grace_period_is_the_builders_unless_the_command_has_its_own() {
+    for_each_mechanism(|mechanism| {
+        let long = Duration::from_secs(60);
+        let short = Duration::from_millis(20);
+        let command = child!("holder:sleep:700 exit:0");
+        let of_builder = |grace| {
+            let throng = Throng::builder()
+                .mechanism(mechanism)
+                .grace(grace)
+                .build()
+                .unwrap();
+            throng.spawn(&command).wait().unwrap()
+        };
+        assert_complete(&of_builder(long));
+        assert_eq!(of_builder(short).verdict(Stream::Stdout).name(), "held");
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .grace(long)
+            .build()
+            .unwrap();
+        let outcome = throng.spawn(command.clone().grace(short)).wait().unwrap();
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "held");
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .grace(short)
+            .build()
+            .unwrap();
+        assert_complete(&throng.spawn(command.clone().grace(long)).wait().unwrap());
+    });
+}
+
+#[test]
+fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let mut command = child!("holder:{tag},sleep:{LONG_MS} both:60000 exit:0");
+        command.grace(Duration::ZERO);
+        for outcome in run_all(mechanism, vec![command; 40]) {
+            assert_eq!(outcome.verdict(Stream::Stdout).name(), "held");
+            check_pattern(Source::Out, outcome.stdout(), 60_000).unwrap();
+            check_pattern(Source::Err, outcome.stderr(), 60_000).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_holder_that_never_stops_writing_cannot_keep_us() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let mut command = child!("holder:{tag},flood exit:0");
+        command.max_output(1 << 20).grace(Duration::from_millis(50));
+        let outcome = run_one(mechanism, &command);
+        let verdict = outcome.verdict(Stream::Stdout).name();
+        assert_eq!(verdict, "held", "{}", describe(&outcome));
+        let kept = outcome.stdout().len();
+        check_pattern(Source::Out, outcome.stdout(), kept).unwrap();
+        assert!(kept <= 1 << 20);
+    });
+}
+
+#[test]
+fn output_over_its_limit_is_counted_and_dropped_and_blocks_nobody() {
+    for_each_mechanism(|mechanism| {
+        let mut command = child!("both:3000000 out:5 exit:4");
+        command.max_output(1000);
+        let outcome = run_one(mechanism, &command);
+        assert_eq!(
+            outcome.status().unwrap().code(),
+            Some(4),
+            "{}",
+            describe(&outcome)
+        );
+        check_pattern(Source::Out, outcome.stdout(), 1000).unwrap();
+        check_pattern(Source::Err, outcome.stderr(), 1000).unwrap();
+        for (stream, dropped) in [(Stream::Stdout, 2_999_005), (Stream::Stderr, 2_999_000)] {
+            assert_eq!(outcome.capture().dropped_bytes(stream), dropped);
+            let Verdict::Capped { dropped_bytes } = outcome.verdict(stream) else {
+                panic!("not capped: {}", describe(&outcome));
+            };
+            assert_eq!(*dropped_bytes, dropped);
+        }
+        assert!(!outcome.is_complete());
+    });
+}
+
+#[test]
+fn output_that_is_just_its_limit_is_complete() {
+    for_each_mechanism(|mechanism| {
+        let with_limit = |limit| child!("out:70000 err:9").max_output(limit).clone();
+        let limits = [70_000, 69_999, 0, u64::MAX];
+        let outcomes = run_all(mechanism, limits.map(with_limit).to_vec());
+        assert_output(&outcomes[0], 70_000, 9);
+        assert_output(&outcomes[3], 70_000, 9);
+        for (outcome, out, err) in [
+            (&outcomes[1], 1, "complete"),
+            (&outcomes[2], 70_000, "capped"),
+        ] {
+            let out_verdict = outcome.verdict(Stream::Stdout).to_string();
+            assert_eq!(out_verdict, format!("capped, {out} bytes dropped"));
+            assert_eq!(outcome.verdict(Stream::Stderr).name(), err);
+        }
+        assert!(outcomes[2].merged().is_empty());
+    });
+}
