@@ -336,7 +336,7 @@ fn build(args: &Run, printer: &Printer) -> anyhow::Result<Throng> {
         && args.jobs != crate::jobs::Jobs::AllThatFit
     {
         text::complain(format_args!(
-            "{} commands at a time, because of {limit}",
+            "{} at a time, because of {limit}",
             throng.jobs()
         ));
     }

@@ -170,7 +170,7 @@ fn few_descriptors_mean_fewer_at_once_and_lose_nothing() {
     assert_eq!(sorted_lines(&output.stdout), expected);
     assert!(output.status.success());
     assert!(
-        stderr(&output).contains("commands at a time, because of the limit of 64 open files"),
+        stderr(&output).contains("at a time, because of the limit of 64 open files"),
         "{}",
         stderr(&output)
     );

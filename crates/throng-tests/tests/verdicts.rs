@@ -3,11 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::time::Duration;
 
 use throng::{Command, Holder, Outcome, Stream, Throng, Verdict};
 use throng_tests::{
-    Source, Tag, assert_complete, assert_output, check_pattern, child, describe,
+    Source, Tag, assert_complete, assert_output, check_pattern, child, describe, eventually,
     for_each_mechanism, run_all, run_one,
 };
 
@@ -160,6 +161,37 @@ fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
             check_pattern(Source::Out, outcome.stdout(), 60_000).unwrap();
             check_pattern(Source::Err, outcome.stderr(), 60_000).unwrap();
         }
+    });
+}
+
+#[test]
+fn what_is_in_the_pipe_when_the_grace_period_ends_is_kept() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let (more, written) = (dir.path().join("more"), dir.path().join("written"));
+        let tag = Tag::new();
+        let (wait, make) = (more.display(), written.display());
+        let holder = format!("{tag},sleep:300,outs:1,wait-file:{wait},outs:2,make-file:{make}");
+        let mut command = child!("holder:{holder},sleep:{LONG_MS} exit:0");
+        let grace = Duration::from_millis(900);
+        // Keeps the thread busy until more has been written and the grace period is over.
+        let builder = Throng::builder()
+            .mechanism(mechanism)
+            .on_output(move |output| {
+                if output.bytes == b"1" {
+                    File::create(&more).expect("the directory is there");
+                    eventually("the holder has written more", || written.exists());
+                    std::thread::sleep(grace);
+                }
+            });
+        let outcome = builder
+            .build()
+            .unwrap()
+            .spawn(command.grace(grace))
+            .wait()
+            .unwrap();
+        assert_held(&outcome, Stream::Stdout, &tag);
+        assert_eq!(outcome.stdout(), b"12", "{}", describe(&outcome));
     });
 }
 

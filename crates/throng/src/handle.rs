@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::inner::{Inner, Request};
 use crate::lock::lock;
+use crate::queue::Job;
 use crate::slots::Id;
 use crate::{Cause, Error, ErrorKind, Outcome};
 
@@ -115,8 +116,20 @@ impl Process {
     fn ask_to_end(&self, request: fn(Id) -> Request) {
         let mut state = lock(&self.cell.state);
         state.wish = Wish::End;
-        if let (Some((shard, id)), Some(inner)) = (state.place, self.inner.upgrade()) {
-            inner.ask(shard, request(id));
+        let place = state.place;
+        drop(state);
+        let Some(inner) = self.inner.upgrade() else {
+            return;
+        };
+        match place {
+            Some((shard, id)) => inner.ask(shard, request(id)),
+            // Queued, and then its outcome comes now; or being started, and then its shard sees
+            // the wish.
+            None => inner
+                .queue
+                .remove(&self.cell)
+                .into_iter()
+                .for_each(Job::cancel),
         }
     }
 }

@@ -45,12 +45,20 @@ pub(crate) enum Action {
 enum Phase {
     /// It runs, and nobody has asked it to end.
     Running,
-    /// It runs, and we are ending it; the step of the kill sequence that comes next.
-    Ending { cause: Cause, next_step: usize },
-    /// It has exited, by itself or not; at least one stream is still open.
-    Draining { cause: Option<Cause> },
+    /// It runs, and we are ending it.
+    Ending(Ending),
+    /// It has exited, by itself or not; at least one stream is still open. If we are ending it, the
+    /// kill sequence goes on for the rest of its group.
+    Draining { ending: Option<Ending> },
     /// It has exited and both streams have verdicts.
     Finished { cause: Option<Cause> },
+}
+
+/// Why a process is being ended, and the step of the kill sequence that comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ending {
+    cause: Cause,
+    next_step: usize,
 }
 
 #[derive(Debug)]
@@ -107,29 +115,48 @@ impl Machine {
             (_, Input::CallbackPanicked(stream)) => self.callback_failed[stream.index()] = true,
 
             (Phase::Running, Input::Exited) => self.drain(None, actions),
-            (Phase::Ending { cause, .. }, Input::Exited) => self.drain(Some(cause), actions),
+            (Phase::Ending(ending), Input::Exited) => self.drain(Some(ending), actions),
 
             (Phase::Running, Input::Alarm(Alarm::Timeout)) => {
-                self.take_step(Cause::Timeout, 0, actions);
+                self.phase = Phase::Ending(self.take_step(Cause::Timeout, 0, actions));
             }
-            (Phase::Running, Input::Cancel) => self.take_step(Cause::Cancel, 0, actions),
-            (Phase::Ending { cause, next_step }, Input::Alarm(Alarm::KillStep)) => {
-                self.take_step(cause, next_step, actions);
+            (Phase::Running, Input::Cancel) => {
+                self.phase = Phase::Ending(self.take_step(Cause::Cancel, 0, actions));
             }
-            (Phase::Running, Input::Kill) => self.kill(Cause::Cancel, actions),
-            (Phase::Ending { cause, .. }, Input::Kill) => self.kill(cause, actions),
+            (Phase::Running, Input::Kill) => {
+                self.phase = Phase::Ending(self.take_last_step(Cause::Cancel, actions));
+            }
+            (Phase::Ending(ending), Input::Alarm(Alarm::KillStep)) => {
+                let ending = self.take_step(ending.cause, ending.next_step, actions);
+                self.phase = Phase::Ending(ending);
+            }
+            (Phase::Ending(ending), Input::Kill) => {
+                self.phase = Phase::Ending(self.take_last_step(ending.cause, actions));
+            }
 
-            (Phase::Draining { cause }, Input::Alarm(Alarm::Grace)) => {
-                if cause.is_some() {
-                    actions.push(Action::Signal(Signal::Kill));
+            (
+                Phase::Draining {
+                    ending: Some(ending),
+                },
+                Input::Alarm(Alarm::KillStep),
+            ) => {
+                let ending = self.take_step(ending.cause, ending.next_step, actions);
+                self.phase = Phase::Draining {
+                    ending: Some(ending),
+                };
+            }
+            (Phase::Draining { ending }, Input::Alarm(Alarm::Grace)) => {
+                if let Some(ending) = ending {
+                    self.take_last_step(ending.cause, actions);
                 }
                 self.release_all(actions);
             }
-            (Phase::Draining { cause }, Input::Cancel | Input::Kill) => {
+            (Phase::Draining { ending }, Input::Cancel | Input::Kill) => {
+                let cause = ending.map_or(Cause::Cancel, |ending| ending.cause);
+                let ending = self.take_last_step(cause, actions);
                 self.phase = Phase::Draining {
-                    cause: cause.or(Some(Cause::Cancel)),
+                    ending: Some(ending),
                 };
-                actions.push(Action::Signal(Signal::Kill));
                 self.release_all(actions);
             }
 
@@ -161,35 +188,32 @@ impl Machine {
     fn cause(&self) -> Option<Cause> {
         match self.phase {
             Phase::Running => None,
-            Phase::Ending { cause, .. } => Some(cause),
-            Phase::Draining { cause } | Phase::Finished { cause } => cause,
+            Phase::Ending(ending) => Some(ending.cause),
+            Phase::Draining { ending } => ending.map(|ending| ending.cause),
+            Phase::Finished { cause } => cause,
         }
     }
 
-    fn take_step(&mut self, cause: Cause, step: usize, actions: &mut Vec<Action>) {
+    fn take_step(&self, cause: Cause, step: usize, actions: &mut Vec<Action>) -> Ending {
         let (signal, wait) = self.limits.kill.step(step);
         actions.push(Action::Signal(signal));
         if let Some(wait) = wait {
             actions.push(Action::SetAlarm(wait, Alarm::KillStep));
         }
-        self.phase = Phase::Ending {
+        Ending {
             cause,
             next_step: step.saturating_add(1),
-        };
+        }
     }
 
-    fn kill(&mut self, cause: Cause, actions: &mut Vec<Action>) {
-        actions.push(Action::Signal(Signal::Kill));
-        self.phase = Phase::Ending {
-            cause,
-            next_step: usize::MAX,
-        };
+    fn take_last_step(&self, cause: Cause, actions: &mut Vec<Action>) -> Ending {
+        self.take_step(cause, usize::MAX, actions)
     }
 
-    fn drain(&mut self, cause: Option<Cause>, actions: &mut Vec<Action>) {
-        self.phase = Phase::Draining { cause };
+    fn drain(&mut self, ending: Option<Ending>, actions: &mut Vec<Action>) {
+        self.phase = Phase::Draining { ending };
         self.finish_if_done(actions);
-        if self.phase == (Phase::Draining { cause }) {
+        if matches!(self.phase, Phase::Draining { .. }) {
             actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
         }
     }
@@ -231,9 +255,10 @@ impl Machine {
     }
 
     fn finish_if_done(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Draining { cause } = self.phase else {
+        let Phase::Draining { ending } = self.phase else {
             return;
         };
+        let cause = ending.map(|ending| ending.cause);
         if self.taps.iter().all(|tap| matches!(tap, Tap::Ended(_))) {
             self.phase = Phase::Finished { cause };
             if cause.is_some() {

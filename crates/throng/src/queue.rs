@@ -4,15 +4,16 @@
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use crate::handle::Cell;
 use crate::lock::lock;
 use crate::recipient::Recipient;
 use crate::{Command, Error, ErrorKind, Outcome};
 
-/// While finished outcomes that nobody has taken hold more bytes than this, nothing is started.
-/// A consumer that does not keep up slows the run down and does not grow it.
+/// While finished outcomes of runs that nobody has taken hold more bytes than this, no command of
+/// a run is started. A consumer that does not keep up slows its run down and does not grow it.
 const UNTAKEN_BYTES_MAX: u64 = 64 << 20;
 
 /// A command and where its outcome is to go.
@@ -62,6 +63,16 @@ impl Queue {
         Ok(state.parked.pop())
     }
 
+    /// Takes out the job whose outcome goes to this handle, if no shard has taken it.
+    pub(crate) fn remove(&self, cell: &Arc<Cell>) -> Option<Job> {
+        let mut state = lock(&self.state);
+        let position = state
+            .jobs
+            .iter()
+            .position(|job| job.recipient.is_handle(cell))?;
+        state.jobs.remove(position)
+    }
+
     /// Takes no more jobs, and gives back those that nobody has taken.
     pub(crate) fn close(&self) -> VecDeque<Job> {
         let mut state = lock(&self.state);
@@ -74,7 +85,12 @@ impl Queue {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
         let job = if self.is_stalled() {
-            None
+            // The outcomes that wait are those of runs. Others are not to blame.
+            let position = state
+                .jobs
+                .iter()
+                .position(|job| job.recipient.is_a_handle());
+            position.and_then(|position| state.jobs.remove(position))
         } else {
             state.jobs.pop_front()
         };

@@ -66,6 +66,15 @@ impl Recipient {
         matches!(&self.0, To::Handle(cell) if cell.is_detached())
     }
 
+    pub(crate) fn is_handle(&self, cell: &Arc<Cell>) -> bool {
+        matches!(&self.0, To::Handle(own) if Arc::ptr_eq(own, cell))
+    }
+
+    /// Whether the outcome goes to a handle, and not to a run.
+    pub(crate) fn is_a_handle(&self) -> bool {
+        matches!(&self.0, To::Handle(_))
+    }
+
     pub(crate) fn is_run(&self, basket: &Arc<Basket>) -> bool {
         matches!(&self.0, To::Run(own) if Arc::ptr_eq(own, basket))
     }

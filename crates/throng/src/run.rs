@@ -73,6 +73,8 @@ struct State {
     under_way: usize,
     window: usize,
     feeding: bool,
+    /// Whether the feeder has ended, or is about to without waiting for anything.
+    feeder_is_done: bool,
     waiting: bool,
 }
 
@@ -87,6 +89,7 @@ impl Run {
             under_way: 0,
             window: inner.jobs.saturating_mul(2).saturating_add(LOOK_AHEAD),
             feeding: true,
+            feeder_is_done: false,
             waiting: false,
         };
         let basket = Arc::new(Basket {
@@ -160,7 +163,9 @@ impl Iterator for Run {
             self.fetch();
         }
         let Some(outcome) = self.batch.pop_front() else {
-            let feeder = self.feeder.take().filter(JoinHandle::is_finished);
+            // A feeder that was told to stop may be waiting for its iterator, for ever perhaps.
+            let is_done = lock(&self.basket.state).feeder_is_done;
+            let feeder = self.feeder.take().filter(|_| is_done);
             if let Some(Err(payload)) = feeder.map(JoinHandle::join) {
                 panic::resume_unwind(payload);
             }
@@ -281,6 +286,7 @@ impl Feeder {
 impl Drop for Feeder {
     /// Also when the iterator of commands panics.
     fn drop(&mut self) {
+        lock(&self.basket.state).feeder_is_done = true;
         self.basket.stop_feeding();
     }
 }

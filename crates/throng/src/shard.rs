@@ -180,6 +180,10 @@ impl Shard {
             }
             Some(pending) => pending,
             None => match self.inner.queue.pop_or_park(self.index) {
+                Some(job) if self.is_unwanted(&job) => {
+                    job.cancel();
+                    return true;
+                }
                 Some(job) => match self.prepare(job) {
                     Some(pending) => pending,
                     None => return true,
@@ -187,11 +191,15 @@ impl Shard {
                 None => return false,
             },
         };
-        if self.inner.is_cancelled() || pending.job.recipient.is_unwanted() {
+        if self.is_unwanted(&pending.job) {
             self.cancel_pending(pending);
             return true;
         }
         self.start(pending)
+    }
+
+    fn is_unwanted(&self, job: &Job) -> bool {
+        self.inner.is_cancelled() || job.recipient.is_unwanted()
     }
 
     /// Gives a job its slot and its last touches; none when those panicked.
@@ -345,7 +353,12 @@ impl Shard {
         for action in actions.drain(..) {
             match action {
                 Action::Signal(signal) => self.engine.signal(id, signal),
-                Action::SetAlarm(after, alarm) => self.timers.set(now + after, id, alarm),
+                Action::SetAlarm(after, alarm) => {
+                    // What is later than any clock goes never comes.
+                    if let Some(at) = now.checked_add(after) {
+                        self.timers.set(at, id, alarm);
+                    }
+                }
                 Action::Release(stream) => {
                     let holders = self.engine.holders(id, stream);
                     if let Some(live) = self.processes.get_mut(id) {

@@ -219,7 +219,7 @@ impl Builder {
         let shards = self.shards.unwrap_or(cores + 1).min(asked);
         let room = host.room(mechanism, shards);
         let jobs = asked.min(room.processes);
-        let shards = shards.min(jobs);
+        let shards = room.shards.min(jobs);
         let jobs_limit = (jobs < asked).then_some(room.limit);
 
         let grace = self.grace.unwrap_or(DEFAULT_GRACE);

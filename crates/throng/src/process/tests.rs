@@ -109,10 +109,17 @@ fn a_timeout_asks_then_kills_and_what_was_open_is_cut() {
 }
 
 #[test]
-fn an_early_exit_ends_the_kill_sequence_but_not_without_a_last_kill_for_the_group() {
+fn the_kill_sequence_goes_on_for_the_group_of_a_process_that_has_exited() {
     let run = Run::new().on(Input::Cancel).on(Input::Exited);
     let run = run.on(Input::Alarm(Alarm::KillStep));
-    assert_eq!(run.signals(), [Signal::Term]);
+    assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
+    assert!(!run.finished());
+    assert!(run.eof(Stream::Stdout).eof(Stream::Stderr).finished());
+}
+
+#[test]
+fn whoever_of_an_ended_group_has_closed_the_streams_is_killed_at_last() {
+    let run = Run::new().on(Input::Cancel).on(Input::Exited);
     let run = run.eof(Stream::Stdout).eof(Stream::Stderr);
     assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
     assert!(run.finished());

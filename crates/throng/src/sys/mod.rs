@@ -79,6 +79,8 @@ pub(crate) enum StartError {
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     pub(crate) processes: usize,
+    /// By how many shards; not more than were asked for.
+    pub(crate) shards: usize,
     /// What sets this limit, in words.
     pub(crate) limit: String,
 }

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use rustix::io::FdFlags;
-use throng::{Command, Mechanism, Stdin};
-use throng_tests::{assert_complete, child, for_each_mechanism, probe, run_all, run_one};
+use throng::{Command, Mechanism, Stdin, Throng};
+use throng_tests::{assert_complete, child, for_each_mechanism, probe, run_one};
 
 /// What the child says.
 #[track_caller]
@@ -17,24 +17,35 @@ fn said(mechanism: Mechanism, command: &Command) -> String {
     String::from_utf8_lossy(outcome.stdout()).into_owned()
 }
 
+/// Files as careless code in the same program leaves them: not marked close-on-exec.
+fn careless_files() -> Vec<fs::File> {
+    let files = (0..20).map(|_| fs::File::open("/dev/null").expect("it is there"));
+    let files: Vec<fs::File> = files.collect();
+    for file in &files {
+        rustix::io::fcntl_setfd(file.as_fd(), FdFlags::empty()).expect("it is open");
+    }
+    files
+}
+
 #[test]
 fn a_process_has_three_descriptors_and_none_of_ours() {
     for_each_mechanism(|mechanism| {
-        // As careless code in the same program leaves them: not marked close-on-exec.
-        let mut careless = Vec::new();
-        for _ in 0..20 {
-            let file = fs::File::open("/dev/null").unwrap();
-            rustix::io::fcntl_setfd(file.as_fd(), FdFlags::empty()).unwrap();
-            careless.push(file);
-        }
+        // Below and above those of throng.
+        let before = careless_files();
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(8)
+            .build()
+            .unwrap();
+        let after = careless_files();
         let mut commands = vec![child!("fds"); 30];
         commands[5].stdin(b"bytes".to_vec());
         commands[6].stdin(Stdin::File("/dev/null".into()));
-        for outcome in run_all(mechanism, commands) {
+        for outcome in throng.run(commands) {
             assert_complete(&outcome);
             assert_eq!(String::from_utf8_lossy(outcome.stdout()), "0 1 2");
         }
-        drop(careless);
+        drop((before, after));
     });
 }
 

@@ -2,19 +2,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::signals;
 use super::strings::Strings;
 use crate::command::EnvChanges;
+use crate::lock::lock;
 use crate::sys::Room;
 use crate::{Error, ErrorKind, Mechanism};
 
 /// What execvp searches when there is no `PATH`: confstr(_CS_PATH).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
-/// Descriptors that other parts of this program may open while processes run.
+/// Descriptors that other parts of this program may open while processes run: this many, or an
+/// eighth of all where that is less.
 const SPARE_FDS: u64 = 16;
 
 /// What a shard opens besides its processes: its epoll or ring, its waker and that of its
@@ -39,13 +42,7 @@ impl Host {
     /// and makes sure that exit statuses can be had at all.
     pub(crate) fn new() -> Result<Host, Error> {
         signals::keep_exit_statuses();
-        let original = getrlimit(Resource::Nofile);
-        let raised = Rlimit {
-            current: original.maximum,
-            maximum: original.maximum,
-        };
-        let was_raised =
-            original.current != raised.current && setrlimit(Resource::Nofile, raised).is_ok();
+        let original_nofile = raise_nofile();
         let vars: Vec<_> = std::env::vars_os().collect();
         let lookup = vars.iter().find(|(key, _)| key == "PATH");
         let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
@@ -59,22 +56,28 @@ impl Host {
             vars,
             path,
             environment,
-            original_nofile: was_raised.then_some(original),
+            original_nofile,
             nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             open_fds: open_fds(),
         })
     }
 
-    /// How many processes can be captured at once. Each has two pipes and may need a pidfd.
+    /// How many processes can be captured at once, by at most this many shards. Each process has
+    /// two pipes and may need a pidfd. Where descriptors are few, shards take a quarter of them at
+    /// the most.
     pub(crate) fn room(&self, mechanism: Mechanism, shards: usize) -> Room {
         let fds_each = match mechanism {
-            Mechanism::Threads => 4,
+            Mechanism::Threads => 5,
             Mechanism::Epoll | Mechanism::IoUring => 3,
         };
-        let reserved = self.open_fds + SPARE_FDS + FDS_OF_A_SHARD * shards as u64;
+        let affordable = (self.nofile / 4 / FDS_OF_A_SHARD).max(1);
+        let shards = affordable.min(shards as u64);
+        let spare = SPARE_FDS.min(self.nofile / 8);
+        let reserved = self.open_fds + spare + FDS_OF_A_SHARD * shards;
         let processes = self.nofile.saturating_sub(reserved) / fds_each;
         Room {
             processes: usize::try_from(processes).unwrap_or(usize::MAX).max(1),
+            shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
         }
     }
@@ -113,6 +116,27 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Raises the soft limit on open files to the hard one. Returns what it was before we first did, if
+/// it is what we have made it.
+fn raise_nofile() -> Option<Rlimit> {
+    /// What it was, and what it became.
+    static RAISED: Mutex<Option<(Rlimit, Rlimit)>> = Mutex::new(None);
+    let mut raised = lock(&RAISED);
+    let now = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: now.maximum,
+        maximum: now.maximum,
+    };
+    if let Some((original, _)) = raised.as_ref().filter(|(_, ours)| *ours == now) {
+        return Some(*original);
+    }
+    if now.current == now.maximum || setrlimit(Resource::Nofile, most).is_err() {
+        return None;
+    }
+    *raised = Some((now, most));
+    Some(now)
 }
 
 /// How many descriptors this program has open; a guess where /proc is not mounted.

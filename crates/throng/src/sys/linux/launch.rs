@@ -346,7 +346,8 @@ impl Failure {
 
     /// What the new process reported before it ended.
     fn in_child(step: Step, source: io::Error, program: &OsString, command: &Command) -> Failure {
-        let path = Path::new(program);
+        let dir = command.dir.as_deref().unwrap_or(Path::new("."));
+        let path = dir.join(program);
         let shown = program.to_string_lossy();
         let (step, kind) = match (step, source.raw_os_error().unwrap_or(0)) {
             (Step::Exec, libc::ENOENT | libc::ENOTDIR) if path.exists() => (
@@ -369,13 +370,10 @@ impl Failure {
             ),
             (Step::Exec, libc::E2BIG) => (format!("exec {shown}"), ErrorKind::ArgumentsTooLong),
             (Step::Exec, _) => (format!("exec {shown}"), ErrorKind::System),
-            (Step::Directory, _) => {
-                let dir = command.dir.as_deref().unwrap_or(Path::new("."));
-                (
-                    format!("chdir to {}", dir.display()),
-                    ErrorKind::BadDirectory,
-                )
-            }
+            (Step::Directory, _) => (
+                format!("chdir to {}", dir.display()),
+                ErrorKind::BadDirectory,
+            ),
             (Step::None | Step::Clone, _) => ("create a process".into(), ErrorKind::System),
             (Step::Descriptors, _) => ("place its descriptors".into(), ErrorKind::System),
             (Step::Group, _) => ("make a process group".into(), ErrorKind::System),

@@ -17,11 +17,8 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Where to find a program. A name with a `/` in it is a path already.
+    /// Where to find a program.
     pub(super) fn find(&mut self, program: &OsStr, path: &OsStr) -> Result<OsString, Errno> {
-        if program.as_bytes().contains(&b'/') {
-            return Ok(program.to_owned());
-        }
         if let Some(found) = self.found.get(program) {
             return Ok(found.clone());
         }
@@ -40,8 +37,11 @@ impl Programs {
 }
 
 /// Looks along a path as execvp does: the first that may be executed, and "permission denied"
-/// rather than "not found" when there is one that may not.
+/// rather than "not found" when there is one that may not. A name with a `/` is a path already.
 pub(super) fn search(program: &OsStr, path: &OsStr) -> Result<OsString, Errno> {
+    if program.as_bytes().contains(&b'/') {
+        return Ok(program.to_owned());
+    }
     let mut result = Errno::NOENT;
     if program.is_empty() {
         return Err(result);

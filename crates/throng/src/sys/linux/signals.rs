@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use rustix::process::{Pid, Signal as Sys, kill_process_group};
+use rustix::process::{Pid, Signal as Sys, getpgid, kill_process, kill_process_group};
 
 use crate::Signal;
 
@@ -27,10 +27,18 @@ pub(crate) fn signal_number(signal: Signal) -> i32 {
 /// The caller has not yet waited for the process: until then its id, and so that of its group,
 /// is not given to another.
 pub(super) fn send_to_group(leader: Pid, signal: Signal) {
-    let _ = kill_process_group(leader, to_system(signal));
+    send(leader, to_system(signal));
     if signal != Signal::Kill {
         // A stopped process acts on nothing but KILL before it is continued.
-        let _ = kill_process_group(leader, Sys::CONT);
+        send(leader, Sys::CONT);
+    }
+}
+
+fn send(leader: Pid, signal: Sys) {
+    let _ = kill_process_group(leader, signal);
+    // It may have left its group for another; once is enough where it has not.
+    if getpgid(Some(leader)).is_ok_and(|group| group != leader) {
+        let _ = kill_process(leader, signal);
     }
 }
 
