@@ -115,7 +115,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NAME")]
     pub(crate) mechanism: Option<Mechanism>,
 
-    /// How many threads start and capture commands [default: cores + 1]
+    /// How many threads start and capture commands [default: cores + 2]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) shards: Option<usize>,
 

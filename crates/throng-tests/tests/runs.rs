@@ -125,7 +125,7 @@ fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
         let run = throng.run(commands);
         let ahead = stable(|| taken.load(Ordering::SeqCst));
         assert!((2..=200).contains(&ahead), "{ahead} taken ahead");
-        assert_eq!(throng.live(), 0, "those that were taken have run");
+        eventually("those that were taken have run", || throng.live() == 0);
         let outcomes: Vec<Outcome> = run.take(500).collect();
         assert_eq!(outcomes.len(), 500, "it goes on when outcomes are taken");
         eventually("the iterator is dropped", || is_dropped(&taken));
@@ -194,15 +194,15 @@ fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
     const EACH: u64 = 4 << 20;
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 2);
-        let run = throng.run(vec![child!("out:{EACH}"); 60]);
+        let run = throng.run(vec![child!("out:{EACH}"); 40]);
         let held_back = stable(|| heard.load(Ordering::SeqCst));
-        assert!(held_back < 40 * EACH, "{} MiB are waiting", held_back >> 20);
+        assert!(held_back < 30 * EACH, "{} MiB are waiting", held_back >> 20);
         let mut count = 0;
         for outcome in run {
             assert_output(&outcome, EACH as usize, 0);
             count += 1;
         }
-        assert_eq!(count, 60);
+        assert_eq!(count, 40);
     });
 }
 

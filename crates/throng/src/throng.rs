@@ -162,8 +162,8 @@ impl Builder {
     }
 
     /// How many threads start and capture processes, never more than [`jobs`](Builder::jobs); by
-    /// default one more than there are cores. A thread sleeps while the program that it has
-    /// started is being loaded, and then the one more has work to do.
+    /// default two more than there are cores. A thread sleeps while the program that it has
+    /// started is being loaded, and then the others have work to do.
     ///
     /// # Panics
     ///
@@ -216,7 +216,7 @@ impl Builder {
         let host = Arc::new(Host::new()?);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let asked = self.jobs.unwrap_or(cores);
-        let shards = self.shards.unwrap_or(cores + 1).min(asked);
+        let shards = self.shards.unwrap_or(cores + 2).min(asked);
         let room = host.room(mechanism, shards);
         let jobs = asked.min(room.processes);
         let shards = room.shards.min(jobs);

@@ -1,0 +1,48 @@
+//! Who holds a stream: those that can write to it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+use throng::{Stream, Throng, Verdict};
+use throng_tests::{Tag, child, describe, for_each_mechanism};
+
+/// The descriptor of this program that is the other end of a pipe, by its name in /proc.
+fn own_end_of(pipe: &OsString) -> String {
+    let fds = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    let is_end = |path: &std::path::Path| fs::read_link(path).is_ok_and(|name| name == *pipe);
+    let mut paths = fds.filter_map(|fd| Some(fd.ok()?.path()));
+    let path = paths.find(|path| is_end(path)).expect("throng reads it");
+    path.display().to_string()
+}
+
+#[test]
+fn a_process_that_can_only_read_a_stream_does_not_hold_it() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = dir.path().join("gate");
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let tag = Tag::new();
+        let steps = format!("holder:{tag},sleep:600000 wait-file:{}", gate.display());
+        let process = throng.spawn(&child!("{steps}"));
+        tag.await_count(1);
+        let holder = tag.pids()[0];
+        let pipe = fs::read_link(format!("/proc/{holder}/fd/1")).unwrap();
+        // As every process is that some thread is just starting: it shares our descriptors for a
+        // moment. This one stays.
+        let end = File::open(own_end_of(&pipe.into_os_string())).unwrap();
+        let reader = Tag::new();
+        let mut other = Command::new(env!("CARGO_BIN_EXE_child"));
+        other.args([reader.to_string().as_str(), "sleep:600000"]);
+        let mut other = other.stdin(Stdio::from(end)).spawn().unwrap();
+        File::create(&gate).unwrap();
+        let outcome = process.wait().unwrap();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        let Verdict::Held { holders } = outcome.verdict(Stream::Stdout) else {
+            panic!("not held: {}", describe(&outcome));
+        };
+        let pids: Vec<u32> = holders.iter().map(|holder| holder.pid).collect();
+        assert_eq!(pids, [holder], "{}", describe(&outcome));
+    });
+}
