@@ -5,6 +5,8 @@
 mod steps;
 mod tidy;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -34,9 +36,19 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
     steps::go_to_root()?;
-    match Cli::parse().command {
+    match command {
         Command::Test { args } => steps::test(&args),
         Command::Ci => steps::ci(),
         Command::Tidy => tidy::check(),

@@ -29,9 +29,9 @@ pub(crate) use waker::Waker;
 
 use crate::Mechanism;
 
-/// Epoll comes first: it and io_uring measure the same on this job, within the noise (docs/linux.md),
-/// since starting a process costs far more than the few system calls that io_uring saves; and epoll
-/// is never refused, and needs no memory for reads in flight.
+/// Epoll comes first: it and io_uring measure the same on this job, within the noise
+/// (docs/linux.md), since starting a process costs far more than the few system calls that io_uring
+/// saves; and epoll is never refused, and needs no memory for reads in flight.
 pub(crate) const MECHANISMS: &[Mechanism] =
     &[Mechanism::Epoll, Mechanism::IoUring, Mechanism::Threads];
 
