@@ -21,7 +21,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         wrong.extend(complaints(file, &text));
     }
-    wrong.extend(version_complaint()?);
+    wrong.extend(manifest_complaint()?);
     for complaint in &wrong {
         eprintln!("tidy: {complaint}");
     }
@@ -92,8 +92,8 @@ fn complaints(file: &Path, text: &str) -> Vec<String> {
     wrong
 }
 
-/// The changelog knows the version that the manifest has.
-fn version_complaint() -> anyhow::Result<Option<String>> {
+/// The changelog knows the version that the manifest has, and README's first command works.
+fn manifest_complaint() -> anyhow::Result<Option<String>> {
     let manifest = fs::read_to_string("Cargo.toml").context("cannot read Cargo.toml")?;
     let changelog = fs::read_to_string("CHANGELOG.md").context("cannot read CHANGELOG.md")?;
     let version = manifest
@@ -101,6 +101,11 @@ fn version_complaint() -> anyhow::Result<Option<String>> {
         .find_map(|line| line.strip_prefix("version = "))
         .context("Cargo.toml has no version")?
         .trim_matches('"');
+    if !manifest.contains("default-members = [\"crates/throng-cli\"]") {
+        return Ok(Some(
+            "Cargo.toml: `cargo run` does not run the program".into(),
+        ));
+    }
     let known = changelog.contains(&format!("## {version}"));
     Ok((!known).then(|| format!("CHANGELOG.md: nothing about version {version}")))
 }
