@@ -2,8 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod run;
+mod sanitize;
+mod setup;
+mod soak;
 mod steps;
 mod tidy;
+mod windows;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -18,26 +24,71 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All tests and doc tests
+    /// All tests and doc tests, on Linux and then for Windows under Wine
     Test {
+        /// The Linux half alone
+        #[arg(long, conflicts_with = "windows")]
+        linux: bool,
+        /// The Windows half alone
+        #[arg(long)]
+        windows: bool,
         /// Passed on to `cargo test`, for example the name of a test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// The program as users run it; the last line of stdout is its path
+    Build {
+        /// For Windows, with what it needs beside it to run under Wine
+        #[arg(long)]
+        windows: bool,
+    },
+    /// Installs what the Windows half of the tests needs: a compiler, a linker, Wine
+    Setup,
+    /// Lints for a system other than this one
+    Check {
+        /// Windows with MinGW's runtime, which the tests run with
+        #[arg(long)]
+        windows: bool,
+        /// Windows with Microsoft's runtime, up to the linker
+        #[arg(long)]
+        windows_msvc: bool,
+    },
     /// Everything that CI checks: format, lints, tidy, tests, docs
     Ci,
+    /// Tests of the library under AddressSanitizer, where the compiler has it
+    Sanitize,
     /// The rules of this repository that a program can check
     Tidy,
+    /// Scripted processes at random under faults, compared with what their scripts say
+    Soak {
+        /// For Windows, under Wine
+        #[arg(long)]
+        windows: bool,
+        /// Passed on: `--count N`, `--seed S`, `--mechanism NAME`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Measure throng beside the floor and its rivals; `-- --help` for options
     Bench {
+        /// The mechanisms of Windows side by side, under Wine
+        #[arg(long)]
+        windows: bool,
         /// Passed on to `throng-bench`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
 }
 
+/// Which of the two systems is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Halves {
+    Both,
+    Linux,
+    Windows,
+}
+
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run_command(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -46,12 +97,42 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run_command(command: Command) -> anyhow::Result<()> {
     steps::go_to_root()?;
     match command {
-        Command::Test { args } => steps::test(&args),
+        Command::Test {
+            linux,
+            windows,
+            args,
+        } => {
+            let halves = match (linux, windows) {
+                (true, _) => Halves::Linux,
+                (_, true) => Halves::Windows,
+                _ => Halves::Both,
+            };
+            steps::test(halves, &args)
+        }
+        Command::Build { windows } => {
+            println!("{}", steps::build(windows)?.display());
+            Ok(())
+        }
+        Command::Setup => setup::install(),
+        Command::Check {
+            windows,
+            windows_msvc,
+        } => {
+            if windows || !windows_msvc {
+                windows::check()?;
+            }
+            if windows_msvc {
+                windows::check_msvc()?;
+            }
+            Ok(())
+        }
         Command::Ci => steps::ci(),
+        Command::Sanitize => sanitize::test().map(drop),
         Command::Tidy => tidy::check(),
-        Command::Bench { args } => steps::bench(&args),
+        Command::Soak { windows, args } => soak::soak(windows, &args),
+        Command::Bench { windows, args } => steps::bench(windows, &args),
     }
 }

@@ -1,12 +1,13 @@
-//! The steps, each one cargo command. Says what it runs, so that anybody can run it alone.
+//! The steps: what is checked and tested, in which order.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::tidy;
+use crate::run::{cargo, run, run_tests};
+use crate::{Halves, sanitize, setup, soak, tidy, windows, wine};
 
 /// All paths here count from the root of the workspace.
 pub(crate) fn go_to_root() -> anyhow::Result<()> {
@@ -16,90 +17,125 @@ pub(crate) fn go_to_root() -> anyhow::Result<()> {
     env::set_current_dir(root).with_context(|| format!("cannot enter {}", root.display()))
 }
 
-pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
-    // The tests of the program run it, and those of the bench as well.
-    cargo(&["build", "--workspace", "--bins"])?;
-    let mut words = vec!["test", "--workspace"];
-    words.extend(args.iter().map(String::as_str));
-    cargo(&words)
+/// Tests the halves that are asked for, Linux first; on Windows there is but one.
+pub(crate) fn test(halves: Halves, args: &[String]) -> anyhow::Result<()> {
+    if cfg!(windows) {
+        return summary("Windows", test_here(args)?);
+    }
+    let cannot_test_windows = match halves {
+        Halves::Linux => None,
+        Halves::Both | Halves::Windows => prepare_windows()?,
+    };
+    if halves != Halves::Windows {
+        summary("Linux", test_here(args)?)?;
+    }
+    match (halves, cannot_test_windows) {
+        (Halves::Linux, _) => Ok(()),
+        (_, None) => summary("Windows, under Wine", wine::test(args)?),
+        (Halves::Windows, Some(why)) => bail!("{why}"),
+        (Halves::Both, Some(why)) => {
+            eprintln!("xtask: THE WINDOWS HALF WAS NOT TESTED: {why}");
+            Ok(())
+        }
+    }
 }
 
-pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
-    cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "throng-cli",
-        "--package",
-        "throng-bench",
-    ])?;
-    let mut words = vec![
+/// Installs what is missing, where we may; says why the Windows half cannot be tested if it
+/// cannot. In CI that is a failure.
+fn prepare_windows() -> anyhow::Result<Option<String>> {
+    if setup::missing().is_empty() {
+        return Ok(None);
+    }
+    match setup::install() {
+        Ok(()) => Ok(None),
+        Err(error) if env::var_os("CI").is_some_and(|ci| ci == "true") => Err(error),
+        Err(error) => Ok(Some(format!("{error:#}"))),
+    }
+}
+
+/// Tests on the system that we are on. Examples in the documentation run Unix programs, so they
+/// are run there only.
+fn test_here(args: &[String]) -> anyhow::Result<u64> {
+    // The tests of the program run it and the scripted child, and those of the bench as well.
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
+    let mut test = cargo();
+    // All failures, not those of the first program alone.
+    test.args(["test", "--workspace", "--no-fail-fast"]);
+    if cfg!(windows) {
+        test.args(["--lib", "--bins", "--tests"]);
+    }
+    run_tests(test.args(args))
+}
+
+fn summary(half: &str, passed: u64) -> anyhow::Result<()> {
+    eprintln!("xtask: {half}: {passed} tests passed");
+    Ok(())
+}
+
+/// Builds the program as users run it; gives its path.
+pub(crate) fn build(for_windows: bool) -> anyhow::Result<PathBuf> {
+    if for_windows && !cfg!(windows) {
+        return windows::build("throng-cli", "throng.exe");
+    }
+    run(cargo().args(["build", "--release", "--locked", "--package", "throng-cli"]))?;
+    let program = format!("target/release/throng{}", env::consts::EXE_SUFFIX);
+    Path::new(&program)
+        .canonicalize()
+        .with_context(|| format!("cannot find {program}"))
+}
+
+pub(crate) fn bench(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
+    if for_windows && !cfg!(windows) {
+        return wine::bench(args);
+    }
+    let packages = ["--package", "throng-cli", "--package", "throng-bench"];
+    run(cargo().args(["build", "--release"]).args(packages))?;
+    let mut bench = cargo();
+    bench.args([
         "run",
         "--release",
         "--quiet",
         "--package",
         "throng-bench",
         "--",
-    ];
-    words.extend(args.iter().map(String::as_str));
-    cargo(&words)
+    ]);
+    run(bench.args(args))
 }
 
 pub(crate) fn ci() -> anyhow::Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
+    run(cargo().args(["fmt", "--all", "--check"]))?;
     tidy::check()?;
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
-    run(cargo_command(&[
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ])
-    .env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(cargo()
+        .args(["clippy", "--workspace", "--all-targets", "--locked"])
+        .args(["--", "-D", "warnings"]))?;
+    run(cargo()
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
     deny()?;
-    test(&[])
+    let under_wine = !cfg!(windows) && prepare_windows()?.is_none();
+    if under_wine {
+        windows::check()?;
+        windows::check_msvc()?;
+    }
+    test(Halves::Both, &[])?;
+    if !cfg!(windows) {
+        sanitize::test()?;
+    }
+    soak::in_ci(under_wine)
 }
 
 /// Licences and advisories, where the tool is installed: it is no part of a bare machine.
 fn deny() -> anyhow::Result<()> {
     let installed = Command::new("cargo").args(["deny", "--version"]).output();
     if installed.is_ok_and(|output| output.status.success()) {
-        return cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
+        let mut deny = cargo();
+        return run(deny.args(["deny", "--offline", "check", "licenses", "bans", "sources"]));
     }
     eprintln!("xtask: cargo-deny is not installed; licences and sources were not checked");
-    Ok(())
-}
-
-fn cargo(args: &[&str]) -> anyhow::Result<()> {
-    run(&mut cargo_command(args))
-}
-
-fn cargo_command(args: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args);
-    command
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let words: Vec<_> = command
-        .get_args()
-        .map(|word| word.to_string_lossy())
-        .collect();
-    let line = format!("cargo {}", words.join(" "));
-    eprintln!("xtask: {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    if !status.success() {
-        bail!("`{line}` failed: {status}");
-    }
     Ok(())
 }

@@ -77,8 +77,14 @@ fn complaints(file: &Path, text: &str) -> Vec<String> {
             "cfg(windows",
             "cfg(target_os",
             "cfg(any(unix",
+            "cfg(any(windows",
+            "cfg(any(target_os",
             "cfg(not(unix",
+            "cfg(not(windows",
+            "cfg(not(target_os",
             "cfg!(unix",
+            "cfg!(windows",
+            "cfg!(target_os",
         ]
         .iter()
         .any(|cfg| code.contains(cfg))
@@ -126,6 +132,8 @@ mod tests {
         let below = Path::new("crates/throng/src/sys/linux/x.rs");
         let count = |file: &Path, text: &str| complaints(file, text).len();
         assert_eq!(count(above, "//! x\n#[cfg(unix)]\n"), 1);
+        assert_eq!(count(above, "//! x\n#[cfg(not(windows))]\n"), 1);
+        assert_eq!(count(above, "//! x\nlet x = cfg!(windows);\n"), 1);
         assert_eq!(count(above, "//! x\nunsafe { x() }\n"), 1);
         assert_eq!(count(below, "//! x\nunsafe { x() }\n#[cfg(unix)]\n"), 0);
         assert_eq!(count(above, "fn x() {}\n"), 1);

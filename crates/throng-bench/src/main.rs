@@ -1,6 +1,6 @@
 //! Measures throng, its rivals and the floor side by side: `throng-bench --help`.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod sys;
 

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// This many commands failed.
     Commands { failed: u64 },
+    /// `--halt` ended the run with this.
+    Halted(u8),
     /// A signal asked us to end.
     Signal(i32),
     /// Whoever read our stdout closed it; what SIGPIPE would have done.
@@ -22,6 +24,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Commands { failed } => u8::try_from(failed).unwrap_or(Self::MANY).min(Self::MANY),
+            Exit::Halted(status) => status,
             Exit::Signal(number) => 128 + (number & 0x7f) as u8,
             Exit::StdoutClosed => 141,
             Exit::Failed => 255,

@@ -3,16 +3,24 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod config;
+mod doctor;
 mod duration;
 mod exit;
 mod input;
 mod interrupt;
 mod jobs;
+mod manual;
 mod mechanisms;
 mod output;
+mod parallel;
+mod pipe;
 mod progress;
-mod run;
-mod shell;
+mod reads;
+mod recipe;
+mod session;
+mod size;
+mod suspend;
 mod sys;
 mod template;
 mod text;

@@ -16,7 +16,7 @@ pub(crate) fn list() -> anyhow::Result<Exit> {
             None if Some(entry.mechanism) == default => "available, the default".into(),
             None => "available".into(),
         };
-        writeln!(out, "{:<10} {note}", entry.mechanism.name())?;
+        writeln!(out, "{:<16} {note}", entry.mechanism.name())?;
     }
     out.flush()?;
     Ok(Exit::Commands { failed: 0 })

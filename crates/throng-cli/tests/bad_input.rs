@@ -2,178 +2,102 @@
 
 mod program;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use program::{finish, output, output_with_stdin, run, sorted_lines, stderr, stdout};
-
-/// Runs this program for one value and `echo` for another, in one run; returns the complaint.
-fn complaint(program: &str, argument: &str) -> String {
-    let lines = format!("'{program}' '{argument}'\necho fine\n");
-    let output = output_with_stdin(&["-k"], lines.as_bytes());
-    assert_eq!(
-        stdout(&output),
-        "fine\n",
-        "the other command is not stopped"
-    );
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
-    stderr(&output).trim_end().to_owned()
-}
+use program::{child, mechanisms, output, output_with_stdin, stderr, stdout};
 
 #[test]
-fn programs_that_cannot_be_started_are_named_with_the_reason() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str, text: &str, mode: u32| {
-        let path = dir.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let plain = path("plain", "", 0o644);
-    let text = path("text", "no format\n", 0o755);
-    let orphan = path("orphan", "#!/no/such/interpreter\n", 0o755);
-    let directory = dir.path().to_str().unwrap();
-    for (program, reason) in [
-        ("no-such-program", "not found in PATH".to_owned()),
-        (
-            "/no/such/program",
-            "exec /no/such/program: No such file or directory (os error 2)".into(),
-        ),
-        (
-            &plain,
-            format!("exec {plain}: Permission denied (os error 13)"),
-        ),
-        (
-            directory,
-            format!("exec {directory}, which is a directory: Permission denied (os error 13)"),
-        ),
-        (
-            &text,
-            format!("exec {text}, perhaps a script without #!: Exec format error (os error 8)"),
-        ),
-        (
-            &orphan,
-            format!(
-                "exec {orphan}: its interpreter is missing: No such file or directory (os error 2)"
-            ),
-        ),
-        ("", "its name is empty".into()),
-    ] {
-        let expected = format!("throng: cannot start \"{program}\": {reason}");
-        assert_eq!(complaint(program, "x"), expected);
+fn a_program_that_cannot_be_started_is_named_and_stops_nothing() {
+    let missing = std::env::temp_dir()
+        .join("no-such-directory")
+        .join("program");
+    let missing = missing.to_str().unwrap();
+    for program in ["no-such-program", missing, ""] {
+        let lines = format!("\"{program}\" x\n\"{}\" outs:fine\n", child());
+        let output = output_with_stdin(&["-k"], lines.as_bytes());
+        assert_eq!(stdout(&output), "fine");
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("throng: cannot start \"{program}\": ");
+        assert!(stderr(&output).starts_with(&expected), "{output:?}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
     }
 }
 
 #[test]
 fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
-    let long = "x".repeat(200_000);
-    let too_long = complaint("echo", &long);
-    assert!(too_long.contains("Argument list too long"), "{too_long}");
-    let nul = complaint("echo", "a\0b");
-    assert!(nul.contains("argument 1 contains a NUL byte"), "{nul}");
+    let child = child();
+    for (argument, named) in [("x".repeat(200_000), "ong"), ("a\0b".into(), "NUL")] {
+        let lines = format!("\"{child}\" args \"{argument}\"\n\"{child}\" outs:fine\n");
+        let output = output_with_stdin(&["-k"], lines.as_bytes());
+        assert_eq!(stdout(&output), "fine");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
+        assert!(stderr(&output).contains(named), "{output:?}");
+    }
 }
 
 #[test]
 fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
     for (args, named) in [
         (&["--no-such-option", "echo"][..], "--no-such-option"),
-        (&["-j", "many", "echo"], "many"),
-        (&["-j", "-3", "echo"], "-3"),
+        (
+            &["--tagg", "echo"],
+            "there is no option --tagg; there is --tag",
+        ),
+        (&["--tag=x", "echo"], "--tag takes no value; \"x\""),
+        (&["--output"], "--output wants a value: one of group"),
+        (&["-j", "many", "echo"], "--jobs \"many\": a number"),
         (&["-j", "0%", "echo"], "0%"),
         (&["--timeout", "soon", "echo"], "soon"),
         (&["--grace=-1", "echo"], "-1"),
         (&["--termseq", "TERM,x", "echo"], "\"x\""),
         (&["--mechanism", "magic", "echo"], "magic"),
-        (&["--output", "loud", "echo"], "loud"),
+        (
+            &["--output", "loud", "echo"],
+            "--output \"loud\": one of group",
+        ),
         (&["--shards", "0", "echo"], "0"),
-        (&["-k", "--output", "line", "echo"], "--keep-order"),
+        (&["-k", "--output", "live", "echo"], "--keep-order"),
         (&["--tag", "--output", "jsonl", "echo"], "--tag"),
         (&["-a", "/no/such/file", "echo"], "/no/such/file"),
-        (
-            &["-a", "/", "echo"],
-            "cannot read values from /: Is a directory",
-        ),
         (&["echo", "::::", "/no/such/file"], "/no/such/file"),
         (&["echo", "{7}", ":::", "x"], "{7}"),
+        (
+            &["--sshlogin", "x", "echo"],
+            "--sshlogin of GNU parallel is not taken: ",
+        ),
+        (&["-S", "x", "echo"], "-S of GNU parallel is not taken: "),
         (&["echo", ":::+", "x"], ":::+"),
+        (&["--link", "echo", ":::", "a", "b", ":::", "c"], "--link"),
+        (&["--csv", "echo", ":::", "a,\"b"], "--csv"),
+        (&["--header", ":", "echo", "{x}", ":::", "y", "1"], "{x}"),
+        (&["--colsep", "(", "echo"], "--colsep"),
+        (&["-n", "none", "echo"], "--max-args"),
+        (&["-L", "0", "echo"], "--max-lines"),
+        (&["-s", "3", "echo"], "--max-chars"),
+        (&["--trim", "x", "echo"], "--trim"),
+        (&["-d", "\\q", "echo"], "--delimiter"),
+        (&["--rpl", "{x} $_++", "echo"], "--rpl"),
+        (&["--plus", "echo", "{%(}"], "{%(}"),
+        (&["echo", "{= s/a/b/ =}"], "{= s/a/b/ =}"),
+        (&["--shuf", "--seed", "x", "echo"], "--seed"),
+        (&["-0", "-d,", "echo"], "--delimiter"),
         (&["echo", "::::"], "::::"),
     ] {
         let output = output_with_stdin(args, b"1\n");
         assert_eq!(output.status.code(), Some(255), "{args:?} {output:?}");
         assert_eq!(stdout(&output), "", "{args:?}");
-        assert!(
-            stderr(&output).contains(named),
-            "{args:?}: {}",
-            stderr(&output)
-        );
+        let said = stderr(&output);
+        assert!(said.contains(named), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert!(said.starts_with("throng: "), "{args:?}: {said}");
     }
 }
 
 #[test]
-fn a_stdout_that_is_full_is_an_error_and_not_a_loss_in_silence() {
-    let full = fs::OpenOptions::new()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    let child = run(&["echo", ":::", "1"]).stdout(full).spawn().unwrap();
-    let output = finish(child);
-    assert_eq!(output.status.code(), Some(255));
-    assert!(
-        stderr(&output).contains("cannot write to stdout: No space left"),
-        "{output:?}"
-    );
-}
-
-/// Runs a shell script with `$0` as the program, as a user's script would.
-fn script(text: &str) -> std::process::Output {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", text, env!("CARGO_BIN_EXE_throng")])
-        .stdin(Stdio::null());
-    finish(
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap(),
-    )
-}
-
-#[test]
-fn streams_that_are_closed_when_we_start_are_as_good_as_null() {
-    let both = "sh -c 'echo out; echo err >&2; cat' x ::: 1";
-    let no_stdin = script(&format!("\"$0\" run {both} <&-"));
-    assert_eq!((stdout(&no_stdin), stderr(&no_stdin)), ("out\n", "err\n"));
-    let no_stdout = script(&format!("\"$0\" run {both} >&-"));
-    assert_eq!((stdout(&no_stdout), stderr(&no_stdout)), ("", "err\n"));
-    let no_stderr = script(&format!("\"$0\" run {both} 2>&-"));
-    assert_eq!((stdout(&no_stderr), stderr(&no_stderr)), ("out\n", ""));
-    let nothing = script(&format!("\"$0\" run {both} <&- >&- 2>&-; echo $?"));
-    assert_eq!(stdout(&nothing), "0\n");
-    let values = script("\"$0\" run echo <&-; echo $?");
-    assert_eq!(stdout(&values), "0\n");
-}
-
-#[test]
-fn ignored_child_signals_lose_no_exit_status() {
-    let output = script("trap '' CHLD; exec \"$0\" run sh -c 'exit 3' ::: 1 2");
-    assert_eq!(output.status.code(), Some(2));
-}
-
-#[test]
-fn few_descriptors_mean_fewer_at_once_and_lose_nothing() {
-    let output = script("ulimit -n 64; seq 2000 | \"$0\" run -j 1000 echo");
-    let mut expected: Vec<String> = (1..=2000).map(|n| n.to_string()).collect();
-    expected.sort();
-    assert_eq!(sorted_lines(&output.stdout), expected);
-    assert!(output.status.success());
-    assert!(
-        stderr(&output).contains("at a time, because of the limit of 64 open files"),
-        "{}",
-        stderr(&output)
-    );
+fn an_option_that_is_given_again_counts_as_it_was_given_last() {
+    let output = output(&["-j9", "-j1", child(), "outs:{%}", ":::", "a", "b", "c"]);
+    assert_eq!(stdout(&output), "111");
 }
 
 #[test]
@@ -182,6 +106,7 @@ fn help_fits_80_columns_and_goes_to_stdout() {
         &["--help"][..],
         &["run", "--help"],
         &["mechanisms", "--help"],
+        &["help", "parallel"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_throng"))
             .args(args)
@@ -197,20 +122,10 @@ fn help_fits_80_columns_and_goes_to_stdout() {
 
 #[test]
 fn every_mechanism_of_the_list_can_be_asked_for() {
-    let list = Command::new(env!("CARGO_BIN_EXE_throng"))
-        .arg("mechanisms")
-        .output()
-        .unwrap();
-    let text = stdout(&list);
-    assert!(text.contains("epoll") && text.contains("io-uring") && text.contains("threads"));
-    for line in text.lines() {
-        let (name, state) = line.split_once(' ').unwrap();
-        let result = output(&["--mechanism", name, "echo", ":::", "hi"]);
-        if state.trim_start().starts_with("available") {
-            assert_eq!(stdout(&result), "hi\n", "{name}");
-        } else {
-            assert_eq!(result.status.code(), Some(255), "{name}");
-            assert!(stderr(&result).contains("is not available"), "{name}");
-        }
+    let names = mechanisms();
+    assert!(names.contains(&"threads".into()), "{names:?}");
+    for name in names {
+        let output = output(&["--mechanism", &name, child(), ":::", "outs:hi"]);
+        assert_eq!(stdout(&output), "hi", "{name}");
     }
 }

@@ -2,14 +2,19 @@
 
 mod program;
 
-use program::{output, output_with_stdin, sorted_lines, stderr, stdout};
+use std::io::{BufRead, BufReader, Read};
 
-const BOTH: &str = "echo out $0; echo err $0 >&2";
+use program::{
+    child, finish, json, json_bytes, mechanisms, output, output_with_stdin, run, sorted_lines,
+    stderr, stdout,
+};
+use throng_tests::{Source, Tag, check_pattern, repeat};
 
 #[test]
 fn stdout_goes_to_stdout_and_stderr_to_stderr() {
     for mode in ["group", "line", "live"] {
-        let output = output(&["--output", mode, "sh", "-c", BOTH, ":::", "1", "2"]);
+        let (out, err) = ("outs:out {}\n", "errs:err {}\n");
+        let output = output(&["--output", mode, child(), out, err, ":::", "1", "2"]);
         assert_eq!(sorted_lines(&output.stdout), ["out 1", "out 2"], "{mode}");
         assert_eq!(sorted_lines(&output.stderr), ["err 1", "err 2"], "{mode}");
     }
@@ -17,93 +22,215 @@ fn stdout_goes_to_stdout_and_stderr_to_stderr() {
 
 #[test]
 fn grouped_output_of_commands_is_never_mixed() {
-    let script = "for i in $(seq 500); do echo $0; done";
-    let output = output(&[
-        "-j8", "sh", "-c", script, ":::", "a", "b", "c", "d", "e", "f",
-    ]);
+    let words = ["outs:{}\n"; 300];
+    let values = ["a", "b", "c", "d", "e", "f"];
+    let output = output(&[&["-j8", child()], &words[..], &[":::"], &values].concat());
     let text = stdout(&output);
-    assert_eq!(text.len(), 6 * 1000);
-    let changes = text
-        .lines()
-        .zip(text.lines().skip(1))
-        .filter(|(a, b)| a != b)
-        .count();
+    assert_eq!(text.len(), 6 * 600);
+    let neighbours = text.lines().zip(text.lines().skip(1));
+    let changes = neighbours.filter(|(a, b)| a != b).count();
     assert_eq!(changes, 5, "each command's lines are together");
 }
 
 #[test]
 fn order_is_kept_on_request() {
-    let lines: String = (0..300).map(|n| format!("{n}\n")).collect();
     // The first ends last.
-    let script = "[ $0 = 0 ] && sleep 0.3; echo $0";
-    let output = output_with_stdin(&["-j8", "-k", "sh", "-c", script], lines.as_bytes());
-    assert_eq!(stdout(&output), lines);
+    let lines = format!("sleep:300\n{}", "sleep:0\n".repeat(150));
+    let output = output_with_stdin(
+        &["-j8", "-k", child(), "{}", "outs:{#}\n"],
+        lines.as_bytes(),
+    );
+    let expected: String = (1..=151).map(|n| format!("{n}\n")).collect();
+    assert_eq!(stdout(&output), expected);
+}
+
+#[test]
+fn in_order_and_in_lines_the_first_that_runs_is_heard_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    let wait = format!("wait-file:{}", file.display());
+    let words = ["-j2", "-k", "--lb", "--tagstring", "{#}", child()];
+    let steps = ["outs:begin\n", "{}", "outs:end\n", ":::", &wait, "tag:x"];
+    let mut throng = run(&[&words[..], &steps].concat()).spawn().unwrap();
+    let mut reader = BufReader::new(throng.stdout.take().unwrap());
+    let mut text = String::new();
+    reader.read_line(&mut text).unwrap();
+    assert_eq!(text, "1\tbegin\n");
+    std::fs::write(&file, "").unwrap();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "1\tbegin\n1\tend\n2\tbegin\n2\tend\n");
+    assert!(finish(throng).status.success());
 }
 
 #[test]
 fn each_line_is_tagged_with_its_value() {
+    let values = ["tag:x y", "tag:é"];
     for mode in ["group", "line"] {
-        let args = ["-k", "--tag", "printf", "a\\nb", ":::", "x y", "z"];
-        let args: Vec<_> = if mode == "line" {
-            [&["--output", "line"], &args[1..]].concat()
-        } else {
-            args.to_vec()
-        };
-        let output = output(&args);
-        let mut lines = sorted_lines(
-            &output
-                .stdout
-                .split(|b| *b == b'\n')
-                .collect::<Vec<_>>()
-                .join(&b'\n'),
-        );
-        lines.retain(|line| !line.is_empty());
-        // The last line of a command has no end, so the next command's tag follows it.
-        let text = lines.join("\n");
-        assert_eq!(text.matches("x y\ta").count(), 1, "{text}");
-        assert_eq!(text.matches("x y\tb").count(), 1, "{text}");
-        assert_eq!(text.matches("z\ta").count(), 1, "{text}");
+        let words = [
+            "--output",
+            mode,
+            "--tag",
+            child(),
+            "outs:a\nb\n",
+            "{}",
+            ":::",
+        ];
+        let output = output(&[&words[..], &values].concat());
+        let expected = ["tag:x y\ta", "tag:x y\tb", "tag:é\ta", "tag:é\tb"];
+        assert_eq!(sorted_lines(&output.stdout), expected, "{mode}");
     }
 }
 
 #[test]
+fn the_names_of_gnu_parallel_are_modes_and_the_last_counts() {
+    // In a live mode there are no tags; in the others each line has one.
+    for (names, lines) in [
+        (&["--group"][..], ["tag:x\ta", "tag:x\tb"]),
+        (&["--line-buffer"], ["tag:x\ta", "tag:x\tb"]),
+        (&["--lb"], ["tag:x\ta", "tag:x\tb"]),
+        (&["-u"], ["a", "b"]),
+        (&["--ungroup", "--group"], ["tag:x\ta", "tag:x\tb"]),
+        (&["--output", "none", "--lb", "-u"], ["a", "b"]),
+    ] {
+        let words = ["--tag", child(), "outs:a\nb\n", "{}", ":::", "tag:x"];
+        let output = output(&[names, &words].concat());
+        assert_eq!(sorted_lines(&output.stdout), lines, "{names:?}");
+    }
+}
+
+#[test]
+fn the_tag_is_what_was_asked_for_with_its_places_filled() {
+    for mode in ["group", "line"] {
+        let words = ["-j1", "--output", mode, "--tagstring", "<{#} {} {%}>"];
+        let rest = [
+            child(),
+            "outs:a\n",
+            "errs:b\n",
+            "{}",
+            ":::",
+            "tag:x",
+            "tag:y",
+        ];
+        let output = output(&[&words[..], &rest].concat());
+        assert_eq!(stdout(&output), "<1 tag:x 1>\ta\n<2 tag:y 1>\ta\n");
+        assert_eq!(stderr(&output), "<1 tag:x 1>\tb\n<2 tag:y 1>\tb\n");
+    }
+}
+
+#[test]
+fn lines_have_the_color_of_their_command_on_request_alone() {
+    let colored = |option: &[&str]| {
+        let rest = [
+            "-j1",
+            "--tag",
+            child(),
+            "outs:a\nb\n",
+            "{}",
+            ":::",
+            "tag:x",
+            "tag:y",
+        ];
+        stdout(&output(&[option, &rest].concat())).to_owned()
+    };
+    let plain = "tag:x\ta\ntag:x\tb\ntag:y\ta\ntag:y\tb\n";
+    for option in [
+        &[][..],
+        &["--color=auto"],
+        &["--color", "never"],
+        &["--color", "-u"],
+    ] {
+        assert!(!colored(option).contains('\x1b'), "{option:?}");
+    }
+    let text = colored(&["--color"]);
+    let before: Vec<&str> = text.lines().map(|line| &line[..5]).collect();
+    assert_eq!(before, ["\x1b[36m", "\x1b[36m", "\x1b[33m", "\x1b[33m"]);
+    assert!(
+        text.lines().all(|line| line.ends_with("\x1b[0m")),
+        "{text:?}"
+    );
+    let stripped = text.replace("\x1b[36m", "").replace("\x1b[33m", "");
+    assert_eq!(stripped.replace("\x1b[0m", ""), plain);
+    assert_eq!(colored(&["--colour", "always", "--lb"]), text);
+}
+
+#[test]
+fn commands_are_shown_on_stderr_when_they_start() {
+    let words = [
+        "-j1",
+        "-t",
+        child(),
+        "outs:{%} ",
+        "{}",
+        ":::",
+        "tag:x y",
+        "tag:z",
+    ];
+    let output = output(&words);
+    assert_eq!(stdout(&output), "1 1 ");
+    let said: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(said.len(), 2);
+    assert!(
+        said[0].contains("outs:1 ") && said[0].contains("tag:x y"),
+        "{said:?}"
+    );
+    assert!(said[1].ends_with("tag:z"), "{said:?}");
+}
+
+#[test]
+fn commands_are_shown_on_stdout_before_what_they_say() {
+    for mode in ["group", "live"] {
+        let options = ["-j1", "-v", "--output", mode];
+        let output = output(&[&options, &[child(), "outs:{}", ":::", "a", "b"][..]].concat());
+        let lines: Vec<&str> = stdout(&output).lines().collect();
+        assert_eq!((lines.len(), lines[2]), (3, "b"), "{mode}: {lines:?}");
+        assert!(lines[0].ends_with("outs:a"), "{mode}: {lines:?}");
+        let second = lines[1].strip_prefix('a').unwrap();
+        assert!(second.ends_with("outs:b"), "{mode}: {lines:?}");
+    }
+}
+
+#[test]
+fn an_open_last_line_is_tagged_too() {
+    let output = output(&["-k", "--tag", child(), "outs:a\nb", "{}", ":::", "tag:x"]);
+    assert_eq!(stdout(&output), "tag:x\ta\ntag:x\tb");
+}
+
+#[test]
 fn lines_come_whole_in_line_mode() {
-    let script = "for i in 1 2 3 4 5 6 7 8 9; do printf $0$0$0; printf '%s\\n' $0$0; done";
-    let output = output(&[
-        "-j4", "--output", "line", "sh", "-c", script, ":::", "a", "b", "c", "d",
-    ]);
+    let words = ["outs:{}{}{}", "outs:{}{}\n"].repeat(9);
+    let before = ["-j4", "--output", "line", child()];
+    let output = output(&[&before, &words[..], &[":::", "a", "b", "c", "d"]].concat());
     let text = stdout(&output);
     assert_eq!(text.lines().count(), 36);
     for line in text.lines() {
-        assert!(
-            line.len() == 5 && line.chars().all(|c| line.starts_with(c)),
-            "{line}"
-        );
+        let is_one_letter = line.chars().all(|c| line.starts_with(c));
+        assert!(line.len() == 5 && is_one_letter, "{line}");
     }
 }
 
 #[test]
 fn nothing_is_printed_on_request() {
-    let output = output(&["--output", "none", "sh", "-c", BOTH, ":::", "1", "2"]);
+    let output = output(&[
+        "--output",
+        "none",
+        child(),
+        "outs:a",
+        "errs:b",
+        "{}",
+        ":::",
+        "out:1",
+    ]);
     assert_eq!((stdout(&output), stderr(&output)), ("", ""));
     assert!(output.status.success());
-}
-
-fn json(args: &[&str]) -> Vec<serde_json::Value> {
-    let output = output(&[&["-k", "--output", "jsonl"], args].concat());
-    assert_eq!(stderr(&output), "");
-    stdout(&output)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]
 fn json_lines_say_everything() {
     let objects = json(&[
-        "sh",
-        "-c",
-        "echo out $0; echo err >&2; exit $0",
+        child(),
+        "outs:out\n",
+        "errs:err\n",
+        "exit:{}",
         ":::",
         "0",
         "3",
@@ -111,13 +238,11 @@ fn json_lines_say_everything() {
     assert_eq!(objects.len(), 2);
     let last = &objects[1];
     assert_eq!(last["seq"], 2);
-    assert_eq!(
-        last["argv"],
-        serde_json::json!(["sh", "-c", "echo out $0; echo err >&2; exit $0", "3"])
-    );
+    let argv = [child(), "outs:out\n", "errs:err\n", "exit:3"];
+    assert_eq!(last["argv"], serde_json::json!(argv));
     assert_eq!(
         (&last["exit_code"], &last["stdout"], &last["stderr"]),
-        (&3.into(), &"out 3\n".into(), &"err\n".into())
+        (&3.into(), &"out\n".into(), &"err\n".into())
     );
     assert_eq!(last["stdout_verdict"], "complete");
     assert_eq!(last["timed_out"], false);
@@ -126,64 +251,108 @@ fn json_lines_say_everything() {
         assert!(last[number].is_f64(), "{number}: {last}");
     }
     let start = last["start"].as_str().unwrap();
-    assert!(
-        start.starts_with("20") && start.ends_with('Z') && start.contains('T'),
-        "{start}"
-    );
-    assert!(last.get("signal").is_none() && last.get("start_error").is_none());
+    let looks_right = start.starts_with("20") && start.ends_with('Z') && start.contains('T');
+    assert!(looks_right, "{start}");
+    for absent in ["signal", "start_error", "read_retries", "contained"] {
+        assert!(last.get(absent).is_none(), "{absent}: {last}");
+    }
     assert_eq!(objects[0]["exit_code"], 0);
 }
 
 #[test]
-fn json_lines_give_bytes_that_are_no_text_in_base64() {
-    let object = &json(&["printf", "\\377{}", ":::", "x"])[0];
-    assert_eq!(object["stdout_base64"], "/3g=");
-    assert!(object.get("stdout").is_none());
-    assert_eq!(object["stderr"], "");
+fn json_lines_of_many_commands_are_right_with_every_mechanism() {
+    let count = repeat(1000);
+    let values: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+    for mechanism in mechanisms() {
+        let words = ["-j16", "--mechanism", &mechanism];
+        let steps = [child(), "both:{}", "err:{}", "exit:{}", ":::"];
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let objects = json(&[&words[..], &steps, &values].concat());
+        assert_eq!(objects.len(), count, "{mechanism}");
+        for (n, object) in objects.iter().enumerate() {
+            assert_eq!(object["seq"], n + 1, "{mechanism}: {object}");
+            // Linux keeps eight bits of it.
+            let code = object["exit_code"].as_u64().map(|code| code as usize % 256);
+            assert_eq!(code, Some(n % 256), "{mechanism}: {object}");
+            let streams = [(Source::Out, "stdout", n), (Source::Err, "stderr", 2 * n)];
+            for (source, stream, length) in streams {
+                let wrong = check_pattern(source, &json_bytes(object, stream), length);
+                assert_eq!(wrong, Ok(()), "{mechanism}: {object}");
+                assert_eq!(object[format!("{stream}_verdict")], "complete", "{object}");
+            }
+        }
+    }
 }
 
 #[test]
-fn json_lines_tell_signals_start_errors_and_timeouts() {
-    let killed = &json(&["sh", "-c", "kill -9 $$", ":::", "x"])[0];
-    assert_eq!(killed["signal"], 9);
+fn json_lines_tell_start_errors_and_timeouts() {
     let missing = &json(&["no-such-program", ":::", "x"])[0];
     assert_eq!(
         missing["start_error"],
         "cannot start \"no-such-program\": not found in PATH"
     );
-    let slow = &json(&["--timeout", "0.1", "sleep", ":::", "30"])[0];
-    assert_eq!(
-        (&slow["timed_out"], &slow["signal"]),
-        (&true.into(), &15.into())
-    );
+    assert!(missing.get("exit_code").is_none());
+    let slow = &json(&["--timeout", "0.1", child(), ":::", "sleep:30000"])[0];
+    assert_eq!(slow["timed_out"], true);
     assert_eq!(slow["stdout_verdict"], "cut");
 }
 
 #[test]
-fn json_lines_name_who_holds_a_stream() {
-    let object = &json(&["sh", "-c", "sleep 30 >&2 & echo $!", ":::", "x"])[0];
-    let pid: u32 = object["stdout"].as_str().unwrap().trim().parse().unwrap();
-    program::kill(pid, rustix::process::Signal::KILL);
-    assert_eq!(
-        (&object["stdout_verdict"], &object["stderr_verdict"]),
-        (&"complete".into(), &"held".into())
-    );
-    let holder = serde_json::json!({"pid": pid, "argv": ["sleep", "30"], "streams": ["stderr"]});
-    assert_eq!(object["holders"], serde_json::json!([holder]));
+fn json_lines_tell_that_a_stream_is_held() {
+    let tag = Tag::new();
+    let holder = format!("holder-err:{tag},sleep:30000");
+    let object = &json(&[
+        "--grace",
+        "3s",
+        child(),
+        "outs:x",
+        &holder,
+        "{}",
+        ":::",
+        "tag:y",
+    ])[0];
+    assert_eq!(object["stdout"], "x");
+    assert_eq!(object["stderr_verdict"], "held");
 }
 
 #[test]
 fn progress_is_shown_on_stderr_only_when_asked_for_or_seen() {
-    let quiet = output(&["true", ":::", "1", "2"]);
+    let quiet = output(&[child(), ":::", "outs:1\n", "outs:2\n"]);
     assert_eq!(stderr(&quiet), "");
-    let shown = output(&["--progress", "always", "echo", ":::", "1", "2"]);
+    let never = output(&["--progress", "never", child(), ":::", "outs:1\n"]);
+    assert_eq!(stderr(&never), "");
+    let shown = output(&["--progress", child(), ":::", "outs:1\n", "outs:2\n"]);
     assert_eq!(sorted_lines(&shown.stdout), ["1", "2"]);
+    let said = stderr(&shown);
+    assert!(said.contains('/') || said.contains("done"), "{shown:?}");
     assert!(
-        stderr(&shown).contains('/') || stderr(&shown).contains("done"),
-        "{shown:?}"
-    );
-    assert!(
-        !stderr(&shown).contains('\x1b'),
+        !said.contains('\x1b'),
         "no cursor movements outside a terminal"
     );
+}
+
+#[test]
+fn a_summary_tells_how_commands_ended_and_what_failed_with_its_last_line() {
+    let steps = [
+        "errs:first\n",
+        "errs:no {}\n\n",
+        "{}",
+        ":::",
+        "exit:0",
+        "exit:3",
+        "exit:0",
+    ];
+    let output = output(&[&["--summary", "--output", "none", child()], &steps[..]].concat());
+    let said = stderr(&output);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("throng: 3 commands in "), "{said}");
+    assert_eq!(lines[1], "  2 succeeded, 1 failed");
+    for row in ["wall", "CPU", "start"] {
+        let line = lines.iter().find(|line| line.trim().starts_with(row));
+        assert_eq!(line.unwrap().split_whitespace().count(), 9, "{said}");
+    }
+    let failed = lines.iter().find(|line| line.contains("#2 ")).unwrap();
+    assert!(failed.ends_with("exit code 3: no exit:3"), "{said}");
+    let slowest = lines.iter().position(|line| *line == "  slowest:").unwrap();
+    assert_eq!(lines[slowest + 1..].len(), 3, "{said}");
 }

@@ -2,11 +2,10 @@
 
 mod program;
 
-use std::ffi::OsStr;
-use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
-use program::{output, output_with_stdin, run, sorted_lines, stderr, stdout};
+use program::{child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout};
 
 fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -16,11 +15,9 @@ fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
 
 #[test]
 fn lines_of_stdin_are_values_and_are_appended() {
-    let output = output_with_stdin(&["echo", "hello"], b"1\n2\nx y\n");
-    assert_eq!(
-        sorted_lines(&output.stdout),
-        ["hello 1", "hello 2", "hello x y"]
-    );
+    let output = output_with_stdin(&["-k", child(), "args", "hello"], b"1\n2\nx y\n");
+    let expected: [&[u8]; 6] = [b"hello", b"1", b"hello", b"2", b"hello", b"x y"];
+    assert_eq!(said(&output.stdout), expected);
     assert!(output.status.success());
 }
 
@@ -28,38 +25,38 @@ fn lines_of_stdin_are_values_and_are_appended() {
 fn lists_and_files_are_values() {
     let file = file_with(b"c\nd\n");
     let path = file.path().to_str().unwrap();
-    let list = output(&["-k", "echo", "{}", ":::", "a", "b", ""]);
-    assert_eq!(stdout(&list), "a\nb\n\n");
-    let from_file = output(&["-k", "echo", "::::", path]);
-    assert_eq!(stdout(&from_file), "c\nd\n");
-    let arg_file = output(&["-k", "-a", path, "echo"]);
-    assert_eq!(stdout(&arg_file), "c\nd\n");
-    let both = output(&["-k", "echo", "{2}{1}", ":::", "1", "2", "::::", path]);
-    assert_eq!(stdout(&both), "c1\nd1\nc2\nd2\n");
+    let said = |args: &[&str]| said(&output(args).stdout);
+    let child = child();
+    let list = said(&["-k", child, "args", "{}", ":::", "a", "b", ""]);
+    assert_eq!(list, [&b"a"[..], b"b", b""]);
+    assert_eq!(said(&["-k", child, "args", "::::", path]), [b"c", b"d"]);
+    assert_eq!(said(&["-k", "-a", path, child, "args"]), [b"c", b"d"]);
+    let both = ["-k", child, "args", "{2}{1}", ":::", "1", "2", "::::", path];
+    assert_eq!(said(&both), [b"c1", b"d1", b"c2", b"d2"]);
 }
 
 #[test]
 fn numbers_and_slots_are_filled_in() {
-    let output = output(&[
-        "-j3", "-k", "echo", "{#}", "{%}", "{}", ":::", "a", "b", "c", "d", "e",
-    ]);
+    let words = ["-j3", "-k", child(), "outs:{#} {%} {}\n", ":::"];
+    let output = output(&[&words[..], &["a", "b", "c", "d", "e"]].concat());
+    assert_eq!(stdout(&output).lines().count(), 5);
     for (i, line) in stdout(&output).lines().enumerate() {
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[0], (i + 1).to_string());
-        assert!(
-            (1..=3).contains(&words[1].parse::<usize>().unwrap()),
-            "{line}"
-        );
+        let slot = words[1].parse::<usize>().unwrap();
+        assert!((1..=3).contains(&slot), "{line}");
     }
 }
 
 #[test]
 fn slots_of_commands_that_run_together_differ() {
-    // Each makes a directory named by its slot: two in one slot would collide.
+    // Each makes a file named by its slot that must not be there: two in one slot would collide.
     let dir = tempfile::tempdir().unwrap();
-    let script = format!("cd {} && mkdir {{%}} && rmdir {{%}}", dir.path().display());
-    let values: Vec<String> = (0..200).map(|n| n.to_string()).collect();
-    let mut args = vec!["-j4", "--shell", &script, "#", "{}", ":::"];
+    let file = dir.path().join("{%}");
+    let claim = format!("claim:{}", file.display());
+    let release = format!("release:{}", file.display());
+    let values: Vec<String> = (0..150).map(|n| format!("tag:{n}")).collect();
+    let mut args = vec!["-j4", child(), &claim, "{}", &release, ":::"];
     args.extend(values.iter().map(String::as_str));
     let output = output(&args);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -67,71 +64,38 @@ fn slots_of_commands_that_run_together_differ() {
 
 #[test]
 fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
-    let lines = b"echo 'a  b' \"c\"\n\n# nothing\necho $HOME `id` > x\n";
-    let output = output_with_stdin(&["-k"], lines);
-    assert_eq!(stdout(&output), "a  b c\n$HOME `id` > x\n");
+    let child = child();
+    let lines = format!("\"{child}\" args \"a  b\" c\n\n# nothing\n\"{child}\" args $X %X% > x\n");
+    let output = output_with_stdin(&["-k"], lines.as_bytes());
+    let expected: [&[u8]; 6] = [b"a  b", b"c", b"$X", b"%X%", b">", b"x"];
+    assert_eq!(said(&output.stdout), expected);
     assert!(output.status.success());
 }
 
 #[test]
 fn a_line_with_an_open_quote_is_named_and_stops_nothing() {
-    let output = output_with_stdin(&["-k"], b"echo 1\necho 'open\necho 2\n");
-    assert_eq!(stdout(&output), "1\n2\n");
+    let child = child();
+    let lines = format!("\"{child}\" outs:1\nprog \"open\n\"{child}\" outs:2\n");
+    let output = output_with_stdin(&["-k"], lines.as_bytes());
+    assert_eq!(stdout(&output), "12");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("\"echo 'open\": a quote is not closed"),
-        "{output:?}"
-    );
-}
-
-#[test]
-fn with_a_shell_values_are_data_and_never_code() {
-    let hostile = [
-        "a b",
-        "$(echo no)",
-        ";echo no",
-        "`echo no`",
-        "'",
-        "\"",
-        "-n",
-        "",
-        "*",
-        "&",
-        "\\",
-    ];
-    let mut args = vec!["-k", "--shell", "printf '%s|' x{} {}; echo done", ":::"];
-    args.extend(hostile);
-    let output = output(&args);
-    let expected: String = hostile.iter().map(|v| format!("x{v}|{v}|done\n")).collect();
-    assert_eq!(stdout(&output), expected);
-    let lines = output_with_stdin(&["-k", "--shell"], b"echo $((1+2))\necho x | tr x y\n");
-    assert_eq!(stdout(&lines), "3\ny\n");
-}
-
-#[test]
-fn values_pass_through_byte_for_byte() {
-    let value: Vec<u8> = (1..=255).filter(|byte| *byte != b'\n').collect();
-    let output = output_with_stdin(&["printf", "%s"], &[&value[..], b"\n"].concat());
-    assert_eq!(output.stdout, value);
-    let listed = run(&["printf", "%s", "{}", ":::"])
-        .arg(OsStr::from_bytes(&value))
-        .output();
-    assert_eq!(listed.unwrap().stdout, value);
+    let named = "cannot read the command line \"prog \"open\": a quote is not closed";
+    assert!(stderr(&output).contains(named), "{output:?}");
 }
 
 #[test]
 fn lines_may_end_with_crlf_and_the_last_with_nothing() {
-    let output = output_with_stdin(&["-k", "printf", "<%s>"], b"a\r\nb\nc");
-    assert_eq!(stdout(&output), "<a><b><c>");
+    let output = output_with_stdin(&["-k", child(), "args"], b"a\r\nb\nc\r");
+    assert_eq!(said(&output.stdout), [&b"a"[..], b"b", b"c\r"]);
 }
 
 #[test]
 fn no_values_are_no_commands_and_no_failure() {
     for args in [
-        &["echo"][..],
-        &["echo", ":::"],
+        &["prog"][..],
+        &["prog", ":::"],
         &[],
-        &["-k", "--output", "jsonl", "echo"],
+        &["-k", "--output", "jsonl", "prog"],
     ] {
         let output = output_with_stdin(args, b"");
         assert_eq!((stdout(&output), stderr(&output)), ("", ""), "{args:?}");
@@ -140,15 +104,105 @@ fn no_values_are_no_commands_and_no_failure() {
 }
 
 #[test]
-fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
-    let args = ["--dry-run", "rm", "-f", "{}", ":::", "a b", "$(x)", "-y"];
-    let output = output(&args);
-    assert_eq!(stdout(&output), "rm -f 'a b'\nrm -f '$(x)'\nrm -f -y\n");
-    assert!(output.status.success());
+fn a_dry_run_runs_nothing_and_can_be_read_back() {
+    let values = ["a b", "", "x\\", "c\"d", "$(x)", "%x%"];
+    let dry = output(&[&["--dry-run", child(), "args", "{}", ":::"], &values[..]].concat());
+    assert!(dry.status.success());
+    let lines = stdout(&dry);
+    assert_eq!(lines.lines().count(), values.len(), "{lines}");
+    let wet = output_with_stdin(&["-k"], lines.as_bytes());
+    assert_eq!(
+        said(&wet.stdout),
+        values.map(|value| value.as_bytes().to_vec())
+    );
 }
 
 #[test]
 fn options_end_where_the_command_begins() {
-    let output = output(&["echo", "-j", "--tag", ":::", "1"]);
-    assert_eq!(stdout(&output), "-j --tag 1\n");
+    let output = output(&[child(), "args", "-j", "--tag", ":::", "1"]);
+    assert_eq!(said(&output.stdout), [&b"-j"[..], b"--tag", b"1"]);
+}
+
+#[test]
+fn values_are_all_there_and_each_once() {
+    let lines: String = (0..200).map(|n| format!("{n}\n")).collect();
+    let output = output_with_stdin(&["-j8", child(), "outs:{}\n"], lines.as_bytes());
+    assert_eq!(sorted_lines(&output.stdout), sorted_lines(lines.as_bytes()));
+}
+
+#[test]
+fn a_command_starts_as_soon_as_its_values_are_there() {
+    for (options, feed) in [
+        (&["-n2"][..], &b"a\nb\n"[..]),
+        (&["-d", "\\n"], b"ab\n"),
+        (&["-0"], b"ab\0"),
+        (&["--colsep", "-"], b"a-b\n"),
+        (&["-L1"], b"ab\n"),
+        (&["--csv"], b"a,b\n"),
+        (&["--header", ":"], b"name\nab\n"),
+    ] {
+        let mut command = run(&[options, &[child(), "say", "{}"]].concat());
+        let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut pipe = running.stdin.take().unwrap();
+        let mut heard = BufReader::new(running.stdout.take().unwrap());
+        pipe.write_all(feed).unwrap();
+        let mut line = String::new();
+        heard.read_line(&mut line).unwrap();
+        assert!(
+            ["a b\n", "ab\n", "a\n"].contains(&&line[..]),
+            "{options:?}: {line:?}"
+        );
+        // So far stdin was open; what comes now is the rest of it.
+        drop(pipe);
+        assert!(finish(running).status.success(), "{options:?}");
+    }
+}
+
+#[test]
+fn values_with_dashes_are_never_our_options() {
+    let values = ["--tag", "-j0", "--", "-", ":::x", "--output=jsonl", "-k"];
+    let output = output(&[&["-k", child(), "args", "{}", ":::"], &values[..]].concat());
+    assert_eq!(
+        said(&output.stdout),
+        values.map(|value| value.as_bytes().to_vec())
+    );
+    let lines = values.join("\n");
+    let output = output_with_stdin(&["-k", child(), "args"], lines.as_bytes());
+    assert_eq!(
+        said(&output.stdout),
+        values.map(|value| value.as_bytes().to_vec())
+    );
+}
+
+#[test]
+fn a_row_without_a_column_that_is_named_fails_and_stops_nothing() {
+    let args = ["-k", "--colsep", ",", child(), "say", "{2}"];
+    let output = output_with_stdin(&args, b"a,b\nc\nd,e\n");
+    assert_eq!(stdout(&output), "b\ne\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("{2} has no value: there are 1"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn lists_that_differ_in_length_are_told_when_the_stream_ends() {
+    let args = [
+        "-k",
+        "--link",
+        child(),
+        "say",
+        "::::",
+        "-",
+        ":::",
+        "1",
+        "2",
+        "3",
+    ];
+    let output = output_with_stdin(&args, b"a\nb\n");
+    assert_eq!(stdout(&output), "a 1\nb 2\n");
+    assert_eq!(output.status.code(), Some(255));
+    let expected = "throng: --link: the list has more values than stdin\n";
+    assert_eq!(stderr(&output), expected);
 }

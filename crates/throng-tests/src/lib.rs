@@ -10,7 +10,7 @@
 //! A test that measures or changes its own program (descriptors, limits, death) runs
 //! `src/bin/probe` in a process of its own: see [`Probe`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod block;
 mod mechanisms;
@@ -22,10 +22,13 @@ mod script;
 mod sys;
 
 pub use block::{block_on, poll_once};
-pub use mechanisms::for_each_mechanism;
-pub use outcomes::{assert_complete, assert_output, describe, run_all, run_one};
+pub use mechanisms::{for_each_mechanism, for_each_mechanism_alone};
+pub use outcomes::{assert_complete, assert_ended_by, assert_output, describe, run_all, run_one};
 pub use patience::{HANG, eventually, stable, within};
 pub use pattern::{Source, check_pattern, fill};
 pub use probe::{Probe, Report};
-pub use script::script;
-pub use sys::{Tag, children, open_fds, rss_kib, threads};
+pub use script::{script, script_by_name};
+pub use sys::{
+    Gate, NAMES_HOLDERS, SLACK, Tag, children, install, is_end_by, is_thorough, open_handles,
+    repeat, rss_kib, tells_usage, threads, threads_that_wait,
+};

@@ -1,7 +1,8 @@
 //! Runs commands and looks at their outcomes, and shows everything when one is not as it should be.
 
-use throng::{Command, Mechanism, Outcome, Stream, Throng};
+use throng::{Command, Mechanism, Outcome, Signal, Stream, Throng};
 
+use crate::is_end_by;
 use crate::pattern::{Source, check_pattern};
 
 /// Runs one command in a `Throng` of its own.
@@ -67,6 +68,20 @@ pub fn assert_output(outcome: &Outcome, out: usize, err: usize) {
             panic!("{wrong}\n{}", describe(outcome));
         }
     }
+}
+
+/// The process has the status of one that this signal has ended.
+///
+/// # Panics
+///
+/// When that is not so.
+#[track_caller]
+pub fn assert_ended_by(outcome: &Outcome, signal: Signal) {
+    let is_so = outcome
+        .status()
+        .is_some_and(|status| is_end_by(signal, status));
+    assert!(is_so, "not ended by {signal}: {}", describe(outcome));
+    assert!(!outcome.success());
 }
 
 /// Everything about an outcome, for people.

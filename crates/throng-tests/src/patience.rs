@@ -4,8 +4,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::sys;
+
 /// What takes longer than this does not happen at all, even on a loaded machine.
-pub const HANG: Duration = Duration::from_secs(120);
+pub const HANG: Duration = sys::LONGEST_TEST;
 
 /// Looks again and again until it is so.
 ///

@@ -14,13 +14,15 @@ pub enum Source {
 
 /// Fills a buffer with the bytes of this pattern from this position on.
 pub fn fill(source: Source, from: u64, buffer: &mut [u8]) {
-    let (mut word_at, mut word) = (u64::MAX, [0; 8]);
-    for (position, byte) in (from..).zip(buffer) {
-        if position / 8 != word_at {
-            word_at = position / 8;
-            word = mix(word_at, source).to_le_bytes();
-        }
-        *byte = word[(position % 8) as usize];
+    // A word at a time: without optimization a byte at a time takes longer than all the rest.
+    let (mut position, mut rest) = (from, buffer);
+    while !rest.is_empty() {
+        let word = mix(position / 8, source).to_le_bytes();
+        let word = &word[(position % 8) as usize..];
+        let (now, later) = rest.split_at_mut(word.len().min(rest.len()));
+        now.copy_from_slice(&word[..now.len()]);
+        position += now.len() as u64;
+        rest = later;
     }
 }
 

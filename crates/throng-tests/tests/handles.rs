@@ -11,7 +11,7 @@ use std::time::Duration;
 use throng::{Mechanism, Outcome, Process, Throng};
 use throng_tests::{
     Tag, assert_output, block_on, child, describe, eventually, for_each_mechanism, poll_once,
-    within,
+    repeat, within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -23,7 +23,7 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
 fn outcomes_can_be_waited_for_in_any_order() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 4);
-        let processes: Vec<Process> = (0..30)
+        let processes: Vec<Process> = (0..repeat(30).max(8))
             .map(|n| throng.spawn(&child!("out:{n} err:{}", n * 2)))
             .collect();
         for (n, process) in processes.into_iter().enumerate().rev() {
@@ -53,7 +53,7 @@ fn commands_can_be_given_on_many_threads_at_once() {
             for n in 0..8 {
                 let throng = &throng;
                 scope.spawn(move || {
-                    for m in 0..20 {
+                    for m in 0..repeat(20) {
                         let process = throng.spawn(&child!("out:{n} err:{m}"));
                         assert_output(&process.wait().unwrap(), n, m);
                     }

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use throng::{Cause, Command, ErrorKind, Mechanism, Throng};
 use throng_tests::{
-    Tag, assert_complete, assert_output, child, describe, eventually, for_each_mechanism, within,
+    Tag, assert_complete, assert_output, child, describe, eventually, for_each_mechanism, repeat,
+    within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -57,7 +58,7 @@ fn a_panic_of_the_iterator_comes_after_all_outcomes() {
         let throng = throng(mechanism, 4);
         // Again and again, and for half of them while the outcomes are waited for: the iterator's
         // thread ends a little later than the outcomes do.
-        for round in 0..100 {
+        for round in 0..repeat(100) {
             let (say, all_are_taken) = mpsc::channel();
             let commands = (0..4).map(move |n| {
                 if n == 3 && round % 2 == 0 {
@@ -161,7 +162,7 @@ fn a_run_whose_throng_is_cancelled_ends() {
 fn a_run_whose_throng_is_dropped_ends() {
     for_each_mechanism(|mechanism| {
         // Again and again: the iterator's thread may be anywhere.
-        for round in 0..100 {
+        for round in 0..repeat(100) {
             let throng = throng(mechanism, 2);
             let (commands, taken) = endless(child!("out:1"));
             let mut run = throng.run(commands);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use throng::{Command, Mechanism, Outcome, Throng};
 use throng_tests::{
-    assert_complete, assert_output, child, eventually, for_each_mechanism, stable, within,
+    assert_complete, assert_output, child, eventually, for_each_mechanism, repeat, stable, within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -19,12 +19,16 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
 }
 
 /// A throng, and how many bytes of output it has read.
+/// While what nobody has taken is more than half of this, no command of a run is started.
+const MEMORY: u64 = 128 << 20;
+
 fn listening(mechanism: Mechanism, jobs: usize) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();
     let builder = Throng::builder()
         .mechanism(mechanism)
         .jobs(jobs)
+        .memory(MEMORY)
         .on_output(move |output| {
             ears.fetch_add(output.bytes.len() as u64, Ordering::SeqCst);
         });
@@ -64,13 +68,14 @@ fn a_run_of_nothing_is_over_at_once() {
 fn every_command_has_one_outcome() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 7);
+        let count = repeat(500) as u64;
         let mut seqs: Vec<u64> = throng
-            .run((0..500).map(|n| child!("out:{n}")))
+            .run((0..count).map(|n| child!("out:{n}")))
             .inspect(|outcome| assert_output(outcome, outcome.seq() as usize, 0))
             .map(|outcome| outcome.seq())
             .collect();
         seqs.sort_unstable();
-        assert!(seqs.into_iter().eq(0..500));
+        assert!(seqs.into_iter().eq(0..count));
         assert_eq!(throng.live(), 0);
     });
 }
@@ -126,8 +131,9 @@ fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
         let ahead = stable(|| taken.load(Ordering::SeqCst));
         assert!((2..=200).contains(&ahead), "{ahead} taken ahead");
         eventually("those that were taken have run", || throng.live() == 0);
-        let outcomes: Vec<Outcome> = run.take(500).collect();
-        assert_eq!(outcomes.len(), 500, "it goes on when outcomes are taken");
+        let more = ahead as usize + repeat(300);
+        let outcomes: Vec<Outcome> = run.take(more).collect();
+        assert_eq!(outcomes.len(), more, "it goes on when outcomes are taken");
         eventually("the iterator is dropped", || is_dropped(&taken));
     });
 }
@@ -157,9 +163,10 @@ fn an_iterator_that_makes_us_wait_delays_no_outcome() {
 fn two_runs_and_single_processes_go_side_by_side() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 4);
-        let mut first = throng.run((0..60).map(|n| child!("out:{n}")));
-        let mut second = throng.run((0..60).map(|n| child!("err:{n}")));
-        for n in 0..60 {
+        let count = repeat(60);
+        let mut first = throng.run((0..count).map(|n| child!("out:{n}")));
+        let mut second = throng.run((0..count).map(|n| child!("err:{n}")));
+        for n in 0..count {
             let single = throng.spawn(&child!("out:{n} err:{n}")).wait().unwrap();
             assert_output(&single, n, n);
             let outcome = first.next().unwrap();
@@ -178,10 +185,10 @@ fn throngs_do_not_disturb_each_other() {
         let runs = throngs
             .iter()
             .enumerate()
-            .map(|(n, throng)| throng.run((0..50).map(move |m| child!("out:{m} err:{n}"))));
+            .map(|(n, throng)| throng.run((0..repeat(50)).map(move |m| child!("out:{m} err:{n}"))));
         for (n, run) in runs.collect::<Vec<_>>().into_iter().enumerate() {
             let outcomes: Vec<Outcome> = run.collect();
-            assert_eq!(outcomes.len(), 50);
+            assert_eq!(outcomes.len(), repeat(50));
             outcomes
                 .iter()
                 .for_each(|outcome| assert_output(outcome, outcome.seq() as usize, n));

@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::Stdio;
+use std::thread;
 
-use throng::{Command, Stdin};
+use throng::{Command, ErrorKind, PipeEnd, Stdin, Throng};
 use throng_tests::{
-    HANG, Source, assert_complete, child, describe, fill, for_each_mechanism, probe, run_all,
-    run_one, within,
+    HANG, Source, assert_complete, child, describe, fill, for_each_mechanism,
+    for_each_mechanism_alone, probe, repeat, run_all, run_one, within,
 };
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -70,7 +71,7 @@ fn bytes_that_are_not_read_hinder_nobody() {
 fn each_use_of_a_command_reads_its_bytes_from_the_beginning() {
     for_each_mechanism(|mechanism| {
         let command = child!("cat").stdin(&b"again and again"[..]).clone();
-        for outcome in run_all(mechanism, vec![command; 20]) {
+        for outcome in run_all(mechanism, vec![command; repeat(20).max(5)]) {
             assert_eq!(outcome.stdout(), b"again and again");
         }
     });
@@ -98,7 +99,7 @@ fn a_file_is_read_from_its_beginning_by_each() {
 
 #[test]
 fn a_process_may_read_what_we_read() {
-    for_each_mechanism(|mechanism| {
+    for_each_mechanism_alone(|mechanism| {
         let mut probe = probe!(mechanism, "inherit");
         probe.command.stdin(Stdio::piped());
         let mut probe = probe.spawn();
@@ -111,5 +112,48 @@ fn a_process_may_read_what_we_read() {
         let output = within(HANG, "the probe", move || probe.wait_with_output().unwrap());
         assert!(output.status.success());
         assert_eq!(output.stdout, b"stdout=from the outside\n");
+    });
+}
+
+#[test]
+fn a_pipe_is_read_while_it_is_being_fed() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let end = Stdin::Pipe(PipeEnd::new(reader));
+        let process = throng.spawn(child!("cat").stdin(end.clone()));
+        // More than the pipe takes, so it is written only while somebody reads.
+        let fed = pattern(1 << 20);
+        let bytes = fed.clone();
+        let feeder = thread::spawn(move || writer.write_all(&bytes));
+        let outcome = process.wait().unwrap();
+        feeder.join().unwrap().unwrap();
+        assert_complete(&outcome);
+        assert!(outcome.stdout() == fed, "{}", describe(&outcome));
+
+        let again = throng.spawn(child!("cat").stdin(end)).wait().unwrap();
+        let error = again.start_error().expect("the pipe is gone");
+        assert_eq!(error.kind(), ErrorKind::Stdin);
+        assert!(error.to_string().contains("its pipe"), "{error}");
+    });
+}
+
+#[test]
+fn who_feeds_a_process_that_has_ended_is_not_kept_waiting() {
+    for_each_mechanism(|mechanism| {
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        for program in [child!("exit:0"), Command::new("no-such-program")] {
+            let (reader, mut writer) = io::pipe().unwrap();
+            let command = program.clone().stdin(PipeEnd::new(reader)).clone();
+            let feeder = thread::spawn(move || writer.write_all(&pattern(1 << 20)));
+            let outcome = throng.spawn(&command).wait().unwrap();
+            let error = feeder.join().unwrap().expect_err("nobody reads it");
+            assert_eq!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe,
+                "{}",
+                describe(&outcome)
+            );
+        }
     });
 }

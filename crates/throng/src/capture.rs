@@ -1,20 +1,34 @@
 //! The bytes of both streams, apart, and the order in which they came.
 //!
-//! Each stream has one contiguous buffer, so that either can be lent as a slice; the log says
-//! which pieces came when, so that both can be put together again. The cost is one entry of
-//! 16 bytes for each change of stream or each millisecond of output, whichever comes first.
+//! Each stream has one contiguous store, so that either can be lent as a slice; the log says which
+//! pieces came when, so that both can be put together again. Knows nothing of verdicts.
 
+mod log;
+mod reader;
+mod store;
+mod tail;
+
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Stream;
+pub use self::reader::{CaptureReader, MergedReader};
 
-/// Pieces of one stream that come within this time of each other count as one chunk.
-const CHUNK_SPAN: Duration = Duration::from_millis(1);
+use self::log::Log;
+use self::store::Store;
+use self::tail::Tail;
+use crate::Stream;
+use crate::budget::Budget;
 
 /// All that a process wrote: both streams apart, and the order in which we read them.
 ///
 /// The order of two chunks is the order in which throng read them. Within one stream that is the
 /// order in which they were written; between the streams it is as close as two pipes allow.
+///
+/// When the captures of a [`Throng`](crate::Throng) take more memory than its
+/// [budget](crate::Builder::memory), a stream goes on in a temporary file that has no name and is
+/// gone with the capture. Everything here works for such a stream as well: the slices map the
+/// file the first time they are asked for, and the readers do not even do that.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -25,11 +39,38 @@ const CHUNK_SPAN: Duration = Duration::from_millis(1);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Panics
+///
+/// The methods that give slices, or `merged`, panic when the file of a spilled stream can neither
+/// be mapped nor be read back. The readers give an error in that case.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
-    kept: [Vec<u8>; 2],
-    dropped_bytes: [u64; 2],
-    log: Vec<Entry>,
+    streams: [Kept; 2],
+    log: Log,
+}
+
+/// What is kept of one stream.
+#[derive(Debug, Default)]
+struct Kept {
+    store: Store,
+    /// While the process runs: the last bytes, where those are wanted.
+    tail: Option<Box<Tail>>,
+    dropped_bytes: u64,
+    /// Where in the store the dropped bytes would have been, if not at its end.
+    gap_at: Option<u64>,
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Kept {
+        Kept {
+            store: self.store.clone(),
+            // A capture is lent when its process is finished, and has no tail then.
+            tail: None,
+            dropped_bytes: self.dropped_bytes,
+            gap_at: self.gap_at,
+        }
+    }
 }
 
 /// A piece of one stream, as it came.
@@ -39,52 +80,122 @@ pub struct Chunk<'a> {
     pub stream: Stream,
     /// The bytes; never empty.
     pub bytes: &'a [u8],
-    /// When the first of them was read, counted from the start of the process.
+    /// When the first of them was read, counted from the start of the process. That can be after
+    /// the process has ended: what it said last is still in the pipe then.
     pub at: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// The length shifted left by one; the lowest bit is the stream.
-    len_and_stream: u64,
-    at_ns: u64,
+/// Bytes of a stream that were read and not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// How many bytes of the capture are before it.
+    pub at: u64,
+    /// How many bytes are missing there.
+    pub bytes: u64,
 }
 
-impl Entry {
-    fn new(stream: Stream, len: usize, at: Duration) -> Entry {
-        let at_ns = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        Entry {
-            len_and_stream: (len as u64) << 1 | stream.index() as u64,
-            at_ns,
+/// Which bytes of a stream are kept when there are more than its
+/// [limit](crate::Command::max_output).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// The first ones.
+    #[default]
+    Head,
+    /// The last ones. Until the process ends they are in memory, whatever the limit is; so when the
+    /// [budget](crate::Builder::memory) is used up they become fewer, and the verdict counts what
+    /// was dropped.
+    Tail,
+    /// The first ones up to half of the limit, and the last ones, as with `Tail`.
+    Both,
+}
+
+/// How much of a stream is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u64,
+    pub(crate) part: Part,
+}
+
+impl Limit {
+    fn head(self) -> u64 {
+        match self.part {
+            Part::Head => self.bytes,
+            Part::Tail => 0,
+            Part::Both => self.bytes - self.bytes / 2,
         }
     }
 
-    fn stream(self) -> Stream {
-        Stream::ALL[(self.len_and_stream & 1) as usize]
-    }
-
-    fn len(self) -> usize {
-        (self.len_and_stream >> 1) as usize
+    fn tail(self) -> u64 {
+        self.bytes - self.head()
     }
 }
 
 impl Capture {
-    /// Keeps bytes that came `at` this time after the start of the process. At most `limit` bytes
-    /// of each stream are kept; the rest is counted and dropped.
-    pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8], at: Duration, limit: u64) {
-        let kept = &mut self.kept[stream.index()];
-        let room = usize::try_from(limit.saturating_sub(kept.len() as u64)).unwrap_or(usize::MAX);
-        let (keep, drop) = bytes.split_at(bytes.len().min(room));
-        self.dropped_bytes[stream.index()] += drop.len() as u64;
-        if keep.is_empty() {
+    /// Takes bytes that came `at` this time after the start of the process. What is over the limit
+    /// is counted and dropped.
+    pub(crate) fn push(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+        at: Duration,
+        limit: Limit,
+        budget: &Arc<Budget>,
+    ) {
+        let kept = &mut self.streams[stream.index()];
+        let room = limit.head().saturating_sub(kept.store.len());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (head, rest) = bytes.split_at(bytes.len().min(room));
+        if !head.is_empty() {
+            let taken = kept.store.append(head, budget);
+            kept.dropped_bytes += (head.len() - taken) as u64;
+            if taken > 0 {
+                self.log.push(stream, taken as u64, at, false, budget);
+            }
+        }
+        if rest.is_empty() {
             return;
         }
-        kept.extend_from_slice(keep);
-        match self.log.last_mut() {
-            Some(last) if last.stream() == stream && same_chunk(last.at_ns, at) => {
-                last.len_and_stream += (keep.len() as u64) << 1;
+        if limit.part == Part::Head || kept.store.failure().is_some() {
+            kept.dropped_bytes += rest.len() as u64;
+            return;
+        }
+        let is_first = kept.tail.is_none();
+        let tail = kept
+            .tail
+            .get_or_insert_with(|| Box::new(Tail::new(limit.tail())));
+        let dropped = tail.push(rest, budget);
+        self.log
+            .push(stream, rest.len() as u64, at, is_first, budget);
+        if dropped > 0 {
+            kept.dropped_bytes += dropped;
+            self.log
+                .drop_from(stream, kept.store.len(), dropped, budget);
+        }
+    }
+
+    /// No more bytes come.
+    pub(crate) fn close(&mut self, budget: &Arc<Budget>) {
+        for stream in Stream::ALL {
+            let kept = &mut self.streams[stream.index()];
+            let Some(tail) = kept.tail.take() else {
+                continue;
+            };
+            let head_len = kept.store.len();
+            if kept.dropped_bytes > 0 {
+                kept.gap_at = Some(head_len);
             }
-            _ => self.log.push(Entry::new(stream, keep.len(), at)),
+            let ring = tail.into_ring();
+            let (first, second) = ring.as_slices();
+            let taken = kept.store.append(first, budget) + kept.store.append(second, budget);
+            if taken < ring.len() {
+                // The disk is full. Better a whole head than half a tail.
+                kept.store.shorten(head_len);
+                kept.dropped_bytes += ring.len() as u64;
+                self.log
+                    .drop_from(stream, head_len, ring.len() as u64, budget);
+            }
         }
     }
 
@@ -100,99 +211,97 @@ impl Capture {
 
     /// What was written to this stream.
     pub fn stream(&self, stream: Stream) -> &[u8] {
-        &self.kept[stream.index()]
+        self.streams[stream.index()].store.as_slice()
     }
 
-    /// Both streams in one, in the order in which they were read. This copies; [`Capture::chunks`]
-    /// does not.
+    /// How many bytes of this stream are here.
+    pub fn len(&self, stream: Stream) -> u64 {
+        self.streams[stream.index()].store.len()
+    }
+
+    /// How many bytes of both streams are here.
+    pub fn bytes_total(&self) -> u64 {
+        Stream::ALL.iter().map(|stream| self.len(*stream)).sum()
+    }
+
+    /// How many bytes of both streams are here in memory, and not in a file.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let in_memory = Stream::ALL
+            .iter()
+            .filter(|stream| !self.is_spilled(**stream));
+        in_memory.map(|stream| self.len(*stream)).sum()
+    }
+
+    /// Whether this stream is in a file, because it was too much for memory.
+    pub fn is_spilled(&self, stream: Stream) -> bool {
+        self.streams[stream.index()].store.is_spilled()
+    }
+
+    /// What was written to this stream, to be read piece by piece: with little memory, however much
+    /// it is.
+    pub fn reader(&self, stream: Stream) -> CaptureReader<'_> {
+        CaptureReader::new(self, stream)
+    }
+
+    /// Both streams in one, in the order in which they were read. This copies;
+    /// [`Capture::chunks`] and [`Capture::merged_reader`] do not.
     pub fn merged(&self) -> Vec<u8> {
-        let mut merged = Vec::with_capacity(self.kept[0].len() + self.kept[1].len());
+        let len = usize::try_from(self.bytes_total()).unwrap_or_default();
+        let mut merged = Vec::with_capacity(len);
         for chunk in self.chunks() {
             merged.extend_from_slice(chunk.bytes);
         }
         merged
     }
 
+    /// Both streams in one, in the order in which they were read, to be read piece by piece.
+    pub fn merged_reader(&self) -> MergedReader<'_> {
+        MergedReader::new(self, self.log.entries())
+    }
+
     /// The pieces of both streams in the order in which they were read. Pieces of one stream that
     /// came within a millisecond of each other, with nothing of the other between, are one chunk.
+    /// What was dropped is between two chunks; see [`Capture::gap`].
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         let mut rest = [self.stdout(), self.stderr()];
-        self.log.iter().map(move |entry| {
+        self.log.entries().map(move |entry| {
             let stream = entry.stream();
-            let (bytes, after) = rest[stream.index()].split_at(entry.len());
+            let (bytes, after) = rest[stream.index()].split_at(entry.len() as usize);
             rest[stream.index()] = after;
             Chunk {
                 stream,
                 bytes,
-                at: Duration::from_nanos(entry.at_ns),
+                at: entry.at(),
             }
         })
     }
 
-    /// How many bytes of this stream were read and not kept, because of a limit that was set.
+    /// How many bytes of this stream were read and not kept, because of a limit that was set or
+    /// because there was no room on the disk.
     pub fn dropped_bytes(&self, stream: Stream) -> u64 {
-        self.dropped_bytes[stream.index()]
+        self.streams[stream.index()].dropped_bytes
     }
-}
 
-fn same_chunk(first_ns: u64, at: Duration) -> bool {
-    at.saturating_sub(Duration::from_nanos(first_ns)) < CHUNK_SPAN
+    /// Where the bytes are missing that were not kept; none when none are.
+    pub fn gap(&self, stream: Stream) -> Option<Gap> {
+        let kept = &self.streams[stream.index()];
+        (kept.dropped_bytes > 0).then(|| Gap {
+            at: kept.gap_at.unwrap_or(kept.store.len()),
+            bytes: kept.dropped_bytes,
+        })
+    }
+
+    /// Why this stream could not be kept, if so.
+    pub(crate) fn failure(&self, stream: Stream) -> Option<io::Error> {
+        let failure = self.streams[stream.index()].store.failure()?;
+        let same = failure.raw_os_error().map(io::Error::from_raw_os_error);
+        Some(same.unwrap_or_else(|| io::Error::new(failure.kind(), failure.to_string())))
+    }
+
+    fn read_at(&self, stream: Stream, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.streams[stream.index()].store.read_at(at, buffer)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn stream() -> impl Strategy<Value = Stream> {
-        prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
-    }
-
-    proptest! {
-        #[test]
-        fn chunks_are_the_streams_cut_and_interleaved_as_they_came(
-            pushes in prop::collection::vec(
-                (stream(), prop::collection::vec(any::<u8>(), 0..20), 0u64..3_000_000), 0..50),
-            limit in prop_oneof![Just(u64::MAX), 0u64..100],
-        ) {
-            let mut capture = Capture::default();
-            let mut model = (Vec::new(), [Vec::new(), Vec::new()], [0u64; 2]);
-            let mut at = Duration::ZERO;
-            for (stream, bytes, later_ns) in &pushes {
-                at += Duration::from_nanos(*later_ns);
-                capture.push(*stream, bytes, at, limit);
-                for byte in bytes {
-                    if (model.1[stream.index()].len() as u64) < limit {
-                        model.0.push(*byte);
-                        model.1[stream.index()].push(*byte);
-                    } else {
-                        model.2[stream.index()] += 1;
-                    }
-                }
-            }
-            prop_assert_eq!(capture.merged(), model.0);
-            prop_assert_eq!(capture.stdout(), &model.1[0][..]);
-            prop_assert_eq!(capture.stderr(), &model.1[1][..]);
-            for stream in Stream::ALL {
-                prop_assert_eq!(capture.dropped_bytes(stream), model.2[stream.index()]);
-                let cut: Vec<u8> = capture
-                    .chunks()
-                    .filter(|c| c.stream == stream)
-                    .flat_map(|c| c.bytes.to_vec())
-                    .collect();
-                prop_assert_eq!(&cut[..], capture.stream(stream));
-            }
-            prop_assert!(capture.chunks().all(|c| !c.bytes.is_empty()));
-            prop_assert!(capture.chunks().is_sorted_by_key(|c| c.at));
-        }
-    }
-
-    #[test]
-    fn many_tiny_reads_in_a_row_cost_one_entry() {
-        let mut capture = Capture::default();
-        for i in 0..1000 {
-            capture.push(Stream::Stdout, b"x", Duration::from_nanos(i), u64::MAX);
-        }
-        assert_eq!(capture.log.len(), 1);
-    }
-}
+mod tests;

@@ -6,13 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::capture::Limit;
+use crate::pipe_end::PipeEnd;
+use crate::sys::CommandOptions;
+use crate::{Held, Part};
+
 /// A program, its arguments and surroundings, and the limits it is to run under.
 ///
 /// The methods have the names and meanings of [`std::process::Command`]. A command can be used
 /// any number of times; nothing is started before it is given to a [`Throng`](crate::Throng).
 ///
-/// The program is looked up in `PATH` unless its name contains a `/`; no shell is involved. A
-/// relative program with a `/` counts from [`current_dir`](Command::current_dir) where one is set.
+/// The program is looked up in `PATH` unless its name contains a `/` (on Windows, a `\` or a drive
+/// as well); no shell is involved. A relative program with one counts from
+/// [`current_dir`](Command::current_dir) where that is set. On Windows the current directory is
+/// never searched, `.exe` may be left away, and batch files are refused unless
+/// `os::windows::CommandExt::allow_batch` says otherwise.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -34,9 +42,15 @@ pub struct Command {
     pub(crate) stdin: Stdin,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Option<Duration>,
+    pub(crate) held: Option<Held>,
     pub(crate) max_output: Option<u64>,
+    pub(crate) max_output_part: Part,
     pub(crate) output: Keep,
     pub(crate) on_start: Option<OnStart>,
+    /// The command before its callback changed it, for another attempt.
+    pub(crate) as_given: Option<Box<Command>>,
+    /// What only this system has.
+    pub(crate) os: CommandOptions,
     label: Option<OsString>,
 }
 
@@ -47,19 +61,38 @@ pub enum Stdin {
     /// Nothing: end of file at once.
     #[default]
     Null,
-    /// These bytes, then end of file. The process sees them as a file in memory, so however much
-    /// it is, giving it never waits on the process and never deadlocks with reading its output.
+    /// These bytes, then end of file. The process sees them as a file, in memory or, on Windows, a
+    /// temporary one; so however much it is, giving it never waits on the process and never
+    /// deadlocks with reading its output.
     Bytes(Arc<[u8]>),
     /// This file, opened for reading when the process starts.
     File(PathBuf),
-    /// The stdin of this program. The process is in a process group of its own, so it is stopped
-    /// by the system (`SIGTTIN`) when it reads from a terminal.
+    /// The stdin of this program. The process is in a process group of its own, so on Linux it is
+    /// stopped by the system (`SIGTTIN`) when it reads from a terminal.
     Inherit,
+    /// The end of a pipe that the caller feeds while the process runs. It is for one start: the
+    /// first process that starts with it has it.
+    Pipe(PipeEnd),
+}
+
+impl Stdin {
+    /// Closes what is here for the process alone, as it has its own by now, or never will.
+    pub(crate) fn close(&self) {
+        if let Stdin::Pipe(end) = self {
+            end.close();
+        }
+    }
 }
 
 impl From<Vec<u8>> for Stdin {
     fn from(bytes: Vec<u8>) -> Stdin {
         Stdin::Bytes(bytes.into())
+    }
+}
+
+impl From<PipeEnd> for Stdin {
+    fn from(end: PipeEnd) -> Stdin {
+        Stdin::Pipe(end)
     }
 }
 
@@ -119,9 +152,13 @@ impl Command {
             stdin: Stdin::Null,
             timeout: None,
             grace: None,
+            held: None,
             max_output: None,
+            max_output_part: Part::Head,
             output: Keep::All,
             on_start: None,
+            as_given: None,
+            os: CommandOptions::default(),
             label: None,
         }
     }
@@ -144,9 +181,10 @@ impl Command {
         command
     }
 
-    /// A command that gives this script to the system's shell: `/bin/sh -c`.
+    /// A command that gives this script to the system's shell: `/bin/sh -c`, or on Windows
+    /// `cmd.exe`, with its extensions and without delayed expansion.
     pub fn shell(script: impl AsRef<OsStr>) -> Command {
-        Command::from_argv(crate::sys::shell_argv(script.as_ref()))
+        crate::sys::shell(script.as_ref())
     }
 
     /// Adds an argument.
@@ -210,11 +248,48 @@ impl Command {
         self
     }
 
-    /// Keeps at most this many bytes of each stream. What comes after them is read, counted and
-    /// dropped, and the verdict is [`Capped`](crate::Verdict::Capped). No limit by default.
+    /// What to do about streams that are held, in place of the [builder's](crate::Builder::held).
+    pub fn held(&mut self, held: Held) -> &mut Command {
+        self.held = Some(held);
+        self
+    }
+
+    /// Keeps at most this many bytes of each stream, the first ones unless
+    /// [`max_output_part`](Command::max_output_part) says otherwise. The others are read, counted
+    /// and dropped, and the verdict is [`Capped`](crate::Verdict::Capped). No limit by default.
     pub fn max_output(&mut self, bytes: u64) -> &mut Command {
         self.max_output = Some(bytes);
         self
+    }
+
+    /// Which bytes are kept when there are more than [`max_output`](Command::max_output) allows:
+    /// the first, the last, or half of each. [`Capture::gap`](crate::Capture::gap) says where the
+    /// others were.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// use throng::{Command, Part, Stream, Throng};
+    /// let throng = Throng::builder().build()?;
+    /// let mut command = Command::new("seq");
+    /// command.arg("100").max_output(8).max_output_part(Part::Both);
+    /// let outcome = throng.spawn(&command).wait()?;
+    /// assert_eq!(outcome.stdout(), b"1\n2\n100\n");
+    /// assert_eq!(outcome.capture().gap(Stream::Stdout).unwrap().at, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_output_part(&mut self, part: Part) -> &mut Command {
+        self.max_output_part = part;
+        self
+    }
+
+    /// How much of each stream is kept.
+    pub(crate) fn limit(&self) -> Limit {
+        Limit {
+            bytes: self.max_output.unwrap_or(u64::MAX),
+            // Without a limit the first bytes are all.
+            part: self.max_output.map_or(Part::Head, |_| self.max_output_part),
+        }
     }
 
     /// Whether the bytes are kept for the outcome; `true` by default. With `false` they go to the
@@ -229,10 +304,10 @@ impl Command {
         self
     }
 
-    /// Calls this once, on the thread that starts the process and just before it does, with the
-    /// command and the number of its slot. Slots are numbered from 1 to
-    /// [`jobs`](crate::Throng::jobs); no two live processes have the same. If it panics the
-    /// command is not started, and its outcome says so.
+    /// Calls this once for each attempt, on the thread that starts the process and just before it
+    /// does, with the command and the number of its slot. Slots are numbered from 1 to
+    /// [`jobs`](crate::Throng::jobs), the lowest that is free; no two live processes that have a
+    /// number have the same. If it panics the command is not started, and its outcome says so.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {

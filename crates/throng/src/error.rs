@@ -30,6 +30,9 @@ pub enum ErrorKind {
     BadDirectory,
     /// The arguments and the environment together are larger than the system takes.
     ArgumentsTooLong,
+    /// Windows: the program is a batch file, and either that was not allowed or its arguments
+    /// cannot be given to it safely.
+    BatchFile,
     /// A program, argument, variable or directory contains a NUL byte.
     Nul,
     /// What the process was to read as its stdin cannot be opened or made.
@@ -45,6 +48,9 @@ pub enum ErrorKind {
     Unsupported,
     /// A captured stream could not be read.
     Read,
+    /// A captured stream could not be kept: it was too much for memory, and the disk is full or
+    /// refuses to be written.
+    Keep,
     /// A callback panicked: that for output, or that for the start of a command.
     Callback,
     /// Any other refusal by the operating system.

@@ -1,16 +1,21 @@
 //! What a `Throng`, its handles, its runs and its shards share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::lock::lock;
+use crate::mailbox::Mailbox;
 use crate::queue::{Job, Queue};
 use crate::run::Basket;
-use crate::slots::Id;
+use crate::running::Census;
+use crate::shares::Shares;
+use crate::slots::{Id, SlotNumbers};
+use crate::suspension::Roll;
 use crate::sys::Waker;
-use crate::{Command, KillSequence, Stream};
+use crate::{Command, Held, KillSequence, Stream};
 
 /// A piece of output, as the [output callback](crate::Builder::on_output) gets it.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +29,7 @@ pub struct Output<'a> {
     pub stream: Stream,
     /// The bytes; never empty, and cut anywhere.
     pub bytes: &'a [u8],
-    /// When they were read, counted from the start of the process.
+    /// When they were read, counted from the start of the process, be it after its end.
     pub at: Duration,
 }
 
@@ -32,10 +37,11 @@ pub(crate) type Callback = Box<dyn Fn(Output<'_>) + Send + Sync>;
 
 pub(crate) struct Inner {
     pub(crate) queue: Queue,
-    pub(crate) jobs: usize,
-    pub(crate) grace: Duration,
-    pub(crate) kill: Arc<KillSequence>,
-    pub(crate) on_output: Option<Callback>,
+    jobs: AtomicUsize,
+    pub(crate) shares: Shares,
+    /// The numbers of slots, for the commands that ask for one.
+    pub(crate) slots: Mutex<SlotNumbers>,
+    pub(crate) settings: Settings,
     mailboxes: Vec<Mailbox>,
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<Basket>>>,
@@ -43,13 +49,16 @@ pub(crate) struct Inner {
     next_seq: AtomicU64,
 }
 
-/// What other threads ask of a shard.
-#[derive(Default)]
-struct Mailbox {
-    requests: Mutex<Vec<Request>>,
-    waker: OnceLock<Waker>,
+/// What the builder was told that processes are captured by.
+pub(crate) struct Settings {
+    pub(crate) grace: Duration,
+    pub(crate) held: Held,
+    pub(crate) kill: Arc<KillSequence>,
+    pub(crate) on_output: Option<Callback>,
+    pub(crate) budget: Arc<Budget>,
 }
 
+/// What other threads ask of a shard.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// End a process by the kill sequence.
@@ -62,24 +71,28 @@ pub(crate) enum Request {
     CancelAll,
     /// End all processes now, and start nothing more.
     KillAll,
+    /// Start nothing more.
+    CancelQueue,
+    /// End the processes that have run for longer than this.
+    EndOlder(Duration),
+    /// Count the processes.
+    Tell(Arc<Census>),
+    /// Start nothing, and have all processes and clocks stand still.
+    Suspend(Arc<Roll>),
+    /// Go on.
+    Resume,
     /// The `Throng` is gone: leave when no process is left.
     Close,
 }
 
 impl Inner {
-    pub(crate) fn new(
-        jobs: usize,
-        shards: usize,
-        grace: Duration,
-        kill: KillSequence,
-        on_output: Option<Callback>,
-    ) -> Inner {
+    pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Inner {
         Inner {
-            queue: Queue::default(),
-            jobs,
-            grace,
-            kill: Arc::new(kill),
-            on_output,
+            queue: Queue::new(settings.budget.limit() / 2),
+            jobs: AtomicUsize::new(jobs),
+            shares: Shares::new(jobs, shards),
+            slots: Mutex::new(SlotNumbers::from(1)),
+            settings,
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
@@ -91,18 +104,20 @@ impl Inner {
         self.mailboxes.len()
     }
 
-    /// How many processes a shard may have live. The shares add up to `jobs`, so the limit is
-    /// exact, and each shard keeps to its own without asking the others.
-    pub(crate) fn share_of(&self, shard: usize) -> usize {
-        let shards = self.shards();
-        self.jobs / shards + usize::from(shard < self.jobs % shards)
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
     }
 
-    /// The number of a shard's first slot, counted from 1 over all shards.
-    pub(crate) fn first_slot_of(&self, shard: usize) -> usize {
-        1 + (0..shard)
-            .map(|before| self.share_of(before))
-            .sum::<usize>()
+    /// Changes the limit and has every shard look whether it has room now.
+    pub(crate) fn set_jobs(&self, jobs: usize) {
+        let runs = lock(&self.runs);
+        let before = self.jobs.swap(jobs, Ordering::Relaxed);
+        self.shares.change(before, jobs);
+        for run in runs.iter().filter_map(Weak::upgrade) {
+            run.set_jobs(jobs);
+        }
+        drop(runs);
+        (0..self.shards()).for_each(|shard| self.wake(shard));
     }
 
     pub(crate) fn next_seq(&self) -> u64 {
@@ -123,19 +138,15 @@ impl Inner {
     }
 
     pub(crate) fn connect(&self, shard: usize, waker: Waker) {
-        let first = self.mailboxes[shard].waker.set(waker);
-        assert!(first.is_ok(), "a shard is connected once");
+        self.mailboxes[shard].connect(waker);
     }
 
     pub(crate) fn wake(&self, shard: usize) {
-        if let Some(waker) = self.mailboxes[shard].waker.get() {
-            waker.wake();
-        }
+        self.mailboxes[shard].wake();
     }
 
     pub(crate) fn ask(&self, shard: usize, request: Request) {
-        lock(&self.mailboxes[shard].requests).push(request);
-        self.wake(shard);
+        self.mailboxes[shard].ask(request);
     }
 
     pub(crate) fn ask_all(&self, request: impl Fn() -> Request) {
@@ -143,7 +154,7 @@ impl Inner {
     }
 
     pub(crate) fn take_requests(&self, shard: usize) -> Vec<Request> {
-        std::mem::take(&mut *lock(&self.mailboxes[shard].requests))
+        self.mailboxes[shard].take()
     }
 
     pub(crate) fn cancel(&self, request: impl Fn() -> Request) {
@@ -174,7 +185,7 @@ impl Inner {
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner")
-            .field("jobs", &self.jobs)
+            .field("jobs", &self.jobs())
             .field("shards", &self.shards())
             .field("live", &self.queue.live())
             .finish_non_exhaustive()

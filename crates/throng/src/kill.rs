@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// A request to a process to end, or the order.
 ///
-/// The names are those of Unix. Where a system has no such signal, the nearest thing that ends a
-/// process is done in its place.
+/// The names are those of Unix. On Windows all but `Kill` are a Ctrl-Break where the process shares
+/// our console; where it does not there is no way to ask, and it is ended at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Signal {

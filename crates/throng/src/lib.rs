@@ -45,6 +45,8 @@
 
 #![deny(unsafe_code)]
 
+mod budget;
+mod builder;
 mod capture;
 mod command;
 mod error;
@@ -52,15 +54,23 @@ mod handle;
 mod inner;
 mod kill;
 mod lock;
+mod mailbox;
 mod mechanism;
 mod outcome;
+mod pipe_end;
 mod process;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod recipient;
 mod run;
+mod running;
 mod shard;
+mod shares;
 mod slots;
 mod stream;
+mod suspension;
+mod sync;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 mod throng;
@@ -68,7 +78,8 @@ mod timer;
 mod tries;
 mod verdict;
 
-pub use capture::{Capture, Chunk};
+pub use builder::Builder;
+pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
 pub use command::{Command, Stdin};
 pub use error::{Error, ErrorKind};
 pub use handle::Process;
@@ -76,7 +87,13 @@ pub use inner::Output;
 pub use kill::{KillSequence, ParseKillSequenceError, Signal};
 pub use mechanism::{Mechanism, Survey, UnknownMechanism};
 pub use outcome::{Cause, Outcome, Status, Usage};
+pub use pipe_end::PipeEnd;
 pub use run::Run;
+pub use running::Running;
 pub use stream::Stream;
-pub use throng::{Builder, Throng};
-pub use verdict::{Holder, Verdict};
+#[cfg(feature = "faults")]
+#[doc(hidden)]
+pub use sys::faults;
+pub use sys::os;
+pub use throng::Throng;
+pub use verdict::{Held, Holder, UnknownHeld, Verdict};

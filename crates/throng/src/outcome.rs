@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Capture, Command, Error, Stream, Verdict};
+use crate::{Capture, Command, Error, Holder, Stream, Verdict};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,10 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Status::Exited(code) => write!(f, "exit code {code}"),
+            Status::Exited(code) => match crate::sys::exit_code_name(*code) {
+                Some(name) => write!(f, "exit code 0x{code:08X}, {name}"),
+                None => write!(f, "exit code {code}"),
+            },
             Status::Signaled {
                 signal,
                 core_dumped: false,
@@ -107,6 +110,10 @@ pub(crate) enum Ending {
         status: Status,
         usage: Usage,
         cause: Option<Cause>,
+        is_contained: bool,
+        read_retries: u32,
+        /// Whether a stream that is held makes it a failure.
+        fails_when_held: bool,
     },
     NotStarted(Arc<Error>),
 }
@@ -115,10 +122,12 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub struct Outcome {
     pub(crate) seq: u64,
+    pub(crate) attempt: u32,
     pub(crate) command: Box<Command>,
     pub(crate) ending: Ending,
     pub(crate) capture: Capture,
     pub(crate) verdicts: [Verdict; 2],
+    pub(crate) survivors: Vec<Holder>,
     pub(crate) timing: Timing,
 }
 
@@ -131,10 +140,12 @@ impl Outcome {
     ) -> Outcome {
         Outcome {
             seq,
+            attempt: 1,
             command,
             ending: Ending::NotStarted(Arc::new(error)),
             capture: Capture::default(),
             verdicts: [Verdict::Complete, Verdict::Complete],
+            survivors: Vec::new(),
             timing: Timing {
                 started_at: SystemTime::now(),
                 wall: Duration::ZERO,
@@ -155,9 +166,27 @@ impl Outcome {
         self.seq
     }
 
-    /// Whether the process was started and ended by itself with exit code 0.
+    /// Which attempt this was: 1, and one more each time that [`Run::again`](crate::Run::again)
+    /// has run the command again.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Whether the process was started and ended by itself with exit code 0, and, under
+    /// [`Held::Fail`](crate::Held::Fail), left nobody behind who holds a stream.
     pub fn success(&self) -> bool {
-        self.status().is_some_and(Status::success)
+        self.status().is_some_and(Status::success) && !self.fails_by_holders()
+    }
+
+    fn fails_by_holders(&self) -> bool {
+        let is_held = |verdict: &Verdict| matches!(verdict, Verdict::Held { .. });
+        let fails_when_held = match &self.ending {
+            Ending::Ended {
+                fails_when_held, ..
+            } => *fails_when_held,
+            Ending::NotStarted(_) => false,
+        };
+        fails_when_held && self.verdicts.iter().any(is_held)
     }
 
     /// How the process ended; `None` when it could not be started.
@@ -228,6 +257,13 @@ impl Outcome {
         self.verdicts.iter().all(Verdict::is_complete)
     }
 
+    /// What we have killed of what the process had started, and was still there a second later:
+    /// who waits for a device that does not answer, say, or is not ours to kill. Empty when nothing
+    /// was killed.
+    pub fn survivors(&self) -> &[Holder] {
+        &self.survivors
+    }
+
     /// What the process used; zero when it was not started.
     pub fn usage(&self) -> Usage {
         match &self.ending {
@@ -246,7 +282,8 @@ impl Outcome {
         self.timing.started_at + self.timing.wall
     }
 
-    /// From the start of the process until we saw that it had ended.
+    /// From the start of the process until we saw that it had ended. A time for which it was
+    /// [suspended](crate::Throng::suspend) is a part of it.
     pub fn wall(&self) -> Duration {
         self.timing.wall
     }
@@ -260,5 +297,24 @@ impl Outcome {
     /// How often the start was tried again because the system had run out of something.
     pub fn start_retries(&self) -> u32 {
         self.timing.start_retries
+    }
+
+    /// How often a read of its streams was tried again because the system had run out of
+    /// something; only Windows refuses reads.
+    pub fn read_retries(&self) -> u32 {
+        match &self.ending {
+            Ending::Ended { read_retries, .. } => *read_retries,
+            Ending::NotStarted(_) => 0,
+        }
+    }
+
+    /// Whether all that the process started could have been ended with it. `false` on Windows when
+    /// a job object that this program runs in forbids another; then a timeout or a cancel ends the
+    /// process alone, and what it has started goes on.
+    pub fn is_contained(&self) -> bool {
+        match &self.ending {
+            Ending::Ended { is_contained, .. } => *is_contained,
+            Ending::NotStarted(_) => true,
+        }
     }
 }

@@ -5,14 +5,15 @@
 //! whatever order that comes about, and not before.
 //!
 //! Invariant: nothing is waited for without end but the process itself. A stream that is open a
-//! grace period after the exit is released, and a process that was asked to end is killed.
+//! grace period after the exit is released, and a process that was asked to end is killed. Under
+//! [`Held::Wait`], which the user has to ask for, whoever holds a stream is waited for as well.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::sys::End;
 use crate::timer::Alarm;
-use crate::{Cause, Error, ErrorKind, Holder, KillSequence, Signal, Stream, Verdict};
+use crate::{Cause, Error, ErrorKind, Held, Holder, KillSequence, Signal, Stream, Verdict};
 
 /// What happened.
 #[derive(Debug)]
@@ -47,11 +48,30 @@ enum Phase {
     Running,
     /// It runs, and we are ending it.
     Ending(Ending),
-    /// It has exited, by itself or not; at least one stream is still open. If we are ending it, the
-    /// kill sequence goes on for the rest of its group.
-    Draining { ending: Option<Ending> },
+    /// It has exited, by itself or not; at least one stream is still open.
+    Draining(Rest),
     /// It has exited and both streams have verdicts.
     Finished { cause: Option<Cause> },
+}
+
+/// What happens to those who hold a stream of a process that has exited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Nothing, until the grace period is over.
+    IsLeft,
+    /// We were ending the process, so the kill sequence goes on for the rest of its tree.
+    Ends(Ending),
+    /// The grace period is over, and the kill sequence is for them alone: [`Held::Kill`].
+    IsCleared { next_step: usize },
+}
+
+impl Rest {
+    fn cause(self) -> Option<Cause> {
+        match self {
+            Rest::Ends(ending) => Some(ending.cause),
+            Rest::IsLeft | Rest::IsCleared { .. } => None,
+        }
+    }
 }
 
 /// Why a process is being ended, and the step of the kill sequence that comes next.
@@ -78,6 +98,7 @@ pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) kill: Arc<KillSequence>,
+    pub(crate) held: Held,
 }
 
 #[derive(Debug)]
@@ -114,8 +135,8 @@ impl Machine {
             }
             (_, Input::CallbackPanicked(stream)) => self.callback_failed[stream.index()] = true,
 
-            (Phase::Running, Input::Exited) => self.drain(None, actions),
-            (Phase::Ending(ending), Input::Exited) => self.drain(Some(ending), actions),
+            (Phase::Running, Input::Exited) => self.drain(Rest::IsLeft, actions),
+            (Phase::Ending(ending), Input::Exited) => self.drain(Rest::Ends(ending), actions),
 
             (Phase::Running, Input::Alarm(Alarm::Timeout)) => {
                 self.phase = Phase::Ending(self.take_step(Cause::Timeout, 0, actions));
@@ -133,30 +154,11 @@ impl Machine {
             (Phase::Ending(ending), Input::Kill) => {
                 self.phase = Phase::Ending(self.take_last_step(ending.cause, actions));
             }
-
-            (
-                Phase::Draining {
-                    ending: Some(ending),
-                },
-                Input::Alarm(Alarm::KillStep),
-            ) => {
-                let ending = self.take_step(ending.cause, ending.next_step, actions);
-                self.phase = Phase::Draining {
-                    ending: Some(ending),
-                };
-            }
-            (Phase::Draining { ending }, Input::Alarm(Alarm::Grace)) => {
-                if let Some(ending) = ending {
-                    self.take_last_step(ending.cause, actions);
-                }
-                self.release_all(actions);
-            }
-            (Phase::Draining { ending }, Input::Cancel | Input::Kill) => {
-                let cause = ending.map_or(Cause::Cancel, |ending| ending.cause);
+            (Phase::Draining(rest), Input::Alarm(alarm)) => self.remind(rest, alarm, actions),
+            (Phase::Draining(rest), Input::Cancel | Input::Kill) => {
+                let cause = rest.cause().unwrap_or(Cause::Cancel);
                 let ending = self.take_last_step(cause, actions);
-                self.phase = Phase::Draining {
-                    ending: Some(ending),
-                };
+                self.phase = Phase::Draining(Rest::Ends(ending));
                 self.release_all(actions);
             }
 
@@ -165,11 +167,44 @@ impl Machine {
         }
     }
 
+    /// An alarm of a process that has exited: what is left of it ends, or is let go.
+    fn remind(&mut self, rest: Rest, alarm: Alarm, actions: &mut Vec<Action>) {
+        let rest = match (rest, alarm) {
+            (Rest::IsLeft, Alarm::Grace) if self.limits.held == Held::Kill => {
+                self.clear(0, actions)
+            }
+            (Rest::IsCleared { next_step }, Alarm::KillStep) => self.clear(next_step, actions),
+            // Who is waited for without end has the time of the command, and no more.
+            (Rest::IsLeft, Alarm::Timeout) if self.limits.held == Held::Wait => {
+                Rest::Ends(self.take_step_of_rest(Cause::Timeout, 0, actions))
+            }
+            (Rest::Ends(ending), Alarm::KillStep) => {
+                Rest::Ends(self.take_step_of_rest(ending.cause, ending.next_step, actions))
+            }
+            (Rest::IsLeft | Rest::IsCleared { .. }, Alarm::Grace) => {
+                self.release_all(actions);
+                rest
+            }
+            (Rest::Ends(ending), Alarm::Grace) => {
+                self.take_last_step(ending.cause, actions);
+                self.release_all(actions);
+                rest
+            }
+            (_, Alarm::Timeout) | (Rest::IsLeft, Alarm::KillStep) => rest,
+        };
+        self.phase = Phase::Draining(rest);
+    }
+
     /// Who holds a stream that is being released.
     pub(crate) fn held_by(&mut self, stream: Stream, found: Vec<Holder>) {
         if let Tap::Released { holders } = &mut self.taps[stream.index()] {
             *holders = found;
         }
+    }
+
+    /// What is done about a stream that is held.
+    pub(crate) fn held(&self) -> Held {
+        self.limits.held
     }
 
     /// The verdicts of a finished process, and why it was ended if it was.
@@ -189,7 +224,7 @@ impl Machine {
         match self.phase {
             Phase::Running => None,
             Phase::Ending(ending) => Some(ending.cause),
-            Phase::Draining { ending } => ending.map(|ending| ending.cause),
+            Phase::Draining(rest) => rest.cause(),
             Phase::Finished { cause } => cause,
         }
     }
@@ -210,10 +245,26 @@ impl Machine {
         self.take_step(cause, usize::MAX, actions)
     }
 
-    fn drain(&mut self, ending: Option<Ending>, actions: &mut Vec<Action>) {
-        self.phase = Phase::Draining { ending };
+    /// A step for what a process has left behind; after the last it gets another grace period.
+    fn take_step_of_rest(&self, cause: Cause, step: usize, actions: &mut Vec<Action>) -> Ending {
+        let ending = self.take_step(cause, step, actions);
+        if self.limits.kill.step(step).1.is_none() {
+            actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
+        }
+        ending
+    }
+
+    fn clear(&self, step: usize, actions: &mut Vec<Action>) -> Rest {
+        // The cause is nobody's: the process itself has ended as it wanted to.
+        let Ending { next_step, .. } = self.take_step_of_rest(Cause::Cancel, step, actions);
+        Rest::IsCleared { next_step }
+    }
+
+    fn drain(&mut self, rest: Rest, actions: &mut Vec<Action>) {
+        self.phase = Phase::Draining(rest);
         self.finish_if_done(actions);
-        if matches!(self.phase, Phase::Draining { .. }) {
+        let waits = self.limits.held == Held::Wait && rest == Rest::IsLeft;
+        if matches!(self.phase, Phase::Draining(_)) && !waits {
             actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
         }
     }
@@ -255,14 +306,15 @@ impl Machine {
     }
 
     fn finish_if_done(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Draining { ending } = self.phase else {
+        let Phase::Draining(rest) = self.phase else {
             return;
         };
-        let cause = ending.map(|ending| ending.cause);
         if self.taps.iter().all(|tap| matches!(tap, Tap::Ended(_))) {
-            self.phase = Phase::Finished { cause };
-            if cause.is_some() {
-                // Whoever of its group closed both streams and stayed.
+            self.phase = Phase::Finished {
+                cause: rest.cause(),
+            };
+            if rest != Rest::IsLeft {
+                // Whoever of its tree closed both streams and stayed.
                 actions.push(Action::Signal(Signal::Kill));
             }
             actions.push(Action::Finish);

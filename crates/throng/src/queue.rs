@@ -4,22 +4,56 @@
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::handle::Cell;
 use crate::lock::lock;
 use crate::recipient::Recipient;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::{Command, Error, ErrorKind, Outcome};
 
-/// While finished outcomes of runs that nobody has taken hold more bytes than this, no command of
-/// a run is started. A consumer that does not keep up slows its run down and does not grow it.
-const UNTAKEN_BYTES_MAX: u64 = 64 << 20;
+/// What a shard gets that looks for a job.
+#[derive(Debug)]
+pub(crate) enum Popped {
+    Job(Job),
+    /// There is one, and it must not be started before this has passed.
+    NotYet(Duration),
+    /// There is none. The shard is woken when one comes.
+    Parked,
+}
+
+/// The callback of [`Builder::admit`](crate::Builder::admit).
+pub(crate) struct Admit(Box<AdmitFn>);
+
+type AdmitFn = dyn FnMut() -> Option<Duration> + Send;
+
+impl Admit {
+    pub(crate) fn new(callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Admit {
+        Admit(Box::new(callback))
+    }
+
+    /// None when a process may be started now.
+    fn ask(&mut self) -> Option<Duration> {
+        // Where there is nothing to wait for, coming back at once would be a busy loop.
+        (self.0)().map(|wait| wait.max(Self::SHORTEST))
+    }
+
+    const SHORTEST: Duration = Duration::from_millis(1);
+}
+
+impl std::fmt::Debug for Admit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Admit(..)")
+    }
+}
 
 /// A command and where its outcome is to go.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) seq: u64,
+    /// 1, and more when it is run again.
+    pub(crate) attempt: u32,
     pub(crate) command: Box<Command>,
     pub(crate) recipient: Recipient,
 }
@@ -30,17 +64,27 @@ impl Job {
         let program = self.command.program.to_string_lossy();
         let doing = format!("\"{program}\" was not started: cancelled");
         let error = Error::new(ErrorKind::Cancelled, doing);
-        self.recipient
-            .deliver(Outcome::not_started(self.seq, self.command, error, 0));
+        self.not_started(error, 0);
+    }
+
+    /// It could not be started, after so many tries.
+    pub(crate) fn not_started(self, error: Error, retries: u32) {
+        let mut outcome = Outcome::not_started(self.seq, self.command, error, retries);
+        outcome.attempt = self.attempt;
+        self.recipient.deliver(outcome);
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     /// Processes that are live, over all shards.
     live: AtomicUsize,
     untaken_bytes: AtomicU64,
+    /// While finished outcomes of runs that nobody has taken hold more bytes than this, no command
+    /// of a run is started. A consumer that does not keep up slows its run down and does not grow
+    /// it, in memory or on the disk.
+    untaken_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
@@ -48,10 +92,20 @@ struct State {
     jobs: VecDeque<Job>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
+    admit: Option<Admit>,
     closed: bool,
 }
 
 impl Queue {
+    pub(crate) fn new(untaken_bytes_max: u64) -> Queue {
+        Queue {
+            state: Mutex::default(),
+            live: AtomicUsize::new(0),
+            untaken_bytes: AtomicU64::new(0),
+            untaken_bytes_max,
+        }
+    }
+
     /// Puts a job in. Returns a shard that has to be woken for it, if one sleeps; gives the job
     /// back when nobody is there any more to take it.
     pub(crate) fn push(&self, job: Job) -> Result<Option<usize>, Job> {
@@ -80,10 +134,19 @@ impl Queue {
         std::mem::take(&mut state.jobs)
     }
 
-    /// Takes a job out, or parks the shard.
-    pub(crate) fn pop_or_park(&self, shard: usize) -> Option<Job> {
+    /// Has this asked before each start.
+    pub(crate) fn set_admit(&self, admit: Admit) {
+        lock(&self.state).admit = Some(admit);
+    }
+
+    /// Takes a job out, or parks the shard. Where it is not going to be started there is nobody to
+    /// ask.
+    pub(crate) fn pop_or_park(&self, shard: usize, asks: bool) -> Popped {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
+        if asks && let Some(wait) = state.ask_to_wait() {
+            return Popped::NotYet(wait);
+        }
         let job = if self.is_stalled() {
             // The outcomes that wait are those of runs. Others are not to blame.
             let position = state
@@ -94,10 +157,24 @@ impl Queue {
         } else {
             state.jobs.pop_front()
         };
-        if job.is_none() {
-            state.parked.push(shard);
+        match job {
+            Some(job) => Popped::Job(job),
+            None => {
+                state.parked.push(shard);
+                Popped::Parked
+            }
         }
-        job
+    }
+
+    /// A shard that may be parked, or have been woken for a job, has no room any more. Returns
+    /// another to wake in its place, if there is something to do.
+    pub(crate) fn unpark(&self, shard: usize) -> Option<usize> {
+        let mut state = lock(&self.state);
+        state.parked.retain(|parked| *parked != shard);
+        if state.jobs.is_empty() {
+            return None;
+        }
+        state.parked.pop()
     }
 
     /// Takes a job out whether or not anything may be started: for when it is to be cancelled.
@@ -106,7 +183,7 @@ impl Queue {
     }
 
     fn is_stalled(&self) -> bool {
-        self.untaken_bytes.load(Ordering::Relaxed) > UNTAKEN_BYTES_MAX
+        self.untaken_bytes.load(Ordering::Relaxed) > self.untaken_bytes_max
     }
 
     /// An outcome with this many bytes waits to be taken.
@@ -118,7 +195,7 @@ impl Queue {
     #[must_use = "the shards sleep until they are woken"]
     pub(crate) fn remove_untaken(&self, bytes: u64) -> Vec<usize> {
         let before = self.untaken_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        if before <= UNTAKEN_BYTES_MAX || self.is_stalled() {
+        if before <= self.untaken_bytes_max || self.is_stalled() {
             return Vec::new();
         }
         std::mem::take(&mut lock(&self.state).parked)
@@ -137,56 +214,14 @@ impl Queue {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(seq: u64) -> Job {
-        Job {
-            seq,
-            command: Box::new(Command::new("x")),
-            recipient: Recipient::nobody(),
+impl State {
+    /// How long the next start has to wait, if it has to. Who is not wanted any more need not.
+    fn ask_to_wait(&mut self) -> Option<Duration> {
+        let admit = self.admit.as_mut()?;
+        let next = self.jobs.front()?;
+        if next.recipient.is_unwanted() {
+            return None;
         }
-    }
-
-    fn push(queue: &Queue, seq: u64) -> Option<usize> {
-        queue.push(job(seq)).expect("the queue is open")
-    }
-
-    #[test]
-    fn a_closed_queue_gives_every_job_back() {
-        let queue = Queue::default();
-        assert_eq!(push(&queue, 1), None);
-        assert_eq!(queue.close().len(), 1);
-        assert!(queue.push(job(2)).is_err());
-        assert!(queue.pop_or_park(0).is_none());
-    }
-
-    #[test]
-    fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
-        let queue = Queue::default();
-        assert!(queue.pop_or_park(0).is_none());
-        assert_eq!(push(&queue, 1), Some(0));
-        assert_eq!(push(&queue, 2), None, "it is awake already");
-        assert_eq!(queue.pop_or_park(0).map(|j| j.seq), Some(1));
-        assert_eq!(queue.pop_or_park(1).map(|j| j.seq), Some(2));
-        assert!(queue.pop_or_park(1).is_none());
-        assert!(queue.pop_or_park(1).is_none());
-        assert_eq!(push(&queue, 3), Some(1));
-        assert_eq!(
-            push(&queue, 4),
-            None,
-            "a shard is parked once, however often it looks"
-        );
-    }
-
-    #[test]
-    fn untaken_bytes_stall_the_start_until_they_are_taken() {
-        let queue = Queue::default();
-        queue.add_untaken(UNTAKEN_BYTES_MAX + 1);
-        assert_eq!(push(&queue, 1), None);
-        assert!(queue.pop_or_park(0).is_none());
-        assert_eq!(queue.remove_untaken(1), vec![0]);
-        assert!(queue.pop_or_park(0).is_some());
+        admit.ask()
     }
 }

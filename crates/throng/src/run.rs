@@ -3,21 +3,30 @@
 //! The commands are taken by a thread of their own, so that a source that makes us wait (a
 //! terminal, a pipe) keeps no outcome waiting. It stops when a window of commands is under way.
 
-use std::collections::VecDeque;
+mod again;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use self::again::Later;
 use crate::inner::{Inner, Request};
 use crate::lock::lock;
 use crate::queue::Job;
 use crate::recipient::Recipient;
-use crate::{Command, Outcome, Stream};
+use crate::{Command, Outcome};
 
 /// Commands that are taken beyond those that can run: a shard that has room finds one.
 const LOOK_AHEAD: usize = 64;
+
+fn window(jobs: usize) -> usize {
+    jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
+}
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).
@@ -32,6 +41,8 @@ pub struct Run {
     batch: VecDeque<Outcome>,
     /// How many of the last batch have been given out since it was fetched.
     given_out: usize,
+    /// Commands that are to be run again.
+    later: BinaryHeap<Reverse<Later>>,
     pace: Pace,
     feeder: Option<JoinHandle<()>>,
 }
@@ -87,7 +98,7 @@ impl Run {
         let state = State {
             outcomes: VecDeque::new(),
             under_way: 0,
-            window: inner.jobs.saturating_mul(2).saturating_add(LOOK_AHEAD),
+            window: window(inner.jobs()),
             feeding: true,
             feeder_is_done: false,
             waiting: false,
@@ -110,6 +121,7 @@ impl Run {
             inner,
             batch: VecDeque::new(),
             given_out: 0,
+            later: BinaryHeap::new(),
             pace: Pace::default(),
             feeder: Some(feeder),
         }
@@ -126,25 +138,29 @@ impl Run {
     }
 
     fn fetch(&mut self) {
-        let mut state = lock(&self.basket.state);
+        let basket = self.basket.clone();
+        let mut state = lock(&basket.state);
         state.under_way -= std::mem::take(&mut self.given_out);
         if state.under_way * 2 <= state.window {
-            self.basket.room.notify_one();
+            basket.room.notify_one();
         }
         while state.outcomes.is_empty() && (state.feeding || state.under_way > 0) {
             if let Some(pause) = self.pace.pause(Instant::now()) {
                 drop(state);
                 thread::sleep(pause);
-                state = lock(&self.basket.state);
+                state = lock(&basket.state);
                 continue;
             }
-            state.waiting = true;
-            state = self
-                .basket
-                .arrived
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.waiting = false;
+            if !self.later.is_empty() {
+                drop(state);
+                let due = self.submit_due();
+                state = lock(&basket.state);
+                if let Some(due) = due {
+                    state = basket.wait_until(state, due);
+                }
+                continue;
+            }
+            state = basket.wait(state);
         }
         std::mem::swap(&mut self.batch, &mut state.outcomes);
     }
@@ -159,6 +175,9 @@ impl Iterator for Run {
     ///
     /// When the iterator of commands panicked, with its panic, after all other outcomes.
     fn next(&mut self) -> Option<Outcome> {
+        if !self.later.is_empty() {
+            self.submit_due();
+        }
         if self.batch.is_empty() {
             self.fetch();
         }
@@ -172,7 +191,11 @@ impl Iterator for Run {
             return None;
         };
         self.given_out += 1;
-        for shard in self.inner.queue.remove_untaken(size(&outcome)) {
+        for shard in self
+            .inner
+            .queue
+            .remove_untaken(outcome.capture.bytes_total())
+        {
             self.inner.wake(shard);
         }
         Some(outcome)
@@ -183,10 +206,10 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.basket.stop_feeding();
         let mut state = lock(&self.basket.state);
-        self.basket.stopped.store(true, Ordering::Relaxed);
+        self.basket.stopped.store(true, Relaxed);
         self.batch.append(&mut state.outcomes);
         drop(state);
-        let untaken = self.batch.iter().map(size).sum();
+        let untaken = self.batch.iter().map(|o| o.capture.bytes_total()).sum();
         for shard in self.inner.queue.remove_untaken(untaken) {
             self.inner.wake(shard);
         }
@@ -202,7 +225,7 @@ impl Basket {
             return;
         }
         if let Some(inner) = self.inner.upgrade() {
-            inner.queue.add_untaken(size(&outcome));
+            inner.queue.add_untaken(outcome.capture.bytes_total());
         }
         state.outcomes.push_back(outcome);
         self.notify(&state);
@@ -214,6 +237,44 @@ impl Basket {
         self.notify(&state);
     }
 
+    /// Waits until something has arrived, or been stopped.
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting = true;
+        state = self
+            .arrived
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting = false;
+        state
+    }
+
+    /// The same, but no longer than this; at once when something has arrived already.
+    fn wait_until<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        at: Instant,
+    ) -> MutexGuard<'a, State> {
+        let cancelled = self
+            .inner
+            .upgrade()
+            .is_none_or(|inner| inner.is_cancelled());
+        if !state.outcomes.is_empty() || cancelled {
+            return state;
+        }
+        state.waiting = true;
+        let timeout = at.saturating_duration_since(Instant::now());
+        let waited = self.arrived.wait_timeout(state, timeout);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting = false;
+        state
+    }
+
+    pub(crate) fn set_jobs(&self, jobs: usize) {
+        let mut state = lock(&self.state);
+        state.window = window(jobs);
+        self.room.notify_all();
+    }
+
     fn notify(&self, state: &State) {
         if state.waiting {
             self.arrived.notify_one();
@@ -221,7 +282,7 @@ impl Basket {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.stopped.load(Relaxed)
     }
 
     pub(crate) fn stop_feeding(&self) {
@@ -275,6 +336,7 @@ impl Feeder {
             let recipient = Recipient::run(self.basket.clone());
             self.inner.submit(Job {
                 seq,
+                attempt: 1,
                 command: Box::new(command.into()),
                 recipient,
             });
@@ -314,11 +376,4 @@ fn spawn_patiently(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         }
     }
     panic!("the system has no thread for the commands of a run");
-}
-
-fn size(outcome: &Outcome) -> u64 {
-    Stream::ALL
-        .iter()
-        .map(|stream| outcome.capture.stream(*stream).len() as u64)
-        .sum()
 }

@@ -4,20 +4,25 @@
 //! Invariant: one start a turn. A start takes far longer than anything else here, so between two
 //! of them everybody's output is looked at, and no process waits on a full pipe for long.
 
+mod finish;
+mod requests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::inner::{Inner, Output, Request};
-use crate::outcome::{Ending, Timing};
+use crate::lock::lock;
+use crate::outcome::Timing;
 use crate::process::{Action, Input, Limits, Machine};
-use crate::queue::Job;
-use crate::slots::{Id, SlotNumbers, Slots};
-use crate::sys::{Engine, Event, Exit, StartError};
+use crate::queue::{Job, Popped};
+use crate::slots::{Id, Slots};
+use crate::suspension::Clock;
+use crate::sys::{Engine, Event, Exit, StartError, Started};
 use crate::timer::Timers;
 use crate::tries::Tries;
-use crate::{Capture, Command, Error, ErrorKind, Outcome, Stream, Verdict};
+use crate::{Capture, Command, Error, ErrorKind, Stream};
 
 /// Sent once, when the `Throng` is gone and only detached processes are left.
 #[derive(Debug)]
@@ -30,10 +35,18 @@ pub(crate) struct Shard {
     engine: Engine,
     processes: Slots<Live>,
     timers: Timers,
-    numbers: SlotNumbers,
+    clock: Clock,
     /// A command that could not be started for want of something.
     pending: Option<Pending>,
+    /// There are commands, and this is when one may be started.
+    look_again: Option<Instant>,
+    /// Whether this shard sleeps where a command would find it, or did and has not looked since.
+    may_be_parked: bool,
     actions: Vec<Action>,
+    /// Processes that were ended and are finished but for what is left of their trees.
+    condemned: Vec<Id>,
+    /// When to look at those again.
+    clear_at: Instant,
     closing: Option<Sender<OnlyDetachedLeft>>,
     done: Sender<OnlyDetachedLeft>,
 }
@@ -42,7 +55,8 @@ pub(crate) struct Shard {
 #[derive(Debug)]
 struct Pending {
     job: Job,
-    slot: usize,
+    /// Its number, where the command has asked for one.
+    slot: Option<usize>,
     tries: Tries,
 }
 
@@ -50,13 +64,18 @@ struct Pending {
 #[derive(Debug)]
 struct Live {
     job: Job,
-    slot: usize,
+    /// Its number, where the command has asked for one.
+    slot: Option<usize>,
     machine: Machine,
     capture: Capture,
-    pid: u32,
+    process: Started,
     started: Instant,
     timing: Timing,
     exit: Option<Exit>,
+    /// Whether its tree has been told to end, so that nothing of it may go on.
+    signalled: bool,
+    /// How long all had stood still before it started.
+    stood_still_before: Duration,
 }
 
 impl Shard {
@@ -68,13 +87,17 @@ impl Shard {
     ) -> Shard {
         Shard {
             index,
-            numbers: SlotNumbers::from(inner.first_slot_of(index)),
             inner,
             engine,
             processes: Slots::new(),
             timers: Timers::default(),
+            clock: Clock::default(),
             pending: None,
+            look_again: None,
+            may_be_parked: false,
             actions: Vec::new(),
+            condemned: Vec::new(),
+            clear_at: Instant::now(),
             closing: None,
             done,
         }
@@ -84,6 +107,8 @@ impl Shard {
     pub(crate) fn run(mut self) {
         loop {
             self.take_requests();
+            // It makes room, so it comes before a start.
+            self.clear_condemned();
             let more = self.start_one();
             self.fire_alarms();
             if self.is_done() {
@@ -123,54 +148,24 @@ impl Shard {
     }
 
     fn time_to_next(&self) -> Option<Duration> {
+        let clear = (!self.condemned.is_empty()).then_some(self.clear_at);
+        if self.clock.is_stopped() {
+            // Who has ended is cleared away all the same.
+            return clear.map(|at| at.saturating_duration_since(Instant::now()));
+        }
         let retry = self
             .pending
             .as_ref()
             .map(|pending| pending.tries.not_before());
-        let next = [self.timers.next_at(), retry].into_iter().flatten().min()?;
+        let next = [self.timers.next_at(), retry, self.look_again, clear];
+        let next = next.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    fn take_requests(&mut self) {
-        for request in self.inner.take_requests(self.index) {
-            match request {
-                Request::Cancel(id) => self.apply(id, Input::Cancel),
-                Request::Kill(id) => self.apply(id, Input::Kill),
-                Request::CancelRun(basket) => {
-                    self.apply_where(|job| job.recipient.is_run(&basket), || Input::Cancel);
-                }
-                Request::CancelAll => {
-                    self.cancel_queue();
-                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Cancel);
-                }
-                Request::KillAll => {
-                    self.cancel_queue();
-                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Kill);
-                }
-                Request::Close => self.closing = Some(self.done.clone()),
-            }
-        }
-    }
-
-    fn apply_where(&mut self, wanted: impl Fn(&Job) -> bool, input: impl Fn() -> Input) {
-        let wanted = |(id, live): (Id, &Live)| wanted(&live.job).then_some(id);
-        let ids: Vec<Id> = self.processes.iter().filter_map(wanted).collect();
-        ids.into_iter().for_each(|id| self.apply(id, input()));
-    }
-
-    fn cancel_queue(&mut self) {
-        if let Some(pending) = self.pending.take() {
-            self.cancel_pending(pending);
-        }
-        while let Some(job) = self.inner.queue.pop_to_cancel() {
-            job.cancel();
-        }
     }
 
     /// Starts a process if there is room and a command. Says whether it is worth coming back at
     /// once.
     fn start_one(&mut self) -> bool {
-        if self.processes.len() >= self.inner.share_of(self.index) {
+        if self.clock.is_stopped() {
             return false;
         }
         let pending = match self.pending.take() {
@@ -179,7 +174,11 @@ impl Shard {
                 return false;
             }
             Some(pending) => pending,
-            None => match self.inner.queue.pop_or_park(self.index) {
+            None if !self.inner.shares.has_room(self.index, self.processes.len()) => {
+                self.pass_on();
+                return false;
+            }
+            None => match self.take_job() {
                 Some(job) if self.is_unwanted(&job) => {
                     job.cancel();
                     return true;
@@ -198,24 +197,59 @@ impl Shard {
         self.start(pending)
     }
 
+    /// Takes a job from the queue, if there is one that may be started now.
+    fn take_job(&mut self) -> Option<Job> {
+        let is_cancelled = self.inner.is_cancelled();
+        if !is_cancelled && self.look_again.is_some_and(|at| at > Instant::now()) {
+            return None;
+        }
+        self.look_again = None;
+        self.may_be_parked = false;
+        match self.inner.queue.pop_or_park(self.index, !is_cancelled) {
+            Popped::Job(job) => Some(job),
+            Popped::NotYet(wait) => {
+                self.look_again = Instant::now().checked_add(wait);
+                None
+            }
+            Popped::Parked => {
+                self.may_be_parked = true;
+                None
+            }
+        }
+    }
+
+    /// There is no room here, perhaps because the limit has become less while this shard was
+    /// parked. What it may have been woken for is for another.
+    fn pass_on(&mut self) {
+        self.look_again = None;
+        if std::mem::take(&mut self.may_be_parked)
+            && let Some(other) = self.inner.queue.unpark(self.index)
+        {
+            self.inner.wake(other);
+        }
+    }
+
     fn is_unwanted(&self, job: &Job) -> bool {
         self.inner.is_cancelled() || job.recipient.is_unwanted()
     }
 
     /// Gives a job its slot and its last touches; none when those panicked.
     fn prepare(&mut self, mut job: Job) -> Option<Pending> {
-        let slot = self.numbers.take();
-        if let Some(on_start) = job.command.on_start.take() {
-            let call = AssertUnwindSafe(|| on_start.call(&mut job.command, slot));
+        let mut slot = None;
+        if let Some(on_start) = job.command.on_start.clone() {
+            let number = lock(&self.inner.slots).take();
+            slot = Some(number);
+            let as_given = job.command.clone();
+            job.command.on_start = None;
+            let call = AssertUnwindSafe(|| on_start.call(&mut job.command, number));
             if catch_unwind(call).is_err() {
-                self.numbers.give_back(slot);
+                self.give_back(slot);
                 let program = job.command.program.to_string_lossy();
                 let doing = format!("cannot start \"{program}\": its callback panicked");
-                let error = Error::new(ErrorKind::Callback, doing);
-                let outcome = Outcome::not_started(job.seq, job.command, error, 0);
-                job.recipient.deliver(outcome);
+                job.not_started(Error::new(ErrorKind::Callback, doing), 0);
                 return None;
             }
+            job.command.as_given = Some(as_given);
         }
         Some(Pending {
             job,
@@ -225,16 +259,24 @@ impl Shard {
     }
 
     fn cancel_pending(&mut self, pending: Pending) {
-        self.numbers.give_back(pending.slot);
+        self.give_back(pending.slot);
         pending.job.cancel();
+    }
+
+    fn give_back(&self, slot: Option<usize>) {
+        if let Some(number) = slot {
+            lock(&self.inner.slots).give_back(number);
+        }
     }
 
     fn start(&mut self, pending: Pending) -> bool {
         let Pending { job, slot, tries } = pending;
+        let settings = &self.inner.settings;
         let limits = Limits {
             timeout: job.command.timeout,
-            grace: job.command.grace.unwrap_or(self.inner.grace),
-            kill: self.inner.kill.clone(),
+            grace: job.command.grace.unwrap_or(settings.grace),
+            kill: settings.kill.clone(),
+            held: job.command.held.unwrap_or(settings.held),
         };
         let machine = Machine::new(limits, &mut self.actions);
         let started = Instant::now();
@@ -250,15 +292,21 @@ impl Shard {
             slot,
             machine,
             capture,
-            pid: 0,
+            process: Started {
+                pid: 0,
+                is_contained: true,
+            },
             started,
             timing,
             exit: None,
+            signalled: false,
+            stood_still_before: self.clock.stood_still(started),
         });
         let live = self.processes.get_mut(id).expect("inserted just now");
         match self.engine.start(id, &live.job.command) {
-            Ok(pid) => {
-                live.pid = pid;
+            Ok(process) => {
+                live.job.command.stdin.close();
+                live.process = process;
                 live.timing.start_latency = tries.first.elapsed();
                 let wish = live.job.recipient.located(self.index, id);
                 self.inner.queue.add_live();
@@ -289,15 +337,11 @@ impl Shard {
             self.pending = Some(Pending { job, slot, tries });
             return false;
         }
-        self.numbers.give_back(slot);
-        let Job {
-            seq,
-            command,
-            recipient,
-        } = job;
+        self.give_back(slot);
+        job.command.stdin.close();
         let (StartError::Exhausted(error) | StartError::Busy(error) | StartError::Refused(error)) =
             error;
-        recipient.deliver(Outcome::not_started(seq, command, error, tries.retries));
+        job.not_started(error, tries.retries);
         true
     }
 
@@ -325,7 +369,7 @@ impl Shard {
     }
 
     fn fire_alarms(&mut self) {
-        if self.timers.next_at().is_none() {
+        if self.timers.next_at().is_none() || self.clock.is_stopped() {
             return;
         }
         let now = Instant::now();
@@ -344,7 +388,7 @@ impl Shard {
         };
         live.machine.on(input, &mut self.actions);
         if !self.actions.is_empty() {
-            self.carry_out(id, Instant::now());
+            self.carry_out(id, self.clock.now());
         }
     }
 
@@ -352,7 +396,12 @@ impl Shard {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
             match action {
-                Action::Signal(signal) => self.engine.signal(id, signal),
+                Action::Signal(signal) => {
+                    if let Some(live) = self.processes.get_mut(id) {
+                        live.signalled = true;
+                    }
+                    self.engine.signal(id, signal);
+                }
                 Action::SetAlarm(after, alarm) => {
                     // What is later than any clock goes never comes.
                     if let Some(at) = now.checked_add(after) {
@@ -366,60 +415,13 @@ impl Shard {
                     }
                     self.engine.stop(id, stream);
                 }
-                Action::Finish => self.finish(id),
+                Action::Finish => match self.processes.get(id) {
+                    Some(live) if live.signalled => self.condemned.push(id),
+                    _ => self.finish(id, Vec::new()),
+                },
             }
         }
         self.actions = actions;
-    }
-
-    fn finish(&mut self, id: Id) {
-        let Some(live) = self.processes.remove(id) else {
-            return;
-        };
-        self.engine.forget(id);
-        self.numbers.give_back(live.slot);
-        self.inner.queue.remove_live();
-        if let Some(pending) = &mut self.pending {
-            // What it had has become free.
-            pending.tries.hurry();
-        }
-        let Live {
-            job,
-            machine,
-            capture,
-            pid,
-            timing,
-            exit,
-            ..
-        } = live;
-        let (mut verdicts, cause) = machine.into_result();
-        for stream in Stream::ALL {
-            let dropped_bytes = capture.dropped_bytes(stream);
-            let verdict = &mut verdicts[stream.index()];
-            if verdict.is_complete() && dropped_bytes > 0 {
-                *verdict = Verdict::Capped { dropped_bytes };
-            }
-        }
-        let exit = exit.expect("a finished process has exited");
-        let ending = Ending::Ended {
-            pid,
-            status: exit.status,
-            usage: exit.usage,
-            cause,
-        };
-        let Job {
-            seq,
-            command,
-            recipient,
-        } = job;
-        recipient.deliver(Outcome {
-            seq,
-            command,
-            ending,
-            capture,
-            verdicts,
-            timing,
-        });
     }
 }
 
@@ -429,10 +431,11 @@ impl Live {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
         if command.output == crate::command::Keep::All {
+            let budget = &inner.settings.budget;
             self.capture
-                .push(stream, bytes, at, command.max_output.unwrap_or(u64::MAX));
+                .push(stream, bytes, at, command.limit(), budget);
         }
-        let Some(callback) = &inner.on_output else {
+        let Some(callback) = &inner.settings.on_output else {
             return true;
         };
         let output = Output {

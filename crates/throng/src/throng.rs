@@ -1,22 +1,23 @@
 //! The pool: built once, given commands, dropped when done.
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::builder::Builder;
 use crate::handle::Process;
-use crate::inner::{Callback, Inner, Output, Request};
+use crate::inner::{Inner, Request};
 use crate::lock::lock;
 use crate::queue::Job;
 use crate::recipient::Recipient;
 use crate::run::Run;
-use crate::shard::{OnlyDetachedLeft, Shard};
-use crate::sys::{self, Engine, Host, Waker};
-use crate::{Command, Error, ErrorKind, KillSequence, Mechanism};
-
-/// How long a stream may stay open after its process has ended, unless something else is said.
-const DEFAULT_GRACE: Duration = Duration::from_millis(200);
+use crate::running::{self, Running};
+use crate::shard::OnlyDetachedLeft;
+use crate::suspension::Roll;
+use crate::sys::{Host, Room};
+use crate::{Command, Error, Holder, Mechanism};
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///
@@ -39,23 +40,16 @@ const DEFAULT_GRACE: Duration = Duration::from_millis(200);
 /// ```
 #[derive(Debug)]
 pub struct Throng {
-    inner: Arc<Inner>,
-    mechanism: Mechanism,
-    jobs_limit: Option<String>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) mechanism: Mechanism,
+    /// How many processes can be captured at once here, and what limits that.
+    pub(crate) room: Room,
+    pub(crate) asked: AtomicUsize,
+    /// Whether what runs was told to end.
+    pub(crate) is_ended: AtomicBool,
+    pub(crate) host: Arc<Host>,
     /// In a mutex only so that a `Throng` can be shared between threads.
-    shards: Mutex<Vec<StartedShard>>,
-}
-
-/// The settings of a [`Throng`].
-#[derive(Default)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct Builder {
-    jobs: Option<usize>,
-    shards: Option<usize>,
-    mechanism: Option<Mechanism>,
-    grace: Option<Duration>,
-    kill: KillSequence,
-    on_output: Option<Callback>,
+    pub(crate) shards: Mutex<Vec<StartedShard>>,
 }
 
 impl Throng {
@@ -70,6 +64,7 @@ impl Throng {
         let (seq, command) = (self.inner.next_seq(), Box::new(command.clone()));
         self.inner.submit(Job {
             seq,
+            attempt: 1,
             command,
             recipient: Recipient::handle(cell),
         });
@@ -95,25 +90,126 @@ impl Throng {
     }
 
     /// Starts nothing more and ends what runs by the kill sequence. Commands that were queued, or
-    /// are given later, have outcomes with [`ErrorKind::Cancelled`].
+    /// are given later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
         self.inner.cancel(|| Request::CancelAll);
     }
 
     /// As [`cancel`](Throng::cancel), but ends what runs at once.
     pub fn kill(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
         self.inner.cancel(|| Request::KillAll);
+    }
+
+    /// Whether [`cancel`](Throng::cancel) or [`kill`](Throng::kill) was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.is_ended.load(Ordering::Relaxed)
+    }
+
+    /// Ends by the kill sequence what processes have left running that ended by themselves (a
+    /// daemon that one of them has started), and waits until it has ended. Gives those that do not
+    /// go. Mostly called when all was [cancelled](Throng::cancel) and is finished; what is not
+    /// finished is ended as well.
+    ///
+    /// On Linux they are found by their mark, and among orphans where those are
+    /// [adopted](crate::os). On Windows none are found: what a process leaves behind has left its
+    /// job with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::System`](crate::ErrorKind::System) when the system does not say what runs: on
+    /// Linux, without /proc.
+    pub fn sweep(&self) -> Result<Vec<Holder>, Error> {
+        self.host.sweep(&self.inner.settings.kill)
+    }
+
+    /// Starts nothing more, and lets what runs go on. Commands that were queued, or are given
+    /// later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn start_no_more(&self) {
+        self.inner.cancel(|| Request::CancelQueue);
+    }
+
+    /// Whether it was told to [start no more](Throng::start_no_more), to
+    /// [`cancel`](Throng::cancel) or to [`kill`](Throng::kill).
+    pub fn starts_no_more(&self) -> bool {
+        self.inner.is_cancelled()
+    }
+
+    /// Ends by the kill sequence what has been running for longer than this, as if it had been the
+    /// [timeout](Command::timeout) of those commands. Others are not concerned, and neither is what
+    /// is started later.
+    pub fn end_older(&self, than: Duration) {
+        self.inner.ask_all(|| Request::EndOlder(than));
+    }
+
+    /// What runs now, the longest running first, and not more than this many. Waits until all
+    /// threads have said what they have; those that take longer than a second, because an
+    /// [output callback](Builder::on_output) does, are left out.
+    pub fn running(&self, limit: usize) -> Vec<Running> {
+        running::ask(&self.inner, limit)
+    }
+
+    /// Ends this process by the kill sequence, if it still runs.
+    pub fn end(&self, running: &Running) {
+        let (shard, id) = running.place;
+        self.inner.ask(shard, Request::Cancel(id));
+    }
+
+    /// Changes how many processes may be live at once, and returns what the system allows if that
+    /// is less. What runs already goes on when it becomes fewer.
+    ///
+    /// ```
+    /// let throng = throng::Throng::builder().jobs(1).build().unwrap();
+    /// assert_eq!(throng.set_jobs(3), 3);
+    /// assert_eq!(throng.jobs(), 3);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is 0.
+    pub fn set_jobs(&self, jobs: usize) -> usize {
+        assert!(jobs > 0, "at least one process must be able to run");
+        self.asked.store(jobs, Ordering::Relaxed);
+        let jobs = jobs.min(self.room.processes);
+        self.inner.set_jobs(jobs);
+        jobs
     }
 
     /// How many processes may be live at once: what was asked for, or what the system allows if
     /// that is less.
     pub fn jobs(&self) -> usize {
-        self.inner.jobs
+        self.inner.jobs()
     }
 
     /// What keeps [`jobs`](Throng::jobs) below what was asked for, in words.
     pub fn jobs_limit(&self) -> Option<&str> {
-        self.jobs_limit.as_deref()
+        let asked = self.asked.load(Ordering::Relaxed);
+        (self.room.processes < asked).then_some(self.room.limit.as_str())
+    }
+
+    /// Starts nothing and has all processes stand still until [`resume`](Throng::resume): they and
+    /// their process groups are stopped (`SIGSTOP`), and so are the clocks of timeouts, grace
+    /// periods and kill sequences. The time that passes meanwhile counts as [wall
+    /// time](crate::Outcome::wall) all the same. What has been written is still read, and processes
+    /// that end meanwhile have their outcomes.
+    ///
+    /// On Windows nothing can stop a process; there only the starting and the clocks stop.
+    ///
+    /// Returns when all is still, or after five seconds when a thread is held up in a callback; it
+    /// follows as soon as it comes back. [`cancel`](Throng::cancel), [`kill`](Throng::kill) and
+    /// dropping the `Throng` resume first. A single process that is cancelled while all stands
+    /// still is asked to end at once, and killed when its time is over after that.
+    pub fn suspend(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let roll = Arc::new(Roll::new(self.inner.shards()));
+        self.inner.ask_all(|| Request::Suspend(roll.clone()));
+        roll.wait(PATIENCE);
+    }
+
+    /// Goes on after [`suspend`](Throng::suspend), as if the time in between had not passed.
+    pub fn resume(&self) {
+        self.inner.ask_all(|| Request::Resume);
     }
 
     /// How many processes are live now.
@@ -124,6 +220,17 @@ impl Throng {
     /// How many threads start and capture processes.
     pub fn shards(&self) -> usize {
         self.inner.shards()
+    }
+
+    /// How much memory all captures may take together; see [`Builder::memory`].
+    pub fn memory_limit(&self) -> u64 {
+        self.inner.settings.budget.limit()
+    }
+
+    /// How much memory captures take now: those of live processes, and those of outcomes that have
+    /// not been dropped. Streams that take 4 KiB or less are not counted.
+    pub fn memory_used(&self) -> u64 {
+        self.inner.settings.budget.used()
     }
 
     /// The mechanism that is used.
@@ -148,161 +255,9 @@ impl Drop for Throng {
     }
 }
 
-impl Builder {
-    /// How many processes may be live at once; the number of cores by default. As many as the
-    /// system allows for `usize::MAX`.
-    ///
-    /// # Panics
-    ///
-    /// Panics when it is 0.
-    pub fn jobs(mut self, jobs: usize) -> Builder {
-        assert!(jobs > 0, "at least one process must be able to run");
-        self.jobs = Some(jobs);
-        self
-    }
-
-    /// How many threads start and capture processes, never more than [`jobs`](Builder::jobs); by
-    /// default two more than there are cores. A thread sleeps while the program that it has
-    /// started is being loaded, and then the others have work to do.
-    ///
-    /// # Panics
-    ///
-    /// Panics when it is 0.
-    pub fn shards(mut self, shards: usize) -> Builder {
-        assert!(shards > 0, "at least one thread has to do the work");
-        self.shards = Some(shards);
-        self
-    }
-
-    /// The mechanism; the first that is [available](Mechanism::available) by default.
-    pub fn mechanism(mut self, mechanism: Mechanism) -> Builder {
-        self.mechanism = Some(mechanism);
-        self
-    }
-
-    /// How long a stream may stay open after its process has ended, before it counts as
-    /// [held](crate::Verdict::Held); 200 ms by default.
-    pub fn grace(mut self, grace: Duration) -> Builder {
-        self.grace = Some(grace);
-        self
-    }
-
-    /// How processes are ended; by default `TERM`, two seconds, `KILL`.
-    pub fn kill_sequence(mut self, sequence: KillSequence) -> Builder {
-        self.kill = sequence;
-        self
-    }
-
-    /// Gets every piece of output as it comes, on the thread that has read it. While the callback
-    /// runs, that thread's other processes are not read; so it should be quick. If it panics, the
-    /// verdict of that stream is [`Failed`](crate::Verdict::Failed).
-    pub fn on_output(mut self, callback: impl Fn(Output<'_>) + Send + Sync + 'static) -> Builder {
-        self.on_output = Some(Box::new(callback));
-        self
-    }
-
-    /// Starts the threads.
-    ///
-    /// Raises this program's soft limit on open files to the hard one; processes get the original
-    /// back. Where `SIGCHLD` is ignored, sets it to its default, since the system keeps no exit
-    /// statuses otherwise.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unsupported`] when a mechanism was asked for that this machine does not offer,
-    /// [`ErrorKind::System`] when threads or descriptors cannot be had.
-    pub fn build(self) -> Result<Throng, Error> {
-        let mechanism = self.choose_mechanism()?;
-        let host = Arc::new(Host::new()?);
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let asked = self.jobs.unwrap_or(cores);
-        let shards = self.shards.unwrap_or(cores + 2).min(asked);
-        let room = host.room(mechanism, shards);
-        let jobs = asked.min(room.processes);
-        let shards = room.shards.min(jobs);
-        let jobs_limit = (jobs < asked).then_some(room.limit);
-
-        let grace = self.grace.unwrap_or(DEFAULT_GRACE);
-        let inner = Arc::new(Inner::new(jobs, shards, grace, self.kill, self.on_output));
-        let throng = Throng {
-            inner: inner.clone(),
-            mechanism,
-            jobs_limit,
-            shards: Mutex::default(),
-        };
-        for index in 0..shards {
-            // On an error the shards that have been started end with `throng`.
-            let (waker, shard) = start_shard(index, mechanism, &host, &inner)?;
-            inner.connect(index, waker);
-            lock(&throng.shards).push(shard);
-        }
-        Ok(throng)
-    }
-
-    fn choose_mechanism(&self) -> Result<Mechanism, Error> {
-        let unsupported = |doing: String| Error::new(ErrorKind::Unsupported, doing);
-        let Some(mechanism) = self.mechanism else {
-            let first = Mechanism::available().first().copied();
-            return first.ok_or_else(|| unsupported("no mechanism works on this machine".into()));
-        };
-        match sys::probe(mechanism) {
-            Ok(()) => Ok(mechanism),
-            Err(why) => Err(unsupported(format!(
-                "mechanism {mechanism} is not available: {why}"
-            ))),
-        }
-    }
-}
-
 const _: fn() = || {
     fn shared_between_threads<T: Send + Sync>() {}
     shared_between_threads::<Throng>();
 };
 
-type StartedShard = (JoinHandle<()>, Receiver<OnlyDetachedLeft>);
-
-/// Starts a shard's thread. The engine is made there: a kernel ties it, and every process that it
-/// starts, to the thread that did it.
-fn start_shard(
-    index: usize,
-    mechanism: Mechanism,
-    host: &Arc<Host>,
-    inner: &Arc<Inner>,
-) -> Result<(Waker, StartedShard), Error> {
-    let (ready, is_ready) = mpsc::channel();
-    let (done, is_done) = mpsc::channel();
-    let (host, inner) = (host.clone(), inner.clone());
-    let body = move || {
-        match Engine::new(mechanism, host) {
-            Ok(engine) => {
-                // The builder is waiting for it.
-                let _ = ready.send(Ok(engine.waker()));
-                Shard::new(index, inner, engine, done).run();
-            }
-            Err(error) => drop(ready.send(Err(error))),
-        }
-    };
-    let doing = format!("cannot start thread {index} with mechanism {mechanism}");
-    let failed = |error| Error::os(ErrorKind::System, doing.clone(), error);
-    let spawned = thread::Builder::new()
-        .name(format!("throng-{index}"))
-        .spawn(body);
-    let thread = spawned.map_err(failed)?;
-    match is_ready.recv() {
-        Ok(Ok(waker)) => Ok((waker, (thread, is_done))),
-        Ok(Err(error)) => Err(failed(error)),
-        Err(_) => Err(Error::new(ErrorKind::System, doing)),
-    }
-}
-
-impl std::fmt::Debug for Builder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("jobs", &self.jobs)
-            .field("shards", &self.shards)
-            .field("mechanism", &self.mechanism)
-            .field("grace", &self.grace)
-            .field("kill", &self.kill)
-            .finish_non_exhaustive()
-    }
-}
+pub(crate) type StartedShard = (JoinHandle<()>, Receiver<OnlyDetachedLeft>);

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::slots::Id;
 
@@ -42,6 +42,16 @@ impl Timers {
         }
     }
 
+    /// Puts all alarms off by this.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        let alarms = std::mem::take(&mut self.heap).into_iter();
+        let shifted = alarms.filter_map(|Reverse((at, id, alarm))| {
+            // What is later than any clock goes never comes.
+            Some(Reverse((at.checked_add(by)?, id, alarm)))
+        });
+        self.heap = shifted.collect();
+    }
+
     /// When the earliest alarm is due.
     pub(crate) fn next_at(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((at, ..))| *at)
@@ -61,7 +71,6 @@ mod tests {
     use super::*;
     use crate::slots::Slots;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     #[test]
     fn alarms_of_processes_that_are_gone_do_not_pile_up() {
@@ -78,6 +87,26 @@ mod tests {
             assert!(timers.heap.len() < 1000);
         }
         assert_eq!(timers.pop_due(far), Some((stays, Alarm::Grace)));
+    }
+
+    #[test]
+    fn alarms_that_are_put_off_keep_their_order_and_their_distance() {
+        let (start, mut timers) = (Instant::now(), Timers::default());
+        let id = Slots::new().insert(());
+        let second = Duration::from_secs(1);
+        timers.set(start + 2 * second, id, Alarm::Grace);
+        timers.set(start + second, id, Alarm::Timeout);
+        timers.shift(10 * second);
+        assert_eq!(timers.next_at(), Some(start + 11 * second));
+        assert_eq!(
+            timers.pop_due(start + 11 * second),
+            Some((id, Alarm::Timeout))
+        );
+        assert_eq!(timers.pop_due(start + 11 * second), None);
+        assert_eq!(
+            timers.pop_due(start + 12 * second),
+            Some((id, Alarm::Grace))
+        );
     }
 
     proptest! {

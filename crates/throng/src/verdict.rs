@@ -3,7 +3,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::Error;
 
@@ -81,6 +83,66 @@ pub struct Holder {
     pub pid: u32,
     /// Its command line, program first; empty where the system does not tell.
     pub argv: Vec<OsString>,
+    /// When it was started; unknown where the system does not tell.
+    pub started: Option<SystemTime>,
+}
+
+/// What to do about a stream that somebody still holds open when its process has ended and the
+/// [grace period](crate::Builder::grace) is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Held {
+    /// Deliver what is there, and leave the holder be. The verdict is [`Verdict::Held`].
+    #[default]
+    Keep,
+    /// End the rest of the tree by the kill sequence and read to the end. The verdict is
+    /// [`Verdict::Complete`] when that makes all writers go; who is out of reach and still holds
+    /// the stream another grace period later is named as with `Keep`.
+    Kill,
+    /// Wait for the holder, without end or until the [timeout](crate::Command::timeout) of the
+    /// command, which then ends what is left of the tree.
+    Wait,
+    /// As `Keep`, and the command has failed: [`Outcome::success`](crate::Outcome::success) is
+    /// `false` whatever its exit code.
+    Fail,
+}
+
+impl Held {
+    const NAMES: [(&str, Held); 4] = [
+        ("keep", Held::Keep),
+        ("kill", Held::Kill),
+        ("wait", Held::Wait),
+        ("fail", Held::Fail),
+    ];
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMES.iter().find(|(_, held)| held == self);
+        f.write_str(named.expect("every policy is named").0)
+    }
+}
+
+/// A word that is no [`Held`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownHeld;
+
+impl fmt::Display for UnknownHeld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("one of keep, kill, wait, fail is expected")
+    }
+}
+
+impl std::error::Error for UnknownHeld {}
+
+impl FromStr for Held {
+    type Err = UnknownHeld;
+
+    /// Reads `keep`, `kill`, `wait` or `fail`.
+    fn from_str(text: &str) -> Result<Held, UnknownHeld> {
+        let named = Self::NAMES.iter().find(|(name, _)| *name == text);
+        named.map(|(_, held)| *held).ok_or(UnknownHeld)
+    }
 }
 
 impl fmt::Display for Holder {

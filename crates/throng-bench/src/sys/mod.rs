@@ -1,12 +1,16 @@
-//! Where the bench can run: the fixtures, the process accounting and most rivals are Linux's. On
-//! Windows `throng bench` compares the mechanisms of throng with each other.
+//! The bench of each system: on Linux throng meets its rivals and the floor, on Windows its
+//! mechanisms meet each other.
 
-#[cfg(not(target_os = "linux"))]
-mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::run;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::run;
+use linux as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+pub(crate) use system::run;
+
+const _: fn() -> std::process::ExitCode = run;

@@ -2,11 +2,17 @@
 //! interface.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use throng::{Holder, Outcome, Stream, Verdict};
+
+use super::Note;
+use super::pieces::{Form, Quoted};
+use crate::sys;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -30,6 +36,9 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     stderr_dropped_bytes: u64,
     holders: Vec<HolderLine<'a>>,
+    /// Who was killed with the command and did not go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    survivors: Vec<SurvivorLine<'a>>,
     /// RFC 3339.
     start: String,
     wall_s: f64,
@@ -37,6 +46,13 @@ struct Line<'a> {
     system_s: f64,
     max_rss_bytes: Option<u64>,
     start_latency_s: f64,
+    #[serde(skip_serializing_if = "is_zero")]
+    start_retries: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    read_retries: u64,
+    /// False where ending the process would not have ended what it had started.
+    #[serde(skip_serializing_if = "is_true")]
+    contained: bool,
     timed_out: bool,
     attempt: u32,
 }
@@ -52,61 +68,74 @@ enum Text<'a> {
 #[derive(Serialize)]
 enum Out<'a> {
     #[serde(rename = "stdout")]
-    Utf8(&'a str),
+    Utf8(Quoted<'a>),
     #[serde(rename = "stdout_base64")]
-    Base64(String),
+    Base64(Quoted<'a>),
 }
 
 #[derive(Serialize)]
 enum Err<'a> {
     #[serde(rename = "stderr")]
-    Utf8(&'a str),
+    Utf8(Quoted<'a>),
     #[serde(rename = "stderr_base64")]
-    Base64(String),
+    Base64(Quoted<'a>),
 }
 
 #[derive(Serialize)]
 struct HolderLine<'a> {
     pid: u32,
     argv: Vec<Text<'a>>,
+    /// RFC 3339, where the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<String>,
     streams: Vec<&'static str>,
 }
 
-pub(super) fn line(outcome: &Outcome) -> Vec<u8> {
+#[derive(Serialize)]
+struct SurvivorLine<'a> {
+    pid: u32,
+    argv: Vec<Text<'a>>,
+}
+
+/// Writes the line of an outcome, in pieces where it is long.
+pub(super) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::Result<()> {
     let command = outcome.command();
-    let argv = std::iter::once(command.get_program()).chain(command.get_args());
     let usage = outcome.usage();
+    let [stdout, stderr] = Stream::ALL.map(|stream| Quoted::new(outcome.capture(), stream));
     let line = Line {
-        seq: outcome.seq() + 1,
-        argv: argv.map(text).collect(),
+        seq: note.number,
+        argv: sys::argv(command).into_iter().map(text).collect(),
         exit_code: outcome.status().and_then(|status| status.code()),
         signal: outcome.status().and_then(|status| status.signal()),
         start_error: outcome.start_error().map(ToString::to_string),
-        stdout: match str::from_utf8(outcome.stdout()) {
-            Ok(text) => Out::Utf8(text),
-            Err(_) => Out::Base64(STANDARD.encode(outcome.stdout())),
+        stdout: match stdout.form() {
+            Form::Text => Out::Utf8(stdout),
+            Form::Base64 => Out::Base64(stdout),
         },
-        stderr: match str::from_utf8(outcome.stderr()) {
-            Ok(text) => Err::Utf8(text),
-            Err(_) => Err::Base64(STANDARD.encode(outcome.stderr())),
+        stderr: match stderr.form() {
+            Form::Text => Err::Utf8(stderr),
+            Form::Base64 => Err::Base64(stderr),
         },
         stdout_verdict: outcome.verdict(Stream::Stdout).name(),
         stderr_verdict: outcome.verdict(Stream::Stderr).name(),
         stdout_dropped_bytes: outcome.capture().dropped_bytes(Stream::Stdout),
         stderr_dropped_bytes: outcome.capture().dropped_bytes(Stream::Stderr),
         holders: holders(outcome),
-        start: timestamp(outcome),
+        survivors: survivors(outcome),
+        start: timestamp(outcome.started_at()),
         wall_s: outcome.wall().as_secs_f64(),
         user_s: usage.user.as_secs_f64(),
         system_s: usage.system.as_secs_f64(),
         max_rss_bytes: usage.max_rss_bytes,
         start_latency_s: outcome.start_latency().as_secs_f64(),
+        start_retries: outcome.start_retries().into(),
+        read_retries: outcome.read_retries().into(),
+        contained: outcome.is_contained(),
         timed_out: outcome.timed_out(),
-        attempt: 1,
+        attempt: outcome.attempt(),
     };
-    let mut bytes = serde_json::to_vec(&line).expect("all keys are strings");
-    bytes.push(b'\n');
-    bytes
+    serde_json::to_writer(&mut out, &line)?;
+    out.write_all(b"\n")
 }
 
 fn text(string: &OsStr) -> Text<'_> {
@@ -125,12 +154,16 @@ fn holders(outcome: &Outcome) -> Vec<HolderLine<'_>> {
         let Verdict::Held { holders } = outcome.verdict(stream) else {
             continue;
         };
-        for Holder { pid, argv, .. } in holders {
+        for holder in holders {
+            let Holder {
+                pid, argv, started, ..
+            } = holder;
             match lines.iter_mut().find(|line| line.pid == *pid) {
                 Some(line) => line.streams.push(name),
                 None => lines.push(HolderLine {
                     pid: *pid,
                     argv: argv.iter().map(|arg| text(arg)).collect(),
+                    started: started.map(timestamp),
                     streams: vec![name],
                 }),
             }
@@ -139,10 +172,19 @@ fn holders(outcome: &Outcome) -> Vec<HolderLine<'_>> {
     lines
 }
 
-fn timestamp(outcome: &Outcome) -> String {
+fn survivors(outcome: &Outcome) -> Vec<SurvivorLine<'_>> {
+    let survivors = outcome.survivors().iter();
+    survivors
+        .map(|Holder { pid, argv, .. }| SurvivorLine {
+            pid: *pid,
+            argv: argv.iter().map(|arg| text(arg)).collect(),
+        })
+        .collect()
+}
+
+fn timestamp(time: SystemTime) -> String {
     // A clock that is set before year -9999 is not worth a failure.
-    jiff::Timestamp::try_from(outcome.started_at())
-        .map_or_else(|_| String::new(), |t| t.to_string())
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |t| t.to_string())
 }
 
 #[expect(
@@ -151,4 +193,12 @@ fn timestamp(outcome: &Outcome) -> String {
 )]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_true(is_so: &bool) -> bool {
+    *is_so
 }

@@ -1,10 +1,11 @@
 //! Whole lines out of pieces that are cut anywhere.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::sync::{Mutex, PoisonError};
 
 use throng::Stream;
+
+use super::dress::Dress;
 
 /// A line that is longer than this is given out in pieces; it bounds memory.
 const LONGEST_LINE: usize = 1 << 20;
@@ -12,51 +13,63 @@ const LONGEST_LINE: usize = 1 << 20;
 /// The beginnings of lines whose ends have not come yet.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    open: Mutex<HashMap<(u64, Stream), Vec<u8>>>,
+    open: Mutex<HashMap<(u64, Stream), Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    begun: Vec<u8>,
+    /// Whether a piece of this line has been given out already.
+    in_line: bool,
 }
 
 impl Lines {
-    /// Takes a piece; gives out the lines that it completes, tagged.
-    pub(super) fn push(
-        &self,
-        seq: u64,
-        stream: Stream,
-        bytes: &[u8],
-        tag: Option<&OsStr>,
-    ) -> Vec<u8> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = open.entry((seq, stream)).or_default();
-        begun.extend_from_slice(bytes);
-        let last_end = begun.iter().rposition(|byte| *byte == b'\n');
-        let whole = match last_end {
-            Some(end) => begun.drain(..=end).collect(),
-            None if begun.len() > LONGEST_LINE => std::mem::take(begun),
-            None => Vec::new(),
-        };
-        if begun.is_empty() {
-            open.remove(&(seq, stream));
+    /// Takes a piece; gives out the lines that it completes, dressed.
+    pub(super) fn push(&self, seq: u64, stream: Stream, bytes: &[u8], dress: &Dress) -> Vec<u8> {
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = all.entry((seq, stream)).or_default();
+        open.begun.extend_from_slice(bytes);
+        let last_end = open.begun.iter().rposition(|byte| *byte == b'\n');
+        let mut out = Vec::new();
+        match last_end {
+            Some(end) => {
+                let whole: Vec<u8> = open.begun.drain(..=end).collect();
+                dress.put_on(&whole, &mut open.in_line, &mut out);
+            }
+            None if open.begun.len() > LONGEST_LINE => {
+                let piece = std::mem::take(&mut open.begun);
+                dress.put_on(&piece, &mut open.in_line, &mut out);
+            }
+            None => {}
         }
-        with_tag(whole, tag)
+        if open.begun.is_empty() && !open.in_line {
+            all.remove(&(seq, stream));
+        }
+        out
     }
 
     /// No more pieces come: gives out what has no end.
-    pub(super) fn finish(&self, seq: u64, stream: Stream, tag: Option<&OsStr>) -> Vec<u8> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        with_tag(open.remove(&(seq, stream)).unwrap_or_default(), tag)
-    }
-}
-
-fn with_tag(bytes: Vec<u8>, tag: Option<&OsStr>) -> Vec<u8> {
-    match tag {
-        Some(tag) => super::tagged(&bytes, tag),
-        None => bytes,
+    pub(super) fn finish(&self, seq: u64, stream: Stream, dress: &Dress) -> Vec<u8> {
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = all.remove(&(seq, stream)).unwrap_or_default();
+        let mut out = Vec::new();
+        dress.put_on(&open.begun, &mut open.in_line, &mut out);
+        dress.take_off(open.in_line, &mut out);
+        out
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Colors;
     use proptest::prelude::*;
+    use std::ffi::OsStr;
+
+    fn tagged() -> Dress {
+        let tag = Some(OsStr::new("t"));
+        Dress::new(0, Stream::Stdout, tag, Colors::default())
+    }
 
     proptest! {
         #[test]
@@ -66,11 +79,11 @@ mod tests {
             let lines = Lines::default();
             let mut out = Vec::new();
             for piece in &pieces {
-                let whole = lines.push(1, Stream::Stdout, piece.as_bytes(), None);
+                let whole = lines.push(1, Stream::Stdout, piece.as_bytes(), &Dress::default());
                 prop_assert!(whole.is_empty() || whole.ends_with(b"\n"));
                 out.extend(whole);
             }
-            out.extend(lines.finish(1, Stream::Stdout, None));
+            out.extend(lines.finish(1, Stream::Stdout, &Dress::default()));
             prop_assert_eq!(out, pieces.concat().into_bytes());
             prop_assert!(lines.open.lock().unwrap().is_empty());
         }
@@ -78,24 +91,21 @@ mod tests {
 
     #[test]
     fn commands_and_streams_do_not_mix() {
-        let lines = Lines::default();
-        assert_eq!(lines.push(1, Stream::Stdout, b"a", None), b"");
-        assert_eq!(lines.push(2, Stream::Stdout, b"b", None), b"");
-        assert_eq!(
-            lines.push(1, Stream::Stderr, b"c\n", Some(OsStr::new("t"))),
-            b"t\tc\n"
-        );
-        assert_eq!(lines.push(1, Stream::Stdout, b"A\n", None), b"aA\n");
-        assert_eq!(lines.finish(2, Stream::Stdout, None), b"b");
+        let (lines, plain) = (Lines::default(), Dress::default());
+        assert_eq!(lines.push(1, Stream::Stdout, b"a", &plain), b"");
+        assert_eq!(lines.push(2, Stream::Stdout, b"b", &plain), b"");
+        assert_eq!(lines.push(1, Stream::Stderr, b"c\n", &tagged()), b"t\tc\n");
+        assert_eq!(lines.push(1, Stream::Stdout, b"A\n", &plain), b"aA\n");
+        assert_eq!(lines.finish(2, Stream::Stdout, &plain), b"b");
     }
 
     #[test]
-    fn an_endless_line_is_given_out_in_pieces() {
+    fn an_endless_line_is_given_out_in_pieces_with_one_tag() {
         let lines = Lines::default();
         let piece = vec![b'x'; LONGEST_LINE + 1];
-        assert_eq!(
-            lines.push(1, Stream::Stdout, &piece, None).len(),
-            piece.len()
-        );
+        let first = lines.push(1, Stream::Stdout, &piece, &tagged());
+        assert_eq!(first.len(), piece.len() + 2);
+        assert_eq!(lines.push(1, Stream::Stdout, b"y\n", &tagged()), b"y\n");
+        assert_eq!(lines.push(1, Stream::Stdout, b"z\n", &tagged()), b"t\tz\n");
     }
 }

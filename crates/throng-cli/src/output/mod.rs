@@ -1,89 +1,203 @@
 //! What becomes of the output of commands. Each mode is one file; this one knows which is which.
 
+mod delivery;
+mod dress;
+mod joblog;
 mod jsonl;
 mod lines;
+mod notes;
 mod order;
+mod pieces;
+mod recorder;
+mod results;
+mod resume;
 mod sink;
+mod spool;
+mod summary;
+mod target;
+mod through;
 
 use std::ffi::OsStr;
-use std::fmt::Write;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use throng::{ErrorKind, Outcome, Output, Stream, Verdict};
+use throng::{Command, ErrorKind, Outcome, Output, Stream, Verdict};
 
-pub(crate) use order::{InOrder, Window};
+pub(crate) use delivery::Delivery;
+pub(crate) use dress::Colors;
+pub(crate) use notes::{Note, Notes, Scribe};
+pub(crate) use order::InOrder;
+pub(crate) use recorder::{Plan, Recorder, is_cancelled};
+pub(crate) use resume::Resume;
 pub(crate) use sink::Sink;
+pub(crate) use target::Target;
+pub(crate) use through::{Out, Through};
 
+use self::dress::Dress;
 use self::lines::Lines;
 use crate::args::Mode;
-use crate::text;
+use crate::{sys, text};
 
-/// Gives output to the sink, as the mode wants it.
+/// Where a piece of what is said of a command goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Stdout,
+    Stderr,
+    Joblog,
+    Results,
+}
+
+impl To {
+    pub(crate) const ALL: [To; 4] = [To::Stdout, To::Stderr, To::Joblog, To::Results];
+}
+
+impl From<Stream> for To {
+    fn from(stream: Stream) -> To {
+        match stream {
+            Stream::Stdout => To::Stdout,
+            Stream::Stderr => To::Stderr,
+        }
+    }
+}
+
+/// Says what commands have said, as the mode wants it.
 #[derive(Debug)]
 pub(crate) struct Printer {
     mode: Mode,
+    colors: Colors,
     sink: Arc<Sink>,
     lines: Arc<Lines>,
+    order: Option<Arc<Mutex<InOrder>>>,
+    /// Whether the command is said before its output, as a script or not.
+    echo: Option<bool>,
 }
 
 impl Printer {
-    pub(crate) fn new(mode: Mode, sink: Arc<Sink>) -> Printer {
+    pub(crate) fn new(
+        mode: Mode,
+        colors: Colors,
+        order: Option<InOrder>,
+        echo: Option<bool>,
+        sink: Arc<Sink>,
+    ) -> Printer {
         Printer {
             mode,
+            colors,
             sink,
-            lines: Arc::new(Lines::default()),
+            lines: Arc::default(),
+            order: order.map(|order| Arc::new(Mutex::new(order))),
+            echo,
         }
     }
 
-    /// Whether bytes are to be kept until a command has ended.
-    pub(crate) fn keeps_output(mode: Mode) -> bool {
-        matches!(mode, Mode::Group | Mode::Jsonl)
+    pub(crate) fn sink(&self) -> &Arc<Sink> {
+        &self.sink
+    }
+
+    pub(crate) fn order(&self) -> Option<&Arc<Mutex<InOrder>>> {
+        self.order.as_ref()
     }
 
     /// What is to be called with output as it comes.
     pub(crate) fn callback(&self) -> Option<impl Fn(Output<'_>) + Send + Sync + 'static> {
-        let (sink, lines) = (self.sink.clone(), self.lines.clone());
-        let mode = self.mode;
-        matches!(mode, Mode::Line | Mode::Live).then_some(move |output: Output<'_>| match mode {
-            Mode::Line => {
-                let tag = output.command.get_label();
-                let whole = lines.push(output.seq, output.stream, output.bytes, tag);
-                sink.write_now(output.stream, &whole);
+        let (sink, lines, order) = (self.sink.clone(), self.lines.clone(), self.order.clone());
+        let (mode, colors) = (self.mode, self.colors);
+        matches!(mode, Mode::Line | Mode::Live).then_some(move |output: Output<'_>| {
+            if mode == Mode::Live {
+                return sink.write_now(output.stream, output.bytes);
             }
-            _ => sink.write_now(output.stream, output.bytes),
+            let tag = output.command.get_label();
+            let dress = Dress::new(output.seq, output.stream, tag, colors);
+            let whole = lines.push(output.seq, output.stream, output.bytes, &dress);
+            say_lines(&sink, order.as_deref(), output.seq, output.stream, &whole);
         })
     }
 
-    /// A command has ended.
-    pub(crate) fn outcome(&self, outcome: &Outcome) {
+    /// What is to be called with a command that starts.
+    pub(crate) fn starter(&self) -> Option<impl Fn(&Command) + Send + Sync + 'static> {
+        let (shell, sink) = (self.echo?, self.sink.clone());
+        let is_at_once = matches!(self.mode, Mode::Line | Mode::Live);
+        is_at_once.then_some(move |command: &Command| {
+            sink.write_now(Stream::Stdout, &verbose_line(command, shell));
+        })
+    }
+
+    /// A command has ended: says what has not been said yet.
+    pub(crate) fn outcome(&self, outcome: &Outcome, note: &Note, out: Out<'_>) {
         match self.mode {
             Mode::Group => {
+                if let Some(shell) = self.echo {
+                    out(To::Stdout, &verbose_line(outcome.command(), shell));
+                }
                 for stream in Stream::ALL {
-                    let bytes = outcome.capture().stream(stream);
-                    match outcome.command().get_label() {
-                        Some(tag) => self.sink.write(stream, &tagged(bytes, tag)),
-                        None => self.sink.write(stream, bytes),
-                    }
+                    self.group(outcome, stream, out);
                 }
             }
             Mode::Line => {
                 for stream in Stream::ALL {
-                    let tag = outcome.command().get_label();
-                    let rest = self.lines.finish(outcome.seq(), stream, tag);
-                    self.sink.write_now(stream, &rest);
+                    let dress = self.dress(outcome, stream);
+                    let rest = self.lines.finish(outcome.seq(), stream, &dress);
+                    out(stream.into(), &rest);
                 }
             }
-            Mode::Jsonl => self.sink.write(Stream::Stdout, &jsonl::line(outcome)),
+            Mode::Jsonl => {
+                let mut writer = Through::new(To::Stdout, out);
+                let written = jsonl::write(&mut writer, outcome, note);
+                drop(writer);
+                lament(outcome, Stream::Stdout, written, out);
+            }
             Mode::Live | Mode::None => {}
         }
-        self.warn(outcome);
+        self.warn(outcome, out);
+    }
+
+    /// A command has ended and is to be run again. What was to be said at its end is not; a line
+    /// that has begun is ended here.
+    pub(crate) fn again(&self, outcome: &Outcome) {
+        if self.mode != Mode::Line {
+            return;
+        }
+        for stream in Stream::ALL {
+            let dress = self.dress(outcome, stream);
+            let rest = self.lines.finish(outcome.seq(), stream, &dress);
+            say_lines(
+                &self.sink,
+                self.order.as_deref(),
+                outcome.seq(),
+                stream,
+                &rest,
+            );
+        }
+    }
+
+    fn group(&self, outcome: &Outcome, stream: Stream, out: Out<'_>) {
+        let dress = self.dress(outcome, stream);
+        let (mut in_line, mut dressed) = (false, Vec::new());
+        let given = pieces::for_each(outcome.capture(), stream, |piece| {
+            if dress.is_plain() {
+                return out(stream.into(), piece);
+            }
+            dress.put_on(piece, &mut in_line, &mut dressed);
+            out(stream.into(), &dressed);
+            dressed.clear();
+        });
+        dress.take_off(in_line, &mut dressed);
+        out(stream.into(), &dressed);
+        lament(outcome, stream, given, out);
+    }
+
+    fn dress(&self, outcome: &Outcome, stream: Stream) -> Dress {
+        let tag: Option<&OsStr> = outcome.command().get_label();
+        Dress::new(outcome.seq(), stream, tag, self.colors)
     }
 
     /// Says what the output alone does not, for people; in JSON it is all there.
-    fn warn(&self, outcome: &Outcome) {
+    fn warn(&self, outcome: &Outcome, out: Out<'_>) {
+        let mut complain =
+            |message: &str| out(To::Stderr, format!("throng: {message}\n").as_bytes());
         if let Some(error) = outcome.start_error() {
             if self.mode != Mode::Jsonl && error.kind() != ErrorKind::Cancelled {
-                self.complain(&error.to_string());
+                complain(&error.to_string());
             }
             return;
         }
@@ -91,61 +205,60 @@ impl Printer {
             return;
         }
         if outcome.timed_out() {
-            self.complain(&format!("{} ran out of time and was ended", name(outcome)));
+            complain(&format!("{} ran out of time and was ended", name(outcome)));
+        }
+        for survivor in outcome.survivors() {
+            complain(&format!(
+                "{}: {survivor} was killed and goes on",
+                name(outcome)
+            ));
         }
         let said = Stream::ALL.map(|stream| match outcome.verdict(stream) {
             verdict @ (Verdict::Held { .. } | Verdict::Failed(_)) => verdict.to_string(),
             _ => String::new(),
         });
         if said[0] == said[1] && !said[0].is_empty() {
-            self.complain(&format!("{}: stdout and stderr {}", name(outcome), said[0]));
+            complain(&format!("{}: stdout and stderr {}", name(outcome), said[0]));
             return;
         }
         for (stream, said) in Stream::ALL.into_iter().zip(said) {
             if !said.is_empty() {
-                self.complain(&format!("{}: {stream} {said}", name(outcome)));
+                complain(&format!("{}: {stream} {said}", name(outcome)));
             }
         }
     }
+}
 
-    fn complain(&self, message: &str) {
-        self.sink
-            .aside(|| text::complain(format_args!("{message}")));
+/// Says that output that was spilled to a file cannot be read back, if so.
+fn lament(outcome: &Outcome, stream: Stream, given: io::Result<()>, out: Out<'_>) {
+    if let Err(error) = given {
+        let name = name(outcome);
+        let message = format!("throng: {name}: {stream} cannot be read back: {error}\n");
+        out(To::Stderr, message.as_bytes());
     }
+}
+
+/// Says lines now, or when it is their command's turn.
+fn say_lines(sink: &Sink, order: Option<&Mutex<InOrder>>, seq: u64, stream: Stream, lines: &[u8]) {
+    let Some(order) = order.filter(|_| !lines.is_empty()) else {
+        return sink.write_now(stream, lines);
+    };
+    let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
+    if order.is_turn_of(seq) {
+        sink.write_now(stream, lines);
+    } else {
+        order.hold_or_remember(seq, stream.into(), lines);
+    }
+}
+
+/// What `--verbose` says of a command that starts.
+pub(crate) fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
+    let mut line = joblog::logged(command, shell);
+    line.push(b'\n');
+    line
 }
 
 /// The command as a user would know it again, cut short.
 fn name(outcome: &Outcome) -> String {
-    const LONGEST: usize = 60;
-    let command = outcome.command();
-    let mut line = command.get_program().to_string_lossy().into_owned();
-    for arg in command.get_args() {
-        let _ = write!(line, " {}", arg.to_string_lossy());
-    }
-    if line.chars().count() > LONGEST {
-        line = line.chars().take(LONGEST - 3).collect::<String>() + "...";
-    }
-    format!("\"{}\"", line.escape_debug())
-}
-
-/// Puts the tag and a tab before each line.
-fn tagged(bytes: &[u8], tag: &OsStr) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        out.extend_from_slice(tag.as_encoded_bytes());
-        out.push(b'\t');
-        out.extend_from_slice(line);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_line_is_tagged_and_an_open_last_line_too() {
-        assert_eq!(tagged(b"a\n\nb", OsStr::new("t")), b"t\ta\nt\t\nt\tb");
-        assert_eq!(tagged(b"", OsStr::new("t")), b"");
-    }
+    text::quoted(&sys::name(outcome.command()))
 }

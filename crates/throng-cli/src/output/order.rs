@@ -1,137 +1,228 @@
-//! `-k`: outcomes in the order of their values, and how far ahead of the first unfinished one the
-//! others may get.
+//! `-k`: what commands say in the order of their values. What comes too early waits, in memory as
+//! long as that is little, then on disk; so a slow command in front neither stops the others nor
+//! grows us.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
-use throng::{Outcome, Stream};
+use super::spool::{Extent, Spool};
+use super::{Out, To};
 
-/// Outcomes that wait for an earlier one: this many, or this many bytes, and no more values are
-/// taken until it has come. A slow first command holds the others up then, and does not grow us.
-const WAITING_MAX: u64 = 16 * 1024;
-const WAITING_BYTES_MAX: u64 = 256 << 20;
+/// What waits in memory, in all; with this much, what is worth a write goes to disk.
+const MEMORY_MAX: usize = 64 << 20;
+/// What is worth a write, unless there is far too much in memory.
+const WORTH_A_WRITE: usize = 64 * 1024;
+/// What an entry costs besides its bytes, about.
+const ENTRY_COST: usize = 128;
+/// Bytes that are kept at a time: of more than this not all is in memory twice.
+const FRAME_MAX: usize = 1 << 20;
+/// Bytes that are given out at a time.
+const PIECE: usize = 64 * 1024;
 
-/// Puts outcomes into order.
-#[derive(Debug, Default)]
+/// Puts what commands say into order. Each has a place, from 0, and every place is sealed once.
+#[derive(Debug)]
 pub(crate) struct InOrder {
-    waiting: BTreeMap<u64, Outcome>,
+    directory: PathBuf,
+    /// The place whose turn it is.
     next: u64,
+    waiting: BTreeMap<u64, Entry>,
+    /// What `waiting` holds in memory.
+    memory: usize,
+    memory_max: usize,
+    spool: Option<Spool>,
+    /// Whether the spool's index has been asked for `next` in vain.
+    asked: bool,
+    /// One more than the last place that anything was heard of.
+    end: u64,
+    /// Why something could not be held, where nobody could be told.
+    failure: Option<io::Error>,
+}
+
+/// What waits for its turn: first what is on disk, then what is not.
+#[derive(Debug, Default)]
+struct Entry {
+    on_disk: Vec<Extent>,
+    frames: Vec<u8>,
+    is_sealed: bool,
 }
 
 impl InOrder {
-    pub(crate) fn push(&mut self, outcome: Outcome, window: &Window) {
-        window.waits(size(&outcome));
-        self.waiting.insert(outcome.seq(), outcome);
-    }
-
-    /// The next in order, if it has come.
-    pub(crate) fn pop(&mut self, window: &Window) -> Option<Outcome> {
-        let outcome = self.waiting.remove(&self.next)?;
-        self.next += 1;
-        window.printed(size(&outcome));
-        Some(outcome)
-    }
-}
-
-impl InOrder {
-    /// All that still wait for one that never came, in order.
-    pub(crate) fn into_rest(self) -> impl Iterator<Item = Outcome> {
-        self.waiting.into_values()
-    }
-}
-
-fn size(outcome: &Outcome) -> u64 {
-    Stream::ALL
-        .iter()
-        .map(|stream| outcome.capture().stream(*stream).len() as u64)
-        .sum()
-}
-
-/// Keeps the taking of values near the printing of outcomes.
-#[derive(Debug, Default)]
-pub(crate) struct Window {
-    state: Mutex<State>,
-    moved: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    taken: u64,
-    printed: u64,
-    waiting_bytes: u64,
-    closed: bool,
-}
-
-impl Window {
-    /// Waits until another value may be taken; at once when nothing has to be in order.
-    pub(crate) fn take(&self) {
-        let mut state = self.lock();
-        while !state.closed
-            && (state.taken - state.printed >= WAITING_MAX
-                || state.waiting_bytes > WAITING_BYTES_MAX)
-        {
-            state = self
-                .moved
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+    /// With so much in memory, where that is less than usual, and its files in this directory.
+    pub(crate) fn new(memory: Option<u64>, directory: PathBuf) -> InOrder {
+        let memory = memory.and_then(|bytes| usize::try_from(bytes).ok());
+        let memory_max = memory.unwrap_or(MEMORY_MAX).min(MEMORY_MAX);
+        InOrder {
+            directory,
+            ..InOrder::with_memory(memory_max)
         }
-        state.taken += 1;
     }
 
-    fn waits(&self, bytes: u64) {
-        self.lock().waiting_bytes += bytes;
+    fn with_memory(memory_max: usize) -> InOrder {
+        InOrder {
+            directory: std::env::temp_dir(),
+            next: 0,
+            waiting: BTreeMap::new(),
+            memory: 0,
+            memory_max,
+            spool: None,
+            asked: false,
+            end: 0,
+            failure: None,
+        }
     }
 
-    fn printed(&self, bytes: u64) {
-        let mut state = self.lock();
-        state.printed += 1;
-        state.waiting_bytes -= bytes;
-        self.moved.notify_one();
+    /// Whether it is this one's turn, so that it need not be held.
+    pub(crate) fn is_turn_of(&self, place: u64) -> bool {
+        place == self.next
     }
 
-    /// Nobody has to wait any more.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.moved.notify_all();
+    /// Keeps a piece until its turn has come.
+    pub(crate) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.end = self.end.max(place + 1);
+        if !self.waiting.contains_key(&place) {
+            self.memory += ENTRY_COST;
+        }
+        for piece in bytes.chunks(FRAME_MAX) {
+            let entry = self.waiting.entry(place).or_default();
+            entry.frames.push(to as u8);
+            let length = piece.len() as u32;
+            entry.frames.extend_from_slice(&length.to_le_bytes());
+            entry.frames.extend_from_slice(piece);
+            self.memory += FRAME_HEAD + piece.len();
+            let is_worth_it = entry.frames.len() >= WORTH_A_WRITE;
+            if self.memory > self.memory_max && is_worth_it || self.memory / 2 > self.memory_max {
+                self.spill(place)?;
+            }
+        }
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same for a caller that can do nothing about a failure.
+    pub(crate) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
+        if let Err(error) = self.hold(place, to, bytes) {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    pub(crate) fn take_failure(&mut self) -> io::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// No more comes for this place.
+    pub(crate) fn seal(&mut self, place: u64) -> io::Result<()> {
+        self.end = self.end.max(place + 1);
+        if place == self.next {
+            self.asked = false;
+        }
+        let is_new = !self.waiting.contains_key(&place);
+        let entry = self.waiting.entry(place).or_default();
+        entry.is_sealed = true;
+        self.memory += if is_new { ENTRY_COST } else { 0 };
+        if self.memory <= self.memory_max && entry.on_disk.is_empty() {
+            return Ok(());
+        }
+        self.spill(place)?;
+        let spool = self.spool.as_mut().expect("made just now");
+        // What is in one piece needs no memory at all.
+        if let [extent] = self.waiting[&place].on_disk[..] {
+            spool.put(place, extent)?;
+            self.waiting.remove(&place);
+            self.memory -= ENTRY_COST;
+        }
+        Ok(())
+    }
+
+    fn spill(&mut self, place: u64) -> io::Result<()> {
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            none => none.insert(Spool::new(&self.directory, self.next)?),
+        };
+        let entry = self.waiting.entry(place).or_default();
+        spool.add(&entry.frames, &mut entry.on_disk)?;
+        self.memory -= entry.frames.len();
+        entry.frames = Vec::new();
+        Ok(())
+    }
+
+    /// The one whose turn it was has been given out in full.
+    pub(crate) fn turn(&mut self) {
+        self.next += 1;
+        self.asked = false;
+    }
+
+    /// Gives out all whose turn has come; of one that is not sealed, what there is of it.
+    pub(crate) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
+        while self.give_out_next(out)? {
+            self.turn();
+        }
+        match &mut self.spool {
+            Some(spool) => spool.tidy(self.next),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives out all that waits, though others never came.
+    pub(crate) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
+        while self.next < self.end {
+            self.give_out_next(out)?;
+            self.turn();
+        }
+        Ok(())
+    }
+
+    /// Gives out what there is of the next; says whether that was all.
+    fn give_out_next(&mut self, out: Out<'_>) -> io::Result<bool> {
+        let Some(entry) = self.waiting.remove(&self.next) else {
+            return self.give_out_indexed(out);
+        };
+        self.memory -= entry.frames.len() + ENTRY_COST;
+        for extent in entry.on_disk {
+            let spool = self.spool.as_mut().expect("something is on disk");
+            unframe(spool.read(extent)?, out)?;
+        }
+        unframe(&entry.frames[..], out)?;
+        Ok(entry.is_sealed)
+    }
+
+    fn give_out_indexed(&mut self, out: Out<'_>) -> io::Result<bool> {
+        let Some(spool) = self.spool.as_mut().filter(|_| !self.asked) else {
+            return Ok(false);
+        };
+        let Some(extent) = spool.take(self.next)? else {
+            self.asked = true;
+            return Ok(false);
+        };
+        unframe(spool.read(extent)?, out)?;
+        Ok(true)
+    }
+}
+
+/// Where to, and how long.
+const FRAME_HEAD: usize = 5;
+
+/// Gives out framed bytes, a piece at a time.
+fn unframe(mut frames: impl Read, out: Out<'_>) -> io::Result<()> {
+    let mut head = [0; FRAME_HEAD];
+    let mut piece = Vec::new();
+    loop {
+        match frames.read_exact(&mut head) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            read => read?,
+        }
+        let to = To::ALL[usize::from(head[0])];
+        let mut left = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        while left > 0 {
+            piece.resize(left.min(PIECE), 0);
+            frames.read_exact(&mut piece)?;
+            out(to, &piece);
+            left -= piece.len();
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::mpsc;
-    use std::thread;
-
-    #[test]
-    fn values_are_taken_only_so_far_ahead_of_what_is_printed() {
-        let window = Arc::new(Window::default());
-        for _ in 0..WAITING_MAX {
-            window.take();
-        }
-        let (taken, was_taken) = mpsc::channel();
-        let other = window.clone();
-        let thread = thread::spawn(move || {
-            other.take();
-            taken.send(()).unwrap();
-        });
-        assert!(was_taken.try_recv().is_err());
-        window.waits(5);
-        window.printed(5);
-        was_taken.recv().unwrap();
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn closing_lets_everybody_go() {
-        let window = Window::default();
-        window.close();
-        for _ in 0..2 * WAITING_MAX {
-            window.take();
-        }
-    }
-}
+mod tests;

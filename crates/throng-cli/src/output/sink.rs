@@ -1,45 +1,48 @@
-//! Our stdout and stderr: written in large pieces, by one thread at a time, around the progress
-//! bar. When stdout cannot be written the run is over; when stderr cannot, that is all the same.
+//! Our stdout and stderr: written in large pieces, by one thread at a time, around the view of the
+//! run. When stdout cannot be written the run is over; when stderr cannot, that is all the same.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
 
-use crate::progress::Progress;
-use crate::sys;
+use crate::progress;
+use crate::sys::{self, Writer};
 
 /// Held back before it is written, to write less often.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 pub(crate) struct Sink {
-    stdout: Mutex<Stdout>,
-    progress: Progress,
+    streams: Mutex<Streams>,
     /// Called once, when stdout turns out to be of no use any more.
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
-#[derive(Debug)]
-struct Stdout {
+struct Streams {
     /// Not std's, which looks for line ends in all that it is given, again for every piece that a
     /// pipe takes.
-    file: File,
+    stdout: Writer,
+    stderr: Writer,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    /// What is still to be written to stdout.
     buffer: Vec<u8>,
     failure: Option<io::Error>,
 }
 
 impl Sink {
-    pub(crate) fn new(progress: Progress) -> io::Result<Sink> {
-        let stdout = Stdout {
-            file: sys::stdout()?,
+    pub(crate) fn new() -> io::Result<Sink> {
+        let streams = Streams {
+            stdout: sys::stdout()?,
+            stderr: sys::stderr(),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
             buffer: Vec::new(),
             failure: None,
         };
         Ok(Sink {
-            stdout: Mutex::new(stdout),
-            progress,
+            streams: Mutex::new(streams),
             on_failure: OnceLock::new(),
         })
     }
@@ -54,22 +57,23 @@ impl Sink {
         if bytes.is_empty() {
             return;
         }
-        let mut stdout = self.lock();
+        let mut streams = self.lock();
         match stream {
             Stream::Stdout if bytes.len() < BUFFER_SIZE => {
-                stdout.buffer.extend_from_slice(bytes);
-                if stdout.buffer.len() >= BUFFER_SIZE {
-                    self.flush_locked(&mut stdout);
+                streams.buffer.extend_from_slice(bytes);
+                if streams.buffer.len() >= BUFFER_SIZE {
+                    self.flush_locked(&mut streams);
                 }
             }
             Stream::Stdout => {
-                self.flush_locked(&mut stdout);
-                self.write_locked(&mut stdout, bytes);
+                self.flush_locked(&mut streams);
+                self.write_locked(&mut streams, bytes);
             }
             Stream::Stderr => {
                 // What was said before comes before, where both are one terminal.
-                self.flush_locked(&mut stdout);
-                let _ = self.progress.aside(|| io::stderr().write_all(bytes));
+                self.flush_locked(&mut streams);
+                let is_terminal = streams.stderr_is_terminal;
+                let _ = write_all(&mut streams.stderr, bytes, is_terminal);
             }
         }
     }
@@ -85,10 +89,9 @@ impl Sink {
         self.flush_locked(&mut self.lock());
     }
 
-    /// Runs something that writes to stderr, after what has been written before.
-    pub(crate) fn aside(&self, write: impl FnOnce()) {
-        self.flush();
-        self.progress.aside(write);
+    /// Writes to stderr now, after what has been written before.
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        self.write(Stream::Stderr, bytes);
     }
 
     /// Why stdout could not be written, if so.
@@ -96,27 +99,37 @@ impl Sink {
         self.lock().failure.take()
     }
 
-    fn flush_locked(&self, stdout: &mut Stdout) {
-        let mut buffer = std::mem::take(&mut stdout.buffer);
-        self.write_locked(stdout, &buffer);
+    fn flush_locked(&self, streams: &mut Streams) {
+        let mut buffer = std::mem::take(&mut streams.buffer);
+        self.write_locked(streams, &buffer);
         buffer.clear();
-        stdout.buffer = buffer;
+        streams.buffer = buffer;
     }
 
-    fn write_locked(&self, stdout: &mut Stdout, bytes: &[u8]) {
-        if bytes.is_empty() || stdout.failure.is_some() {
+    fn write_locked(&self, streams: &mut Streams, bytes: &[u8]) {
+        if bytes.is_empty() || streams.failure.is_some() {
             return;
         }
-        if let Err(error) = self.progress.aside(|| stdout.file.write_all(bytes)) {
-            stdout.failure = Some(error);
+        let is_terminal = streams.stdout_is_terminal;
+        if let Err(error) = write_all(&mut streams.stdout, bytes, is_terminal) {
+            streams.failure = Some(error);
             if let Some(on_failure) = self.on_failure.get() {
                 on_failure();
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stdout> {
-        self.stdout.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// On a terminal the view has to be out of the way.
+fn write_all(writer: &mut Writer, bytes: &[u8], is_terminal: bool) -> io::Result<()> {
+    if is_terminal {
+        progress::aside_with(bytes, || writer.write_all(bytes))
+    } else {
+        writer.write_all(bytes)
     }
 }
 

@@ -1,14 +1,166 @@
-//! What the program needs of the operating system beyond the library: being interrupted, and
-//! arguments from bytes. Both systems supply these names, held to the signatures below.
+//! What the program needs of the operating system beyond the library. Both systems supply these
+//! names, held to the signatures below.
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `watch_interrupts` | calls back when somebody asks us to end, or what runs |
+//! | `gauge` | what the machine has left |
+//! | `findings`, `own_cpu` | what limits the machine; the processor time of this program |
+//! | `set_leaf` | has a command that starts no others run as cheaply as it can |
+//! | `config_dir` | where the user's own settings are |
+//! | `watch_stops` | calls back before and after somebody has us stand still |
+//! | `os_string` | an argument from bytes |
+//! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
+//! | `split` | the words of a line that is a command |
+//! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
+//! | `shell` | the command that has the shell run a script |
+//! | `command_line` | a command as a line that `split`, or the shell, would read back |
+//! | `argv` | a command as a list of words |
+//! | `name` | a command as its user knows it again |
+//! | `script` | the script of a command that has the shell run one |
+//! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
+//! | `folded_path` | a path as bytes that are the same for the same file |
+//! | `first_line` | the first line of a file without what says how the file is encoded |
+//! | `word_length`, `limits` | how long a word of a command is, and how long commands may be |
+//! | `PATHS` | how paths are written |
+//! | `keep` | what the program does when it is started to keep another one's processes |
+//! | `SystemArgs` | options that only this system has |
+//! | `END_OF_INPUT`, `ENDS`, `INTERRUPTS`, `SLOW_STARTS` | words for the user |
+//! | `WORD_RULES`, `EXAMPLES` | the same |
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{os_string, stdout, watch_interrupts};
+use linux as system;
 
-/// What to do at a signal, given its number.
-pub(crate) type OnSignal = Box<dyn FnMut(i32) + Send>;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
 
-const _: fn(OnSignal) -> std::io::Result<()> = watch_interrupts;
-const _: fn(Vec<u8>) -> std::ffi::OsString = os_string;
-const _: fn() -> std::io::Result<std::fs::File> = stdout;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use throng::{Builder, Command};
+
+use crate::doctor::Finding;
+use crate::template::PathRules;
+
+pub(crate) use system::{
+    END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
+    argv, command_line, config_dir, escaped_name, findings, first_line, folded_path, gauge, keep,
+    limits, name, os_string, own_cpu, push_quoted, script, set_leaf, shell, split, stderr, stdout,
+    watch_interrupts, watch_stops, word_length,
+};
+
+/// What to do when somebody asks us for something.
+pub(crate) type OnSignal = Box<dyn FnMut(Request) + Send>;
+
+/// What somebody has asked us for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// To end, and to end what runs.
+    End { signal: i32 },
+    /// To finish what runs and to start nothing more; who insists and asks again wants an end.
+    Finish { signal: i32, insists: bool },
+    /// To say what runs.
+    List,
+}
+
+impl Request {
+    /// What GNU parallel takes a signal of this number for. Since 2019 its SIGTERM ends what runs
+    /// at once; what it did before is the kinder first step.
+    fn of_signal(signal: i32) -> Request {
+        const HUP: i32 = 1;
+        const USR1: i32 = 10;
+        const TERM: i32 = 15;
+        match signal {
+            USR1 => Request::List,
+            HUP | TERM => Request::Finish {
+                signal,
+                insists: signal == TERM,
+            },
+            _ => Request::End { signal },
+        }
+    }
+
+    /// The signal that asked us to end.
+    pub(crate) fn signal(self) -> Option<i32> {
+        match self {
+            Request::End { signal } | Request::Finish { signal, .. } => Some(signal),
+            Request::List => None,
+        }
+    }
+}
+
+/// Something that a machine has more or less of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gauge {
+    /// How many threads run or want to.
+    Running,
+    /// How many bytes of memory can be had.
+    FreeMemory,
+}
+
+impl Gauge {
+    pub(crate) fn read(self) -> anyhow::Result<f64> {
+        gauge(self)
+    }
+}
+
+/// How long a command may be, in units of this system: bytes, or UTF-16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// All words as `word_length` counts them, with `per_word` for each.
+    pub(crate) units: usize,
+    /// One word.
+    pub(crate) word: usize,
+    pub(crate) per_word: usize,
+    /// What a word gets longer by when a blank comes into it.
+    pub(crate) quotes: usize,
+}
+
+/// What to do when we are about to stand still, or have and go on.
+pub(crate) type OnStop = Box<dyn FnMut() + Send>;
+
+/// A stream of ours.
+pub(crate) type Writer = Box<dyn Write + Send>;
+
+const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
+const _: fn() -> Option<PathBuf> = config_dir;
+const _: fn() -> Vec<Finding> = findings;
+const _: fn() -> Option<Duration> = own_cpu;
+const _: fn(&mut Command) = set_leaf;
+const _: fn(Gauge) -> anyhow::Result<f64> = gauge;
+const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
+const _: fn() -> io::Result<Writer> = stdout;
+const _: fn() -> Writer = stderr;
+const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
+const _: fn(&mut Vec<u8>, &[u8]) -> anyhow::Result<()> = push_quoted;
+const _: fn(Vec<u8>) -> anyhow::Result<Command> = shell;
+const _: fn(&Command) -> Vec<u8> = command_line;
+const _: fn(&Command) -> Vec<&OsStr> = argv;
+const _: fn(&Command) -> Vec<u8> = name;
+const _: fn(&Command) -> Vec<u8> = script;
+const _: fn(&[u8]) -> Vec<u8> = escaped_name;
+const _: u8 = ESCAPE;
+const _: fn(&Path) -> Vec<u8> = folded_path;
+const _: fn(Vec<u8>) -> Result<Vec<u8>, &'static str> = first_line;
+const _: fn(&[u8]) -> usize = word_length;
+const _: fn(bool) -> Limits = limits;
+const _: PathRules = PATHS;
+const _: fn(&SystemArgs, bool) -> anyhow::Result<()> = SystemArgs::check;
+const _: fn(&SystemArgs, &mut Command) = SystemArgs::set_command;
+const _: fn(&SystemArgs, Builder) -> Builder = SystemArgs::set_builder;
+const _: fn() -> anyhow::Result<()> = keep;
+const _: [&str; 6] = [
+    END_OF_INPUT,
+    ENDS,
+    INTERRUPTS,
+    SLOW_STARTS,
+    WORD_RULES,
+    EXAMPLES,
+];

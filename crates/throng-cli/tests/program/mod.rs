@@ -1,18 +1,59 @@
-//! Runs the program under test as a user would, and looks at what it leaves behind.
+//! Runs the program under test as a user would, mostly on the scripted child of throng-tests.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
-use std::io::Write;
+use std::env::consts::EXE_SUFFIX;
+use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::sync::LazyLock;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; whatever takes longer hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
+
+/// The scripted child. It belongs to another package, whose programs cargo does not build for us.
+pub(crate) fn child() -> &'static str {
+    static CHILD: LazyLock<String> = LazyLock::new(|| {
+        let own = Path::new(env!("CARGO_BIN_EXE_throng"));
+        let path = own.with_file_name(format!("child{EXE_SUFFIX}"));
+        assert!(
+            path.is_file(),
+            "{} is missing; `cargo build -p throng-tests --bins` makes it",
+            path.display()
+        );
+        // With its drive: from a directory on another one it is still this.
+        let path = std::path::absolute(path).expect("there is a current directory");
+        path.to_str().expect("the path is text").to_owned()
+    });
+    &CHILD
+}
+
+/// What the child's step `args` has said: any number of times, its arguments.
+pub(crate) fn said(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut args = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let (arg, rest) = rest.split_at(u64::from_le_bytes(*length) as usize);
+        args.push(arg.to_vec());
+        bytes = rest;
+    }
+    assert_eq!(bytes, b"", "whole arguments");
+    args
+}
 
 /// The program with `run` and these arguments, and nothing on stdin.
+///
+/// Under Wine the `conhost.exe` of a hidden console holds the streams of its process for a while
+/// after the process has ended, so the grace period is long unless the test says something else.
 pub(crate) fn run(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
-    command.arg("run").args(args).stdin(Stdio::null());
+    command.arg("run").stdin(Stdio::null());
+    // Whoever runs the tests may have settings.
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    if !args.iter().any(|arg| arg.starts_with("--grace")) {
+        command.args(["--grace", "20s"]);
+    }
+    command.args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -24,42 +65,89 @@ pub(crate) fn output(args: &[&str]) -> Output {
 
 /// Runs it to its end with this on stdin.
 pub(crate) fn output_with_stdin(args: &[&str], stdin: &[u8]) -> Output {
+    finish(start_with_stdin(args, stdin))
+}
+
+/// Starts it with this on stdin.
+pub(crate) fn start_with_stdin(args: &[&str], stdin: &[u8]) -> Child {
     let mut child = run(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let stdin = stdin.to_vec();
-    // It may end without reading all.
-    let feeder = thread::spawn(move || drop(pipe.write_all(&stdin)));
-    let output = finish(child);
-    feeder.join().unwrap();
-    output
+    // It may end without reading all; then this ends as well.
+    thread::spawn(move || drop(pipe.write_all(&stdin)));
+    child
 }
 
 /// Waits for the program's end, and fails if that does not come.
-pub(crate) fn finish(child: Child) -> Output {
-    let pid = child.id();
-    let (done, is_done) = std::sync::mpsc::channel::<()>();
-    let watchdog = thread::spawn(move || {
-        if is_done
-            .recv_timeout(PATIENCE)
-            .is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout)
-        {
-            kill(pid, rustix::process::Signal::KILL);
-            return true;
+pub(crate) fn finish(mut child: Child) -> Output {
+    let stdout = child.stdout.take().map(read_all);
+    let stderr = child.stderr.take().map(read_all);
+    let start = Instant::now();
+    let (status, hangs) = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break (status, false);
         }
-        false
-    });
-    let output = child.wait_with_output().unwrap();
-    drop(done);
-    assert!(
-        !watchdog.join().unwrap(),
-        "the program hangs; it said {output:?}"
-    );
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            break (child.wait().unwrap(), true);
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    let read = |reader: Option<JoinHandle<Vec<u8>>>| {
+        reader.map_or_else(Vec::new, |reader| reader.join().unwrap())
+    };
+    let output = Output {
+        status,
+        stdout: read(stdout),
+        stderr: read(stderr),
+    };
+    assert!(!hangs, "the program hangs; it said {output:?}");
     output
 }
 
-pub(crate) fn kill(pid: u32, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-    rustix::process::kill_process(pid, signal).unwrap();
+fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// Runs it with `-k --output jsonl` and these arguments; gives the objects.
+pub(crate) fn json(args: &[&str]) -> Vec<serde_json::Value> {
+    let output = output(&[&["-k", "--output", "jsonl"], args].concat());
+    assert_eq!(stderr(&output), "");
+    let lines = stdout(&output).lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The bytes of this stream in a line of JSON.
+pub(crate) fn json_bytes(object: &serde_json::Value, stream: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let standard = base64::engine::general_purpose::STANDARD;
+    match &object[stream] {
+        serde_json::Value::String(text) => text.clone().into_bytes(),
+        _ => {
+            let encoded = object[format!("{stream}_base64")].as_str();
+            standard.decode(encoded.expect("text or base64")).unwrap()
+        }
+    }
+}
+
+/// The mechanisms that this machine offers, as the program lists them.
+pub(crate) fn mechanisms() -> Vec<String> {
+    let list = Command::new(env!("CARGO_BIN_EXE_throng"))
+        .arg("mechanisms")
+        .output()
+        .unwrap();
+    let lines = stdout(&list).lines().filter_map(|line| {
+        let (name, state) = line.split_once(' ')?;
+        let is_there = state.trim_start().starts_with("available");
+        is_there.then(|| name.to_owned())
+    });
+    lines.collect()
 }
 
 pub(crate) fn stdout(output: &Output) -> &str {
@@ -75,38 +163,4 @@ pub(crate) fn sorted_lines(bytes: &[u8]) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     lines.sort();
     lines
-}
-
-/// A word that is in the command line of the processes of one test only.
-pub(crate) fn mark() -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "throng-test-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
-}
-
-/// The processes, other than the program itself, with this word among their arguments.
-pub(crate) fn marked(mark: &str) -> Vec<u32> {
-    let own = env!("CARGO_BIN_EXE_throng");
-    let entries = std::fs::read_dir("/proc").unwrap();
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let mut args = line.split(|byte| *byte == 0);
-        let program = args.next().unwrap_or_default();
-        program != own.as_bytes() && args.any(|arg| arg == mark.as_bytes())
-    })
-    .collect()
-}
-
-/// Waits until this is so.
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }

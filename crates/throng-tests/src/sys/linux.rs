@@ -1,20 +1,80 @@
 //! What the kernel says of processes: counts that must not grow, and processes that must be gone.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, kill_process};
+use throng::{Command, Mechanism, Signal, Status};
 
 use crate::eventually;
+
+/// A thousand processes are a matter of seconds.
+pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(120);
+
+/// Nothing comes and goes in a program by itself here.
+pub const SLACK: usize = 0;
+
+/// /proc says who has a pipe open.
+pub const NAMES_HOLDERS: bool = true;
+
+/// Whether this is the status of a process that was ended by this signal.
+pub fn is_end_by(signal: Signal, status: Status) -> bool {
+    let number = match signal {
+        Signal::Hup => 1,
+        Signal::Int => 2,
+        Signal::Quit => 3,
+        Signal::Kill => 9,
+        Signal::Term => 15,
+        _ => panic!("{signal} has no number here"),
+    };
+    status.signal() == Some(number)
+}
+
+/// Whether the system says what a process has used.
+pub fn tells_usage() -> bool {
+    true
+}
+
+/// Makes a command for the child fit for this machine: it is.
+pub(crate) fn prepare(_: &mut Command) {}
+
+/// How often to do what would be done so many times where processes are cheap: they are.
+pub fn repeat(times: usize) -> usize {
+    times
+}
+
+/// The threads that the system has to wait for so many exits: none.
+pub fn threads_that_wait(_: usize) -> usize {
+    0
+}
+
+/// Whether this mechanism gets the full number where all of them would take too long: each does.
+pub fn is_thorough(_: Mechanism) -> bool {
+    true
+}
+
+/// Puts a program into this directory under this name: a link to it will do.
+///
+/// # Panics
+///
+/// When there can be none.
+pub fn install(program: &OsStr, dir: &Path, name: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::os::unix::fs::symlink(program, &path).expect("a link can be made");
+    path
+}
 
 /// How many descriptors this program has open.
 ///
 /// # Panics
 ///
 /// When /proc is not mounted.
-pub fn open_fds() -> usize {
+pub fn open_handles() -> usize {
     count("/proc/self/fd")
 }
 
@@ -75,6 +135,9 @@ impl Tag {
         Tag(format!("tag:throng-{}-{serial}-", std::process::id()))
     }
 
+    /// What the child does when it is given a tag: nothing, its command line says it all.
+    pub fn bear(_: &str) {}
+
     /// The processes that run with this mark on their command line.
     pub fn pids(&self) -> Vec<u32> {
         pids().filter(|pid| self.is_on(*pid)).collect()
@@ -117,8 +180,63 @@ impl Drop for Tag {
         for pid in self.pids() {
             if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
                 // It may have ended by itself since we looked.
-                let _ = kill_process(pid, Signal::KILL);
+                let _ = kill_process(pid, rustix::process::Signal::KILL);
             }
         }
+    }
+}
+
+/// What thousands of processes can wait for without taking any processor time: a lock on a file,
+/// which is ours until it is to be passed.
+#[derive(Debug)]
+pub struct Gate {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Gate {
+    /// A gate that is closed.
+    ///
+    /// # Panics
+    ///
+    /// When no temporary file can be made.
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Gate {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("throng-gate-{}-{serial}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let file = File::create_new(&path).expect("a temporary file can be made");
+        flock(&file, FlockOperation::LockExclusive).expect("nobody else has it");
+        Gate {
+            path,
+            _locked: file,
+        }
+    }
+
+    /// The step of the child that waits for it.
+    pub fn step(&self) -> String {
+        format!("gate:{}", self.path.display())
+    }
+
+    /// What the child does at this step. A gate that is gone was opened before.
+    ///
+    /// # Panics
+    ///
+    /// When the lock cannot be waited for.
+    pub fn pass(gate: &str) {
+        if let Ok(file) = File::open(gate) {
+            flock(&file, FlockOperation::LockShared).expect("it can be locked");
+        }
+    }
+
+    /// Lets all pass: those that wait, and those that come later.
+    pub fn open(self) {}
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // It is in a directory for temporary files: if it stays that does no harm.
+        let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,14 +1,65 @@
-//! What the tests ask of the system: counts that must not grow, and processes that must be gone.
+//! What the tests ask of the system: counts that must not grow, processes that must be gone, and
+//! what an end looks like.
 //!
 //! | name | what it is |
 //! |---|---|
-//! | `Tag` | a mark on command lines, by which the processes of a test are found |
+//! | `Tag` | a mark on processes, by which those of a test are found, and ended when it is over |
+//! | `Gate` | what thousands of processes can wait for without taking any processor time |
+//! | `prepare` | makes a command for the child fit for this machine |
+//! | `install` | puts a program somewhere else, under another name |
 //! | `children` | the children of this program, those included that nobody has waited for |
-//! | `open_fds`, `threads`, `rss_kib` | what this program has |
+//! | `open_handles`, `threads`, `rss_kib` | what this program has |
+//! | `SLACK` | by how much counts differ for reasons that are not ours |
+//! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
+//! | `NAMES_HOLDERS` | whether it is said who holds a stream |
+//! | `tells_usage` | whether the system says what a process has used |
+//! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
+//! | `repeat` | how often to do what is done many times, processes being as dear as they are |
+//! | `threads_that_wait` | how many threads the system itself has to wait for so many exits |
+//! | `is_thorough` | whether this mechanism gets the full number where all would take too long |
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 use linux as system;
 
-pub use system::{Tag, children, open_fds, rss_kib, threads};
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "the one place of the library for it")]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+pub use system::{
+    Gate, NAMES_HOLDERS, SLACK, Tag, children, install, is_end_by, is_thorough, open_handles,
+    repeat, rss_kib, tells_usage, threads, threads_that_wait,
+};
+
+pub(crate) use system::{LONGEST_TEST, prepare};
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use throng::{Command, Mechanism, Signal, Status};
+
+const _: fn() -> Tag = Tag::new;
+const _: fn(&Tag) -> Vec<u32> = Tag::pids;
+const _: fn(&str) = Tag::bear;
+const _: fn() -> Gate = Gate::new;
+const _: fn(&Gate) -> String = Gate::step;
+const _: fn(&str) = Gate::pass;
+const _: fn(Gate) = Gate::open;
+const _: Duration = LONGEST_TEST;
+const _: fn(&mut Command) = prepare;
+const _: fn(&OsStr, &Path, &str) -> PathBuf = install;
+const _: fn() -> Vec<u32> = children;
+const _: fn() -> usize = open_handles;
+const _: fn() -> usize = threads;
+const _: fn() -> u64 = rss_kib;
+const _: usize = SLACK;
+const _: fn(Signal, Status) -> bool = is_end_by;
+const _: bool = NAMES_HOLDERS;
+const _: fn() -> bool = tells_usage;
+const _: fn(usize) -> usize = repeat;
+const _: fn(usize) -> usize = threads_that_wait;
+const _: fn(Mechanism) -> bool = is_thorough;

@@ -1,6 +1,9 @@
 //! The behaviour that is the system's own.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 #[cfg(target_os = "linux")]
 mod linux;
+
+#[cfg(windows)]
+mod windows;

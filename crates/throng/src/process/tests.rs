@@ -6,6 +6,7 @@ fn limits() -> Limits {
         timeout: Some(Duration::from_secs(1)),
         grace: Duration::from_millis(200),
         kill: Arc::new(KillSequence::new(Signal::Term, Duration::from_secs(2))),
+        held: Held::Keep,
     }
 }
 
@@ -17,8 +18,13 @@ struct Run {
 
 impl Run {
     fn new() -> Run {
+        Run::with(Held::Keep)
+    }
+
+    fn with(held: Held) -> Run {
         let mut asked = Vec::new();
-        let machine = Machine::new(limits(), &mut asked);
+        let limits = Limits { held, ..limits() };
+        let machine = Machine::new(limits, &mut asked);
         Run { machine, asked }
     }
 
@@ -77,6 +83,7 @@ fn a_stream_that_is_open_after_the_grace_is_held_and_names_its_holder() {
         vec![Holder {
             pid: 7,
             argv: vec!["sleep".into()],
+            started: None,
         }],
     );
     run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
@@ -147,6 +154,53 @@ fn cancelling_a_process_that_has_exited_lets_go_of_its_streams_at_once() {
 }
 
 #[test]
+fn under_kill_the_rest_of_the_tree_is_ended_after_the_grace_and_read_to_the_end() {
+    let run = Run::with(Held::Kill).on(Input::Exited);
+    assert_eq!(run.signals(), [], "it has its grace");
+    let run = run.on(Input::Alarm(Alarm::Grace));
+    assert_eq!(run.signals(), [Signal::Term]);
+    assert!(!run.asked.contains(&Action::Release(Stream::Stdout)));
+    let run = run.eof(Stream::Stdout).on(Input::Alarm(Alarm::KillStep));
+    assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
+    let run = run.eof(Stream::Stderr);
+    assert_eq!(run.machine.cause(), None, "the process ended by itself");
+    assert_eq!(run.verdict_names(), ["complete"; 2]);
+}
+
+#[test]
+fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
+    let run = Run::with(Held::Kill)
+        .on(Input::Exited)
+        .eof(Stream::Stderr)
+        .on(Input::Alarm(Alarm::Grace))
+        .on(Input::Alarm(Alarm::KillStep));
+    let grace = Action::SetAlarm(limits().grace, Alarm::Grace);
+    assert_eq!(run.asked.last(), Some(&grace));
+    let run = run.on(Input::Alarm(Alarm::Grace));
+    assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
+    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
+    assert_eq!(run.verdict_names(), ["held", "complete"]);
+}
+
+#[test]
+fn under_wait_only_the_timeout_ends_who_holds_a_stream() {
+    let waits = Run::with(Held::Wait).on(Input::Exited);
+    let timeout = Action::SetAlarm(Duration::from_secs(1), Alarm::Timeout);
+    assert_eq!(waits.asked, [timeout], "there is no grace");
+    let run = waits.on(Input::Alarm(Alarm::Timeout));
+    assert_eq!(run.signals(), [Signal::Term]);
+    let run = run.on(Input::Alarm(Alarm::KillStep));
+    assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
+    let run = run.eof(Stream::Stdout).on(Input::Alarm(Alarm::Grace));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    assert_eq!(run.machine.cause(), Some(Cause::Timeout));
+    assert_eq!(run.verdict_names(), ["cut"; 2]);
+
+    let patient = Run::with(Held::Wait).on(Input::Exited).eof(Stream::Stdout);
+    assert_eq!(patient.eof(Stream::Stderr).verdict_names(), ["complete"; 2]);
+}
+
+#[test]
 fn a_read_error_is_the_verdict_of_that_stream_alone() {
     let broken = std::io::Error::from_raw_os_error(5);
     let run = Run::new().on(Input::StreamEnded(Stream::Stdout, End::Failed(broken)));
@@ -156,64 +210,215 @@ fn a_read_error_is_the_verdict_of_that_stream_alone() {
     );
 }
 
+/// Something that may happen next, where it makes sense; numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
-    End(Stream),
+    Eof(Stream),
+    ReadError(Stream),
+    /// The engine carries out what it was asked.
+    Stopped(Stream),
     CallbackPanic(Stream),
     Exit,
-    Alarm(Alarm),
+    /// One of the alarms that were set goes off: the kernel of the model keeps no order.
+    Alarm(usize),
+    /// An alarm that nobody has set for this state.
+    StaleAlarm(Alarm),
     Cancel,
     Kill,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
     let stream = prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)];
+    let alarm = prop_oneof![
+        Just(Alarm::Timeout),
+        Just(Alarm::KillStep),
+        Just(Alarm::Grace)
+    ];
     prop_oneof![
-        stream.clone().prop_map(Happening::End),
-        stream.prop_map(Happening::CallbackPanic),
-        Just(Happening::Exit),
-        Just(Happening::Alarm(Alarm::Timeout)),
-        Just(Happening::Alarm(Alarm::KillStep)),
-        Just(Happening::Alarm(Alarm::Grace)),
-        Just(Happening::Cancel),
-        Just(Happening::Kill),
+        2 => stream.clone().prop_map(Happening::Eof),
+        1 => stream.clone().prop_map(Happening::ReadError),
+        2 => stream.clone().prop_map(Happening::Stopped),
+        1 => stream.prop_map(Happening::CallbackPanic),
+        2 => Just(Happening::Exit),
+        4 => any::<usize>().prop_map(Happening::Alarm),
+        1 => alarm.prop_map(Happening::StaleAlarm),
+        1 => Just(Happening::Cancel),
+        1 => Just(Happening::Kill),
+    ]
+}
+
+/// What the machine should know and say, kept apart from how it does.
+struct Model {
+    run: Run,
+    /// How many of `asked` have been looked at.
+    seen: usize,
+    alarms: Vec<Alarm>,
+    released: [bool; 2],
+    exited: bool,
+    asked_to_end: bool,
+    panicked: [bool; 2],
+    verdicts: [Option<&'static str>; 2],
+    finishes: usize,
+}
+
+impl Model {
+    fn new(held: Held) -> Model {
+        let mut model = Model {
+            run: Run::with(held),
+            seen: 0,
+            alarms: Vec::new(),
+            released: [false; 2],
+            exited: false,
+            asked_to_end: false,
+            panicked: [false; 2],
+            verdicts: [None; 2],
+            finishes: 0,
+        };
+        model.look();
+        model
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finishes > 0
+    }
+
+    fn happens(&mut self, happening: Happening) {
+        let input = match happening {
+            Happening::Eof(stream) => return self.ends(stream, End::Eof, "complete"),
+            Happening::ReadError(stream) => {
+                let error = std::io::Error::from_raw_os_error(5);
+                return self.ends(stream, End::Failed(error), "failed");
+            }
+            Happening::Stopped(stream) if self.released[stream.index()] => {
+                return self.ends(stream, End::Stopped, "held");
+            }
+            Happening::Stopped(_) => return,
+            Happening::CallbackPanic(stream) if self.verdicts[stream.index()].is_none() => {
+                self.panicked[stream.index()] = true;
+                Input::CallbackPanicked(stream)
+            }
+            Happening::CallbackPanic(_) => return,
+            Happening::Exit if !self.exited => {
+                self.exited = true;
+                Input::Exited
+            }
+            Happening::Exit => return,
+            Happening::Alarm(which) => match self.alarms.len() {
+                0 => return,
+                len => Input::Alarm(self.alarms.remove(which % len)),
+            },
+            Happening::StaleAlarm(alarm) => Input::Alarm(alarm),
+            Happening::Cancel | Happening::Kill => {
+                self.asked_to_end |= !self.is_finished();
+                match happening {
+                    Happening::Kill => Input::Kill,
+                    _ => Input::Cancel,
+                }
+            }
+        };
+        self.run.machine.on(input, &mut self.run.asked);
+        self.look();
+    }
+
+    fn ends(&mut self, stream: Stream, end: End, by_itself: &'static str) {
+        let verdict = &mut self.verdicts[stream.index()];
+        if verdict.is_some() {
+            return;
+        }
+        *verdict = Some(match by_itself {
+            _ if self.panicked[stream.index()] => "failed",
+            "failed" => "failed",
+            _ if self.run.machine.cause().is_some() => "cut",
+            by_itself => by_itself,
+        });
+        let input = Input::StreamEnded(stream, end);
+        self.run.machine.on(input, &mut self.run.asked);
+        self.look();
+    }
+
+    /// Takes note of what the machine has asked for.
+    fn look(&mut self) {
+        for action in &self.run.asked[self.seen..] {
+            assert_eq!(self.finishes, 0, "nothing comes after the end: {action:?}");
+            match action {
+                Action::SetAlarm(_, alarm) => self.alarms.push(*alarm),
+                Action::Release(stream) => {
+                    let again = std::mem::replace(&mut self.released[stream.index()], true);
+                    assert!(!again, "a stream is released once");
+                    assert!(self.exited, "and never before the exit");
+                }
+                Action::Finish => self.finishes += 1,
+                Action::Signal(_) => {}
+            }
+        }
+        self.seen = self.run.asked.len();
+        let is_due = self.exited && self.verdicts.iter().all(Option::is_some);
+        assert_eq!(self.finishes, usize::from(is_due));
+    }
+
+    /// Lets all alarms go off and has the engine do what it was asked, until nothing is left.
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            self.happens(Happening::Alarm(0));
+            for stream in Stream::ALL {
+                self.happens(Happening::Stopped(stream));
+            }
+        }
+    }
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    prop_oneof![
+        Just(Held::Keep),
+        Just(Held::Kill),
+        Just(Held::Wait),
+        Just(Held::Fail)
     ]
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
     #[test]
-    fn any_order_of_events_finishes_once_and_only_after_exit_and_both_ends(
-        happenings in prop::collection::vec(happening(), 0..30),
+    fn any_order_of_events_finishes_once_after_exit_and_both_ends_with_the_right_verdicts(
+        held in held(), happenings in prop::collection::vec(happening(), 0..30),
     ) {
-        let mut run = Run::new();
-        let (mut exited, mut ended, mut asked_to_end) = (false, [false; 2], false);
-        for happening in happenings {
-            let before = run.asked.len();
-            run = match happening {
-                Happening::End(stream) => {
-                    let released = run.asked.contains(&Action::Release(stream));
-                    ended[stream.index()] = true;
-                    let end = if released { End::Stopped } else { End::Eof };
-                    run.on(Input::StreamEnded(stream, end))
-                }
-                Happening::CallbackPanic(stream) => run.on(Input::CallbackPanicked(stream)),
-                Happening::Exit => { exited = true; run.on(Input::Exited) }
-                Happening::Alarm(alarm) => run.on(Input::Alarm(alarm)),
-                Happening::Cancel => { asked_to_end = true; run.on(Input::Cancel) }
-                Happening::Kill => { asked_to_end = true; run.on(Input::Kill) }
-            };
-            let finishes = run.asked.iter().filter(|a| **a == Action::Finish).count();
-            prop_assert_eq!(finishes, usize::from(exited && ended == [true; 2]));
-            if finishes == 1 && run.asked.len() > before {
-                prop_assert_eq!(run.asked.last(), Some(&Action::Finish), "nothing after the end");
-            }
-            if finishes == 0 && asked_to_end {
-                prop_assert!(!run.signals().is_empty(), "a process that is to end is told so");
+        let mut model = Model::new(held);
+        for happening in &happenings {
+            model.happens(*happening);
+            if model.asked_to_end && !model.is_finished() {
+                prop_assert!(!model.run.signals().is_empty(), "who is to end is told so");
             }
         }
-        for stream in Stream::ALL {
-            let releases = run.asked.iter().filter(|a| **a == Action::Release(stream)).count();
-            prop_assert!(releases <= 1);
+        if model.is_finished() {
+            let verdicts = model.verdicts.map(Option::unwrap);
+            prop_assert_eq!(model.run.verdict_names(), verdicts);
+        }
+    }
+
+    #[test]
+    fn whatever_happened_before_an_exit_nobody_is_waited_for_without_end(
+        held in held(), happenings in prop::collection::vec(happening(), 0..30),
+    ) {
+        let mut model = Model::new(held);
+        happenings.into_iter().for_each(|happening| model.happens(happening));
+        model.happens(Happening::Exit);
+        let had_timeout = model.alarms.contains(&Alarm::Timeout);
+        model.settle();
+        let may_wait = held == Held::Wait && !had_timeout && model.run.machine.cause().is_none();
+        prop_assert!(model.is_finished() || may_wait, "{:?}", model.run.asked);
+    }
+
+    #[test]
+    fn a_process_that_was_asked_to_end_is_killed_if_it_does_not(
+        held in held(), happenings in prop::collection::vec(happening(), 0..20),
+    ) {
+        let mut model = Model::new(held);
+        happenings.into_iter().for_each(|happening| model.happens(happening));
+        if !model.is_finished() {
+            model.happens(Happening::Cancel);
+            model.settle();
+            prop_assert!(model.run.signals().contains(&Signal::Kill));
         }
     }
 }

@@ -7,33 +7,58 @@
 //! |---|---|
 //! | `MECHANISMS` | the mechanisms there are, the preferred first |
 //! | `probe` | whether this machine offers one, or why not |
-//! | `shell_argv` | how the system's shell is asked to run a script |
+//! | `shell` | the command that has the system's shell run a script |
+//! | `exit_code_name` | what the system calls an exit code, where it has a name for it |
+//! | `CommandOptions`, `HostOptions` | settings that only this system has; pure data |
+//! | `os` | the public traits that set them |
 //! | `Host` | what all shards share: the environment, the limits |
 //! | `Host::room` | how many processes can be captured at once, and what limits that |
+//! | `Host::sweep` | ends what finished processes have left running |
 //! | `Engine` | one shard's mechanism, with all kernel objects of its processes |
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
+//! | `memory_limit` | how much memory this program may hope for |
+//! | `read_at` | reads a file of ours at a position |
+//! | `is_want_of_files` | whether a file could not be opened because too many are |
 //!
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
 //! any of it means is decided above, in `process.rs`.
+
+mod map;
+
+#[doc(hidden)]
+pub mod faults;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 use linux as system;
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("throng runs on Linux; this system has no folder under crates/throng/src/sys yet");
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
 
-use std::ffi::{OsStr, OsString};
+#[cfg(not(any(target_os = "linux", windows)))]
+compile_error!("this system has no folder in crates/throng/src/sys: throng has Linux and Windows");
+
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-pub(crate) use system::{Engine, Host, MECHANISMS, Waker, probe, shell_argv};
+pub(crate) use map::Map;
+#[cfg(feature = "faults")]
+pub(crate) use system::fault_of;
+pub use system::os;
+pub(crate) use system::{
+    CommandOptions, Engine, Host, HostOptions, MECHANISMS, Waker, exit_code_name, is_want_of_files,
+    memory_limit, probe, read_at, shell,
+};
 
 use crate::slots::Id;
-use crate::{Command, Error, Holder, Mechanism, Signal, Status, Stream, Usage};
+use crate::{Command, Error, Holder, KillSequence, Mechanism, Signal, Status, Stream, Usage};
 
 /// Something that happened to a process, as an engine announces it.
 #[derive(Debug)]
@@ -64,6 +89,23 @@ pub(crate) struct Exit {
     pub(crate) usage: Usage,
 }
 
+/// A process that has been started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: u32,
+    /// Whether all that it starts can be ended with it.
+    pub(crate) is_contained: bool,
+}
+
+/// What has become of processes that were to be cleared away.
+#[derive(Debug)]
+pub(crate) struct Cleared {
+    /// Those of which nothing is left, or nothing that can be ended: who that is.
+    pub(crate) done: Vec<(Id, Vec<Holder>)>,
+    /// When to ask about the others again.
+    pub(crate) again_at: Instant,
+}
+
 /// Why a process was not started.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -85,19 +127,29 @@ pub(crate) struct Room {
     pub(crate) limit: String,
 }
 
+#[cfg(feature = "faults")]
+const _: fn(faults::Point, u64) -> Option<faults::Fault> = fault_of;
 const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
-const _: fn(&OsStr) -> Vec<OsString> = shell_argv;
-const _: fn() -> Result<Host, Error> = Host::new;
+const _: fn(&OsStr) -> Command = shell;
+const _: fn(u32) -> Option<&'static str> = exit_code_name;
+const _: fn(&HostOptions) -> Result<Host, Error> = Host::new;
 const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
+const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
 const _: fn(Mechanism, Arc<Host>) -> io::Result<Engine> = Engine::new;
 const _: fn(&Engine) -> Waker = Engine::waker;
-const _: fn(&mut Engine, Id, &Command) -> Result<u32, StartError> = Engine::start;
+const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::start;
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
 const _: fn(&mut Engine, Id, Stream) -> Vec<Holder> = Engine::holders;
 const _: fn(&mut Engine, Id, Stream) = Engine::stop;
 const _: fn(&mut Engine, Id, Signal) = Engine::signal;
-const _: fn(&mut Engine, Id) = Engine::forget;
+const _: fn(&mut Engine, Id) = Engine::suspend;
+const _: fn(&mut Engine, Id) = Engine::resume;
+const _: fn(&mut Engine, &[Id]) -> Cleared = Engine::clear;
+const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;
 const _: fn(Signal) -> i32 = system::signal_number;
+const _: fn() -> Option<u64> = memory_limit;
+const _: fn(&File, &mut [u8], u64) -> io::Result<usize> = read_at;
+const _: fn(&io::Error) -> bool = is_want_of_files;

@@ -44,6 +44,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
     Throng,
+    /// With a log of the jobs, and the view on.
+    ThrongRecording,
     RustParallel,
     Parallel,
     Xargs,
@@ -78,6 +80,11 @@ impl Contestant {
         }));
         all.extend([
             Contestant::new("throng-program", "throng program", Kind::Tool(Tool::Throng)),
+            Contestant::new(
+                "throng-recording",
+                "throng, joblog + view",
+                Kind::Tool(Tool::ThrongRecording),
+            ),
             Contestant::new("std-threads", "std, 2 threads each", Kind::StdThreads),
             Contestant::new("std-output", "std, output()", Kind::StdOutput),
             Contestant::new("tokio", "tokio", Kind::Tokio),

@@ -26,7 +26,7 @@ impl Tool {
     /// The file name of its program.
     fn program(self) -> &'static str {
         match self {
-            Tool::Throng => "throng",
+            Tool::Throng | Tool::ThrongRecording => "throng",
             Tool::RustParallel => "rust-parallel",
             Tool::Parallel => "parallel",
             Tool::Xargs => "xargs",
@@ -49,7 +49,7 @@ impl Lookup {
 
     /// The program's path, or why there is none.
     pub(crate) fn find(&self, tool: Tool) -> Result<PathBuf, String> {
-        if tool == Tool::Throng {
+        if matches!(tool, Tool::Throng | Tool::ThrongRecording) {
             let missing = || format!("not built: {}", self.throng.display());
             return is_program(&self.throng)
                 .then(|| self.throng.clone())

@@ -9,8 +9,10 @@
 //! | `flood` | writes the pattern to stdout until that fails |
 //! | `sleep:MS` `spin:N` `alloc:MIB` | takes time, processor time, memory |
 //! | `close:out` `close:err` | closes the stream |
-//! | `exit:N` `abort` `signal:NAME` | ends |
-//! | `ignore-term` | survives SIGTERM from here on |
+//! | `zero-write:out` `zero-write:err` | writes no bytes at all |
+//! | `exit:N` `abort` `die` | ends, the last as violently as a process can |
+//! | `ignore-term` | survives being asked to end from here on |
+//! | `stdin-kind` | says what its stdin is |
 //! | `holder:STEPS` | starts a child with these steps and both streams, and does not wait for it |
 //! | `holder-out:STEPS` `holder-err:STEPS` | the same with this stream alone |
 //! | `quiet:STEPS` | the same with neither stream |
@@ -19,12 +21,16 @@
 //! | `wait-file:PATH` `make-file:PATH` | waits until the file exists; makes it |
 //! | `enter:DIR` `leave:DIR` | makes a file there and says how many there are; removes it |
 //! | `claim:PATH` `release:PATH` | makes a file that must not exist yet; removes it |
+//! | `priority` | says its niceness, or its priority class |
 //! | `env:NAME` `cwd` `args` | says a variable, its directory, or all further arguments raw |
-//! | `tag:TEXT` | nothing: it can be found by it |
+//! | `say` | says all further arguments with blanks between them and a line end |
+//! | `tag:TEXT` | lets itself be found by it |
+//! | `gate:TEXT` | waits until the gate of this name is opened |
 //!
-//! Steps for a child of its own are separated by commas. What only Unix has is in `sys/unix.rs`.
+//! Steps for a child of its own are separated by commas. What differs by system is in `sys`, and
+//! what one system alone has as well.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod sys;
 
@@ -36,7 +42,7 @@ use std::process::{self, Command, Stdio};
 use std::time::Duration;
 use std::{env, thread};
 
-use throng_tests::{Source, fill};
+use throng_tests::{Gate, Source, Tag, fill};
 
 fn main() {
     let mut mouth = Mouth::default();
@@ -44,6 +50,9 @@ fn main() {
     while let Some(arg) = args.next() {
         if arg == "args" {
             return say_args(args);
+        }
+        if arg == "say" {
+            return say_line(args);
         }
         let step = arg.to_str().expect("a step is text");
         let (name, value) = step.split_once(':').unwrap_or((step, ""));
@@ -77,7 +86,8 @@ fn take_step(name: &str, value: &str, mouth: &mut Mouth) {
             1u8;
             (number(value) << 20) as usize
         ])),
-        "exit" => process::exit(number(value) as i32),
+        // A code of Windows has 32 bits and no sign.
+        "exit" => process::exit(number(value) as u32 as i32),
         "abort" => process::abort(),
         _ => act(name, value),
     }
@@ -121,7 +131,8 @@ fn act(name: &str, value: &str) {
             let dir = env::current_dir().expect("it exists");
             write(Source::Out, dir.as_os_str().as_encoded_bytes());
         }
-        "tag" => {}
+        "tag" => Tag::bear(value),
+        "gate" => Gate::pass(value),
         _ => sys::take_step(name, value),
     }
 }
@@ -171,6 +182,14 @@ fn say_args(args: impl Iterator<Item = OsString>) {
     }
 }
 
+/// As `echo` does.
+fn say_line(args: impl Iterator<Item = OsString>) {
+    let words: Vec<Vec<u8>> = args.map(OsString::into_encoded_bytes).collect();
+    let mut line = words.join(&b' ');
+    line.push(b'\n');
+    write(Source::Out, &line);
+}
+
 fn start(steps: &str, out: Stdio, err: Stdio) -> process::Child {
     let program = env::args_os().next().expect("we have a name");
     let steps = steps.split(',').map(OsStr::new);
@@ -180,6 +199,7 @@ fn start(steps: &str, out: Stdio, err: Stdio) -> process::Child {
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err);
+    sys::keep_streams_to_ourselves();
     command.spawn().expect("it can be started")
 }
 

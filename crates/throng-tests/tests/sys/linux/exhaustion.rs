@@ -73,3 +73,35 @@ fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
         assert!(report.get::<u64>("waited_ms") < 4000);
     });
 }
+
+/// A starter that lets what it starts have so few processes and threads that a thousand cannot
+/// live at once. They count for a user as a whole (getrlimit(2)), and not at all for root: so a
+/// user whom nobody else is, where we may become one, or as many as we have and some more.
+fn with_few_processes() -> String {
+    if rustix::process::geteuid().is_root() {
+        return "setpriv --reuid=54321 --clear-groups prlimit --nproc=100".into();
+    }
+    let own = rustix::process::geteuid().as_raw();
+    let is_ours = |dir: &std::fs::DirEntry| {
+        dir.metadata()
+            .is_ok_and(|dir| std::os::unix::fs::MetadataExt::uid(&dir) == own)
+    };
+    let processes = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(is_ours);
+    let threads =
+        processes.filter_map(|dir| Some(std::fs::read_dir(dir.path().join("task")).ok()?.count()));
+    format!("prlimit --nproc={}", threads.sum::<usize>() + 100)
+}
+
+#[test]
+fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "few-processes 1500")
+            .by(&with_few_processes())
+            .report();
+        assert_eq!(report.get::<usize>("whole"), 1500);
+        assert!(report.get::<u64>("retries") > 0, "the limit was never met");
+    });
+}

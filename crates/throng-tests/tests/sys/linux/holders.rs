@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
 use throng::{Stream, Throng, Verdict};
-use throng_tests::{Tag, child, describe, for_each_mechanism};
+use throng_tests::{Tag, child, describe, for_each_mechanism, run_one};
 
 /// The descriptor of this program that is the other end of a pipe, by its name in /proc.
 fn own_end_of(pipe: &OsString) -> String {
@@ -14,6 +14,19 @@ fn own_end_of(pipe: &OsString) -> String {
     let mut paths = fds.filter_map(|fd| Some(fd.ok()?.path()));
     let path = paths.find(|path| is_end(path)).expect("throng reads it");
     path.display().to_string()
+}
+
+#[test]
+fn holders_are_named_with_what_they_run() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_one(mechanism, &child!("holder:{tag},sleep:30000 exit:0"));
+        let text = outcome.verdict(Stream::Stdout).to_string();
+        assert!(
+            text.starts_with("held by pid ") && text.contains(" sleep:30000)"),
+            "{text}"
+        );
+    });
 }
 
 #[test]

@@ -1,38 +1,19 @@
-//! Thousands of processes with a handful of threads, in flat memory.
+//! How many can be captured at once: as many as there are descriptors for.
 
-use throng::Mechanism;
-use throng_tests::{for_each_mechanism, probe};
-
-#[test]
-fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
-    for_each_mechanism(|mechanism| {
-        let dir = tempfile::tempdir().unwrap();
-        let report = probe!(mechanism, "quiet 1000 {}", dir.path().display()).report();
-        assert_eq!(report.get::<usize>("live"), 1000);
-        assert_eq!(report.get::<usize>("whole"), 1000);
-        assert_eq!(report.get::<usize>("children"), 0);
-        let threads: usize = report.get("threads");
-        if mechanism != Mechanism::Threads {
-            let cores = std::thread::available_parallelism().unwrap().get();
-            assert!(threads <= cores + 5, "{threads} threads");
-        }
-    });
-}
+use throng::Throng;
+use throng_tests::{assert_output, child, for_each_mechanism};
 
 #[test]
-fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
+fn whatever_is_asked_for_is_cut_down_to_what_the_system_allows_and_that_is_said() {
     for_each_mechanism(|mechanism| {
-        let report = probe!(mechanism, "flat 5000").report();
-        assert_eq!(report.get::<usize>("whole"), 5000);
-        assert_eq!(report.get::<usize>("children"), 0);
-        let grown = |name: &str| {
-            let at = |time: &str| report.get::<i64>(&format!("{name}_{time}"));
-            at("end") - at("tenth")
-        };
-        // Those that run at the moment differ: eight at most, and each has five descriptors at
-        // most and, with mechanism `threads`, two threads.
-        assert!(grown("fds") <= 40, "{} descriptors more", grown("fds"));
-        assert!(grown("threads") <= 16, "{} threads more", grown("threads"));
-        assert!(grown("rss_kib") <= 1024, "{} KiB more", grown("rss_kib"));
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(usize::MAX)
+            .build()
+            .unwrap();
+        assert!(throng.jobs() < usize::MAX && throng.jobs() > 0);
+        assert!(throng.jobs_limit().unwrap().starts_with("the limit of "));
+        assert_eq!(throng.mechanism(), mechanism);
+        assert_output(&throng.spawn(&child!("out:5")).wait().unwrap(), 5, 0);
     });
 }

@@ -1,10 +1,13 @@
-//! What is promised on Linux: errors by their names, signals, descriptors, limits, no strays.
+//! What is promised on Linux: errors by their names, signals, descriptors, limits.
 
+mod endings;
 mod exhaustion;
 mod holders;
-mod leaks;
 mod limits;
+mod niceness;
 mod signals;
+mod spill;
 mod start_errors;
-mod strays;
 mod surroundings;
+mod suspend;
+mod trees;

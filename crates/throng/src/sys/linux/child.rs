@@ -7,10 +7,14 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::kills::Remains;
 use super::signals;
+use super::tag::Number;
+use super::tree::Root;
 use super::wait::{self, OwnMaxRss};
 use crate::sys::Exit;
 use crate::{Signal, Stream};
@@ -23,8 +27,16 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     pipes: [Option<Pipe>; 2],
     life: Life,
+    /// The mark in its environment.
+    number: Option<Number>,
+    /// When it had been started.
+    pub(super) started: Instant,
     /// Whether its group has been told to end; if so it may have to be told again.
     is_ending: bool,
+    /// When it was seen to have exited, if a stream was still open then.
+    pub(super) exited_at: Option<Instant>,
+    /// What has been killed of its tree.
+    pub(super) remains: Remains,
 }
 
 #[derive(Debug)]
@@ -40,12 +52,29 @@ enum Life {
 }
 
 impl Child {
-    pub(super) fn new(pid: Pid, pipes: [Pipe; 2]) -> Child {
+    pub(super) fn new(
+        pid: Pid,
+        number: Option<Number>,
+        started: Instant,
+        pipes: [Pipe; 2],
+    ) -> Child {
         Child {
             pid,
             pipes: pipes.map(Some),
             life: Life::Running,
+            number,
+            started,
             is_ending: false,
+            exited_at: None,
+            remains: Remains::default(),
+        }
+    }
+
+    /// The process as the root of a tree.
+    pub(super) fn root(&self) -> Root {
+        Root {
+            pid: self.pid,
+            number: self.number,
         }
     }
 
@@ -99,6 +128,7 @@ impl Child {
         let reap = !self.has_open_pipe() && !self.is_ending;
         let (status, usage) = wait::look(self.pid, reap)?;
         self.life = if reap { Life::Reaped } else { Life::Exited };
+        self.exited_at = (!reap).then(Instant::now);
         Some(Exit {
             status,
             usage: own_max_rss.usage(&usage),
@@ -110,6 +140,13 @@ impl Child {
         self.is_ending = true;
         if !matches!(self.life, Life::Reaped) {
             signals::send_to_group(self.pid, signal);
+        }
+    }
+
+    /// Stops the process and its group, or has them go on. Who has left the group is not reached.
+    pub(super) fn stand_still(&self, still: bool) {
+        if !matches!(self.life, Life::Reaped) {
+            signals::stop_group(self.pid, still);
         }
     }
 

@@ -30,6 +30,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 
 use self::steps::{errno, run_plan};
+use super::minder::Clock;
 use super::wait;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
@@ -49,7 +50,10 @@ pub(super) struct Plan {
     pub(super) envp: *const *const c_char,
     /// The limit on open files to give back, or null.
     pub(super) nofile: *const libc::rlimit,
+    pub(super) nice: Option<c_int>,
     pub(super) features: Features,
+    /// Where it is written down who is being started.
+    pub(super) clock: *const Clock,
     failed_step: Step,
     errno: c_int,
 }
@@ -74,6 +78,7 @@ pub(super) enum Step {
     ParentDeath,
     Directory,
     Limits,
+    Niceness,
     Signals,
     Exec,
 }
@@ -89,7 +94,9 @@ impl Plan {
             argv: ptr::null(),
             envp: ptr::null(),
             nofile: ptr::null(),
+            nice: None,
             features,
+            clock: ptr::null(),
             failed_step: Step::None,
             errno: 0,
         }
@@ -134,17 +141,19 @@ impl Drop for Stack {
 /// # Safety
 ///
 /// Every pointer in the plan is null where that is allowed (`dir`, `nofile`) or points to what its
-/// type says, NUL- and null-terminated, until this returns; the landing descriptors are open; the
-/// calling thread has all signals blocked.
+/// type says, NUL- and null-terminated, until this returns; the clock is this thread's; the landing
+/// descriptors are open; the calling thread has all signals blocked.
 pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (Step, io::Error)> {
     plan.failed_step = Step::None;
-    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    // SAFETY: the caller vouches for the plan.
+    let clock = unsafe { &*plan.clock };
+    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID;
     if plan.features.close_range {
         flags |= libc::CLONE_FILES;
     }
     let pid = if plan.features.clone3 {
         // SAFETY: `stack` is free (point 1 above) and the caller vouches for the plan.
-        unsafe { clone3(flags, plan, stack) }
+        unsafe { clone3(flags, plan, stack, clock.place()) }
     } else {
         // SAFETY: as above; the function never returns and touches only the plan.
         unsafe {
@@ -153,12 +162,17 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (S
                 stack.top(),
                 flags | libc::SIGCHLD,
                 (&raw mut *plan).cast(),
+                clock.place(),
             )
         }
     };
     let Some(pid) = Pid::from_raw(pid.max(0)) else {
         return Err((Step::Clone, io::Error::last_os_error()));
     };
+    if clock.finish() {
+        wait::until_gone(pid);
+        return Err((Step::Exec, io::Error::from_raw_os_error(libc::ETIMEDOUT)));
+    }
     // SAFETY: the new process has written it, if at all, before the kernel let us go on; a
     // volatile read keeps the compiler from assuming that nobody has.
     let step = unsafe { ptr::read_volatile(&raw const plan.failed_step) };
@@ -177,12 +191,13 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (S
 ///
 /// As for [`start`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack) -> pid_t {
+unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack, pid: *mut pid_t) -> pid_t {
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     // SAFETY: the struct is plain integers, for which zero is valid and means "not used".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags as u64 | CLONE_CLEAR_SIGHAND;
     args.exit_signal = libc::SIGCHLD as u64;
+    args.parent_tid = pid as u64;
     args.stack = stack.base as u64;
     args.stack_size = Stack::SIZE as u64;
     let result: isize;
@@ -221,8 +236,15 @@ unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack) -> pid_t {
 
 /// Elsewhere the handlers are taken off one by one; see [`Features::probe`].
 #[cfg(not(target_arch = "x86_64"))]
-unsafe fn clone3(_: c_int, _: *mut Plan, _: &mut Stack) -> pid_t {
+unsafe fn clone3(_: c_int, _: *mut Plan, _: &mut Stack, _: *mut pid_t) -> pid_t {
     -1
+}
+
+/// Closes all descriptors above this one, where the kernel can do that at once (since 5.9); for a
+/// program that has just begun.
+pub(super) fn close_all_above(fd: c_uint) {
+    // SAFETY: three integers. What is closed is nobody's: the caller has only just begun.
+    unsafe { libc::syscall(libc::SYS_close_range, fd + 1, c_uint::MAX, 0) };
 }
 
 impl Features {

@@ -26,6 +26,10 @@ impl Driver {
             Mechanism::Epoll => Driver::Epoll(Epoll::new(waker)?),
             Mechanism::IoUring => Driver::Uring(Box::new(Uring::new(waker)?)),
             Mechanism::Threads => Driver::Threads(Threads::new(waker)?),
+            Mechanism::CompletionPort
+            | Mechanism::ThreadPool
+            | Mechanism::Events
+            | Mechanism::Apc => return Err(io::ErrorKind::Unsupported.into()),
         })
     }
 

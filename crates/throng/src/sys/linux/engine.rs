@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use super::child::Child;
 use super::driver::Driver;
 use super::exits::Exits;
-use super::holders;
+use super::faults;
+use super::holders::{Holders, Question};
 use super::host::Host;
+use super::kills::Kills;
 use super::launch::{Launcher, cannot_capture};
 use super::signals;
 use super::wait::{OwnMaxRss, has_exited};
 use super::waker::Waker;
 use crate::slots::{Id, Table};
-use crate::sys::{End, Event, StartError};
+use crate::sys::faults::Point;
+use crate::sys::{Cleared, End, Event, StartError, Started};
 use crate::{Command, Holder, Mechanism, Signal, Stream};
 
 /// What became ready, as a driver reports it to the engine.
@@ -50,6 +53,8 @@ pub(crate) struct Engine {
     /// Processes to ask, this turn, whether they have exited.
     to_ask: Vec<Id>,
     own_max_rss: OwnMaxRss,
+    kills: Kills,
+    holders: Holders,
     waker: Waker,
     driver: Driver,
 }
@@ -59,6 +64,9 @@ pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
     match mechanism {
         Mechanism::IoUring => super::uring::probe(),
         Mechanism::Epoll | Mechanism::Threads => Ok(()),
+        Mechanism::CompletionPort | Mechanism::ThreadPool | Mechanism::Events | Mechanism::Apc => {
+            Err("it is a mechanism of Windows".into())
+        }
     }
 }
 
@@ -68,6 +76,8 @@ impl Engine {
         signals::block_all();
         let waker = Waker::new()?;
         Ok(Engine {
+            kills: Kills::new(host.tags.run().clone()),
+            holders: Holders::new(),
             launcher: Launcher::new(host)?,
             children: Table::new(),
             exits: Exits::default(),
@@ -82,24 +92,37 @@ impl Engine {
         self.waker.clone()
     }
 
-    /// Starts a process and begins to capture both of its streams. Returns its process id.
-    pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<u32, StartError> {
+    /// Starts a process and begins to capture both of its streams.
+    pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
-        let attached = self.driver.attach(id, &pipes.ours);
+        let attached = faults::strike(Point::Attach)
+            .map_err(io::Error::from)
+            .and_then(|()| self.driver.attach(id, &pipes.ours));
         attached.map_err(|error| cannot_capture(command, error))?;
         let started = self.launcher.start(command, pipes.theirs);
-        let pid = started.inspect_err(|_| self.driver.detach(id))?;
-        let child = Child::new(pid, pipes.ours);
+        let (pid, number) = started.inspect_err(|_| self.driver.detach(id))?;
+        let now = Instant::now();
+        let child = Child::new(pid, number, now, pipes.ours);
         self.children.insert(id, child);
-        self.exits.started(id, Instant::now());
-        Ok(pid.as_raw_nonzero().get() as u32)
+        self.exits.started(id, now);
+        Ok(Started {
+            pid: pid.as_raw_nonzero().get() as u32,
+            is_contained: true,
+        })
     }
 
     /// Waits until something happens, somebody calls the waker, or the time is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);
+        let timeout = match self.kills.flush() {
+            None => timeout,
+            Some(at) => {
+                let until = at.saturating_duration_since(Instant::now());
+                Some(timeout.map_or(until, |timeout| timeout.min(until)))
+            }
+        };
         self.driver.wait(timeout)
     }
 
@@ -139,11 +162,21 @@ impl Engine {
 
     /// Who else has this stream open.
     pub(crate) fn holders(&mut self, id: Id, stream: Stream) -> Vec<Holder> {
-        let pipe = self
-            .children
-            .get_mut(id)
-            .and_then(|child| child.pipe(stream));
-        pipe.map_or_else(Vec::new, |pipe| holders::find(pipe))
+        let Some(child) = self.children.get_mut(id) else {
+            return Vec::new();
+        };
+        // One that still runs may yet be joined by others.
+        let since = child.exited_at.unwrap_or_else(Instant::now);
+        let (Some(pipe), Some(procfs)) = (child.pipe(stream), self.kills.procfs()) else {
+            return Vec::new();
+        };
+        let question = Question {
+            pipe,
+            pid: child.pid.as_raw_nonzero().get() as u32,
+            started: child.started,
+            not_before: since,
+        };
+        self.holders.find(procfs, question)
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
@@ -158,19 +191,61 @@ impl Engine {
         self.driver.stop(id, stream, pipe);
     }
 
-    /// Sends a signal to a process and all of its group.
+    /// Sends a signal to a process and all of its tree: to its group and its family now, to who has
+    /// left both at the next wait.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
         if let Some(child) = self.children.get_mut(id) {
+            self.kills.signal(child.root(), signal, &mut child.remains);
             child.signal(signal);
         }
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended.
-    pub(crate) fn forget(&mut self, id: Id) {
+    /// Has a process and its group stand still.
+    pub(crate) fn suspend(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.stand_still(true);
+        }
+    }
+
+    /// Has them go on.
+    pub(crate) fn resume(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.stand_still(false);
+        }
+    }
+
+    /// Kills all that is left of processes that were ended and have exited.
+    pub(crate) fn clear(&mut self, ids: &[Id]) -> Cleared {
+        let mut remains: Vec<_> = ids
+            .iter()
+            .filter_map(|id| Some((*id, self.children.remove(*id)?)))
+            .collect();
+        let mut asked: Vec<_> = remains
+            .iter_mut()
+            .map(|(_, child)| (child.root(), &mut child.remains))
+            .collect();
+        let (survivors, again_at) = self.kills.clear(&mut asked);
+        let mut cleared = Cleared {
+            done: Vec::new(),
+            again_at,
+        };
+        for ((id, child), survivors) in remains.into_iter().zip(survivors) {
+            self.children.insert(id, child);
+            cleared
+                .done
+                .extend(survivors.map(|survivors| (id, survivors)));
+        }
+        cleared
+    }
+
+    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
+    /// a read had to be tried again: never, on Linux.
+    pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
             child.bury();
         }
+        0
     }
 
     /// Asks processes that closed their pipes in an earlier turn whether they have exited by now.
@@ -188,7 +263,7 @@ impl Engine {
             let Some(child) = self.children.get_mut(id) else {
                 continue;
             };
-            if busy || has_exited(child.pid) {
+            if busy || (faults::strike(Point::Look).is_ok() && has_exited(child.pid)) {
                 self.to_ask.push(id);
             } else {
                 self.watch(id);
@@ -233,7 +308,9 @@ impl Engine {
         if !child.is_unwatched() {
             return;
         }
-        let watched = child.watch().and_then(|pidfd| self.driver.watch(id, pidfd));
+        let watched = faults::strike(Point::Watch).map_err(io::Error::from);
+        let watched = watched.and_then(|()| child.watch());
+        let watched = watched.and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {
             // No descriptor to be had: ask again later, when others have ended.
             child.unwatch();
@@ -246,9 +323,16 @@ impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
     /// it panics.
     fn drop(&mut self) {
-        for (_, mut child) in self.children.drain() {
+        let mut children: Vec<Child> = self.children.drain().map(|(_, child)| child).collect();
+        for child in &mut children {
+            self.kills
+                .signal(child.root(), Signal::Kill, &mut child.remains);
             child.signal(Signal::Kill);
-            child.bury();
         }
+        self.kills.flush();
+        children.into_iter().for_each(Child::bury);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::faults::{self, Fault, Point};
 
 /// Announcements taken at once.
 const BATCH: usize = 256;
@@ -85,6 +86,12 @@ impl Epoll {
         };
         let timeout = timeout.map(timespec);
         self.events.clear();
+        let struck = faults::strike(Point::Wait);
+        match struck {
+            Some(Fault::Code(_)) => return Ok(()),
+            Some(Fault::Delay(us)) => faults::delay(us),
+            _ => {}
+        }
         match epoll::wait(
             &self.epoll,
             spare_capacity(&mut self.events),
@@ -92,6 +99,9 @@ impl Epoll {
         ) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
+        }
+        if let Some(Fault::Shuffle(number)) = struck {
+            faults::shuffle(&mut self.events, number);
         }
         for event in &self.events {
             let (id, tag) = Id::from_token(event.data.u64());

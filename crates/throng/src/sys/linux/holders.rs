@@ -1,81 +1,258 @@
 //! Who else has a pipe open: asked of /proc, where every descriptor of a pipe is a link to
 //! `pipe:[inode]`. Processes of other users do not tell; then nobody is named.
+//!
+//! Whoever holds the pipe of a process has mostly been started after it, and ids are given one
+//! after the other: so those are looked at first that have been given since, as long as they are
+//! few, and mostly that is all. It may miss who got the pipe in another way, over a socket, when
+//! somebody else is found.
+//!
+//! A look at all descriptors of all processes is dear where there are many (docs/linux.md has the
+//! figures), so one look notes every pipe that it sees, and serves all processes that had exited by
+//! then, both streams of each, for [`KEPT`] times as long as it took. What it says is checked
+//! before it is told: who has let go of the pipe since is not named.
 
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::time::{Duration, Instant};
 
+use super::procfs::Procfs;
 use crate::Holder;
 
-/// The processes that can write to the pipe. Who can only read is no reason why it does not end:
-/// that is ourselves, and for a moment processes that we are just starting.
-pub(super) fn find(pipe: &OwnedFd) -> Vec<Holder> {
-    let Ok(stat) = rustix::fs::fstat(pipe) else {
-        return Vec::new();
-    };
-    let link = format!("pipe:[{}]", stat.st_ino);
-    let Ok(processes) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let mut holders: Vec<Holder> = processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| can_write(*pid, OsStr::new(&link)))
-        .map(|pid| Holder {
-            pid,
-            argv: command_line(pid),
-        })
-        .collect();
-    holders.sort_by_key(|holder| holder.pid);
+/// At the most a fifth of a shard's time goes into looking.
+const KEPT: u32 = 4;
+
+/// More ids than this are not looked at one by one.
+const FEW: u32 = 2048;
+
+/// Processes that a machine starts in a second, at the most: so long it takes to run out of ids.
+const STARTS_A_SECOND: u32 = 30_000;
+
+/// The pipe of a process that has exited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    pub(super) pipe: &'a OwnedFd,
+    pub(super) pid: u32,
+    pub(super) started: Instant,
+    /// Who held the pipe before this does not matter.
+    pub(super) not_before: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Holders {
+    /// How many ids there are; asked once.
+    pid_max: Option<u32>,
+    index: Index,
+}
+
+/// Who had which pipe open at some time: processes and their descriptors.
+#[derive(Debug)]
+struct Index {
+    taken: Instant,
+    took: Duration,
+    by_pipe: HashMap<u64, Vec<(u32, u32)>>,
+}
+
+impl Holders {
+    pub(super) fn new() -> Holders {
+        let index = Index {
+            taken: Instant::now(),
+            took: Duration::ZERO,
+            by_pipe: HashMap::new(),
+        };
+        Holders {
+            pid_max: None,
+            index,
+        }
+    }
+
+    /// The processes that can write to a pipe. Who can only read is no reason why it does not end:
+    /// that is ourselves, and for a moment processes that we are just starting.
+    pub(super) fn find(&mut self, procfs: &mut Procfs, question: Question<'_>) -> Vec<Holder> {
+        let Ok(stat) = rustix::fs::fstat(question.pipe) else {
+            return Vec::new();
+        };
+        let not_before = question.not_before;
+        let holders = self.among_few(procfs, question, stat.st_ino);
+        if !holders.is_empty() {
+            return holders;
+        }
+        let is_usable = |index: &Index| {
+            index.taken >= not_before && index.taken.elapsed() < index.took * (KEPT + 1)
+        };
+        if is_usable(&self.index) {
+            let holders = self.index.holders(procfs, stat.st_ino);
+            if !holders.is_empty() {
+                return holders;
+            }
+        }
+        // Or who holds it now has got it from one who has gone since.
+        self.index = Index::take(procfs);
+        self.index.holders(procfs, stat.st_ino)
+    }
+}
+
+impl Holders {
+    /// Those with the ids that were given since the process was started.
+    fn among_few(
+        &mut self,
+        procfs: &mut Procfs,
+        question: Question<'_>,
+        inode: u64,
+    ) -> Vec<Holder> {
+        let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
+        let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
+        let last = procfs.last_pid();
+        let since = last.checked_sub(question.pid);
+        if since.is_none_or(|since| since > FEW) || question.started.elapsed() >= lap {
+            return Vec::new();
+        }
+        let mut ends = Vec::new();
+        for pid in question.pid..=last {
+            procfs.each_pipe(pid, |fd, at| {
+                if at == inode {
+                    ends.push((pid, fd));
+                }
+            });
+        }
+        writers(procfs, &ends, inode)
+    }
+}
+
+/// Who of these has an end of this pipe that can be written to.
+fn writers(procfs: &mut Procfs, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
+    let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);
+    let ends = ends.iter().copied().filter(can_write);
+    let mut pids: Vec<u32> = ends.map(|(pid, _)| pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    let holders = pids.into_iter();
     holders
-}
-
-fn can_write(pid: u32, link: &OsStr) -> bool {
-    let Ok(fds) = fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return false;
-    };
-    fds.flatten().map(|fd| fd.path()).any(|path| {
-        fs::read_link(&path).is_ok_and(|target| target == link) && is_open_for_writing(&path)
-    })
-}
-
-/// The permissions of such a link are those of the descriptor (proc(5)).
-fn is_open_for_writing(path: &Path) -> bool {
-    const OWNER_WRITES: u32 = 0o200;
-    fs::symlink_metadata(path).is_ok_and(|link| link.permissions().mode() & OWNER_WRITES != 0)
-}
-
-fn command_line(pid: u32) -> Vec<OsString> {
-    let mut line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    if line.last() == Some(&0) {
-        line.pop();
-    }
-    if line.is_empty() {
-        return Vec::new();
-    }
-    line.split(|byte| *byte == 0)
-        .map(|arg| OsStr::from_bytes(arg).to_owned())
+        .filter_map(|pid| {
+            let name = procfs.stat(pid)?.name;
+            Some(procfs.describe(name))
+        })
         .collect()
+}
+
+impl Index {
+    fn take(procfs: &mut Procfs) -> Index {
+        let taken = Instant::now();
+        let own = std::process::id();
+        let mut by_pipe: HashMap<u64, Vec<(u32, u32)>> = HashMap::new();
+        for pid in procfs.pids() {
+            // We have the reading ends of all pipes that are asked for, and no other.
+            if pid != own {
+                procfs.each_pipe(pid, |fd, inode| {
+                    by_pipe.entry(inode).or_default().push((pid, fd));
+                });
+            }
+        }
+        Index {
+            taken,
+            took: taken.elapsed(),
+            by_pipe,
+        }
+    }
+
+    fn holders(&self, procfs: &mut Procfs, inode: u64) -> Vec<Holder> {
+        let ends = self.by_pipe.get(&inode).map_or(&[][..], Vec::as_slice);
+        writers(procfs, ends, inode)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command, Stdio};
+
     use super::*;
     use rustix::pipe::{PipeFlags, pipe_with};
+
+    /// A program that does nothing until its stdin ends. Our copies of what it gets are closed.
+    fn cat(stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
+        Command::new("cat")
+            .stdin(stdin)
+            .stdout(stdout)
+            .spawn()
+            .unwrap()
+    }
+
+    /// About a process that is nobody's parent, so that all have to be looked at.
+    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question<'_> {
+        Question {
+            pipe,
+            pid: u32::MAX,
+            started: Instant::now(),
+            not_before,
+        }
+    }
+
+    #[test]
+    fn who_was_started_since_is_found_without_looking_at_all() {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut procfs = Procfs::open().unwrap();
+        let before = procfs.last_pid();
+        let mut writer = cat(Stdio::piped(), theirs);
+        let mut holders = Holders::new();
+        let taken = holders.index.taken;
+        let question = Question {
+            pid: before,
+            ..long_ago(&ours, Instant::now())
+        };
+        let found = holders.find(&mut procfs, question);
+        assert_eq!(found[0].pid, writer.id());
+        // Unless ids have begun anew, or thousands of processes were started, just now.
+        let is_later = (before..before + FEW).contains(&writer.id());
+        assert!(holders.index.taken == taken || !is_later);
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+    }
 
     #[test]
     fn only_who_can_write_holds_a_pipe() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let pids = || {
-            find(&ours)
-                .iter()
-                .map(|holder| holder.pid)
-                .collect::<Vec<_>>()
+        let mut writer = cat(Stdio::piped(), theirs);
+        let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
+        let mut holders = Holders::new();
+        let mut procfs = Procfs::open().unwrap();
+        let mut pids = || {
+            let found = holders.find(&mut procfs, long_ago(&ours, Instant::now()));
+            found.iter().map(|holder| holder.pid).collect::<Vec<_>>()
         };
-        assert_eq!(pids(), [std::process::id()]);
-        drop(theirs);
+        assert_eq!(pids(), [writer.id()]);
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+        reader.wait().unwrap();
         assert_eq!(pids(), [0; 0], "the reading end is still open here");
+    }
+
+    #[test]
+    fn an_index_is_used_again_but_never_believed() {
+        let ends = [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).unwrap());
+        let [(first, first_end), (second, second_end)] = ends;
+        let mut one = cat(Stdio::piped(), first_end);
+        let mut two = cat(Stdio::piped(), second_end);
+        let mut holders = Holders::new();
+        let mut procfs = Procfs::open().unwrap();
+        let mut find = |holders: &mut Holders, pipe: &OwnedFd, since| {
+            holders.find(&mut procfs, long_ago(pipe, since))
+        };
+        let since = Instant::now();
+        assert_eq!(find(&mut holders, &first, since)[0].pid, one.id());
+        holders.index.took = Duration::from_secs(1000);
+        let taken = holders.index.taken;
+        assert_eq!(find(&mut holders, &second, since)[0].pid, two.id());
+        assert_eq!(holders.index.taken, taken, "one look was enough");
+        drop(two.stdin.take());
+        two.wait().unwrap();
+        assert!(find(&mut holders, &second, since).is_empty());
+        assert!(holders.index.taken > taken, "who is gone is not named");
+        let taken = holders.index.taken;
+        assert_eq!(find(&mut holders, &first, Instant::now())[0].pid, one.id());
+        assert!(
+            holders.index.taken > taken,
+            "the process had not exited by then"
+        );
+        drop(one.stdin.take());
+        one.wait().unwrap();
     }
 }

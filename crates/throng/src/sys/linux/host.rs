@@ -1,17 +1,24 @@
 //! What all shards share and none changes: the environment, the search path, the limits.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::HostOptions;
+use super::keeper::Keeper;
+use super::minder::Minder;
+use super::orphans::Orphans;
 use super::signals;
 use super::strings::Strings;
+use super::sweep::sweep;
+use super::tag::{self, Tags};
 use crate::command::EnvChanges;
 use crate::lock::lock;
 use crate::sys::Room;
-use crate::{Error, ErrorKind, Mechanism};
+use crate::{Error, ErrorKind, Holder, KillSequence, Mechanism};
 
 /// What execvp searches when there is no `PATH`: confstr(_CS_PATH).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -20,14 +27,22 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// eighth of all where that is less.
 const SPARE_FDS: u64 = 16;
 
+/// Descriptors for captures that go on in files: this many, or an eighth of all where that is less.
+/// When those are used up, starts and captures take turns: a capture that finds none stays in
+/// memory for a while, a start that finds none is tried again.
+const SPILL_FDS: u64 = 64;
+
 /// What a shard opens besides its processes: its epoll or ring, its waker and that of its
-/// threads, four places for what a new process gets; and five for the one that is being started.
-const FDS_OF_A_SHARD: u64 = 12;
+/// threads, four places for what a new process gets, /proc; and five for the one that is being
+/// started.
+const FDS_OF_A_SHARD: u64 = 13;
 
 #[derive(Debug)]
 pub(crate) struct Host {
     vars: Vec<(OsString, OsString)>,
     path: OsString,
+    /// The marks by which what our processes start is found.
+    pub(super) tags: Tags,
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Strings,
     /// The limit on open files that this program was started with, where we have raised it.
@@ -35,15 +50,23 @@ pub(crate) struct Host {
     pub(super) original_nofile: Option<Rlimit>,
     nofile: u64,
     open_fds: u64,
+    pub(super) minder: Minder,
+    /// Both end with us, the orphans' thread first: it looks at the keeper.
+    orphans: Option<Orphans>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Host {
     /// Looks at the surroundings of this program, raises its limit on open files as far as it may,
     /// and makes sure that exit statuses can be had at all.
-    pub(crate) fn new() -> Result<Host, Error> {
+    pub(crate) fn new(options: &HostOptions) -> Result<Host, Error> {
         signals::keep_exit_statuses();
         let original_nofile = raise_nofile();
-        let vars: Vec<_> = std::env::vars_os().collect();
+        let mut vars: Vec<_> = std::env::vars_os().collect();
+        let given = vars.iter().position(|(key, _)| key == tag::NAME);
+        let given = given.map(|place| vars.remove(place).1);
+        let tags = Tags::new(given.as_deref().map(OsStr::as_bytes))
+            .map_err(|error| Error::os(ErrorKind::System, "cannot get a random number", error))?;
         let lookup = vars.iter().find(|(key, _)| key == "PATH");
         let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
         let mut environment = Strings::default();
@@ -52,9 +75,25 @@ impl Host {
                 .push_var(key, value)
                 .map_err(|_| Error::new(ErrorKind::Nul, "the environment contains a NUL byte"))?;
         }
+        let failed = |doing: &'static str| {
+            move |error: io::Error| Error::os(ErrorKind::System, doing, error)
+        };
+        let keeper = options.keeper.as_ref();
+        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run()).map(Arc::new));
+        let keeper = keeper
+            .transpose()
+            .map_err(failed("cannot start a keeper"))?;
+        // Where the kernel does not tell who has come to us, they go elsewhere as ever.
+        let orphans = options
+            .adopt_orphans
+            .then(|| Orphans::adopt(keeper.clone()));
         Ok(Host {
+            minder: Minder::start().map_err(failed("cannot start a thread"))?,
+            orphans: orphans.and_then(Result::ok),
+            keeper,
             vars,
             path,
+            tags,
             environment,
             original_nofile,
             nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
@@ -68,18 +107,31 @@ impl Host {
     pub(crate) fn room(&self, mechanism: Mechanism, shards: usize) -> Room {
         let fds_each = match mechanism {
             Mechanism::Threads => 5,
-            Mechanism::Epoll | Mechanism::IoUring => 3,
+            _ => 3,
         };
         let affordable = (self.nofile / 4 / FDS_OF_A_SHARD).max(1);
         let shards = affordable.min(shards as u64);
         let spare = SPARE_FDS.min(self.nofile / 8);
-        let reserved = self.open_fds + spare + FDS_OF_A_SHARD * shards;
+        let spilled = SPILL_FDS.min(self.nofile / 8);
+        let reserved = self.open_fds + spare + spilled + FDS_OF_A_SHARD * shards;
         let processes = self.nofile.saturating_sub(reserved) / fds_each;
         Room {
             processes: usize::try_from(processes).unwrap_or(usize::MAX).max(1),
             shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
         }
+    }
+
+    /// Ends what finished processes have left running; gives who does not go.
+    pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
+        let run = self.tags.run().clone();
+        sweep(run, self.orphans.is_some(), self.keeper.as_deref(), kill).map_err(|error| {
+            Error::os(
+                ErrorKind::System,
+                "cannot look for what was left running",
+                error,
+            )
+        })
     }
 
     /// The search path of a command that changes the environment like this.

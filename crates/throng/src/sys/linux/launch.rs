@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::io::{DupFlags, Errno};
@@ -17,11 +18,15 @@ use rustix::process::Pid;
 
 use super::child::Pipe;
 use super::clone::{self, Features, Plan, Stack, Step};
+use super::faults;
 use super::host::Host;
+use super::minder::Clock;
 use super::program::{Programs, search};
 use super::strings::{Nul, Strings};
+use super::tag::{self, Number};
 use crate::command::{EnvChanges, Stdin};
 use crate::sys::StartError;
+use crate::sys::faults::Point;
 use crate::{Command, Error, ErrorKind};
 
 /// The pipes of a process that is about to be started: stdout, stderr.
@@ -46,8 +51,11 @@ pub(super) struct Launcher {
     envp: Strings,
     argv_pointers: Vec<*const c_char>,
     envp_pointers: Vec<*const c_char>,
-    /// The pointers of the environment that most commands have: the host's, unchanged.
+    /// The pointers of the environment that most commands have: the host's, and the mark.
     host_envp_pointers: Vec<*const c_char>,
+    /// The mark of the process that is being started.
+    mark: tag::Buffer,
+    clock: Arc<Clock>,
 }
 
 /// A step that failed, before it is put into words.
@@ -64,8 +72,11 @@ impl Launcher {
         // Above 2, in case this program was itself started without stdin, stdout or stderr.
         let place = || rustix::io::fcntl_dupfd_cloexec(&null, 3);
         let landing = [place()?, place()?, place()?];
+        let mark = tag::Buffer::new(&host.tags);
+        let clock = host.minder.clock();
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
+        add_pointer(&mut host_envp_pointers, mark.pointer());
         Ok(Launcher {
             host,
             programs: Programs::default(),
@@ -78,6 +89,8 @@ impl Launcher {
             argv_pointers: Vec::new(),
             envp_pointers: Vec::new(),
             host_envp_pointers,
+            mark,
+            clock,
         })
     }
 
@@ -93,6 +106,7 @@ impl Launcher {
     /// The pipes for a command, not yet connected to anything.
     pub(super) fn open_pipes(command: &Command) -> Result<Pipes, StartError> {
         let open = || -> Result<Pipes, Errno> {
+            faults::strike(Point::Pipe)?;
             let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             Ok(Pipes {
@@ -105,18 +119,23 @@ impl Launcher {
         })
     }
 
-    /// Starts a command with its ends of these pipes, which are closed here whatever happens.
+    /// Starts a command with its ends of these pipes, which are closed here whatever happens. Gives
+    /// its id and its mark.
     pub(super) fn start(
         &mut self,
         command: &Command,
         theirs: [OwnedFd; 2],
-    ) -> Result<Pid, StartError> {
+    ) -> Result<(Pid, Option<Number>), StartError> {
         self.try_start(command, theirs)
             .map_err(|failure| failure.into_start_error(command))
     }
 
-    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Pid, Failure> {
-        self.prepare_strings(command)?;
+    fn try_start(
+        &mut self,
+        command: &Command,
+        theirs: [OwnedFd; 2],
+    ) -> Result<(Pid, Option<Number>), Failure> {
+        let number = self.prepare_strings(command)?;
         let path = self.host.path(&command.env).to_owned();
         let uses_host_path = *path == *self.host.path(&EnvChanges::default());
         // A search path of the command's own is not worth remembering.
@@ -132,7 +151,7 @@ impl Launcher {
         let cleared = self.clear_landing();
         let pid = result?;
         cleared?;
-        Ok(pid)
+        Ok((pid, number))
     }
 
     fn clone_and_retry(
@@ -155,7 +174,9 @@ impl Launcher {
         }
     }
 
-    fn prepare_strings(&mut self, command: &Command) -> Result<(), Failure> {
+    /// Prepares arguments and environment; gives the mark that the environment has, if it has one:
+    /// who wants it empty, or has put something else in that place, gets what he wants.
+    fn prepare_strings(&mut self, command: &Command) -> Result<Option<Number>, Failure> {
         self.argv.clear();
         self.argv
             .push(&command.program)
@@ -166,16 +187,26 @@ impl Launcher {
                 .map_err(|Nul| Failure::nul(&format!("argument {}", i + 1)))?;
         }
         self.argv.write_pointers(&mut self.argv_pointers);
-        if !command.env.is_empty() {
+        let changes = &command.env;
+        let has_mark = !changes.clear && !changes.vars.contains_key(OsStr::new(tag::NAME));
+        if !changes.is_empty() {
             self.envp.clear();
             self.host
-                .write_environment(&command.env, &mut self.envp)
+                .write_environment(changes, &mut self.envp)
                 .map_err(|key| {
                     Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
             self.envp.write_pointers(&mut self.envp_pointers);
+            if has_mark {
+                add_pointer(&mut self.envp_pointers, self.mark.pointer());
+            }
         }
-        Ok(())
+        if !has_mark {
+            return Ok(None);
+        }
+        let number = self.host.tags.next();
+        self.mark.set(number);
+        Ok(Some(number))
     }
 
     fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
@@ -192,6 +223,14 @@ impl Launcher {
             Stdin::Bytes(bytes) => bytes_as_file(bytes)
                 .map(Some)
                 .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
+            Stdin::Pipe(end) => {
+                let reader = end.duplicate().map_err(|error| Failure {
+                    step: "give it its pipe".into(),
+                    kind: ErrorKind::Stdin,
+                    source: Some(error),
+                })?;
+                Ok(Some(reader.into()))
+            }
         }
     }
 
@@ -246,21 +285,32 @@ impl Launcher {
         );
         plan.dir = dir.as_ref().map_or(std::ptr::null(), |dir| dir.as_ptr());
         plan.program = program_c.as_ptr();
+        plan.clock = Arc::as_ptr(&self.clock);
+        let limit = self.clock.set_limit(command.timeout);
         plan.argv = self.argv_pointers.as_ptr();
         plan.envp = envp.as_ptr();
+        plan.nice = command.os.nice;
         plan.nofile = nofile.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         loop {
-            // SAFETY: the strings and lists live in this function's variables and in `self`, which
-            // nothing changes before the call returns; `prepare_strings` wrote the lists for this
-            // command, and `Strings` keeps them terminated. The landing places are our own open
-            // descriptors. An engine, and so its launcher, is made and used by a shard's thread,
-            // which has blocked all signals: see `Engine::new`.
-            let error = match unsafe { clone::start(&mut plan, &mut self.stack) } {
+            let started = match struck() {
+                Some(failed) => Err(failed),
+                // SAFETY: the strings and lists live in this function's variables and in `self`,
+                // which nothing changes before the call returns; `prepare_strings` wrote the lists
+                // for this command, and `Strings` and `tag::Buffer` keep them terminated. The
+                // landing places are our own open descriptors. An engine, and so its launcher, is
+                // made and used by a shard's thread, which has blocked all signals: see
+                // `Engine::new`.
+                None => unsafe { clone::start(&mut plan, &mut self.stack) },
+            };
+            let error = match started {
                 Ok(pid) => return Ok(pid),
                 Err(error) => error,
             };
             // A kernel, or a sandbox before it, that knows the call but not the flag.
             match (error.0, error.1.raw_os_error()) {
+                (Step::Exec, Some(libc::ETIMEDOUT)) => {
+                    return Err(Failure::not_loaded(program, limit));
+                }
                 (Step::Clone, Some(libc::EINVAL | libc::ENOSYS)) if plan.features.clone3 => {
                     plan.features.clone3 = false;
                 }
@@ -274,6 +324,19 @@ impl Launcher {
             self.features = plan.features;
         }
     }
+}
+
+/// A fault that strikes the start of a process.
+fn struck() -> Option<(Step, io::Error)> {
+    let made = faults::strike(Point::Start).map_err(|errno| (Step::Clone, errno.into()));
+    let loaded = || faults::strike(Point::Exec).map_err(|errno| (Step::Exec, errno.into()));
+    made.and_then(|()| loaded()).err()
+}
+
+/// Adds one before the null at the end.
+fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
+    let end = pointers.len() - 1;
+    pointers.insert(end, pointer);
 }
 
 /// Opening must not wait for the writer of a named pipe; reading it later may.
@@ -314,6 +377,15 @@ impl Failure {
             step: step.into(),
             kind,
             source: Some(errno.into()),
+        }
+    }
+
+    fn not_loaded(program: &OsStr, limit: Duration) -> Failure {
+        let shown = program.to_string_lossy();
+        Failure {
+            step: format!("exec {shown}: it was not loaded in {limit:?}"),
+            kind: ErrorKind::System,
+            source: None,
         }
     }
 
@@ -379,6 +451,7 @@ impl Failure {
             (Step::Group, _) => ("make a process group".into(), ErrorKind::System),
             (Step::ParentDeath, _) => ("tie its life to ours".into(), ErrorKind::System),
             (Step::Limits, _) => ("restore its limits".into(), ErrorKind::System),
+            (Step::Niceness, _) => ("set its niceness".into(), ErrorKind::System),
             (Step::Signals, _) => ("reset its signals".into(), ErrorKind::System),
         };
         Failure {

@@ -8,26 +8,46 @@ mod driver;
 mod engine;
 mod epoll;
 mod exits;
+mod faults;
+mod file;
 mod holders;
 mod host;
+mod keeper;
+mod kills;
 mod launch;
+mod memory;
+mod minder;
+mod options;
+mod orphans;
+mod procfs;
 mod program;
 mod reader;
 mod signals;
 mod strings;
+mod sweep;
+mod tag;
 mod threads;
+mod tree;
 mod uring;
 mod wait;
 mod waker;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 
 pub(crate) use engine::{Engine, probe};
+#[cfg(feature = "faults")]
+pub(crate) use faults::fault_of;
+pub(crate) use file::{is_want_of_files, read_at};
 pub(crate) use host::Host;
+pub(crate) use memory::memory_limit;
+pub(crate) use options::{CommandOptions, HostOptions};
 pub(crate) use signals::signal_number;
 pub(crate) use waker::Waker;
 
-use crate::Mechanism;
+use crate::{Command, Mechanism};
+
+pub(crate) use keeper::keep;
+pub use options::os;
 
 /// Epoll comes first: it and io_uring measure the same on this job, within the noise
 /// (docs/linux.md), since starting a process costs far more than the few system calls that io_uring
@@ -35,6 +55,18 @@ use crate::Mechanism;
 pub(crate) const MECHANISMS: &[Mechanism] =
     &[Mechanism::Epoll, Mechanism::IoUring, Mechanism::Threads];
 
-pub(crate) fn shell_argv(script: &OsStr) -> Vec<OsString> {
-    vec!["/bin/sh".into(), "-c".into(), script.to_owned()]
+/// Exit codes are the program's own affair here.
+pub(crate) fn exit_code_name(_code: u32) -> Option<&'static str> {
+    None
+}
+
+/// A script that begins with a dash would be taken for options of the shell, which look at the
+/// argument after `-c`; a blank before it means nothing.
+pub(crate) fn shell(script: &OsStr) -> Command {
+    let is_like_options =
+        script.as_encoded_bytes().starts_with(b"-") || script.as_encoded_bytes().starts_with(b"+");
+    let before = if is_like_options { " " } else { "" };
+    let mut safe = OsStr::new(before).to_owned();
+    safe.push(script);
+    Command::from_argv([OsStr::new("/bin/sh"), OsStr::new("-c"), &safe])
 }

@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::sys::End;
+use crate::sys::faults::{self, Fault, Point};
 
 /// What a pipe holds unless somebody has changed it: one read empties it.
 pub(super) const READ_SIZE: usize = 64 * 1024;
@@ -36,7 +37,20 @@ impl Reader {
     }
 
     pub(super) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
-        match rustix::io::read(pipe, &mut self.buffer[..at_most.min(READ_SIZE)]) {
+        let at_most = at_most.min(READ_SIZE);
+        let read = match faults::strike(Point::Read) {
+            Some(Fault::Code(code)) => Err(Errno::from_raw_os_error(code as i32)),
+            Some(Fault::Short(most)) => {
+                rustix::io::read(pipe, &mut self.buffer[..at_most.min(most)])
+            }
+            struck => {
+                if let Some(Fault::Delay(us)) = struck {
+                    faults::delay(us);
+                }
+                rustix::io::read(pipe, &mut self.buffer[..at_most])
+            }
+        };
+        match read {
             Ok(0) => Read::End(End::Eof),
             Ok(n) => {
                 self.filled = n;

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal as Sys, getpgid, kill_process, kill_process_gr
 
 use crate::Signal;
 
-fn to_system(signal: Signal) -> Sys {
+pub(super) fn to_system(signal: Signal) -> Sys {
     match signal {
         Signal::Hup => Sys::HUP,
         Signal::Int => Sys::INT,
@@ -32,6 +32,12 @@ pub(super) fn send_to_group(leader: Pid, signal: Signal) {
         // A stopped process acts on nothing but KILL before it is continued.
         send(leader, Sys::CONT);
     }
+}
+
+/// Stops a process and all of its group, or has them go on. As above, the caller has not yet waited
+/// for the process.
+pub(super) fn stop_group(leader: Pid, stop: bool) {
+    send(leader, if stop { Sys::STOP } else { Sys::CONT });
 }
 
 fn send(leader: Pid, signal: Sys) {

@@ -23,6 +23,7 @@ use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
+use crate::sys::faults::{self, Fault, Point};
 
 const QUEUE: u32 = 256;
 
@@ -149,7 +150,11 @@ impl Uring {
     }
 
     fn read(&mut self, id: Id, stream: Stream, fd: RawFd) -> io::Result<()> {
-        let read = opcode::Read::new(Fd(fd), std::ptr::null_mut(), READ_SIZE as u32)
+        let at_most = match faults::strike(Point::Read) {
+            Some(Fault::Short(most)) => most.min(READ_SIZE),
+            _ => READ_SIZE,
+        };
+        let read = opcode::Read::new(Fd(fd), std::ptr::null_mut(), at_most as u32)
             .buf_group(GROUP)
             .build()
             .flags(squeue::Flags::BUFFER_SELECT);
@@ -187,6 +192,12 @@ impl Uring {
         } else {
             Some(Duration::ZERO)
         };
+        let struck = faults::strike(Point::Wait);
+        match struck {
+            Some(Fault::Code(_)) => return Ok(()),
+            Some(Fault::Delay(us)) => faults::delay(us),
+            _ => {}
+        }
         let timespec = timeout.map(Timespec::from);
         let result = match &timespec {
             None => self.ring.submit_and_wait(1),
@@ -198,6 +209,10 @@ impl Uring {
         match result {
             Err(error) if !is_passing(&error) => return Err(error),
             _ => self.collect(),
+        }
+        if let Some(Fault::Shuffle(number)) = struck {
+            // Of each stream there is one at a time, so this is an order that could have been.
+            faults::shuffle(self.ready.make_contiguous(), number);
         }
         Ok(())
     }

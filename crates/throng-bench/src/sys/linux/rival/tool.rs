@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
+use tempfile::NamedTempFile;
 
 use super::super::contestant::Tool;
 use super::super::gate::{Gate, Subject};
@@ -74,8 +75,13 @@ pub(super) fn floor(task: &Task, pipes: bool) -> Result<Sample> {
 pub(super) fn run(tool: Tool, task: &Task) -> Result<Sample> {
     let mut command = command(task)?;
     let jobs = task.jobs.to_string();
+    let log = NamedTempFile::new().context("a place for the log of the jobs")?;
     match tool {
-        Tool::Throng => command.args(["run", "-j", &jobs]),
+        Tool::Throng => command.args(["run", "--no-config", "-j", &jobs]),
+        Tool::ThrongRecording => {
+            let recording = ["run", "--no-config", "--progress", "always", "--joblog"];
+            command.args(recording).arg(log.path()).args(["-j", &jobs])
+        }
         Tool::RustParallel | Tool::Parallel | Tool::Xe => command.arg(format!("-j{jobs}")),
         Tool::Xargs => command.args(["-P", &jobs, "-n1"]),
     };

@@ -1,23 +1,29 @@
-//! The steps that only Unix has.
+//! The steps as Unix takes them: `close` puts /dev/null in the place of the stream, which closes
+//! it; `die` is SIGKILL; `ignore-term` catches SIGTERM and does nothing about it. And those that
+//! only Unix has.
 //!
 //! | step | what it does |
 //! |---|---|
-//! | `close:out` `close:err` | puts /dev/null in the place of the stream, which closes it |
 //! | `signal:NAME` | sends itself this signal |
-//! | `ignore-term` | catches SIGTERM and does nothing about it |
+//! | `setsid` | leaves for a session of its own |
+//! | `daemon:STEPS` | leaves a grandchild with these steps, no stream and a session of its own |
+//! | `daemon-holder:STEPS` | the same with both streams |
+//! | `bare-daemon:STEPS` | as `daemon`, with an empty environment |
+//! | `bare-session:STEPS` | starts a child with an empty environment and a session of its own |
 //! | `pgid` | says its pid and its process group |
 //! | `join-parent-group` | leaves its own process group for that of its parent |
 //! | `fds` | says which descriptors it has |
 //! | `nofile` | says its soft limit on open files |
-//! | `stdin-kind` | says what its stdin is |
 
+use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::process::{
-    Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid,
+    Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid, setsid,
 };
 use signal_hook::consts::SIGTERM;
 use throng_tests::Source;
@@ -25,10 +31,25 @@ use throng_tests::Source;
 pub(crate) fn take_step(name: &str, value: &str) {
     match name {
         "close" => close(value),
+        "zero-write" => zero_write(value),
+        "die" => kill_process(getpid(), Signal::KILL).expect("we may signal ourselves"),
         "signal" => kill_process(getpid(), signal(value)).expect("we may signal ourselves"),
         "ignore-term" => {
             let noticed = Arc::new(AtomicBool::new(false));
             signal_hook::flag::register(SIGTERM, noticed).expect("SIGTERM can be caught");
+        }
+        "setsid" => drop(setsid().expect("we lead no group")),
+        "daemon" => leave_behind(&mut own_program(), &format!("quiet:{value}")),
+        "daemon-holder" => leave_behind(&mut own_program(), &format!("holder:{value}")),
+        "bare-daemon" => leave_behind(own_program().env_clear(), &format!("quiet:{value}")),
+        "bare-session" => {
+            let mut program = own_program();
+            program
+                .env_clear()
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            let steps = ["setsid"].into_iter().chain(value.split(','));
+            drop(program.args(steps).spawn().expect("it can be started"));
         }
         "pgid" => say(&format!("{} {}", getpid(), getpgrp())),
         "join-parent-group" => {
@@ -40,9 +61,28 @@ pub(crate) fn take_step(name: &str, value: &str) {
             let limit = getrlimit(Resource::Nofile).current;
             say(&limit.map_or("unlimited".into(), |limit| limit.to_string()));
         }
+        "priority" => {
+            let nice = rustix::process::nice(0).expect("it can be asked for");
+            say(&nice.to_string());
+        }
         "stdin-kind" => say(stdin_kind()),
         _ => panic!("\"{name}\" is not a step"),
     }
+}
+
+/// What is started has what it is given, and nothing else.
+pub(crate) fn keep_streams_to_ourselves() {}
+
+fn own_program() -> Command {
+    let mut program = Command::new(env::current_exe().expect("we have a program"));
+    program.stdin(Stdio::null());
+    program
+}
+
+/// A double fork: the child starts the grandchild that this step makes, and ends.
+fn leave_behind(program: &mut Command, step: &str) {
+    let status = program.args(["setsid", step]).status();
+    assert!(status.expect("it can be started").success());
 }
 
 fn say(text: &str) {
@@ -60,6 +100,15 @@ fn close(stream: &str) {
         _ => panic!("\"{stream}\" is not a stream"),
     };
     closed.expect("it can be replaced");
+}
+
+fn zero_write(stream: &str) {
+    let written = match stream {
+        "out" => rustix::io::write(rustix::stdio::stdout(), &[]),
+        "err" => rustix::io::write(rustix::stdio::stderr(), &[]),
+        _ => panic!("\"{stream}\" is not a stream"),
+    };
+    assert_eq!(written, Ok(0));
 }
 
 fn signal(name: &str) -> Signal {

@@ -78,11 +78,16 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Step> {
         let entered = unsafe { libc::chdir(plan.dir) };
         ok(entered, Step::Directory)?;
     }
-    // 6. The limit on open files that our parent has raised for itself.
+    // 6. The limit on open files that our parent has raised for itself, and how nice to be.
     if !plan.nofile.is_null() {
         // SAFETY: a valid limit, by the contract of the plan.
         let limited = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, plan.nofile) };
         ok(limited, Step::Limits)?;
+    }
+    if let Some(nice) = plan.nice {
+        // SAFETY: three integers; 0 is this process.
+        let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+        ok(set, Step::Niceness)?;
     }
     // 7. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.

@@ -3,6 +3,7 @@ use std::io::Read;
 use std::thread;
 
 use super::*;
+use crate::sys::HostOptions;
 use crate::sys::linux::child::Child;
 use crate::sys::linux::signals;
 
@@ -26,15 +27,15 @@ const ALL_FEATURES: [Features; 4] = [
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new().unwrap());
+        let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         let pipes = Launcher::open_pipes(&command).unwrap();
-        let pid = launcher.start(&command, pipes.theirs).unwrap();
+        let (pid, _) = launcher.start(&command, pipes.theirs).unwrap();
         let mut text = String::new();
         File::from(pipes.ours[0].try_clone().unwrap())
             .read_to_string(&mut text)
             .unwrap();
-        Child::new(pid, pipes.ours).bury();
+        Child::new(pid, None, std::time::Instant::now(), pipes.ours).bury();
         text
     };
     thread::spawn(body).join().unwrap()
@@ -83,7 +84,7 @@ fn every_kernel_reports_the_step_that_failed() {
     for features in ALL_FEATURES {
         let result = thread::spawn(move || {
             signals::block_all();
-            let host = Arc::new(Host::new().unwrap());
+            let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
             let mut launcher = Launcher::with_features(host, features).unwrap();
             let mut command = Command::new("true");
             command.current_dir("/nowhere/at/all");

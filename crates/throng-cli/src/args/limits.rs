@@ -1,0 +1,109 @@
+//! How much is kept of what commands say, where, and what is done about output that is held.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
+use throng::{Builder, Command, Held, Part};
+
+use crate::size;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct Limits {
+    /// Hold at most this much output in memory, and the rest in temporary files: 64M, 1G
+    /// [default: an eighth of the memory there is]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    memory: Option<u64>,
+
+    /// Where the temporary files are
+    #[arg(long, value_name = "DIR",
+          value_parser = PathBufValueParser::new().try_map(directory))]
+    tmpdir: Option<PathBuf>,
+
+    /// Keep at most this much of each of stdout and stderr of a command: its head, its tail, or
+    /// half of each
+    #[arg(long, value_name = "SIZE[,head|tail|both]", value_parser = max_output)]
+    max_output: Option<MaxOutput>,
+
+    /// What to do about output that somebody holds open when a command has ended: keep what is
+    /// there, kill the rest of its tree, wait for it, or fail the command
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value_t,
+        hide_default_value = true
+    )]
+    held: Held,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MaxOutput {
+    bytes: u64,
+    part: Part,
+}
+
+impl Limits {
+    pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
+        let mut builder = builder.held(self.held);
+        if let Some(bytes) = self.memory {
+            builder = builder.memory(bytes);
+        }
+        if let Some(dir) = &self.tmpdir {
+            builder = builder.spill_dir(dir);
+        }
+        builder
+    }
+
+    /// How much output may be in memory, if that was said.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    /// Where temporary files are.
+    pub(crate) fn tmpdir(&self) -> PathBuf {
+        self.tmpdir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+
+    pub(crate) fn set_command(&self, command: &mut Command) {
+        if let Some(MaxOutput { bytes, part }) = self.max_output {
+            command.max_output(bytes).max_output_part(part);
+        }
+    }
+}
+
+fn directory(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err("there is no such directory")
+    }
+}
+
+fn max_output(text: &str) -> Result<MaxOutput, String> {
+    let (bytes, part) = text.split_once(',').unwrap_or((text, "head"));
+    let part = match part {
+        "head" => Part::Head,
+        "tail" => Part::Tail,
+        "both" => Part::Both,
+        _ => return Err("one of head, tail, both is expected after the comma".into()),
+    };
+    let bytes = size::parse(bytes)?;
+    Ok(MaxOutput { bytes, part })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_output_has_a_size_and_perhaps_a_part() {
+        let read = |text| max_output(text).map(|limit| (limit.bytes, limit.part));
+        assert_eq!(read("10"), Ok((10, Part::Head)));
+        assert_eq!(read("64K,tail"), Ok((64 << 10, Part::Tail)));
+        assert_eq!(read("1M,both"), Ok((1 << 20, Part::Both)));
+        for nonsense in ["", ",tail", "10,", "10,middle", "10,tail,both", "x"] {
+            assert!(read(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}

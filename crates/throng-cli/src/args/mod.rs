@@ -1,0 +1,249 @@
+//! The command line as it is written, by theme. What it means is worked out elsewhere.
+
+mod complaint;
+mod control;
+mod input;
+mod limits;
+mod optional;
+mod output;
+mod pipe;
+mod places;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub(crate) use self::complaint::one_line;
+pub(crate) use self::control::{Control, Timeout, Variable};
+pub(crate) use self::input::{Input, Link, Trim};
+pub(crate) use self::limits::Limits;
+pub(crate) use self::output::{Again, Mode, Output};
+pub(crate) use self::pipe::{Block, Pipe};
+pub(crate) use self::places::Places;
+use self::settings::Settings;
+use crate::exit::Exit;
+use crate::sys::{EXAMPLES, INTERRUPTS, SystemArgs, WORD_RULES};
+use crate::{config, doctor, manual, mechanisms, parallel, session, sys, text};
+
+const AFTER_HELP: &str = "\
+Examples:
+  seq 1000 | throng run echo hello {}
+  throng run -j 4 gzip -9 ::: *.log
+  throng run --output jsonl --timeout 10 < commands.txt
+
+`throng run --help` explains values, places for them, and exit statuses;
+`throng help parallel` has the options of GNU parallel and xargs.";
+
+/// Run many commands in parallel and capture everything they say
+#[derive(Debug, Parser)]
+#[command(name = "throng", version, max_term_width = 80, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    Run(Box<Run>),
+    Config(Box<Config>),
+    /// Say what limits runs on this machine, and check that nothing is lost on it
+    Doctor(doctor::Doctor),
+    /// Print the manual page of throng, or of one of its commands, for man(1)
+    Man(manual::Man),
+    /// Print what makes a shell complete the options of throng
+    Completions(manual::Completions),
+    /// List the ways of capturing that this machine offers, the default first
+    Mechanisms,
+    /// What `run` starts to see to it that nothing is left when it is killed
+    #[command(hide = true)]
+    Keeper,
+}
+
+fn after_run_help() -> String {
+    format!(
+        "\
+Values:
+  Without ::: or :::: or --arg-file, each line of stdin is a value. A line ends
+  with LF or CRLF. Several sources give every combination, the last varying
+  fastest; after :::+ or ::::+ a source goes along with the one before it.
+  {WORD_RULES}
+
+In COMMAND and ARG:
+  {{}}     the value; appended when there is no place at all
+  {{.}}    without its extension      {{/}}   without its directory
+  {{//}}   its directory              {{/.}}  without both
+  {{1}}    the value from the first source, {{2}} from the second, {{-1}} from the
+         last; {{1.}}, {{1/}}, {{1//}}, {{1/.}} as above; {{name}} with --header
+  {{#}}    the number of the command, from 1
+  {{%}}    the slot it runs in, from 1 to the number of jobs
+
+Exit status:
+  0        all commands succeeded
+  1..100   this many failed; 101: more than 100. After --halt ...=1: that of the
+           command that decided it; with N%: how many percent have failed; after
+           --halt ...,success: 0
+  130      {INTERRUPTS}
+  141      whoever read our stdout closed it
+  255      throng itself failed
+
+Examples:
+{EXAMPLES}"
+    )
+}
+
+/// Run a command for every value, many at a time
+///
+/// Each command is started without a shell. What it writes to stdout goes to
+/// stdout, what it writes to stderr goes to stderr, and neither is mixed with
+/// that of another command.
+#[derive(Debug, Args)]
+#[command(after_help = after_run_help(), args_override_self = true)]
+#[command(override_usage = "throng run [OPTIONS] [COMMAND [ARG]...] \
+                            [::: VALUE... | :::: FILE...]...")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) input: Input,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    #[command(flatten)]
+    pub(crate) pipe: Pipe,
+
+    #[command(flatten)]
+    pub(crate) control: Control,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+
+    #[command(flatten)]
+    settings: Settings,
+
+    /// The command, its arguments, and where values come from
+    #[arg(trailing_var_arg = true, value_name = "COMMAND", hide = true)]
+    pub(crate) words: Vec<OsString>,
+}
+
+/// Show what the options of `run` are here, and who says so
+///
+/// After the command line count THRONG_* variables (THRONG_JOBS=4), then the
+/// profile in the project's throng.toml, then that file, then the same in the
+/// user's; the project's is the first that is found from the current directory
+/// upwards.
+#[derive(Debug, Args)]
+#[command(
+    args_override_self = true,
+    override_usage = "throng config [OPTIONS OF run]"
+)]
+struct Config {
+    #[command(flatten)]
+    run: Run,
+}
+
+pub(crate) fn dispatch() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = doctor::be_child(&words) {
+        return code;
+    }
+    let mut definition = Cli::command();
+    definition.build();
+    if let [_, help, parallel, rest @ ..] = &words[..]
+        && (help, parallel) == (&"help".into(), &"parallel".into())
+    {
+        return help_parallel(rest, &definition).into();
+    }
+    let words = optional::join_values(words, &definition);
+    match perform(words, &definition) {
+        Ok(result) => result.unwrap_or_else(Exit::report).into(),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Fails when the command line is none.
+fn perform(
+    words: Vec<OsString>,
+    definition: &clap::Command,
+) -> Result<anyhow::Result<Exit>, clap::Error> {
+    let written = definition.clone().try_get_matches_from(&words)?;
+    let (words, settings) = match written.subcommand() {
+        Some((name @ ("run" | "config"), matches)) => {
+            let command = definition.find_subcommand(name).expect("it was found");
+            match config::settings(command, matches) {
+                Ok(settings) => (config::insert(words, &settings), settings),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        _ => (words, Vec::new()),
+    };
+    let mut matches = definition.clone().try_get_matches_from(words)?;
+    let cli = Cli::from_arg_matches_mut(&mut matches.clone())?;
+    Ok(match cli.command {
+        Sub::Run(args) => session::run(*args),
+        Sub::Config(_) => {
+            let (name, matches) = matches.remove_subcommand().expect("it is this one");
+            let command = definition.find_subcommand(&name).expect("it was found");
+            config::show(command, &matches, &settings)
+        }
+        Sub::Doctor(args) => doctor::examine(&args),
+        Sub::Man(args) => manual::page(&args, definition),
+        Sub::Completions(args) => manual::completions(&args, definition),
+        Sub::Mechanisms => mechanisms::list(),
+        Sub::Keeper => sys::keep().map(|()| Exit::Commands { failed: 0 }),
+    })
+}
+
+/// `throng help parallel`, which the parser would take for a command's help.
+fn help_parallel(rest: &[OsString], definition: &clap::Command) -> Exit {
+    let printed = match rest {
+        [] => parallel::print(definition),
+        [option] if option == "--markdown" => {
+            let text = parallel::markdown(definition);
+            io::stdout().lock().write_all(text.as_bytes())
+        }
+        [word, ..] => {
+            let word = word.display();
+            text::complain(format_args!("help parallel takes no \"{word}\""));
+            return Exit::Failed;
+        }
+    };
+    match printed {
+        Ok(()) => Exit::Commands { failed: 0 },
+        Err(error) => Exit::report(anyhow::Error::from(error).context("cannot write to stdout")),
+    }
+}
+
+/// The command line as the parser knows it.
+#[cfg(test)]
+pub(crate) fn definition() -> clap::Command {
+    let mut definition = Cli::command();
+    definition.build();
+    definition
+}
+
+/// Shows help where that was asked for or nothing at all was; otherwise says what is wrong.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.use_stderr() && !is_help {
+        text::complain(format_args!("{}", complaint::one_line(error)));
+        return Exit::Failed.into();
+    }
+    // A closed stdout is no reason to complain here.
+    let _ = error.print();
+    if is_help {
+        Exit::Failed.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}

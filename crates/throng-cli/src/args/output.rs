@@ -1,0 +1,234 @@
+//! What becomes of what the commands say.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use clap::{Args, ValueEnum};
+
+use crate::output::Colors;
+use crate::progress::Shape;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Give output in the order of the values, not as commands finish
+    #[arg(short, long)]
+    pub(crate) keep_order: bool,
+
+    /// What to do with what the commands say [default: group; none with --results]
+    #[arg(long = "output", value_name = "MODE", value_enum)]
+    #[arg(overrides_with_all = ["group", "line_buffer", "ungroup"])]
+    mode: Option<Mode>,
+
+    /// The same as --output group
+    #[arg(long, overrides_with_all = ["mode", "line_buffer", "ungroup"])]
+    group: bool,
+
+    /// The same as --output line
+    #[arg(long, visible_alias = "lb", alias = "linebuffer")]
+    #[arg(overrides_with_all = ["mode", "group", "ungroup"])]
+    line_buffer: bool,
+
+    /// The same as --output live
+    #[arg(short, long, overrides_with_all = ["mode", "group", "line_buffer"])]
+    ungroup: bool,
+
+    /// Put the value and a tab before each line of output
+    #[arg(long)]
+    pub(crate) tag: bool,
+
+    /// Put this and a tab before each line of output; {} and the others are filled in
+    #[arg(long, value_name = "STR")]
+    pub(crate) tagstring: Option<OsString>,
+
+    /// Give the lines of each command a color of their own; auto: on terminals, unless NO_COLOR is
+    /// set; without WHEN: always
+    #[arg(long, alias = "colour", value_name = "WHEN", value_enum)]
+    #[arg(num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "never", default_missing_value = "always")]
+    pub(crate) color: When,
+
+    /// Print each command on stderr when it starts
+    #[arg(short = 't', long)]
+    pub(crate) verbose: bool,
+
+    /// Print each command on stdout, before what it says
+    #[arg(short = 'v')]
+    pub(crate) echo: bool,
+
+    /// Write a line for each finished command to FILE, with tabs between columns; +FILE: add to it;
+    /// -: to stdout
+    #[arg(long, value_name = "[+]FILE", visible_alias = "jl")]
+    pub(crate) joblog: Option<OsString>,
+
+    /// Put what commands say into files below DIR, or with all that is known of them into a table;
+    /// NAME may have places: out/{}; +NAME: add to what is there
+    #[arg(
+        long,
+        visible_alias = "res",
+        value_name = "[+]DIR|FILE.csv|.tsv|.jsonl|NAME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) results: Option<OsString>,
+
+    /// Run only what the log of --joblog, or the directory of --results, does not have
+    #[arg(long)]
+    resume: bool,
+
+    /// Run what the log of --joblog does not have, and again what failed there
+    #[arg(long)]
+    resume_failed: bool,
+
+    /// Run again what failed according to --joblog; the command line's own command and values are
+    /// not looked at
+    #[arg(long)]
+    retry_failed: bool,
+
+    /// Resume though the commands are others now: go by the numbers in the log alone
+    #[arg(long)]
+    pub(crate) trust_joblog: bool,
+
+    /// Show how far it is and what takes long, on stderr; auto: on a terminal; without WHEN: always
+    #[arg(long, value_name = "WHEN", value_enum)]
+    #[arg(num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "auto", default_missing_value = "always")]
+    progress: When,
+
+    /// Say at the end how many commands ended how, what failed with its last line of stderr, what
+    /// was slowest, and percentiles of times and memory, right to one in 64
+    #[arg(long)]
+    pub(crate) summary: bool,
+
+    /// Show how far it is with a bar; all values are read before anything starts
+    #[arg(long)]
+    bar: bool,
+
+    /// Show how far it is on one line; all values are read before anything starts
+    #[arg(long)]
+    eta: bool,
+}
+
+impl Output {
+    /// What was asked for last.
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode {
+            Some(mode) => mode,
+            None if self.line_buffer => Mode::Line,
+            None if self.ungroup => Mode::Live,
+            None if self.results.is_some() && !self.group => Mode::None,
+            None => Mode::Group,
+        }
+    }
+
+    /// Whether bytes are to be kept until a command has ended.
+    pub(crate) fn keeps_output(&self) -> bool {
+        let is_wanted = self.results.is_some() || self.summary;
+        is_wanted || matches!(self.mode(), Mode::Group | Mode::Jsonl)
+    }
+
+    /// Whether this run goes on where an earlier one ended.
+    pub(crate) fn again(&self) -> Option<Again> {
+        if self.retry_failed {
+            Some(Again::Failed)
+        } else if self.resume_failed {
+            Some(Again::UnrunAndFailed)
+        } else {
+            self.resume.then_some(Again::Unrun)
+        }
+    }
+
+    /// What is shown of the run while it lasts, if anything.
+    pub(crate) fn view(&self) -> Option<Shape> {
+        let stderr = io::stderr();
+        // A dumb terminal cannot move its cursor.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let is_terminal = stderr.is_terminal() && !is_dumb;
+        let shape = match (self.bar, self.eta) {
+            (true, _) => Shape::Bar,
+            (_, true) => Shape::Line,
+            _ => Shape::Full,
+        };
+        let is_wanted = self.bar || self.eta || self.progress == When::Always;
+        match (self.progress, is_terminal) {
+            (When::Never, _) => None,
+            (_, true) => Some(shape),
+            (_, false) => is_wanted.then_some(Shape::Plain),
+        }
+    }
+
+    /// Whether it has to be known how many commands there will be before any starts.
+    pub(crate) fn counts_first(&self) -> bool {
+        (self.bar || self.eta) && self.progress != When::Never
+    }
+
+    /// Which of our streams get colors. Only lines get them.
+    pub(crate) fn colors(&self) -> Colors {
+        let has_lines = matches!(self.mode(), Mode::Group | Mode::Line);
+        let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let on = |is_terminal: bool| match self.color {
+            When::Always => has_lines,
+            When::Auto => has_lines && is_terminal && !is_refused,
+            When::Never => false,
+        };
+        // On Windows this is what has the console take escape sequences.
+        let _ = console::Term::stdout().features().colors_supported();
+        Colors {
+            stdout: on(io::stdout().is_terminal()),
+            stderr: on(io::stderr().is_terminal()),
+        }
+    }
+
+    /// Whether lines are tagged. Output that is passed on as it comes, or not at all,
+    /// has no lines to tag.
+    pub(crate) fn has_tag(&self) -> bool {
+        let has_output = !matches!(self.mode(), Mode::Live | Mode::None);
+        has_output && (self.tag || self.tagstring.is_some())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// All that a command has said, when it has ended
+    #[default]
+    Group,
+    /// Each line as soon as it is complete
+    Line,
+    /// Every byte as it comes
+    Live,
+    /// One JSON object a line for each command, on stdout
+    Jsonl,
+    /// Nothing
+    None,
+}
+
+/// What a run that goes on where an earlier one ended has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// What was not run.
+    Unrun,
+    /// That, and what failed.
+    UnrunAndFailed,
+    /// What failed, as the log has it.
+    Failed,
+}
+
+impl Again {
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Again::Unrun => "--resume",
+            Again::UnrunAndFailed => "--resume-failed",
+            Again::Failed => "--retry-failed",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// Where it is seen
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}

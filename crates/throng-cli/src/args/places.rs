@@ -1,0 +1,73 @@
+//! How places for values are written, and what quotes them.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Places")]
+pub(crate) struct Places {
+    /// Use TEXT in place of {}
+    #[arg(short = 'I', value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) replace: Option<OsString>,
+
+    /// More places: {..}, {+.}, {+/}, {:-x}, {%x}, {/x/y}, ...; see `help parallel`
+    #[arg(long)]
+    pub(crate) plus: bool,
+
+    /// A place of your own: '{tag} s/REGEX/TEXT/'
+    #[arg(long, value_name = "TAG STEPS")]
+    pub(crate) rpl: Vec<String>,
+
+    /// Give each command to the shell, with values quoted into it
+    #[arg(long)]
+    pub(crate) shell: bool,
+
+    /// With --shell: quote the words of the command as well
+    #[arg(short, long)]
+    pub(crate) quote: bool,
+
+    /// Use TEXT in place of {.}
+    #[arg(
+        long = "extensionreplace",
+        alias = "er",
+        value_name = "TEXT",
+        hide_short_help = true
+    )]
+    pub(crate) extension: Option<OsString>,
+
+    /// Use TEXT in place of {/}
+    #[arg(
+        long = "basenamereplace",
+        alias = "bnr",
+        value_name = "TEXT",
+        hide_short_help = true
+    )]
+    pub(crate) basename: Option<OsString>,
+
+    /// Use TEXT in place of {//}
+    #[arg(
+        long = "dirnamereplace",
+        alias = "dnr",
+        value_name = "TEXT",
+        hide_short_help = true
+    )]
+    pub(crate) dirname: Option<OsString>,
+
+    /// Use TEXT in place of {/.}
+    #[arg(
+        long = "basenameextensionreplace",
+        alias = "bner",
+        value_name = "TEXT",
+        hide_short_help = true
+    )]
+    pub(crate) bare: Option<OsString>,
+
+    /// Use TEXT in place of {#}
+    #[arg(long = "seqreplace", value_name = "TEXT", hide_short_help = true)]
+    pub(crate) seq: Option<OsString>,
+
+    /// Use TEXT in place of {%}
+    #[arg(long = "slotreplace", value_name = "TEXT", hide_short_help = true)]
+    pub(crate) slot: Option<OsString>,
+}

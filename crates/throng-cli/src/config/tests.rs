@@ -1,0 +1,217 @@
+//! What counts more than what, and what is refused.
+
+use std::fs;
+
+use super::*;
+
+/// A command line of a few options of each kind.
+fn command() -> Command {
+    let valued = |name: &'static str| Arg::new(name).long(name).action(clap::ArgAction::Set);
+    let flag = |name: &'static str| Arg::new(name).long(name).action(clap::ArgAction::SetTrue);
+    Command::new("throng")
+        .args_override_self(true)
+        .arg(valued("jobs").value_parser(clap::value_parser!(u8)))
+        .arg(valued("wait-time").visible_alias("patience"))
+        .arg(flag("tag"))
+        .arg(flag("null").conflicts_with("csv"))
+        .arg(flag("csv"))
+        .arg(Arg::new("replace").short('I').action(clap::ArgAction::Set))
+        .arg(
+            valued("color")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("always"),
+        )
+        .arg(
+            Arg::new("list")
+                .long("list")
+                .action(clap::ArgAction::Append),
+        )
+}
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    places: Places,
+}
+
+impl Fixture {
+    fn new(user: &str, project: &str, variables: &[(&str, &str)]) -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        let places = Places {
+            user: write("user.toml", user),
+            project: write("project.toml", project),
+            variables: variables
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+        };
+        Fixture { dir, places }
+    }
+
+    /// The words that come before those of the command line, when that has `written` options.
+    fn words(&self, profile: Option<&str>, written: &[&str]) -> anyhow::Result<String> {
+        let command = command();
+        let said = gather(&command, &self.places, profile.map(String::from))?;
+        said.iter()
+            .try_for_each(|setting| check(&command, setting))?;
+        let kept = effective(&command, said, &|id| written.contains(&id));
+        let words: Vec<OsString> = kept.into_iter().flat_map(|setting| setting.words).collect();
+        Ok(words.join(OsStr::new(" ")).into_string().unwrap())
+    }
+
+    fn error(&self, profile: Option<&str>) -> String {
+        let error = format!("{:#}", self.words(profile, &[]).unwrap_err());
+        error.replace(
+            &format!("{}{}", self.dir.path().display(), std::path::MAIN_SEPARATOR),
+            "",
+        )
+    }
+}
+
+fn words(project: &str) -> String {
+    Fixture::new("", project, &[]).words(None, &[]).unwrap()
+}
+
+#[test]
+fn values_of_all_kinds_become_words() {
+    assert_eq!(words("jobs = 8\ntag = true"), "--jobs=8 --tag");
+    assert_eq!(words("wait-time = \"5 m\""), "--wait-time=5 m");
+    assert_eq!(words("wait_time = 2.5"), "--wait-time=2.5");
+    assert_eq!(words("patience = 1"), "--wait-time=1");
+    assert_eq!(words("list = [\"a\", 2]"), "--list=a --list=2");
+    assert_eq!(words("list = \"-x\""), "--list=-x");
+    assert_eq!(words("I = \"%\""), "-I%");
+    assert_eq!(words("color = true"), "--color");
+    assert_eq!(words("color = \"auto\"\ntag = false"), "--color=auto");
+    assert_eq!(words(""), "");
+}
+
+#[test]
+fn what_is_nearer_to_the_command_line_counts_more() {
+    let user = "jobs = 1\nwait-time = 1\nlist = [\"u\"]\n[profile.p]\njobs = 2\nwait-time = 2";
+    let project = "jobs = 3\n[profile.p]\njobs = 4\n[profile.q]\ntag = true";
+    let fixture = Fixture::new(user, project, &[]);
+    let words = |profile, written: &[&str]| fixture.words(profile, written).unwrap();
+    assert_eq!(words(None, &[]), "--list=u --wait-time=1 --jobs=3");
+    assert_eq!(words(Some("p"), &[]), "--list=u --wait-time=2 --jobs=4");
+    assert_eq!(words(Some("q"), &["jobs", "list"]), "--wait-time=1 --tag");
+    let variables = [
+        ("THRONG_JOBS", "5"),
+        ("THRONG_PROFILE", "q"),
+        ("THRONG_TAG", "0"),
+    ];
+    let fixture = Fixture::new(user, project, &variables);
+    assert_eq!(
+        fixture.words(None, &[]).unwrap(),
+        "--list=u --wait-time=1 --jobs=5"
+    );
+    assert_eq!(
+        fixture.words(Some("p"), &["jobs"]).unwrap(),
+        "--list=u --wait-time=2"
+    );
+}
+
+#[test]
+fn what_contradicts_something_that_counts_more_is_left_out() {
+    let fixture = Fixture::new("null = true\ntag = true", "csv = true", &[]);
+    assert_eq!(fixture.words(None, &[]).unwrap(), "--tag --csv");
+    assert_eq!(fixture.words(None, &["null"]).unwrap(), "--tag");
+    let fixture = Fixture::new("null = true", "tag = true", &[("THRONG_TAG", "no")]);
+    assert_eq!(fixture.words(None, &["csv"]).unwrap(), "");
+}
+
+#[test]
+fn what_cannot_be_is_named_with_its_file_and_key() {
+    for (project, expected) in [
+        ("jbos = 1", "project.toml: there is no option --jbos"),
+        (
+            "profile = 1",
+            "project.toml: profile: tables [profile.NAME] are expected",
+        ),
+        (
+            "tag = \"x\"",
+            "project.toml: tag = \"x\": true or false is expected",
+        ),
+        (
+            "jobs = true",
+            "project.toml: jobs = true: text or a number is expected",
+        ),
+        (
+            "jobs = [1]",
+            "project.toml: jobs = [1]: text or a number is expected",
+        ),
+        ("jobs = \"many\"", "project.toml: --jobs \"many\": "),
+        (
+            "tag = 1979-05-27",
+            "project.toml: tag = 1979-05-27: true or false is expected",
+        ),
+        (
+            "[profile.x]\njobs = 999",
+            "project.toml [profile.x]: --jobs \"999\": ",
+        ),
+        (
+            "[profile.x]\nno = 1",
+            "project.toml [profile.x]: there is no option --no",
+        ),
+        ("tag = true\njobs = = 1", "project.toml, line 2: "),
+        (
+            "profile-x = 1",
+            "project.toml: there is no option --profile-x",
+        ),
+    ] {
+        let profile = project.contains("[profile.x]").then_some("x");
+        let error = Fixture::new("", project, &[]).error(profile);
+        assert!(error.starts_with(expected), "{project}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    let error = Fixture::new("", "[profile.x]\nno = 1", &[]).error(None);
+    assert!(
+        error.contains("[profile.x]"),
+        "also when it does not count: {error}"
+    );
+}
+
+#[test]
+fn variables_and_profiles_that_cannot_be_are_named() {
+    let error = |variables: &[(&str, &str)]| Fixture::new("", "", variables).error(None);
+    assert!(error(&[("THRONG_JOBS", "x")]).starts_with("THRONG_JOBS: --jobs \"x\": "));
+    assert!(error(&[("THRONG_TAG", "x")]).starts_with("THRONG_TAG \"x\": 1 or 0 is expected"));
+    let error = error(&[("THRONG_PROFILE", "x")]);
+    assert!(
+        error.starts_with("THRONG_PROFILE \"x\": there is no such profile in "),
+        "{error}"
+    );
+    let error = Fixture::new("", "", &[]).error(Some("y"));
+    assert!(
+        error.starts_with("--profile \"y\": there is no such profile in "),
+        "{error}"
+    );
+}
+
+#[test]
+fn settings_come_before_the_words_of_the_command_line() {
+    let setting = Setting {
+        id: "jobs".into(),
+        words: vec!["--jobs=1".into()],
+        origin: "x".into(),
+    };
+    let words = ["throng", "run", "--jobs", "2", "echo"].map(OsString::from);
+    let all = insert(words.to_vec(), &[setting]);
+    assert_eq!(all, ["throng", "run", "--jobs=1", "--jobs", "2", "echo"]);
+}
+
+#[test]
+fn every_option_of_run_has_a_name_of_its_own() {
+    let definition = crate::args::definition();
+    let run = definition.find_subcommand("run").unwrap();
+    let mut keys: Vec<String> = options(run).map(key).collect();
+    let all = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert!(all > 30 && keys.len() == all, "{keys:?}");
+}

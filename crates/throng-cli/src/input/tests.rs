@@ -1,0 +1,287 @@
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::Parser;
+use proptest::prelude::*;
+
+use super::words::split_words;
+use super::*;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    run: Run,
+}
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
+}
+
+/// The options and words of a line; `~` stands for a blank.
+fn run(line: &str) -> Run {
+    let words = line.split_whitespace().map(|word| word.replace('~', " "));
+    let args = std::iter::once("throng".to_owned()).chain(words);
+    Cli::try_parse_from(args)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .run
+}
+
+fn open(line: &str) -> anyhow::Result<Records> {
+    let args = run(line);
+    let input = Input::open(&args)?;
+    let recipe = Arc::new(Recipe::new(&args, &input, 3)?);
+    input.records(&recipe, 3)
+}
+
+fn try_records(line: &str) -> anyhow::Result<Vec<String>> {
+    let records = open(line)?;
+    let total = records.total;
+    let all = records
+        .map(|record| Ok(String::from_utf8(record?.values.join(&b' '))?))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    assert!(
+        total.is_none_or(|total| total == all.len() as u64),
+        "{total:?} {all:?}"
+    );
+    Ok(all)
+}
+
+fn records(line: &str) -> Vec<String> {
+    try_records(line).unwrap()
+}
+
+fn file(text: &str) -> (tempfile::NamedTempFile, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    assert!(!path.contains(['~', ' ']), "{path}");
+    (file, path)
+}
+
+#[test]
+fn the_command_ends_at_the_first_separator() {
+    let split = |line| split_words(words(line), &[], &Separators::default()).unwrap();
+    let (command, sources) = split("gcc -c ::: a b :::: f - ::::+ g :::+ c");
+    assert_eq!(command, ["gcc", "-c"]);
+    let given = |source, is_linked| Given { source, is_linked };
+    let expected = [
+        given(Source::List(vec!["a".into(), "b".into()]), false),
+        given(Source::File("f".into()), false),
+        given(Source::Stdin, false),
+        given(Source::File("g".into()), true),
+        given(Source::List(vec!["c".into()]), true),
+    ];
+    assert_eq!(sources, expected);
+    assert_eq!(split("cat").1, [given(Source::Stdin, false)]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    for (line, message) in [
+        ("x :::+ a", ":::+ has no source before it"),
+        ("x ::::", "wants the name of a file"),
+        ("x :::: - -", "only once"),
+        ("--arg-sep=a --arg-file-sep=a x", "are both a"),
+        (
+            "--header=2 x ::: a",
+            "--header \"2\": \":\" for the first line",
+        ),
+        ("--header=: x :::", "--header: the list is empty"),
+        (
+            "--delimiter=\\q x ::: a",
+            "--delimiter: \"\\q\": \\q means nothing",
+        ),
+        ("--colsep=( x ::: a", "--colsep \"(\": unclosed group"),
+        ("--csv --colsep=;; x ::: a", "--colsep \";;\": with --csv"),
+        ("--seed=1 x ::: a", "--seed is for --shuf"),
+        ("--exit x ::: a", "--exit is for commands of a number"),
+        (
+            "--link x ::: a b ::: c",
+            "--link: the list has 2 values and the list has 1",
+        ),
+        ("-n1 ::: a b", "no command to put several values into"),
+        (
+            "-s5 -X echo ::: abc",
+            "--max-chars 5: the command with \"abc\" alone has 9",
+        ),
+        ("-x -n2 -s8 echo ::: a b", "--exit: 2 values do not fit"),
+        (
+            "--colsep=, x {3} ::: a,b",
+            "{3} names value 3, and there are 2",
+        ),
+    ] {
+        let error = try_records(line).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(message), "{line}: {error}");
+    }
+}
+
+#[test]
+fn sources_are_combined_with_the_last_varying_fastest() {
+    assert_eq!(records("x ::: a b ::: 1 2"), ["a 1", "a 2", "b 1", "b 2"]);
+    assert_eq!(records("x ::: a b"), ["a", "b"]);
+    assert_eq!(records("x ::: a b :::"), [""; 0]);
+    assert_eq!(records("x :::"), [""; 0]);
+}
+
+#[test]
+fn linked_sources_go_side_by_side() {
+    let line = "x ::: a b c :::+ 1 2 ::: X Y :::+ 3 4";
+    assert_eq!(records(line), ["a 1 X 3", "a 1 Y 4", "b 2 X 3", "b 2 Y 4"]);
+    assert_eq!(records("--link x ::: a b ::: 1 2"), ["a 1", "b 2"]);
+    assert_eq!(records("--xapply x ::: a b ::: 1 2"), ["a 1", "b 2"]);
+    let recycled = records("--link=recycle x ::: a b ::: 1 ::: i j k");
+    assert_eq!(recycled, ["a 1 i", "b 1 j", "a 1 k"]);
+    assert_eq!(
+        records("--link=recycle x ::: a ::: 1 2 3"),
+        ["a 1", "a 2", "a 3"]
+    );
+    assert_eq!(records("--link=recycle x ::: a b :::"), [""; 0]);
+    assert_eq!(records("--link=shortest x ::: a b ::: 1"), ["a 1"]);
+}
+
+#[test]
+fn columns_of_a_value_are_values() {
+    assert_eq!(
+        records("--colsep=- x ::: A-B C-D ::: e-f"),
+        ["A B e f", "C D e f"]
+    );
+    assert_eq!(records("-C,+ x {2} ::: a,,b"), ["a b"]);
+    let line = "--colsep=, x ::: ~a,~b~";
+    assert_eq!(records(line), ["a b"]);
+    assert_eq!(records(&format!("--trim=n {line}")), [" a  b "]);
+    assert_eq!(records("--trim=l x ::: ~a~"), ["a "]);
+    assert_eq!(records("--trim=r x ::: ~a~"), [" a"]);
+    assert_eq!(records("--trim=rl x ::: ~a~"), ["a"]);
+}
+
+#[test]
+fn a_csv_is_read_with_its_quotes() {
+    let (_file, path) = file("\"1 big, 2\",\"a\"\"b\"\n\"x\ny\",z\n");
+    assert_eq!(
+        records(&format!("--csv -a{path} x")),
+        ["1 big, 2 a\"b", "x\ny z"]
+    );
+    assert_eq!(records("--csv --colsep=; x ::: a,b;\"c;d\""), ["a,b c;d"]);
+    let (_file, path) = file("a,b\nc,\"d\ne,f\n");
+    let error = try_records(&format!("--csv -a{path} x")).unwrap_err();
+    let message = format!("--csv: {path}: line 2: a quote is not closed");
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn the_first_line_can_name_the_columns() {
+    let (_file, path) = file("a\tb\n1\t2\n");
+    let named = Input::open(&run(&format!("--header=: -a{path} x {{b}}"))).unwrap();
+    let names = [0, 1, 2].map(|index| named.columns().name(index));
+    assert_eq!(names, [&b"a"[..], b"b", b"3"]);
+    assert_eq!(
+        records("--header=: x {n} ::: n 1 2 ::: m 3"),
+        ["1 3", "2 3"]
+    );
+    assert_eq!(
+        records(&format!("--header=0 -a{path} x {{{path}}}")).len(),
+        2
+    );
+}
+
+#[test]
+fn values_end_where_they_are_told_to() {
+    let (_file, path) = file("a b\0c\nd\0");
+    assert_eq!(records(&format!("-0 -a{path} x")), ["a b", "c\nd"]);
+    let (_file, path) = file("a--b--c\n");
+    assert_eq!(records(&format!("-d-- -a{path} x")), ["a", "b", "c\n"]);
+    let (_file, path) = file("a\nEND\nb\n");
+    assert_eq!(records(&format!("-E END -a{path} x")), ["a"]);
+    assert_eq!(records("-r x ::: a ~ b"), ["a", "b"]);
+}
+
+#[test]
+fn commands_get_so_many_values() {
+    assert_eq!(records("-n3 x ::: 1 2 3 4"), ["1 2 3", "4"]);
+    assert_eq!(records("-N3 x {1}{3} ::: 1 2 3 4"), ["1 2 3", "4"]);
+    assert_eq!(records("-n2 x ::: a b ::: 1 2"), ["a 1 a 2", "b 1 b 2"]);
+    assert_eq!(records("-N0 x ::: 1 2"), ["", ""]);
+    let (_file, path) = file("a b\nc \nd\n\n \ne\n");
+    assert_eq!(records(&format!("-L2 -a{path} x")), ["a b c d", "e"]);
+}
+
+#[test]
+fn commands_get_as_many_values_as_fit() {
+    assert_eq!(
+        records("-X -s10 echo ::: 1 2 3 4 5 6"),
+        ["1 2", "3 4", "5", "6"]
+    );
+    assert_eq!(
+        records("--xargs -s10 echo ::: 1 2 3 4 5"),
+        ["1 2", "3 4", "5"]
+    );
+    assert_eq!(
+        records("-X echo ::: 1 2 3 4 5 6 7"),
+        ["1 2 3", "4 5 6", "7"]
+    );
+    assert_eq!(records("-m echo ::: 1 2"), ["1", "2"]);
+    assert_eq!(records("--xargs echo ::: 1 2 3 4 5 6 7"), ["1 2 3 4 5 6 7"]);
+    assert_eq!(records("-n2 -s9 echo ::: 1 2 3"), ["1 2", "3"]);
+    assert_eq!(records("-n3 -s9 echo ::: 1 2 3"), ["1 2", "3"]);
+}
+
+#[test]
+fn a_seed_gives_the_same_order_again() {
+    let line = "--shuf --seed=7 x ::: a b c d e f g h";
+    assert_eq!(records(line), records(line));
+    assert_ne!(records(line), records(&line.replace('7', "8")));
+    let mut sorted = records("--shuf x ::: a b c d");
+    sorted.sort();
+    assert_eq!(sorted, ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn combinations_can_be_chosen_and_counted() {
+    let line = "--plus x {choose_k}{##} ::: a b c ::: a b c";
+    assert_eq!(records(line), ["a b", "a c", "b c"]);
+    assert_eq!(open(line).unwrap().total, Some(3));
+}
+
+proptest! {
+    #[test]
+    fn no_command_is_longer_than_asked_and_no_value_is_lost(
+        values in prop::collection::vec("[a-z]{1,9}", 1..30),
+        limit in 20_usize..60,
+        option in prop::sample::select(vec!["-X", "-m", "--xargs"]),
+        command in prop::sample::select(vec!["echo", "echo p{}q", "e p{}q {} {#}", "e {}{}"]),
+    ) {
+        let line = format!("{option} -s{limit} {command} ::: {}", values.join(" "));
+        let args = run(&line);
+        let input = Input::open(&args).unwrap();
+        let recipe = Arc::new(Recipe::new(&args, &input, 1).unwrap());
+        let Ok(records) = input.records(&recipe, 1).unwrap().collect::<Result<Vec<_>, _>>() else {
+            return Err(TestCaseError::reject("a value alone is too long"));
+        };
+        let lengths: Vec<usize> = (1..)
+            .zip(&records)
+            .map(|(seq, record)| recipe.length(record, seq).unwrap().units)
+            .collect();
+        prop_assert!(lengths.iter().all(|length| *length <= limit), "{:?}", lengths);
+        let all: Vec<Value> = records.into_iter().flat_map(|record| record.values).collect();
+        let expected: Vec<Value> = values.into_iter().map(String::into_bytes).collect();
+        prop_assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn any_words_are_split_or_refused_in_one_line(
+        line in prop::collection::vec(":::\\+?|::::\\+?|-|a|:{1,5}|\\PC{0,3}", 0..9),
+    ) {
+        let given: Vec<OsString> = line.iter().map(OsString::from).collect();
+        match split_words(given, &[], &Separators::default()) {
+            Ok((command, sources)) => {
+                prop_assert!(command.len() <= line.len());
+                prop_assert!(!sources.is_empty() && !sources[0].is_linked);
+            }
+            Err(error) => {
+                let line = format!("{error:#}");
+                prop_assert!(!line.contains('\n'), "{}", line);
+            }
+        }
+    }
+}

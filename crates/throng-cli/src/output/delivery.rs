@@ -1,0 +1,187 @@
+//! The way of an outcome out of the program: into order, to the printer, into the records. Knows
+//! when each is done, and nothing of how.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use throng::{Outcome, Stream, Throng};
+
+use super::recorder::is_cancelled;
+use super::{InOrder, Note, Notes, Printer, Recorder, Sink, To};
+
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    outlets: Outlets,
+    printer: Printer,
+    notes: Arc<Notes>,
+    order: Option<Arc<Mutex<InOrder>>>,
+    throng: Arc<Throng>,
+    is_given_up: bool,
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        printer: Printer,
+        recorder: Recorder,
+        notes: Arc<Notes>,
+        throng: Arc<Throng>,
+    ) -> Delivery {
+        let outlets = Outlets {
+            sink: printer.sink().clone(),
+            recorder,
+            failure: None,
+        };
+        Delivery {
+            outlets,
+            order: printer.order().cloned(),
+            printer,
+            notes,
+            throng,
+            is_given_up: false,
+        }
+    }
+
+    /// A command has ended, and is to be run again.
+    pub(crate) fn again(&self, outcome: &Outcome) {
+        self.printer.again(outcome);
+    }
+
+    /// A command has ended, for good.
+    pub(crate) fn take(&mut self, outcome: &Outcome) {
+        let note = self.notes.take(outcome);
+        if let Err(error) = self.outlets.recorder.ended(outcome, &note) {
+            self.outlets.fail(error);
+        }
+        for (to, head) in self.outlets.recorder.take_heads(&note) {
+            self.outlets.put(to, &head);
+        }
+        match self.order.clone() {
+            None => self.say(outcome, &note, Outlets::put),
+            Some(order) => {
+                let in_order = self.put_in_order(&mut lock(&order), outcome, &note);
+                self.check_order(in_order);
+            }
+        }
+        self.give_up_if_failed();
+    }
+
+    fn put_in_order(
+        &mut self,
+        order: &mut InOrder,
+        outcome: &Outcome,
+        note: &Note,
+    ) -> io::Result<()> {
+        let place = outcome.seq();
+        order.take_failure()?;
+        if order.is_turn_of(place) {
+            self.say(outcome, note, Outlets::put);
+            order.turn();
+        } else {
+            let mut held = Ok(());
+            self.say(outcome, note, |_, to, bytes| {
+                if held.is_ok() {
+                    held = order.hold(place, to, bytes);
+                }
+            });
+            held?;
+            order.seal(place)?;
+        }
+        order.give_out(&mut |to, bytes| self.outlets.put(to, bytes))
+    }
+
+    /// Gives each piece of what is to be said of a command to `put`.
+    fn say(
+        &mut self,
+        outcome: &Outcome,
+        note: &Note,
+        mut put: impl FnMut(&mut Outlets, To, &[u8]),
+    ) {
+        let Delivery {
+            outlets, printer, ..
+        } = self;
+        if !is_cancelled(outcome) {
+            printer.outcome(outcome, note, &mut |to, bytes| put(outlets, to, bytes));
+        }
+        match outlets.recorder.lines(outcome, note) {
+            Ok(lines) => lines.iter().for_each(|(to, line)| put(outlets, *to, line)),
+            Err(error) => outlets.fail(error),
+        }
+    }
+
+    /// Output first: what the job log says has been done has been given out.
+    pub(crate) fn flush(&mut self) {
+        self.outlets.sink.flush();
+        if let Err(error) = self.outlets.recorder.flush() {
+            self.outlets.fail(error);
+        }
+        self.give_up_if_failed();
+    }
+
+    /// The run is over. If it was cut short some outcomes never came; the others keep their order.
+    pub(crate) fn finish(&mut self) {
+        if let Some(order) = self.order.take() {
+            let outlets = &mut self.outlets;
+            let rest = lock(&order).give_out_rest(&mut |to, bytes| outlets.put(to, bytes));
+            self.check_order(rest);
+        }
+        self.flush();
+        if let Some(summary) = self.outlets.recorder.summary() {
+            self.outlets.sink.say(summary.as_bytes());
+        }
+    }
+
+    /// Why something could not be written, if so.
+    pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
+        self.outlets.failure.take()
+    }
+
+    fn check_order(&mut self, result: io::Result<()>) {
+        const CONTEXT: &str = "--keep-order: what waits for an earlier command cannot be kept in a \
+                               temporary file (--tmpdir)";
+        if let Err(error) = result.context(CONTEXT) {
+            self.outlets.fail(error);
+        }
+    }
+
+    /// Ends the run when what was asked for cannot be written.
+    fn give_up_if_failed(&mut self) {
+        if self.outlets.failure.is_some() && !self.is_given_up {
+            self.is_given_up = true;
+            self.throng.cancel();
+        }
+    }
+}
+
+fn lock(order: &Mutex<InOrder>) -> MutexGuard<'_, InOrder> {
+    order.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where pieces go in the end.
+#[derive(Debug)]
+struct Outlets {
+    sink: Arc<Sink>,
+    recorder: Recorder,
+    failure: Option<anyhow::Error>,
+}
+
+impl Outlets {
+    fn put(&mut self, to: To, bytes: &[u8]) {
+        let written = match to {
+            To::Stdout => Ok(false),
+            To::Stderr => return self.sink.write(Stream::Stderr, bytes),
+            To::Joblog => self.recorder.write_joblog(bytes),
+            To::Results => self.recorder.write_results(bytes),
+        };
+        match written {
+            Ok(true) => {}
+            Ok(false) => self.sink.write(Stream::Stdout, bytes),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// The first failure is the one that is told.
+    fn fail(&mut self, error: anyhow::Error) {
+        self.failure.get_or_insert(error);
+    }
+}

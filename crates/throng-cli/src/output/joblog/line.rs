@@ -1,0 +1,251 @@
+//! Lines of a job log. The first nine columns are GNU parallel's, and are read by what reads its
+//! logs; ours come after them. Knows no file.
+//!
+//! A command can contain tabs, and GNU parallel leaves them as they are: so do we, and find the
+//! columns after the command from the end of the line. A line feed becomes a NUL, as there.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use throng::{ErrorKind, Outcome, Status, Stream};
+
+use crate::output::Note;
+use crate::sys;
+
+pub(crate) const BEFORE: &str =
+    "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand";
+pub(crate) const AFTER: &str = "UserTime\tSystemTime\tMaxRss\tStartLatency\t\
+    StdoutVerdict\tStderrVerdict\tTimedOut\tAttempt\tShell";
+const COLUMNS_BEFORE: usize = 8;
+const COLUMNS_AFTER: usize = 9;
+
+/// Whose columns a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// GNU parallel's alone: it began the log.
+    Parallel,
+    /// Those, then ours.
+    Throng,
+}
+
+impl Format {
+    pub(super) fn header(self) -> String {
+        match self {
+            Format::Parallel => format!("{BEFORE}\n"),
+            Format::Throng => format!("{BEFORE}\t{AFTER}\n"),
+        }
+    }
+
+    /// Which of them begins like this.
+    pub(super) fn of_header(line: &[u8]) -> Option<Format> {
+        [Format::Throng, Format::Parallel]
+            .into_iter()
+            .find(|format| format.header().as_bytes() == line)
+    }
+}
+
+/// The command as the log has it: a line that is read back by `throng run`, or a script for the
+/// shell.
+pub(crate) fn logged(command: &throng::Command, shell: bool) -> Vec<u8> {
+    if shell {
+        sys::script(command)
+    } else {
+        sys::command_line(command)
+    }
+}
+
+/// Adds the line of this outcome.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    outcome: &Outcome,
+    note: &Note,
+    format: Format,
+    shell: bool,
+) {
+    write_before(out, outcome, note);
+    out.push(b'\t');
+    push_command(out, &logged(outcome.command(), shell));
+    if format == Format::Throng {
+        out.push(b'\t');
+        write_after(out, outcome, shell);
+    }
+    out.push(b'\n');
+}
+
+/// Adds the columns before the command, with tabs between them. Writing to memory does not fail.
+pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
+    let (exit_value, signal) = ending(outcome);
+    let _ = write!(
+        out,
+        "{}\t:\t{:.3}\t{:10.3}\t0\t{}\t{exit_value}\t{signal}",
+        note.number,
+        since_1970(outcome.started_at()).as_secs_f64(),
+        outcome.wall().as_secs_f64(),
+        outcome.capture().stream(Stream::Stdout).len(),
+    );
+}
+
+/// Adds the columns after the command, with tabs between them.
+pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: bool) {
+    let usage = outcome.usage();
+    let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
+    let _ = write!(out, "{user:.6}\t{system:.6}\t");
+    let _ = match usage.max_rss_bytes {
+        Some(bytes) => write!(out, "{bytes}"),
+        None => write!(out, "-"),
+    };
+    let _ = write!(
+        out,
+        "\t{:.6}\t{}\t{}\t{}\t{}\t{}",
+        outcome.start_latency().as_secs_f64(),
+        outcome.verdict(Stream::Stdout).name(),
+        outcome.verdict(Stream::Stderr).name(),
+        u8::from(outcome.timed_out()),
+        outcome.attempt(),
+        u8::from(shell),
+    );
+}
+
+fn push_command(out: &mut Vec<u8>, command: &[u8]) {
+    let byte = |byte: &u8| if *byte == b'\n' { b'\0' } else { *byte };
+    out.extend(command.iter().map(byte));
+}
+
+/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a
+/// command that could not be started what a shell would have said.
+fn ending(outcome: &Outcome) -> (i64, i32) {
+    match outcome.status() {
+        _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => (code.into(), 0),
+            (None, Some(signal)) => (0, signal),
+            (None, None) => (-1, 0),
+        },
+        None => match outcome.start_error().map(throng::Error::kind) {
+            Some(ErrorKind::NotFound) => (127, 0),
+            _ => (126, 0),
+        },
+    }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// What a line says of a command that has been run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Past {
+    pub(super) number: u64,
+    pub(super) succeeded: bool,
+    pub(super) command: Vec<u8>,
+    /// Whether it is a script for the shell; GNU parallel's always are.
+    pub(super) shell: bool,
+}
+
+/// Reads a line, without its end; none if it is no line of a log.
+pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
+    let mut columns = line.splitn(COLUMNS_BEFORE + 1, |byte| *byte == b'\t');
+    let mut before = [&b""[..]; COLUMNS_BEFORE];
+    for column in &mut before {
+        *column = columns.next()?;
+    }
+    let mut command = columns.next()?;
+    let mut shell = true;
+    if format == Format::Throng {
+        let mut after = command.rsplitn(COLUMNS_AFTER + 1, |byte| *byte == b'\t');
+        shell = after.next()? == b"1";
+        command = after.nth(COLUMNS_AFTER - 1)?;
+    }
+    let [
+        number,
+        _,
+        start,
+        runtime,
+        sent,
+        received,
+        exit_value,
+        signal,
+    ] = before;
+    for figure in [start, runtime, sent, received] {
+        let _: f64 = str::from_utf8(figure).ok()?.trim().parse().ok()?;
+    }
+    let byte = |byte: &u8| if *byte == b'\0' { b'\n' } else { *byte };
+    Some(Past {
+        number: parsed(number).filter(|number| *number > 0)?,
+        succeeded: (parsed::<i64>(exit_value)?, parsed::<i64>(signal)?) == (0, 0),
+        command: command.iter().map(byte).collect(),
+        shell,
+    })
+}
+
+fn parsed<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+    str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line_of(number: u64, command: &[u8], format: Format) -> Vec<u8> {
+        let mut line = format!("{number}\t:\t1.000\t     2.000\t0\t5\t0\t0\t").into_bytes();
+        push_command(&mut line, command);
+        if format == Format::Throng {
+            line.extend_from_slice(b"\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0");
+        }
+        line
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_of_any_bytes_stays_on_its_line_and_comes_back(
+            command in prop::collection::vec(
+                prop_oneof![Just(b'\t'), Just(b'\n'), Just(b'\r'), 1u8..], 0..40),
+            ours: bool,
+        ) {
+            let format = if ours { Format::Throng } else { Format::Parallel };
+            let line = line_of(7, &command, format);
+            prop_assert!(!line.contains(&b'\n'));
+            let past = parse(&line, format).unwrap();
+            prop_assert_eq!((past.number, past.succeeded, past.shell), (7, true, !ours));
+            prop_assert_eq!(past.command, command);
+        }
+
+        #[test]
+        fn a_line_of_anything_is_read_or_refused(
+            line in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let _ = parse(&line, Format::Throng);
+            let _ = parse(&line, Format::Parallel);
+        }
+    }
+
+    #[test]
+    fn a_line_of_gnu_parallel_is_read() {
+        let line = b"3\t:\t1795647438.563\t     0.015\t0\t2\t1\t0\techo 1; exit 1";
+        let past = parse(line, Format::Parallel).unwrap();
+        assert_eq!((past.number, past.succeeded), (3, false));
+        assert_eq!(past.command, b"echo 1; exit 1");
+        let timed_out = b"1\t:\t1795647705.983\t     1.052\t0\t0\t-1\t15\tsleep 5";
+        assert!(!parse(timed_out, Format::Parallel).unwrap().succeeded);
+    }
+
+    #[test]
+    fn what_is_no_line_of_a_log_is_refused() {
+        for line in [
+            &b""[..],
+            b"3\t:\t1.0\t0.0\t0\t2\t1",
+            b"0\t:\t1.0\t0.0\t0\t2\t1\t0\tx",
+            b"x\t:\t1.0\t0.0\t0\t2\t1\t0\tx",
+            b"3\t:\tnoon\t0.0\t0\t2\t1\t0\tx",
+            b"3\t:\t1.0\t0.0\t0\t2\tfine\t0\tx",
+        ] {
+            assert_eq!(parse(line, Format::Parallel), None);
+        }
+        // A line without our columns is none in a log that has them.
+        assert_eq!(
+            parse(&line_of(1, b"x", Format::Parallel), Format::Throng),
+            None
+        );
+    }
+}

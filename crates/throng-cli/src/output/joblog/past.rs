@@ -1,0 +1,186 @@
+//! What an earlier run has left in its job log. Reads it all before anything starts.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use super::line::{self, Format};
+use crate::text;
+
+/// An earlier run, as far as its log goes.
+#[derive(Debug)]
+pub(crate) struct Past {
+    pub(super) format: Format,
+    pub(crate) jobs: HashMap<u64, Job>,
+    /// A last line that was cut short.
+    pub(super) torn: Option<Torn>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Torn {
+    /// Where in the file it begins.
+    pub(super) at_byte: u64,
+    pub(super) text: Vec<u8>,
+}
+
+/// A command that has been run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// Whether it has succeeded, once at least.
+    pub(crate) succeeded: bool,
+    /// To know the command again by.
+    pub(crate) fingerprint: u64,
+    /// The command itself, where it failed and that was asked for.
+    pub(crate) failed: Option<Vec<u8>>,
+    /// Whether it is a script for the shell.
+    pub(crate) shell: bool,
+}
+
+pub(crate) fn fingerprint(command: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    command.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Past {
+    /// Reads a log; there is none where the file is missing or empty.
+    pub(crate) fn read(path: &Path, keeps_failed: bool) -> anyhow::Result<Option<Past>> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file,
+        };
+        let past = file
+            .map_err(anyhow::Error::from)
+            .and_then(|file| read_from(BufReader::new(file), keeps_failed));
+        past.with_context(|| format!("--joblog {}", path.display()))
+    }
+
+    /// How much of the log is kept. What was cut short is dropped, and that is said.
+    pub(super) fn repair(&self, file: &File, path: &Path) -> io::Result<u64> {
+        let Some(torn) = &self.torn else {
+            return Ok(file.metadata()?.len());
+        };
+        text::complain(format_args!(
+            "--joblog {}: the last line was cut short and is dropped: {}",
+            path.display(),
+            text::quoted(&torn.text)
+        ));
+        Ok(torn.at_byte)
+    }
+
+    fn add(&mut self, past: line::Past, keeps_failed: bool) {
+        let job = Job {
+            succeeded: past.succeeded,
+            fingerprint: fingerprint(&past.command),
+            failed: (keeps_failed && !past.succeeded).then_some(past.command),
+            shell: past.shell,
+        };
+        let before = self.jobs.get(&past.number);
+        if before.is_none_or(|before| !before.succeeded) {
+            self.jobs.insert(past.number, job);
+        }
+    }
+}
+
+fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Option<Past>> {
+    let mut line = Vec::new();
+    let mut at_byte = input.read_until(b'\n', &mut line)? as u64;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let is_torn_header = |format: Format| format.header().as_bytes().starts_with(&line);
+    let Some(format) = Format::of_header(&line) else {
+        if [Format::Parallel, Format::Throng]
+            .into_iter()
+            .any(is_torn_header)
+        {
+            return Ok(None);
+        }
+        bail!(
+            "no job log: it begins with {}",
+            text::quoted(line.trim_ascii_end())
+        );
+    };
+    let mut past = Past {
+        format,
+        jobs: HashMap::new(),
+        torn: None,
+    };
+    for number in 2_u64.. {
+        line.clear();
+        let length = input.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            break;
+        }
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            past.torn = Some(Torn {
+                at_byte,
+                text: line,
+            });
+            break;
+        }
+        let Some(job) = line::parse(&line, format) else {
+            bail!(
+                "line {number} is none of a job log: {}",
+                text::quoted(&line)
+            );
+        };
+        past.add(job, keeps_failed);
+        at_byte += length as u64;
+    }
+    Ok(Some(past))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "1\t:\t1.000\t     2.000\t0\t5\t0\t0\techo a\n";
+    const SECOND: &str = "2\t:\t1.000\t     2.000\t0\t5\t3\t0\techo b\n";
+
+    fn read(text: &str) -> anyhow::Result<Option<Past>> {
+        read_from(text.as_bytes(), true)
+    }
+
+    #[test]
+    fn the_last_success_counts_and_failures_keep_their_command() {
+        let again = SECOND.replace("\t3\t0", "\t0\t0");
+        let log = Format::Parallel.header() + FIRST + SECOND;
+        let past = read(&log).unwrap().unwrap();
+        assert!(past.jobs[&1].succeeded && past.jobs[&1].failed.is_none());
+        assert_eq!(past.jobs[&2].failed.as_deref(), Some(&b"echo b"[..]));
+        for log in [log.clone() + &again, log + &again + SECOND] {
+            assert!(read(&log).unwrap().unwrap().jobs[&2].succeeded);
+        }
+    }
+
+    #[test]
+    fn a_last_line_that_was_cut_short_is_found_wherever_it_was_cut() {
+        let whole = Format::Parallel.header() + FIRST;
+        for cut in 1..SECOND.len() {
+            let past = read(&(whole.clone() + &SECOND[..cut])).unwrap().unwrap();
+            let torn = past.torn.unwrap();
+            assert_eq!((torn.at_byte, torn.text.len()), (whole.len() as u64, cut));
+            assert_eq!(past.jobs.len(), 1);
+        }
+        for cut in 0..Format::Throng.header().len() {
+            assert!(read(&Format::Throng.header()[..cut]).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_log_is_refused_with_what_it_says() {
+        for (text, named) in [
+            ("#!/bin/sh\n", "\"#!/bin/sh\""),
+            ("precious", "\"precious\""),
+            (&(Format::Parallel.header() + "x\n" + FIRST), "line 2"),
+        ] {
+            let error = format!("{:#}", read(text).unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What is kept of a run besides its output. Knows which records were asked for, and writes each
+//! when its time has come.
+
+use anyhow::{Context, bail};
+use throng::{Cause, ErrorKind, Outcome};
+
+use super::joblog::{Joblog, Past};
+use super::results::{Results, Wanted};
+use super::summary::Summary;
+use super::{Note, Resume, Scribe, Target, To};
+use crate::args::{Again, Mode, Run};
+use crate::input::Columns;
+use crate::template::Language;
+
+/// The records of a run.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    joblog: Option<Joblog>,
+    results: Option<Results>,
+    summary: Option<Summary>,
+}
+
+/// What records are to be written, and what an earlier run has left in them. Nothing is written
+/// before it is [opened](Plan::open).
+#[derive(Debug)]
+pub(crate) struct Plan {
+    joblog: Option<(Target, Option<Past>)>,
+    results: Option<Wanted>,
+    summary: bool,
+    again: Option<Again>,
+    shell: bool,
+}
+
+impl Plan {
+    /// Reads what an earlier run has left, if this one adds to it. Values have these columns.
+    pub(crate) fn new(args: &Run, columns: &Columns) -> anyhow::Result<Plan> {
+        let output = &args.output;
+        let again = output.again();
+        let joblog = match &output.joblog {
+            Some(text) => {
+                let target = Target::parse(text)
+                    .with_context(|| format!("--joblog \"{}\"", text.display()))?;
+                anyhow::ensure!(
+                    !(target.is_stdout() && again.is_some()),
+                    "{} needs --joblog with a file",
+                    again.map_or("", Again::option)
+                );
+                let past = if target.appends || again.is_some() {
+                    Past::read(&target.path, again == Some(Again::Failed))?
+                } else {
+                    None
+                };
+                Some((target, past))
+            }
+            None => None,
+        };
+        let results = match &output.results {
+            Some(text) => Some(
+                Wanted::parse(text, &Language::new(&args.places)?, columns)
+                    .with_context(|| format!("--results \"{}\"", text.display()))?,
+            ),
+            None => None,
+        };
+        if let Some(wanted) = &results {
+            refuse_contradictions(wanted, output.mode(), again)?;
+        }
+        let shows_what_was_run = results.as_ref().is_some_and(Wanted::is_tree);
+        match again {
+            Some(Again::Unrun) if joblog.is_none() && !shows_what_was_run => {
+                bail!(
+                    "--resume needs --joblog, or --results with a directory: there it sees \
+                       what was run"
+                );
+            }
+            Some(again @ (Again::UnrunAndFailed | Again::Failed)) if joblog.is_none() => {
+                bail!(
+                    "{} needs --joblog: there it sees what failed",
+                    again.option()
+                );
+            }
+            _ => {}
+        }
+        Ok(Plan {
+            joblog,
+            results,
+            summary: output.summary,
+            again,
+            shell: args.places.shell,
+        })
+    }
+
+    /// What this run leaves out, where it goes on with an earlier one. `compares` says whether the
+    /// commands of both should be the same.
+    pub(crate) fn resume(&mut self, compares: bool) -> Option<Resume> {
+        let again = self.again?;
+        let mut resume = Resume::new(again, self.shell);
+        if let Some((target, Some(past))) = &mut self.joblog {
+            resume.with_log(
+                target.path.clone(),
+                std::mem::take(&mut past.jobs),
+                compares,
+            );
+        }
+        let tree = self.results.as_ref().filter(|_| again == Again::Unrun);
+        if let Some(tree) = tree.and_then(Wanted::tree) {
+            resume.with_tree(tree);
+        }
+        Some(resume)
+    }
+
+    /// Who notes what the records want to know of each command.
+    pub(crate) fn scribe(&self) -> Scribe {
+        Scribe {
+            wants_values: self.results.is_some(),
+            place: self.results.as_ref().and_then(Wanted::pattern).cloned(),
+        }
+    }
+
+    /// Opens what is to be written, so that what cannot be is known before anything starts.
+    pub(crate) fn open(self) -> anyhow::Result<Recorder> {
+        let results = match self.results {
+            Some(wanted) => Some(wanted.open(self.shell, self.again.is_some())?),
+            None => None,
+        };
+        let joblog = match self.joblog {
+            Some((target, past)) => Some(Joblog::open(&target, past.as_ref(), self.shell)?),
+            None => None,
+        };
+        Ok(Recorder {
+            joblog,
+            results,
+            summary: self.summary.then(|| Summary::new(self.shell)),
+        })
+    }
+}
+
+fn refuse_contradictions(wanted: &Wanted, mode: Mode, again: Option<Again>) -> anyhow::Result<()> {
+    let name = wanted.name();
+    if wanted.is_stdout() && mode != Mode::None {
+        bail!("--results {name} goes to stdout: --output has to be none");
+    }
+    if again == Some(Again::Failed) {
+        bail!(
+            "--results {name} needs the values of commands, and a job log has none: use \
+             --resume-failed in place of --retry-failed"
+        );
+    }
+    Ok(())
+}
+
+impl Recorder {
+    /// A command has ended; what it said may still have to wait for its turn. What we ended to end
+    /// the run is left out: a run that resumes this one has it to do.
+    pub(crate) fn ended(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
+        if let Some(summary) = &mut self.summary {
+            summary.add(outcome, note);
+        }
+        match &mut self.results {
+            Some(Results::Tree(tree)) if !was_ended_with_the_run(outcome) => {
+                tree.write(outcome, note)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What comes before all lines, once: when it is known how many values commands have.
+    pub(crate) fn take_heads(&mut self, note: &Note) -> Vec<(To, Vec<u8>)> {
+        let results = match &mut self.results {
+            Some(Results::Lines(lines)) => lines.take_head(note),
+            _ => None,
+        };
+        let joblog = self.joblog.as_mut().and_then(Joblog::take_head);
+        let heads = [(To::Results, results), (To::Joblog, joblog)];
+        let some = heads.into_iter();
+        some.filter_map(|(to, head)| Some((to, head?))).collect()
+    }
+
+    /// The lines that belong to what a command has said.
+    pub(crate) fn lines(
+        &self,
+        outcome: &Outcome,
+        note: &Note,
+    ) -> anyhow::Result<Vec<(To, Vec<u8>)>> {
+        let mut all = Vec::new();
+        if was_ended_with_the_run(outcome) {
+            return Ok(all);
+        }
+        if let Some(Results::Lines(lines)) = &self.results {
+            all.push((To::Results, lines.line(outcome, note)?));
+        }
+        if let Some(joblog) = &self.joblog {
+            let mut line = Vec::new();
+            joblog.line(outcome, note, &mut line);
+            all.push((To::Joblog, line));
+        }
+        Ok(all)
+    }
+
+    /// `false` when the log is to be written to stdout.
+    pub(crate) fn write_joblog(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
+        match &mut self.joblog {
+            Some(joblog) if joblog.is_stdout() => Ok(false),
+            Some(joblog) => joblog.write(bytes).map(|()| true),
+            None => Ok(true),
+        }
+    }
+
+    /// `false` when results are to be written to stdout.
+    pub(crate) fn write_results(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
+        match &mut self.results {
+            Some(Results::Lines(lines)) if lines.is_stdout() => Ok(false),
+            Some(Results::Lines(lines)) => lines.write(bytes).map(|()| true),
+            _ => Ok(true),
+        }
+    }
+
+    /// What is to be said at the end.
+    pub(crate) fn summary(&self) -> Option<String> {
+        self.summary.as_ref().map(Summary::report)
+    }
+
+    /// Writes what was held back. The output itself should have been flushed before: what is in the
+    /// log is not run again.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(Results::Lines(lines)) = &mut self.results {
+            lines.flush()?;
+        }
+        self.joblog.as_mut().map_or(Ok(()), Joblog::flush)
+    }
+}
+
+fn was_ended_with_the_run(outcome: &Outcome) -> bool {
+    is_cancelled(outcome) || outcome.ended_by() == Some(Cause::Cancel)
+}
+
+/// Whether the command was never started because the run had been cut short.
+pub(crate) fn is_cancelled(outcome: &Outcome) -> bool {
+    outcome
+        .start_error()
+        .is_some_and(|error| error.kind() == ErrorKind::Cancelled)
+}

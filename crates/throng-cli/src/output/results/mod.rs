@@ -1,0 +1,213 @@
+//! `--results`: what commands say in files, and all that is known of them in tables. Knows which
+//! kind was asked for; each is one file.
+
+mod table;
+mod tree;
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use throng::Outcome;
+
+pub(crate) use self::table::Table;
+pub(crate) use self::tree::Tree;
+use super::joblog::not_a_closed_pipe;
+use super::{Note, Target, jsonl};
+use crate::input::Columns;
+use crate::template::{Language, Pattern};
+
+/// Written when it holds this much, at the latest.
+const BUFFER_SIZE: usize = 64 * 1024;
+
+/// Where results go, as it was asked for.
+#[derive(Debug)]
+pub(crate) enum Results {
+    /// A file for each stream of each command.
+    Tree(Tree),
+    /// A line for each command, in this file.
+    Lines(Lines),
+}
+
+/// One file with something for each command.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    shape: Shape,
+    /// None: our stdout.
+    file: Option<File>,
+    path: PathBuf,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Table(Table),
+    Jsonl,
+}
+
+/// What `--results` has been given, before anything is opened.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    target: Target,
+    kind: Kind,
+    columns: Columns,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tree,
+    Pattern(Pattern),
+    Separated(u8),
+    Jsonl,
+}
+
+impl Wanted {
+    /// Reads `[+]DIR`, `[+]FILE.csv`, a name with places, and so on.
+    pub(crate) fn parse(
+        text: &OsStr,
+        language: &Language,
+        columns: &Columns,
+    ) -> anyhow::Result<Wanted> {
+        let target = Target::parse(text)?;
+        let lower = text.to_string_lossy().to_ascii_lowercase();
+        let ending = lower.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let pattern = Pattern::parse(target.path.as_os_str(), language, columns)?;
+        let kind = match ending {
+            _ if pattern.has_places() => Kind::Pattern(pattern),
+            "csv" => Kind::Separated(b','),
+            "tsv" => Kind::Separated(b'\t'),
+            "json" | "jsonl" => Kind::Jsonl,
+            _ => Kind::Tree,
+        };
+        Ok(Wanted {
+            target,
+            kind,
+            columns: columns.clone(),
+        })
+    }
+
+    /// As it was given, without the `+`.
+    pub(crate) fn name(&self) -> String {
+        self.target.path.display().to_string()
+    }
+
+    /// Whether it is a table or lines for our stdout: `-.csv` and so on.
+    pub(crate) fn is_stdout(&self) -> bool {
+        let path = &self.target.path;
+        !self.is_tree()
+            && path.file_stem() == Some(OsStr::new("-"))
+            && path.parent() == Some(Path::new(""))
+    }
+
+    /// Whether it shows by itself what has been run.
+    pub(crate) fn is_tree(&self) -> bool {
+        matches!(self.kind, Kind::Tree | Kind::Pattern(_))
+    }
+
+    /// The tree, where it is one.
+    pub(crate) fn tree(&self) -> Option<Tree> {
+        match &self.kind {
+            Kind::Tree => {
+                let root = self.target.path.clone();
+                Some(Tree::below(root, self.columns.clone()))
+            }
+            Kind::Pattern(_) => Some(Tree::as_noted()),
+            Kind::Separated(_) | Kind::Jsonl => None,
+        }
+    }
+
+    /// The name with places, if it is one.
+    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+        match &self.kind {
+            Kind::Pattern(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Opens what is to be written. `resumes` says that what is there is kept.
+    pub(crate) fn open(self, shell: bool, resumes: bool) -> anyhow::Result<Results> {
+        let keeps = resumes || self.target.appends;
+        if let Some(tree) = self.tree() {
+            tree.prepare(keeps)?;
+            return Ok(Results::Tree(tree));
+        }
+        let is_stdout = self.is_stdout();
+        let path = self.target.path;
+        let context = || format!("cannot write --results {}", path.display());
+        let file = if is_stdout {
+            None
+        } else {
+            let mut options = OpenOptions::new();
+            options.create(true);
+            match keeps {
+                true => options.append(true),
+                false => options.write(true).truncate(true),
+            };
+            Some(options.open(&path).with_context(context)?)
+        };
+        let is_new = match &file {
+            Some(file) => file.metadata().with_context(context)?.len() == 0,
+            None => true,
+        };
+        let shape = match self.kind {
+            Kind::Separated(separator) => {
+                Shape::Table(Table::new(separator, shell, self.columns, is_new))
+            }
+            _ => Shape::Jsonl,
+        };
+        Ok(Results::Lines(Lines {
+            shape,
+            file,
+            path,
+            buffer: Vec::new(),
+        }))
+    }
+}
+
+impl Lines {
+    /// Whether it is our stdout that they go to.
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// What comes before the first line, if it is still to be written.
+    pub(crate) fn take_head(&mut self, note: &Note) -> Option<Vec<u8>> {
+        match &mut self.shape {
+            Shape::Table(table) => table.take_head(note.values.len()),
+            Shape::Jsonl => None,
+        }
+    }
+
+    pub(crate) fn line(&self, outcome: &Outcome, note: &Note) -> anyhow::Result<Vec<u8>> {
+        match &self.shape {
+            Shape::Table(table) => Ok(table.row(outcome, note)),
+            Shape::Jsonl => {
+                let mut line = Vec::new();
+                jsonl::write(&mut line, outcome, note)
+                    .context("what was spilled cannot be read back")?;
+                Ok(line)
+            }
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUFFER_SIZE {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        let Some(file) = self.file.as_mut().filter(|_| !self.buffer.is_empty()) else {
+            return Ok(());
+        };
+        let written = file.write_all(&self.buffer);
+        self.buffer.clear();
+        written
+            .map_err(not_a_closed_pipe)
+            .with_context(|| format!("cannot write --results {}", self.path.display()))
+    }
+}

@@ -1,0 +1,259 @@
+//! Results as a tree of directories, as GNU parallel lays it out: `DIR/1/VALUE/2/VALUE/` with
+//! `stdout`, `stderr` and `seq`, or what a name with places in it becomes.
+//!
+//! `stdout` is written last, so that a command whose `stdout` is there has been run to its end.
+//! Commands with the same values would write to the same place: the later ones get one beside it.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use throng::{Outcome, Stream};
+
+use crate::input::Columns;
+use crate::output::{Note, pieces};
+use crate::sys;
+
+/// The longest name that file systems take, in bytes here and in UTF-16 on Windows.
+const LONGEST_NAME: usize = 255;
+
+#[derive(Debug)]
+pub(crate) struct Tree {
+    place: Place,
+    /// Hashes of the places that this run has written to.
+    written: HashSet<u64>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Names of columns and values below this.
+    Below { root: PathBuf, columns: Columns },
+    /// Where the command's note says.
+    AsNoted,
+}
+
+/// The three files of one command.
+#[derive(Debug, PartialEq, Eq)]
+struct Files {
+    stdout: PathBuf,
+    stderr: PathBuf,
+    seq: PathBuf,
+}
+
+impl Tree {
+    pub(super) fn below(root: PathBuf, columns: Columns) -> Tree {
+        Tree {
+            place: Place::Below { root, columns },
+            written: HashSet::new(),
+        }
+    }
+
+    pub(super) fn as_noted() -> Tree {
+        Tree {
+            place: Place::AsNoted,
+            written: HashSet::new(),
+        }
+    }
+
+    /// Makes the root. One that holds something already is another run's, unless it is `kept`.
+    pub(super) fn prepare(&self, kept: bool) -> anyhow::Result<()> {
+        let Place::Below { root, .. } = &self.place else {
+            return Ok(());
+        };
+        let name = || format!("--results {}", root.display());
+        fs::create_dir_all(root).with_context(|| format!("cannot make {}", name()))?;
+        let mut entries = fs::read_dir(root).with_context(|| format!("cannot read {}", name()))?;
+        if !kept && entries.next().is_some() {
+            bail!(
+                "{} holds results already: --resume runs what is missing in it, \
+                 --results +{} adds to it",
+                name(),
+                root.display()
+            );
+        }
+        let probe = root.join(".throng-can-write-here");
+        fs::create_dir(&probe)
+            .and_then(|()| fs::remove_dir(&probe))
+            .with_context(|| format!("cannot write to {}", name()))
+    }
+
+    /// Whether the results of a command with these values are there.
+    pub(crate) fn has(&self, note: &Note) -> anyhow::Result<bool> {
+        Ok(self.place.files(note, false)?.stdout.is_file())
+    }
+
+    pub(crate) fn write(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
+        let mut files = self.place.files(note, false)?;
+        if !self.written.insert(hash(&sys::folded_path(&files.stdout))) {
+            files = self.place.files(note, true)?;
+        }
+        let context = |path: &Path| format!("cannot write --results {}", path.display());
+        let directory = files.stdout.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).with_context(|| context(directory))?;
+        fs::write(&files.seq, note.number.to_string()).with_context(|| context(&files.seq))?;
+        write_stream(&files.stderr, outcome, Stream::Stderr)
+            .with_context(|| context(&files.stderr))?;
+        write_stream(&files.stdout, outcome, Stream::Stdout).with_context(|| context(&files.stdout))
+    }
+}
+
+fn write_stream(path: &Path, outcome: &Outcome, stream: Stream) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    pieces::try_for_each(outcome.capture(), stream, |piece| file.write_all(piece))
+}
+
+impl Place {
+    /// Where a command's files are; `beside` that when an earlier command has them.
+    fn files(&self, note: &Note, beside: bool) -> anyhow::Result<Files> {
+        let mark = beside.then_some(note.number);
+        let Place::Below { root, columns } = self else {
+            return noted_files(&note.place, mark);
+        };
+        let mut directory = root.clone();
+        let named = |(index, value)| (columns.name(index), value);
+        let mut parts: Vec<_> = note.values.iter().enumerate().map(named).collect();
+        parts.sort_by(|(a, _), (b, _)| by_number_then_name(a, b));
+        for (n, (name, value)) in parts.iter().enumerate() {
+            let mark = mark.filter(|_| n + 1 == parts.len());
+            directory.push(file_name(name, None));
+            directory.push(file_name(value, mark));
+        }
+        Ok(Files::in_directory(&directory))
+    }
+}
+
+fn noted_files(place: &[u8], mark: Option<u64>) -> anyhow::Result<Files> {
+    let mut path = place.to_vec();
+    if let Some(number) = mark {
+        let end = path.iter().rposition(|byte| *byte != b'/');
+        let end = end.map_or(0, |last| last + 1);
+        path.splice(end..end, format!("#{number}").into_bytes());
+    }
+    let is_directory = path.last() == Some(&b'/');
+    let path = PathBuf::from(sys::os_string(path)?);
+    Ok(if is_directory {
+        Files::in_directory(&path)
+    } else {
+        Files {
+            stderr: with_ending(&path, ".err"),
+            seq: with_ending(&path, ".seq"),
+            stdout: path,
+        }
+    })
+}
+
+impl Files {
+    fn in_directory(directory: &Path) -> Files {
+        Files {
+            stdout: directory.join("stdout"),
+            stderr: directory.join("stderr"),
+            seq: directory.join("seq"),
+        }
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(OsStr::new(ending));
+    name.into()
+}
+
+/// Names that are numbers by their size; the others, which count as 0, by their letters.
+fn by_number_then_name(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
+    let number = |name: &[u8]| {
+        let digits = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        str::from_utf8(&name[..digits])
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0_u64)
+    };
+    number(a).cmp(&number(b)).then_with(|| a.cmp(b))
+}
+
+/// A value as the name of a directory: what cannot stand in one is escaped, and what would be too
+/// long is cut and told apart by a hash.
+fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
+    let mut name = sys::escaped_name(value);
+    let mark = beside.map_or_else(String::new, |number| {
+        format!("{}#{number}", char::from(sys::ESCAPE))
+    });
+    if name.len() + mark.len() > LONGEST_NAME {
+        let hash = format!("{}~{:016x}", char::from(sys::ESCAPE), hash(value));
+        let mut end = LONGEST_NAME - mark.len() - hash.len();
+        // Not within a character.
+        while name[end] & 0xc0 == 0x80 && end > 200 {
+            end -= 1;
+        }
+        name.truncate(end);
+        name.extend_from_slice(hash.as_bytes());
+    }
+    name.extend_from_slice(mark.as_bytes());
+    sys::os_string(name).unwrap_or_else(|_| format!("{:016x}", hash(value)).into())
+}
+
+/// FNV-1a, which is the same in every version of this program: names are made of it.
+fn hash(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn different_values_have_different_names_that_are_names(
+            a in prop::collection::vec(any::<u8>(), 0..8),
+            b in prop::collection::vec(any::<u8>(), 0..8),
+        ) {
+            let names = [file_name(&a, None), file_name(&b, None)];
+            prop_assert_eq!(a == b, names[0] == names[1]);
+            for name in names {
+                let path = Path::new("x").join(&name).join("y");
+                let parts: Vec<_> = path.components().map(|part| part.as_os_str()).collect();
+                prop_assert_eq!(&parts, &[OsStr::new("x"), &name, OsStr::new("y")]);
+            }
+        }
+
+        #[test]
+        fn long_values_have_short_names_that_differ(text in "[aé/]{300}", other in "[ab]") {
+            let a = file_name(format!("{text}{other}").as_bytes(), None);
+            let b = file_name(format!("{text}!").as_bytes(), Some(7));
+            prop_assert!(a.len() <= LONGEST_NAME && b.len() <= LONGEST_NAME);
+            prop_assert_ne!(a, b);
+        }
+    }
+
+    #[test]
+    fn the_tree_is_sorted_by_the_names_of_the_columns() {
+        let bytes = |names: [&str; 4]| names.map(|name| name.as_bytes().to_vec()).to_vec();
+        let columns = Columns::named(bytes(["10", "2", "b", "a"]));
+        let note = Note {
+            number: 1,
+            values: bytes(["x", "y", "z", "w"]),
+            place: Vec::new(),
+        };
+        let files = Tree::below("r".into(), columns)
+            .place
+            .files(&note, false)
+            .unwrap();
+        let parts = ["r", "a", "w", "b", "z", "2", "y", "10", "x", "stdout"];
+        assert_eq!(files.stdout, parts.iter().collect::<PathBuf>());
+    }
+
+    #[test]
+    fn a_name_with_places_is_a_file_or_a_directory() {
+        let files = |place: &str, mark| noted_files(place.as_bytes(), mark).unwrap();
+        let names = |files: Files| [files.stdout, files.stderr, files.seq];
+        let expected = ["my_v", "my_v.err", "my_v.seq"].map(PathBuf::from);
+        assert_eq!(names(files("my_v", None)), expected);
+        assert_eq!(files("my_v", Some(4)).seq, Path::new("my_v#4.seq"));
+        assert_eq!(files("my_v/", None).seq, Path::new("my_v/seq"));
+        assert_eq!(files("my_v/", Some(4)).stderr, Path::new("my_v#4/stderr"));
+    }
+}

@@ -1,0 +1,179 @@
+//! `--summary`: what is said of a run at its end. Takes the same memory for ten commands and for
+//! ten million.
+
+mod histogram;
+mod report;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
+
+use throng::{Outcome, Stream, Verdict};
+
+use self::histogram::Histogram;
+use super::{Note, is_cancelled};
+use crate::{sys, text};
+
+/// So many failures are told, and so many of the slowest.
+const FAILURES_MAX: usize = 10;
+const SLOWEST_MAX: usize = 5;
+/// How much of the end of a stream is looked at for its last line.
+const TAIL_MAX: u64 = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Summary {
+    begin: Instant,
+    /// Whether commands are scripts, and known by them.
+    shell: bool,
+    succeeded: u64,
+    failed: u64,
+    timed_out: u64,
+    start_errors: u64,
+    not_started: u64,
+    held: u64,
+    capped: u64,
+    dropped_bytes: u64,
+    /// Commands that were tried more than once, and starts that had to wait for something.
+    retried: u64,
+    start_retries: u64,
+    wall: Histogram,
+    cpu: Histogram,
+    max_rss: Histogram,
+    start_latency: Histogram,
+    failures: Vec<Failure>,
+    slowest: BinaryHeap<Reverse<(Duration, u64, Vec<u8>)>>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    number: u64,
+    name: Vec<u8>,
+    how: String,
+    last_line: String,
+}
+
+impl Summary {
+    pub(crate) fn new(shell: bool) -> Summary {
+        Summary {
+            begin: Instant::now(),
+            shell,
+            succeeded: 0,
+            failed: 0,
+            timed_out: 0,
+            start_errors: 0,
+            not_started: 0,
+            held: 0,
+            capped: 0,
+            dropped_bytes: 0,
+            retried: 0,
+            start_retries: 0,
+            wall: Histogram::default(),
+            cpu: Histogram::default(),
+            max_rss: Histogram::default(),
+            start_latency: Histogram::default(),
+            failures: Vec::new(),
+            slowest: BinaryHeap::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, outcome: &Outcome, note: &Note) {
+        if is_cancelled(outcome) {
+            self.not_started += 1;
+            return;
+        }
+        if outcome.success() {
+            self.succeeded += 1;
+        } else {
+            self.add_failure(outcome, note);
+        }
+        self.retried += u64::from(outcome.attempt() > 1);
+        self.start_retries += u64::from(outcome.start_retries());
+        if outcome.start_error().is_some() {
+            return;
+        }
+        self.add_streams(outcome);
+        let usage = outcome.usage();
+        self.wall.add(nanoseconds(outcome.wall()));
+        self.cpu.add(nanoseconds(usage.user + usage.system));
+        self.start_latency.add(nanoseconds(outcome.start_latency()));
+        usage
+            .max_rss_bytes
+            .iter()
+            .for_each(|bytes| self.max_rss.add(*bytes));
+        self.add_to_slowest(outcome, note);
+    }
+
+    fn add_failure(&mut self, outcome: &Outcome, note: &Note) {
+        self.failed += 1;
+        self.timed_out += u64::from(outcome.timed_out());
+        self.start_errors += u64::from(outcome.start_error().is_some());
+        if self.failures.len() == FAILURES_MAX {
+            return;
+        }
+        let how = match (outcome.start_error(), outcome.status()) {
+            (Some(error), _) => error.to_string(),
+            (None, _) if outcome.timed_out() => "ran out of time".into(),
+            (None, Some(status)) => status.to_string(),
+            (None, None) => String::new(),
+        };
+        self.failures.push(Failure {
+            number: note.number,
+            name: self.name(outcome),
+            how,
+            last_line: last_line(outcome),
+        });
+    }
+
+    fn add_streams(&mut self, outcome: &Outcome) {
+        let verdicts = Stream::ALL.map(|stream| outcome.verdict(stream));
+        let any = |is: fn(&Verdict) -> bool| u64::from(verdicts.into_iter().any(is));
+        self.held += any(|verdict| matches!(verdict, Verdict::Held { .. }));
+        self.capped += any(|verdict| matches!(verdict, Verdict::Capped { .. }));
+        let dropped = Stream::ALL.map(|stream| outcome.capture().dropped_bytes(stream));
+        self.dropped_bytes += dropped.iter().sum::<u64>();
+    }
+
+    fn add_to_slowest(&mut self, outcome: &Outcome, note: &Note) {
+        let is_full = self.slowest.len() == SLOWEST_MAX;
+        let least = self.slowest.peek();
+        if is_full && least.is_some_and(|Reverse((wall, ..))| *wall >= outcome.wall()) {
+            return;
+        }
+        let name = self.name(outcome);
+        self.slowest
+            .push(Reverse((outcome.wall(), note.number, name)));
+        if is_full {
+            self.slowest.pop();
+        }
+    }
+
+    fn name(&self, outcome: &Outcome) -> Vec<u8> {
+        if self.shell {
+            sys::script(outcome.command())
+        } else {
+            sys::name(outcome.command())
+        }
+    }
+}
+
+/// The last line of stderr that says something, as far as that is kept.
+fn last_line(outcome: &Outcome) -> String {
+    let length = outcome.capture().len(Stream::Stderr);
+    let mut reader = outcome.capture().reader(Stream::Stderr);
+    let mut tail = Vec::new();
+    // What cannot be read back is told where the output is.
+    let read = reader
+        .seek(SeekFrom::Start(length.saturating_sub(TAIL_MAX)))
+        .and_then(|_| reader.read_to_end(&mut tail));
+    let lines = tail.rsplit(|byte| *byte == b'\n');
+    let last = lines.map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+    match (read, last) {
+        (Ok(_), Some(line)) => text::on_one_line(line),
+        _ => String::new(),
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

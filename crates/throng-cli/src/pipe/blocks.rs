@@ -1,0 +1,170 @@
+//! A stream as blocks of whole records. Holds one block and what has been read beyond it.
+
+use std::io::Read;
+
+use anyhow::Context;
+use memchr::memchr_iter;
+
+use super::Bytes;
+use super::ends::Ends;
+
+/// How much goes into a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// As many records as fit into so many bytes, at least one.
+    Bytes(usize),
+    /// So many records; with `lines` a record is so many lines.
+    Records { count: u64, lines: Option<u64> },
+}
+
+/// What is put before each block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    None,
+    Lines(u64),
+}
+
+const READ_BYTES: usize = 64 * 1024;
+
+pub(super) struct Blocks {
+    input: Box<dyn Read + Send>,
+    ends: Ends,
+    measure: Measure,
+    header: Header,
+    /// What was read for the header.
+    before: Bytes,
+    buffer: Vec<u8>,
+    is_at_end: bool,
+}
+
+impl Blocks {
+    pub(super) fn new(
+        input: Box<dyn Read + Send>,
+        ends: Ends,
+        measure: Measure,
+        header: Header,
+    ) -> Blocks {
+        Blocks {
+            input,
+            ends,
+            measure,
+            header,
+            before: Vec::new(),
+            buffer: Vec::new(),
+            is_at_end: false,
+        }
+    }
+
+    fn next_block(&mut self) -> anyhow::Result<Option<Bytes>> {
+        if let Header::Lines(count) = std::mem::replace(&mut self.header, Header::None) {
+            let length = self.lines_end(count)?;
+            self.before = self.take(length);
+        }
+        let length = match self.measure {
+            Measure::Bytes(most) => self.end_by_bytes(most)?,
+            Measure::Records { count, lines } => match lines {
+                Some(lines) => self.lines_end(count.saturating_mul(lines))?,
+                None => self.records_end(count)?,
+            },
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let block = self.take(length);
+        let block = self.ends.strip(block);
+        Ok(Some(if self.before.is_empty() {
+            block
+        } else {
+            [&self.before[..], &block].concat()
+        }))
+    }
+
+    fn take(&mut self, length: usize) -> Bytes {
+        let rest = self.buffer.split_off(length);
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// Reads on; says whether there was more.
+    fn read(&mut self) -> anyhow::Result<bool> {
+        if self.is_at_end {
+            return Ok(false);
+        }
+        let filled = self.buffer.len();
+        let more = match self.measure {
+            Measure::Bytes(most) => most.saturating_sub(filled).clamp(READ_BYTES, 16 << 20),
+            Measure::Records { .. } => READ_BYTES,
+        };
+        self.buffer.resize(filled + more, 0);
+        let count = loop {
+            match self.input.read(&mut self.buffer[filled..]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                result => break result.context("cannot read data for --pipe")?,
+            }
+        };
+        self.buffer.truncate(filled + count);
+        self.is_at_end = count == 0;
+        Ok(count > 0)
+    }
+
+    fn end_by_bytes(&mut self, most: usize) -> anyhow::Result<usize> {
+        // What may follow a border belongs to it, so a little more is read than a block.
+        while self.buffer.len() <= most.saturating_add(READ_BYTES) && self.read()? {}
+        if self.buffer.len() <= most {
+            return Ok(self.buffer.len());
+        }
+        if let Some(at) = self.ends.last(&self.buffer, most, self.is_at_end) {
+            return Ok(at);
+        }
+        let mut searched = most;
+        loop {
+            if let Some(at) = self.ends.first(&self.buffer, searched, self.is_at_end) {
+                return Ok(at);
+            }
+            searched = self.buffer.len().saturating_sub(READ_BYTES).max(most);
+            if !self.read()? {
+                return Ok(self.buffer.len());
+            }
+        }
+    }
+
+    fn records_end(&mut self, count: u64) -> anyhow::Result<usize> {
+        let (mut at, mut found) = (0, 0);
+        loop {
+            match self.ends.first(&self.buffer, at, self.is_at_end) {
+                Some(next) => {
+                    at = next;
+                    found += 1;
+                    if found == count {
+                        return Ok(at);
+                    }
+                }
+                None if self.read()? => {}
+                None => return Ok(self.buffer.len()),
+            }
+        }
+    }
+
+    fn lines_end(&mut self, count: u64) -> anyhow::Result<usize> {
+        let (mut searched, mut left) = (0, count);
+        loop {
+            for at in memchr_iter(b'\n', &self.buffer[searched..]) {
+                left -= 1;
+                if left == 0 {
+                    return Ok(searched + at + 1);
+                }
+            }
+            searched = self.buffer.len();
+            if !self.read()? {
+                return Ok(searched);
+            }
+        }
+    }
+}
+
+impl Iterator for Blocks {
+    type Item = anyhow::Result<Bytes>;
+
+    fn next(&mut self) -> Option<anyhow::Result<Bytes>> {
+        self.next_block().transpose()
+    }
+}

@@ -1,0 +1,141 @@
+//! Where a record ends and the next begins.
+
+use anyhow::{Context, bail};
+use memchr::memmem::{Finder, FinderRev};
+use regex::bytes::Regex;
+
+use crate::args;
+use crate::{template, text};
+
+/// What is at the border of two records.
+#[derive(Clone, Debug)]
+pub(super) struct Ends {
+    border: Border,
+    removes: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Border {
+    /// Anywhere.
+    None,
+    /// The end of one record and the start of the next, in one.
+    Text { both: Vec<u8>, end_length: usize },
+    /// The same, with the end as the first group.
+    Regex(Regex),
+}
+
+impl Ends {
+    pub(super) fn new(options: &args::Pipe) -> anyhow::Result<Ends> {
+        let bytes = |text: &std::ffi::OsString| text.as_encoded_bytes().to_vec();
+        let start = options.recstart.as_ref().map(bytes).unwrap_or_default();
+        let end = match &options.recend {
+            Some(end) => bytes(end),
+            None if options.recstart.is_some() => Vec::new(),
+            None => b"\n".to_vec(),
+        };
+        let is_regex = options.regexp;
+        let (start, end) = if is_regex {
+            (start, end)
+        } else {
+            let read = |name: &str, text: &[u8]| {
+                crate::input::unescape(text).with_context(|| name.to_owned())
+            };
+            (read("--recstart", &start)?, read("--recend", &end)?)
+        };
+        if start.is_empty() && end.is_empty() {
+            if options.remove_rec_sep {
+                bail!("--remove-rec-sep: there is no --recstart and no --recend to remove");
+            }
+            return Ok(Ends {
+                border: Border::None,
+                removes: false,
+            });
+        }
+        let border = if is_regex {
+            let utf8 = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            let (end, start) = (utf8(end), utf8(start));
+            for (name, part) in [("--recend", &end), ("--recstart", &start)] {
+                Regex::new(part)
+                    .map_err(|error| template::one_line(&error))
+                    .with_context(|| format!("{name} {}", text::quoted(part.as_bytes())))?;
+            }
+            Border::Regex(Regex::new(&format!("({end})(?:{start})")).context("--regexp")?)
+        } else {
+            Border::Text {
+                end_length: end.len(),
+                both: [end, start].concat(),
+            }
+        };
+        Ok(Ends {
+            border,
+            removes: options.remove_rec_sep,
+        })
+    }
+
+    /// The last place up to `most` where a record may end. `is_all` says that nothing follows.
+    pub(super) fn last(&self, bytes: &[u8], most: usize, is_all: bool) -> Option<usize> {
+        match &self.border {
+            Border::None => Some(most.min(bytes.len())).filter(|at| *at > 0),
+            Border::Text { both, end_length } => {
+                let start_length = both.len() - end_length;
+                let within = &bytes[..bytes.len().min(most.saturating_add(start_length))];
+                let found = FinderRev::new(both).rfind(within)? + end_length;
+                (found > 0).then_some(found)
+            }
+            Border::Regex(_) => {
+                let borders = self.all(bytes, is_all);
+                borders.take_while(|at| *at <= most).last()
+            }
+        }
+    }
+
+    /// The first place after `least` where a record may end.
+    pub(super) fn first(&self, bytes: &[u8], least: usize, is_all: bool) -> Option<usize> {
+        match &self.border {
+            Border::None => (bytes.len() > least).then_some(least + 1),
+            Border::Text { both, end_length } => {
+                let from = (least + 1).saturating_sub(*end_length).min(bytes.len());
+                let found = Finder::new(both).find(&bytes[from..])?;
+                Some(from + found + end_length)
+            }
+            Border::Regex(_) => self.all(bytes, is_all).find(|at| *at > least),
+        }
+    }
+
+    /// All places of a regular expression. One that touches the end may yet become longer.
+    fn all(&self, bytes: &[u8], is_all: bool) -> impl Iterator<Item = usize> {
+        let Border::Regex(regex) = &self.border else {
+            unreachable!("only regular expressions are looked for one after the other");
+        };
+        let found = regex.captures_iter(bytes).filter_map(move |found| {
+            let whole = found.get(0)?;
+            let end = found.get(1)?.end();
+            (end > 0 && (is_all || whole.end() < bytes.len())).then_some(end)
+        });
+        found.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Takes what is at borders out of a block, where that was asked for.
+    pub(super) fn strip(&self, block: Vec<u8>) -> Vec<u8> {
+        if !self.removes {
+            return block;
+        }
+        match &self.border {
+            Border::None => block,
+            Border::Text { both, end_length } => {
+                let (end, start) = both.split_at(*end_length);
+                let inner = block.strip_prefix(start).unwrap_or(&block);
+                let inner = inner.strip_suffix(end).unwrap_or(inner);
+                let mut kept = Vec::with_capacity(inner.len());
+                let mut from = 0;
+                for at in Finder::new(both).find_iter(inner) {
+                    kept.extend_from_slice(&inner[from..at]);
+                    from = at + both.len();
+                }
+                kept.extend_from_slice(&inner[from..]);
+                kept
+            }
+            Border::Regex(regex) => regex.replace_all(&block, &b""[..]).into_owned(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `--round-robin`: as many commands as run at a time, and each block to one that has taken what it
+//! had. A thread for each command writes to its pipe; so there are as many as `-j` says, and the
+//! number of blocks does not matter. (On Windows a pipe of this kind cannot be written without
+//! waiting, and waiting for one command must not keep blocks from the others.)
+
+use std::io::{self, PipeWriter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use throng::{PipeEnd, Stdin};
+
+use super::Bytes;
+use super::blocks::Blocks;
+
+/// Blocks that whoever is ready takes from.
+#[derive(Clone)]
+struct Heap(Arc<Mutex<State>>);
+
+struct State {
+    blocks: Blocks,
+    is_over: bool,
+    error: Option<anyhow::Error>,
+}
+
+impl Heap {
+    /// The next block. After a failure there is none.
+    fn take(&self) -> Option<Bytes> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_over {
+            return None;
+        }
+        match state.blocks.next() {
+            Some(Ok(block)) => Some(block),
+            Some(Err(error)) => {
+                state.error = Some(error);
+                state.is_over = true;
+                None
+            }
+            None => {
+                state.is_over = true;
+                None
+            }
+        }
+    }
+
+    fn take_error(&self) -> Option<anyhow::Error> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.error.take()
+    }
+}
+
+/// The stdin of each of the commands. A command comes only when there is a block for it.
+pub(super) fn round_robin(
+    blocks: Blocks,
+    jobs: usize,
+) -> impl Iterator<Item = anyhow::Result<Stdin>> + Send {
+    let heap = Heap(Arc::new(Mutex::new(State {
+        blocks,
+        is_over: false,
+        error: None,
+    })));
+    let mut feeders: Vec<JoinHandle<()>> = Vec::new();
+    std::iter::from_fn(move || {
+        if feeders.len() < jobs
+            && let Some(first) = heap.take()
+        {
+            return Some(start(&heap, first, &mut feeders));
+        }
+        // What goes wrong with reading later on is said after the commands.
+        for feeder in feeders.drain(..) {
+            drop(feeder.join());
+        }
+        heap.take_error().map(Err)
+    })
+}
+
+fn start(heap: &Heap, first: Bytes, feeders: &mut Vec<JoinHandle<()>>) -> anyhow::Result<Stdin> {
+    let (reader, writer) = io::pipe()?;
+    let heap = heap.clone();
+    let feeder = thread::Builder::new()
+        .name("feeder".into())
+        .spawn(move || feed(&heap, first, writer))?;
+    feeders.push(feeder);
+    Ok(Stdin::Pipe(PipeEnd::new(reader)))
+}
+
+/// Writes blocks until there are none, or the command has ended; what it had not read yet then is
+/// lost, as it is with any pipe.
+fn feed(heap: &Heap, first: Bytes, mut writer: PipeWriter) {
+    let mut next = Some(first);
+    while let Some(block) = next {
+        if writer.write_all(&block).is_err() {
+            return;
+        }
+        next = heap.take();
+    }
+}

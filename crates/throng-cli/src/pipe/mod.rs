@@ -1,0 +1,187 @@
+//! `--pipe`: stdin or files, split between records into blocks, each the stdin of a command. Does
+//! not know what the commands are.
+//!
+//! ```text
+//! ends.rs     where one record ends and the next begins
+//! blocks.rs   a stream as blocks
+//! parts.rs    files that can be read from anywhere, as blocks
+//! feed.rs     blocks for commands that already run
+//! ```
+
+mod blocks;
+mod ends;
+mod feed;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+
+use self::blocks::{Blocks, Header, Measure};
+use self::ends::Ends;
+use self::parts::Parts;
+use crate::args::{Block, Run};
+use crate::{size, text};
+
+/// The bytes that one command reads.
+type Bytes = Vec<u8>;
+
+const BLOCK_BYTES: u64 = 1 << 20;
+
+/// What `--pipe` and its companions ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Spread {
+    ends: Ends,
+    measure: Measure,
+    block: Block,
+    header: Header,
+    /// Whether parts of files are read when they are needed.
+    in_parts: bool,
+    round_robin: bool,
+}
+
+/// The stdin of a command.
+pub(crate) type Stdins = Box<dyn Iterator<Item = anyhow::Result<throng::Stdin>> + Send>;
+
+impl Spread {
+    /// None where commands get values and not data.
+    pub(crate) fn new(args: &Run) -> anyhow::Result<Option<Spread>> {
+        let options = &args.pipe;
+        if !(options.pipe || options.pipe_part || options.round_robin) {
+            for (name, is_there) in [
+                ("--block", options.block.is_some()),
+                ("--recstart", options.recstart.is_some()),
+                ("--recend", options.recend.is_some()),
+                ("--regexp", options.regexp),
+                ("--remove-rec-sep", options.remove_rec_sep),
+            ] {
+                ensure!(!is_there, "{name} is for --pipe, which is not there");
+            }
+            return Ok(None);
+        }
+        refuse_values(args)?;
+        let ends = Ends::new(options)?;
+        let records = args.input.max_replace_args;
+        let lines = args.input.max_lines;
+        if options.pipe_part && (records.is_some() || lines.is_some()) {
+            bail!("--pipe-part reads from the middle of files and cannot count: no -N, no -L");
+        }
+        let block = options.block.unwrap_or(Block::Bytes(BLOCK_BYTES));
+        if let (Block::PerJob(number), false) = (block, options.pipe_part) {
+            bail!("--block -{number}: so many for each job can be had with --pipe-part alone");
+        }
+        let measure = match (records, lines) {
+            (None, None) => Measure::Bytes(match block {
+                Block::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+                Block::PerJob(_) => 0,
+            }),
+            (Some(0), _) => {
+                bail!("--max-replace-args 0: with --pipe a number from 1 up is expected")
+            }
+            (records, lines) => Measure::Records {
+                count: records.unwrap_or(1),
+                lines,
+            },
+        };
+        Ok(Some(Spread {
+            ends,
+            measure,
+            block,
+            header: Header::new(args.input.header.as_deref())?,
+            in_parts: options.pipe_part,
+            round_robin: options.round_robin,
+        }))
+    }
+
+    /// The blocks of these files, or of stdin where there are none.
+    pub(crate) fn open(self, files: Vec<PathBuf>, jobs: usize) -> anyhow::Result<Stdins> {
+        if self.in_parts {
+            ensure!(
+                files.iter().all(|path| path.as_os_str() != "-"),
+                "--pipe-part reads files, as with -a FILE, and not stdin; there is --pipe"
+            );
+            let parts = Parts::open(files, self, jobs)?;
+            return Ok(Box::new(parts.map(|part| part.map(throng::Stdin::from))));
+        }
+        let input = chain(files)?;
+        let blocks = Blocks::new(input, self.ends, self.measure, self.header);
+        if self.round_robin {
+            ensure!(
+                jobs < 1 << 20,
+                "--round-robin starts all its commands at once: -j has to be a number"
+            );
+            return Ok(Box::new(feed::round_robin(blocks, jobs)));
+        }
+        Ok(Box::new(blocks.map(|block| block.map(throng::Stdin::from))))
+    }
+}
+
+/// What makes no sense where data comes on stdin.
+fn refuse_values(args: &Run) -> anyhow::Result<()> {
+    let input = &args.input;
+    for (name, is_there) in [
+        ("--null", input.null),
+        ("--delimiter", input.delimiter.is_some()),
+        ("--colsep", input.colsep.is_some()),
+        ("--csv", input.csv),
+        ("--link", input.link.is_some()),
+        ("--max-args", input.max_args.is_some()),
+        ("--context-replace", input.context_replace),
+        ("-m", input.multiple),
+        ("--xargs", input.xargs),
+        ("--max-chars", input.max_chars.is_some()),
+        ("--trim", input.trim.is_some()),
+        ("--eof", input.eof.is_some()),
+        ("--shuf", input.shuf),
+    ] {
+        ensure!(
+            !is_there,
+            "{name} is for values, and with --pipe commands get data on stdin"
+        );
+    }
+    Ok(())
+}
+
+/// One file after the other.
+fn chain(files: Vec<PathBuf>) -> anyhow::Result<Box<dyn Read + Send>> {
+    let mut all: Option<Box<dyn Read + Send>> = None;
+    for path in files {
+        let file: Box<dyn Read + Send> = if path.as_os_str() == "-" {
+            Box::new(io::stdin())
+        } else {
+            Box::new(open_file(&path)?)
+        };
+        all = Some(match all {
+            Some(before) => Box::new(before.chain(file)),
+            None => file,
+        });
+    }
+    Ok(all.unwrap_or_else(|| Box::new(io::stdin())))
+}
+
+fn open_file(path: &std::path::Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+impl Header {
+    fn new(written: Option<&str>) -> anyhow::Result<Header> {
+        let Some(written) = written else {
+            return Ok(Header::None);
+        };
+        if written == ":" {
+            return Ok(Header::Lines(1));
+        }
+        match size::parse_positive(written) {
+            Ok(lines) => Ok(Header::Lines(lines)),
+            Err(_) => bail!(
+                "--header {}: with --pipe \":\" for the first line, or a number of lines, is \
+                 expected",
+                text::quoted(written.as_bytes())
+            ),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `--stdin`: what commands read, besides the data of `--pipe`.
+
+use std::ffi::OsStr;
+
+use anyhow::Context;
+use throng::Stdin;
+
+use crate::args::Run;
+use crate::input::Input;
+use crate::sys;
+use crate::template::{Fill, Language, Pattern};
+
+/// What commands read, besides data of `--pipe`.
+#[derive(Clone, Debug)]
+pub(crate) enum Reads {
+    Nothing,
+    /// What we read ourselves.
+    Ours,
+    File(Pattern),
+    Text(Pattern),
+}
+
+impl Reads {
+    pub(crate) fn new(args: &Run, language: &Language, input: &Input) -> anyhow::Result<Reads> {
+        let Some(what) = &args.pipe.stdin else {
+            return Ok(Reads::Nothing);
+        };
+        let pattern = |text: &OsStr| {
+            Pattern::parse(text, language, &input.columns())
+                .with_context(|| format!("--stdin \"{}\"", what.display()))
+        };
+        if what == "null" {
+            Ok(Reads::Nothing)
+        } else if what == "inherit" {
+            anyhow::ensure!(
+                !input.reads_stdin(),
+                "--stdin inherit: stdin is where the values come from"
+            );
+            Ok(Reads::Ours)
+        } else if let Some(path) = what.as_encoded_bytes().strip_prefix(b"@") {
+            let path = sys::os_string(path.to_vec())?;
+            pattern(&path).map(Reads::File)
+        } else {
+            pattern(what).map(Reads::Text)
+        }
+    }
+
+    /// Whether values go in here, and not at the end of the command.
+    pub(crate) fn takes_values(&self) -> bool {
+        matches!(self, Reads::File(pattern) | Reads::Text(pattern) if pattern.has_places())
+    }
+
+    pub(crate) fn uses_slot(&self) -> bool {
+        matches!(self, Reads::File(pattern) | Reads::Text(pattern) if pattern.uses_slot())
+    }
+
+    pub(crate) fn stdin(&self, fill: &Fill<'_>) -> anyhow::Result<Stdin> {
+        Ok(match self {
+            Reads::Nothing => Stdin::Null,
+            Reads::Ours => Stdin::Inherit,
+            Reads::File(path) => Stdin::File(path.os_string(fill)?.into()),
+            Reads::Text(text) => text.bytes(fill)?.into(),
+        })
+    }
+}

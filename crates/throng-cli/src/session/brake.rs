@@ -1,0 +1,204 @@
+//! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. Knows
+//! no clock and no machine; it is told what time it is, and whom to ask.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use crate::args::Control;
+use crate::duration;
+use crate::sys::Gauge;
+
+/// How often to look whether the machine has become less busy.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Starts a second: `50/s`, `100/m`, `3.5/h`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate {
+    every: Duration,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let expected = || "a number of starts a second, such as 50/s or 100/m, is expected".into();
+        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+        let unit = match unit {
+            "s" | "m" | "h" => duration::parse(&format!("1{unit}"))?,
+            _ => return Err(expected()),
+        };
+        let number: f64 = number.parse().map_err(|_| expected())?;
+        let every = Duration::try_from_secs_f64(unit.as_secs_f64() / number);
+        match every {
+            Ok(every) if number > 0.0 && number.is_finite() => Ok(Rate { every }),
+            _ => Err(expected()),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Brake {
+    delay: Option<Duration>,
+    rate: Option<Rate>,
+    load_max: Option<f64>,
+    memory_min: Option<u64>,
+    /// When the next start is due by the delay, and by the rate.
+    next: Option<Instant>,
+    next_by_rate: Option<Instant>,
+}
+
+impl Brake {
+    /// A rate is kept on average: who was late for this long may catch up.
+    const CATCH_UP: Duration = Duration::from_millis(20);
+
+    /// None where nothing brakes.
+    pub(super) fn new(control: &Control, cores: usize) -> Option<Brake> {
+        let brake = Brake {
+            delay: control.delay.filter(|delay| !delay.is_zero()),
+            rate: control.rate,
+            load_max: control.load.map(|load| load.load(cores)),
+            memory_min: control.memfree,
+            ..Brake::default()
+        };
+        let is_on = brake.delay.is_some()
+            || brake.rate.is_some()
+            || brake.load_max.is_some()
+            || brake.memory_min.is_some();
+        is_on.then_some(brake)
+    }
+
+    /// Fails when the machine does not tell what has to be known.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.load_max.is_some() {
+            Gauge::Running
+                .read()
+                .map_err(|why| why.context("--load cannot be had"))?;
+        }
+        if self.memory_min.is_some() {
+            Gauge::FreeMemory
+                .read()
+                .map_err(|why| why.context("--memfree cannot be had"))?;
+        }
+        Ok(())
+    }
+
+    /// How long the next start has to wait; none when it may be now, and then it is counted.
+    pub(super) fn ask(&mut self, now: Instant, read: impl Fn(Gauge) -> f64) -> Option<Duration> {
+        let due = [self.next, self.next_by_rate].into_iter().flatten().max();
+        if let Some(wait) = due.and_then(|due| due.checked_duration_since(now))
+            && !wait.is_zero()
+        {
+            return Some(wait);
+        }
+        let is_busy = self.load_max.is_some_and(|max| read(Gauge::Running) >= max);
+        let is_full = self
+            .memory_min
+            .is_some_and(|min| read(Gauge::FreeMemory) < min as f64);
+        if is_busy || is_full {
+            return Some(LOOK_AGAIN);
+        }
+        self.next = self.delay.and_then(|delay| now.checked_add(delay));
+        if let Some(rate) = self.rate {
+            let earliest = now.checked_sub(Self::CATCH_UP).unwrap_or(now);
+            let last = self.next_by_rate.unwrap_or(now).max(earliest);
+            self.next_by_rate = last.checked_add(rate.every);
+        }
+        None
+    }
+}
+
+/// What the machine says; where it says nothing any more, that nothing is in the way.
+pub(super) fn read(gauge: Gauge) -> f64 {
+    gauge.read().unwrap_or(match gauge {
+        Gauge::Running => 0.0,
+        Gauge::FreeMemory => f64::INFINITY,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn nothing(_: Gauge) -> f64 {
+        unreachable!("the machine is not asked")
+    }
+
+    #[test]
+    fn rates_are_read_and_nonsense_is_not() {
+        let every = |text: &str| text.parse::<Rate>().map(|rate| rate.every);
+        assert_eq!(every("50/s"), Ok(20 * MS));
+        assert_eq!(every("50"), Ok(20 * MS));
+        assert_eq!(every("60/m"), Ok(1000 * MS));
+        assert_eq!(every("0.5/h"), Ok(Duration::from_secs(7200)));
+        for nonsense in [
+            "", "/s", "0/s", "-1/s", "1/x", "x/s", "NaN/s", "inf", "1/s/s",
+        ] {
+            assert!(nonsense.parse::<Rate>().is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_busy_machine_and_little_memory_hold_starts_up() {
+        let now = Instant::now();
+        let mut brake = Brake {
+            load_max: Some(2.0),
+            memory_min: Some(100),
+            ..Brake::default()
+        };
+        let mut ask = |running: f64, free: f64| {
+            brake.ask(now, |gauge| match gauge {
+                Gauge::Running => running,
+                Gauge::FreeMemory => free,
+            })
+        };
+        assert_eq!(ask(1.0, 100.0), None);
+        assert_eq!(ask(2.0, 100.0), Some(LOOK_AGAIN));
+        assert_eq!(ask(1.0, 99.0), Some(LOOK_AGAIN));
+        assert_eq!(ask(1.0, 101.0), None);
+    }
+
+    #[test]
+    fn a_start_that_was_held_up_by_the_machine_does_not_count_for_the_delay() {
+        let start = Instant::now();
+        let mut brake = Brake {
+            delay: Some(10 * MS),
+            memory_min: Some(100),
+            ..Brake::default()
+        };
+        assert!(brake.ask(start, |_| 1.0).is_some());
+        assert_eq!(brake.ask(start, |_| 100.0), None);
+        assert_eq!(brake.ask(start + 4 * MS, nothing), Some(6 * MS));
+        assert_eq!(brake.ask(start + 10 * MS, |_| 100.0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn starts_are_a_delay_apart_and_a_rate_is_kept_on_average(
+            delay_ms in 0u32..5, every_ms in 1u32..5, late_ms in prop::collection::vec(0u32..9, 50),
+        ) {
+            let mut brake = Brake {
+                delay: Some(delay_ms * MS),
+                rate: Some(Rate { every: every_ms * MS }),
+                ..Brake::default()
+            };
+            let start = Instant::now();
+            let mut now = start;
+            let mut starts = Vec::new();
+            for late in late_ms {
+                while let Some(wait) = brake.ask(now, nothing) {
+                    now += wait;
+                }
+                starts.push(now);
+                now += late * MS;
+            }
+            for pair in starts.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= delay_ms * MS);
+            }
+            let most = (now - start + Brake::CATCH_UP).as_millis() / u128::from(every_ms) + 2;
+            prop_assert!(starts.len() as u128 <= most);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How many commands of a run ended how, and what is said of it at the end.
+
+use throng::Outcome;
+
+use crate::output::is_cancelled;
+use crate::text;
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    succeeded: u64,
+    pub(super) failed: u64,
+    not_started: u64,
+    not_contained: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        match (outcome.success(), is_cancelled(outcome)) {
+            (true, _) => self.succeeded += 1,
+            (false, true) => self.not_started += 1,
+            (false, false) => self.failed += 1,
+        }
+        self.not_contained += u64::from(!outcome.is_contained());
+    }
+
+    pub(super) fn warn_of_uncontained(&self) {
+        if self.not_contained > 0 {
+            text::complain(format_args!(
+                "{} processes could not be put in a job object; what they started may go on",
+                self.not_contained
+            ));
+        }
+    }
+
+    pub(super) fn say_interrupted(&self) {
+        text::complain(format_args!(
+            "interrupted: {} succeeded, {} failed or were ended, {} not started",
+            self.succeeded, self.failed, self.not_started
+        ));
+    }
+}

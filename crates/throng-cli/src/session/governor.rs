@@ -1,0 +1,279 @@
+//! A thread that looks after a run from time to time: the file of `-j`, a timeout that follows the
+//! median, memory that runs out. There is none where none of them is asked for.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use throng::{Outcome, Throng};
+
+use super::brake;
+use super::median::Remedian;
+use crate::args::{Control, Timeout};
+use crate::jobs::{self, Jobs};
+use crate::sys::Gauge;
+use crate::text;
+
+const TICK: Duration = Duration::from_millis(20);
+/// A process that has been told to end needs a while to give its memory back.
+const TICKS_BETWEEN_EVICTIONS: u32 = 50;
+const TICKS_BETWEEN_READINGS: u32 = 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Governor {
+    watch: Arc<Mutex<Watch>>,
+    /// Dropped when the run is over; then the thread ends.
+    over: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and the session share.
+#[derive(Debug, Default)]
+struct Watch {
+    /// Of the commands that have succeeded; kept where a timeout depends on it.
+    median: Remedian,
+    timeout_percent: Option<f64>,
+    /// Processes that were ended to make room, and are to be run again.
+    evicted: HashSet<u64>,
+}
+
+impl Governor {
+    pub(super) fn start(
+        control: &Control,
+        cores: usize,
+        throng: &Arc<Throng>,
+    ) -> anyhow::Result<Governor> {
+        let timeout_percent = control.timeout.and_then(Timeout::percent);
+        let file = JobsFile::new(&control.jobs, cores);
+        let watch = Arc::new(Mutex::new(Watch {
+            timeout_percent,
+            ..Watch::default()
+        }));
+        if timeout_percent.is_none() && file.is_none() && control.memfree.is_none() {
+            return Ok(Governor::default());
+        }
+        let (over, is_over) = mpsc::channel();
+        let mut rounds = Rounds {
+            throng: Arc::downgrade(throng),
+            watch: watch.clone(),
+            file,
+            memory_min: control.memfree.map(|min| min as f64 / 2.0),
+            number: 0,
+        };
+        let thread = thread::Builder::new()
+            .name("governor".into())
+            .spawn(move || {
+                let goes_on = || is_over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
+                while goes_on() && rounds.make() {}
+            })?;
+        Ok(Governor {
+            watch,
+            over: Some(over),
+            thread: Some(thread),
+        })
+    }
+
+    /// A command has ended. Says whether it was ended to make room, and so has to be run again.
+    pub(super) fn ended(&self, outcome: &Outcome) -> bool {
+        let mut watch = lock(&self.watch);
+        if outcome.success() && watch.timeout_percent.is_some() {
+            watch.median.add(outcome.wall());
+        }
+        watch.evicted.remove(&outcome.seq()) && outcome.ended_by().is_some()
+    }
+
+    /// Whether there is anything to be told.
+    pub(super) fn is_on(&self) -> bool {
+        self.thread.is_some()
+    }
+}
+
+impl Drop for Governor {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread does, again and again.
+struct Rounds {
+    throng: Weak<Throng>,
+    watch: Arc<Mutex<Watch>>,
+    file: Option<JobsFile>,
+    /// Half of what must be free for another start: with less than this, one has to go.
+    memory_min: Option<f64>,
+    number: u32,
+}
+
+impl Rounds {
+    /// One round; `false` when there is nothing left to look after.
+    fn make(&mut self) -> bool {
+        let Some(throng) = self.throng.upgrade() else {
+            return false;
+        };
+        if let Some(timeout) = lock(&self.watch).timeout() {
+            throng.end_older(timeout);
+        }
+        if self.number.is_multiple_of(TICKS_BETWEEN_READINGS)
+            && let Some(file) = &mut self.file
+            && let Some(jobs) = file.changed()
+        {
+            throng.set_jobs(jobs);
+        }
+        if self.number.is_multiple_of(TICKS_BETWEEN_EVICTIONS)
+            && let Some(min) = self.memory_min
+            && brake::read(Gauge::FreeMemory) < min
+        {
+            self.evict(&throng);
+        }
+        self.number = self.number.wrapping_add(1);
+        true
+    }
+
+    /// Ends the youngest process, but never the last: one has to get on.
+    fn evict(&self, throng: &Throng) {
+        let running = throng.running(usize::MAX);
+        if let [_, .., youngest] = &running[..] {
+            lock(&self.watch).evicted.insert(youngest.seq);
+            throng.end(youngest);
+        }
+    }
+}
+
+impl Watch {
+    fn timeout(&self) -> Option<Duration> {
+        let percent = self.timeout_percent?;
+        let median = self.median.get()?;
+        // What is longer than any clock goes is no limit.
+        Duration::try_from_secs_f64(median.as_secs_f64() * percent / 100.0).ok()
+    }
+}
+
+/// The file of `-j FILE`.
+struct JobsFile {
+    path: PathBuf,
+    cores: usize,
+    seen: Option<(SystemTime, u64)>,
+    /// What was wrong with it when it was read last, so that it is said once.
+    complaint: String,
+}
+
+impl JobsFile {
+    fn new(jobs: &Jobs, cores: usize) -> Option<JobsFile> {
+        Some(JobsFile {
+            path: jobs.file()?.to_owned(),
+            cores,
+            // Not what it is now: it may have changed since it was read.
+            seen: None,
+            complaint: String::new(),
+        })
+    }
+
+    /// What it says, if it has changed since it was last asked.
+    fn changed(&mut self) -> Option<usize> {
+        let state = std::fs::metadata(&self.path)
+            .and_then(|meta| Ok((meta.modified()?, meta.len())))
+            .ok();
+        if state == self.seen {
+            return None;
+        }
+        self.seen = state;
+        match jobs::read(&self.path) {
+            Ok(count) => {
+                self.complaint.clear();
+                Some(count.jobs(self.cores))
+            }
+            // It may be in the middle of being written; the number stays what it was.
+            Err(error) if error == self.complaint => None,
+            Err(error) => {
+                text::complain(format_args!("--jobs {}: {error}", self.path.display()));
+                self.complaint = error;
+                None
+            }
+        }
+    }
+}
+
+fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use throng::Command;
+
+    /// What the processes of the test below do: this program runs this test alone.
+    #[test]
+    #[ignore = "it waits to be ended"]
+    fn a_process_that_waits() {
+        thread::sleep(Duration::from_secs(60));
+    }
+
+    #[test]
+    fn without_memory_the_youngest_goes_and_the_last_stays() {
+        let name = "session::governor::tests::a_process_that_waits";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", name]);
+        let throng = Arc::new(Throng::builder().jobs(3).build().unwrap());
+        let mut run = throng.run(vec![command; 3]);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while throng.running(9).len() < 3 {
+            assert!(std::time::Instant::now() < deadline, "three never run");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let oldest = throng.running(9)[0].seq;
+        let rounds = Rounds {
+            throng: Arc::downgrade(&throng),
+            watch: Arc::default(),
+            file: None,
+            memory_min: Some(f64::INFINITY),
+            number: 0,
+        };
+        let governor = Governor {
+            watch: rounds.watch.clone(),
+            over: None,
+            thread: None,
+        };
+        for _ in 0..2 {
+            let youngest = throng.running(9).pop().unwrap().seq;
+            rounds.evict(&throng);
+            let outcome = run.next().unwrap();
+            assert_eq!(outcome.seq(), youngest);
+            assert!(governor.ended(&outcome), "it is to be run again");
+            assert!(!governor.ended(&outcome), "and once");
+        }
+        rounds.evict(&throng);
+        assert!(lock(&rounds.watch).evicted.is_empty(), "the last one stays");
+        assert_eq!(throng.running(9)[0].seq, oldest);
+        throng.kill();
+        assert!(
+            !governor.ended(&run.next().unwrap()),
+            "that was not to make room"
+        );
+    }
+
+    #[test]
+    fn a_file_is_read_when_it_has_changed_and_nonsense_changes_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+        write("3");
+        let jobs: Jobs = file.path().to_str().unwrap().parse().unwrap();
+        let mut file = JobsFile::new(&jobs, 4).unwrap();
+        assert_eq!(file.changed(), Some(3));
+        assert_eq!(file.changed(), None);
+        write("200%");
+        assert_eq!(file.changed(), Some(8));
+        write("nonsense");
+        assert_eq!(file.changed(), None);
+        assert!(file.complaint.contains("nonsense"));
+        write("+1  ");
+        assert_eq!(file.changed(), Some(5));
+    }
+}

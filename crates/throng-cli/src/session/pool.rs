@@ -1,0 +1,56 @@
+//! The pool that a run uses, built as the options want it.
+
+use std::thread;
+use std::time::Instant;
+
+use throng::Throng;
+
+use super::brake::{self, Brake};
+use crate::args::Run;
+use crate::output::Printer;
+use crate::text;
+
+/// How many commands are to run at a time, before anybody has looked at what fits.
+pub(super) fn jobs_wanted(args: &Run) -> usize {
+    args.control.jobs.resolve(cores())
+}
+
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+pub(super) fn build(args: &Run, printer: &Printer) -> anyhow::Result<Throng> {
+    let mut builder = Throng::builder()
+        .jobs(args.control.jobs.resolve(cores()))
+        .kill_sequence(args.control.termseq.clone());
+    builder = args.limits.set_builder(args.system.set_builder(builder));
+    if let Some(mechanism) = args.control.mechanism {
+        builder = builder.mechanism(mechanism);
+    }
+    if let Some(shards) = args.control.shards {
+        builder = builder.shards(shards);
+    }
+    if let Some(grace) = args.control.grace {
+        builder = builder.grace(grace);
+    }
+    if args.control.jobs.file().is_some() {
+        builder = builder.jobs_up_to(usize::MAX);
+    }
+    if let Some(mut brake) = Brake::new(&args.control, cores()) {
+        brake.check()?;
+        builder = builder.admit(move || brake.ask(Instant::now(), brake::read));
+    }
+    if let Some(callback) = printer.callback() {
+        builder = builder.on_output(callback);
+    }
+    let throng = builder.build()?;
+    if let Some(limit) = throng.jobs_limit()
+        && !args.control.jobs.is_all_that_fit()
+    {
+        text::complain(format_args!(
+            "{} at a time, because of {limit}",
+            throng.jobs()
+        ));
+    }
+    Ok(throng)
+}

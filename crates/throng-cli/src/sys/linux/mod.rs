@@ -1,0 +1,135 @@
+//! Linux: SIGINT, SIGTERM and SIGHUP; arguments are bytes; words and quotes are those of a POSIX
+//! shell.
+
+mod findings;
+mod gauge;
+mod limits;
+mod options;
+mod paths;
+mod stops;
+mod words;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use throng::Command;
+
+pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
+pub(crate) use gauge::read as gauge;
+pub(crate) use limits::{limits, word_length};
+pub(crate) use options::SystemArgs;
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use stops::watch_stops;
+pub(crate) use words::{command_line, push_quoted, split};
+
+use super::{OnSignal, Request, Writer};
+use crate::template::PathRules;
+
+pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
+
+/// What ends what runs, after it was to be finished.
+pub(crate) const ENDS: &str = "SIGTERM or Ctrl-C";
+
+pub(crate) const INTERRUPTS: &str = "\
+ended by Ctrl-C; 143, 129: asked by SIGTERM or SIGHUP to finish what runs
+           (again by SIGTERM: to end it). SIGUSR1 lists what runs";
+
+pub(crate) const WORD_RULES: &str = "\
+Without COMMAND each value is itself a command line: it is split by
+  the quoting rules of a shell, and no shell is involved.";
+
+pub(crate) const EXAMPLES: &str = "  seq 1000 | throng run echo hello {}
+  throng run -j 4 gzip -9 ::: *.log
+  find . -name '*.png' | throng run --tag -k identify
+  throng run --output jsonl sh -c 'exit {}' ::: 0 1 2";
+
+pub(crate) const PATHS: PathRules = PathRules {
+    separators: b"/",
+    has_drives: false,
+};
+
+pub(crate) fn keep() -> anyhow::Result<()> {
+    Ok(throng::os::linux::keep()?)
+}
+
+/// Calls this when a signal asks us for something, on a thread of its own. Signals that we were
+/// started with ignored stay so: `nohup` and a shell's background jobs rely on it.
+pub(crate) fn watch_interrupts(mut on: OnSignal) -> io::Result<()> {
+    let ignored = ignored_signals();
+    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGUSR1]
+        .into_iter()
+        .filter(|n| ignored >> (n - 1) & 1 == 0);
+    let mut signals = Signals::new(wanted)?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            signals
+                .forever()
+                .for_each(|signal| on(Request::of_signal(signal)))
+        })?;
+    Ok(())
+}
+
+/// As the XDG Base Directory Specification has it.
+pub(crate) fn config_dir() -> Option<PathBuf> {
+    let dir = |name| std::env::var_os(name).map(PathBuf::from);
+    let own = dir("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
+    own.or_else(|| Some(dir("HOME")?.join(".config")))
+}
+
+/// A bit for each signal, the lowest for number 1.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// It is as cheap as it can be.
+pub(crate) fn set_leaf(_: &mut Command) {}
+
+/// Any bytes are an argument here; one with a NUL does not start, and says why.
+pub(crate) fn os_string(bytes: Vec<u8>) -> anyhow::Result<OsString> {
+    Ok(OsString::from_vec(bytes))
+}
+
+pub(crate) fn stdout() -> io::Result<Writer> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(Box::new(File::from(stdout)))
+}
+
+pub(crate) fn stderr() -> Writer {
+    Box::new(io::stderr())
+}
+
+pub(crate) fn shell(script: Vec<u8>) -> anyhow::Result<Command> {
+    Ok(Command::shell(OsString::from_vec(script)))
+}
+
+pub(crate) fn argv(command: &Command) -> Vec<&OsStr> {
+    let program = std::iter::once(command.get_program());
+    program.chain(command.get_args()).collect()
+}
+
+pub(crate) fn name(command: &Command) -> Vec<u8> {
+    let words = argv(command).into_iter().map(OsStr::as_encoded_bytes);
+    words.collect::<Vec<_>>().join(&b' ')
+}
+
+/// The last argument: that is how [`shell`] gives it.
+pub(crate) fn script(command: &Command) -> Vec<u8> {
+    let last = command.get_args().last();
+    last.unwrap_or_default().as_encoded_bytes().to_vec()
+}
+
+/// Files are bytes, and nothing in them says how they are encoded.
+pub(crate) fn first_line(line: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    Ok(line)
+}

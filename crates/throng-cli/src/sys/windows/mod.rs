@@ -1,0 +1,182 @@
+//! Windows: control events of the console, arguments of UTF-16, words and quotes as the C runtime
+//! and `cmd.exe` read them.
+
+mod cmd;
+mod console;
+mod limits;
+mod options;
+mod paths;
+mod words;
+mod wtf8;
+
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::windows::io::{AsHandle, AsRawHandle};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use throng::Command;
+use throng::os::windows::{self as os, CommandExt};
+
+pub(crate) use cmd::{push_quoted, shell};
+pub(crate) use limits::{limits, word_length};
+pub(crate) use options::SystemArgs;
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use words::{argv, command_line, name, name as script, split};
+pub(crate) use wtf8::os_string;
+
+use self::console::Console;
+use super::{Gauge, OnSignal, OnStop, Request, Writer};
+use crate::doctor::Finding;
+use crate::template::PathRules;
+
+pub(crate) const END_OF_INPUT: &str = "Ctrl-Z and Enter";
+
+/// What ends what runs.
+pub(crate) const ENDS: &str = "Ctrl-C";
+
+pub(crate) const INTERRUPTS: &str = "ended by Ctrl-C or Ctrl-Break";
+
+pub(crate) const WORD_RULES: &str = "\
+A file or stdin is UTF-8. Without COMMAND each value is itself a
+  command line: blanks separate words, \"double quotes\" keep them together, a
+  quote within is \\\"; a line that begins with # is skipped, and cmd.exe is not
+  involved. With --shell a place for a value must not be in quotes: the value
+  gets them where it needs them.";
+
+pub(crate) const EXAMPLES: &str = "  dir /b *.png | throng run --tag -k magick identify
+  throng run -j 4 gzip -9 ::: a.log b.log
+  throng run --shell \"type {} | sort\" ::: a.log b.log
+  throng run --output jsonl --timeout 10 < commands.txt";
+
+pub(crate) const PATHS: PathRules = PathRules {
+    separators: b"/\\",
+    has_drives: true,
+};
+
+/// What SIGINT is to others: whoever looks at our exit status finds 130 on both systems.
+const SIGINT: i32 = 2;
+
+/// Nobody is needed for that: the system ends what is in our job objects when we end.
+pub(crate) fn keep() -> anyhow::Result<()> {
+    anyhow::bail!("there is nothing to keep here")
+}
+
+/// Calls this at Ctrl-C, Ctrl-Break and when the console is closed, on a thread of its own. Our
+/// processes are in groups of their own, so Ctrl-C reaches us alone. The system ends us soon after
+/// its console has been closed, whatever we do; then our job objects end the processes.
+pub(crate) fn watch_interrupts(mut on: OnSignal) -> io::Result<()> {
+    ctrlc::set_handler(move || on(Request::of_signal(SIGINT))).map_err(io::Error::other)
+}
+
+/// The system has no number of threads that want to run, only counters over time.
+pub(crate) fn gauge(gauge: Gauge) -> anyhow::Result<f64> {
+    match gauge {
+        Gauge::Running => anyhow::bail!("Windows does not say how many threads want to run"),
+        Gauge::FreeMemory => {
+            let mut system = sysinfo::System::new();
+            system.refresh_memory();
+            Ok(system.available_memory() as f64)
+        }
+    }
+}
+
+/// A console has no Ctrl-Z that stops a program.
+pub(crate) fn watch_stops(_: OnStop, _: OnStop) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) const SLOW_STARTS: &str = "\
+a virus scanner may be looking at each program that starts; exclude the programs of the run, or \
+their directory, if that is yours to decide";
+
+/// What can be had without unsafe code.
+pub(crate) fn findings() -> Vec<Finding> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all = vec![Finding::new(
+        "system",
+        format!("Windows, {cores} cores for us"),
+    )];
+    if let Ok(free) = Gauge::FreeMemory.read() {
+        let mib = crate::size::with_commas((free / f64::from(1 << 20)) as u64);
+        all.push(Finding::new("memory", format!("{mib} MiB can be had")));
+    }
+    let dir = std::env::temp_dir();
+    all.push(Finding::new(
+        "temporary files",
+        format!("in {}", dir.display()),
+    ));
+    let has_console = io::stdin().is_terminal() || io::stderr().is_terminal();
+    all.push(if has_console {
+        Finding::new(
+            "console",
+            "ours, which commands share unless --console says otherwise",
+        )
+    } else {
+        Finding::new("console", "none that we can see: commands get hidden ones")
+            .hint("a conhost.exe for each; --console none saves it if they start no others")
+    });
+    all
+}
+
+/// The system has it, but not without unsafe code.
+pub(crate) fn own_cpu() -> Option<Duration> {
+    None
+}
+
+/// Without a console: making one is dear, and under Wine it holds the streams for a while.
+pub(crate) fn set_leaf(command: &mut Command) {
+    command.console(os::Console::None);
+}
+
+/// What the system calls roaming application data.
+pub(crate) fn config_dir() -> Option<PathBuf> {
+    std::env::var_os("APPDATA").map(PathBuf::from)
+}
+
+/// A console takes text, everything else bytes. Where we were started without a stdout, writing
+/// succeeds and does nothing, as std has it.
+pub(crate) fn stdout() -> io::Result<Writer> {
+    let stdout = io::stdout();
+    if stdout.as_raw_handle().is_null() {
+        return Ok(Box::new(io::sink()));
+    }
+    if stdout.is_terminal() {
+        return Ok(Box::new(Console::new(stdout)));
+    }
+    let handle = stdout.as_handle().try_clone_to_owned()?;
+    Ok(Box::new(File::from(handle)))
+}
+
+pub(crate) fn stderr() -> Writer {
+    let stderr = io::stderr();
+    if stderr.is_terminal() {
+        Box::new(Console::new(stderr))
+    } else {
+        Box::new(stderr)
+    }
+}
+
+/// Editors put U+FEFF before text to say that it is UTF-8. PowerShell 5 writes UTF-16 with `>`, and
+/// to take that for bytes would make one wrong value of each line.
+pub(crate) fn first_line(line: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    match line.strip_prefix("\u{feff}".as_bytes()) {
+        Some(rest) => Ok(rest.to_vec()),
+        None if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") => {
+            Err("it is UTF-16, and has to be UTF-8")
+        }
+        None => Ok(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_how_a_file_is_encoded_is_no_part_of_its_first_line() {
+        assert_eq!(first_line(b"\xef\xbb\xbfa".to_vec()), Ok(b"a".to_vec()));
+        assert_eq!(first_line(b"a\xff".to_vec()), Ok(b"a\xff".to_vec()));
+        assert!(first_line(b"\xff\xfea\0".to_vec()).is_err());
+    }
+}

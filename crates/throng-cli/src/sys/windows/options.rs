@@ -1,0 +1,137 @@
+//! Options that only Windows has, and what they set.
+
+use anyhow::ensure;
+use clap::ValueEnum;
+use throng::os::windows::{BuilderExt, CommandExt, Console, Pipes, Priority};
+use throng::{Builder, Command};
+
+use crate::size;
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct SystemArgs {
+    /// What commands have for a console [default: ours, or else a hidden one]
+    #[arg(long, value_name = "KIND", value_enum)]
+    console: Option<ConsoleKind>,
+
+    /// How the pipes are made that output is read from
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pipe_kind: PipeKind,
+
+    /// How many bytes a pipe takes before its writer waits: 4096, 64K, 1M
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pipe_size: Option<u32>,
+
+    /// Run commands at this niceness, as Unix counts: above 0 below normal priority, from 10 on
+    /// idle; below 0 above normal, from -10 on high
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = "Control",
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i32).range(-20..=19)
+    )]
+    nice: Option<i32>,
+
+    /// Let commands be .bat and .cmd files, which cmd.exe runs
+    #[arg(long)]
+    allow_batch: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ConsoleKind {
+    /// Ours
+    Inherit,
+    /// None: the cheapest, for programs that start no others
+    None,
+    /// One of its own that nobody sees
+    Hidden,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum PipeKind {
+    /// Without a name, so that nobody else can open them
+    #[default]
+    Unnamed,
+    /// With a random name
+    Named,
+}
+
+impl SystemArgs {
+    /// Fails where these options cannot be had with `--shell`, or without it.
+    pub(crate) fn check(&self, uses_shell: bool) -> anyhow::Result<()> {
+        let has_none = matches!(self.console, Some(ConsoleKind::None));
+        ensure!(
+            !(uses_shell && has_none),
+            "--console none would lose what the programs of --shell say: cmd.exe without a console \
+             lets them open consoles of their own"
+        );
+        Ok(())
+    }
+
+    pub(crate) fn set_command(&self, command: &mut Command) {
+        if let Some(kind) = self.console {
+            command.console(match kind {
+                ConsoleKind::Inherit => Console::Inherit,
+                ConsoleKind::None => Console::None,
+                ConsoleKind::Hidden => Console::Hidden,
+            });
+        }
+        command.allow_batch(self.allow_batch);
+        if let Some(nice) = self.nice {
+            command.priority(priority(nice));
+        }
+    }
+
+    pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
+        let builder = builder.pipes(match self.pipe_kind {
+            PipeKind::Unnamed => Pipes::Unnamed,
+            PipeKind::Named => Pipes::Named,
+        });
+        match self.pipe_size {
+            Some(bytes) => builder.pipe_size(bytes),
+            None => builder,
+        }
+    }
+}
+
+fn parse_size(text: &str) -> Result<u32, String> {
+    let size = size::parse(text).ok();
+    let size = size.and_then(|size| u32::try_from(size).ok());
+    size.filter(|size| *size > 0)
+        .ok_or_else(|| "a number of bytes such as 4096, 64K or 1M is expected".into())
+}
+
+fn priority(nice: i32) -> Priority {
+    match nice {
+        10.. => Priority::Idle,
+        1..10 => Priority::BelowNormal,
+        0 => Priority::Normal,
+        -9..0 => Priority::AboveNormal,
+        _ => Priority::High,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_nicer_has_a_lower_priority() {
+        let classes = [19, 10, 9, 1, 0, -1, -9, -10, -20].map(priority);
+        assert_eq!(classes[..2], [Priority::Idle; 2]);
+        assert_eq!(classes[2..4], [Priority::BelowNormal; 2]);
+        assert_eq!(classes[4..5], [Priority::Normal]);
+        assert_eq!(classes[5..7], [Priority::AboveNormal; 2]);
+        assert_eq!(classes[7..], [Priority::High; 2]);
+    }
+
+    #[test]
+    fn sizes_are_read_and_nonsense_is_not() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("64K"), Ok(65_536));
+        assert_eq!(parse_size("1M"), Ok(1 << 20));
+        for nonsense in ["", "K", "0", "-1", "+1", "1.5K", "4096M", "4G", "64 K"] {
+            assert!(parse_size(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a place does to its value: `{.}` cuts an extension off, `{/a/b}` replaces. Does not know
+//! which value it gets.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use anyhow::Context;
+use regex::bytes::{Captures, Regex};
+
+use super::path::PathPart;
+use super::program::{Program, replacement};
+use crate::sys;
+
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    None,
+    Path(PathPart),
+    /// `{:-text}`
+    Default(Vec<u8>),
+    /// `{:start}` and `{:start:length}`, in characters.
+    Piece {
+        start: usize,
+        length: usize,
+    },
+    /// What the first group matches, or nothing where there is none, takes the place of the match.
+    Cut(Regex),
+    Replace {
+        regex: Regex,
+        text: Vec<u8>,
+        all: bool,
+    },
+    Case {
+        regex: Regex,
+        case: Case,
+        all: bool,
+    },
+    Program(Arc<Program>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Upper,
+    Lower,
+}
+
+impl Edit {
+    /// `.` of `{.}`, and the others that are always there.
+    pub(super) fn basic(suffix: &str) -> Option<Edit> {
+        Some(match suffix {
+            "" => Edit::None,
+            "." => Edit::Path(PathPart::Stem(1)),
+            "/" => Edit::Path(PathPart::Base),
+            "//" => Edit::Path(PathPart::Dir),
+            "/." => Edit::Path(PathPart::BaseStem(1)),
+            _ => return None,
+        })
+    }
+
+    /// What `--plus` adds.
+    pub(super) fn plus(suffix: &str) -> anyhow::Result<Option<Edit>> {
+        let part = match suffix {
+            ".." => PathPart::Stem(2),
+            "..." => PathPart::Stem(3),
+            "/.." => PathPart::BaseStem(2),
+            "/..." => PathPart::BaseStem(3),
+            "+/" => PathPart::BeforeBase,
+            "+." => PathPart::Extensions(1),
+            "+.." => PathPart::Extensions(2),
+            "+..." => PathPart::Extensions(3),
+            _ => return Edit::expansion(suffix),
+        };
+        Ok(Some(Edit::Path(part)))
+    }
+
+    /// Those in the manner of a shell's parameter expansion.
+    fn expansion(suffix: &str) -> anyhow::Result<Option<Edit>> {
+        if let Some(text) = suffix.strip_prefix(":-") {
+            return Ok(Some(Edit::Default(text.into())));
+        }
+        if let Some(numbers) = suffix.strip_prefix(':') {
+            return Ok(Edit::piece(numbers));
+        }
+        let doubled = |mark: &str| {
+            let rest = suffix.strip_prefix(mark)?;
+            let twice = rest.strip_prefix(mark);
+            let regex = twice.unwrap_or(rest);
+            (!regex.is_empty()).then_some((regex, twice.is_some()))
+        };
+        let edit = if let Some((regex, greedy)) = doubled("#") {
+            Edit::Cut(compile(&if greedy {
+                format!("^(?:{regex})")
+            } else {
+                format!("^(?U:{regex})")
+            })?)
+        } else if let Some((regex, greedy)) = doubled("%") {
+            Edit::Cut(compile(&if greedy {
+                format!("(?:{regex})$")
+            } else {
+                format!("^((?s-u:.*))(?U:{regex})$")
+            })?)
+        } else if let Some((rest, all)) = doubled("/") {
+            let Some((regex, text)) = rest.split_once('/') else {
+                return Ok(None);
+            };
+            Edit::Replace {
+                regex: compile(regex)?,
+                text: replacement(text),
+                all,
+            }
+        } else if let Some((regex, all)) = doubled("^") {
+            Edit::case(regex, Case::Upper, all)?
+        } else if let Some((regex, all)) = doubled(",") {
+            Edit::case(regex, Case::Lower, all)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(edit))
+    }
+
+    /// `start` or `start:length`.
+    fn piece(numbers: &str) -> Option<Edit> {
+        let number = |text: &str| {
+            let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            is_number.then(|| text.parse().unwrap_or(usize::MAX))
+        };
+        let (start, length) = match numbers.split_once(':') {
+            Some((start, length)) => (number(start)?, number(length)?),
+            None => (number(numbers)?, usize::MAX),
+        };
+        Some(Edit::Piece { start, length })
+    }
+
+    fn case(regex: &str, case: Case, all: bool) -> anyhow::Result<Edit> {
+        let regex = if all {
+            compile(regex)?
+        } else {
+            compile(&format!("^(?:{regex})"))?
+        };
+        Ok(Edit::Case { regex, case, all })
+    }
+
+    /// Whether a value that is not there may be taken for an empty one.
+    pub(super) fn fills_empty(&self) -> bool {
+        matches!(self, Edit::Default(_))
+    }
+
+    pub(super) fn apply<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
+        match self {
+            Edit::None => Cow::Borrowed(value),
+            Edit::Path(part) => part.of(value, sys::PATHS).into(),
+            Edit::Default(text) if value.is_empty() => text.clone().into(),
+            Edit::Default(_) => Cow::Borrowed(value),
+            Edit::Piece { start, length } => {
+                let from = character(value, *start);
+                let rest = &value[from..];
+                Cow::Borrowed(&rest[..character(rest, *length)])
+            }
+            Edit::Cut(regex) => {
+                let kept = |found: &Captures<'_>| {
+                    let kept = found.get(1).map(|group| group.as_bytes().to_vec());
+                    kept.unwrap_or_default()
+                };
+                regex.replacen(value, 1, kept)
+            }
+            Edit::Replace { regex, text, all } => {
+                regex.replacen(value, if *all { 0 } else { 1 }, &text[..])
+            }
+            Edit::Case { regex, case, all } => {
+                let changed = |found: &Captures<'_>| case.of(&found[0]);
+                regex.replacen(value, if *all { 0 } else { 1 }, changed)
+            }
+            Edit::Program(program) => program.run(value).into(),
+        }
+    }
+}
+
+impl Case {
+    pub(super) fn of(self, bytes: &[u8]) -> Vec<u8> {
+        let mut changed = Vec::with_capacity(bytes.len());
+        for chunk in bytes.utf8_chunks() {
+            let text = match self {
+                Case::Upper => chunk.valid().to_uppercase(),
+                Case::Lower => chunk.valid().to_lowercase(),
+            };
+            changed.extend_from_slice(text.as_bytes());
+            changed.extend_from_slice(chunk.invalid());
+        }
+        changed
+    }
+}
+
+pub(super) fn compile(regex: &str) -> anyhow::Result<Regex> {
+    Regex::new(regex)
+        .map_err(|error| one_line(&error))
+        .context("the regular expression")
+}
+
+/// What is wrong with a regular expression; the library draws a picture of it over many lines.
+pub(crate) fn one_line(error: &regex::Error) -> anyhow::Error {
+    let all = error.to_string();
+    let last = all.lines().last().unwrap_or_default();
+    anyhow::anyhow!("{}", last.strip_prefix("error: ").unwrap_or(last))
+}
+
+/// Where the character of this number begins, or the end. What is no UTF-8 counts by bytes.
+fn character(bytes: &[u8], number: usize) -> usize {
+    let mut left = number;
+    let mut at = 0;
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if left == 0 {
+                return at;
+            }
+            left -= 1;
+            at += char.len_utf8();
+        }
+        for _ in chunk.invalid() {
+            if left == 0 {
+                return at;
+            }
+            left -= 1;
+            at += 1;
+        }
+    }
+    at
+}

@@ -1,0 +1,228 @@
+//! Fills a template: as an argv, or as a script for the shell.
+
+use std::ffi::OsString;
+
+use anyhow::bail;
+
+use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
+use crate::input::Value;
+use crate::sys;
+
+/// What a filled word is made of, in order.
+enum Part<'a> {
+    Text(&'a [u8]),
+    Value(&'a [u8]),
+    /// The rest is a word of its own.
+    NextWord,
+}
+
+type Out<'o> = &'o mut dyn FnMut(Part<'_>) -> anyhow::Result<()>;
+
+/// The values that a word is filled with at a time.
+#[derive(Clone, Copy)]
+struct Unit<'a> {
+    /// For `{}`.
+    all: &'a [Value],
+    /// For `{1}`.
+    columns: &'a [Value],
+}
+
+impl Template {
+    /// The argv. A word that is nothing but `{}` becomes one word for each value.
+    pub(crate) fn argv(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<OsString>> {
+        let words = self.argv_bytes(fill)?;
+        words.into_iter().map(sys::os_string).collect()
+    }
+
+    pub(super) fn argv_bytes(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<Vec<u8>>> {
+        let mut argv = Vec::with_capacity(self.words.len());
+        for word in &self.words {
+            let mut bytes = None;
+            word.emit(fill, &mut |part| {
+                match part {
+                    Part::Text(text) | Part::Value(text) => {
+                        bytes.get_or_insert_with(Vec::new).extend_from_slice(text);
+                    }
+                    Part::NextWord => argv.extend(bytes.replace(Vec::new())),
+                }
+                Ok(())
+            })?;
+            argv.extend(bytes);
+        }
+        Ok(argv)
+    }
+
+    /// A script for the shell: the words as they were written, each value quoted as one word. With
+    /// `quotes_all` the words are quoted as well, and the shell finds nothing in them to act on.
+    pub(crate) fn script(&self, fill: &Fill<'_>, quotes_all: bool) -> anyhow::Result<Vec<u8>> {
+        let mut script = Vec::new();
+        if quotes_all {
+            for (i, word) in self.argv_bytes(fill)?.iter().enumerate() {
+                if i > 0 {
+                    script.push(b' ');
+                }
+                sys::push_quoted(&mut script, word)?;
+            }
+            return Ok(script);
+        }
+        for (i, word) in self.words.iter().enumerate() {
+            if i > 0 {
+                script.extend_from_slice(&word.gap);
+            }
+            word.emit(fill, &mut |part| {
+                match part {
+                    Part::Text(text) => script.extend_from_slice(text),
+                    Part::Value(value) => sys::push_quoted(&mut script, value)?,
+                    Part::NextWord => script.push(b' '),
+                }
+                Ok(())
+            })?;
+        }
+        Ok(script)
+    }
+}
+
+impl Word {
+    fn emit(&self, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+        let everything = Unit {
+            all: fill.values,
+            columns: fill.values,
+        };
+        if let [Piece::Value { which, edit }] = &self.pieces[..] {
+            return emit_whole(*which, edit, fill, out);
+        }
+        let uses = |wanted: fn(&Which) -> bool| {
+            self.pieces.iter().any(|piece| match piece {
+                Piece::Value { which, .. } => wanted(which),
+                _ => false,
+            })
+        };
+        let repeats_for = if fill.packing.is_flat {
+            uses(|which| *which == Which::All)
+        } else {
+            uses(|_| true)
+        };
+        if !(fill.packing.repeats && repeats_for) {
+            return self.emit_unit(everything, fill, out);
+        }
+        for (i, unit) in fill.units().enumerate() {
+            if i > 0 {
+                out(Part::NextWord)?;
+            }
+            self.emit_unit(unit, fill, out)?;
+        }
+        Ok(())
+    }
+
+    fn emit_unit(&self, unit: Unit<'_>, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+        if self.pieces.is_empty() {
+            return out(Part::Text(b""));
+        }
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out(Part::Text(text))?,
+                Piece::Value { which, edit } => {
+                    let values = fill.values_of(*which, edit, unit)?;
+                    for (i, value) in values.into_iter().enumerate() {
+                        if i > 0 {
+                            out(Part::Text(b" "))?;
+                        }
+                        out(Part::Value(&edit.apply(value)))?;
+                    }
+                }
+                Piece::Seq(padding) => {
+                    let width = padding.width(fill.total);
+                    out(Part::Text(format!("{:0width$}", fill.seq).as_bytes()))?;
+                }
+                Piece::Slot(padding) => {
+                    let width = padding.width(fill.jobs as u64);
+                    out(Part::Text(format!("{:0width$}", fill.slot).as_bytes()))?;
+                }
+                Piece::Total => out(Part::Text(fill.total.to_string().as_bytes()))?,
+                // In case nothing else is in the word.
+                Piece::Only(_) => out(Part::Text(b""))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A word that is nothing but a place: a word for each value that belongs into it.
+fn emit_whole(which: Which, edit: &Edit, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+    let everything = Unit {
+        all: fill.values,
+        columns: fill.values,
+    };
+    let values = fill.values_of(which, edit, everything)?;
+    for (i, value) in values.into_iter().enumerate() {
+        if i > 0 {
+            out(Part::NextWord)?;
+        }
+        out(Part::Value(&edit.apply(value)))?;
+    }
+    Ok(())
+}
+
+impl Padding {
+    /// How many digits numbers up to the last one have.
+    fn width(self, last: u64) -> usize {
+        match self {
+            Padding::None => 0,
+            Padding::Zeros => last.max(1).ilog10() as usize + 1,
+        }
+    }
+}
+
+impl<'a> Fill<'a> {
+    /// What words are repeated for.
+    fn units(&self) -> impl Iterator<Item = Unit<'a>> {
+        let Packing { is_flat, .. } = self.packing;
+        let (all, width) = (self.values, self.width());
+        self.values
+            .chunks(if is_flat { 1 } else { width })
+            .map(move |unit| Unit {
+                all: unit,
+                columns: if is_flat { all } else { unit },
+            })
+    }
+
+    fn width(&self) -> usize {
+        match self.width {
+            0 => self.values.len().max(1),
+            width => width,
+        }
+    }
+
+    /// The values for a place. What is missing is empty where commands get a number of values, as
+    /// the last command may have fewer; elsewhere it is a mistake in the input.
+    fn values_of(
+        &self,
+        which: Which,
+        edit: &Edit,
+        unit: Unit<'a>,
+    ) -> anyhow::Result<Vec<&'a [u8]>> {
+        if which == Which::All {
+            return Ok(unit.all.iter().map(Vec::as_slice).collect());
+        }
+        let combinations = if self.packing.is_flat {
+            unit.columns.chunks(unit.columns.len().max(1))
+        } else {
+            unit.columns.chunks(self.width())
+        };
+        let mut values: Vec<&[u8]> = Vec::new();
+        for combination in combinations {
+            let count = combination.len();
+            let (index, number) = match which {
+                Which::All => (None, 0),
+                Which::Column(n) => (Some(n), n as i64 + 1),
+                Which::FromEnd(n) => (count.checked_sub(n + 1), -(n as i64) - 1),
+            };
+            match index.and_then(|index| combination.get(index)) {
+                Some(value) => values.push(value),
+                None if self.packing.is_flat || edit.fills_empty() => values.push(b""),
+                None => bail!("{{{number}}} has no value: there are {count}"),
+            }
+        }
+        Ok(values)
+    }
+}

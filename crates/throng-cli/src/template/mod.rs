@@ -1,0 +1,282 @@
+//! The command as it was written, with places for values in it. Knows nothing of where values come
+//! from and starts nothing.
+//!
+//! ```text
+//! words of the command line --parse, by the Language--> Template --emit, with a Fill--> argv or
+//!                                                                                       a script
+//! ```
+
+mod edit;
+mod emit;
+mod language;
+mod parse;
+mod path;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::{OsStr, OsString};
+
+use anyhow::bail;
+
+use self::edit::Edit;
+pub(crate) use self::edit::one_line;
+pub(crate) use self::language::Language;
+pub(crate) use self::path::PathRules;
+use crate::input::{Columns, Value};
+use crate::sys;
+
+/// A command with places in its words.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    words: Vec<Word>,
+}
+
+/// A word with places, and what is before it in a script.
+#[derive(Clone, Debug, Default)]
+struct Word {
+    gap: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(Vec<u8>),
+    Value {
+        which: Which,
+        edit: Edit,
+    },
+    Seq(Padding),
+    Slot(Padding),
+    /// How many commands there are in all.
+    Total,
+    /// Nothing; but a record for which it does not hold makes no command.
+    Only(Condition),
+}
+
+/// Which value goes into a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Counted from 0.
+    Column(usize),
+    /// Counted from 0, from the last one.
+    FromEnd(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Padding {
+    None,
+    Zeros,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// Each value comes after the one before it.
+    Ascending,
+    /// No two values are the same.
+    AllDiffer,
+}
+
+/// How several combinations of values go into one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Packing {
+    /// `{2}` is the second of all values, and may be missing; otherwise the second column of each
+    /// combination.
+    pub(crate) is_flat: bool,
+    /// A word is repeated for each; otherwise values are put one after the other into the word.
+    pub(crate) repeats: bool,
+}
+
+/// What goes into the places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fill<'a> {
+    pub(crate) values: &'a [Value],
+    /// How many of the values are one combination; 0: all.
+    pub(crate) width: usize,
+    pub(crate) packing: Packing,
+    pub(crate) seq: u64,
+    pub(crate) slot: usize,
+    /// How many commands there are in all; 0 where nobody has counted.
+    pub(crate) total: u64,
+    pub(crate) jobs: usize,
+}
+
+impl Template {
+    /// Reads a command. One without any place gets the values as its last arguments, unless
+    /// `appends` is false.
+    pub(crate) fn parse(
+        words: &[OsString],
+        language: &Language,
+        columns: &Columns,
+        appends: bool,
+    ) -> anyhow::Result<Template> {
+        parse::refuse_perl(words)?;
+        let mut parsed = Vec::with_capacity(words.len() + 1);
+        for word in words {
+            parsed.push(Word {
+                gap: b" ".to_vec(),
+                pieces: language.parse(word.as_encoded_bytes(), columns)?,
+            });
+        }
+        let mut template = Template { words: parsed };
+        if appends && !template.pieces().any(Piece::is_place) {
+            template.words.push(Word {
+                gap: b" ".to_vec(),
+                pieces: vec![Piece::value(Which::All, Edit::None)],
+            });
+        }
+        template.check(columns)?;
+        Ok(template)
+    }
+
+    /// The same for a shell: what blanks keep apart are words there, as when `a {} b` is written
+    /// as one argument.
+    pub(crate) fn split_at_blanks(self) -> Template {
+        let words = self.words.into_iter().flat_map(parse::split_at_blanks);
+        Template {
+            words: words.collect(),
+        }
+    }
+
+    fn check(&self, columns: &Columns) -> anyhow::Result<()> {
+        for piece in self.pieces() {
+            let Piece::Value { which, edit } = piece else {
+                continue;
+            };
+            let number = match which {
+                Which::All if columns.count() == Some(0) => {
+                    bail!("there is no value for {{}}: with --pipe commands get data on stdin")
+                }
+                Which::All => continue,
+                Which::Column(n) | Which::FromEnd(n) => n + 1,
+            };
+            match columns.count() {
+                Some(count) if number > count && !edit.fills_empty() => {
+                    let sign = if matches!(which, Which::FromEnd(_)) {
+                        "-"
+                    } else {
+                        ""
+                    };
+                    bail!("{{{sign}{number}}} names value {number}, and there are {count}");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.words.iter().flat_map(|word| &word.pieces)
+    }
+
+    pub(crate) fn uses_slot(&self) -> bool {
+        self.pieces().any(|piece| matches!(piece, Piece::Slot(_)))
+    }
+
+    /// Whether somebody has to count all commands first.
+    pub(crate) fn needs_total(&self) -> bool {
+        self.pieces()
+            .any(|piece| matches!(piece, Piece::Total | Piece::Seq(Padding::Zeros)))
+    }
+
+    /// Whether a place counts values of a whole command, `{2}`.
+    pub(crate) fn names_a_column(&self) -> bool {
+        self.pieces().any(|piece| match piece {
+            Piece::Value { which, .. } => *which != Which::All,
+            _ => false,
+        })
+    }
+
+    /// Whether some values make no command.
+    pub(crate) fn is_choosy(&self) -> bool {
+        self.pieces().any(|piece| matches!(piece, Piece::Only(_)))
+    }
+
+    /// How many places have something beside them in their word.
+    pub(crate) fn glued_places(&self) -> usize {
+        let glued = self.words.iter().filter(|word| word.pieces.len() > 1);
+        glued
+            .flat_map(|word| &word.pieces)
+            .filter(|piece| piece.is_value())
+            .count()
+    }
+
+    /// How many words have a place for values.
+    pub(crate) fn words_with_values(&self) -> usize {
+        let words = self.words.iter();
+        words
+            .filter(|word| word.pieces.iter().any(Piece::is_value))
+            .count()
+    }
+
+    /// Whether these values are to make a command at all.
+    pub(crate) fn takes(&self, values: &[Value]) -> bool {
+        self.pieces().all(|piece| match piece {
+            Piece::Only(condition) => condition.holds(values),
+            _ => true,
+        })
+    }
+}
+
+impl Piece {
+    fn value(which: Which, edit: Edit) -> Piece {
+        Piece::Value { which, edit }
+    }
+
+    fn is_place(&self) -> bool {
+        !matches!(self, Piece::Text(_))
+    }
+
+    fn is_value(&self) -> bool {
+        matches!(self, Piece::Value { .. })
+    }
+}
+
+impl Condition {
+    fn holds(self, values: &[Value]) -> bool {
+        match self {
+            Condition::Ascending => values.is_sorted_by(|a, b| a < b),
+            Condition::AllDiffer => {
+                let mut sorted: Vec<_> = values.iter().collect();
+                sorted.sort_unstable();
+                sorted.is_sorted_by(|a, b| a < b)
+            }
+        }
+    }
+}
+
+/// One word with places, to which nothing is appended: a file name, a tag.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(Template);
+
+impl Pattern {
+    pub(crate) fn parse(
+        word: &OsStr,
+        language: &Language,
+        columns: &Columns,
+    ) -> anyhow::Result<Pattern> {
+        let word = [word.to_owned()];
+        Template::parse(&word, language, columns, false).map(Pattern)
+    }
+
+    pub(crate) fn has_places(&self) -> bool {
+        self.0.pieces().any(Piece::is_place)
+    }
+
+    pub(crate) fn uses_slot(&self) -> bool {
+        self.0.uses_slot()
+    }
+
+    /// The word as it is with these values.
+    pub(crate) fn bytes(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+        let mut fill = fill.clone();
+        fill.packing.repeats = false;
+        Ok(self.0.argv_bytes(&fill)?.join(&b' '))
+    }
+
+    /// The same as an argument or a path.
+    pub(crate) fn os_string(&self, fill: &Fill<'_>) -> anyhow::Result<OsString> {
+        sys::os_string(self.bytes(fill)?)
+    }
+}

@@ -1,0 +1,369 @@
+use std::ffi::OsString;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::args::Places;
+
+fn places(options: &[&str]) -> Places {
+    let mut places = Places::default();
+    for option in options {
+        match option.split_once('=') {
+            _ if *option == "plus" => places.plus = true,
+            Some(("I", text)) => places.replace = Some(text.into()),
+            Some(("rpl", definition)) => places.rpl.push(definition.into()),
+            Some(("dir", text)) => places.dirname = Some(text.into()),
+            _ => panic!("{option}"),
+        }
+    }
+    places
+}
+
+fn parse(options: &[&str], words: &[&str], columns: &Columns) -> anyhow::Result<Template> {
+    let language = Language::new(&places(options))?;
+    let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+    Template::parse(&words, &language, columns, true)
+}
+
+fn owned(values: &[&str]) -> Vec<Value> {
+    values
+        .iter()
+        .map(|value| value.as_bytes().to_vec())
+        .collect()
+}
+
+fn fill(values: &[Value]) -> Fill<'_> {
+    Fill {
+        values,
+        seq: 7,
+        slot: 3,
+        total: 100,
+        jobs: 10,
+        ..Fill::default()
+    }
+}
+
+fn with(options: &[&str], words: &[&str], values: &[&str]) -> Vec<OsString> {
+    let values = owned(values);
+    let template = parse(options, words, &Columns::new(Some(values.len()))).unwrap();
+    template.argv(&fill(&values)).unwrap()
+}
+
+fn argv(words: &[&str], values: &[&str]) -> Vec<OsString> {
+    with(&[], words, values)
+}
+
+fn packed(is_flat: bool, repeats: bool, words: &[&str], width: usize) -> Vec<OsString> {
+    let values = owned(&["a", "b", "c", "d"]);
+    let template = parse(&[], words, &Columns::new(Some(4))).unwrap();
+    let mut fill = fill(&values);
+    fill.width = width;
+    fill.packing = Packing { is_flat, repeats };
+    template.argv(&fill).unwrap()
+}
+
+#[test]
+fn places_are_filled_and_a_missing_one_is_appended() {
+    assert_eq!(argv(&["echo"], &["a b"]), ["echo", "a b"]);
+    assert_eq!(argv(&["x", "<{}>", "{#}-{%}"], &["v"]), ["x", "<v>", "7-3"]);
+    assert_eq!(argv(&["x", "{#}"], &["v"]), ["x", "7"]);
+    assert_eq!(argv(&["x", "{2}{1}"], &["a", "b"]), ["x", "ba"]);
+    assert_eq!(argv(&["x", "{-1}{-2}"], &["a", "b"]), ["x", "ba"]);
+    let two = argv(&["x", "{}", "={}"], &["a", "b"]);
+    assert_eq!(two, ["x", "a", "b", "=a b"]);
+    assert_eq!(argv(&["{}", ""], &["prog"]), ["prog", ""]);
+}
+
+#[test]
+fn other_braces_are_text() {
+    let awk = argv(&["awk", "{print $1}", "{", "{}}"], &["f"]);
+    assert_eq!(awk, ["awk", "{print $1}", "{", "f}"]);
+    assert_eq!(argv(&["x", "{0}{a}{{}"], &["f"]), ["x", "{0}{a}{f"]);
+    assert_eq!(
+        argv(&["{..}{+/}{:-x}", "{}"], &["f"]),
+        ["{..}{+/}{:-x}", "f"]
+    );
+}
+
+#[test]
+fn a_column_that_is_not_there_is_named() {
+    let error = parse(&[], &["x", "{3}"], &Columns::new(Some(2))).unwrap_err();
+    assert_eq!(error.to_string(), "{3} names value 3, and there are 2");
+    let columns = Columns::named(owned(&["a", "b c"]));
+    let error = parse(&[], &["x", "{size}"], &columns).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "{size} names no column: there are \"a, b c\""
+    );
+    assert!(parse(&[], &["x", "${HOME}", "{print $1}"], &columns).is_ok());
+}
+
+#[test]
+fn names_of_a_header_are_places_with_all_their_endings() {
+    let columns = Columns::named(owned(&["a", "b c", "ab"]));
+    let template = parse(&[], &["{a.}", "{b c/}", "{ab}", "{3}"], &columns).unwrap();
+    let values = owned(&["x.y", "d/e", "z"]);
+    assert_eq!(template.argv(&fill(&values)).unwrap(), ["x", "e", "z", "z"]);
+}
+
+#[test]
+fn paths_are_taken_apart_by_position_too() {
+    let words = ["{1.}", "{2/}", "{2//}", "{2/.}", "{.}"];
+    let expected = ["a", "c.d", "b", "c", "a", "b/c"];
+    assert_eq!(argv(&words, &["a.x", "b/c.d"]), expected);
+}
+
+#[test]
+fn the_places_of_plus_are_those_of_the_manual() {
+    let plus = |word: &str, value: &str| {
+        let mut argv = with(&["plus"], &[word], &[value]);
+        argv.pop().unwrap().into_string().unwrap()
+    };
+    let value = "abbABcdef";
+    for (word, expected) in [
+        ("{:-none}", value),
+        ("{:2}", "bABcdef"),
+        ("{:1:3}", "bbA"),
+        ("{#a}", "bbABcdef"),
+        ("{##a.*b}", "ABcdef"),
+        ("{%f.*}", "abbABcde"),
+        ("{%%e.*}", "abbABcd"),
+        ("{/b/X}", "aXbABcdef"),
+        ("{//b/X}", "aXXABcdef"),
+        ("{^a}", "AbbABcdef"),
+        ("{^^[a-c]}", "ABBABCdef"),
+        ("{,A}", value),
+        ("{,,A|B}", "abbabcdef"),
+        ("{1/(b+)/<$1>}", "a<bb>ABcdef"),
+    ] {
+        assert_eq!(plus(word, value), expected, "{word}");
+    }
+    assert_eq!(plus("{:-none}", ""), "none");
+    assert_eq!(plus("{:1:1}", "éà"), "à");
+    assert_eq!(plus("{%[a-z]+}", "xyz"), "xy");
+    assert_eq!(plus("{%%[a-z]+}", "xyz"), "");
+    assert_eq!(plus("{##}/{0#}/{0%}/{slot}", "v"), "100/007/03/3");
+    assert_eq!(plus("{..}|{+..}|{/..}|{+.}", "p/a.b.c"), "p/a|b.c|a|c");
+}
+
+#[test]
+fn some_combinations_can_be_left_out() {
+    let columns = Columns::new(Some(2));
+    let choose = parse(&["plus"], &["x{choose_k}"], &columns).unwrap();
+    assert!(choose.takes(&owned(&["a", "b"])) && !choose.takes(&owned(&["b", "a"])));
+    assert!(!choose.takes(&owned(&["a", "a"])));
+    let uniq = parse(&["plus"], &["x{uniq}"], &columns).unwrap();
+    assert!(uniq.takes(&owned(&["b", "a"])) && !uniq.takes(&owned(&["a", "a"])));
+}
+
+#[test]
+fn a_replaced_place_is_text() {
+    let argv = with(
+        &["I=,,", "dir=DIR"],
+        &["x,,", "{}", "{1}", "DIR", "{//}"],
+        &["a/b.c"],
+    );
+    assert_eq!(argv, ["xa/b.c", "{}", "{1}", "a", "{//}"]);
+    assert_eq!(with(&["I={}"], &["{}", "{1}"], &["a"]), ["a", "a"]);
+}
+
+#[test]
+fn definitions_are_substitutions() {
+    let rpl = |definition: &str, word: &str, value: &str| {
+        let option = format!("rpl={definition}");
+        let mut argv = with(&[&option], &[word], &[value]);
+        argv.pop().unwrap().into_string().unwrap()
+    };
+    assert_eq!(
+        rpl("{..} s:\\.[^/.]+$::; s:\\.[^/.]+$::;", "{..}", "a.b.c"),
+        "a"
+    );
+    assert_eq!(rpl("{x} s/x/y/ || s/a/b/", "{1x}", "xa"), "ya");
+    assert_eq!(rpl("{x} s/x/y/ || s/a/b/", "{x}", "a"), "b");
+    assert_eq!(rpl("{%(.*?)} s/$$1//", "{%.tar.gz}", "my.tar.gz"), "my");
+    assert_eq!(
+        rpl("{/(.+?)/(.*?)} s/$$1/$$2/;", "{/a b/C}", "xa by"),
+        "xCy"
+    );
+    assert_eq!(rpl("{up} uc", "{up}", "éa"), "ÉA");
+    assert_eq!(rpl(",, s/(.)(.)/$2\\1/gi", ",,", "abcd"), "badc");
+    assert_eq!(rpl("{/} s/\\//-/g", "{/}", "a/b/c"), "a-b-c");
+}
+
+#[test]
+fn nonsense_in_a_definition_or_a_place_is_named() {
+    for (options, words, named) in [
+        (
+            &["rpl={x} $_++"][..],
+            &["{x}"][..],
+            "--rpl \"{x} $_++\": \"$_++\" is not one of",
+        ),
+        (&["rpl={x} s/a"], &["{x}"], "is not closed"),
+        (
+            &["rpl={x} s/(/b/"],
+            &["{x}"],
+            "the regular expression: unclosed group",
+        ),
+        (&["rpl={x} s/a/b/q"], &["{x}"], "\"q\" is no flag"),
+        (
+            &["rpl={x} s/a/b/ s/c/d/"],
+            &["{x}"],
+            "; or || is expected before",
+        ),
+        (&["rpl={x} s/$$1//"], &["{x}"], "$$1 is no part of the tag"),
+        (&["rpl="], &["{x}"], "--rpl \"\": a tag and an expression"),
+        (&["I="], &["{x}"], "--replace \"\""),
+        (&["plus"], &["{%(}"], "cannot read the place {%(}"),
+        (
+            &[],
+            &["{=", "s/a/b/", "=}"],
+            "\"{= s/a/b/ =}\" is a Perl expression",
+        ),
+    ] {
+        let error = parse(options, words, &Columns::new(Some(1))).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains(named) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn several_values_repeat_a_word_or_are_joined_in_it() {
+    let words = ["x", "p{}q", "{}"];
+    let repeated = ["x", "paq", "pbq", "pcq", "pdq", "a", "b", "c", "d"];
+    assert_eq!(packed(false, true, &words, 1), repeated);
+    assert_eq!(packed(true, true, &words, 1), repeated);
+    let joined = ["x", "pa b c dq", "a", "b", "c", "d"];
+    assert_eq!(packed(false, false, &words, 1), joined);
+    assert_eq!(
+        packed(false, true, &["{2}-{1}", "{2}"], 2),
+        ["b-a", "d-c", "b", "d"]
+    );
+    assert_eq!(packed(true, true, &["{2}-{1}", "{4}"], 2), ["b-a", "d"]);
+    assert_eq!(
+        packed(true, true, &["{1}-{}"], 1),
+        ["a-a", "a-b", "a-c", "a-d"]
+    );
+    assert_eq!(packed(false, true, &["{}."], 2), ["a b.", "c d."]);
+}
+
+#[test]
+fn a_value_that_is_missing_is_named_where_all_have_to_be_there() {
+    let values = owned(&["a"]);
+    let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
+    let error = template.argv(&fill(&values)).unwrap_err();
+    assert_eq!(error.to_string(), "{2} has no value: there are 1");
+    let mut flat = fill(&values);
+    flat.packing.is_flat = true;
+    assert_eq!(template.argv(&flat).unwrap(), [""]);
+    let default = parse(&["plus"], &["{2:-none}"], &Columns::new(None)).unwrap();
+    assert_eq!(default.argv(&fill(&values)).unwrap(), ["none"]);
+}
+
+#[test]
+fn a_script_is_split_at_blanks_before_words_are_repeated() {
+    let columns = Columns::new(Some(1));
+    let template = parse(&[], &["echo  x{} | wc", "-l"], &columns).unwrap();
+    let template = template.split_at_blanks();
+    let values = owned(&["a", "b c"]);
+    let mut fill = fill(&values);
+    fill.width = 1;
+    fill.packing.repeats = true;
+    let mut expected = b"echo  xa x".to_vec();
+    sys::push_quoted(&mut expected, b"b c").unwrap();
+    expected.extend_from_slice(b" | wc -l");
+    assert_eq!(template.script(&fill, false).unwrap(), expected);
+}
+
+#[test]
+fn a_pattern_is_one_word_and_gets_nothing_appended() {
+    let language = Language::new(&places(&[])).unwrap();
+    let columns = Columns::new(Some(2));
+    let pattern = Pattern::parse("dir/{1}-{#}".as_ref(), &language, &columns).unwrap();
+    let values = owned(&["a", "b"]);
+    assert_eq!(pattern.bytes(&fill(&values)).unwrap(), b"dir/a-7");
+    assert!(pattern.has_places() && !pattern.uses_slot());
+    let plain = Pattern::parse("plain".as_ref(), &language, &columns).unwrap();
+    assert_eq!(plain.bytes(&fill(&values)).unwrap(), b"plain");
+    assert!(!plain.has_places());
+}
+
+proptest! {
+    #[test]
+    fn values_reach_the_argv_as_they_are(text in "[^{}]{0,20}", value in ".{0,20}") {
+        let word = format!("{text}{{}}{text}");
+        let argv = argv(&[&word], &[&value]);
+        prop_assert_eq!(&argv, &[OsString::from(format!("{text}{value}{text}"))]);
+    }
+
+    #[test]
+    fn a_value_is_one_word_of_a_script(value in "[^\0-\x1f\x7f%]{0,20}") {
+        let template = parse(&[], &["echo", "x{}y"], &Columns::new(Some(1))).unwrap();
+        let values = [value.clone().into_bytes()];
+        let script = template.script(&fill(&values), false).unwrap();
+        let words = sys::split(&script).unwrap();
+        prop_assert_eq!(&words, &["echo".into(), OsString::from(format!("x{value}y"))]);
+    }
+
+    #[test]
+    fn with_quote_a_script_has_the_words_of_the_argv(
+        words in prop::collection::vec("[a-c;|$(){}' ]{0,6}", 1..4),
+        value in "[^\0-\x1f\x7f%]{0,9}",
+    ) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let template = parse(&[], &words, &Columns::new(Some(1))).unwrap();
+        let values = [value.into_bytes()];
+        let script = template.script(&fill(&values), true).unwrap();
+        let argv = template.argv(&fill(&values)).unwrap();
+        // A program's name has rules of its own on Windows.
+        prop_assert_eq!(&sys::split(&script).unwrap()[1..], &argv[1..]);
+    }
+
+    #[test]
+    fn any_word_is_read_or_refused_in_one_line(
+        words in prop::collection::vec("[{}0-9./#%:^,+=a()*$\\\\ -]{0,12}|\\PC{0,8}", 0..4),
+        value in "\\PC{0,8}",
+        plus in any::<bool>(),
+    ) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let options: &[&str] = if plus { &["plus"] } else { &[] };
+        match parse(options, &words, &Columns::new(Some(1))) {
+            Ok(template) => {
+                let values = owned(&[&value]);
+                let argv = template.argv(&fill(&values)).unwrap();
+                prop_assert!(argv.len() >= words.len());
+            }
+            Err(error) => {
+                let line = format!("{error:#}");
+                prop_assert!(!line.contains('\n'), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn any_definition_is_read_or_refused_in_one_line(
+        definition in "(\\{[a-c(.*?)]{0,6}\\}|,,)( (s[/:][a-c(|)*$12]{0,5}){0,2}[/:;|a-z ]{0,8})?",
+        value in "[a-c/]{0,8}",
+    ) {
+        let option = format!("rpl={definition}");
+        match parse(&[&option], &["{a}", ",,", "{}"], &Columns::new(Some(1))) {
+            Ok(template) => drop(template.argv(&fill(&owned(&[&value])))),
+            Err(error) => {
+                let line = format!("{error:#}");
+                prop_assert!(!line.contains('\n'), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn base_and_directory_make_the_path_again(path in "[a-b./]{0,8}") {
+        let argv = with(&["plus"], &["{+/}", "{/}", "{.}", "{+.}"], &[&path]);
+        let [before, base, stem, extension] = &argv[..] else { panic!("{argv:?}") };
+        let text = |word: &OsString| word.to_str().unwrap().to_owned();
+        if path.contains('/') {
+            prop_assert_eq!(format!("{}/{}", text(before), text(base)), path.clone());
+        }
+        if !extension.is_empty() {
+            prop_assert_eq!(format!("{}.{}", text(stem), text(extension)), path);
+        }
+    }
+}

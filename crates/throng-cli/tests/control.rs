@@ -1,0 +1,435 @@
+//! How commands are started, tried again and cut short.
+
+mod program;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use program::{child, finish, json, output, output_with_stdin, run, stderr, stdout};
+use throng_tests::{Tag, eventually};
+
+fn path(path: &Path) -> &str {
+    path.to_str()
+        .expect("temporary directories have names of text")
+}
+
+/// Of each object the attempt and whether it succeeded.
+fn attempts(objects: &[serde_json::Value]) -> Vec<(u64, bool)> {
+    let of = |object: &serde_json::Value| {
+        let success = object["exit_code"] == 0;
+        (object["attempt"].as_u64().unwrap(), success)
+    };
+    objects.iter().map(of).collect()
+}
+
+#[test]
+fn a_command_that_fails_is_tried_so_many_times_and_told_once() {
+    let objects = json(&[
+        "--retries",
+        "3",
+        child(),
+        "outs:x",
+        "exit:{}",
+        ":::",
+        "0",
+        "1",
+        "2",
+    ]);
+    assert_eq!(attempts(&objects), [(1, true), (3, false), (3, false)]);
+    assert!(objects.iter().all(|object| object["stdout"] == "x"));
+    let output = output(&[
+        "--retries",
+        "3",
+        "-k",
+        child(),
+        "outs:{}",
+        "exit:{}",
+        ":::",
+        "0",
+        "1",
+    ]);
+    assert_eq!((stdout(&output), output.status.code()), ("01", Some(1)));
+}
+
+#[test]
+fn a_command_that_recovers_has_succeeded() {
+    let dir = tempfile::tempdir().unwrap();
+    // Each attempt leaves a trace, and then makes a file that must not be there; at first it is.
+    let place = |name: &str| dir.path().join(name);
+    let traces = ["trace0", "trace1", "trace2"].map(place);
+    let files = ["file0", "file1", "file2"].map(place);
+    traces.iter().for_each(|dir| fs::create_dir(dir).unwrap());
+    files.iter().for_each(|file| fs::write(file, "").unwrap());
+    let enter = format!("enter:{}", place("trace{}").display());
+    let claim = format!("claim:{}", place("file{}").display());
+    let options = [
+        "--retries",
+        "0",
+        "--backoff",
+        "20ms,40ms",
+        "-j2",
+        "--output",
+        "jsonl",
+    ];
+    let words = [child(), &enter, &claim, ":::", "0", "1", "2"];
+    let running = run(&[&options[..], &words[..]].concat()).spawn().unwrap();
+    eventually("each has been tried twice", || {
+        let count = |dir| fs::read_dir(dir).unwrap().count();
+        traces.iter().all(|dir| count(dir) > 1)
+    });
+    files.iter().for_each(|file| fs::remove_file(file).unwrap());
+    let output = finish(running);
+    assert!(output.status.success(), "{output:?}");
+    let lines = stdout(&output).lines();
+    let objects: Vec<serde_json::Value> = lines.map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(objects.len(), 3);
+    assert!(
+        attempts(&objects)
+            .iter()
+            .all(|(attempt, success)| *attempt > 1 && *success)
+    );
+}
+
+#[test]
+fn order_is_kept_over_attempts_and_a_timeout_is_a_failure() {
+    let output = output(&[
+        "-k",
+        "-j3",
+        "--retries",
+        "2",
+        "--timeout",
+        "2s",
+        child(),
+        "outs:{#}",
+        "{}",
+        ":::",
+        "sleep:60000",
+        "exit:0",
+        "exit:3",
+    ]);
+    assert_eq!((stdout(&output), output.status.code()), ("123", Some(2)));
+}
+
+#[test]
+fn lines_of_an_attempt_that_is_followed_by_another_are_ended() {
+    let words = [
+        "--output",
+        "line",
+        "--retries",
+        "2",
+        child(),
+        "outs:a{}",
+        "exit:1",
+        ":::",
+        "b",
+    ];
+    let output = output(&words);
+    assert_eq!(stdout(&output).replace('\n', ""), "abab");
+}
+
+#[test]
+fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
+    let output = output(&[
+        "-k",
+        "-j3",
+        "--retries",
+        "5",
+        "--backoff",
+        "1h",
+        "--halt",
+        "soon,success=1",
+        child(),
+        "outs:{#}",
+        "exit:{}",
+        ":::",
+        "1",
+        "0",
+    ]);
+    // What the first attempt said is there, and it counts.
+    assert_eq!(stdout(&output), "12");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(stderr(&output).contains("1 command has succeeded; no more are started"));
+}
+
+#[test]
+fn a_run_halts_soon_and_lets_what_runs_finish() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = dir.path().join("gate");
+    let (wait, open) = (
+        format!("wait-file:{}", gate.display()),
+        format!("make-file:{}", gate.display()),
+    );
+    let values = format!(
+        "{wait},outs:finished\n{open},exit:7\n{}",
+        "outs:no\n".repeat(500)
+    );
+    let script = dir.path().join("values.csv");
+    fs::write(&script, values.replace(',', "\t")).unwrap();
+    let words = [
+        "-j2",
+        "--halt",
+        "soon,fail=1",
+        "--colsep",
+        "\t",
+        "-a",
+        path(&script),
+    ];
+    let output = output(&[&words[..], &[child(), "{1}", "{2}"]].concat());
+    assert!(stdout(&output).contains("finished"), "{output:?}");
+    assert!(
+        stdout(&output).matches("no").count() < 400,
+        "the rest was not started"
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(7),
+        "the exit status of the one that failed"
+    );
+}
+
+#[test]
+fn a_run_halts_now_and_ends_what_runs() {
+    let tag = Tag::new();
+    let values = format!("sleep:60000\nexit:9\n{}", "exit:0\n".repeat(9));
+    let words = [
+        "-j2",
+        "--halt",
+        "now,fail=1",
+        child(),
+        &tag.to_string(),
+        "{}",
+    ];
+    let output = output_with_stdin(&words, values.as_bytes());
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    assert!(
+        stderr(&output).contains("1 command has failed; what runs is ended"),
+        "{output:?}"
+    );
+    tag.await_gone();
+}
+
+#[test]
+fn a_run_that_never_halts_counts_failures_and_percentages_are_of_all() {
+    let status = |halt: &str, values: &[&str]| {
+        let words = ["-j1", "--halt", halt, child(), "exit:{}", ":::"];
+        output(&[&words[..], values].concat()).status.code()
+    };
+    assert_eq!(status("never", &["1", "1", "0"]), Some(2));
+    assert_eq!(status("now,fail=2", &["1", "5", "0"]), Some(2));
+    assert_eq!(status("now,fail=50%", &["1", "0", "1", "1"]), Some(50));
+    assert_eq!(status("now,done=50%", &["0", "1", "1", "1"]), Some(25));
+    assert_eq!(status("soon,success=1", &["4", "0", "0"]), Some(0));
+    assert_eq!(status("now,fail=1", &["0", "0"]), Some(0));
+}
+
+#[test]
+fn starts_are_a_delay_apart() {
+    for words in [["--delay", "60ms"], ["--rate", "16/s"]] {
+        let words = [
+            &words[..],
+            &["-j9", child(), ":::", "exit:0", "exit:0", "exit:0"],
+        ]
+        .concat();
+        let mut starts: Vec<jiff::Timestamp> = json(&words)
+            .iter()
+            .map(|object| object["start"].as_str().unwrap().parse().unwrap())
+            .collect();
+        starts.sort();
+        let whole = starts[2].duration_since(starts[0]).as_millis();
+        // The start comes a little after its time, and a rate lets who was late catch up.
+        assert!(whole >= 90, "{words:?}: {whole} ms");
+    }
+}
+
+#[test]
+fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
+    let mut command = run(&["--memfree", "1000T", child(), "outs:x", ":::", "exit:0"]);
+    let mut running = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(running.try_wait().unwrap().is_none(), "it waits");
+    running.kill().unwrap();
+    assert_eq!(stdout(&finish(running)), "");
+    let output = output(&["--memfree", "1k", child(), "outs:x", ":::", "exit:0"]);
+    assert_eq!(stdout(&output), "x");
+}
+
+#[test]
+fn the_number_of_jobs_is_read_again_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (inside, number) = (dir.path().join("inside"), dir.path().join("jobs"));
+    let gate = dir.path().join("gate");
+    fs::create_dir(&inside).unwrap();
+    fs::write(&number, "1\n").unwrap();
+    let enter = format!("enter:{}", inside.display());
+    let wait = format!("wait-file:{}", gate.display());
+    let running = run(&[
+        "-j",
+        path(&number),
+        child(),
+        &enter,
+        &wait,
+        ":::",
+        "exit:0",
+        "exit:0",
+    ])
+    .args(["exit:0", "exit:0"])
+    .spawn()
+    .unwrap();
+    let count = || fs::read_dir(&inside).unwrap().count();
+    eventually("one runs", || count() == 1);
+    fs::write(&number, "3 \n").unwrap();
+    eventually("three run", || count() == 3);
+    fs::write(&gate, "").unwrap();
+    let output = finish(running);
+    assert!(output.status.success(), "{output:?}");
+    // Each says how many had been there when it came.
+    assert_eq!(count(), 4);
+}
+
+#[test]
+fn numbers_of_jobs_may_count_from_the_cores() {
+    for jobs in ["+1", "-999", "1", "150%", "0"] {
+        let output = output(&["-j", jobs, "-k", child(), "outs:{}", ":::", "a", "b"]);
+        assert_eq!(stdout(&output), "ab", "{jobs}");
+    }
+    let output = output(&["-j", "-999", child(), "outs:{%}", ":::", "a", "b", "c"]);
+    assert_eq!(stdout(&output), "111", "one at a time at least");
+}
+
+#[test]
+fn what_runs_far_longer_than_the_others_runs_out_of_time() {
+    // So much longer that a loaded machine does not do it to the others.
+    let values = format!("{}sleep:60000\n", "sleep:30\n".repeat(9));
+    let words = [
+        "-k",
+        "-j4",
+        "--timeout",
+        "6000%",
+        "--output",
+        "jsonl",
+        child(),
+        "{}",
+    ];
+    let output = output_with_stdin(&words, values.as_bytes());
+    let last = stdout(&output).lines().last().unwrap();
+    assert!(last.contains("\"timed_out\":true"), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("deep").join("{}");
+    let words = ["--wd", path(&place), child(), "cwd", "exit:{}", ":::", "0"];
+    let dry = output(&[&["--dry-run"], &words[..]].concat());
+    assert!(dry.status.success() && !dir.path().join("deep").exists());
+    let output = output(&words);
+    assert!(output.status.success(), "{output:?}");
+    let said = Path::new(stdout(&output)).canonicalize().unwrap();
+    assert_eq!(
+        said,
+        dir.path().join("deep").join("0").canonicalize().unwrap()
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_that_commands_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let place = format!("{}/{{}}", path(dir.path()));
+    let output = output(&[
+        "-k",
+        "--wd",
+        &place,
+        child(),
+        "outs:{}",
+        ":::",
+        "file/x",
+        "good",
+    ]);
+    assert_eq!(stdout(&output), "good");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("--wd cannot make"), "{output:?}");
+}
+
+#[test]
+fn variables_are_set_for_commands_or_passed_on() {
+    let words = [
+        "--env",
+        "THRONG_A=x=y",
+        "--env",
+        "THRONG_B",
+        child(),
+        "env:THRONG_A",
+    ];
+    let mut command = run(&[&words[..], &["outs: ", "{}", ":::", "env:THRONG_B"]].concat());
+    let output = finish(command.env("THRONG_B", "b").spawn().unwrap());
+    assert_eq!(stdout(&output), "x=y b");
+}
+
+#[test]
+fn commands_are_as_nice_as_they_are_told_to_be() {
+    // Wine sets it a moment after the start.
+    let steps = [child(), "sleep:300", "priority", "{}", ":::", "exit:0"];
+    let plain = output(&steps);
+    let nice = output(&[&["--nice", "19"], &steps[..]].concat());
+    assert!(["19", "idle"].contains(&stdout(&nice)), "{nice:?}");
+    assert_ne!(stdout(&plain), stdout(&nice));
+}
+
+#[test]
+fn nonsense_is_named_in_one_line_and_nothing_starts() {
+    for (option, values) in [
+        ("--jobs", &["", "x", "1.5", "0%", "+", "--", "1%%", "/"][..]),
+        ("--delay", &["", "x", "-1", "5q"]),
+        ("--rate", &["", "x", "0/s", "-1/s", "1/d", "inf/s"]),
+        ("--load", &["", "x", "1.5", "+x"]),
+        ("--memfree", &["", "x", "0", "-1", "1Q"]),
+        ("--retries", &["", "x", "-1", "1.5"]),
+        ("--backoff", &["", "x", "1,", "2,1", "-1"]),
+        ("--timeout", &["", "x", "-1", "0%", "%"]),
+        ("--grace", &["", "x", "-1"]),
+        ("--termseq", &["", "x", "TERM,x", "TERM,-1"]),
+        (
+            "--halt",
+            &[
+                "",
+                "x",
+                "now",
+                "now,fail",
+                "now,fail=0",
+                "now,fail=101%",
+                "later,fail=1",
+            ],
+        ),
+        ("--wd", &["", "..."]),
+        ("--env", &["", "=x"]),
+        ("--nice", &["", "x", "20", "-21", "1.5"]),
+        ("--mechanism", &["", "magic"]),
+        ("--shards", &["", "0", "-1", "x"]),
+    ] {
+        for value in values {
+            let option_and_value = format!("{option}={value}");
+            let output = output(&[&option_and_value, child(), "outs:no", ":::", "exit:0"]);
+            let said = stderr(&output);
+            assert_eq!(
+                output.status.code(),
+                Some(255),
+                "{option_and_value}: {output:?}"
+            );
+            assert_eq!(stdout(&output), "", "{option_and_value}");
+            assert_eq!(said.lines().count(), 1, "{option_and_value}: {said}");
+            assert!(
+                said.starts_with(&format!("throng: {option}")),
+                "{option_and_value}: {said}"
+            );
+            let quoted = format!("\"{value}\"");
+            assert!(
+                said.contains(&quoted) || said.contains("wants a value"),
+                "{option_and_value}: {said}"
+            );
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the doctor finds, and that it says what each child has cost.
+
+mod program;
+
+use std::process::{Command, Output, Stdio};
+
+use program::{finish, mechanisms, stdout};
+
+fn doctor(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    command.arg("doctor").args(args).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command.spawn().unwrap())
+}
+
+#[test]
+fn every_mechanism_is_checked_and_its_cost_told() {
+    let output = doctor(&["--children", "120"]);
+    assert!(output.status.success(), "{output:?}");
+    let text = stdout(&output);
+    assert!(text.contains("live at once"), "{text}");
+    for mechanism in mechanisms() {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{mechanism} ")));
+        let line = line.unwrap_or_else(|| panic!("{mechanism} is missing: {text}"));
+        assert!(line.contains("120 of 120 children verified"), "{line}");
+        assert!(line.contains("µs of CPU"), "{line}");
+    }
+}
+
+#[test]
+fn the_same_is_there_as_json() {
+    let output = doctor(&["--children", "9", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["healthy"], true, "{report}");
+    let checks = report["checks"].as_array().unwrap();
+    let verified = checks.iter().filter(|check| check["verified"] == 9).count();
+    assert_eq!(verified, mechanisms().len(), "{report}");
+    assert!(!report["findings"].as_array().unwrap().is_empty());
+}

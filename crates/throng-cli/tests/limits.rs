@@ -1,0 +1,82 @@
+//! Limits: what is kept of output, where, and what is done about output that is held.
+
+#![forbid(unsafe_code)]
+
+mod program;
+
+use program::{child, json, json_bytes, output, stderr};
+
+#[test]
+fn a_held_policy_kills_or_fails() {
+    let holder = "holder:sleep:60000";
+    let with = |policy| {
+        let run = ["--grace", "0.3", "--termseq", "KILL", "--held", policy];
+        [&run[..], &[child(), holder, "outs:x", ":::", "exit:0"]].concat()
+    };
+    let killed = output(&with("kill"));
+    assert_eq!(killed.status.code(), Some(0), "{killed:?}");
+    assert_eq!((&killed.stdout[..], stderr(&killed)), (&b"x"[..], ""));
+    let failed = output(&with("fail"));
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert!(stderr(&failed).contains("held by"), "{failed:?}");
+    let object = &json(&with("kill"))[0];
+    assert_eq!(object["stdout_verdict"], "complete");
+}
+
+#[test]
+fn a_policy_that_is_none_is_named() {
+    let output = output(&["--held", "perhaps", "x", ":::", "y"]);
+    assert_eq!(output.status.code(), Some(255));
+    let said = "--held \"perhaps\": one of keep, kill, wait, fail is expected";
+    assert!(stderr(&output).contains(said), "{output:?}");
+}
+
+/// A command that says so much on stdout, and what that is.
+fn says(len: usize) -> (String, Vec<u8>) {
+    let mut bytes = vec![0; len];
+    throng_tests::fill(throng_tests::Source::Out, 0, &mut bytes);
+    (format!("out:{len}"), bytes)
+}
+
+#[test]
+fn what_was_spilled_is_printed_whole_in_group_and_json() {
+    let (step, expected) = says(3_000_000);
+    let run = ["--memory", "0", child(), &step, "errs:x", ":::", "exit:0"];
+    let group = output(&run);
+    assert_eq!((group.status.code(), stderr(&group)), (Some(0), "x"));
+    assert!(group.stdout == expected);
+    let object = &json(&run)[0];
+    assert!(object.get("stdout").is_none(), "the pattern is no text");
+    assert!(json_bytes(object, "stdout") == expected);
+    assert_eq!(object["stdout_verdict"], "complete");
+}
+
+#[test]
+fn a_limit_of_output_keeps_the_part_that_is_asked_for() {
+    let (step, all) = says(100_000);
+    let kept = |limit: &str| {
+        let run = ["--max-output", limit, child(), ":::", &step];
+        let object = json(&run).remove(0);
+        assert_eq!(object["stdout_verdict"], "capped");
+        assert_eq!(object["stdout_dropped_bytes"], 100_000 - 1024);
+        json_bytes(&object, "stdout")
+    };
+    assert!(kept("1K") == all[..1024]);
+    assert!(kept("1K,tail") == all[all.len() - 1024..]);
+    assert!(kept("1K,both") == [&all[..512], &all[all.len() - 512..]].concat());
+}
+
+#[test]
+fn limits_that_make_no_sense_are_named_and_nothing_is_started() {
+    for (option, value) in [
+        ("--memory", "much"),
+        ("--max-output", "1K,middle"),
+        ("--tmpdir", "/no/such/directory"),
+    ] {
+        let output = output(&[option, value, child(), "outs:x", ":::", "exit:0"]);
+        assert_eq!(output.status.code(), Some(255));
+        let said = format!("throng: {option} \"{value}\": ");
+        assert!(stderr(&output).starts_with(&said), "{output:?}");
+        assert_eq!(output.stdout, b"");
+    }
+}

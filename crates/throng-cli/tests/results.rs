@@ -1,0 +1,328 @@
+//! Results in files: trees and tables.
+
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use program::{child, output, stderr, stdout};
+use tempfile::TempDir;
+
+/// Each file below this, with `/` between names, and what is in it; sorted.
+fn files(root: &Path) -> Vec<(String, String)> {
+    fn visit(directory: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+            if entry.path().is_dir() {
+                visit(&entry.path(), &format!("{name}/"), found);
+            } else {
+                found.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(root, "", &mut found);
+    found.sort();
+    found
+}
+
+fn directory() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results");
+    (directory, path)
+}
+
+fn expected(files: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, text): &(&str, &str)| (String::from(*name), String::from(*text));
+    files.iter().map(owned).collect()
+}
+
+#[test]
+fn each_command_has_a_directory_with_its_streams_and_its_number() {
+    let (_directory, path) = directory();
+    let words = ["--results", path.to_str().unwrap(), child()];
+    let steps = [
+        "outs:{1}",
+        "errs:{2}",
+        "tag:{1}{2}",
+        ":::",
+        "a",
+        "b",
+        ":::",
+        "x y",
+    ];
+    let output = output(&[&words[..], &steps].concat());
+    assert_eq!((stdout(&output), stderr(&output)), ("", ""));
+    let all = [
+        ("1/a/2/x y/seq", "1"),
+        ("1/a/2/x y/stderr", "x y"),
+        ("1/a/2/x y/stdout", "a"),
+        ("1/b/2/x y/seq", "2"),
+        ("1/b/2/x y/stderr", "x y"),
+        ("1/b/2/x y/stdout", "b"),
+    ];
+    assert_eq!(files(&path), expected(&all));
+}
+
+#[test]
+fn output_is_printed_too_where_that_is_asked_for() {
+    let (_directory, path) = directory();
+    let words = ["--group", "--results", path.to_str().unwrap(), child()];
+    let output = output(&[&words[..], &["outs:{}", ":::", "a"]].concat());
+    assert_eq!(stdout(&output), "a");
+    assert_eq!(files(&path).len(), 3);
+}
+
+#[test]
+fn values_that_are_no_names_become_names_and_none_leads_out_of_the_directory() {
+    let (_directory, path) = directory();
+    let words = [
+        "--results",
+        path.to_str().unwrap(),
+        child(),
+        "outs:{}",
+        ":::",
+    ];
+    let values = [
+        "..", ".", "", "a/b", "a\\b", "../../x", "nul", "x:y", "x?", "end.",
+    ];
+    let output = output(&[&words[..], &values].concat());
+    assert!(output.status.success(), "{output:?}");
+    let mut said: Vec<String> = files(&path)
+        .into_iter()
+        .filter(|(name, _)| {
+            assert_eq!(name.split('/').count(), 3, "{name}");
+            name.ends_with("/stdout")
+        })
+        .map(|(_, text)| text)
+        .collect();
+    said.sort();
+    let mut values = values.to_vec();
+    values.sort_unstable();
+    assert_eq!(said, values);
+}
+
+#[test]
+fn commands_with_the_same_values_do_not_lose_their_results() {
+    let (_directory, path) = directory();
+    let words = [
+        "-j1",
+        "--results",
+        path.to_str().unwrap(),
+        child(),
+        "outs:{#}",
+        "tag:{}",
+    ];
+    output(&[&words[..], &[":::", "a", "a"]].concat());
+    let files = files(&path);
+    let mut said: Vec<&str> = files
+        .iter()
+        .filter(|(name, _)| name.ends_with("/stdout"))
+        .map(|(_, text)| &text[..])
+        .collect();
+    said.sort_unstable();
+    assert_eq!(said, ["1", "2"], "{files:?}");
+}
+
+#[test]
+fn a_name_with_places_is_where_results_go() {
+    let (_directory, path) = directory();
+    let pattern = format!("{}/out_{{}}", path.display());
+    output(&[
+        "--results",
+        &pattern,
+        child(),
+        "outs:{}",
+        "errs:e",
+        ":::",
+        "a",
+    ]);
+    let all = [("out_a", "a"), ("out_a.err", "e"), ("out_a.seq", "1")];
+    assert_eq!(files(&path), expected(&all));
+    fs::remove_dir_all(&path).unwrap();
+    output(&[
+        "--results",
+        &(pattern + "/"),
+        child(),
+        "outs:{}",
+        ":::",
+        "a",
+    ]);
+    let all = [
+        ("out_a/seq", "1"),
+        ("out_a/stderr", ""),
+        ("out_a/stdout", "a"),
+    ];
+    assert_eq!(files(&path), expected(&all));
+}
+
+#[test]
+fn what_a_directory_has_is_not_run_again() {
+    let (_directory, path) = directory();
+    let run = |option: &[&str], values: &[&str]| {
+        let words = [
+            "-k",
+            "--group",
+            "--results",
+            path.to_str().unwrap(),
+            child(),
+            "outs:{}",
+        ];
+        output(&[option, &words[..], &[":::"], values].concat())
+    };
+    assert_eq!(stdout(&run(&[], &["a", "b"])), "ab");
+    assert_eq!(stdout(&run(&["--resume"], &["c", "a", "b", "d"])), "cd");
+    let refused = run(&[], &["e"]);
+    assert_eq!(refused.status.code(), Some(255));
+    let named = format!("--results {} holds results already", path.display());
+    assert!(stderr(&refused).contains(&named), "{refused:?}");
+    assert_eq!(
+        (stdout(&refused), stderr(&refused).lines().count()),
+        ("", 1)
+    );
+    let plus = format!("+{}", path.display());
+    let added = output(&["--results", &plus, child(), "outs:new{}", ":::", "a"]);
+    assert!(added.status.success(), "{added:?}");
+    let stdouts: Vec<_> = files(&path)
+        .into_iter()
+        .filter_map(|(name, text)| name.ends_with("stdout").then_some(text))
+        .collect();
+    assert_eq!(stdouts, ["newa", "b", "c", "d"]);
+}
+
+#[test]
+fn tables_have_all_that_is_known_and_the_output() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, separator) in [("x.csv", b','), ("x.TSV", b'\t')] {
+        let path = directory.path().join(name);
+        let words = ["-k", "--results", path.to_str().unwrap(), child()];
+        let steps = [
+            "outs:a\tb,\"{1}\"\n",
+            "errs:{2}\n",
+            "exit:{1}",
+            ":::",
+            "0",
+            "3",
+            ":::",
+            "x",
+        ];
+        let output = output(&[&words[..], &steps].concat());
+        assert_eq!(stdout(&output), "");
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .from_path(&path)
+            .unwrap();
+        let head = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), 2);
+        let column = |row: usize, name: &str| {
+            let at = head.iter().position(|column| column == name).unwrap();
+            rows[row][at].to_owned()
+        };
+        assert_eq!(column(1, "Seq"), "2");
+        assert_eq!(column(1, "Exitval"), "3");
+        assert_eq!((column(1, "V1"), column(1, "V2")), ("3".into(), "x".into()));
+        assert_eq!(column(1, "Stdout"), "a\tb,\"3\"\n");
+        assert_eq!(column(0, "Stderr"), "x\n");
+        assert_eq!(column(0, "StdoutVerdict"), "complete");
+        assert_eq!(head.iter().next_back(), Some("Shell"));
+    }
+}
+
+#[test]
+fn tables_can_go_to_stdout() {
+    let words = [
+        "-k",
+        "--results",
+        "-.csv",
+        child(),
+        "outs:{}",
+        ":::",
+        "a",
+        "b",
+    ];
+    let output = output(&words);
+    let lines: Vec<&str> = stdout(&output).lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("Seq,Host,Starttime,"), "{lines:?}");
+    assert!(lines[1].contains(",a,a,,"), "{lines:?}");
+}
+
+#[test]
+fn lines_of_json_can_go_to_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.jsonl");
+    let words = ["-k", "--results", path.to_str().unwrap(), child()];
+    output(&[&words[..], &["outs:{}", ":::", "a", "b"]].concat());
+    let text = fs::read_to_string(&path).unwrap();
+    let objects: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(
+        (&objects[1]["seq"], &objects[1]["stdout"]),
+        (&2.into(), &"b".into())
+    );
+}
+
+#[test]
+fn a_table_is_gone_on_with_when_the_job_log_tells_what_was_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let [table, log] = ["x.csv", "log"].map(|name| directory.path().join(name));
+    let [table, log] = [&table, &log].map(|path| path.to_str().unwrap());
+    let run = |option: &[&str], values: &[&str]| {
+        let words = [
+            "--results",
+            table,
+            "--joblog",
+            log,
+            child(),
+            "outs:{}",
+            ":::",
+        ];
+        output(&[option, &words[..], values].concat())
+    };
+    run(&[], &["a"]);
+    run(&["--resume"], &["a", "b"]);
+    let lines = fs::read_to_string(table).unwrap().lines().count();
+    assert_eq!(lines, 3);
+}
+
+#[test]
+fn results_that_cannot_be_written_or_resumed_are_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    let file = file.to_str().unwrap();
+    let below = format!("{file}/x.csv");
+    let log = directory.path().join("log");
+    let log = log.to_str().unwrap();
+    for (words, named) in [
+        (&["--results", file][..], file),
+        (&["--results", &below], &below),
+        (&["--results", ""], "--results \"\""),
+        (&["--results", "x{9}"], "{9}"),
+        (
+            &["--resume", "--results", "x.csv"],
+            "--resume needs --joblog",
+        ),
+        (
+            &["--resume-failed", "--results", "x"],
+            "--resume-failed needs --joblog",
+        ),
+        (
+            &["--retry-failed", "--joblog", log, "--results", "x"],
+            "--resume-failed",
+        ),
+        (&["--group", "--results", "-.csv"], "-.csv goes to stdout"),
+    ] {
+        let output = output(&[words, &[child(), "outs:x", ":::", "outs:y"]].concat());
+        assert_eq!(output.status.code(), Some(255), "{words:?} {output:?}");
+        assert_eq!(stdout(&output), "", "{words:?}");
+        assert!(stderr(&output).contains(named), "{words:?} {output:?}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{words:?} {output:?}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "precious");
+}

@@ -1,0 +1,175 @@
+//! What is seen of a run on a terminal: on a pseudoterminal, read by an emulator.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use throng_tests::eventually;
+
+use crate::program::{child, finish, run};
+
+/// A terminal, what it shows and all that was written to it.
+struct Terminal {
+    master: Arc<OwnedFd>,
+    parser: Arc<Mutex<vt100::Parser>>,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    fn new(rows: u16, columns: u16) -> Terminal {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let terminal = Terminal {
+            master: Arc::new(master),
+            parser: Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0))),
+            written: Arc::default(),
+        };
+        terminal.resize(rows, columns);
+        let mut reader = File::from(terminal.master.try_clone().unwrap());
+        let (parser, written) = (terminal.parser.clone(), terminal.written.clone());
+        // Ends with an error when nobody has the other end open any more.
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = reader.read(&mut bytes) {
+                written.lock().unwrap().extend_from_slice(&bytes[..length]);
+                parser.lock().unwrap().process(&bytes[..length]);
+            }
+        });
+        terminal
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&*self.master, size).unwrap();
+        let mut parser = self.parser.lock().unwrap();
+        parser.screen_mut().set_size(rows, columns);
+    }
+
+    /// Its other end, for a program.
+    fn stdio(&self) -> Stdio {
+        let name = ptsname(&*self.master, Vec::new()).unwrap();
+        let path = name.to_str().unwrap();
+        let file = File::options().read(true).write(true).open(path).unwrap();
+        file.into()
+    }
+
+    fn text(&self) -> String {
+        let parser = self.parser.lock().unwrap();
+        parser.screen().contents().trim_end().to_owned()
+    }
+
+    fn shows(&self, what: &str) {
+        let mut last = String::new();
+        eventually(what, || {
+            last = self.text();
+            last.contains(what)
+        });
+    }
+}
+
+#[test]
+fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
+    let terminal = Terminal::new(24, 80);
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+    let wait = |path: &std::path::Path| format!("wait-file:{}", path.display());
+    let [first, second] = [wait(&one), wait(&two)];
+    let steps = [
+        "outs:said\n",
+        "errs:cried\n",
+        ":::",
+        "exit:3",
+        &first,
+        &second,
+    ];
+    let words = ["-j3", child(), "{}"];
+    let mut command = run(&[&words[..], &steps].concat());
+    command.stdout(terminal.stdio()).stderr(terminal.stdio());
+    command.env_remove("TERM").env("TERM", "xterm");
+    let mut throng = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("33%  1/3 done  1 failed  2 running");
+    // What runs for a second has a line.
+    terminal.shows("0:01  ");
+    // In a line of the view it may be, as a part of a command.
+    let text = terminal.text();
+    assert!(!text.lines().any(|line| line == "said"), "{text}");
+    std::fs::write(&one, "").unwrap();
+    terminal.shows("2/3 done  1 failed  1 running");
+    let text = terminal.text();
+    assert!(text.starts_with("said\ncried\n66%  2/3 done"), "{text}");
+    terminal.resize(24, 30);
+    terminal.shows("said\ncried\n2/3 done  1 failed");
+    std::fs::write(&two, "").unwrap();
+    assert_eq!(throng.wait().unwrap().code(), Some(1));
+    terminal.shows("said\ncried\nsaid\ncried");
+    assert_eq!(terminal.text(), "said\ncried\nsaid\ncried");
+}
+
+#[test]
+fn there_is_no_view_where_it_was_not_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (options, term) in [(&["--progress", "never"][..], "xterm"), (&[], "dumb")] {
+        let terminal = Terminal::new(24, 80);
+        let path = dir.path().join(term);
+        let wait = format!("wait-file:{}", path.display());
+        let words = [
+            "-j2",
+            child(),
+            "{}",
+            "outs:said\n",
+            ":::",
+            "sleep:1500",
+            &wait,
+        ];
+        let mut command = run(&[options, &words].concat());
+        command.stdout(terminal.stdio()).stderr(terminal.stdio());
+        command.env("TERM", term);
+        let mut throng = command.spawn().unwrap();
+        drop(command);
+        terminal.shows("said");
+        std::fs::write(&path, "").unwrap();
+        assert!(throng.wait().unwrap().success());
+        terminal.shows("said\nsaid");
+        assert_eq!(*terminal.written.lock().unwrap(), b"said\r\nsaid\r\n");
+    }
+}
+
+#[test]
+fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
+    let terminal = Terminal::new(24, 80);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let wait = format!("wait-file:{}", path.display());
+    let words = [
+        "--bar",
+        "-j2",
+        child(),
+        "outs:said\n",
+        "{}",
+        ":::",
+        "exit:0",
+        &wait,
+    ];
+    let mut command = run(&words);
+    command.stderr(terminal.stdio()).env("TERM", "xterm");
+    let throng = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("#-");
+    terminal.shows("50%  1/2 done  1 running");
+    std::fs::write(&path, "").unwrap();
+    let output = finish(throng);
+    assert_eq!(output.stdout, b"said\nsaid\n");
+    eventually("the view is gone", || terminal.text().is_empty());
+}

@@ -1,0 +1,177 @@
+//! Nothing that a command has started outlives an end that was not its own: a timeout, Ctrl-C,
+//! `kill -9` of the program. What a command leaves behind when all goes well goes on.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use throng_tests::{Tag, eventually};
+
+use crate::program::{child, finish, run, start_with_stdin, stderr, stdout};
+
+/// The ways out of a group that leave the environment or the family.
+const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
+
+fn kill(program: &Child, signal: Signal) {
+    let pid = Pid::from_raw(program.id() as i32).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// A command whose tree has these ways, and of which nothing ends when it is asked to.
+fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
+    let steps = ways.iter();
+    let steps = steps.map(|way| format!("{way}:ignore-term,{tag},sleep:600000"));
+    let program = [child().to_owned(), "ignore-term".into()].into_iter();
+    program
+        .chain(steps)
+        .chain(["sleep:600000".into()])
+        .collect()
+}
+
+/// Starts it with these options, and this command once; the value is the tag.
+fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
+    let words = command.iter().map(String::as_str);
+    let args: Vec<&str> = options.iter().copied().chain(words).collect();
+    // From stdin, for throng itself must not have the tag on its command line.
+    let mut words = args;
+    words.insert(options.len() + 1, "{}");
+    start_with_stdin(&words, format!("{tag}\n").as_bytes())
+}
+
+/// The children of a program that runs, whichever of its threads has started them.
+fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids = lists.flat_map(|list| {
+        let words = list.split_whitespace();
+        words.map(|word| word.parse().unwrap()).collect::<Vec<_>>()
+    });
+    pids.collect()
+}
+
+fn is_keeper(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.ends_with(b"\0keeper\0")
+}
+
+#[test]
+fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
+    let tag = Tag::new();
+    let options = [
+        "--timeout",
+        "1",
+        "--termseq",
+        "TERM,200,KILL",
+        "--output",
+        "jsonl",
+    ];
+    let program = start(&options, &tree(&tag, &WAYS), &tag);
+    tag.await_count(WAYS.len() + 1);
+    let output = finish(program);
+    assert_eq!(tag.pids(), [0; 0]);
+    let object: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(
+        (&object["timed_out"], &object["signal"]),
+        (&true.into(), &9.into())
+    );
+    assert!(object.get("survivors").is_none(), "{object}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment() {
+    let tag = Tag::new();
+    let ways = [&WAYS[..], &["bare-daemon"]].concat();
+    let options = ["--termseq", "TERM,200,KILL"];
+    let program = start(&options, &tree(&tag, &ways), &tag);
+    tag.await_count(ways.len() + 1);
+    kill(&program, Signal::INT);
+    let output = finish(program);
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(tag.pids(), [0; 0]);
+    let said = stderr(&output);
+    assert!(
+        said.contains("interrupted: ") && !said.contains("goes on"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_interrupt_ends_what_commands_have_left_behind_that_had_ended_before() {
+    let tag = Tag::new();
+    let daemons = format!("daemon:ignore-term,{tag},sleep:600000");
+    let bare = format!("bare-daemon:{tag},sleep:600000");
+    let mut command = run(&["-j1", "--termseq", "TERM,100,KILL", child()]);
+    let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = program.stdin.take().unwrap();
+    writeln!(values, "{daemons}\n{bare}\nexit:0").unwrap();
+    tag.await_count(2);
+    kill(&program, Signal::INT);
+    assert_eq!(finish(program).status.code(), Some(130));
+    assert_eq!(tag.pids(), [0; 0]);
+    drop(values);
+}
+
+#[test]
+fn nothing_is_left_when_the_program_is_killed() {
+    let tag = Tag::new();
+    let ways = ["daemon", "daemon-holder", "quiet"];
+    let mut program = start(&[], &tree(&tag, &ways), &tag);
+    tag.await_count(ways.len() + 1);
+    let pid = program.id();
+    eventually("the keeper runs", || {
+        children(pid).into_iter().any(is_keeper)
+    });
+    program.kill().unwrap();
+    // Its streams are closed when all are gone that had them.
+    finish(program);
+    tag.await_gone();
+}
+
+#[test]
+fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
+    let tag = Tag::new();
+    let mut command = run(&["-j1", child()]);
+    let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = program.stdin.take().unwrap();
+    writeln!(values, "daemon:{tag},sleep:600000").unwrap();
+    tag.await_count(1);
+    let mut keeper = None;
+    eventually("the keeper runs", || {
+        keeper = children(program.id())
+            .into_iter()
+            .find(|pid| is_keeper(*pid));
+        keeper.is_some()
+    });
+    let keeper = keeper.unwrap();
+    for (fd, what) in [(0, "pipe:"), (1, "/dev/null"), (2, "/dev/null")] {
+        let link = fs::read_link(format!("/proc/{keeper}/fd/{fd}")).unwrap();
+        assert!(link.to_str().unwrap().starts_with(what), "{fd}: {link:?}");
+    }
+    drop(values);
+    assert_eq!(finish(program).status.code(), Some(0));
+    assert_eq!(tag.pids().len(), 1);
+    assert!(!is_keeper(keeper));
+}
+
+#[test]
+fn orphans_that_end_are_waited_for_while_the_run_goes_on() {
+    let mut command = run(&["-j1", child()]);
+    let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = program.stdin.take().unwrap();
+    for _ in 0..20 {
+        writeln!(values, "daemon:sleep:300").unwrap();
+    }
+    let pid = program.id();
+    let orphans = || {
+        children(pid)
+            .into_iter()
+            .filter(|pid| !is_keeper(*pid))
+            .count()
+    };
+    eventually("orphans come", || orphans() > 1);
+    eventually("all are gone", || orphans() == 0);
+    drop(values);
+    assert_eq!(finish(program).status.code(), Some(0));
+}

@@ -1,0 +1,5 @@
+//! What only Windows has.
+
+mod arguments;
+mod options;
+mod shell;

@@ -1,0 +1,72 @@
+//! The modes about jobs, and about pipes that have names.
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr::null;
+
+use throng::os::windows::{BuilderExt, Pipes};
+use throng_tests::Tag;
+use windows_sys::Win32::System::JobObjects::{AssignProcessToJobObject, CreateJobObjectW};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+use crate::setting::{Setting, is_whole};
+
+/// Runs a mode that only this system has.
+pub(crate) fn run(mode: &str, setting: &Setting) {
+    match mode {
+        "in-a-job" => in_a_job(setting),
+        "named-pipes" => named_pipes(setting),
+        mode => panic!("{mode} is not a mode"),
+    }
+}
+
+/// Processes of a program that is in a job itself, which allows none to leave it: whether they run,
+/// and whether all that they start still ends with them.
+fn in_a_job(setting: &Setting) {
+    enter_a_job();
+    let throng = setting.throng(4);
+    let outcomes = throng.run(vec![setting.child("both:1000"); 20]);
+    println!(
+        "whole={}",
+        outcomes
+            .filter(|outcome| is_whole(outcome, 1000, 1000))
+            .count()
+    );
+    let tag = Tag::new();
+    let steps = format!("{tag} quiet:{tag},sleep:600000 sleep:600000");
+    let process = throng.spawn(&setting.child(&steps));
+    tag.await_count(2);
+    process.cancel();
+    let outcome = process.wait().expect("an outcome comes");
+    println!("contained={}", outcome.is_contained());
+    tag.await_gone();
+    println!("gone=true");
+}
+
+/// Puts this program into a job that has no limits, so that nothing may leave it.
+fn enter_a_job() {
+    // SAFETY: it has no attributes and no name.
+    let job = unsafe { CreateJobObjectW(null(), null()) };
+    assert!(!job.is_null(), "{}", io::Error::last_os_error());
+    // SAFETY: it has just been made, and is ours alone.
+    let job = unsafe { OwnedHandle::from_raw_handle(job) };
+    // SAFETY: the pseudo handle of this process is always valid.
+    let ourselves = unsafe { GetCurrentProcess() };
+    // SAFETY: both handles are open.
+    let ok = unsafe { AssignProcessToJobObject(job.as_raw_handle(), ourselves) };
+    assert_ne!(ok, 0, "{}", io::Error::last_os_error());
+}
+
+/// So many processes that write much, through pipes that have names.
+fn named_pipes(setting: &Setting) {
+    let builder = setting.builder().jobs(8).pipes(Pipes::Named);
+    let throng = builder.build().expect("a throng can be built");
+    let command = setting.child("both:200000");
+    let outcomes = throng.run(vec![command; setting.number(0)]);
+    println!(
+        "whole={}",
+        outcomes
+            .filter(|outcome| is_whole(outcome, 200_000, 200_000))
+            .count()
+    );
+}

@@ -1,0 +1,220 @@
+//! One process at random: its script, and what must be known of it in the end.
+
+use std::time::Duration;
+
+use throng::{Command, Held, Mechanism};
+use throng_tests::script;
+
+use crate::dice::Dice;
+
+/// What a process is given to do, and what is done with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) steps: String,
+    pub(crate) out: Said,
+    pub(crate) err: usize,
+    pub(crate) end: End,
+    pub(crate) treatment: Treatment,
+    /// Whether somebody may still hold its streams when it has ended.
+    pub(crate) may_be_held: bool,
+    pub(crate) keep_at_most: Option<u64>,
+    timeout: Option<Duration>,
+    grace: Option<Duration>,
+    held: Option<Held>,
+    stdin: Vec<u8>,
+}
+
+/// What it writes to stdout.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// So many bytes of the pattern.
+    Pattern(usize),
+    /// What it was given.
+    Echo(Vec<u8>),
+}
+
+/// How it ends if it is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Exit(u32),
+    Dies,
+    /// Never: it has to be ended.
+    Never,
+    /// It does not even start.
+    NoProgram,
+}
+
+/// What is done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Treatment {
+    /// It is one of a run.
+    Run,
+    /// Its handle is waited for.
+    Wait,
+    /// Its handle is cancelled, or killed, after so many microseconds, and waited for.
+    Cancel(u64),
+    Kill(u64),
+    /// Its handle is dropped after so many microseconds.
+    Drop(u64),
+}
+
+/// Where a session of one's own is to be had.
+pub(crate) fn has_sessions() -> bool {
+    Mechanism::available().contains(&Mechanism::Epoll)
+}
+
+impl Case {
+    pub(crate) fn random(dice: &mut Dice, tag: &str) -> Case {
+        let mut case = Case {
+            steps: tag.to_owned(),
+            out: Said::Pattern(0),
+            err: 0,
+            end: End::Exit(0),
+            treatment: Treatment::Run,
+            may_be_held: false,
+            keep_at_most: None,
+            timeout: None,
+            grace: None,
+            held: None,
+            stdin: Vec::new(),
+        };
+        match dice.below(100) {
+            0..78 => case.speak(dice),
+            78..82 => case.echo(dice),
+            82..85 => case.trickle(dice),
+            85..89 => case.leave_holder(dice, tag),
+            89..91 => case.grow_tree(dice, tag),
+            91..94 => case.run_out_of_time(dice),
+            94..95 => case.end = End::NoProgram,
+            _ => case.be_treated(dice),
+        }
+        if case.treatment == Treatment::Run && dice.below(3) == 0 {
+            case.treatment = Treatment::Wait;
+        }
+        case
+    }
+
+    fn add(&mut self, step: &str) {
+        self.steps += " ";
+        self.steps += step;
+    }
+
+    /// The usual: bytes on both streams in some order, then an end.
+    fn speak(&mut self, dice: &mut Dice) {
+        let (out, err) = (dice.size(), dice.size());
+        match dice.below(5) {
+            0 if out == err => self.add(&format!("both:{out}")),
+            0 => self.add(&format!("err:{err} out:{out}")),
+            1 => self.add(&format!("out:{out} close:out err:{err} close:err")),
+            2 => self.add(&format!("out:{} err:{err} out:{}", out / 2, out - out / 2)),
+            _ => self.add(&format!("out:{out} err:{err}")),
+        }
+        (self.out, self.err) = (Said::Pattern(out), err);
+        self.end = match dice.below(10) {
+            0 => End::Dies,
+            1 => End::Exit(dice.below(200) as u32),
+            _ => End::Exit(0),
+        };
+        match self.end {
+            End::Dies => self.add("die"),
+            End::Exit(code) => self.add(&format!("exit:{code}")),
+            End::Never | End::NoProgram => {}
+        }
+        if dice.below(12) == 0 {
+            self.keep_at_most = Some(dice.size() as u64);
+        }
+    }
+
+    fn echo(&mut self, dice: &mut Dice) {
+        let len = dice.size();
+        self.stdin = (0..len).map(|_| dice.roll() as u8).collect();
+        self.out = Said::Echo(self.stdin.clone());
+        self.add("cat");
+    }
+
+    fn trickle(&mut self, dice: &mut Dice) {
+        let count = dice.below(20) as usize;
+        self.add(&format!("slow-out:{count}:{}", dice.below(2000)));
+        self.out = Said::Pattern(count);
+    }
+
+    /// Somebody keeps a stream open for a while: shorter or longer than the grace period.
+    fn leave_holder(&mut self, dice: &mut Dice, tag: &str) {
+        let way = dice.one_of(&["holder", "holder-out", "holder-err", "quiet"]);
+        let out = dice.size();
+        let ms = dice.below(120);
+        self.add(&format!("{way}:{tag},sleep:{ms} out:{out}"));
+        self.out = Said::Pattern(out);
+        self.grace = Some(Duration::from_millis(dice.one_of(&[1, 30, 20_000])));
+        self.held = Some(dice.one_of(&[Held::Keep, Held::Keep, Held::Kill, Held::Wait]));
+        self.may_be_held = true;
+    }
+
+    /// Descendants that do not end by themselves, wherever they go, until the process is ended.
+    fn grow_tree(&mut self, dice: &mut Dice, tag: &str) {
+        let ways: &[&str] = if has_sessions() {
+            &["quiet", "holder", "daemon", "daemon-holder", "bare-session"]
+        } else {
+            &["quiet", "holder"]
+        };
+        for _ in 0..=dice.below(2) {
+            self.add(&format!("{}:{tag},sleep:600000", dice.one_of(ways)));
+        }
+        self.end = End::Never;
+        self.add("sleep:600000");
+        self.timeout = Some(Duration::from_millis(50 + dice.below(200)));
+    }
+
+    fn run_out_of_time(&mut self, dice: &mut Dice) {
+        if dice.below(3) == 0 {
+            self.add("ignore-term");
+        }
+        let out = dice.size();
+        self.add(&format!("out:{out} sleep:600000"));
+        self.out = Said::Pattern(out);
+        self.end = End::Never;
+        self.timeout = Some(Duration::from_millis(dice.below(80)));
+    }
+
+    fn be_treated(&mut self, dice: &mut Dice) {
+        let (after_us, out) = (dice.below(20_000), dice.size());
+        self.add(&format!("out:{out}"));
+        self.out = Said::Pattern(out);
+        if dice.below(2) == 0 {
+            self.add("sleep:600000");
+            self.end = End::Never;
+        }
+        self.treatment = match dice.below(3) {
+            0 => Treatment::Cancel(after_us),
+            1 => Treatment::Kill(after_us),
+            _ => Treatment::Drop(after_us),
+        };
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timeout.is_some()
+    }
+
+    pub(crate) fn command(&self, child: &str) -> Command {
+        let mut command = match self.end {
+            End::NoProgram => Command::new("throng-no-such-program"),
+            _ => script(child, &self.steps),
+        };
+        if let Some(timeout) = self.timeout {
+            command.timeout(timeout);
+        }
+        if let Some(grace) = self.grace {
+            command.grace(grace);
+        }
+        if let Some(held) = self.held {
+            command.held(held);
+        }
+        if let Some(most) = self.keep_at_most {
+            command.max_output(most);
+        }
+        if matches!(self.out, Said::Echo(_)) {
+            command.stdin(self.stdin.clone());
+        }
+        command
+    }
+}

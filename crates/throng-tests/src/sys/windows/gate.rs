@@ -1,0 +1,45 @@
+//! What thousands of processes can wait for without taking any processor time: an event.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::event::Event;
+
+/// Closed until it is opened; those who come when it is gone pass.
+#[derive(Debug)]
+pub struct Gate {
+    name: String,
+    event: Event,
+}
+
+impl Gate {
+    /// A gate that is closed.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no event for it.
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Gate {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("throng-gate-{}-{serial}", std::process::id());
+        let event = Event::create(&name);
+        Gate { name, event }
+    }
+
+    /// The step of the child that waits for it.
+    pub fn step(&self) -> String {
+        format!("gate:{}", self.name)
+    }
+
+    /// What the child does at this step.
+    pub fn pass(gate: &str) {
+        if let Some(event) = Event::open(gate) {
+            event.wait();
+        }
+    }
+
+    /// Lets all pass: those that wait, and those that come later.
+    pub fn open(self) {
+        self.event.set();
+    }
+}

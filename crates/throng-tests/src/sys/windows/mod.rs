@@ -1,0 +1,111 @@
+//! What Windows says of processes, and what it does not: nobody tells who holds a pipe, and a
+//! process that was ended from outside has an exit code like any other.
+
+mod counts;
+mod event;
+mod gate;
+mod tag;
+mod wine;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use throng::os::windows::{CommandExt, Console};
+use throng::{Command, Mechanism, Signal, Status};
+
+pub use counts::{children, open_handles, rss_kib, threads};
+pub use gate::Gate;
+pub use tag::Tag;
+
+/// Five thousand processes take minutes under Wine.
+pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(500);
+
+/// The system has threads of its own in every program, which load libraries and serve the thread
+/// pool; each comes with a few handles, when it likes.
+pub const SLACK: usize = 12;
+
+/// To ask what the handle of another process stands for can block for ever, so throng does not.
+pub const NAMES_HOLDERS: bool = false;
+
+/// What throng gives a process for an exit code that it ends.
+const ENDED: Status = Status::Exited(1);
+
+/// What a process has for an exit code that a Ctrl-Break has ended.
+const CTRL_BREAK: Status = Status::Exited(0xC000_013A);
+
+/// Whether this is the status of a process that was ended by this signal. Where processes share our
+/// console they are asked first, and do as they are asked; where they do not they are just ended.
+pub fn is_end_by(signal: Signal, status: Status) -> bool {
+    status == ENDED || (signal != Signal::Kill && status == CTRL_BREAK)
+}
+
+/// Whether the system says what a process has used. Wine 8 tells the caller's own times in place of
+/// another process's.
+pub fn tells_usage() -> bool {
+    !wine::is_wine()
+}
+
+/// Makes a command for the child fit for this machine.
+///
+/// Where we have no console, processes get hidden ones by default. Wine 8 starts a `conhost.exe`
+/// for each, which takes twice as long as the child alone, and keeps the child's streams open until
+/// it has ended too: half of all streams are held then. So there the child gets none.
+pub(crate) fn prepare(command: &mut Command) {
+    if wine::is_wine() {
+        command.console(Console::None);
+    }
+}
+
+/// Puts a copy of a program into this directory under this name, `.exe` added where it lacks that.
+/// Under Wine 8 a library goes along that Wine does not have and whoever runs the tests has put
+/// next to the program.
+///
+/// # Panics
+///
+/// When it cannot be copied.
+pub fn install(program: &OsStr, dir: &Path, name: &str) -> PathBuf {
+    let name = name.trim_end_matches(".exe");
+    let path = dir.join(format!("{name}.exe"));
+    fs::copy(program, &path).expect("a program can be copied");
+    let library = "bcryptprimitives.dll";
+    let beside = Path::new(program).with_file_name(library);
+    if beside.exists() {
+        fs::copy(beside, dir.join(library)).expect("a library can be copied");
+    }
+    path
+}
+
+/// Has every mechanism get the full numbers, for whoever has the time.
+const WHOLE: &str = "THRONG_TEST_WHOLE";
+
+fn is_whole() -> bool {
+    std::env::var_os(WHOLE).is_some()
+}
+
+/// How often to do what would be done so many times where processes are cheap. Under Wine a start
+/// takes some 25 ms of processor time, and there are five mechanisms.
+pub fn repeat(times: usize) -> usize {
+    if is_whole() {
+        times
+    } else {
+        times.div_ceil(10)
+    }
+}
+
+/// The threads that the system has to wait for so many exits. Wine 8 has one for every 63
+/// (`MAXIMUM_WAITQUEUE_OBJECTS` in its `dlls/ntdll/threadpool.c`); Windows is said to have none,
+/// since 8, and is held to that here.
+pub fn threads_that_wait(processes: usize) -> usize {
+    if wine::is_wine() {
+        processes.div_ceil(63)
+    } else {
+        0
+    }
+}
+
+/// Whether this mechanism gets the full number where all of them would take too long.
+pub fn is_thorough(mechanism: Mechanism) -> bool {
+    mechanism == Mechanism::CompletionPort || is_whole()
+}

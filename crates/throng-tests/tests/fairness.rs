@@ -1,0 +1,64 @@
+//! Nobody who speaks much keeps others from being heard, and nobody who stays keeps others from
+//! being done.
+
+#![forbid(unsafe_code)]
+
+use std::thread;
+
+use throng::{Process, Throng};
+use throng_tests::{Gate, assert_complete, assert_output, child, for_each_mechanism, repeat};
+
+#[test]
+fn one_that_floods_does_not_silence_sixty_three_that_trickle() {
+    for_each_mechanism(|mechanism| {
+        let builder = Throng::builder().mechanism(mechanism).jobs(64).shards(1);
+        let throng = builder.build().unwrap();
+        let flood = throng.spawn(child!("flood").keep_output(false));
+        let trickles: Vec<Process> = (0..63)
+            .map(|n| throng.spawn(&child!("slow-out:20:2000 err:{n}")))
+            .collect();
+        for (n, trickle) in trickles.into_iter().enumerate() {
+            assert_output(&trickle.wait().unwrap(), 20, n);
+        }
+        assert_eq!(throng.live(), 1, "the flood goes on");
+        flood.kill();
+        assert!(flood.wait().unwrap().ended_by().is_some());
+    });
+}
+
+/// If a process had got what another was given, the other's streams would stay open with it.
+#[test]
+fn processes_that_stay_keep_no_streams_of_those_that_start_at_the_same_time() {
+    for_each_mechanism(|mechanism| {
+        let builder = Throng::builder().mechanism(mechanism).jobs(32).shards(8);
+        let throng = builder.build().unwrap();
+        for _ in 0..repeat(20) {
+            let gate = Gate::new();
+            let stays = child!("out:10 {} err:10", gate.step());
+            let start = |n: usize| {
+                let mut done = Vec::new();
+                let mut staying = Vec::new();
+                for _ in 0..2 {
+                    staying.push(throng.spawn(&stays));
+                    done.push(throng.spawn(&child!("out:{n} err:5")));
+                }
+                for process in done {
+                    assert_output(&process.wait().unwrap(), n, 5);
+                }
+                staying
+            };
+            let staying: Vec<Process> = thread::scope(|scope| {
+                let starters: Vec<_> = (0..8).map(|n| scope.spawn(move || start(n))).collect();
+                let joined = starters.into_iter().map(|starter| starter.join());
+                joined.flat_map(|staying| staying.unwrap()).collect()
+            });
+            assert_eq!(staying.len(), 16);
+            gate.open();
+            for process in staying {
+                let outcome = process.wait().unwrap();
+                assert_complete(&outcome);
+                assert_output(&outcome, 10, 10);
+            }
+        }
+    });
+}

@@ -1,0 +1,98 @@
+//! What is done about a stream that somebody holds: kept, ended, waited for, or taken as a failure.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::time::Duration;
+
+use throng::{Command, Held, KillSequence, Stream, Throng};
+use throng_tests::{
+    Source, Tag, assert_complete, check_pattern, child, describe, for_each_mechanism,
+};
+
+/// What holders sleep for. A process that is held has its outcome long before.
+const LONG_MS: u64 = 60_000;
+
+/// A command that leaves a child of its own behind, and what it writes: 3000 bytes and 40.
+fn leaves_behind(tag: &Tag) -> Command {
+    child!("out:3000 holder:{tag},sleep:{LONG_MS} err:40 exit:0")
+}
+
+#[test]
+fn under_kill_the_holder_is_ended_and_the_capture_is_complete() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let builder = Throng::builder().mechanism(mechanism).held(Held::Kill);
+        let throng = builder.kill_sequence(KillSequence::immediate()).build();
+        let outcome = throng.unwrap().spawn(&leaves_behind(&tag)).wait().unwrap();
+        assert_complete(&outcome);
+        assert!(outcome.success(), "{}", describe(&outcome));
+        assert_eq!(outcome.ended_by(), None, "it ended by itself");
+        check_pattern(Source::Out, outcome.stdout(), 3000).unwrap();
+        check_pattern(Source::Err, outcome.stderr(), 40).unwrap();
+        tag.await_count(0);
+    });
+}
+
+#[test]
+fn under_wait_the_holder_has_all_the_time_it_wants() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let go = dir.path().join("go");
+        let tag = Tag::new();
+        let wait = format!("wait-file:{}", go.display());
+        let steps = format!("holder:{tag},{wait},outs:late exit:3");
+        let throng = Throng::builder().mechanism(mechanism).jobs(2).build();
+        let throng = throng.unwrap();
+        let mut patient = child!("{steps}");
+        patient.held(Held::Wait).grace(Duration::from_millis(1));
+        let patient = throng.spawn(&patient);
+        let mut hasty = child!("{steps}");
+        let hasty = throng.spawn(hasty.grace(Duration::from_millis(500)));
+        // By then a grace period that the first command should not have is over.
+        let hasty = hasty.wait().unwrap();
+        assert_eq!(hasty.verdict(Stream::Stdout).name(), "held");
+        File::create(&go).unwrap();
+        let patient = patient.wait().unwrap();
+        assert_complete(&patient);
+        assert_eq!(patient.stdout(), b"late");
+        assert_eq!(patient.status().unwrap().code(), Some(3));
+        // The other holder looks for the file as well, and would for ever if it were gone.
+        tag.await_count(0);
+    });
+}
+
+#[test]
+fn under_wait_the_timeout_of_the_command_ends_the_holder() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let mut command = leaves_behind(&tag);
+        command.timeout(Duration::from_millis(500)).held(Held::Wait);
+        let builder = Throng::builder().mechanism(mechanism);
+        let throng = builder.kill_sequence(KillSequence::immediate()).build();
+        let outcome = throng.unwrap().spawn(&command).wait().unwrap();
+        assert!(outcome.timed_out(), "{}", describe(&outcome));
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
+        check_pattern(Source::Out, outcome.stdout(), 3000).unwrap();
+        tag.await_count(0);
+    });
+}
+
+#[test]
+fn under_fail_a_command_that_leaves_a_holder_has_failed() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let builder = Throng::builder().mechanism(mechanism).held(Held::Fail);
+        let throng = builder.build().unwrap();
+        let outcome = throng.spawn(&leaves_behind(&tag)).wait().unwrap();
+        assert_eq!(outcome.status().unwrap().code(), Some(0));
+        assert!(!outcome.success(), "{}", describe(&outcome));
+        tag.await_count(1);
+        let tag = Tag::new();
+        let mut lenient = leaves_behind(&tag);
+        let outcome = throng.spawn(lenient.held(Held::Keep)).wait().unwrap();
+        assert!(outcome.success(), "the command has the last word");
+        let clean = throng.spawn(&child!("out:5 exit:0")).wait().unwrap();
+        assert!(clean.success());
+    });
+}

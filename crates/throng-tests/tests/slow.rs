@@ -1,0 +1,89 @@
+//! A thousand at once, five thousand in a row: nothing grows but what the processes say.
+//!
+//! On Windows a start is dear, so there the numbers are for the mechanisms that are said.
+
+#![forbid(unsafe_code)]
+
+use throng::{Mechanism, Throng};
+use throng_tests::{
+    SLACK, assert_output, child, for_each_mechanism, is_thorough, probe, repeat, threads_that_wait,
+};
+
+/// A thousand with each mechanism on Linux; on Windows with the completion port and the thread
+/// pool, a hundred with the others.
+#[test]
+fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
+    for_each_mechanism(|mechanism| {
+        let is_full = is_thorough(mechanism) || mechanism == Mechanism::ThreadPool;
+        let count = if is_full { 1000 } else { repeat(1000) };
+        let report = probe!(mechanism, "quiet {count}").report();
+        assert_eq!(report.get::<usize>("live"), count);
+        assert_eq!(report.get::<usize>("whole"), count);
+        assert_eq!(report.get::<usize>("children"), 0);
+        let threads: usize = report.get("threads");
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let of_groups = match mechanism {
+            Mechanism::Threads => return,
+            Mechanism::Events => count.div_ceil(21),
+            _ => 0,
+        };
+        // A shard and its helpers for each core, and whatever the system has.
+        let allowed = 2 * cores + 5 + SLACK + of_groups + threads_that_wait(count);
+        assert!(threads <= allowed, "{threads} threads");
+    });
+}
+
+/// A thousand with each mechanism on Linux; on Windows with the completion port, a hundred with the
+/// others.
+#[test]
+fn a_thousand_commands_two_hundred_and_fifty_six_at_a_time_are_captured_whole() {
+    for_each_mechanism(|mechanism| {
+        let is_full = is_thorough(mechanism);
+        let count = if is_full { 1000 } else { repeat(1000) };
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(256)
+            .build()
+            .unwrap();
+        let commands = (0..count).map(|n| child!("out:{n} err:{}", 2 * n));
+        let mut seen = vec![false; count];
+        for outcome in throng.run(commands) {
+            let n = outcome.seq() as usize;
+            assert_output(&outcome, n, 2 * n);
+            assert!(!std::mem::replace(&mut seen[n], true), "{n} came twice");
+        }
+        assert!(seen.iter().all(|seen| *seen), "all have come");
+    });
+}
+
+/// Five thousand with each mechanism on Linux; on Windows with the completion port, five hundred
+/// with the others.
+#[test]
+fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
+    for_each_mechanism(|mechanism| {
+        let count = if is_thorough(mechanism) {
+            5000
+        } else {
+            repeat(5000)
+        };
+        let report = probe!(mechanism, "flat {count}").report();
+        assert_eq!(report.get::<usize>("whole"), count);
+        assert_eq!(report.get::<usize>("children"), 0);
+        let grown = |name: &str| {
+            let at = |time: &str| report.get::<i64>(&format!("{name}_{time}"));
+            at("end") - at("tenth")
+        };
+        // Those that run at the moment differ: eight at most, and each has five handles at most
+        // and, with mechanism `threads`, two threads.
+        let slack = SLACK as i64;
+        let (handles, threads) = (grown("handles"), grown("threads"));
+        assert!(handles <= 40 + slack, "{handles} handles more");
+        assert!(threads <= 16 + slack, "{threads} threads more");
+        // What leaks grows all the time; what is made when it is first needed grows once.
+        let rss_kib: Vec<i64> = ["tenth", "third", "two_thirds", "end"]
+            .map(|time| report.get(&format!("rss_kib_{time}")))
+            .to_vec();
+        let least = rss_kib.windows(2).map(|pair| pair[1] - pair[0]).min();
+        assert!(least <= Some(256), "{rss_kib:?} KiB");
+    });
+}

@@ -1,0 +1,107 @@
+//! Standing still: nothing is started, no clock runs, and afterwards all goes on.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use throng::{KillSequence, Signal, Throng};
+use throng_tests::{
+    HANG, Tag, assert_ended_by, assert_output, child, eventually, for_each_mechanism, within,
+};
+
+/// A time that is over soon, but not before a test has come to what it wants to try.
+const SOON: Duration = Duration::from_millis(1500);
+
+fn wait_file(path: &Path) -> String {
+    format!("wait-file:{}", path.display())
+}
+
+#[test]
+fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
+        let throng = Throng::builder().mechanism(mechanism).jobs(4).build();
+        let throng = throng.unwrap();
+        let wait = wait_file(&go);
+        let mut command = child!("out:7 make-file:{} {wait}", ready.display());
+        let first = throng.spawn(command.timeout(SOON));
+        eventually("it runs", || ready.exists());
+        throng.suspend();
+        throng.suspend();
+        let second = throng.spawn(&child!("out:5"));
+        // Time has to pass for this: that is what does not count.
+        sleep(SOON + SOON / 3);
+        assert_eq!(throng.live(), 1, "nothing is started");
+        throng.resume();
+        assert_output(&second.wait().unwrap(), 5, 0);
+        File::create(&go).unwrap();
+        let first = first.wait().unwrap();
+        assert!(!first.timed_out());
+        assert_output(&first, 7, 0);
+        assert!(first.wall() > SOON, "the pause is a part of the wall time");
+        throng.resume();
+    });
+}
+
+#[test]
+fn a_throng_that_stands_still_can_be_cancelled_and_dropped() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let sequence = KillSequence::new(Signal::Term, Duration::from_millis(50));
+        let builder = Throng::builder().mechanism(mechanism).jobs(2);
+        let throng = builder.kill_sequence(sequence).build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let ready = dir.path().join("ready");
+        let ready_step = format!("make-file:{}", ready.display());
+        let process = throng.spawn(&child!("{tag} ignore-term {ready_step} sleep:600000"));
+        eventually("it ignores TERM", || ready.exists());
+        throng.suspend();
+        throng.cancel();
+        let outcome = process.wait().unwrap();
+        assert_ended_by(&outcome, Signal::Kill);
+        throng.suspend();
+        drop(throng);
+        tag.await_count(0);
+    });
+}
+
+#[test]
+fn a_time_that_runs_out_after_a_pause_still_runs_out() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let mut command = child!("{tag} sleep:600000");
+        let process = throng.spawn(command.timeout(SOON));
+        tag.await_count(1);
+        throng.suspend();
+        throng.resume();
+        assert!(process.wait().unwrap().timed_out());
+    });
+}
+
+#[test]
+fn a_process_that_is_cancelled_or_ends_while_all_stands_still_has_its_outcome() {
+    for_each_mechanism(|mechanism| {
+        let (stays, ends) = (Tag::new(), Tag::new());
+        let throng = Throng::builder().mechanism(mechanism).jobs(3).build();
+        let throng = throng.unwrap();
+        let stays_on = throng.spawn(&child!("{stays} sleep:600000"));
+        let is_cancelled = throng.spawn(&child!("{ends} quiet:{ends},sleep:600000 sleep:600000"));
+        stays.await_count(1);
+        ends.await_count(2);
+        throng.suspend();
+        is_cancelled.cancel();
+        let outcome = within(HANG / 2, "the outcome of who was cancelled", move || {
+            is_cancelled.wait().unwrap()
+        });
+        assert_ended_by(&outcome, Signal::Term);
+        ends.await_count(0);
+        stays.await_count(1);
+        throng.resume();
+        drop(stays_on);
+    });
+}

@@ -1,0 +1,123 @@
+//! Ends that take more than one signal, since a process may ignore the first, stop itself, or leave
+//! the group that signals go to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use throng::{Cause, Command, KillSequence, Mechanism, Outcome, Signal, Stream, Throng};
+use throng_tests::{
+    Source, Tag, assert_ended_by, check_pattern, child, describe, eventually, for_each_mechanism,
+    within,
+};
+
+/// Long enough for a process to have said what it has to say, on a loaded machine as well.
+const TIMEOUT: Duration = Duration::from_millis(1500);
+const STEP: Duration = Duration::from_millis(200);
+
+/// Runs a command under the timeout, to be ended by `TERM`, a moment, `KILL`.
+fn run_briefly(mechanism: Mechanism, command: &Command) -> Outcome {
+    let sequence = KillSequence::new(Signal::Term, STEP);
+    let builder = Throng::builder()
+        .mechanism(mechanism)
+        .kill_sequence(sequence);
+    let throng = builder.build().expect("a throng can be built");
+    let mut command = command.clone();
+    let process = throng.spawn(command.timeout(TIMEOUT));
+    process.wait().expect("the outcome comes")
+}
+
+#[track_caller]
+fn assert_timed_out(outcome: &Outcome, signal: Signal) {
+    assert!(outcome.timed_out(), "{}", describe(outcome));
+    assert_ended_by(outcome, signal);
+    assert!(outcome.wall() >= TIMEOUT, "{}", describe(outcome));
+}
+
+#[test]
+fn a_process_that_ignores_the_first_signal_gets_the_next() {
+    for_each_mechanism(|mechanism| {
+        let outcome = run_briefly(mechanism, &child!("ignore-term out:7 sleep:600000"));
+        assert_timed_out(&outcome, Signal::Kill);
+        assert!(outcome.wall() >= TIMEOUT + STEP, "{:?}", outcome.wall());
+        check_pattern(Source::Out, outcome.stdout(), 7).unwrap();
+    });
+}
+
+#[test]
+fn what_a_process_says_after_the_first_signal_is_kept() {
+    for_each_mechanism(|mechanism| {
+        // Sleeps are not cut short by the signal, so it speaks between the two.
+        let steps = format!(
+            "ignore-term out:7 sleep:{} exit:3",
+            TIMEOUT.as_millis() + 300
+        );
+        let long = KillSequence::new(Signal::Term, Duration::from_secs(60));
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .kill_sequence(long)
+            .build()
+            .unwrap();
+        let mut command = child!("{} out:100000 exit:3", steps.trim_end_matches(" exit:3"));
+        let outcome = throng.spawn(command.timeout(TIMEOUT)).wait().unwrap();
+        assert!(outcome.timed_out());
+        assert_eq!(
+            outcome.status().unwrap().code(),
+            Some(3),
+            "{}",
+            describe(&outcome)
+        );
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
+        check_pattern(Source::Out, outcome.stdout(), 100_007).unwrap();
+    });
+}
+
+#[test]
+fn a_process_that_has_stopped_itself_is_ended() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let outcome = run_briefly(mechanism, &child!("{tag} out:5 signal:STOP sleep:600000"));
+        assert_timed_out(&outcome, Signal::Term);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_process_that_has_left_its_group_is_ended() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let command = child!("{tag} join-parent-group sleep:600000");
+        let what = "the end of a process over its time";
+        let outcome = within(Duration::from_secs(30), what, move || {
+            run_briefly(mechanism, &command)
+        });
+        assert_timed_out(&outcome, Signal::Term);
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn a_cancelled_process_that_will_not_end_is_killed() {
+    for_each_mechanism(|mechanism| {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let ears = heard.clone();
+        let wait = Duration::from_millis(100);
+        let builder = Throng::builder().mechanism(mechanism);
+        let builder = builder.kill_sequence(KillSequence::new(Signal::Term, wait));
+        let builder = builder.on_output(move |output| {
+            ears.fetch_add(output.bytes.len(), Ordering::SeqCst);
+        });
+        let throng = builder.build().unwrap();
+        let tag = Tag::new();
+        let process = throng.spawn(&child!("{tag} ignore-term out:5 sleep:600000"));
+        eventually("it has spoken", || heard.load(Ordering::SeqCst) == 5);
+        let asked = Instant::now();
+        process.cancel();
+        process.cancel();
+        let outcome = process.wait().unwrap();
+        assert_eq!(outcome.ended_by(), Some(Cause::Cancel));
+        assert_ended_by(&outcome, Signal::Kill);
+        assert!(asked.elapsed() >= wait);
+        tag.await_gone();
+    });
+}

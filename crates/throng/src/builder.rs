@@ -1,0 +1,290 @@
+//! The settings of a pool, and the start of its threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::budget::Budget;
+use crate::inner::{Callback, Inner, Output, Settings};
+use crate::lock::lock;
+use crate::queue::Admit;
+use crate::shard::Shard;
+use crate::sys::{self, Engine, Host, HostOptions, Waker};
+use crate::throng::{StartedShard, Throng};
+use crate::{Error, ErrorKind, Held, KillSequence, Mechanism};
+
+/// How long a stream may stay open after its process has ended, unless something else is said.
+const DEFAULT_GRACE: Duration = Duration::from_millis(200);
+
+/// The settings of a [`Throng`].
+#[derive(Default)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    jobs: Option<usize>,
+    jobs_up_to: usize,
+    admit: Option<Admit>,
+    shards: Option<usize>,
+    mechanism: Option<Mechanism>,
+    grace: Option<Duration>,
+    held: Held,
+    kill: KillSequence,
+    memory: Option<u64>,
+    spill_dir: Option<PathBuf>,
+    on_output: Option<Callback>,
+    /// What only this system has.
+    pub(crate) os: HostOptions,
+}
+
+impl Builder {
+    /// How many processes may be live at once; the number of cores by default. As many as the
+    /// system allows for `usize::MAX`.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is 0.
+    pub fn jobs(mut self, jobs: usize) -> Builder {
+        assert!(jobs > 0, "at least one process must be able to run");
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// How far [`set_jobs`](Throng::set_jobs) is going to raise the number: as many threads are
+    /// started as that needs. With more than this many processes nothing is wrong, only slower.
+    pub fn jobs_up_to(mut self, jobs: usize) -> Builder {
+        self.jobs_up_to = jobs;
+        self
+    }
+
+    /// Asks this before each process that is started: `None` when it may be started now, or how
+    /// long to wait before asking again. It is asked when a command is there and there is room for
+    /// it, once for each process, and by one thread at a time, while no other can take a command;
+    /// so it should be quick, and must not use the [`Throng`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// use std::time::{Duration, Instant};
+    /// // Not more than one start in ten milliseconds.
+    /// let mut next = Instant::now();
+    /// let throng = throng::Throng::builder().jobs(9).admit(move || {
+    ///     let wait = next.saturating_duration_since(Instant::now());
+    ///     if wait.is_zero() {
+    ///         next = Instant::now() + Duration::from_millis(10);
+    ///     }
+    ///     (!wait.is_zero()).then_some(wait)
+    /// }).build()?;
+    /// assert_eq!(throng.run(vec![throng::Command::new("true"); 3]).count(), 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn admit(mut self, callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Builder {
+        self.admit = Some(Admit::new(callback));
+        self
+    }
+
+    /// How many threads start and capture processes, never more than [`jobs`](Builder::jobs); by
+    /// default two more than there are cores. A thread sleeps while the program that it has
+    /// started is being loaded, and then the others have work to do.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it is 0.
+    pub fn shards(mut self, shards: usize) -> Builder {
+        assert!(shards > 0, "at least one thread has to do the work");
+        self.shards = Some(shards);
+        self
+    }
+
+    /// The mechanism; the first that is [available](Mechanism::available) by default.
+    pub fn mechanism(mut self, mechanism: Mechanism) -> Builder {
+        self.mechanism = Some(mechanism);
+        self
+    }
+
+    /// How long a stream may stay open after its process has ended, before it counts as
+    /// [held](crate::Verdict::Held); 200 ms by default.
+    pub fn grace(mut self, grace: Duration) -> Builder {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// How much memory all captures together may take, in bytes: those of live processes, and those
+    /// of outcomes until they are dropped. By default an eighth of the memory that the machine has,
+    /// or that the control group or job of this program may use if that is less, and at least
+    /// 64 MiB.
+    ///
+    /// A stream that would take more goes on in a temporary file; see [`Capture`](crate::Capture).
+    /// One of less than 32 KiB is not worth a file and stays in memory; while outcomes that nobody
+    /// has taken from a [`run`](Throng::run) have more than half of the budget, in memory or on the
+    /// disk, no other command of a run is started.
+    ///
+    /// Where no file can be opened for want of descriptors, the stream stays in memory and it is
+    /// tried again when it has grown. Where the disk is full, the verdict is
+    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was kept until then is
+    /// kept, the rest is read, counted and dropped.
+    pub fn memory(mut self, bytes: u64) -> Builder {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Where the files are made that captures are spilled to; where the system has temporary files
+    /// by default. They have no name there (on Windows: nobody else can open them), and are gone
+    /// with their capture, or with this program however it ends.
+    pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
+        self.spill_dir = Some(dir.into());
+        self
+    }
+
+    /// What to do about streams that are held; [`Held::Keep`] by default.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// use throng::{Command, Held, Throng};
+    /// let throng = Throng::builder().held(Held::Kill).build()?;
+    /// let mut command = Command::new("sh");
+    /// let outcome = throng.spawn(command.args(["-c", "echo started; sleep 600 &"])).wait()?;
+    /// assert!(outcome.success() && outcome.is_complete());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn held(mut self, held: Held) -> Builder {
+        self.held = held;
+        self
+    }
+
+    /// How processes are ended; by default `TERM`, two seconds, `KILL`.
+    pub fn kill_sequence(mut self, sequence: KillSequence) -> Builder {
+        self.kill = sequence;
+        self
+    }
+
+    /// Gets every piece of output as it comes, on the thread that has read it. While the callback
+    /// runs, that thread's other processes are not read; so it should be quick. If it panics, the
+    /// verdict of that stream is [`Failed`](crate::Verdict::Failed).
+    pub fn on_output(mut self, callback: impl Fn(Output<'_>) + Send + Sync + 'static) -> Builder {
+        self.on_output = Some(Box::new(callback));
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// On Linux, raises this program's soft limit on open files to the hard one; processes get the
+    /// original back. Where `SIGCHLD` is ignored, sets it to its default, since the system keeps no
+    /// exit statuses otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::BadDirectory`] when [`spill_dir`](Builder::spill_dir) is no directory,
+    /// [`ErrorKind::Unsupported`] when a mechanism was asked for that this machine does not offer,
+    /// [`ErrorKind::System`] when threads or descriptors cannot be had.
+    pub fn build(self) -> Result<Throng, Error> {
+        let mechanism = self.choose_mechanism()?;
+        if let Some(dir) = self.spill_dir.as_ref().filter(|dir| !dir.is_dir()) {
+            let doing = format!("cannot spill to {}: it is no directory", dir.display());
+            return Err(Error::new(ErrorKind::BadDirectory, doing));
+        }
+        let host = Arc::new(Host::new(&self.os)?);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let asked = self.jobs.unwrap_or(cores);
+        let most = asked.max(self.jobs_up_to);
+        let shards = self.shards.unwrap_or(cores + 2).min(most);
+        let room = host.room(mechanism, shards);
+        let jobs = asked.min(room.processes);
+        let shards = room.shards.min(most.min(room.processes));
+
+        let settings = Settings {
+            grace: self.grace.unwrap_or(DEFAULT_GRACE),
+            held: self.held,
+            kill: Arc::new(self.kill),
+            on_output: self.on_output,
+            budget: Arc::new(Budget::new(self.memory, self.spill_dir)),
+        };
+        let inner = Arc::new(Inner::new(jobs, shards, settings));
+        if let Some(admit) = self.admit {
+            inner.queue.set_admit(admit);
+        }
+        let throng = Throng {
+            inner: inner.clone(),
+            mechanism,
+            room,
+            asked: AtomicUsize::new(asked),
+            is_ended: AtomicBool::new(false),
+            host: host.clone(),
+            shards: Mutex::default(),
+        };
+        for index in 0..shards {
+            // On an error the shards that have been started end with `throng`.
+            let (waker, shard) = start_shard(index, mechanism, &host, &inner)?;
+            inner.connect(index, waker);
+            lock(&throng.shards).push(shard);
+        }
+        Ok(throng)
+    }
+
+    fn choose_mechanism(&self) -> Result<Mechanism, Error> {
+        let unsupported = |doing: String| Error::new(ErrorKind::Unsupported, doing);
+        let Some(mechanism) = self.mechanism else {
+            let first = Mechanism::available().first().copied();
+            return first.ok_or_else(|| unsupported("no mechanism works on this machine".into()));
+        };
+        match sys::probe(mechanism) {
+            Ok(()) => Ok(mechanism),
+            Err(why) => Err(unsupported(format!(
+                "mechanism {mechanism} is not available: {why}"
+            ))),
+        }
+    }
+}
+
+/// Starts a shard's thread. The engine is made there: a kernel ties it, and every process that it
+/// starts, to the thread that did it.
+fn start_shard(
+    index: usize,
+    mechanism: Mechanism,
+    host: &Arc<Host>,
+    inner: &Arc<Inner>,
+) -> Result<(Waker, StartedShard), Error> {
+    let (ready, is_ready) = mpsc::channel();
+    let (done, is_done) = mpsc::channel();
+    let (host, inner) = (host.clone(), inner.clone());
+    let body = move || {
+        match Engine::new(mechanism, host) {
+            Ok(engine) => {
+                // The builder is waiting for it.
+                let _ = ready.send(Ok(engine.waker()));
+                Shard::new(index, inner, engine, done).run();
+            }
+            Err(error) => drop(ready.send(Err(error))),
+        }
+    };
+    let doing = format!("cannot start thread {index} with mechanism {mechanism}");
+    let failed = |error| Error::os(ErrorKind::System, doing.clone(), error);
+    let spawned = thread::Builder::new()
+        .name(format!("throng-{index}"))
+        .spawn(body);
+    let thread = spawned.map_err(failed)?;
+    match is_ready.recv() {
+        Ok(Ok(waker)) => Ok((waker, (thread, is_done))),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(_) => Err(Error::new(ErrorKind::System, doing)),
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("jobs", &self.jobs)
+            .field("shards", &self.shards)
+            .field("mechanism", &self.mechanism)
+            .field("grace", &self.grace)
+            .field("held", &self.held)
+            .field("memory", &self.memory)
+            .field("spill_dir", &self.spill_dir)
+            .field("kill", &self.kill)
+            .field("os", &self.os)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,247 @@
+//! The order in which the pieces of both streams came: an entry of 16 bytes for each change of
+//! stream or each millisecond of output, whichever comes first.
+//!
+//! The log is kept as bytes, in the same kind of store as the streams, because a process that
+//! writes to both streams in turn for hours has a log worth spilling.
+//!
+//! Of a stream of which only an end is kept, entries are logged before it is known that they will
+//! be dropped. They are taken out again when the log has doubled since that was last done.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::store::Store;
+use crate::Stream;
+use crate::budget::Budget;
+
+/// Pieces of one stream that come within this time of each other count as one chunk.
+const CHUNK_SPAN: Duration = Duration::from_millis(1);
+
+/// An entry as it is stored.
+const ENTRY_SIZE: usize = 16;
+
+/// A log of fewer entries than this is not worth looking through.
+const COMPACT_FROM: usize = 4096;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    stored: Store,
+    /// The one that may still grow.
+    last: Option<Entry>,
+    /// Where the disk was full: what came since, of each stream, in one entry.
+    unordered: [Option<Entry>; 2],
+    /// What has been dropped of what was logged, by position in the stream.
+    dropped: [Range<u64>; 2],
+    compact_at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The length shifted left by one; the lowest bit is the stream.
+    len_and_stream: u64,
+    at_ns: u64,
+}
+
+impl Entry {
+    fn new(stream: Stream, len: u64, at: Duration) -> Entry {
+        let at_ns = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        Entry {
+            len_and_stream: len << 1 | stream.index() as u64,
+            at_ns,
+        }
+    }
+
+    pub(super) fn stream(self) -> Stream {
+        Stream::ALL[(self.len_and_stream & 1) as usize]
+    }
+
+    pub(super) fn len(self) -> u64 {
+        self.len_and_stream >> 1
+    }
+
+    pub(super) fn at(self) -> Duration {
+        Duration::from_nanos(self.at_ns)
+    }
+
+    fn with_len(self, len: u64) -> Entry {
+        Entry {
+            len_and_stream: len << 1 | self.len_and_stream & 1,
+            ..self
+        }
+    }
+
+    fn to_bytes(self) -> [u8; ENTRY_SIZE] {
+        let mut bytes = [0; ENTRY_SIZE];
+        bytes[..8].copy_from_slice(&self.len_and_stream.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.at_ns.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; ENTRY_SIZE]) -> Entry {
+        let half = |at: usize| {
+            let half: [u8; 8] = bytes[at..at + 8].try_into().expect("eight bytes");
+            u64::from_le_bytes(half)
+        };
+        Entry {
+            len_and_stream: half(0),
+            at_ns: half(8),
+        }
+    }
+}
+
+impl Log {
+    /// The next `len` bytes of this stream came now. They are a piece of their own if so wanted.
+    pub(super) fn push(
+        &mut self,
+        stream: Stream,
+        len: u64,
+        at: Duration,
+        apart: bool,
+        budget: &Arc<Budget>,
+    ) {
+        let entry = Entry::new(stream, len, at);
+        match &mut self.last {
+            Some(last) if last.stream() == stream && !apart && same_chunk(*last, at) => {
+                last.len_and_stream += len << 1;
+            }
+            last => {
+                if let Some(entry) = last.replace(entry) {
+                    self.store(entry, budget);
+                }
+            }
+        }
+    }
+
+    /// The oldest of the bytes from `start` on have been dropped.
+    pub(super) fn drop_from(&mut self, stream: Stream, start: u64, len: u64, budget: &Arc<Budget>) {
+        let dropped = &mut self.dropped[stream.index()];
+        if dropped.is_empty() {
+            *dropped = start..start;
+        }
+        dropped.end += len;
+        if self.stored.len() as usize / ENTRY_SIZE >= self.compact_at.max(COMPACT_FROM) {
+            self.compact(budget);
+        }
+    }
+
+    fn store(&mut self, entry: Entry, budget: &Arc<Budget>) {
+        if self.stored.failure().is_none() {
+            let taken = self.stored.append(&entry.to_bytes(), budget);
+            if taken == ENTRY_SIZE {
+                return;
+            }
+        }
+        match &mut self.unordered[entry.stream().index()] {
+            Some(all) => all.len_and_stream += entry.len() << 1,
+            none => *none = Some(entry),
+        }
+    }
+
+    /// Takes out what was dropped, as long as the log is in memory.
+    fn compact(&mut self, budget: &Arc<Budget>) {
+        if self.stored.is_spilled() || self.stored.failure().is_some() {
+            return;
+        }
+        let kept: Vec<Entry> = self.entries().collect();
+        if let Some(bytes) = self.stored.memory_mut() {
+            bytes.clear();
+        }
+        for stream in Stream::ALL {
+            let dropped = &mut self.dropped[stream.index()];
+            *dropped = dropped.start..dropped.start;
+        }
+        self.compact_at = kept.len() * 2;
+        self.last = None;
+        for entry in kept {
+            if let Some(before) = self.last.replace(entry) {
+                self.store(before, budget);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn stored(&self) -> &Store {
+        &self.stored
+    }
+
+    /// All pieces in the order in which they came, without what was dropped.
+    ///
+    /// # Panics
+    ///
+    /// Where a log that was spilled cannot be read back; so does the iterator.
+    pub(super) fn entries(&self) -> Entries<'_> {
+        Entries {
+            log: self,
+            rest: self.stored.as_slice().chunks_exact(ENTRY_SIZE),
+            step: 0,
+            at: [0; 2],
+            second_half: None,
+        }
+    }
+}
+
+fn same_chunk(first: Entry, at: Duration) -> bool {
+    at.saturating_sub(first.at()) < CHUNK_SPAN
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entries<'log> {
+    log: &'log Log,
+    rest: std::slice::ChunksExact<'log, u8>,
+    /// Which of the entries that are not stored comes next.
+    step: usize,
+    /// How far each stream has come in what was logged.
+    at: [u64; 2],
+    /// What comes after a gap within an entry.
+    second_half: Option<Entry>,
+}
+
+impl Entries<'_> {
+    fn next_logged(&mut self) -> Option<Entry> {
+        if let Some(bytes) = self.rest.next() {
+            return Some(Entry::from_bytes(bytes.try_into().expect("whole entries")));
+        }
+        // The last is younger than those that found no place, whatever its stream.
+        let not_stored = [self.log.unordered[0], self.log.unordered[1], self.log.last];
+        while self.step < not_stored.len() {
+            self.step += 1;
+            if let Some(entry) = not_stored[self.step - 1] {
+                return Some(entry);
+            }
+        }
+        None
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        if let Some(half) = self.second_half.take() {
+            return Some(half);
+        }
+        loop {
+            let entry = self.next_logged()?;
+            let index = entry.stream().index();
+            let start = self.at[index];
+            let end = start + entry.len();
+            self.at[index] = end;
+            let dropped = &self.log.dropped[index];
+            let before = dropped.start.clamp(start, end) - start;
+            let after = end - dropped.end.clamp(start, end);
+            if dropped.is_empty() || before + after >= entry.len() {
+                return Some(entry);
+            }
+            let halves = [entry.with_len(before), entry.with_len(after)];
+            match (before > 0, after > 0) {
+                (false, false) => {}
+                (true, true) => {
+                    self.second_half = Some(halves[1]);
+                    return Some(halves[0]);
+                }
+                (first, _) => return Some(halves[usize::from(!first)]),
+            }
+        }
+    }
+}

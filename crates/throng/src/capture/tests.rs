@@ -1,0 +1,268 @@
+use super::*;
+use crate::budget::WORTH_A_FILE;
+use proptest::prelude::*;
+use std::io::{Read, Seek, SeekFrom};
+
+const ALL: Limit = Limit {
+    bytes: u64::MAX,
+    part: Part::Head,
+};
+
+fn budget(limit: u64) -> Arc<Budget> {
+    Arc::new(Budget::new(Some(limit), None))
+}
+
+fn stream() -> impl Strategy<Value = Stream> {
+    prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![Just(Part::Head), Just(Part::Tail), Just(Part::Both)]
+}
+
+/// Bytes that differ from their neighbours, so that what is missing shows.
+fn pattern(from: usize, len: usize) -> Vec<u8> {
+    (from..from + len).map(|n| (n % 251) as u8).collect()
+}
+
+/// A byte as it was pushed, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Said {
+    stream: Stream,
+    byte: u8,
+    at_ns: u64,
+}
+
+/// What is to be kept of all that was said: in order, and how much was dropped and where.
+fn kept(said: &[Said], limit: u64, part: Part) -> (Vec<Said>, [u64; 2], [u64; 2]) {
+    let total = Stream::ALL.map(|s| said.iter().filter(|b| b.stream == s).count() as u64);
+    let (head, tail) = match part {
+        Part::Head => (limit, 0),
+        Part::Tail => (0, limit),
+        Part::Both => (limit - limit / 2, limit / 2),
+    };
+    let mut seen = [0; 2];
+    let is_kept = |byte: &&Said| {
+        let index = byte.stream.index();
+        seen[index] += 1;
+        seen[index] <= head || total[index] - seen[index] < tail
+    };
+    let kept = said.iter().filter(is_kept).copied().collect();
+    let dropped = total.map(|total| total.saturating_sub(limit));
+    (kept, dropped, total.map(|total| total.min(head)))
+}
+
+#[track_caller]
+fn check(capture: &Capture, said: &[Said], limit: u64, part: Part) {
+    let (kept, dropped, head) = kept(said, limit, part);
+    let bytes: Vec<u8> = kept.iter().map(|byte| byte.byte).collect();
+    assert_eq!(capture.merged(), bytes);
+    let mut read = Vec::new();
+    capture.merged_reader().read_to_end(&mut read).unwrap();
+    assert_eq!(read, bytes);
+    for stream in Stream::ALL {
+        let of_stream = kept.iter().filter(|byte| byte.stream == stream);
+        let bytes: Vec<u8> = of_stream.map(|byte| byte.byte).collect();
+        assert_eq!(capture.stream(stream), bytes);
+        assert_eq!(capture.len(stream), bytes.len() as u64);
+        let mut read = Vec::new();
+        capture.reader(stream).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+        let index = stream.index();
+        assert_eq!(capture.dropped_bytes(stream), dropped[index]);
+        let gap = (dropped[index] > 0).then_some(Gap {
+            at: head[index],
+            bytes: dropped[index],
+        });
+        assert_eq!(capture.gap(stream), gap);
+        let gap_at = gap.map_or(0, |gap| gap.at);
+        let mut at = 0;
+        for chunk in capture.chunks().filter(|chunk| chunk.stream == stream) {
+            let end = at + chunk.bytes.len() as u64;
+            assert!(gap_at <= at || gap_at >= end, "a gap is between two chunks");
+            at = end;
+        }
+    }
+    assert!(capture.chunks().all(|chunk| !chunk.bytes.is_empty()));
+    assert!(capture.chunks().is_sorted_by_key(|chunk| chunk.at));
+    let mut rest = &kept[..];
+    for chunk in capture.chunks() {
+        let (own, later) = rest.split_at(chunk.bytes.len());
+        assert!(own.iter().all(|byte| byte.stream == chunk.stream));
+        let later_ns = own[0].at_ns.saturating_sub(chunk.at.as_nanos() as u64);
+        assert!(later_ns < 1_000_000, "a chunk is as old as its first byte");
+        rest = later;
+    }
+    assert_eq!(rest, []);
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_is_the_right_part_cut_and_interleaved_as_it_came(
+        pushes in prop::collection::vec((stream(), 0usize..20, 0u64..3_000_000), 0..50),
+        limit in prop_oneof![Just(u64::MAX), 0u64..100],
+        part in part(),
+    ) {
+        let (budget, mut capture) = (budget(u64::MAX), Capture::default());
+        let (mut said, mut at_ns) = (Vec::new(), 0);
+        for (stream, len, later_ns) in pushes {
+            at_ns += later_ns;
+            let bytes = pattern(said.len(), len);
+            let limit = Limit { bytes: limit, part };
+            capture.push(stream, &bytes, Duration::from_nanos(at_ns), limit, &budget);
+            said.extend(bytes.into_iter().map(|byte| Said { stream, byte, at_ns }));
+        }
+        capture.close(&budget);
+        check(&capture, &said, limit, part);
+        drop(capture);
+        prop_assert_eq!(budget.used(), 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_capture_that_is_spilled_on_the_way_is_the_same(
+        pushes in prop::collection::vec((stream(), 0usize..60_000, 0u64..3_000_000), 0..12),
+        limit in prop_oneof![Just(u64::MAX), 0u64..200_000],
+        part in part(),
+        memory in prop_oneof![Just(0u64), 0u64..300_000],
+    ) {
+        let (budget, mut capture) = (budget(memory), Capture::default());
+        let (mut said, mut at_ns) = (Vec::new(), 0);
+        // A tail has no file to go on in, so it needs memory.
+        let part = if memory < 600_000 { Part::Head } else { part };
+        for (stream, len, later_ns) in pushes {
+            at_ns += later_ns;
+            let bytes = pattern(said.len(), len);
+            let limit = Limit { bytes: limit, part };
+            capture.push(stream, &bytes, Duration::from_nanos(at_ns), limit, &budget);
+            said.extend(bytes.into_iter().map(|byte| Said { stream, byte, at_ns }));
+            let small = 2 * 2 * WORTH_A_FILE as u64;
+            prop_assert!(budget.used() <= memory + small, "{} of {memory}", budget.used());
+        }
+        capture.close(&budget);
+        check(&capture, &said, limit, part);
+        let is_large = |stream| capture.len(stream) >= 2 * WORTH_A_FILE as u64;
+        for stream in Stream::ALL {
+            prop_assert!(memory > 0 || !is_large(stream) || capture.is_spilled(stream));
+        }
+        drop(capture);
+        prop_assert_eq!(budget.used(), 0);
+    }
+}
+
+#[test]
+fn many_tiny_reads_in_a_row_are_one_chunk() {
+    let (budget, mut capture) = (budget(u64::MAX), Capture::default());
+    for i in 0..1000 {
+        capture.push(Stream::Stdout, b"x", Duration::from_nanos(i), ALL, &budget);
+    }
+    assert_eq!(capture.chunks().count(), 1);
+}
+
+#[test]
+fn a_small_capture_has_nothing_to_do_with_the_budget() {
+    let (budget, mut capture) = (budget(0), Capture::default());
+    for stream in Stream::ALL {
+        capture.push(stream, &[1; 2000], Duration::ZERO, ALL, &budget);
+    }
+    assert_eq!((budget.used(), Arc::strong_count(&budget)), (0, 1));
+}
+
+#[test]
+fn an_endless_tail_has_a_short_log() {
+    let (budget, mut capture) = (budget(u64::MAX), Capture::default());
+    let limit = Limit {
+        bytes: 1000,
+        part: Part::Tail,
+    };
+    for i in 0..1_000_000u64 {
+        let at = Duration::from_millis(2 * i);
+        let stream = Stream::ALL[(i / 7 % 2) as usize];
+        capture.push(stream, &i.to_le_bytes(), at, limit, &budget);
+    }
+    assert!(capture.log.stored().len() < 1 << 20);
+    capture.close(&budget);
+    assert_eq!(
+        (capture.stdout().len(), capture.stderr().len()),
+        (1000, 1000)
+    );
+    assert!(capture.stderr().ends_with(&999_999u64.to_le_bytes()));
+    assert!(capture.merged().ends_with(&999_999u64.to_le_bytes()));
+}
+
+#[test]
+fn a_log_that_outgrows_the_budget_is_spilled_and_keeps_the_order() {
+    let (budget, mut capture) = (budget(0), Capture::default());
+    let mut expected = Vec::new();
+    for i in 0..20_000u32 {
+        let bytes = i.to_le_bytes();
+        let stream = Stream::ALL[(i % 2) as usize];
+        capture.push(stream, &bytes, Duration::ZERO, ALL, &budget);
+        expected.extend(bytes);
+    }
+    capture.close(&budget);
+    assert!(capture.log.stored().is_spilled());
+    assert!(budget.used() < 4 * WORTH_A_FILE as u64);
+    assert!(capture.merged() == expected);
+}
+
+#[test]
+fn a_tail_that_the_budget_does_not_allow_is_shorter_and_that_is_counted() {
+    let (budget, mut capture) = (budget(100_000), Capture::default());
+    let limit = Limit {
+        bytes: 1 << 20,
+        part: Part::Tail,
+    };
+    let all = pattern(0, 300_000);
+    for piece in all.chunks(1000) {
+        capture.push(Stream::Stdout, piece, Duration::ZERO, limit, &budget);
+    }
+    capture.close(&budget);
+    let kept = capture.stdout().len();
+    assert!((WORTH_A_FILE..=100_000).contains(&kept), "{kept}");
+    assert!(capture.stdout() == &all[all.len() - kept..]);
+    let missing = (all.len() - kept) as u64;
+    assert_eq!(capture.dropped_bytes(Stream::Stdout), missing);
+}
+
+#[test]
+fn a_directory_that_is_gone_is_a_failure_that_keeps_what_there_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = Arc::new(Budget::new(Some(0), Some(dir.path().to_owned())));
+    dir.close().unwrap();
+    let mut capture = Capture::default();
+    for _ in 0..100 {
+        capture.push(Stream::Stdout, &[1; 1000], Duration::ZERO, ALL, &budget);
+    }
+    capture.close(&budget);
+    let kept = capture.len(Stream::Stdout);
+    assert_eq!(kept, WORTH_A_FILE as u64 / 1000 * 1000 + 1000);
+    assert_eq!(capture.dropped_bytes(Stream::Stdout), 100_000 - kept);
+    assert_eq!(capture.merged().len() as u64, kept);
+    assert!(capture.failure(Stream::Stdout).is_some());
+    assert!(capture.failure(Stream::Stderr).is_none());
+}
+
+#[test]
+fn a_reader_seeks_and_a_clone_is_counted() {
+    let (budget, mut capture) = (budget(1 << 20), Capture::default());
+    let all = pattern(0, 400_000);
+    capture.push(Stream::Stdout, &all, Duration::ZERO, ALL, &budget);
+    let used = budget.used();
+    let clone = capture.clone();
+    assert_eq!(budget.used(), 2 * used);
+    drop(capture);
+    assert_eq!(budget.used(), used);
+    let mut reader = clone.reader(Stream::Stdout);
+    let mut piece = [0; 10];
+    assert_eq!(reader.seek(SeekFrom::End(-10)).unwrap(), 399_990);
+    reader.read_exact(&mut piece).unwrap();
+    assert_eq!(piece[..], all[399_990..]);
+    assert_eq!(reader.read(&mut piece).unwrap(), 0);
+    assert!(reader.seek(SeekFrom::Current(-500_000)).is_err());
+    reader.seek(SeekFrom::Start(1_000_000)).unwrap();
+    assert_eq!(reader.read(&mut piece).unwrap(), 0);
+}

@@ -1,0 +1,42 @@
+//! What other threads ask of a shard, and the call that wakes it.
+//!
+//! Invariant: what is asked is put in before the shard is woken, and a call to wake it is kept
+//! until its next wait. So a request is seen before the shard sleeps, or ends its sleep.
+
+use std::sync::OnceLock;
+
+use crate::inner::Request;
+use crate::lock::lock;
+use crate::sync::Mutex;
+use crate::sys::Waker;
+
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    requests: Mutex<Vec<Request>>,
+    waker: OnceLock<Waker>,
+}
+
+impl Mailbox {
+    /// # Panics
+    ///
+    /// Panics the second time.
+    pub(crate) fn connect(&self, waker: Waker) {
+        let first = self.waker.set(waker);
+        assert!(first.is_ok(), "a shard is connected once");
+    }
+
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn ask(&self, request: Request) {
+        lock(&self.requests).push(request);
+        self.wake();
+    }
+
+    pub(crate) fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *lock(&self.requests))
+    }
+}

@@ -1,0 +1,57 @@
+//! The end of a pipe that is given to one process as its stdin. Does not know who feeds it.
+
+use std::io::{self, PipeReader};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The read end of a pipe ([`std::io::pipe`]), for [`Stdin::Pipe`](crate::Stdin::Pipe): it belongs
+/// to the first process that is started with it.
+///
+/// When that process has started, or it is certain that it never will, this end is closed here. So
+/// whoever writes to the pipe gets a broken pipe when the process has ended, and does not wait for
+/// ever. What may be read has to be fed by a thread of the caller, or be less than the pipe takes.
+///
+/// ```
+/// # fn main() -> Result<(), throng::Error> {
+/// use std::io::Write;
+/// use throng::{Command, PipeEnd, Stdin, Throng};
+/// let (reader, mut writer) = std::io::pipe().unwrap();
+/// let throng = Throng::builder().build()?;
+/// let process = throng.spawn(Command::new("cat").stdin(Stdin::Pipe(PipeEnd::new(reader))));
+/// writer.write_all(b"hello").unwrap();
+/// drop(writer); // the end of the file
+/// assert_eq!(process.wait()?.stdout(), b"hello");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PipeEnd(Arc<Mutex<Option<PipeReader>>>);
+
+impl PipeEnd {
+    /// Takes the pipe's end.
+    pub fn new(reader: PipeReader) -> PipeEnd {
+        PipeEnd(Arc::new(Mutex::new(Some(reader))))
+    }
+
+    /// The end for a process that is about to be started.
+    pub(crate) fn duplicate(&self) -> io::Result<PipeReader> {
+        match &*self.reader() {
+            Some(reader) => reader.try_clone(),
+            None => Err(io::Error::other("another process has it")),
+        }
+    }
+
+    /// Closes this end; the process, if any, has its own.
+    pub(crate) fn close(&self) {
+        *self.reader() = None;
+    }
+
+    fn reader(&self) -> std::sync::MutexGuard<'_, Option<PipeReader>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<PipeReader> for PipeEnd {
+    fn from(reader: PipeReader) -> PipeEnd {
+        PipeEnd::new(reader)
+    }
+}

@@ -1,0 +1,97 @@
+//! The end of a process: its outcome, and that nothing is left of it if it was ended.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Live, Shard};
+use crate::outcome::Ending;
+use crate::queue::Job;
+use crate::slots::Id;
+use crate::{Command, Error, ErrorKind, Held, Holder, Outcome, Stream, Verdict};
+
+impl Shard {
+    /// Sees to it that nothing is left of processes that were ended, and finishes those of which
+    /// that is so. All that are due in a turn are cleared away together: it is dear.
+    pub(super) fn clear_condemned(&mut self) {
+        if self.condemned.is_empty() || self.clear_at > Instant::now() {
+            return;
+        }
+        let cleared = self.engine.clear(&self.condemned);
+        self.clear_at = cleared.again_at;
+        let done: HashSet<Id> = cleared.done.iter().map(|(id, _)| *id).collect();
+        self.condemned.retain(|id| !done.contains(id));
+        for (id, survivors) in cleared.done {
+            self.finish(id, survivors);
+        }
+    }
+
+    pub(super) fn finish(&mut self, id: Id, survivors: Vec<Holder>) {
+        let Some(live) = self.processes.remove(id) else {
+            return;
+        };
+        let read_retries = self.engine.forget(id);
+        self.give_back(live.slot);
+        self.inner.queue.remove_live();
+        if let Some(pending) = &mut self.pending {
+            // What it had has become free.
+            pending.tries.hurry();
+        }
+        let Live {
+            job,
+            machine,
+            mut capture,
+            process,
+            timing,
+            exit,
+            ..
+        } = live;
+        let fails_when_held = machine.held() == Held::Fail;
+        capture.close(&self.inner.settings.budget);
+        let (mut verdicts, cause) = machine.into_result();
+        for stream in Stream::ALL {
+            let verdict = &mut verdicts[stream.index()];
+            let dropped_bytes = capture.dropped_bytes(stream);
+            if let Some(error) = capture.failure(stream) {
+                let error = self.cannot_keep(stream, &job.command, error);
+                *verdict = Verdict::Failed(Arc::new(error));
+            } else if verdict.is_complete() && dropped_bytes > 0 {
+                *verdict = Verdict::Capped { dropped_bytes };
+            }
+        }
+        let exit = exit.expect("a finished process has exited");
+        let ending = Ending::Ended {
+            pid: process.pid,
+            status: exit.status,
+            usage: exit.usage,
+            cause,
+            is_contained: process.is_contained,
+            read_retries,
+            fails_when_held,
+        };
+        let Job {
+            seq,
+            attempt,
+            command,
+            recipient,
+        } = job;
+        recipient.deliver(Outcome {
+            seq,
+            attempt,
+            command,
+            ending,
+            capture,
+            verdicts,
+            survivors,
+            timing,
+        });
+    }
+
+    fn cannot_keep(&self, stream: Stream, command: &Command, error: io::Error) -> Error {
+        let program = command.program.to_string_lossy();
+        let dir = self.inner.settings.budget.dir();
+        let doing = format!("cannot keep {stream} of \"{program}\" in {}", dir.display());
+        Error::os(ErrorKind::Keep, doing, error)
+    }
+}

@@ -1,0 +1,111 @@
+//! What other threads ask of a shard, carried out.
+
+use std::time::{Duration, Instant};
+
+use super::{Live, Shard};
+use crate::inner::Request;
+use crate::process::Input;
+use crate::queue::Job;
+use crate::running::{Census, Running};
+use crate::slots::Id;
+use crate::timer::Alarm;
+
+impl Shard {
+    pub(super) fn take_requests(&mut self) {
+        for request in self.inner.take_requests(self.index) {
+            match request {
+                Request::Cancel(id) => self.apply(id, Input::Cancel),
+                Request::Kill(id) => self.apply(id, Input::Kill),
+                Request::CancelRun(basket) => {
+                    self.apply_where(|job| job.recipient.is_run(&basket), || Input::Cancel);
+                }
+                Request::CancelAll => {
+                    self.resume();
+                    self.cancel_queue();
+                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Cancel);
+                }
+                Request::KillAll => {
+                    self.resume();
+                    self.cancel_queue();
+                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Kill);
+                }
+                Request::CancelQueue => self.cancel_queue(),
+                Request::EndOlder(than) => self.end_older(than),
+                Request::Tell(census) => self.tell(&census),
+                Request::Suspend(roll) => {
+                    self.suspend();
+                    roll.answer();
+                }
+                Request::Resume => self.resume(),
+                Request::Close => {
+                    self.resume();
+                    self.closing = Some(self.done.clone());
+                }
+            }
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.clock.stop(Instant::now());
+        for (id, _) in self.processes.iter() {
+            self.engine.suspend(id);
+        }
+    }
+
+    /// Goes on, as if the time since [`suspend`](Shard::suspend) had not passed.
+    fn resume(&mut self) {
+        let Some(pause) = self.clock.go_on(Instant::now()) else {
+            return;
+        };
+        self.timers.shift(pause);
+        for (id, _) in self.processes.iter() {
+            self.engine.resume(id);
+        }
+    }
+
+    fn apply_where(&mut self, wanted: impl Fn(&Job) -> bool, input: impl Fn() -> Input) {
+        let wanted = |(id, live): (Id, &Live)| wanted(&live.job).then_some(id);
+        let ids: Vec<Id> = self.processes.iter().filter_map(wanted).collect();
+        ids.into_iter().for_each(|id| self.apply(id, input()));
+    }
+
+    fn cancel_queue(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.cancel_pending(pending);
+        }
+        while let Some(job) = self.inner.queue.pop_to_cancel() {
+            job.cancel();
+        }
+    }
+
+    fn end_older(&mut self, than: Duration) {
+        let now = Instant::now();
+        let stood_still = self.clock.stood_still(now);
+        let older = |(id, live): (Id, &Live)| {
+            let has_run = now.saturating_duration_since(live.started);
+            let stood_still = stood_still.saturating_sub(live.stood_still_before);
+            (has_run.saturating_sub(stood_still) > than).then_some(id)
+        };
+        let ids: Vec<Id> = self.processes.iter().filter_map(older).collect();
+        ids.into_iter()
+            .for_each(|id| self.apply(id, Input::Alarm(Alarm::Timeout)));
+    }
+
+    fn tell(&self, census: &Census) {
+        let processes = self.processes.iter();
+        // One that has exited does not run, even if somebody holds its streams.
+        let running = processes.filter(|(_, live)| live.exit.is_none());
+        let started = running.map(|(id, live)| (live.started, id)).collect();
+        census.add(started, |id| {
+            let live = self.processes.get(id)?;
+            Some(Running {
+                seq: live.job.seq,
+                attempt: live.job.attempt,
+                pid: live.process.pid,
+                started: live.started,
+                command: (*live.job.command).clone(),
+                place: (self.index, id),
+            })
+        });
+    }
+}

@@ -1,0 +1,236 @@
+//! One fault at a time, ordered: each row of the table of errors as the engine takes it. Reads are
+//! on threads of their own in the mechanism `threads`, where nothing can be ordered.
+
+use std::cell::RefCell;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::thread;
+
+use super::*;
+use crate::slots::Slots;
+use crate::sys::HostOptions;
+use crate::sys::faults::{Fault, order};
+use crate::{ErrorKind, Status};
+
+/// What an engine has announced of one process.
+#[derive(Debug, Default)]
+struct Heard {
+    bytes: [Vec<u8>; 2],
+    ends: Vec<(Stream, String)>,
+    exits: Vec<Status>,
+}
+
+/// Runs a test on a thread of its own, for each mechanism that reads on the shard's thread: an
+/// engine blocks the signals of its thread for good.
+fn for_each_engine(test: impl Fn(Engine) + Send + Sync + 'static) {
+    let test = Arc::new(test);
+    for mechanism in [Mechanism::Epoll, Mechanism::IoUring] {
+        if probe(mechanism).is_err() {
+            continue;
+        }
+        let test = test.clone();
+        let body = move || {
+            let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+            test(Engine::new(mechanism, host).unwrap());
+        };
+        thread::spawn(body).join().unwrap();
+    }
+}
+
+/// An id that no other process of this thread has had.
+fn id() -> Id {
+    thread_local! {
+        static SLOTS: RefCell<Slots<()>> = RefCell::new(Slots::new());
+    }
+    SLOTS.with_borrow_mut(|slots| {
+        let id = slots.insert(());
+        slots.remove(id);
+        id
+    })
+}
+
+fn sh(script: &str) -> Command {
+    Command::from_argv(["sh", "-c", script])
+}
+
+/// Starts a process and listens until it is finished.
+fn run(engine: &mut Engine, command: &Command) -> Result<Heard, StartError> {
+    let id = id();
+    engine.start(id, command)?;
+    let mut heard = Heard::default();
+    while heard.ends.len() < 2 || heard.exits.is_empty() {
+        engine.wait(Some(Duration::from_secs(20))).unwrap();
+        while let Some((_, event)) = engine.next() {
+            match event {
+                Event::Output(stream, bytes) => heard.bytes[stream.index()].extend(bytes),
+                Event::End(stream, end) => heard.ends.push((stream, format!("{end:?}"))),
+                Event::Exited(exit) => heard.exits.push(exit.status),
+            }
+        }
+    }
+    engine.forget(id);
+    Ok(heard)
+}
+
+#[track_caller]
+fn assert_whole(heard: &Heard, out: &str) {
+    assert!(heard.bytes[0] == out.as_bytes(), "{heard:?}");
+    assert_eq!(heard.exits, [Status::Exited(0)], "once");
+    assert!(heard.ends.iter().all(|(_, end)| end == "Eof"), "{heard:?}");
+}
+
+fn open_fds() -> usize {
+    fs::read_dir("/proc/thread-self/fd").unwrap().count()
+}
+
+#[test]
+fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
+    for_each_engine(|mut engine| {
+        run(&mut engine, &sh("")).unwrap();
+        for (point, code) in [
+            (Point::Pipe, libc::EMFILE),
+            (Point::Pipe, libc::ENFILE),
+            (Point::Attach, libc::ENOMEM),
+            (Point::Attach, libc::ENOSPC),
+            (Point::Start, libc::EAGAIN),
+            (Point::Start, libc::ENOMEM),
+        ] {
+            order(point, 0, Fault::Code(code as u32));
+            let Err(StartError::Exhausted(error)) = engine.start(id(), &sh("")).map(drop) else {
+                panic!("{point:?} with {code} is no want");
+            };
+            assert_eq!(error.kind(), ErrorKind::Exhausted);
+            assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
+        }
+    });
+}
+
+#[test]
+fn a_busy_program_and_a_refusal_are_told_from_a_want() {
+    for_each_engine(|mut engine| {
+        order(Point::Exec, 0, Fault::Code(libc::ETXTBSY as u32));
+        let busy = engine.start(id(), &sh(""));
+        assert!(matches!(busy, Err(StartError::Busy(_))), "{busy:?}");
+        for code in [libc::EPERM, libc::EIO, libc::ELOOP] {
+            order(Point::Exec, 0, Fault::Code(code as u32));
+            let refused = engine.start(id(), &sh(""));
+            assert!(
+                matches!(refused, Err(StartError::Refused(_))),
+                "{refused:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn reads_that_are_interrupted_or_short_lose_nothing_and_keep_their_order() {
+    for_each_engine(|mut engine| {
+        order(Point::Start, 0, Fault::Delay(10));
+        order(Point::Read, 20, Fault::Delay(10));
+        let text: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+        for n in 0..30 {
+            let fault = match n % 3 {
+                0 => Fault::Code(libc::EINTR as u32),
+                1 => Fault::Code(libc::EAGAIN as u32),
+                _ => Fault::Short(1 + n),
+            };
+            order(Point::Read, n / 2, fault);
+            order(Point::Wait, n, Fault::Code(libc::EINTR as u32));
+            order(Point::Wait, n + 1, Fault::Shuffle(n as u64));
+        }
+        assert_whole(&run(&mut engine, &sh("seq 0 19999")).unwrap(), &text);
+    });
+}
+
+#[test]
+fn a_read_that_fails_ends_its_stream_and_no_other() {
+    let body = || {
+        let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+        let mut engine = Engine::new(Mechanism::Epoll, host).unwrap();
+        order(Point::Read, 0, Fault::Code(libc::EIO as u32));
+        let heard = run(
+            &mut engine,
+            &sh("echo first; exec >&-; sleep 0.1; echo b >&2"),
+        )
+        .unwrap();
+        assert_eq!(heard.bytes, [Vec::new(), b"b\n".to_vec()]);
+        let (stream, end) = &heard.ends[0];
+        assert!(
+            *stream == Stream::Stdout && end.starts_with("Failed("),
+            "{heard:?}"
+        );
+        assert_eq!(heard.ends[1].1, "Eof");
+    };
+    thread::spawn(body).join().unwrap();
+}
+
+/// Whoever opens a file that somebody has a write lease on waits until he gives it up (fcntl(2)):
+/// as good as a file system that does not answer.
+fn lease(path: &std::path::Path) -> fs::File {
+    /// From the kernel's asm-generic/fcntl.h.
+    const F_SETSIG: libc::c_int = 10;
+    let file = fs::File::options().write(true).open(path).unwrap();
+    for (what, value) in [
+        // The news that somebody waits comes as a signal that does nothing.
+        (F_SETSIG, libc::SIGCHLD),
+        (libc::F_SETLEASE, libc::F_WRLCK),
+    ] {
+        // SAFETY: integers, and a descriptor that is open.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), what, value) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    }
+    file
+}
+
+#[test]
+fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
+    for_each_engine(|mut engine| {
+        let dir = std::env::temp_dir().join(format!("throng-lease-{:?}", thread::current().id()));
+        fs::copy("/bin/true", &dir).unwrap();
+        let leased = lease(&dir);
+        let mut command = Command::new(&dir);
+        command.timeout(Duration::from_millis(300));
+        let Err(StartError::Refused(error)) = engine.start(id(), &command).map(drop) else {
+            panic!("it was loaded");
+        };
+        let message = error.to_string();
+        assert!(message.ends_with("it was not loaded in 300ms"), "{message}");
+        drop(leased);
+        assert_whole(&run(&mut engine, &command).unwrap(), "");
+        fs::remove_file(dir).unwrap();
+    });
+}
+
+#[test]
+fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
+    for_each_engine(|mut engine| {
+        for n in 0..5 {
+            order(Point::Watch, n, Fault::Code(libc::EMFILE as u32));
+            order(Point::Look, n, Fault::Code(libc::EINTR as u32));
+        }
+        let heard = run(&mut engine, &sh("exec >&- 2>&-; sleep 0.1")).unwrap();
+        assert_whole(&heard, "");
+    });
+}
+
+#[test]
+fn starts_that_fail_leave_no_descriptor_open() {
+    for_each_engine(|mut engine| {
+        run(&mut engine, &sh("")).unwrap();
+        let points = [Point::Pipe, Point::Attach, Point::Start, Point::Exec];
+        // Other tests open and close some meanwhile: the least of many counts is ours.
+        let least = || (0..50).map(|_| open_fds()).min();
+        let before = least();
+        for point in points.into_iter().cycle().take(200) {
+            order(point, 0, Fault::Code(libc::ENOMEM as u32));
+            engine.start(id(), &sh("")).unwrap_err();
+            engine.wait(Some(Duration::ZERO)).unwrap();
+            while engine.next().is_some() {}
+        }
+        assert!(
+            least() < before.map(|before| before + 50),
+            "two hundred starts"
+        );
+    });
+}

@@ -1,0 +1,18 @@
+//! Files of ours.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Reads at a position; that of the file itself does not matter.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    file.read_at(buffer, at)
+}
+
+/// Whether a file could not be opened because there are too many, or for want of memory.
+pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
+    let want = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| want.contains(&errno))
+}

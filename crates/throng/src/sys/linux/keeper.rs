@@ -1,0 +1,123 @@
+//! Who sees to it that nothing is left when this program is killed: a process of its own.
+//!
+//! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and nobody else: what they have
+//! started goes on. So a program that wants to leave nothing starts a keeper, which reads a pipe
+//! that nobody writes to. The pipe ends when we do, however that comes about, and then the keeper
+//! kills all that has the mark of our run. When we end in good order we end the keeper first.
+//!
+//! It is started beside the first commands, not before them, and has nothing of ours: /dev/null for
+//! its streams, no other descriptor, a group of its own, `/` for its directory.
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{env, io};
+
+use rustix::io::Errno;
+
+use super::signals;
+use super::tag::RunId;
+use super::tree::Census;
+
+/// Tells the keeper whose processes it keeps.
+const RUN: &str = "THRONG_KEEPER";
+
+/// What goes on after so long will not be had.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A keeper that is being started, or runs.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    starting: Option<JoinHandle<io::Result<Child>>>,
+    pid: Arc<AtomicU32>,
+}
+
+impl Keeper {
+    /// Starts a program that is to call [`keep`], on a thread of its own.
+    pub(super) fn start(argv: &[OsString], run: &RunId) -> io::Result<Keeper> {
+        let Some((program, args)) = argv.split_first() else {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .env(RUN, run.as_str())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let pid = Arc::new(AtomicU32::new(0));
+        let found = pid.clone();
+        let start = move || {
+            let child = command.spawn()?;
+            found.store(child.id(), Ordering::Release);
+            Ok(child)
+        };
+        let thread = thread::Builder::new().name("throng-keeper".into());
+        Ok(Keeper {
+            starting: Some(thread.spawn(start)?),
+            pid,
+        })
+    }
+
+    /// Its id, or 0 as long as it has none.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Keeper {
+    /// We end in good order: what goes on is meant to.
+    fn drop(&mut self) {
+        let started = self
+            .starting
+            .take()
+            .and_then(|starting| starting.join().ok());
+        if let Some(Ok(mut keeper)) = started {
+            let _ = keeper.kill();
+            let _ = keeper.wait();
+        }
+    }
+}
+
+/// What the keeper does, until there is nothing left to keep.
+pub(crate) fn keep() -> io::Result<()> {
+    let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
+    let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
+    // Whoever ends us (Ctrl-C, a terminal that goes) has ended our program as well, and then we
+    // have work to do.
+    signals::block_all();
+    // What was inherited by mistake is somebody's pipe that does not end.
+    super::clone::close_all_above(2);
+    let _ = rustix::process::chdir("/");
+    let mut census = Census::new(run)?;
+    await_end()?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut last_was_empty = false;
+    while Instant::now() < deadline {
+        let is_empty = census.kill_all_marked() == 0;
+        if is_empty && last_was_empty {
+            break;
+        }
+        last_was_empty = is_empty;
+        // What we have killed takes a moment to go.
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Reads stdin, to which nobody writes, to its end.
+fn await_end() -> io::Result<()> {
+    loop {
+        match rustix::io::read(io::stdin().as_fd(), &mut [0; 8]) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! How much memory there is: what the machine has, or what the control group that we are in may use
+//! if that is less.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where control groups are mounted, version 2 or the memory controller of version 1.
+const ROOTS: [(&str, &str, &str); 2] = [
+    ("", "/sys/fs/cgroup", "memory.max"),
+    ("memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+];
+
+pub(crate) fn memory_limit() -> Option<u64> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups = ROOTS.iter().filter_map(|(controller, root, file)| {
+        group_of(&own, controller).and_then(|group| limit_of(Path::new(root), group, file))
+    });
+    groups.chain(physical()).min()
+}
+
+/// The group of a line "hierarchy:controllers:/path" of cgroups(7). Version 2 names no controller.
+fn group_of<'a>(own: &'a str, controller: &str) -> Option<&'a str> {
+    own.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let has_it = parts.next()?.split(',').any(|name| name == controller);
+        parts.next().filter(|_| has_it)
+    })
+}
+
+/// The least of the limits of a group and those that it is in. "max" is no limit, and in a
+/// container that sees only a part of the tree the path may lead nowhere.
+fn limit_of(root: &Path, group: &str, file: &str) -> Option<u64> {
+    let dir: PathBuf = root.join(group.trim_start_matches('/'));
+    let within = dir.ancestors().take_while(|dir| dir.starts_with(root));
+    let limits = within.filter_map(|dir| {
+        let text = fs::read_to_string(dir.join(file)).ok()?;
+        text.trim().parse().ok()
+    });
+    limits.min()
+}
+
+fn physical() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_is_found_in_either_version() {
+        let both = "12:cpu,memory:/a/b\n1:name=systemd:/x\n0::/user.slice/c:d\n";
+        assert_eq!(group_of(both, ""), Some("/user.slice/c:d"));
+        assert_eq!(group_of(both, "memory"), Some("/a/b"));
+        assert_eq!(group_of("0::/\n", "memory"), None);
+    }
+
+    #[test]
+    fn the_least_limit_on_the_way_up_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("a/b");
+        fs::create_dir_all(&group).unwrap();
+        fs::write(group.join("memory.max"), "max\n").unwrap();
+        assert_eq!(limit_of(root.path(), "/a/b", "memory.max"), None);
+        fs::write(root.path().join("a/memory.max"), "4096\n").unwrap();
+        fs::write(root.path().join("memory.max"), "8192\n").unwrap();
+        assert_eq!(limit_of(root.path(), "/a/b", "memory.max"), Some(4096));
+        assert_eq!(
+            limit_of(root.path(), "/not/there", "memory.max"),
+            Some(8192)
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! Settings that only Linux has, and the public traits that set them. Pure data.
+
+use std::ffi::OsString;
+
+/// Of a command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CommandOptions {
+    pub(super) nice: Option<i32>,
+}
+
+/// Of a [`Throng`](crate::Throng).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostOptions {
+    /// The program that is started as our keeper, and its arguments.
+    pub(super) keeper: Option<Vec<OsString>>,
+    pub(super) adopt_orphans: bool,
+}
+
+/// What only this system has.
+pub mod os {
+    /// Settings of a `Throng` that only Linux has, for programs that want to leave nothing behind
+    /// even when they are killed.
+    ///
+    /// # What is there without them
+    ///
+    /// Every process has a mark in its environment, `THRONG_JOB`, which is inherited by all that it
+    /// starts. By that and as its descendants they are found and ended when it is
+    /// [timed out](crate::Command::timeout), cancelled, killed or dropped; commands that
+    /// [start from an empty environment](crate::Command::env_clear), or set this variable
+    /// themselves, do not have the mark. When this program ends without dropping its `Throng`
+    /// (`exit`, `abort`, `kill -9`), the kernel kills the processes that the `Throng` has started,
+    /// and what those have started goes on. A [keeper](linux::BuilderExt::keeper) ends that too.
+    pub mod linux {
+        use std::ffi::OsStr;
+
+        use crate::{Builder, Command, Error, ErrorKind};
+
+        mod sealed {
+            pub trait Sealed {}
+            impl Sealed for crate::Builder {}
+            impl Sealed for crate::Command {}
+        }
+
+        /// Settings of a [`Command`] that only Linux has.
+        ///
+        /// ```
+        /// # fn main() -> Result<(), throng::Error> {
+        /// use throng::os::linux::CommandExt;
+        /// let mut command = throng::Command::new("nice");
+        /// command.nice(19);
+        /// let throng = throng::Throng::builder().build()?;
+        /// assert_eq!(throng.spawn(&command).wait()?.stdout(), b"19\n");
+        /// # Ok(())
+        /// # }
+        /// ```
+        pub trait CommandExt: sealed::Sealed {
+            /// The niceness that the process runs at, from -20 to 19; that of this program by
+            /// default. The process has it before its program begins, and hands it on to what it
+            /// starts. One that is less than ours needs a privilege (`CAP_SYS_NICE`, or
+            /// `RLIMIT_NICE`); without it the command does not start, with
+            /// [`ErrorKind::System`].
+            fn nice(&mut self, nice: i32) -> &mut Self;
+        }
+
+        impl CommandExt for Command {
+            fn nice(&mut self, nice: i32) -> &mut Command {
+                self.os.nice = Some(nice);
+                self
+            }
+        }
+
+        /// Settings of a [`Builder`] that only Linux has.
+        pub trait BuilderExt: sealed::Sealed {
+            /// Starts this program as the keeper of the `Throng`: it has to call [`keep`] and
+            /// nothing else. When this program ends without having dropped the `Throng`, be it by
+            /// `kill -9`, the keeper kills all that the `Throng` has started. The program is mostly
+            /// this one, `/proc/self/exe`, with an argument that tells it what to do.
+            #[must_use]
+            fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
+
+            /// Makes this program the one to which descendants come that have lost their parent
+            /// (`PR_SET_CHILD_SUBREAPER`), so that [`Throng::sweep`](crate::Throng::sweep) finds
+            /// those that have no mark either. Those that end are waited for; so this program must
+            /// start no processes in groups of their own by other means. It stays so when the
+            /// `Throng` is gone.
+            #[must_use]
+            fn adopt_orphans(self, adopt: bool) -> Self;
+        }
+
+        impl BuilderExt for Builder {
+            fn keeper<S: AsRef<OsStr>>(mut self, argv: impl IntoIterator<Item = S>) -> Builder {
+                let argv = argv.into_iter().map(|arg| arg.as_ref().to_owned());
+                self.os.keeper = Some(argv.collect());
+                self
+            }
+
+            fn adopt_orphans(mut self, adopt: bool) -> Builder {
+                self.os.adopt_orphans = adopt;
+                self
+            }
+        }
+
+        /// What a [keeper](BuilderExt::keeper) does: waits until the program that has started it is
+        /// gone, and kills what that has left behind. Closes all descriptors but stdin, stdout and
+        /// stderr, blocks all signals, and goes to `/`.
+        ///
+        /// # Errors
+        ///
+        /// [`ErrorKind::System`] when this program was not started as a keeper, or there is no
+        /// /proc.
+        pub fn keep() -> Result<(), Error> {
+            let doing = "cannot keep what a throng has started";
+            crate::sys::system::keep().map_err(|error| Error::os(ErrorKind::System, doing, error))
+        }
+    }
+}

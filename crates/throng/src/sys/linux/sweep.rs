@@ -1,0 +1,95 @@
+//! Ends what finished processes have left running: all of a run, when the run is to leave nothing.
+
+use std::collections::HashSet;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use super::keeper::Keeper;
+use super::orphans;
+use super::procfs::{Name, Stat};
+use super::signals::to_system;
+use super::tag::RunId;
+use super::tree::Census;
+use crate::{Holder, KillSequence};
+
+/// What has been killed is gone within this time, or does not go at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Ends all processes of this run by the kill sequence, and all orphans if they come to us. Gives
+/// those that do not go.
+pub(super) fn sweep(
+    run: RunId,
+    adopts: bool,
+    keeper: Option<&Keeper>,
+    kill: &KillSequence,
+) -> io::Result<Vec<Holder>> {
+    let mut sweep = Sweep {
+        census: Census::new(run)?,
+        adopts,
+        keeper,
+    };
+    let mut left = Vec::new();
+    for step in 0.. {
+        left = sweep.left();
+        if left.is_empty() {
+            break;
+        }
+        let (signal, wait) = kill.step(step);
+        let deadline = Instant::now() + wait.unwrap_or(PATIENCE);
+        sweep.signal(&left, to_system(signal));
+        let mut pause = Duration::from_millis(1);
+        while Instant::now() < deadline && !left.is_empty() {
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+            left = sweep.left();
+            if wait.is_none() {
+                // Who has come since, perhaps started by one that was being killed.
+                sweep.signal(&left, Signal::KILL);
+            }
+        }
+        if wait.is_none() {
+            break;
+        }
+    }
+    let procfs = sweep.census.procfs();
+    Ok(left.iter().map(|stat| procfs.describe(stat.name)).collect())
+}
+
+struct Sweep<'a> {
+    census: Census,
+    adopts: bool,
+    keeper: Option<&'a Keeper>,
+}
+
+impl Sweep<'_> {
+    /// All that still run: those with a mark, orphans, and whoever is below them.
+    fn left(&mut self) -> Vec<Stat> {
+        let mut tops = self.census.all_marked();
+        if self.adopts {
+            tops.extend(orphans::all(self.census.procfs(), self.keeper));
+        }
+        let mut found: Vec<Stat> = Vec::new();
+        let mut names: HashSet<Name> = HashSet::new();
+        for top in tops {
+            let family = Pid::from_raw(top.name.pid as i32).map(|pid| self.census.family(pid));
+            for stat in family.into_iter().flatten().chain([top]) {
+                if !stat.is_over && names.insert(stat.name) {
+                    found.push(stat);
+                }
+            }
+        }
+        found
+    }
+
+    fn signal(&mut self, left: &[Stat], signal: Signal) {
+        for stat in left {
+            self.census.send_to(stat.name, signal);
+            if signal != Signal::KILL {
+                self.census.send_to(stat.name, Signal::CONT);
+            }
+        }
+    }
+}

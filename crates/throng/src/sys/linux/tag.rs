@@ -1,0 +1,185 @@
+//! The mark in the environment of every process that we start, by which those are found that have
+//! left its group and its family: `THRONG_JOB=RUN.NUMBER`.
+//!
+//! What a process starts inherits its environment, so the mark goes wherever its descendants go,
+//! unless one of them throws it away. A throng that was itself started by a throng puts its own
+//! behind the one it has been given, with a `/` between: both find their own.
+//!
+//! Writing it costs a start nothing but a number: the list of the environment has a pointer to a
+//! buffer of the launcher's, and nothing is copied.
+
+use std::ffi::c_char;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The variable. Its value means something to throng alone.
+pub(super) const NAME: &str = "THRONG_JOB";
+
+/// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
+const GIVEN_MAX: usize = 1024;
+
+/// The marks of all processes of one `Throng`.
+#[derive(Debug)]
+pub(super) struct Tags {
+    /// `THRONG_JOB=` and what is before the number.
+    head: Vec<u8>,
+    run: RunId,
+    next: AtomicU64,
+}
+
+/// One `Throng`, told from all others, on whatever machine: 64 random bits in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RunId(String);
+
+/// The mark of one process: its number in its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Number(u64);
+
+impl RunId {
+    fn random() -> std::io::Result<RunId> {
+        let mut bytes = [0; 8];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let flags = rustix::rand::GetRandomFlags::empty();
+            filled += rustix::rand::getrandom(&mut bytes[filled..], flags)?;
+        }
+        Ok(RunId(format!("{:016x}", u64::from_ne_bytes(bytes))))
+    }
+
+    /// The id that somebody was given as a word.
+    pub(super) fn parse(word: &str) -> Option<RunId> {
+        let is_one = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| RunId(word.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whose process has this environment, if it is one of this run.
+    pub(super) fn find_in(&self, environment: &[u8]) -> Option<Number> {
+        let is_ours = |var: &&[u8]| var.starts_with(NAME.as_bytes());
+        let var = environment.split(|byte| *byte == 0).find(is_ours)?;
+        let value = var[NAME.len()..].strip_prefix(b"=")?;
+        value.split(|byte| *byte == b'/').find_map(|mark| {
+            let number = mark.strip_prefix(self.0.as_bytes())?.strip_prefix(b".")?;
+            std::str::from_utf8(number).ok()?.parse().ok().map(Number)
+        })
+    }
+}
+
+impl Tags {
+    /// Marks for a new run, behind the mark that this program has itself been given.
+    pub(super) fn new(given: Option<&[u8]>) -> std::io::Result<Tags> {
+        let run = RunId::random()?;
+        let mut head = format!("{NAME}=").into_bytes();
+        if let Some(given) = given.filter(|given| !given.is_empty() && given.len() <= GIVEN_MAX) {
+            head.extend_from_slice(given);
+            head.push(b'/');
+        }
+        head.extend_from_slice(run.as_str().as_bytes());
+        head.push(b'.');
+        Ok(Tags {
+            head,
+            run,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// A number that no other process of this run has.
+    pub(super) fn next(&self) -> Number {
+        Number(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A place for the mark of one process after the other.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    /// Never grows, so that it stays where it is.
+    bytes: Box<[u8]>,
+    head: usize,
+}
+
+impl Buffer {
+    const DIGITS_MAX: usize = 20;
+
+    pub(super) fn new(tags: &Tags) -> Buffer {
+        let head = tags.head.len();
+        let mut bytes = vec![0; head + Self::DIGITS_MAX + 1].into_boxed_slice();
+        bytes[..head].copy_from_slice(&tags.head);
+        Buffer { bytes, head }
+    }
+
+    /// Where the variable is, now and after every [`set`](Buffer::set).
+    pub(super) fn pointer(&self) -> *const c_char {
+        self.bytes.as_ptr().cast()
+    }
+
+    /// Makes it the mark of this process.
+    pub(super) fn set(&mut self, number: Number) {
+        let mut place = &mut self.bytes[self.head..];
+        // There is room for every number and for the NUL behind it.
+        let _ = write!(place, "{}\0", number.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    fn text(buffer: &Buffer) -> String {
+        let bytes = CStr::from_bytes_until_nul(&buffer.bytes).unwrap();
+        bytes.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn each_process_has_another_mark_at_the_same_place() {
+        let tags = Tags::new(None).unwrap();
+        let mut buffer = Buffer::new(&tags);
+        let place = buffer.pointer();
+        for number in [0, 10, 7, u64::MAX, 3] {
+            buffer.set(Number(number));
+            assert_eq!(text(&buffer), format!("{NAME}={}.{number}", tags.run.0));
+            assert_eq!(buffer.pointer(), place);
+        }
+        assert_ne!(tags.next(), tags.next());
+    }
+
+    #[test]
+    fn a_mark_is_found_among_variables_and_behind_marks_that_were_given() {
+        let outer = Tags::new(None).unwrap();
+        let given = format!("{}.12", outer.run.0);
+        let inner = Tags::new(Some(given.as_bytes())).unwrap();
+        let mut buffer = Buffer::new(&inner);
+        buffer.set(Number(34));
+        let environment = format!("A=1\0{}\0B=2\0", text(&buffer));
+        let environment = environment.as_bytes();
+        assert_eq!(outer.run.find_in(environment), Some(Number(12)));
+        assert_eq!(inner.run.find_in(environment), Some(Number(34)));
+        let other = RunId::random().unwrap();
+        assert_eq!(other.find_in(environment), None);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_mark_is_none() {
+        let run = RunId::parse("0123456789abcdef").unwrap();
+        for environment in [
+            "X_THRONG_JOB=0123456789abcdef.1",
+            "THRONG_JOBS=0123456789abcdef.1",
+            "THRONG_JOB=0123456789abcdef",
+            "THRONG_JOB=0123456789abcdef.",
+            "THRONG_JOB=0123456789abcdef.1x",
+            "THRONG_JOB=00123456789abcdef.1",
+            "",
+        ] {
+            assert_eq!(run.find_in(environment.as_bytes()), None, "{environment}");
+        }
+        assert_eq!(RunId::parse("0123456789abcde"), None);
+        assert_eq!(RunId::parse("0123456789abcdeg"), None);
+    }
+}

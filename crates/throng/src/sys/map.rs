@@ -1,0 +1,34 @@
+//! A file of ours as a slice. The same on all systems, and here because it is unsafe.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+use memmap2::{Mmap, MmapOptions};
+
+/// The first bytes of a temporary file that is written no more.
+#[derive(Debug)]
+pub(crate) struct Map(Mmap);
+
+impl Map {
+    /// The caller has made the file, without a name, and has written all that it ever will.
+    pub(crate) fn new(file: &File, len: usize) -> io::Result<Map> {
+        // SAFETY: what is mapped must not change or shrink while the slice is lent. The file was
+        // made by `Budget::file` without a name (or is one that nobody else can open, on Windows)
+        // and is handed to no other code, so only the owner of its descriptor can write to it; that
+        // is the store of a stream, which makes this call when it is finished and has no code that
+        // shortens a file. Who goes through /proc/self/fd to get at it could as well write to our
+        // memory through /proc/self/mem. The length is within what was written, so no page of the
+        // map is beyond the end of the file.
+        let map = unsafe { MmapOptions::new().len(len).map(file) }?;
+        Ok(Map(map))
+    }
+}
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}

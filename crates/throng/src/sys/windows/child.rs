@@ -1,0 +1,132 @@
+//! A started process as the system sees it: its handle, its job, our ends of its pipes.
+//!
+//! Invariant: while the handle is open the process's id belongs to nobody else, so an order to end
+//! never goes astray.
+
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
+use std::sync::Arc;
+
+use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
+use windows_sys::Win32::System::Threading::TerminateProcess;
+
+use super::job::Job;
+use super::pipe::Pipe;
+use super::usage;
+use crate::sys::Exit;
+use crate::{Signal, Stream};
+
+/// What a process that we end has for an exit code, as with `taskkill` and `std`.
+const ENDED_BY_US: u32 = 1;
+
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) process: Arc<OwnedHandle>,
+    pid: u32,
+    /// None where the system forbids it.
+    job: Option<Job>,
+    taps: [Tap; 2],
+    has_exited: bool,
+    /// It shares our console and leads a group there, so it can be asked to end.
+    can_be_asked: bool,
+    /// Whether it has been told to end, and with it all that it has started.
+    is_ending: bool,
+    pub(super) read_retries: u32,
+}
+
+/// Our side of a stream.
+#[derive(Clone, Debug)]
+pub(super) enum Tap {
+    /// It is read until its end.
+    Reading(Arc<Pipe>),
+    /// It is to be left when so many more bytes have been read; none says that it is not known yet
+    /// how many there are.
+    Leaving {
+        pipe: Arc<Pipe>,
+        left: Option<u64>,
+    },
+    Ended,
+}
+
+/// What a start gives.
+#[derive(Debug)]
+pub(super) struct Launched {
+    pub(super) process: OwnedHandle,
+    pub(super) pid: u32,
+    pub(super) job: Option<Job>,
+    pub(super) can_be_asked: bool,
+}
+
+impl Child {
+    pub(super) fn new(launched: Launched, pipes: [Arc<Pipe>; 2]) -> Child {
+        Child {
+            process: Arc::new(launched.process),
+            pid: launched.pid,
+            job: launched.job,
+            taps: pipes.map(Tap::Reading),
+            has_exited: false,
+            can_be_asked: launched.can_be_asked,
+            is_ending: false,
+            read_retries: 0,
+        }
+    }
+
+    pub(super) fn tap(&mut self, stream: Stream) -> &mut Tap {
+        &mut self.taps[stream.index()]
+    }
+
+    pub(super) fn pipes(&self) -> impl Iterator<Item = &Arc<Pipe>> {
+        self.taps.iter().filter_map(|tap| match tap {
+            Tap::Reading(pipe) | Tap::Leaving { pipe, .. } => Some(pipe),
+            Tap::Ended => None,
+        })
+    }
+
+    /// Says how the process has ended; once.
+    pub(super) fn take_exit(&mut self) -> Option<Exit> {
+        if std::mem::replace(&mut self.has_exited, true) {
+            return None;
+        }
+        Some(usage::of_ended(&self.process, self.job.as_ref()))
+    }
+
+    /// Asks the process to end where there is a way to ask: a Ctrl-Break, which its group has as
+    /// well. Else, and for `KILL`, ends it with all that is in its job.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        self.is_ending = true;
+        if signal == Signal::Kill || !self.ask() {
+            self.terminate();
+        }
+    }
+
+    fn ask(&self) -> bool {
+        if !self.can_be_asked || self.has_exited {
+            return false;
+        }
+        // SAFETY: it touches no memory of ours. The id is that of a group on our console, since the
+        // process was started as the first of one and its handle keeps the id.
+        unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, self.pid) != 0 }
+    }
+
+    fn terminate(&self) {
+        if let Some(job) = &self.job {
+            job.terminate(ENDED_BY_US);
+        } else if !self.has_exited {
+            // It fails for a process that has just ended by itself, which is as good.
+            // SAFETY: the handle is open as long as `self`.
+            unsafe { TerminateProcess(self.process.as_raw_handle(), ENDED_BY_US) };
+        }
+    }
+
+    /// Gives up a process that has exited, with what it may have left behind; ends one that has
+    /// not.
+    pub(super) fn bury(mut self) {
+        if !self.has_exited {
+            self.signal(Signal::Kill);
+        }
+        if let Some(job) = &self.job
+            && !self.is_ending
+        {
+            job.let_live();
+        }
+    }
+}

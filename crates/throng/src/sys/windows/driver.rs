@@ -1,0 +1,189 @@
+//! The mechanism of an engine, chosen at run time: one enum, one file for each variant.
+//!
+//! All but `threads` read with the same [`Op`]s; they differ in how a finished one is announced.
+
+use std::io;
+use std::os::windows::io::OwnedHandle;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::apc::Apc;
+use super::events::Events;
+use super::exits::{Announce, ExitWait};
+use super::host::Host;
+use super::inbox::Notice;
+use super::op::{Op, Submitted, Via};
+use super::pipe::Pipe;
+use super::pool::Pooled;
+use super::port::Port;
+use super::threads::Threads;
+use super::waker::Waker;
+use crate::slots::{Id, Table};
+use crate::{Mechanism, Stream};
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) reads: Reads,
+    /// The pool's waits for exits; `events` has its own.
+    exits: Table<ExitWait>,
+    host: Arc<Host>,
+}
+
+#[derive(Debug)]
+pub(super) enum Reads {
+    Port(Port),
+    Pool(Pooled),
+    Events(Events),
+    Apc(Apc),
+    Threads(Threads),
+}
+
+impl Driver {
+    pub(super) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Driver> {
+        let reads = match mechanism {
+            Mechanism::CompletionPort => Reads::Port(Port::new()?),
+            Mechanism::ThreadPool => Reads::Pool(Pooled::new(host.pool().clone())?),
+            Mechanism::Events => Reads::Events(Events::new()),
+            Mechanism::Apc => Reads::Apc(Apc::new()?),
+            Mechanism::Threads => Reads::Threads(Threads::new()),
+            Mechanism::Epoll | Mechanism::IoUring => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        };
+        Ok(Driver {
+            reads,
+            exits: Table::new(),
+            host,
+        })
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        Waker::new(self.announce())
+    }
+
+    fn announce(&self) -> Announce {
+        match &self.reads {
+            Reads::Port(port) => Announce::Port(port.packets().clone()),
+            Reads::Pool(pool) => Announce::Inbox(pool.inbox().clone()),
+            Reads::Events(events) => Announce::Inbox(events.inbox().clone()),
+            Reads::Apc(apc) => Announce::Inbox(apc.inbox().clone()),
+            Reads::Threads(threads) => Announce::Inbox(threads.inbox().clone()),
+        }
+    }
+
+    /// Whether reads are overlapped ones of ours.
+    pub(super) fn is_overlapped(&self) -> bool {
+        !matches!(self.reads, Reads::Threads(_))
+    }
+
+    /// Whether reads that finish at once can be taken at once.
+    pub(super) fn skips_packets(&self) -> bool {
+        match self.reads {
+            Reads::Port(_) | Reads::Pool(_) => self.host.skips_packets(),
+            Reads::Events(_) | Reads::Apc(_) | Reads::Threads(_) => false,
+        }
+    }
+
+    /// Makes all that is needed to read a process's pipes and to notice its end, before there is a
+    /// process: afterwards nothing may be refused.
+    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+        if !matches!(self.reads, Reads::Events(_)) {
+            let wait = ExitWait::new(self.host.pool().clone(), id, self.announce())?;
+            self.exits.insert(id, wait);
+        }
+        let attached = match &mut self.reads {
+            Reads::Port(port) => pipes.iter().try_for_each(|pipe| port.attach(pipe)),
+            Reads::Pool(pool) => pool.attach(id, pipes),
+            Reads::Events(events) => events.attach(id, pipes),
+            Reads::Apc(_) => Ok(()),
+            Reads::Threads(threads) => threads.attach(id, pipes),
+        };
+        attached.inspect_err(|_| drop(self.exits.remove(id)))
+    }
+
+    /// Begins to wait for the end of this process.
+    pub(super) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
+        if let Reads::Events(events) = &mut self.reads {
+            events.watch(id, process);
+        } else if let Some(wait) = self.exits.get_mut(id) {
+            wait.begin(process);
+        }
+    }
+
+    /// How a read of this stream will be announced.
+    pub(super) fn via(&mut self, id: Id, stream: Stream) -> Via {
+        match &mut self.reads {
+            Reads::Port(_) | Reads::Threads(_) => Via::Port,
+            Reads::Pool(pool) => pool.via(),
+            Reads::Events(events) => events.via(id, stream),
+            Reads::Apc(apc) => apc.via(),
+        }
+    }
+
+    pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
+        match &mut self.reads {
+            Reads::Port(port) => port.submit(op),
+            Reads::Pool(pool) => pool.submit(op),
+            Reads::Events(events) => events.submit(op),
+            Reads::Apc(apc) => apc.submit(op),
+            Reads::Threads(_) => unreachable!("threads read without operations"),
+        }
+    }
+
+    /// Wakes the shard after this time, if the mechanism has a clock of its own; otherwise the
+    /// next wait has to be that short.
+    pub(super) fn wake_in(&mut self, delay: Duration) -> bool {
+        if let Reads::Pool(pool) = &self.reads {
+            pool.wake_in(delay);
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match &mut self.reads {
+            Reads::Port(port) => return port.wait(timeout),
+            Reads::Pool(pool) => pool.wait(timeout),
+            Reads::Events(events) => events.wait(timeout),
+            Reads::Apc(apc) => apc.wait(timeout),
+            Reads::Threads(threads) => threads.wait(timeout),
+        }
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self) -> Option<Notice> {
+        match &mut self.reads {
+            Reads::Port(port) => port.next(),
+            Reads::Pool(pool) => pool.next(),
+            Reads::Events(events) => events.next(),
+            Reads::Apc(apc) => apc.next(),
+            Reads::Threads(threads) => threads.next(),
+        }
+    }
+
+    /// Has a blocked read end; its end is announced.
+    pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
+        match &mut self.reads {
+            Reads::Threads(threads) => threads.stop(id, stream),
+            _ => pipe.cancel_reads(),
+        }
+    }
+
+    /// Nothing more is asked about this process, which has no read in flight.
+    pub(super) fn forget(&mut self, id: Id) {
+        drop(self.exits.remove(id));
+        match &mut self.reads {
+            Reads::Port(_) | Reads::Apc(_) => {}
+            Reads::Pool(pool) => pool.forget(id),
+            Reads::Events(events) => events.forget(id),
+            Reads::Threads(threads) => threads.forget(id),
+        }
+    }
+
+    /// Keeps for ever what reads that will not end may still use.
+    pub(super) fn leak(&mut self) {
+        if let Reads::Pool(pool) = &mut self.reads {
+            pool.leak();
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! One shard's mechanism and the processes that it announces: what all mechanisms of Windows have
+//! in common. Decides what the outcome of a read asks for; the table is `codes.rs`.
+//!
+//! Invariant: each stream that has not ended has one operation, and it is in flight, or waits to be
+//! tried again, or is in our hands. The end of a stream is announced when its operation is gone, so
+//! a process whose streams have ended has nothing in the kernel.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::child::{Child, Tap};
+use super::codes::{ReadFate, read_fate};
+use super::driver::Driver;
+use super::host::Host;
+use super::inbox::Notice;
+use super::launch::{Launcher, cannot_capture};
+use super::op::{Finished, Op, Submitted};
+use super::pipe::{Pipe, from_code};
+use super::retries::{ReadTries, Retries};
+use super::waker::Waker;
+use crate::slots::{Id, Table};
+use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
+use crate::sys::{Cleared, End, Event, StartError, Started};
+use crate::{Command, Holder, Mechanism, Signal, Stream};
+
+/// How long an engine that goes away before its processes waits for its reads.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    launcher: Launcher,
+    host: Arc<Host>,
+    children: Table<Child>,
+    driver: Driver,
+    /// Reads that were finished, or refused, at once.
+    ready: VecDeque<Finished>,
+    /// How many of those are still to be looked at in this turn.
+    ready_now: usize,
+    retries: Retries,
+    /// The read whose bytes were announced last.
+    announced: Option<Box<Op>>,
+    /// The bytes that a thread has read.
+    bytes: Vec<u8>,
+    in_flight: usize,
+}
+
+/// What came of a notice.
+enum Step {
+    Output(Id, Stream),
+    Bytes(Id, Stream),
+    End(Id, Stream, End),
+    Nothing,
+}
+
+impl Engine {
+    /// Made by the thread that will use it.
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
+        Ok(Engine {
+            launcher: Launcher::new(host.clone()),
+            children: Table::new(),
+            driver: Driver::new(mechanism, host.clone())?,
+            host,
+            ready: VecDeque::new(),
+            ready_now: 0,
+            retries: Retries::default(),
+            announced: None,
+            bytes: Vec::new(),
+            in_flight: 0,
+        })
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        self.driver.waker()
+    }
+
+    /// Starts a process and begins to capture both of its streams.
+    pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
+        let is_overlapped = self.driver.is_overlapped();
+        let pair = || {
+            let made = self.host.pair(is_overlapped);
+            made.map_err(|error| cannot_capture(command, "create a pipe", error))
+        };
+        let (mut out, mut err) = (pair()?, pair()?);
+        if self.driver.skips_packets() {
+            out.ours.skip_packets();
+            err.ours.skip_packets();
+        }
+        let ours = [Arc::new(out.ours), Arc::new(err.ours)];
+        let theirs = [out.theirs, err.theirs];
+        // Before the process exists: if this is refused, it can be tried again.
+        let attached = self.driver.attach(id, &ours);
+        attached.map_err(|error| cannot_capture(command, "watch its output", error))?;
+        let launched = self.launcher.start(command, theirs);
+        let launched = launched.inspect_err(|_| self.driver.forget(id))?;
+        let started = Started {
+            pid: launched.pid,
+            is_contained: launched.job.is_some(),
+        };
+        let child = Child::new(launched, ours.clone());
+        self.driver.watch(id, child.process.clone());
+        self.children.insert(id, child);
+        self.host.started();
+        if is_overlapped {
+            for (stream, pipe) in Stream::ALL.into_iter().zip(ours) {
+                let via = self.driver.via(id, stream);
+                self.submit(Op::new(id, stream, pipe, via));
+            }
+        }
+        Ok(started)
+    }
+
+    /// Waits until something happens, somebody calls the waker, or the time is over.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut timeout = timeout;
+        if let Some(due) = self.retries.next_due() {
+            let now = Instant::now();
+            let left = due.saturating_duration_since(now);
+            if left.is_zero() || !self.driver.wake_in(left) {
+                timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+            }
+        }
+        if !self.ready.is_empty() {
+            timeout = Some(Duration::ZERO);
+        }
+        self.driver.wait(timeout)?;
+        match strike(Point::Wait) {
+            Some(Fault::Shuffle(number)) => shuffle(self.ready.make_contiguous(), number),
+            Some(Fault::Delay(us)) => delay(us),
+            _ => {}
+        }
+        for op in self.retries.take_due(Instant::now()) {
+            self.rearm(op);
+        }
+        self.ready_now = self.ready.len();
+        Ok(())
+    }
+
+    /// The next thing that happened, none when a new wait is due. Ids are of live processes only.
+    ///
+    /// Of what is ready at once, no more is announced in a turn than there was at its beginning: a
+    /// process that never stops writing does not keep the others out.
+    pub(crate) fn next(&mut self) -> Option<(Id, Event<'_>)> {
+        if let Some(op) = self.announced.take() {
+            self.rearm(op);
+        }
+        loop {
+            let step = match self.driver.next() {
+                Some(Notice::Exited(id)) => {
+                    match self.children.get_mut(id).and_then(Child::take_exit) {
+                        Some(exit) => return Some((id, Event::Exited(exit))),
+                        None => Step::Nothing,
+                    }
+                }
+                Some(Notice::Read(finished)) => {
+                    self.in_flight -= 1;
+                    self.finish(finished)
+                }
+                Some(Notice::Bytes(id, stream, bytes)) => {
+                    self.bytes = bytes;
+                    Step::Bytes(id, stream)
+                }
+                Some(Notice::End(id, stream, end)) => Step::End(id, stream, end),
+                Some(Notice::Signalled(..)) => Step::Nothing,
+                None => {
+                    self.ready_now = self.ready_now.checked_sub(1)?;
+                    let finished = self.ready.pop_front()?;
+                    self.finish(finished)
+                }
+            };
+            match step {
+                Step::Nothing => {}
+                Step::Output(id, stream) => {
+                    let op = self.announced.as_ref().expect("set along with the step");
+                    return Some((id, Event::Output(stream, op.output())));
+                }
+                Step::Bytes(id, stream) => {
+                    if self.children.get_mut(id).is_some() {
+                        return Some((id, Event::Output(stream, &self.bytes)));
+                    }
+                }
+                Step::End(id, stream, end) => {
+                    if let Some(child) = self.children.get_mut(id) {
+                        *child.tap(stream) = Tap::Ended;
+                        return Some((id, Event::End(stream, end)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who else has this stream open: not to be found out here. The system lists the handles of
+    /// all processes, but to ask what they are can block for ever on a pipe that is being read.
+    pub(crate) fn holders(&mut self, _: Id, _: Stream) -> Vec<Holder> {
+        Vec::new()
+    }
+
+    /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
+    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        let tap = child.tap(stream);
+        let Tap::Reading(pipe) = tap else {
+            return;
+        };
+        let pipe = pipe.clone();
+        *tap = Tap::Leaving {
+            pipe: pipe.clone(),
+            left: None,
+        };
+        if let Some(op) = self.retries.take(id, stream) {
+            self.rearm(op);
+        } else {
+            // A read in flight ends; its bytes, if it has some by now, are kept.
+            self.driver.stop(id, stream, &pipe);
+        }
+    }
+
+    pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.signal(signal);
+        }
+    }
+
+    /// Does nothing: to stop a process there are only undocumented calls, and those for debuggers,
+    /// which would take its threads one by one. What runs goes on.
+    pub(crate) fn suspend(&mut self, _: Id) {}
+
+    /// Does nothing, as nothing was stopped.
+    pub(crate) fn resume(&mut self, _: Id) {}
+
+    /// Nothing is left of what was ended: it was all in its job, or could not be reached at all.
+    pub(crate) fn clear(&mut self, ids: &[Id]) -> Cleared {
+        Cleared {
+            done: ids.iter().map(|id| (*id, Vec::new())).collect(),
+            again_at: Instant::now(),
+        }
+    }
+
+    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
+    /// a read had to be tried again.
+    pub(crate) fn forget(&mut self, id: Id) -> u32 {
+        self.driver.forget(id);
+        let Some(child) = self.children.remove(id) else {
+            return 0;
+        };
+        self.host.ended();
+        let read_retries = child.read_retries;
+        child.bury();
+        read_retries
+    }
+
+    fn submit(&mut self, op: Box<Op>) {
+        match self.driver.submit(op) {
+            Submitted::InFlight(_) => self.in_flight += 1,
+            Submitted::Done(finished) | Submitted::Failed(finished) => {
+                self.ready.push_back(finished);
+            }
+        }
+    }
+
+    /// Submits the next read of a stream, if there is to be one.
+    fn rearm(&mut self, mut op: Box<Op>) {
+        let (id, stream) = (op.id, op.stream);
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        match child.tap(stream) {
+            Tap::Ended => {}
+            Tap::Reading(_) => {
+                op.limit(u64::MAX);
+                self.submit(op);
+            }
+            Tap::Leaving { pipe, left } => match bytes_left(pipe, left) {
+                Ok(0) => self.ready.push_back(Finished::nothing_left(op)),
+                Ok(count) => {
+                    op.limit(count);
+                    self.submit(op);
+                }
+                Err(code) => {
+                    self.ready.push_back(Finished { op, bytes: 0, code });
+                }
+            },
+        }
+    }
+
+    /// What a finished read asks for.
+    fn finish(&mut self, finished: Finished) -> Step {
+        let Finished {
+            mut op,
+            bytes,
+            code,
+        } = finished;
+        let (id, stream) = (op.id, op.stream);
+        let Some(child) = self.children.get_mut(id) else {
+            return Step::Nothing;
+        };
+        if bytes > 0 {
+            // Bytes are kept even of a read that was cancelled or has a warning; what the code
+            // says, if it is more than that, the next read says again.
+            if let Tap::Leaving {
+                left: Some(left), ..
+            } = child.tap(stream)
+            {
+                *left = left.saturating_sub(bytes as u64);
+            }
+            op.tries = ReadTries::default();
+            op.keep(bytes);
+            self.announced = Some(op);
+            return Step::Output(id, stream);
+        }
+        if code == 0 {
+            // Nothing was written, which is not the end, or else everything that was to be read
+            // before we leave has been.
+            if let Tap::Leaving { left: Some(0), .. } = child.tap(stream) {
+                return Step::End(id, stream, End::Stopped);
+            }
+            self.rearm(op);
+            return Step::Nothing;
+        }
+        match read_fate(code) {
+            ReadFate::Eof => Step::End(id, stream, End::Eof),
+            ReadFate::More => {
+                self.rearm(op);
+                Step::Nothing
+            }
+            ReadFate::Aborted if matches!(child.tap(stream), Tap::Leaving { .. }) => {
+                self.rearm(op);
+                Step::Nothing
+            }
+            ReadFate::Aborted if !op.tries.rearmed => {
+                op.tries.rearmed = true;
+                self.rearm(op);
+                Step::Nothing
+            }
+            ReadFate::Exhausted => {
+                child.read_retries = child.read_retries.saturating_add(1);
+                match self.retries.put(op, Instant::now()) {
+                    Ok(_) => Step::Nothing,
+                    Err(_) => Step::End(id, stream, End::Failed(from_code(code))),
+                }
+            }
+            ReadFate::Aborted | ReadFate::Fatal => {
+                Step::End(id, stream, End::Failed(from_code(code)))
+            }
+        }
+    }
+}
+
+/// How much is still to be read of a pipe that is being left: what was in it when that was first
+/// asked, so that a writer who never stops cannot keep us.
+fn bytes_left(pipe: &Pipe, left: &mut Option<u64>) -> Result<u64, u32> {
+    let waiting = u64::from(pipe.bytes_waiting()?);
+    let left = left.get_or_insert(waiting);
+    *left = waiting.min(*left);
+    Ok(*left)
+}
+
+impl Drop for Engine {
+    /// A shard ends when none of its processes is left, so there is something to do here only when
+    /// it panics: then everything is ended, and the reads in flight are waited for, since the
+    /// kernel still writes to their buffers. Those that do not come in time are never freed.
+    fn drop(&mut self) {
+        for (_, child) in self.children.drain() {
+            child.pipes().for_each(|pipe| pipe.cancel_reads());
+            child.bury();
+        }
+        let deadline = Instant::now() + LAST_WAIT;
+        while self.in_flight > 0 && Instant::now() < deadline {
+            if self.driver.wait(Some(Duration::from_millis(10))).is_err() {
+                break;
+            }
+            while let Some(notice) = self.driver.next() {
+                if let Notice::Read(_) = notice {
+                    self.in_flight -= 1;
+                }
+            }
+        }
+        if self.in_flight > 0 {
+            self.driver.leak();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Mechanism `events`: every read has an event object, and threads of their own wait for them:
+//! `wait_group.rs`. The shard looks at the reads whose events were set.
+//!
+//! Threads grow with the processes here, one for twenty-one; that is the system's limit, and the
+//! reason why this mechanism is here to be compared and not to be used for thousands.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::windows::io::OwnedHandle;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::ERROR_IO_INCOMPLETE;
+use windows_sys::Win32::System::IO::GetOverlappedResult;
+
+use super::inbox::{Inbox, Notice};
+use super::op::{self, Finished, Op, Pending, Submitted, Via};
+use super::pipe::{Pipe, last_code};
+use super::port::read_file;
+use super::wait_group::{WaitGroup, auto_reset_event};
+use crate::Stream;
+use crate::slots::{Id, Table};
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Events {
+    inbox: Arc<Inbox>,
+    groups: Vec<WaitGroup>,
+    members: Table<Member>,
+    notices: VecDeque<Notice>,
+}
+
+/// A process.
+#[derive(Debug)]
+struct Member {
+    /// The place of its group.
+    group: usize,
+    events: [Arc<OwnedHandle>; 2],
+    pipes: [Arc<Pipe>; 2],
+    in_flight: [Option<Pending>; 2],
+}
+
+impl Events {
+    pub(super) fn new() -> Events {
+        Events {
+            inbox: Arc::new(Inbox::new()),
+            groups: Vec::new(),
+            members: Table::new(),
+            notices: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+        let events = [auto_reset_event()?, auto_reset_event()?].map(Arc::new);
+        let group = match self.groups.iter().position(|group| !group.is_full()) {
+            Some(group) => group,
+            None => {
+                self.groups.push(WaitGroup::new(self.inbox.clone())?);
+                self.groups.len() - 1
+            }
+        };
+        self.groups[group].add(id, &events);
+        self.members.insert(
+            id,
+            Member {
+                group,
+                events,
+                pipes: pipes.clone(),
+                in_flight: [None, None],
+            },
+        );
+        Ok(())
+    }
+
+    pub(super) fn via(&mut self, id: Id, stream: Stream) -> Via {
+        let member = self.members.get_mut(id).expect("its pipes were attached");
+        Via::Event(member.events[stream.index()].clone())
+    }
+
+    pub(super) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
+        let member = self.members.get_mut(id).expect("its pipes were attached");
+        self.groups[member.group].watch(id, process);
+    }
+
+    pub(super) fn forget(&mut self, id: Id) {
+        if let Some(member) = self.members.remove(id) {
+            self.groups[member.group].remove(id);
+        }
+    }
+
+    /// A read that succeeds at once sets its event as well, so nothing is done about it here.
+    pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
+        let (id, stream) = (op.id, op.stream);
+        let submitted = op::submit(op, read_file);
+        if let Submitted::InFlight(pending) = &submitted
+            && let Some(member) = self.members.get_mut(id)
+        {
+            member.in_flight[stream.index()] = Some(pending.copy());
+        }
+        submitted
+    }
+
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+        if !self.inbox.take(&mut self.notices) {
+            self.inbox.wait(timeout);
+            self.inbox.take(&mut self.notices);
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Notice> {
+        loop {
+            match self.notices.pop_front()? {
+                Notice::Signalled(id, stream) => {
+                    if let Some(finished) = self.look_at(id, stream) {
+                        return Some(Notice::Read(finished));
+                    }
+                }
+                notice => return Some(notice),
+            }
+        }
+    }
+
+    /// The read of this stream, if it is finished. An event may be set for nothing, or for a read
+    /// that has been looked at before.
+    fn look_at(&mut self, id: Id, stream: Stream) -> Option<Finished> {
+        let member = self.members.get_mut(id)?;
+        let place = &mut member.in_flight[stream.index()];
+        let pending = place.as_ref()?;
+        let pipe = &member.pipes[stream.index()];
+        let mut bytes = 0;
+        // SAFETY: the handle is open, the read was submitted on it and has not been reclaimed:
+        // that is what `in_flight` says.
+        let ok = unsafe { GetOverlappedResult(pipe.raw(), pending.address(), &mut bytes, 0) };
+        let code = if ok == 0 { last_code() } else { 0 };
+        if code == ERROR_IO_INCOMPLETE {
+            return None;
+        }
+        let pending = place.take()?;
+        // SAFETY: the system says that it is finished, and it leaves `in_flight` here, once.
+        let op = unsafe { op::reclaim(pending.address()) };
+        Some(Finished {
+            op,
+            bytes: bytes as usize,
+            code,
+        })
+    }
+
+    /// Says what a thread says when an event is set.
+    #[cfg(test)]
+    pub(super) fn signal_for_nothing(&self, id: Id, stream: Stream) {
+        self.inbox.put(Notice::Signalled(id, stream));
+    }
+
+    #[cfg(test)]
+    pub(super) fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+}

@@ -1,0 +1,135 @@
+//! Where callbacks and other threads leave what they have to announce to a shard.
+
+use std::collections::VecDeque;
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
+use windows_sys::Win32::System::Threading::{QueueUserAPC, WaitForSingleObject};
+
+use super::op::Finished;
+use crate::Stream;
+use crate::slots::Id;
+use crate::sys::End;
+
+/// What a mechanism has to say.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// A read is finished.
+    Read(Finished),
+    /// The event of a read is set: worth looking at.
+    Signalled(Id, Stream),
+    /// A thread has read this.
+    Bytes(Id, Stream, Vec<u8>),
+    /// A thread reads no more.
+    End(Id, Stream, End),
+    /// A process has ended.
+    Exited(Id),
+}
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    filled: Condvar,
+    /// The shard's thread, where it sleeps alertably and an APC has to wake it.
+    alertable: Option<OwnedHandle>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    notices: VecDeque<Notice>,
+    is_woken: bool,
+}
+
+impl Inbox {
+    /// For a shard that sleeps in [`Inbox::wait`].
+    pub(super) fn new() -> Inbox {
+        Inbox {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            alertable: None,
+        }
+    }
+
+    /// For a shard that sleeps alertably, on this thread.
+    pub(super) fn of_alertable(thread: OwnedHandle) -> Inbox {
+        Inbox {
+            alertable: Some(thread),
+            ..Inbox::new()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a notice and wakes the shard.
+    pub(super) fn put(&self, notice: Notice) {
+        self.change(|state| state.notices.push_back(notice));
+    }
+
+    /// Leaves a notice on the shard's own thread, which is awake.
+    pub(super) fn leave(&self, notice: Notice) {
+        self.lock().notices.push_back(notice);
+    }
+
+    /// Ends the wait that is going on, or else the next one.
+    pub(super) fn wake(&self) {
+        self.change(|state| state.is_woken = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        let was_asleep = state.notices.is_empty() && !state.is_woken;
+        change(&mut state);
+        drop(state);
+        if !was_asleep {
+            return;
+        }
+        match &self.alertable {
+            None => self.filled.notify_one(),
+            Some(thread) => wake_alertable(thread),
+        }
+    }
+
+    /// Takes all there is, and forgets the calls of [`Inbox::wake`] so far. Says whether there was
+    /// anything.
+    pub(super) fn take(&self, notices: &mut VecDeque<Notice>) -> bool {
+        let mut state = self.lock();
+        let was_woken = std::mem::take(&mut state.is_woken);
+        let found = was_woken || !state.notices.is_empty();
+        notices.append(&mut state.notices);
+        found
+    }
+
+    /// Waits until there is something to take.
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        let state = self.lock();
+        let is_asleep = |state: &mut State| state.notices.is_empty() && !state.is_woken;
+        match timeout {
+            Some(Duration::ZERO) => {}
+            Some(timeout) => drop(self.filled.wait_timeout_while(state, timeout, is_asleep)),
+            None => drop(self.filled.wait_while(state, is_asleep)),
+        }
+    }
+}
+
+/// Queues an APC that does nothing; that it runs is what ends the wait.
+fn wake_alertable(thread: &OwnedHandle) {
+    unsafe extern "system" fn nothing(_: usize) {}
+    loop {
+        // SAFETY: the handle is a thread's and stays open while it is borrowed here; the function
+        // may be called at any time and with anything.
+        let queued = unsafe { QueueUserAPC(Some(nothing), thread.as_raw_handle(), 0) };
+        if queued != 0 {
+            return;
+        }
+        // SAFETY: as above.
+        if unsafe { WaitForSingleObject(thread.as_raw_handle(), 0) } == WAIT_OBJECT_0 {
+            return; // It has ended, and waits for nothing any more.
+        }
+        // The system has no memory for it just now.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

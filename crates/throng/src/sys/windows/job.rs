@@ -1,0 +1,112 @@
+//! The job object of one process: all that it starts is in it, and ends with it.
+//!
+//! Each process has its own, nested in whatever job we run in ourselves (since Windows 8). The
+//! system ends what is in a job when its last handle is closed, and closes ours when we end,
+//! however that comes about: so nothing outlives us. A process that has finished by itself gives up
+//! that claim, and what it has left behind goes on.
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
+use std::ptr::{null, null_mut};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectBasicAccountingInformation, JobObjectExtendedLimitInformation,
+    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+};
+
+use super::faults::{self, Point};
+use super::pipe::{from_code, own};
+
+#[derive(Debug)]
+pub(super) struct Job(OwnedHandle);
+
+impl Job {
+    /// A job whose processes end when its handle is closed.
+    pub(super) fn new() -> io::Result<Job> {
+        // SAFETY: it has no attributes and no name.
+        let job = Job(own(unsafe { CreateJobObjectW(null(), null()) })?);
+        job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
+        Ok(job)
+    }
+
+    pub(super) fn raw(&self) -> HANDLE {
+        self.0.as_raw_handle()
+    }
+
+    fn limit(&self, flags: u32) -> io::Result<()> {
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = flags;
+        // SAFETY: the class says that this is the structure, its size is given, and it is only
+        // read during the call.
+        let ok = unsafe {
+            SetInformationJobObject(
+                self.raw(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                size_of_val(&limits) as u32,
+            )
+        };
+        succeeded(ok)
+    }
+
+    /// Puts a process into it that was started without.
+    pub(super) fn assign(&self, process: &OwnedHandle) -> io::Result<()> {
+        if let Some(code) = faults::take(Point::AssignJob) {
+            return Err(from_code(code));
+        }
+        // SAFETY: both handles are open as long as they are borrowed.
+        succeeded(unsafe { AssignProcessToJobObject(self.raw(), process.as_raw_handle()) })
+    }
+
+    /// Ends all that is in it.
+    pub(super) fn terminate(&self, exit_code: u32) {
+        // It fails only for want of rights, which the handle of a job that we have made gives us.
+        // SAFETY: the handle is open as long as `self`.
+        unsafe { TerminateJobObject(self.raw(), exit_code) };
+    }
+
+    /// Lets whatever is still in it go on when it is closed.
+    pub(super) fn let_live(&self) {
+        // If this is refused they end: of the two, what we promise for the end of this program.
+        let _ = self.limit(0);
+    }
+
+    /// Processor time in user mode and in the kernel of all that has ever been in it.
+    pub(super) fn times(&self) -> Option<(Duration, Duration)> {
+        let mut accounting = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
+        // SAFETY: the class says that this is the structure, and its size is given; the length
+        // that was written is not wanted.
+        let ok = unsafe {
+            QueryInformationJobObject(
+                self.raw(),
+                JobObjectBasicAccountingInformation,
+                (&raw mut accounting).cast(),
+                size_of_val(&accounting) as u32,
+                null_mut(),
+            )
+        };
+        succeeded(ok).ok()?;
+        let time = |units_of_100ns: i64| {
+            Duration::from_nanos(
+                u64::try_from(units_of_100ns)
+                    .unwrap_or(0)
+                    .saturating_mul(100),
+            )
+        };
+        Some((
+            time(accounting.TotalUserTime),
+            time(accounting.TotalKernelTime),
+        ))
+    }
+}
+
+fn succeeded(ok: i32) -> io::Result<()> {
+    if ok == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Windows: overlapped pipes, `CreateProcessW` with a list of handles and a job, and completion
+//! ports, the thread pool, events, APCs or threads to read.
+//!
+//! ```text
+//!  Engine ── launch ──► CreateProcessW, job ──► process ── exits ──► Notice::Exited ─┐
+//!    │                                            │ stdout/stderr (pipe)            │
+//!    └── op::submit ──► ReadFile, ReadFileEx ◄────┘                                  │
+//!         the kernel owns the Op ──► port | pool | events | apc ──► Notice::Read ────┤
+//!         a thread blocks in it  ──► threads ──► Notice::Bytes, Notice::End ─────────┴─► next
+//! ```
+//!
+//! What was learned of each interface, with sources, and what has been seen under Wine alone, is in
+//! `docs/windows.md`.
+
+mod apc;
+mod attributes;
+mod batch;
+mod child;
+mod codes;
+mod commandline;
+mod driver;
+mod engine;
+mod environment;
+mod events;
+mod exits;
+mod faults;
+mod file;
+mod host;
+mod inbox;
+mod job;
+mod launch;
+mod memory;
+mod op;
+mod options;
+mod pipe;
+mod pool;
+mod port;
+mod program;
+#[cfg(test)]
+mod quarantine;
+mod retries;
+mod stdin;
+mod threads;
+mod usage;
+mod wait_group;
+mod waker;
+mod wide;
+mod wine;
+
+use std::ffi::{OsStr, OsString};
+
+pub(crate) use codes::exit_code_name;
+pub(crate) use engine::Engine;
+#[cfg(feature = "faults")]
+pub(crate) use faults::fault_of;
+pub(crate) use file::{is_want_of_files, read_at};
+pub(crate) use host::Host;
+pub(crate) use memory::memory_limit;
+pub(crate) use options::{CommandOptions, HostOptions};
+pub(crate) use waker::Waker;
+
+use crate::{Command, Mechanism, Signal};
+
+pub use options::os;
+
+/// The completion port comes first: it needs no threads but the shards, one call takes many
+/// packets, and under Wine it used the least processor time and memory of the five
+/// (docs/windows.md). Which is fastest on a real Windows has not been measured.
+pub(crate) const MECHANISMS: &[Mechanism] = &[
+    Mechanism::CompletionPort,
+    Mechanism::ThreadPool,
+    Mechanism::Events,
+    Mechanism::Apc,
+    Mechanism::Threads,
+];
+
+/// Whether this machine offers the mechanism, or why not: all that are ours are there since Vista.
+pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
+    if MECHANISMS.contains(&mechanism) {
+        Ok(())
+    } else {
+        Err("it is a mechanism of Linux".into())
+    }
+}
+
+/// `/e:ON` and `/v:OFF` set what the registry may have set otherwise, `/d` keeps the user's AutoRun
+/// from running first, `/s` makes cmd.exe take off the outer quotes and leave all others alone
+/// (`cmd /?`). It is the system's own, whatever `PATH` says.
+pub(crate) fn shell(script: &OsStr) -> Command {
+    let mut command = Command::new(program::system_directory().join("cmd.exe"));
+    command.args(["/e:ON", "/v:OFF", "/d", "/s", "/c"]);
+    let mut quoted = OsString::from("\"");
+    quoted.push(script);
+    quoted.push("\"");
+    command.os.raw_tail = Some(quoted);
+    command.os.is_shell = true;
+    command
+}
+
+/// The number that Unix has for it; nothing here gives a process a number.
+pub(crate) fn signal_number(signal: Signal) -> i32 {
+    match signal {
+        Signal::Hup => 1,
+        Signal::Int => 2,
+        Signal::Quit => 3,
+        Signal::Kill => 9,
+        Signal::Term => 15,
+    }
+}

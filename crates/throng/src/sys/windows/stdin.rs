@@ -1,0 +1,69 @@
+//! What a process reads as its stdin, as an inheritable handle.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::path::Path;
+
+use crate::pipe_end::PipeEnd;
+
+use super::pipe::{inheritable, make_inheritable, own};
+use super::wide::to_wide;
+use windows_sys::Win32::Foundation::GENERIC_READ;
+use windows_sys::Win32::Storage::FileSystem::{
+    CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+    OPEN_EXISTING,
+};
+
+/// The device that is always empty. One handle serves all processes.
+pub(super) fn null() -> io::Result<OwnedHandle> {
+    open(Path::new("NUL"))
+}
+
+/// A file, for reading.
+pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
+    let path = to_wide(path.as_os_str())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "its path contains a NUL"))?;
+    let inheritable = inheritable();
+    // SAFETY: the path ends with a NUL; it and the attributes outlive the call.
+    own(unsafe {
+        CreateFileW(
+            path.as_ptr(),
+            GENERIC_READ,
+            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            &inheritable,
+            OPEN_EXISTING,
+            FILE_ATTRIBUTE_NORMAL,
+            std::ptr::null_mut(),
+        )
+    })
+}
+
+/// Bytes, in a temporary file that goes away with its last handle, so that nobody has to feed a
+/// pipe. The system writes such a file to the disk only when memory is short.
+pub(super) fn bytes(bytes: &[u8]) -> io::Result<OwnedHandle> {
+    let mut file: File = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    let handle = OwnedHandle::from(file);
+    make_inheritable(&handle)?;
+    Ok(handle)
+}
+
+/// A duplicate of the end of a pipe.
+pub(super) fn pipe(end: &PipeEnd) -> io::Result<OwnedHandle> {
+    let handle = OwnedHandle::from(end.duplicate()?);
+    make_inheritable(&handle)?;
+    Ok(handle)
+}
+
+/// A duplicate of our own stdin; none if we have none.
+pub(super) fn own_stdin() -> io::Result<Option<OwnedHandle>> {
+    let stdin = io::stdin();
+    if stdin.as_raw_handle().is_null() {
+        return Ok(None);
+    }
+    let handle = stdin.as_handle().try_clone_to_owned()?;
+    make_inheritable(&handle)?;
+    Ok(Some(handle))
+}

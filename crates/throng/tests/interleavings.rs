@@ -1,0 +1,339 @@
+//! The orders in which threads may run: how shards sleep and are woken, tried by `shuttle`.
+//!
+//! `queue.rs`, `mailbox.rs` and `lock.rs` are compiled here once more, with mutexes and atomics
+//! that hand control to another thread at every step, and with stand-ins for all else that they
+//! name. The shard of this model does what the loop of `shard.rs` does: look at its requests,
+//! start what there is room for, sleep until it is woken. A wake-up that gets lost is a deadlock,
+//! which shuttle finds.
+//!
+//! What shuttle does not try is memory that is seen late: it runs one thread at a time. The
+//! orderings of the two counters that are relaxed need none (`queue.rs` reads them under its
+//! lock, or before it takes it).
+
+#![forbid(unsafe_code)]
+#![allow(dead_code, reason = "the modules have more than is modelled")]
+
+#[path = "../src/lock.rs"]
+mod lock;
+#[path = "../src/mailbox.rs"]
+mod mailbox;
+#[path = "../src/queue.rs"]
+mod queue;
+
+mod sync {
+    pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+}
+
+mod sys {
+    use shuttle::sync::{Condvar, Mutex};
+    use std::sync::Arc;
+
+    /// Keeps a call until the next wait, as an eventfd does.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Waker(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Waker {
+        pub(crate) fn wake(&self) {
+            *self.0.0.lock().unwrap() = true;
+            self.0.1.notify_one();
+        }
+
+        pub(crate) fn wait(&self) {
+            let mut called = self.0.0.lock().unwrap();
+            while !*called {
+                called = self.0.1.wait(called).unwrap();
+            }
+            *called = false;
+        }
+    }
+}
+
+mod handle {
+    #[derive(Debug)]
+    pub(crate) struct Cell;
+}
+
+mod recipient {
+    use crate::Outcome;
+    use crate::handle::Cell;
+    use std::sync::Arc;
+
+    /// Of a run, or of a handle.
+    #[derive(Debug)]
+    pub(crate) struct Recipient {
+        pub(crate) is_a_handle: bool,
+    }
+
+    impl Recipient {
+        pub(crate) fn deliver(self, _: Outcome) {}
+
+        pub(crate) fn is_handle(&self, _: &Arc<Cell>) -> bool {
+            false
+        }
+
+        pub(crate) fn is_a_handle(&self) -> bool {
+            self.is_a_handle
+        }
+
+        pub(crate) fn is_unwanted(&self) -> bool {
+            false
+        }
+    }
+}
+
+mod inner {
+    #[derive(Debug)]
+    pub(crate) enum Request {
+        Note,
+        Close,
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Command {
+    program: std::ffi::OsString,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ErrorKind {
+    Cancelled,
+}
+
+#[derive(Debug)]
+pub(crate) struct Error;
+
+impl Error {
+    pub(crate) fn new(_: ErrorKind, _: String) -> Error {
+        Error
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    attempt: u32,
+}
+
+impl Outcome {
+    pub(crate) fn not_started(_: u64, _: Box<Command>, _: Error, _: u32) -> Outcome {
+        Outcome { attempt: 1 }
+    }
+}
+
+use std::sync::Arc;
+
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use shuttle::thread;
+
+use inner::Request;
+use mailbox::Mailbox;
+use queue::{Job, Popped, Queue};
+use recipient::Recipient;
+use sys::Waker;
+
+/// Orders that are tried of each model, by each of two ways of choosing them. Each step of the
+/// protocol, taken out or put in the wrong place, makes a test fail with this many.
+const ORDERS: usize = 600;
+
+/// What an untaken outcome counts, and how much of that holds a run up.
+const BYTES: u64 = 10;
+const UNTAKEN_MAX: u64 = 15;
+
+struct Shared {
+    queue: Queue,
+    mailboxes: Vec<(Mailbox, Waker)>,
+    /// How many jobs each shard may take now.
+    room: Vec<AtomicUsize>,
+    started: Count,
+    notes: Count,
+    /// Outcomes that nobody has taken.
+    basket: Count,
+}
+
+/// A number that threads wait for.
+#[derive(Default)]
+struct Count(Mutex<usize>, Condvar);
+
+impl Count {
+    fn add(&self) {
+        *self.0.lock().unwrap() += 1;
+        self.1.notify_all();
+    }
+
+    fn wait_for(&self, least: usize) -> MutexGuard<'_, usize> {
+        let mut count = self.0.lock().unwrap();
+        while *count < least {
+            count = self.1.wait(count).unwrap();
+        }
+        count
+    }
+}
+
+impl Shared {
+    fn new(shards: usize) -> Arc<Shared> {
+        let mailbox = |_| {
+            let (mailbox, waker) = (Mailbox::default(), Waker::default());
+            mailbox.connect(waker.clone());
+            (mailbox, waker)
+        };
+        Arc::new(Shared {
+            queue: Queue::new(UNTAKEN_MAX),
+            mailboxes: (0..shards).map(mailbox).collect(),
+            room: (0..shards).map(|_| AtomicUsize::new(1)).collect(),
+            started: Count::default(),
+            notes: Count::default(),
+            basket: Count::default(),
+        })
+    }
+
+    fn submit(&self, is_a_handle: bool) {
+        let job = Job {
+            seq: 0,
+            attempt: 1,
+            command: Box::default(),
+            recipient: Recipient { is_a_handle },
+        };
+        if let Some(shard) = self.queue.push(job).expect("the queue is open") {
+            self.mailboxes[shard].0.wake();
+        }
+    }
+
+    fn close(&self) {
+        let boxes = self.mailboxes.iter();
+        boxes.for_each(|(mailbox, _)| mailbox.ask(Request::Close));
+    }
+
+    /// What `Run::next` does with an outcome.
+    fn take_outcome(&self) {
+        *self.basket.wait_for(1) -= 1;
+        for shard in self.queue.remove_untaken(BYTES) {
+            self.mailboxes[shard].0.wake();
+        }
+    }
+
+    /// The loop of a shard whose processes end as soon as they have started.
+    fn work(&self, index: usize) {
+        let (mut closing, mut may_be_parked) = (false, false);
+        loop {
+            for request in self.mailboxes[index].0.take() {
+                match request {
+                    Request::Note => self.notes.add(),
+                    Request::Close => closing = true,
+                }
+            }
+            if closing {
+                return;
+            }
+            let has_room = self.room[index].load(Ordering::SeqCst) > 0;
+            if !has_room {
+                if std::mem::take(&mut may_be_parked)
+                    && let Some(other) = self.queue.unpark(index)
+                {
+                    self.mailboxes[other].0.wake();
+                }
+                self.mailboxes[index].1.wait();
+                continue;
+            }
+            match self.queue.pop_or_park(index, true) {
+                Popped::Job(job) => self.start(&job),
+                Popped::NotYet(_) => unreachable!("nobody has to wait"),
+                Popped::Parked => {
+                    may_be_parked = true;
+                    self.mailboxes[index].1.wait();
+                }
+            }
+        }
+    }
+
+    fn start(&self, job: &Job) {
+        if !job.recipient.is_a_handle {
+            self.queue.add_untaken(BYTES);
+            self.basket.add();
+        }
+        self.started.add();
+    }
+}
+
+/// Runs a model in which shards work and another thread does this, then closes.
+fn check(shards: usize, others: fn(&Arc<Shared>)) {
+    let model = move || {
+        let shared = Shared::new(shards);
+        let work = |index| {
+            let shared = shared.clone();
+            thread::spawn(move || shared.work(index))
+        };
+        let threads: Vec<_> = (0..shards).map(work).collect();
+        others(&shared);
+        shared.close();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+    };
+    shuttle::check_random(model, ORDERS);
+    shuttle::check_pct(model, ORDERS, 3);
+}
+
+#[test]
+fn every_job_is_started_whoever_sleeps_when_it_comes() {
+    check(2, |shared| {
+        let other = shared.clone();
+        let feeder = thread::spawn(move || {
+            other.submit(true);
+            other.submit(true);
+        });
+        shared.submit(true);
+        feeder.join().unwrap();
+        // Before anybody asks for anything else: a request would wake the shards as well.
+        drop(shared.started.wait_for(3));
+    });
+}
+
+#[test]
+fn a_run_that_was_held_up_by_its_consumer_goes_on_when_outcomes_are_taken() {
+    check(2, |shared| {
+        let other = shared.clone();
+        let feeder = thread::spawn(move || (0..5).for_each(|_| other.submit(false)));
+        (0..5).for_each(|_| shared.take_outcome());
+        feeder.join().unwrap();
+        drop(shared.started.wait_for(5));
+    });
+}
+
+#[test]
+fn a_process_of_its_own_is_not_held_up_by_a_run() {
+    check(1, |shared| {
+        (0..4).for_each(|_| shared.submit(false));
+        shared.submit(true);
+        // Two outcomes of the run are untaken, and more than that are not made.
+        drop(shared.started.wait_for(3));
+        (0..4).for_each(|_| shared.take_outcome());
+        drop(shared.started.wait_for(5));
+    });
+}
+
+#[test]
+fn a_shard_that_loses_its_room_passes_on_what_it_was_woken_for() {
+    check(2, |shared| {
+        let other = shared.clone();
+        let fewer = thread::spawn(move || {
+            other.room[0].store(0, Ordering::SeqCst);
+            other.mailboxes[0].0.wake();
+        });
+        shared.submit(true);
+        fewer.join().unwrap();
+        shared.submit(true);
+        drop(shared.started.wait_for(2));
+    });
+}
+
+#[test]
+fn every_request_is_seen_whether_or_not_the_shard_sleeps() {
+    check(1, |shared| {
+        let other = shared.clone();
+        let asker = thread::spawn(move || other.mailboxes[0].0.ask(Request::Note));
+        shared.mailboxes[0].0.ask(Request::Note);
+        asker.join().unwrap();
+        drop(shared.notes.wait_for(2));
+    });
+}

@@ -1,0 +1,62 @@
+//! The unit tests of the library, and those behaviour tests that stir up its memory the most, under
+//! AddressSanitizer and LeakSanitizer.
+//!
+//! They are part of the compiler and yet unstable; the environment variable that lets a stable
+//! compiler build its own standard library allows them. The standard library itself is not
+//! instrumented, which costs findings in it and nothing else. ThreadSanitizer would need that: it
+//! takes the locks of a standard library that it cannot see for no locks at all.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{cargo, run_tests};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const TARGET_DIR: &str = "target/sanitize";
+
+/// The behaviour tests: captures in all places, ends of all kinds, callbacks that panic.
+const BEHAVIOUR: [&str; 5] = ["budget", "callbacks", "cancel", "held", "verdicts"];
+
+/// Runs them; gives how many passed, or says why they cannot be run here.
+pub(crate) fn test() -> anyhow::Result<Option<u64>> {
+    if let Some(why) = missing() {
+        eprintln!("xtask: NOTHING WAS TESTED UNDER A SANITIZER: {why}");
+        return Ok(None);
+    }
+    let unit = run_tests(sanitized().args(["--package", "throng", "--lib"]))?;
+    let mut behaviour = sanitized();
+    behaviour.args(["--package", "throng-tests"]);
+    behaviour.args(BEHAVIOUR.iter().flat_map(|test| ["--test", test]));
+    let passed = unit + run_tests(&mut behaviour)?;
+    eprintln!("xtask: {passed} tests passed under AddressSanitizer");
+    Ok(Some(passed))
+}
+
+fn sanitized() -> Command {
+    let mut cargo = cargo();
+    cargo
+        .args(["test", "--locked", "--target", TARGET])
+        .args(["--target-dir", TARGET_DIR])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=address");
+    cargo
+}
+
+/// What is not there, in words. Compilers of distributions come without the sanitizers.
+fn missing() -> Option<String> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.ok().filter(|output| output.status.success());
+    let Some(sysroot) = sysroot else {
+        return Some("there is no rustc in PATH".into());
+    };
+    let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+    let libraries = Path::new(&sysroot)
+        .join("lib/rustlib")
+        .join(TARGET)
+        .join("lib");
+    let found = libraries.read_dir().is_ok_and(|entries| {
+        let mut names = entries.flatten().map(|entry| entry.file_name());
+        names.any(|name| name.to_string_lossy().ends_with("rt.asan.a"))
+    });
+    (!found).then(|| format!("{} has no AddressSanitizer", libraries.display()))
+}

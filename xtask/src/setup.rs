@@ -1,0 +1,79 @@
+//! What the Windows half needs on this machine, and its installation where we may.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::run::run;
+use crate::windows::Cross;
+use crate::wine;
+
+pub(crate) const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+pub(crate) const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
+
+/// Debian's names of it: a compiler with the sources of its standard library and its linter, the
+/// linker and import libraries of Windows, and Wine.
+const DEBIAN_PACKAGES: [&str; 7] = [
+    "rustc-web",
+    "cargo-web",
+    "rust-web-src",
+    "rust-web-clippy",
+    "gcc-mingw-w64-x86-64",
+    "wine64",
+    "wine",
+];
+
+/// What is missing, in words; nothing when all is there.
+pub(crate) fn missing() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if Cross::find().is_err() {
+        missing.push("a Rust compiler for Windows");
+    }
+    if !is_in_path("x86_64-w64-mingw32-gcc") {
+        missing.push("the MinGW linker");
+    }
+    if wine::find().is_none() {
+        missing.push("Wine");
+    }
+    missing
+}
+
+/// Installs what is missing, or says what to install.
+pub(crate) fn install() -> anyhow::Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        eprintln!("xtask: everything is there");
+        return Ok(());
+    }
+    let what = missing.join(", ");
+    if !is_in_path("apt-get") || !is_root() {
+        bail!("{what}: not there; {}", advice());
+    }
+    eprintln!("xtask: installing {what}");
+    run(Command::new("apt-get").args(["update", "-qq"]))?;
+    run(Command::new("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(DEBIAN_PACKAGES))
+}
+
+/// What somebody has to do who may.
+pub(crate) fn advice() -> String {
+    format!(
+        "install it as root on Debian with `apt-get install --no-install-recommends {}`, or with \
+         `rustup target add x86_64-pc-windows-gnu`, MinGW-w64 and Wine",
+        DEBIAN_PACKAGES.join(" ")
+    )
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+pub(crate) fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).exists())
+}

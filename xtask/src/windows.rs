@@ -1,0 +1,154 @@
+//! Building for Windows on another system: with rustup's target where it is installed, else with
+//! Debian's compiler, which brings the sources of the standard library and builds that as well.
+//!
+//! Each has a directory of its own under `target`, because compilers of different versions do not
+//! share what they have built. Knows nothing of running what it builds: that is `wine.rs`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::run::{self, run};
+use crate::setup;
+
+pub(crate) const TARGET_DIR: &str = "target/windows";
+pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
+const MSVC: &str = "x86_64-pc-windows-msvc";
+
+/// What is built and tested there. The bench is built only, and this tool is for developers.
+pub(crate) const PACKAGES: [&str; 6] = [
+    "--package",
+    "throng",
+    "--package",
+    "throng-cli",
+    "--package",
+    "throng-tests",
+];
+
+/// A cargo that can build for Windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cross {
+    /// Rustup has the target.
+    Rustup,
+    /// Debian's compiler and sources: the target's standard library is built first.
+    Debian,
+}
+
+impl Cross {
+    /// The cargo for this target, or what there is to install.
+    pub(crate) fn find() -> anyhow::Result<Cross> {
+        Cross::for_target(GNU)
+    }
+
+    fn for_target(target: &str) -> anyhow::Result<Cross> {
+        if rustup_has(target) {
+            return Ok(Cross::Rustup);
+        }
+        if !Path::new(setup::DEBIAN_CARGO).exists() {
+            bail!("no compiler for {target}; `cargo xtask setup` installs one");
+        }
+        Ok(Cross::Debian)
+    }
+
+    /// This cargo command for this target.
+    pub(crate) fn command(self, subcommand: &str, target: &str) -> Command {
+        let mut command = match self {
+            Cross::Rustup => {
+                let mut command = run::cargo();
+                command.arg(subcommand);
+                command
+            }
+            Cross::Debian => debian(subcommand),
+        };
+        command.args(["--target", target, "--target-dir", TARGET_DIR]);
+        // Nothing here can read it, and MinGW's linker takes its time over it.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        command
+    }
+}
+
+/// Debian's cargo. What the cargo that started us has set for itself would lead it astray.
+fn debian(subcommand: &str) -> Command {
+    let mut command = if subcommand == "clippy" {
+        // Found by its path: cargo would look among rustup's programs first.
+        let mut command = Command::new(setup::DEBIAN_CLIPPY);
+        command.arg("clippy");
+        command
+    } else {
+        let mut command = Command::new(setup::DEBIAN_CARGO);
+        command.arg(subcommand);
+        command
+    };
+    for name in [
+        "RUSTUP_TOOLCHAIN",
+        "RUSTC_WRAPPER",
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .arg("-Zbuild-std=std,panic_unwind,test")
+        .env("PATH", debian_path())
+        .env("CARGO", setup::DEBIAN_CARGO)
+        .env("RUSTC", setup::DEBIAN_RUSTC)
+        // What lets a stable compiler build the standard library.
+        .env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+/// The search path without rustup's programs, which have the names of Debian's.
+fn debian_path() -> std::ffi::OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let kept = env::split_paths(&path).filter(|dir| !dir.join("rustup").exists());
+    env::join_paths(kept).unwrap_or_else(|_| "/usr/bin:/bin".into())
+}
+
+fn rustup_has(target: &str) -> bool {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let Ok(sysroot) = sysroot else {
+        return false;
+    };
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    sysroot
+        .join("lib/rustlib")
+        .join(target)
+        .join("lib")
+        .exists()
+}
+
+/// Builds a program of this package, and what it needs beside it to run under Wine. Gives its path.
+pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let mut cargo = Cross::find()?.command("build", GNU);
+    cargo.args(["--release", "--locked", "--package", package]);
+    run(&mut cargo)?;
+    let dir = Path::new(TARGET_DIR).join(GNU).join("release");
+    crate::wine::supply_dlls(&[&dir])?;
+    let program = dir.join(program);
+    program
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", program.display()))
+}
+
+/// Lints everything as it is compiled for Windows.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let cross = Cross::find()?;
+    let has_clippy = cross == Cross::Rustup || Path::new(setup::DEBIAN_CLIPPY).exists();
+    let subcommand = if has_clippy { "clippy" } else { "check" };
+    let mut cargo = cross.command(subcommand, GNU);
+    cargo.args(PACKAGES);
+    cargo.args(["--package", "throng-bench", "--locked", "--all-targets"]);
+    if has_clippy {
+        cargo.args(["--", "-D", "warnings"]);
+    }
+    run(&mut cargo)
+}
+
+/// Checks, without a linker, that Microsoft's target compiles as well.
+pub(crate) fn check_msvc() -> anyhow::Result<()> {
+    let mut cargo = Cross::for_target(MSVC)?.command("check", MSVC);
+    cargo.args(PACKAGES).args(["--locked", "--tests"]);
+    run(&mut cargo)
+}
