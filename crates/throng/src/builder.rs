@@ -86,8 +86,8 @@ impl Builder {
     }
 
     /// How many threads start and capture processes, never more than [`jobs`](Builder::jobs); by
-    /// default two more than there are cores. A thread sleeps while the program that it has
-    /// started is being loaded, and then the others have work to do.
+    /// default one for each core, and at least two: a thread sleeps while the program that it has
+    /// started is being loaded.
     ///
     /// # Panics
     ///
@@ -190,7 +190,7 @@ impl Builder {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let asked = self.jobs.unwrap_or(cores);
         let most = asked.max(self.jobs_up_to);
-        let shards = self.shards.unwrap_or(cores + 2).min(most);
+        let shards = self.shards.unwrap_or(cores.max(2)).min(most);
         let room = host.room(mechanism, shards);
         let jobs = asked.min(room.processes);
         let shards = room.shards.min(most.min(room.processes));

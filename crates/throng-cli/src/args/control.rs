@@ -99,7 +99,7 @@ pub(crate) struct Control {
     #[arg(long, value_name = "NAME")]
     pub(crate) mechanism: Option<Mechanism>,
 
-    /// How many threads start and capture commands [default: cores + 2]
+    /// How many threads start and capture commands [default: cores, at least 2]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) shards: Option<usize>,
 }

@@ -111,3 +111,16 @@ fn a_process_is_the_leader_of_a_group_of_its_own() {
         }
     });
 }
+
+#[test]
+fn the_end_of_a_process_wakes_nobody_who_has_no_use_for_it() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "undisturbed 200").report();
+        assert_eq!(report.get::<usize>("good"), 200);
+        let woken = report.get::<u64>("woken");
+        assert!(
+            woken < 50,
+            "{mechanism}: the main thread was woken {woken} times"
+        );
+    });
+}

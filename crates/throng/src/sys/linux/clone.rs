@@ -11,9 +11,9 @@
 //!    their thin wrappers in libc, all async-signal-safe. All it needs has been prepared in
 //!    [`Plan`]. It writes two integers to that plan and, through the wrappers, `errno`, which is
 //!    that of the stopped thread: the new process shares its thread pointer.
-//! 3. No signal handler runs in it: the calling thread has all signals blocked, the new process
-//!    inherits that, and it unblocks them only when all handlers are gone. `CLONE_CLEAR_SIGHAND`
-//!    (clone3, since Linux 5.5) does that at once; without it they are taken off one by one.
+//! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
+//!    without any. Without that the calling thread has all signals blocked, the new process inherits
+//!    that, and it unblocks them only when all handlers have been taken off one by one.
 //! 4. It never returns: it execs or it exits.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
@@ -142,7 +142,7 @@ impl Drop for Stack {
 ///
 /// Every pointer in the plan is null where that is allowed (`dir`, `nofile`) or points to what its
 /// type says, NUL- and null-terminated, until this returns; the clock is this thread's; the landing
-/// descriptors are open; the calling thread has all signals blocked.
+/// descriptors are open; the calling thread has all signals blocked, with clone3 all but `SIGCHLD`.
 pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (Step, io::Error)> {
     plan.failed_step = Step::None;
     // SAFETY: the caller vouches for the plan.

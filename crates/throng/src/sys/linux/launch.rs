@@ -22,6 +22,7 @@ use super::faults;
 use super::host::Host;
 use super::minder::Clock;
 use super::program::{Programs, search};
+use super::signals;
 use super::strings::{Nul, Strings};
 use super::tag::{self, Number};
 use crate::command::{EnvChanges, Stdin};
@@ -74,6 +75,11 @@ impl Launcher {
         let landing = [place()?, place()?, place()?];
         let mark = tag::Buffer::new(&host.tags);
         let clock = host.minder.clock();
+        let features = Features::probe();
+        if features.clone3 {
+            // Nobody's handler can run in the new process.
+            signals::ignore_ends();
+        }
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
         add_pointer(&mut host_envp_pointers, mark.pointer());
@@ -82,7 +88,7 @@ impl Launcher {
             programs: Programs::default(),
             landing,
             null,
-            features: Features::probe(),
+            features,
             stack: Stack::new()?,
             argv: Strings::default(),
             envp: Strings::default(),
@@ -97,9 +103,13 @@ impl Launcher {
     /// Starts with the means of an older kernel, as a test wants it.
     #[cfg(test)]
     pub(super) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
+        let launcher = Launcher::new(host)?;
+        if !features.clone3 {
+            signals::block_all();
+        }
         Ok(Launcher {
             features,
-            ..Launcher::new(host)?
+            ..launcher
         })
     }
 
@@ -298,8 +308,8 @@ impl Launcher {
                 // which nothing changes before the call returns; `prepare_strings` wrote the lists
                 // for this command, and `Strings` and `tag::Buffer` keep them terminated. The
                 // landing places are our own open descriptors. An engine, and so its launcher, is
-                // made and used by a shard's thread, which has blocked all signals: see
-                // `Engine::new`.
+                // made and used by a shard's thread, which has blocked all signals, but
+                // for `SIGCHLD` where there is clone3: see `Engine::new` and `Launcher::new`.
                 None => unsafe { clone::start(&mut plan, &mut self.stack) },
             };
             let error = match started {
@@ -312,6 +322,7 @@ impl Launcher {
                     return Err(Failure::not_loaded(program, limit));
                 }
                 (Step::Clone, Some(libc::EINVAL | libc::ENOSYS)) if plan.features.clone3 => {
+                    signals::block_all();
                     plan.features.clone3 = false;
                 }
                 (Step::Descriptors, Some(libc::EINVAL | libc::ENOSYS))

@@ -48,9 +48,9 @@ fn send(leader: Pid, signal: Sys) {
     }
 }
 
-/// Blocks every signal in the calling thread, for good.
+/// Blocks every signal in the calling thread.
 ///
-/// Shards do this for three reasons: a handler of the program must not run in the moment in which
+/// Shards do this, for good but for [`ignore_ends`], for three reasons: a handler of the program must not run in the moment in which
 /// a new process shares our memory; handlers run on threads that do not mind; and writing to a
 /// closed pipe is then an error here, not the end of the program.
 pub(super) fn block_all() {
@@ -62,16 +62,47 @@ pub(super) fn block_all() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut()) };
 }
 
+/// Has the end of a process not announced to this program by `SIGCHLD`, if nobody in it wants to
+/// hear of it. For a shard's thread, after [`block_all`], and before it starts anybody.
+///
+/// The signal goes to the thread that started the process. If that blocks it, the kernel cannot
+/// know yet that it will be ignored, looks for a thread that does not, and wakes it, for nothing:
+/// at the end of every process. If it does not, the default action is to do nothing at once.
+///
+/// A handler that the program installs later runs on this thread too, and interrupts its system
+/// calls, which all are prepared for that.
+pub(super) fn ignore_ends() {
+    let Some(action) = action(libc::SIGCHLD) else {
+        return;
+    };
+    if action.sa_sigaction != libc::SIG_DFL {
+        return;
+    }
+    let mut ends = MaybeUninit::uninit();
+    // SAFETY: sigemptyset writes the whole set that it is given, which is large enough for one.
+    unsafe { libc::sigemptyset(ends.as_mut_ptr()) };
+    // SAFETY: a set that has been written, and a signal that exists.
+    unsafe { libc::sigaddset(ends.as_mut_ptr(), libc::SIGCHLD) };
+    // SAFETY: as in `block_all`.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, ends.as_ptr(), ptr::null_mut()) };
+}
+
+/// What is done about a signal.
+fn action(signal: i32) -> Option<libc::sigaction> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: no new action is given; the old one is written to memory that is large enough.
+    let result = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all fields are integers or optional function pointers, for which zero is valid.
+    (result == 0).then(|| unsafe { action.assume_init() })
+}
+
 /// Where `SIGCHLD` is ignored the system throws exit statuses away (see waitpid(2), NOTES), and a
 /// program inherits that from whoever starts it. The default does nothing either, but keeps them.
 pub(super) fn keep_exit_statuses() {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: no new action is given; the old one is written to memory that is large enough.
-    let result = unsafe { libc::sigaction(libc::SIGCHLD, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: all fields are integers or optional function pointers, for which zero is valid, and
-    // the call has overwritten them.
-    let mut action = unsafe { action.assume_init() };
-    if result != 0 || action.sa_sigaction != libc::SIG_IGN {
+    let Some(mut action) = action(libc::SIGCHLD) else {
+        return;
+    };
+    if action.sa_sigaction != libc::SIG_IGN {
         return;
     }
     action.sa_sigaction = libc::SIG_DFL;

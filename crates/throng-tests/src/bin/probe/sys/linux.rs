@@ -23,6 +23,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "soft-limit" => soft_limit(setting),
         "exit-codes" => exit_codes(setting),
         "signals" => signals(setting),
+        "undisturbed" => undisturbed(setting),
         mode => panic!("{mode} is not a mode"),
     }
 }
@@ -185,4 +186,26 @@ fn signals(setting: &Setting) {
             println!("{whose}_{name}={value}");
         }
     }
+}
+
+/// How often the main thread is woken while another has so many processes run.
+fn undisturbed(setting: &Setting) {
+    let throng = setting.throng(2);
+    let commands = vec![setting.child("exit:0"); setting.number(0)];
+    let worker = thread::spawn(move || throng.run(commands).filter(Outcome::success).count());
+    let before = own_sleeps();
+    let good = worker.join().expect("it does not panic");
+    println!("good={good}");
+    println!("woken={}", own_sleeps() - before);
+}
+
+/// How often this thread has gone to sleep.
+fn own_sleeps() -> u64 {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("/proc is mounted");
+    let sleeps = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    sleeps
+        .and_then(|number| number.trim().parse().ok())
+        .expect("it is a number")
 }
