@@ -41,8 +41,11 @@ fn a_held_stream_keeps_nobody_waiting() {
     let waited = start.elapsed() > Duration::from_secs(30);
     assert!(!waited, "it waited for the holder");
     assert_eq!(stdout(&output), "hi");
+    tag.await_count(1);
+    let said = stderr(&output);
+    let holder = format!("pid {} (", tag.pids()[0]);
     assert!(
-        stderr(&output).contains("stdout and stderr held"),
+        said.contains("stdout and stderr held by pid ") && said.contains(&holder),
         "{output:?}"
     );
     assert!(output.status.success());

@@ -313,6 +313,15 @@ fn json_lines_tell_that_a_stream_is_held() {
     ])[0];
     assert_eq!(object["stdout"], "x");
     assert_eq!(object["stderr_verdict"], "held");
+    tag.await_count(1);
+    let holders = object["holders"].as_array().unwrap();
+    let holder = holders.iter().find(|one| one["pid"] == tag.pids()[0]);
+    let holder = holder.unwrap_or_else(|| panic!("{object}"));
+    let streams = holder["streams"].as_array().unwrap();
+    assert!(streams.contains(&"stderr".into()), "{object}");
+    let program = holder["argv"][0].as_str().unwrap();
+    assert!(program.contains("child"), "{object}");
+    assert!(holder["started"].is_string(), "{object}");
 }
 
 #[test]

@@ -29,6 +29,6 @@ pub use pattern::{Source, check_pattern, fill};
 pub use probe::{Probe, Report};
 pub use script::{script, script_by_name};
 pub use sys::{
-    Gate, NAMES_HOLDERS, SLACK, Tag, children, install, is_end_by, is_thorough, open_handles,
-    repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
+    open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,
 };

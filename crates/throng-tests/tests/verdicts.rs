@@ -4,12 +4,13 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Duration;
 
 use throng::{Command, Holder, Outcome, Stream, Throng, Verdict};
 use throng_tests::{
-    NAMES_HOLDERS, Source, Tag, assert_complete, assert_output, check_pattern, child, describe,
-    eventually, for_each_mechanism, is_thorough, repeat, run_all, run_one,
+    Source, TELLS_ARGUMENTS, Tag, assert_complete, assert_output, check_pattern, child, describe,
+    eventually, for_each_mechanism, is_of_the_system, is_thorough, repeat, run_all, run_one,
 };
 
 /// What holders sleep for. A process that is held has its outcome long before.
@@ -20,17 +21,25 @@ fn assert_held(outcome: &Outcome, stream: Stream, tag: &Tag) {
     let Verdict::Held { holders } = outcome.verdict(stream) else {
         panic!("not held: {}", describe(outcome));
     };
-    if !NAMES_HOLDERS {
-        assert!(holders.is_empty(), "{}", describe(outcome));
-        let text = outcome.verdict(stream).to_string();
-        assert_eq!(text, "held by an unknown process");
-        return;
-    }
-    let pids: Vec<u32> = holders.iter().map(|holder: &Holder| holder.pid).collect();
+    let holders: Vec<&Holder> = holders
+        .iter()
+        .filter(|one| !is_of_the_system(one))
+        .collect();
+    let pids: Vec<u32> = holders.iter().map(|holder| holder.pid).collect();
+    // One that has just been started shows its tag a moment later.
+    let has_all = || pids.iter().all(|pid| tag.pids().contains(pid));
+    eventually(&format!("{} have {tag}", describe(outcome)), has_all);
     assert_eq!(pids, tag.pids(), "{}", describe(outcome));
+    let child = child!("");
+    let program = Path::new(child.get_program());
     for holder in holders {
-        assert_eq!(holder.argv[0], child!("").get_program());
-        assert_eq!(holder.argv[1], tag.to_string().as_str());
+        let named = Path::new(&holder.argv[0]);
+        assert_eq!(named.file_name(), program.file_name());
+        assert!(named.is_absolute() && holder.started.is_some());
+        let tag = tag.to_string();
+        let arguments: &[&str] = if TELLS_ARGUMENTS { &[&tag] } else { &[] };
+        let told = holder.argv.iter().skip(1).take(1);
+        assert!(told.eq(arguments), "{}", describe(outcome));
     }
 }
 

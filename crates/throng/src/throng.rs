@@ -113,8 +113,9 @@ impl Throng {
     /// finished is ended as well.
     ///
     /// On Linux they are found by their mark, and among orphans where those are
-    /// [adopted](crate::os). On Windows none are found: what a process leaves behind has left its
-    /// job with it.
+    /// [adopted](crate::os). On Windows they are found in the job of the whole `Throng`, where it
+    /// has such a [keeper](crate::os), and are ended at once, for none of them can be asked;
+    /// without a keeper none are found.
     ///
     /// # Errors
     ///

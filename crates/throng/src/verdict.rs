@@ -76,12 +76,18 @@ impl fmt::Display for Verdict {
 }
 
 /// A process that keeps a stream open after the captured process has ended.
+///
+/// On Linux it was seen to have the stream open for writing. Windows does not tell who has, without
+/// calls that may never return. There it is a process that is left in the job of the captured one,
+/// and so among those that can have inherited the stream: it may not have it, and somebody who was
+/// let out of the job may have it and is not named. Where the list is empty it is unknown who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// Its command line, program first; empty where the system does not tell.
+    /// Its command line, program first; on Windows the path of its program alone. Empty where the
+    /// system does not tell.
     pub argv: Vec<OsString>,
     /// When it was started; unknown where the system does not tell.
     pub started: Option<SystemTime>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, kill_process};
-use throng::{Command, Mechanism, Signal, Status};
+use throng::{Command, Holder, Mechanism, Signal, Status};
 
 use crate::eventually;
 
@@ -19,8 +19,13 @@ pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(120);
 /// Nothing comes and goes in a program by itself here.
 pub const SLACK: usize = 0;
 
-/// /proc says who has a pipe open.
-pub const NAMES_HOLDERS: bool = true;
+/// Whether a holder's arguments are told: /proc has them.
+pub const TELLS_ARGUMENTS: bool = true;
+
+/// Whether this holder is there for the system's own ends.
+pub fn is_of_the_system(_: &Holder) -> bool {
+    false
+}
 
 /// Whether this is the status of a process that was ended by this signal.
 pub fn is_end_by(signal: Signal, status: Status) -> bool {

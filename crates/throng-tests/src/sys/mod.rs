@@ -11,7 +11,8 @@
 //! | `open_handles`, `threads`, `rss_kib` | what this program has |
 //! | `SLACK` | by how much counts differ for reasons that are not ours |
 //! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
-//! | `NAMES_HOLDERS` | whether it is said who holds a stream |
+//! | `TELLS_ARGUMENTS` | whether it is said with which arguments a holder of a stream runs |
+//! | `is_of_the_system` | whether a holder is none that a test has started |
 //! | `tells_usage` | whether the system says what a process has used |
 //! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
 //! | `repeat` | how often to do what is done many times, processes being as dear as they are |
@@ -30,8 +31,8 @@ mod windows;
 use windows as system;
 
 pub use system::{
-    Gate, NAMES_HOLDERS, SLACK, Tag, children, install, is_end_by, is_thorough, open_handles,
-    repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
+    open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,
 };
 
 pub(crate) use system::{LONGEST_TEST, prepare};
@@ -40,7 +41,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use throng::{Command, Mechanism, Signal, Status};
+use throng::{Command, Holder, Mechanism, Signal, Status};
 
 const _: fn() -> Tag = Tag::new;
 const _: fn(&Tag) -> Vec<u32> = Tag::pids;
@@ -58,7 +59,8 @@ const _: fn() -> usize = threads;
 const _: fn() -> u64 = rss_kib;
 const _: usize = SLACK;
 const _: fn(Signal, Status) -> bool = is_end_by;
-const _: bool = NAMES_HOLDERS;
+const _: bool = TELLS_ARGUMENTS;
+const _: fn(&Holder) -> bool = is_of_the_system;
 const _: fn() -> bool = tells_usage;
 const _: fn(usize) -> usize = repeat;
 const _: fn(usize) -> usize = threads_that_wait;

@@ -83,7 +83,7 @@ impl SystemArgs {
     }
 
     pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
-        let builder = builder.pipes(match self.pipe_kind {
+        let builder = builder.keeper(true).pipes(match self.pipe_kind {
             PipeKind::Unnamed => Pipes::Unnamed,
             PipeKind::Named => Pipes::Named,
         });

@@ -1,5 +1,6 @@
 //! What only Windows has.
 
 mod arguments;
+mod left_behind;
 mod options;
 mod shell;

@@ -1,5 +1,5 @@
-//! What Windows says of processes, and what it does not: nobody tells who holds a pipe, and a
-//! process that was ended from outside has an exit code like any other.
+//! What Windows says of processes, and what it does not: a process that was ended from outside has an
+//! exit code like any other.
 
 mod counts;
 mod event;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throng::os::windows::{CommandExt, Console};
-use throng::{Command, Mechanism, Signal, Status};
+use throng::{Command, Holder, Mechanism, Signal, Status};
 
 pub use counts::{children, open_handles, rss_kib, threads};
 pub use gate::Gate;
@@ -26,8 +26,16 @@ pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(500);
 /// pool; each comes with a few handles, when it likes.
 pub const SLACK: usize = 12;
 
-/// To ask what the handle of another process stands for can block for ever, so throng does not.
-pub const NAMES_HOLDERS: bool = false;
+/// Whether a holder's arguments are told: there is only the path of its program.
+pub const TELLS_ARGUMENTS: bool = false;
+
+/// Whether this holder is there for the system's own ends: who has a console to himself has a
+/// process in his job that serves it.
+pub fn is_of_the_system(holder: &Holder) -> bool {
+    let program = holder.argv.first().map(Path::new);
+    let name = program.and_then(Path::file_name);
+    name.is_some_and(|name| name.eq_ignore_ascii_case("conhost.exe"))
+}
 
 /// What throng gives a process for an exit code that it ends.
 const ENDED: Status = Status::Exited(1);

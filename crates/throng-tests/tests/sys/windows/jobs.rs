@@ -1,9 +1,14 @@
-//! Jobs: what a process starts ends with it, also where we are in a job ourselves; and how many
-//! can be captured at once is limited by nothing that is known beforehand.
+//! Jobs: what a process starts ends with it, also where we are in a job ourselves; what it has left
+//! behind ends with us, if that is asked for; and how many can be captured at once is limited by
+//! nothing that is known beforehand.
 
-use throng::Throng;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+
+use throng::os::windows::BuilderExt;
+use throng::{Mechanism, Throng};
 use throng_tests::{
-    Tag, assert_output, child, for_each_mechanism, for_each_mechanism_alone, probe,
+    Tag, assert_output, child, describe, for_each_mechanism, for_each_mechanism_alone, probe,
 };
 
 #[test]
@@ -39,5 +44,77 @@ fn as_many_jobs_as_were_asked_for_are_granted() {
         let throng = builder.build().unwrap();
         assert_eq!((throng.jobs(), throng.jobs_limit()), (100_000, None));
         assert_output(&throng.spawn(&child!("out:5")).wait().unwrap(), 5, 0);
+    });
+}
+
+/// A probe of which one process has ended and left another behind.
+fn probe_that_has_left_one(mechanism: Mechanism, how: &str, tag: &Tag) -> Child {
+    let mut probe = probe!(mechanism, "left-behind {how} with={tag}");
+    probe.command.stdin(Stdio::piped());
+    let mut probe = probe.spawn();
+    let mut line = String::new();
+    let stdout = probe.stdout.take().expect("a pipe");
+    let mut stdout = BufReader::new(stdout);
+    stdout
+        .read_line(&mut line)
+        .expect("it says when it is ready");
+    assert_eq!(line, "ready\n");
+    tag.await_count(1);
+    probe
+}
+
+#[test]
+fn what_was_left_behind_ends_with_a_program_that_is_killed_and_has_a_keeper() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let mut probe = probe_that_has_left_one(mechanism, "kept", &tag);
+        probe.kill().unwrap();
+        probe.wait().unwrap();
+        tag.await_gone();
+        let tag = Tag::new();
+        let mut probe = probe_that_has_left_one(mechanism, "kept", &tag);
+        writeln!(probe.stdin.take().unwrap(), "exit").unwrap();
+        assert!(probe.wait().unwrap().success());
+        tag.await_gone();
+    });
+}
+
+#[test]
+fn what_was_left_behind_outlives_a_program_that_has_no_keeper_or_ends_in_good_order() {
+    for_each_mechanism(|mechanism| {
+        let unkept = Tag::new();
+        let mut probe = probe_that_has_left_one(mechanism, "free", &unkept);
+        probe.kill().unwrap();
+        probe.wait().unwrap();
+        let kept = Tag::new();
+        let mut probe = probe_that_has_left_one(mechanism, "kept", &kept);
+        writeln!(probe.stdin.take().unwrap(), "return").unwrap();
+        assert!(probe.wait().unwrap().success());
+        assert_eq!((unkept.pids().len(), kept.pids().len()), (1, 1));
+    });
+}
+
+#[test]
+fn a_sweep_ends_all_that_processes_have_left_behind_where_there_is_a_keeper() {
+    for_each_mechanism(|mechanism| {
+        let leave = |throng: &Throng, tag: &Tag, count| {
+            let left = format!("quiet:{tag},sleep:600000");
+            let outcome = throng.spawn(&child!("{left} {left}")).wait().unwrap();
+            assert!(outcome.success(), "{}", describe(&outcome));
+            tag.await_count(count);
+        };
+        let (kept, free) = (Tag::new(), Tag::new());
+        let with = Throng::builder().mechanism(mechanism).keeper(true).build();
+        let without = Throng::builder().mechanism(mechanism).build();
+        let (with, without) = (with.unwrap(), without.unwrap());
+        leave(&with, &kept, 2);
+        leave(&with, &kept, 4);
+        leave(&without, &free, 2);
+        assert_eq!(without.sweep().unwrap(), []);
+        assert_eq!(with.sweep().unwrap(), []);
+        kept.await_gone();
+        assert_eq!(free.pids().len(), 2);
+        // It runs others as before.
+        assert_output(&with.spawn(&child!("out:5")).wait().unwrap(), 5, 0);
     });
 }

@@ -1,4 +1,4 @@
-//! The attribute list of a start: which handles the process gets, and which job it is born into.
+//! The attribute list of a start: which handles the process gets, and which jobs it is born into.
 
 use std::io;
 use std::marker::PhantomData;
@@ -19,10 +19,11 @@ pub(super) struct Attributes<'lists> {
 }
 
 impl<'lists> Attributes<'lists> {
-    /// The handles are inheritable, and none is in the list twice: the system refuses both.
+    /// The handles are inheritable, and none is in the list twice: the system refuses both. Of the
+    /// jobs each is within the one before it.
     pub(super) fn new(
         handles: &'lists [HANDLE],
-        jobs: Option<&'lists [HANDLE; 1]>,
+        jobs: Option<&'lists [HANDLE]>,
     ) -> io::Result<Attributes<'lists>> {
         let count = 1 + u32::from(jobs.is_some());
         let mut size = 0;

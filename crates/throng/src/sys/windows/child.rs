@@ -9,14 +9,15 @@ use std::sync::Arc;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Threading::TerminateProcess;
 
+use super::holders;
 use super::job::Job;
 use super::pipe::Pipe;
 use super::usage;
 use crate::sys::Exit;
-use crate::{Signal, Stream};
+use crate::{Holder, Signal, Stream};
 
 /// What a process that we end has for an exit code, as with `taskkill` and `std`.
-const ENDED_BY_US: u32 = 1;
+pub(super) const ENDED_BY_US: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -79,6 +80,13 @@ impl Child {
             Tap::Reading(pipe) | Tap::Leaving { pipe, .. } => Some(pipe),
             Tap::Ended => None,
         })
+    }
+
+    /// Who is left in its job when the process has ended; nobody is known where it has none.
+    pub(super) fn left_behind(&self) -> Vec<Holder> {
+        let all = self.job.as_ref().map(holders::left_in).unwrap_or_default();
+        let others = all.into_iter().filter(|holder| holder.pid != self.pid);
+        others.collect()
     }
 
     /// Says how the process has ended; once.

@@ -190,10 +190,11 @@ impl Engine {
         }
     }
 
-    /// Who else has this stream open: not to be found out here. The system lists the handles of
-    /// all processes, but to ask what they are can block for ever on a pipe that is being read.
-    pub(crate) fn holders(&mut self, _: Id, _: Stream) -> Vec<Holder> {
-        Vec::new()
+    /// Who may have a stream of this process open: all that are left in its job, whichever stream
+    /// it is.
+    pub(crate) fn holders(&mut self, id: Id, _: Stream) -> Vec<Holder> {
+        let child = self.children.get_mut(id);
+        child.map(|child| child.left_behind()).unwrap_or_default()
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.

@@ -11,6 +11,7 @@ use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
 use super::codes::is_exhaustion;
 use super::environment::Vars;
+use super::keeper::Keeper;
 use super::options::HostOptions;
 use super::os::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
@@ -33,6 +34,8 @@ pub(crate) struct Host {
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Vec<u16>,
     pub(super) null: OwnedHandle,
+    /// None where nobody has asked for one.
+    keeper: Option<Keeper>,
     has_console: bool,
     pool: Arc<ThreadPool>,
     options: HostOptions,
@@ -61,10 +64,12 @@ impl Host {
             Pipes::Unnamed => PipeDirectory::open().ok(),
             Pipes::Named => None,
         };
+        let keeper = options.keeper.then(Keeper::new).transpose();
         Ok(Host {
             vars,
             environment,
             null: stdin::null().map_err(failed("cannot open NUL"))?,
+            keeper: keeper.map_err(failed("cannot make a job"))?,
             has_console: has_console(),
             pool: Arc::new(ThreadPool::new(cores).map_err(failed("cannot make a thread pool"))?),
             options: *options,
@@ -74,9 +79,13 @@ impl Host {
         })
     }
 
-    /// Nothing is found: what finished processes leave running has been let go from their jobs.
+    /// Ends what is left of this run, which is known where it has a keeper; gives who does not go.
+    /// Nobody can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
-        Ok(Vec::new())
+        let left = self.keeper.as_ref().map(Keeper::sweep).transpose();
+        let doing = "cannot see what processes have left behind";
+        let left = left.map_err(|error| Error::os(ErrorKind::System, doing, error))?;
+        Ok(left.unwrap_or_default())
     }
 
     /// Nothing limits the number of processes but memory and the system's quotas, which cannot be
@@ -87,6 +96,10 @@ impl Host {
             shards,
             limit: "nothing that is known before".into(),
         }
+    }
+
+    pub(super) fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.as_ref()
     }
 
     pub(super) fn pool(&self) -> &Arc<ThreadPool> {

@@ -3,23 +3,29 @@
 //! Each process has its own, nested in whatever job we run in ourselves (since Windows 8). The
 //! system ends what is in a job when its last handle is closed, and closes ours when we end,
 //! however that comes about: so nothing outlives us. A process that has finished by itself gives up
-//! that claim, and what it has left behind goes on.
+//! that claim, and what it has left behind goes on; unless all are in the job of a whole `Throng`
+//! besides, which is `keeper.rs`.
 
 use std::io;
+use std::mem::offset_of;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectBasicAccountingInformation, JobObjectExtendedLimitInformation,
-    QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
+    JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_BASIC_PROCESS_ID_LIST,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicAccountingInformation,
+    JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation, QueryInformationJobObject,
+    SetInformationJobObject, TerminateJobObject,
 };
 
 use super::faults::{self, Point};
 use super::pipe::{from_code, own};
+
+/// No system has as many processes.
+const PIDS_MAX: usize = 1 << 24;
 
 #[derive(Debug)]
 pub(super) struct Job(OwnedHandle);
@@ -75,6 +81,46 @@ impl Job {
         let _ = self.limit(0);
     }
 
+    /// The ids of those that run in it, and in the jobs within, in no order.
+    pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        const HEADER: usize = offset_of!(JOBOBJECT_BASIC_PROCESS_ID_LIST, ProcessIdList);
+        const HEADER_WORDS: usize = HEADER / size_of::<usize>();
+        let mut room = 16;
+        loop {
+            // In words, for its alignment.
+            let mut list = vec![0_usize; HEADER_WORDS + room];
+            // SAFETY: the class says that the structure begins there, and its size is given; the
+            // length that was written is not wanted.
+            let ok = unsafe {
+                QueryInformationJobObject(
+                    self.raw(),
+                    JobObjectBasicProcessIdList,
+                    list.as_mut_ptr().cast(),
+                    size_of_val(&*list) as u32,
+                    null_mut(),
+                )
+            };
+            let result = succeeded(ok);
+            let header = list.as_ptr().cast::<JOBOBJECT_BASIC_PROCESS_ID_LIST>();
+            // SAFETY: the list is larger than the structure and aligned as it is, and any bits are
+            // numbers.
+            let header = unsafe { header.read() };
+            let all = header.NumberOfAssignedProcesses as usize;
+            let listed = header.NumberOfProcessIdsInList as usize;
+            match result {
+                Ok(()) => {
+                    let pids = list.iter().skip(HEADER_WORDS).take(listed);
+                    return Ok(pids.map(|pid| *pid as u32).collect());
+                }
+                Err(error) if is_too_short(&error) && room < PIDS_MAX => {
+                    // With room for some that come meanwhile.
+                    room = room.max(all).saturating_mul(2);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Processor time in user mode and in the kernel of all that has ever been in it.
     pub(super) fn times(&self) -> Option<(Duration, Duration)> {
         let mut accounting = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
@@ -102,6 +148,10 @@ impl Job {
             time(accounting.TotalKernelTime),
         ))
     }
+}
+
+fn is_too_short(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(ERROR_MORE_DATA as i32)
 }
 
 fn succeeded(ok: i32) -> io::Result<()> {

@@ -34,6 +34,7 @@ use super::commandline::{LineError, command_line};
 use super::faults::{self, Point};
 use super::host::{Host, is_exhausted};
 use super::job::Job;
+use super::keeper::Keeper;
 use super::os::windows::{Console, Priority};
 use super::pipe::{from_code, last_code};
 use super::program::{self, Lookup};
@@ -245,12 +246,14 @@ impl Launcher {
         opened.map_err(|error| Failure::os(what, ErrorKind::Stdin, error))
     }
 
-    /// Starts the process inside a job of its own: by the start itself, or else held back until it
-    /// is in.
+    /// Starts the process inside a job of its own, and that inside the keeper's where there is one:
+    /// by the start itself, or else held back until it is in.
     fn create_in_job(&mut self, plan: &Plan, handles: [HANDLE; 3]) -> io::Result<Launched> {
         let job = Job::new()?;
+        let keeper = self.host.keeper().map(Keeper::job);
         if !self.assigns_jobs {
-            let jobs = [job.raw()];
+            // The outer one first: they are assigned in this order.
+            let jobs: Vec<HANDLE> = keeper.into_iter().chain([&job]).map(Job::raw).collect();
             match create(self.host.as_ref(), plan, handles, Some(&jobs), 0) {
                 Ok(created) => return Ok(created.into_launched(Some(job), plan)),
                 // Of the job, or of the program: without the one it is seen which.
@@ -260,10 +263,10 @@ impl Launcher {
         }
         let created = create(self.host.as_ref(), plan, handles, None, CREATE_SUSPENDED)?;
         self.assigns_jobs = true;
-        let job = match job.assign(&created.process) {
-            Ok(()) => Some(job),
-            // A job that we are in ourselves does not allow another.
-            Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED as i32) => None,
+        // One that is refused the keeper's job still has its own.
+        let kept = keeper.map_or(Ok(true), |keeper| put_into(keeper, &created.process));
+        let job = match kept.and_then(|_| put_into(&job, &created.process)) {
+            Ok(is_in) => is_in.then_some(job),
             Err(error) => {
                 created.terminate();
                 return Err(error);
@@ -349,7 +352,7 @@ fn create(
     host: &Host,
     plan: &Plan,
     handles: [HANDLE; 3],
-    jobs: Option<&[HANDLE; 1]>,
+    jobs: Option<&[HANDLE]>,
     flags: u32,
 ) -> io::Result<Created> {
     if let Some(code) = faults::take(Point::CreateProcess) {
@@ -415,6 +418,15 @@ fn create(
         thread,
         pid: made.dwProcessId,
     })
+}
+
+/// Puts a process into a job. `false` where a job that we are in ourselves does not allow another.
+fn put_into(job: &Job, process: &OwnedHandle) -> io::Result<bool> {
+    match job.assign(process) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED as i32) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a start that was given a job may have failed for it.

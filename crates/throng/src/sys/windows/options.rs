@@ -22,6 +22,7 @@ pub(crate) struct HostOptions {
     pub(super) pipes: Pipes,
     pub(super) pipe_size: Option<u32>,
     pub(super) skip_packets: Option<bool>,
+    pub(super) keeper: bool,
 }
 
 /// What only this system has.
@@ -188,6 +189,18 @@ pub mod os {
             /// `completion-port` and `thread-pool` have packets.
             #[must_use]
             fn skip_packets(self, skip: bool) -> Self;
+
+            /// Makes a job the keeper of the `Throng`; `false` by default. When this program ends
+            /// without having dropped the `Throng`, be it by `TerminateProcess`, the system ends
+            /// all that the `Throng` has started, and what that has started; and
+            /// [`Throng::sweep`](crate::Throng::sweep) ends the same. Without it only what has not
+            /// finished goes with this program: what finished processes have left behind goes on.
+            ///
+            /// It is around the job that each process has for itself, and within whatever this
+            /// program is in. Where the system refuses that, which it does when this program was
+            /// put into another job after it had started processes, they have their own alone.
+            #[must_use]
+            fn keeper(self, keep: bool) -> Self;
         }
 
         impl BuilderExt for Builder {
@@ -203,6 +216,11 @@ pub mod os {
 
             fn skip_packets(mut self, skip: bool) -> Builder {
                 self.os.skip_packets = Some(skip);
+                self
+            }
+
+            fn keeper(mut self, keep: bool) -> Builder {
+                self.os.keeper = keep;
                 self
             }
         }

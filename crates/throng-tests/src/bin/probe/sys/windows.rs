@@ -16,6 +16,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
     match mode {
         "in-a-job" => in_a_job(setting),
         "named-pipes" => named_pipes(setting),
+        "left-behind" => left_behind(setting),
         mode => panic!("{mode} is not a mode"),
     }
 }
@@ -69,4 +70,24 @@ fn named_pipes(setting: &Setting) {
             .filter(|outcome| is_whole(outcome, 200_000, 200_000))
             .count()
     );
+}
+
+/// A throng, with a keeper or without, whose process has left one behind with these steps and has
+/// ended. Says "ready", and ends as is said on stdin, or is ended.
+fn left_behind(setting: &Setting) {
+    let keep = setting.args[0] == "kept";
+    let throng = setting.builder().keeper(keep).build();
+    let throng = throng.expect("a throng can be built");
+    let steps = setting.args[1].trim_start_matches("with=");
+    let process = throng.spawn(&setting.child(&format!("quiet:{steps},sleep:600000")));
+    let outcome = process.wait().expect("an outcome comes");
+    assert!(outcome.success(), "{outcome:?}");
+    println!("ready");
+    let mut how = String::new();
+    io::stdin().read_line(&mut how).expect("stdin can be read");
+    match how.trim() {
+        "exit" => std::process::exit(0),
+        "return" => {}
+        how => panic!("cannot end by {how}"),
+    }
 }

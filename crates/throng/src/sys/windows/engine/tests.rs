@@ -423,3 +423,5 @@ fn what_was_found_in_the_path_is_looked_for_again_when_it_is_gone() {
 fn launcher_pair(launcher: &Launcher) -> std::os::windows::io::OwnedHandle {
     launcher.host().pair(true).unwrap().theirs
 }
+
+mod keeper;

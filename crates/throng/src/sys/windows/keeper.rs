@@ -1,0 +1,56 @@
+//! The job of a whole `Throng`, for the case that we are killed.
+//!
+//! The job of a process lets go what the process has left behind when that has ended by itself. A
+//! program that wants to leave nothing has all its processes in one more job, around theirs: the
+//! system ends what is in it when its last handle is closed, and closes ours when we end, however
+//! that comes about. When we end in good order we take that limit off first. Nobody has to be
+//! started for it, so unlike on Linux there is no moment at which it is not there yet.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::child::ENDED_BY_US;
+use super::holders;
+use super::job::Job;
+use crate::Holder;
+
+/// What has been ended is gone within this time, or does not go at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Keeper(Job);
+
+impl Keeper {
+    pub(super) fn new() -> io::Result<Keeper> {
+        Job::new().map(Keeper)
+    }
+
+    /// What processes are put into, before they are into their own.
+    pub(super) fn job(&self) -> &Job {
+        &self.0
+    }
+
+    /// Ends all that is in it, and in the jobs within; gives who does not go. There is no way to
+    /// ask those first who have lost the process that led their group.
+    pub(super) fn sweep(&self) -> io::Result<Vec<Holder>> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(1);
+        while !self.0.pids()?.is_empty() {
+            // Again and again: somebody may have been about to be born into it.
+            self.0.terminate(ENDED_BY_US);
+            if Instant::now() >= deadline {
+                return Ok(holders::left_in(&self.0));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.let_live();
+    }
+}
