@@ -310,7 +310,8 @@ impl Outcome {
 
     /// Whether all that the process started could have been ended with it. `false` on Windows when
     /// a job object that this program runs in forbids another; then a timeout or a cancel ends the
-    /// process alone, and what it has started goes on.
+    /// process alone, and what it has started goes on. On Linux when a control group of its own
+    /// was asked for and refused; then it is ended as without one.
     pub fn is_contained(&self) -> bool {
         match &self.ending {
             Ending::Ended { is_contained, .. } => *is_contained,

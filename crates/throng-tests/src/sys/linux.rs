@@ -1,5 +1,7 @@
 //! What the kernel says of processes: counts that must not grow, and processes that must be gone.
 
+mod groups;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;

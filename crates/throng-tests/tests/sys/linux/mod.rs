@@ -1,5 +1,6 @@
 //! What is promised on Linux: errors by their names, signals, descriptors, limits.
 
+mod cgroups;
 mod endings;
 mod exhaustion;
 mod holders;

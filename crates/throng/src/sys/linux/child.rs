@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::groups::Leaf;
 use super::kills::Remains;
 use super::signals;
 use super::tag::Number;
@@ -37,6 +38,8 @@ pub(super) struct Child {
     pub(super) exited_at: Option<Instant>,
     /// What has been killed of its tree.
     pub(super) remains: Remains,
+    /// Its control group, where it has one of its own.
+    pub(super) leaf: Option<Leaf>,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,7 @@ impl Child {
             is_ending: false,
             exited_at: None,
             remains: Remains::default(),
+            leaf: None,
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Plan {
     /// The limit on open files to give back, or null.
     pub(super) nofile: *const libc::rlimit,
     pub(super) nice: Option<c_int>,
+    /// The control group to be born in: needs clone3.
+    pub(super) cgroup: Option<RawFd>,
     pub(super) features: Features,
     /// Where it is written down who is being started.
     pub(super) clock: *const Clock,
@@ -95,6 +97,7 @@ impl Plan {
             envp: ptr::null(),
             nofile: ptr::null(),
             nice: None,
+            cgroup: None,
             features,
             clock: ptr::null(),
             failed_step: Step::None,
@@ -193,6 +196,7 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (S
 #[cfg(target_arch = "x86_64")]
 unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack, pid: *mut pid_t) -> pid_t {
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // SAFETY: the struct is plain integers, for which zero is valid and means "not used".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags as u64 | CLONE_CLEAR_SIGHAND;
@@ -200,6 +204,11 @@ unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack, pid: *mut pid
     args.parent_tid = pid as u64;
     args.stack = stack.base as u64;
     args.stack_size = Stack::SIZE as u64;
+    // SAFETY: the caller vouches for the plan, which nobody writes to now.
+    if let Some(cgroup) = unsafe { (*plan).cgroup } {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup as u64;
+    }
     let result: isize;
     // SAFETY: in the parent this is one system call, which changes rax, rcx and r11. In the new
     // process it continues with rsp at the top of the given stack, which is a multiple of 16 as

@@ -11,7 +11,7 @@ use super::exits::Exits;
 use super::faults;
 use super::holders::{Holders, Question};
 use super::host::Host;
-use super::kills::Kills;
+use super::kills::{Kills, Remnant};
 use super::launch::{Launcher, cannot_capture};
 use super::signals;
 use super::wait::{OwnMaxRss, has_exited};
@@ -76,7 +76,7 @@ impl Engine {
         signals::block_all();
         let waker = Waker::new()?;
         Ok(Engine {
-            kills: Kills::new(host.tags.run().clone()),
+            kills: Kills::new(host.tags.run().clone(), host.groups.as_deref()),
             holders: Holders::new(),
             launcher: Launcher::new(host)?,
             children: Table::new(),
@@ -103,12 +103,14 @@ impl Engine {
         let started = self.launcher.start(command, pipes.theirs);
         let (pid, number) = started.inspect_err(|_| self.driver.detach(id))?;
         let now = Instant::now();
-        let child = Child::new(pid, number, now, pipes.ours);
+        let mut child = Child::new(pid, number, now, pipes.ours);
+        child.leaf = self.launcher.take_leaf();
+        let is_contained = child.leaf.is_some() || !self.kills.needs_leaves();
         self.children.insert(id, child);
         self.exits.started(id, now);
         Ok(Started {
             pid: pid.as_raw_nonzero().get() as u32,
-            is_contained: true,
+            is_contained,
         })
     }
 
@@ -195,7 +197,12 @@ impl Engine {
     /// left both at the next wait.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.signal(child.root(), signal, &mut child.remains);
+            self.kills.signal(
+                child.root(),
+                child.leaf.as_ref(),
+                signal,
+                &mut child.remains,
+            );
             child.signal(signal);
         }
     }
@@ -222,7 +229,11 @@ impl Engine {
             .collect();
         let mut asked: Vec<_> = remains
             .iter_mut()
-            .map(|(_, child)| (child.root(), &mut child.remains))
+            .map(|(_, child)| Remnant {
+                root: child.root(),
+                leaf: child.leaf.as_ref(),
+                remains: &mut child.remains,
+            })
             .collect();
         let (survivors, again_at) = self.kills.clear(&mut asked);
         let mut cleared = Cleared {
@@ -325,8 +336,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let mut children: Vec<Child> = self.children.drain().map(|(_, child)| child).collect();
         for child in &mut children {
+            let leaf = child.leaf.as_ref();
             self.kills
-                .signal(child.root(), Signal::Kill, &mut child.remains);
+                .signal(child.root(), leaf, Signal::Kill, &mut child.remains);
             child.signal(Signal::Kill);
         }
         self.kills.flush();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::HostOptions;
+use super::groups::Groups;
 use super::keeper::Keeper;
 use super::minder::Minder;
 use super::orphans::Orphans;
@@ -33,9 +34,9 @@ const SPARE_FDS: u64 = 16;
 const SPILL_FDS: u64 = 64;
 
 /// What a shard opens besides its processes: its epoll or ring, its waker and that of its
-/// threads, four places for what a new process gets, /proc; and five for the one that is being
-/// started.
-const FDS_OF_A_SHARD: u64 = 13;
+/// threads, four places for what a new process gets, /proc; and six for the one that is being
+/// started, one of them only where it has a control group of its own.
+const FDS_OF_A_SHARD: u64 = 14;
 
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -51,6 +52,8 @@ pub(crate) struct Host {
     nofile: u64,
     open_fds: u64,
     pub(super) minder: Minder,
+    /// Emptied and removed while there is still a keeper.
+    pub(super) groups: Option<Arc<Groups>>,
     /// Both end with us, the orphans' thread first: it looks at the keeper.
     orphans: Option<Orphans>,
     keeper: Option<Arc<Keeper>>,
@@ -79,7 +82,9 @@ impl Host {
             move |error: io::Error| Error::os(ErrorKind::System, doing, error)
         };
         let keeper = options.keeper.as_ref();
-        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run()).map(Arc::new));
+        let groups = Groups::new(tags.run(), options.cgroups)?;
+        let group = groups.as_ref().map(|groups| groups.run().path());
+        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run(), group).map(Arc::new));
         let keeper = keeper
             .transpose()
             .map_err(failed("cannot start a keeper"))?;
@@ -90,6 +95,7 @@ impl Host {
         Ok(Host {
             minder: Minder::start().map_err(failed("cannot start a thread"))?,
             orphans: orphans.and_then(Result::ok),
+            groups,
             keeper,
             vars,
             path,
@@ -125,7 +131,9 @@ impl Host {
     /// Ends what finished processes have left running; gives who does not go.
     pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
         let run = self.tags.run().clone();
-        sweep(run, self.orphans.is_some(), self.keeper.as_deref(), kill).map_err(|error| {
+        let keeper = self.keeper.as_deref();
+        let groups = self.groups.as_deref();
+        sweep(run, self.orphans.is_some(), groups, keeper, kill).map_err(|error| {
             Error::os(
                 ErrorKind::System,
                 "cannot look for what was left running",

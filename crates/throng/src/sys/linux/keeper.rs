@@ -3,7 +3,8 @@
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and nobody else: what they have
 //! started goes on. So a program that wants to leave nothing starts a keeper, which reads a pipe
 //! that nobody writes to. The pipe ends when we do, however that comes about, and then the keeper
-//! kills all that has the mark of our run. When we end in good order we end the keeper first.
+//! kills all that has the mark of our run, and all in its control group if it has one. When we end
+//! in good order we end the keeper first.
 //!
 //! It is started beside the first commands, not before them, and has nothing of ours: /dev/null for
 //! its streams, no other descriptor, a group of its own, `/` for its directory.
@@ -11,6 +12,7 @@
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,12 +22,16 @@ use std::{env, io};
 
 use rustix::io::Errno;
 
+use super::groups::keep_out_of;
 use super::signals;
 use super::tag::RunId;
 use super::tree::Census;
 
 /// Tells the keeper whose processes it keeps.
 const RUN: &str = "THRONG_KEEPER";
+
+/// Tells it which control group to empty, if there is one.
+const GROUP: &str = "THRONG_KEEPER_GROUP";
 
 /// What goes on after so long will not be had.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +45,11 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts a program that is to call [`keep`], on a thread of its own.
-    pub(super) fn start(argv: &[OsString], run: &RunId) -> io::Result<Keeper> {
+    pub(super) fn start(
+        argv: &[OsString],
+        run: &RunId,
+        group: Option<&Path>,
+    ) -> io::Result<Keeper> {
         let Some((program, args)) = argv.split_first() else {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         };
@@ -51,6 +61,10 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        match group {
+            Some(group) => command.env(GROUP, group),
+            None => command.env_remove(GROUP),
+        };
         let pid = Arc::new(AtomicU32::new(0));
         let found = pid.clone();
         let start = move || {
@@ -96,17 +110,24 @@ pub(crate) fn keep() -> io::Result<()> {
     super::clone::close_all_above(2);
     let _ = rustix::process::chdir("/");
     let mut census = Census::new(run)?;
+    let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
     await_end()?;
     let deadline = Instant::now() + PATIENCE;
     let mut last_was_empty = false;
     while Instant::now() < deadline {
-        let is_empty = census.kill_all_marked() == 0;
+        let grouped = group
+            .as_ref()
+            .map_or(0, |group| census.kill_group(group).len());
+        let is_empty = census.kill_all_marked() + grouped == 0;
         if is_empty && last_was_empty {
             break;
         }
         last_was_empty = is_empty;
         // What we have killed takes a moment to go.
         thread::sleep(Duration::from_millis(2));
+    }
+    if let Some(group) = group {
+        group.remove_all();
     }
     Ok(())
 }

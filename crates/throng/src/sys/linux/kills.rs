@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::group::Group;
+use super::groups::{Groups, Leaf};
 use super::procfs::{Name, Procfs};
 use super::signals;
 use super::tag::RunId;
@@ -30,6 +32,16 @@ pub(super) struct Kills {
     census: Option<Census>,
     pending: Vec<Pending>,
     not_before: Instant,
+    /// Whether each process is to have a control group.
+    needs_leaves: bool,
+}
+
+/// A process that is over, and what is left of it.
+#[derive(Debug)]
+pub(super) struct Remnant<'a> {
+    pub(super) root: Root,
+    pub(super) leaf: Option<&'a Leaf>,
+    pub(super) remains: &'a mut Remains,
 }
 
 /// A signal that has reached the group and the family, and not yet who is found by his mark.
@@ -50,18 +62,29 @@ pub(super) struct Remains {
 }
 
 impl Kills {
-    pub(super) fn new(run: RunId) -> Kills {
+    pub(super) fn new(run: RunId, groups: Option<&Groups>) -> Kills {
         Kills {
             census: Census::new(run).ok(),
             pending: Vec::new(),
             not_before: Instant::now(),
+            needs_leaves: groups.is_some_and(|groups| !groups.has_moved()),
         }
     }
 
-    /// Sends a signal to the family; who is found by his mark gets it at the next
-    /// [`flush`](Kills::flush). To be called before the group is signalled: who loses his parent by
-    /// that can no longer be found as his child.
-    pub(super) fn signal(&mut self, root: Root, wish: Wish, remains: &mut Remains) {
+    pub(super) fn needs_leaves(&self) -> bool {
+        self.needs_leaves
+    }
+
+    /// Sends a signal to the family, and to the control group if there is one; who is found by his
+    /// mark gets it at the next [`flush`](Kills::flush). To be called before the group is
+    /// signalled: who loses his parent by that can no longer be found as his child.
+    pub(super) fn signal(
+        &mut self,
+        root: Root,
+        leaf: Option<&Leaf>,
+        wish: Wish,
+        remains: &mut Remains,
+    ) {
         let Some(census) = &mut self.census else {
             return;
         };
@@ -72,6 +95,14 @@ impl Kills {
             remains.killed.extend(&seen);
         } else {
             census.signal_family(root.pid, signal, &mut seen);
+        }
+        if let Some(leaf) = leaf {
+            let group = leaf.group();
+            if signal == Signal::KILL {
+                remains.kill_group(root, &group, census);
+            } else {
+                census.signal_group(root.pid, &group, signal, &mut seen);
+            }
         }
         if root.number.is_some() {
             self.pending.push(Pending { root, signal, seen });
@@ -110,19 +141,19 @@ impl Kills {
     /// given with them.
     pub(super) fn clear(
         &mut self,
-        remains: &mut [(Root, &mut Remains)],
+        remnants: &mut [Remnant<'_>],
     ) -> (Vec<Option<Vec<Holder>>>, Instant) {
         let now = Instant::now();
         if self.census.is_none() {
-            return (remains.iter().map(|_| Some(Vec::new())).collect(), now);
+            return (remnants.iter().map(|_| Some(Vec::new())).collect(), now);
         }
         if now < self.not_before {
-            return (remains.iter().map(|_| None).collect(), self.not_before);
+            return (remnants.iter().map(|_| None).collect(), self.not_before);
         }
-        let numbers: HashMap<_, _> = remains
+        let numbers: HashMap<_, _> = remnants
             .iter()
             .enumerate()
-            .filter_map(|(i, (root, _))| Some((root.number?, i)))
+            .filter_map(|(i, remnant)| Some((remnant.root.number?, i)))
             .collect();
         let is_over = |root: &Root| root.number.is_some_and(|n| numbers.contains_key(&n));
         self.pending.retain(|pending| !is_over(&pending.root));
@@ -130,11 +161,19 @@ impl Kills {
         self.look(|census| {
             for (index, stat) in census.marked(&numbers) {
                 if census.send_to_marked(stat.name, Signal::KILL) || census.is_live(stat.name) {
-                    let remains = &mut *remains[index].1;
+                    let remains = &mut *remnants[index].remains;
                     remains.grew |= remains.killed.insert(stat.name);
                 }
             }
-            for (_, remains) in &mut *remains {
+            for Remnant {
+                root,
+                leaf,
+                remains,
+            } in &mut *remnants
+            {
+                if let Some(leaf) = leaf {
+                    remains.kill_group(*root, &leaf.group(), census);
+                }
                 cleared.push(remains.cleared(now, census));
             }
         });
@@ -157,6 +196,15 @@ impl Kills {
 }
 
 impl Remains {
+    /// Kills all in the control group of a process.
+    fn kill_group(&mut self, root: Root, group: &Group, census: &mut Census) {
+        let is_other = |name: &Name| name.pid != root.pid.as_raw_nonzero().get() as u32;
+        let members = census.kill_group(group).into_iter();
+        for name in members.map(|stat| stat.name).filter(is_other) {
+            self.grew |= self.killed.insert(name);
+        }
+    }
+
     /// Who has not gone, once that is certain.
     fn cleared(&mut self, now: Instant, census: &mut Census) -> Option<Vec<Holder>> {
         self.killed.retain(|name| census.is_live(*name));

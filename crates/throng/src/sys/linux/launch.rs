@@ -19,6 +19,7 @@ use rustix::process::Pid;
 use super::child::Pipe;
 use super::clone::{self, Features, Plan, Stack, Step};
 use super::faults;
+use super::groups::{Groups, Leaf};
 use super::host::Host;
 use super::minder::Clock;
 use super::program::{Programs, search};
@@ -57,6 +58,8 @@ pub(super) struct Launcher {
     /// The mark of the process that is being started.
     mark: tag::Buffer,
     clock: Arc<Clock>,
+    /// The control group of the process that is being started, where it has one of its own.
+    leaf: Option<Leaf>,
 }
 
 /// A step that failed, before it is put into words.
@@ -97,6 +100,7 @@ impl Launcher {
             host_envp_pointers,
             mark,
             clock,
+            leaf: None,
         })
     }
 
@@ -156,12 +160,45 @@ impl Launcher {
         };
         let program = found.map_err(|errno| Failure::lookup(errno, command))?;
         let stdin = self.open_stdin(&command.stdin)?;
-        let landed = self.land(stdin, theirs);
+        let landed = self.land(stdin, theirs).and_then(|()| self.make_leaf());
         let result = landed.and_then(|()| self.clone_and_retry(command, &program, &path));
+        if result.is_err() {
+            self.leaf = None;
+        }
         let cleared = self.clear_landing();
         let pid = result?;
         cleared?;
         Ok((pid, number))
+    }
+
+    /// Makes the control group of a process, where each has one. Where that is refused, the process
+    /// runs without one.
+    fn make_leaf(&mut self) -> Result<(), Failure> {
+        let Some(groups) = &self.host.groups else {
+            return Ok(());
+        };
+        if !self.features.clone3 {
+            return Ok(());
+        }
+        match Groups::make_leaf(groups) {
+            Ok(leaf) => self.leaf = leaf,
+            Err(error) if is_exhaustion(&error) => {
+                return Err(Failure {
+                    step: "make a control group".into(),
+                    kind: ErrorKind::System,
+                    source: Some(error),
+                });
+            }
+            Err(_) => self.leaf = None,
+        }
+        Ok(())
+    }
+
+    /// The control group of the process that was just started, where it has one of its own.
+    pub(super) fn take_leaf(&mut self) -> Option<Leaf> {
+        let mut leaf = self.leaf.take()?;
+        leaf.close();
+        Some(leaf)
     }
 
     fn clone_and_retry(
@@ -300,6 +337,7 @@ impl Launcher {
         plan.argv = self.argv_pointers.as_ptr();
         plan.envp = envp.as_ptr();
         plan.nice = command.os.nice;
+        plan.cgroup = self.leaf.as_ref().and_then(Leaf::fd);
         plan.nofile = nofile.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         loop {
             let started = match struck() {
@@ -320,6 +358,11 @@ impl Launcher {
             match (error.0, error.1.raw_os_error()) {
                 (Step::Exec, Some(libc::ETIMEDOUT)) => {
                     return Err(Failure::not_loaded(program, limit));
+                }
+                // Before 5.7, or where the group is not one for processes any more.
+                (Step::Clone, Some(_)) if plan.cgroup.is_some() && !is_exhaustion(&error.1) => {
+                    plan.cgroup = None;
+                    self.leaf = None;
                 }
                 (Step::Clone, Some(libc::EINVAL | libc::ENOSYS)) if plan.features.clone3 => {
                     signals::block_all();

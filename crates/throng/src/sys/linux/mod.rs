@@ -10,6 +10,9 @@ mod epoll;
 mod exits;
 mod faults;
 mod file;
+mod group;
+mod groups;
+mod hierarchy;
 mod holders;
 mod host;
 mod keeper;
@@ -46,6 +49,7 @@ pub(crate) use waker::Waker;
 
 use crate::{Command, Mechanism};
 
+pub(crate) use groups::probe_cgroups;
 pub(crate) use keeper::keep;
 pub use options::os;
 

@@ -14,6 +14,7 @@ pub(crate) struct HostOptions {
     /// The program that is started as our keeper, and its arguments.
     pub(super) keeper: Option<Vec<OsString>>,
     pub(super) adopt_orphans: bool,
+    pub(super) cgroups: os::linux::Cgroups,
 }
 
 /// What only this system has.
@@ -32,6 +33,7 @@ pub mod os {
     /// and what those have started goes on. A [keeper](linux::BuilderExt::keeper) ends that too.
     pub mod linux {
         use std::ffi::OsStr;
+        use std::path::PathBuf;
 
         use crate::{Builder, Command, Error, ErrorKind};
 
@@ -69,6 +71,35 @@ pub mod os {
             }
         }
 
+        /// Which control groups (version 2) are made for what a `Throng` starts.
+        ///
+        /// A process that has left its group and its family, and has emptied its environment, is
+        /// found by nothing but its control group. One has to be there, and ours to divide: in
+        /// containers it mostly is not, and systemd has to have delegated it (`systemd-run --user
+        /// --scope -p Delegate=yes`). [`probe_cgroups`] says so.
+        ///
+        /// Whoever was left behind by a process that ended by itself goes on when the `Throng` is
+        /// dropped; it then moves to the group that this program was started in, and the groups are
+        /// removed. When this program is killed only a [keeper](BuilderExt::keeper) removes them.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Cgroups {
+            /// None.
+            #[default]
+            None,
+            /// One for this whole program, which goes there when the `Throng` is built, and back
+            /// when it is dropped. Starts cost nothing more; each move mostly some milliseconds.
+            /// [`Throng::sweep`](crate::Throng::sweep) and the keeper then find all that this
+            /// program has started, by whatever means. For one `Throng` of a program at a time.
+            Run,
+            /// One for each process, so that a timeout, a cancel or a kill ends all that this
+            /// process has started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper.
+            /// A start costs about a tenth more. A process that is refused its group, which
+            /// where [`probe_cgroups`] has agreed nothing is known to do, runs without one and
+            /// [says so](crate::Outcome::is_contained).
+            Command,
+        }
+
         /// Settings of a [`Builder`] that only Linux has.
         pub trait BuilderExt: sealed::Sealed {
             /// Starts this program as the keeper of the `Throng`: it has to call [`keep`] and
@@ -85,6 +116,23 @@ pub mod os {
             /// `Throng` is gone.
             #[must_use]
             fn adopt_orphans(self, adopt: bool) -> Self;
+
+            /// Which control groups are made; none by default. Where they cannot be made,
+            /// [`build`](Builder::build) fails with [`ErrorKind::Unsupported`].
+            ///
+            /// ```
+            /// # fn main() -> Result<(), throng::Error> {
+            /// use throng::os::linux::{BuilderExt, Cgroups, probe_cgroups};
+            /// let wanted = Cgroups::Command;
+            /// // With them where they can be had, and without them elsewhere.
+            /// let groups = probe_cgroups(wanted).map_or(Cgroups::None, |_| wanted);
+            /// let throng = throng::Throng::builder().cgroups(groups).build()?;
+            /// assert!(throng.spawn(&throng::Command::new("true")).wait()?.success());
+            /// # Ok(())
+            /// # }
+            /// ```
+            #[must_use]
+            fn cgroups(self, cgroups: Cgroups) -> Self;
         }
 
         impl BuilderExt for Builder {
@@ -98,6 +146,21 @@ pub mod os {
                 self.os.adopt_orphans = adopt;
                 self
             }
+
+            fn cgroups(mut self, cgroups: Cgroups) -> Builder {
+                self.os.cgroups = cgroups;
+                self
+            }
+        }
+
+        /// The directory of the control group that this program is in, if groups of this kind can
+        /// be made below it; tried by making one and removing it.
+        ///
+        /// # Errors
+        ///
+        /// [`ErrorKind::Unsupported`] with the reason why they cannot.
+        pub fn probe_cgroups(cgroups: Cgroups) -> Result<PathBuf, Error> {
+            crate::sys::system::probe_cgroups(cgroups)
         }
 
         /// What a [keeper](BuilderExt::keeper) does: waits until the program that has started it is

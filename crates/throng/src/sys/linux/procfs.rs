@@ -94,6 +94,11 @@ impl Procfs {
         self.read(&format!("{pid}/environ")).unwrap_or_default()
     }
 
+    /// What `/proc/PID/cgroup` says.
+    pub(super) fn control_group(&mut self, pid: u32) -> &[u8] {
+        self.read(&format!("{pid}/cgroup")).unwrap_or_default()
+    }
+
     /// None when there is no such process.
     pub(super) fn stat(&mut self, pid: u32) -> Option<Stat> {
         parse_stat(pid, self.read(&format!("{pid}/stat")).ok()?)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use super::groups::Groups;
 use super::keeper::Keeper;
 use super::orphans;
 use super::procfs::{Name, Stat};
@@ -18,17 +19,19 @@ use crate::{Holder, KillSequence};
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Ends all processes of this run by the kill sequence, and all orphans if they come to us. Gives
-/// those that do not go.
+/// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all
+/// in the control group of the run if it has one. Gives those that do not go.
 pub(super) fn sweep(
     run: RunId,
     adopts: bool,
+    groups: Option<&Groups>,
     keeper: Option<&Keeper>,
     kill: &KillSequence,
 ) -> io::Result<Vec<Holder>> {
     let mut sweep = Sweep {
         census: Census::new(run)?,
         adopts,
+        groups,
         keeper,
     };
     let mut left = Vec::new();
@@ -61,15 +64,22 @@ pub(super) fn sweep(
 struct Sweep<'a> {
     census: Census,
     adopts: bool,
+    groups: Option<&'a Groups>,
     keeper: Option<&'a Keeper>,
 }
 
 impl Sweep<'_> {
-    /// All that still run: those with a mark, orphans, and whoever is below them.
+    /// All that still run: those with a mark, orphans, those in our control group, and whoever is
+    /// below them.
     fn left(&mut self) -> Vec<Stat> {
         let mut tops = self.census.all_marked();
         if self.adopts {
             tops.extend(orphans::all(self.census.procfs(), self.keeper));
+        }
+        if let Some(groups) = self.groups {
+            let others = [std::process::id(), self.keeper.map_or(0, Keeper::pid)];
+            let members = self.census.members(groups.run()).into_iter();
+            tops.extend(members.filter(|stat| !others.contains(&stat.name.pid)));
         }
         let mut found: Vec<Stat> = Vec::new();
         let mut names: HashSet<Name> = HashSet::new();
@@ -85,6 +95,12 @@ impl Sweep<'_> {
     }
 
     fn signal(&mut self, left: &[Stat], signal: Signal) {
+        if let Some(groups) = self.groups
+            && signal == Signal::KILL
+            && !groups.has_moved()
+        {
+            groups.run().kill();
+        }
         for stat in left {
             self.census.send_to(stat.name, signal);
             if signal != Signal::KILL {

@@ -36,7 +36,7 @@ pub(super) struct RunId(String);
 pub(super) struct Number(u64);
 
 impl RunId {
-    fn random() -> std::io::Result<RunId> {
+    pub(super) fn random() -> std::io::Result<RunId> {
         let mut bytes = [0; 8];
         let mut filled = 0;
         while filled < bytes.len() {

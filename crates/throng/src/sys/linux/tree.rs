@@ -14,13 +14,15 @@
 //! never goes to another that has got its id.
 //!
 //! What neither way finds: who has both thrown its environment away and lost its parent. Where the
-//! program adopts orphans (`orphans.rs`) it is found in the end.
+//! program adopts orphans (`orphans.rs`) it is found in the end; and where it has asked for control
+//! groups (`groups.rs`) nobody is missed.
 
 use std::collections::{HashMap, HashSet};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
+use super::group::Group;
 use super::procfs::{Name, Procfs, Stat};
 use super::tag::{Number, RunId};
 
@@ -157,6 +159,56 @@ impl Census {
         }
     }
 
+    /// The members of a control group, those that are below it included.
+    pub(super) fn members(&mut self, group: &Group) -> Vec<Stat> {
+        let pids = group.members().into_iter();
+        let stats = pids.filter_map(|pid| self.procfs.stat(pid));
+        stats.filter(|stat| !stat.is_over).collect()
+    }
+
+    /// Sends a signal to a process that was found in this control group.
+    pub(super) fn send_to_member(&mut self, name: Name, group: &Group, signal: Signal) -> bool {
+        self.send(name, signal, |census| {
+            group.holds(&mut census.procfs, name.pid)
+        })
+    }
+
+    /// Sends a signal other than `KILL` to those in a control group that the process group of this
+    /// process does not have.
+    pub(super) fn signal_group(
+        &mut self,
+        root: Pid,
+        group: &Group,
+        signal: Signal,
+        seen: &mut HashSet<Name>,
+    ) {
+        for stat in self.members(group) {
+            let in_group = stat.group == root.as_raw_nonzero().get() as u32;
+            if !in_group && seen.insert(stat.name) {
+                self.send_to_member(stat.name, group, signal);
+            }
+        }
+    }
+
+    /// Kills all in a control group but ourselves. Gives who they were.
+    pub(super) fn kill_group(&mut self, group: &Group) -> Vec<Stat> {
+        let own = std::process::id();
+        let mut members = self.members(group);
+        let has_us = members.iter().any(|stat| stat.name.pid == own);
+        members.retain(|stat| stat.name.pid != own);
+        if has_us || !group.kill() {
+            self.kill_one_by_one(group, &members);
+        }
+        members
+    }
+
+    /// As kernels before 5.14 need it, which have no `cgroup.kill`.
+    fn kill_one_by_one(&mut self, group: &Group, members: &[Stat]) {
+        for stat in members {
+            self.send_to_member(stat.name, group, Signal::KILL);
+        }
+    }
+
     /// Whether it still runs.
     pub(super) fn is_live(&mut self, name: Name) -> bool {
         self.procfs.is_live(name)
@@ -193,5 +245,53 @@ impl Census {
     /// Sends a signal to a process that was told from others already.
     pub(super) fn send_to(&mut self, name: Name, signal: Signal) -> bool {
         self.send(name, signal, |_| true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::os::linux::{Cgroups, probe_cgroups};
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().unwrap()
+    }
+
+    #[test]
+    fn a_group_is_killed_one_by_one_where_the_kernel_cannot_and_nobody_else_is() {
+        let home = match probe_cgroups(Cgroups::Command) {
+            Ok(home) => Group::at(home),
+            // The tests of the behaviour look at what is there then.
+            Err(error) => return eprintln!("{error}"),
+        };
+        let run = RunId::random().unwrap();
+        let group = home.make(&format!("throng-{}", run.as_str())).unwrap();
+        let below = group.make("0").unwrap();
+        let (mut one, mut two, mut other) = (sleeper(), sleeper(), sleeper());
+        group.take_in(one.id()).unwrap();
+        below.take_in(two.id()).unwrap();
+        let mut census = Census::new(run).unwrap();
+        let members = census.members(&group);
+        let mut pids: Vec<_> = members.iter().map(|stat| stat.name.pid).collect();
+        pids.sort_unstable();
+        let mut expected = [one.id(), two.id()];
+        expected.sort_unstable();
+        assert_eq!(pids, expected);
+        // Who has left it meanwhile is not killed.
+        let left = census.procfs.stat(other.id()).unwrap();
+        census.kill_one_by_one(&group, &[&members[..], &[left]].concat());
+        assert!(!one.wait().unwrap().success() && !two.wait().unwrap().success());
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !group.remove_all() {
+            assert!(Instant::now() < deadline, "nobody is left in it");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The modes about limits and signals.
 
+mod group;
 mod spill;
 
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "starve" => starve(setting),
         "full-disk" => spill::full_disk(setting),
         "no-file" => spill::no_file(setting),
+        "run-group" => group::run_group(setting),
         "relieve" => relieve(setting),
         "cancel-waiting" => cancel_waiting(setting),
         "soft-limit" => soft_limit(setting),

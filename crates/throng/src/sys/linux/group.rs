@@ -1,0 +1,158 @@
+//! One control group (version 2), and all groups below it: who is in them, and their end.
+//!
+//! A group is named by its path, not by a descriptor: thousands of them may be there, and each is
+//! looked at a few times. Looks and orders are best efforts, since the group, or whoever is in it,
+//! may be gone by then. The kernel's interface is cgroups(7) and `Documentation/admin-guide/
+//! cgroup-v2.rst`.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::hierarchy;
+use super::procfs::Procfs;
+
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    path: PathBuf,
+}
+
+impl Group {
+    /// The group with this directory.
+    pub(super) fn at(path: PathBuf) -> Group {
+        Group { path }
+    }
+
+    /// Makes a group of this name below this one.
+    pub(super) fn make(&self, name: &str) -> io::Result<Group> {
+        let path = self.path.join(name);
+        fs::create_dir(&path)?;
+        Ok(Group { path })
+    }
+
+    /// The group of this name in it, if there is one.
+    pub(super) fn named(&self, name: &str) -> Group {
+        Group::at(self.path.join(name))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory, for a process that is to be started in the group.
+    pub(super) fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// Whether processes may be put here, and into groups below.
+    pub(super) fn check(&self) -> io::Result<()> {
+        OpenOptions::new().write(true).open(self.procs())?;
+        Ok(())
+    }
+
+    /// Whether it can have processes at all: it cannot where those above it are for threads.
+    pub(super) fn is_for_processes(&self) -> bool {
+        let kind = fs::read_to_string(self.path.join("cgroup.type"));
+        kind.is_ok_and(|kind| kind.trim_end() == "domain")
+    }
+
+    fn procs(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    /// Moves a process here, with all its threads; 0 is the one that asks.
+    pub(super) fn take_in(&self, pid: u32) -> io::Result<()> {
+        let mut procs = OpenOptions::new().write(true).open(self.procs())?;
+        procs.write_all(pid.to_string().as_bytes())
+    }
+
+    /// Who is in it.
+    pub(super) fn own_members(&self) -> Vec<u32> {
+        let procs = fs::read_to_string(self.procs()).unwrap_or_default();
+        // 0 is somebody whom our own process namespace does not have.
+        let pids = procs.lines().filter_map(|line| line.parse().ok());
+        pids.filter(|pid| *pid != 0).collect()
+    }
+
+    /// Who is in it or in a group below.
+    pub(super) fn members(&self) -> Vec<u32> {
+        let mut members = Vec::new();
+        self.each(&mut |group| members.append(&mut group.own_members()));
+        members
+    }
+
+    /// The groups that are in it.
+    pub(super) fn below(&self) -> impl Iterator<Item = Group> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        dirs.map(|entry| Group::at(entry.path()))
+    }
+
+    /// Kills all that are in it or below, and whoever they start meanwhile (`cgroup.kill`, since
+    /// 5.14). `false` where the kernel cannot.
+    pub(super) fn kill(&self) -> bool {
+        let kill = OpenOptions::new()
+            .write(true)
+            .open(self.path.join("cgroup.kill"));
+        kill.and_then(|mut kill| kill.write_all(b"1")).is_ok()
+    }
+
+    /// Whether anybody in it or below is alive.
+    pub(super) fn is_populated(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("cgroup.events"));
+        events.is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+    }
+
+    /// Removes it, if nobody is in it and none below.
+    pub(super) fn remove(&self) -> bool {
+        match fs::remove_dir(&self.path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Removes it and all below in which nobody is, which those that made them have left.
+    pub(super) fn remove_all(&self) -> bool {
+        self.each(&mut |group| {
+            group.remove();
+        });
+        !self.path.exists()
+    }
+
+    /// Whether a process is in it or below. It is of a run, whose name nobody else has: what is
+    /// before that is another path where something else is mounted.
+    pub(super) fn holds(&self, procfs: &mut Procfs, pid: u32) -> bool {
+        let own: Vec<_> = self.path.iter().collect();
+        let Some(run) = own.iter().rposition(|name| is_of_a_run(name)) else {
+            return false;
+        };
+        let Some(path) = hierarchy::own_path(procfs.control_group(pid)) else {
+            return false;
+        };
+        let path: Vec<_> = path.iter().collect();
+        let own = &own[run..];
+        path.windows(own.len()).any(|part| part == own)
+    }
+
+    /// Whether it is called as a run calls its own, or one that it has made for a process.
+    pub(super) fn is_ours(&self) -> bool {
+        let is_number = |name: &OsStr| name.as_bytes().iter().all(u8::is_ascii_digit);
+        let name = self.path.file_name();
+        name.is_some_and(|name| is_of_a_run(name) || is_number(name))
+    }
+
+    /// Calls this with all below and then with it itself, so that they can be removed.
+    fn each(&self, call: &mut dyn FnMut(&Group)) {
+        self.below().for_each(|group| group.each(call));
+        call(self);
+    }
+}
+
+/// What the groups of runs are called.
+pub(super) const PREFIX: &str = "throng-";
+
+fn is_of_a_run(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(PREFIX.as_bytes())
+}
