@@ -26,7 +26,8 @@ impl Counts {
     pub(super) fn warn_of_uncontained(&self) {
         if self.not_contained > 0 {
             text::complain(format_args!(
-                "{} processes could not be put in a job object; what they started may go on",
+                "{} processes could not be put in a job object or control group of their own; what \
+                 they started may go on",
                 self.not_contained
             ));
         }

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{statfs, statvfs};
+use rustix::fs::{getxattr, statfs, statvfs};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use rustix::time::{ClockId, clock_gettime};
+use throng::os::linux::{Cgroups, probe_cgroups};
 
 use super::gauge;
 use crate::doctor::Finding;
@@ -26,6 +27,7 @@ pub(crate) fn findings() -> Vec<Finding> {
         processes(),
         pids(),
         control_group(),
+        control_groups(),
         memory(),
         temporary_files(),
         io_uring(),
@@ -132,6 +134,30 @@ fn control_group() -> Option<Finding> {
     })
 }
 
+/// Whether `--cgroup` has something to work with. It is tried, and what is made is removed.
+fn control_groups() -> Option<Finding> {
+    let name = "--cgroup";
+    let home = match probe_cgroups(Cgroups::Command) {
+        Ok(home) => home,
+        Err(error) => {
+            let hint = "only who leaves group, family and environment behind gets away without";
+            return Some(Finding::new(name, error.to_string()).hint(hint));
+        }
+    };
+    let finding = Finding::new(name, format!("can be had, below {}", home.display()));
+    // systemd marks what it has handed over (systemd.resource-control(5), `Delegate=`).
+    let has_systemd = Path::new("/run/systemd/system").is_dir();
+    let is_delegated = |group: &Path| getxattr(group, "user.delegate", &mut [0u8; 8]).is_ok();
+    Some(if has_systemd && !home.ancestors().any(is_delegated) {
+        finding.hint(
+            "systemd has not delegated it, and may not expect groups there; ask it for one: \
+             systemd-run --user --scope -p Delegate=yes throng run ...",
+        )
+    } else {
+        finding
+    })
+}
+
 fn memory() -> Option<Finding> {
     let free = Gauge::FreeMemory.read().ok()?;
     let mib = with_commas((free / f64::from(1 << 20)) as u64);
@@ -234,6 +260,12 @@ mod tests {
             all.iter().all(|finding| !finding.value.is_empty()),
             "{all:?}"
         );
+        let groups = all.iter().find(|finding| finding.name == "--cgroup");
+        let said = &groups.unwrap().value;
+        match probe_cgroups(Cgroups::Command) {
+            Ok(home) => assert!(said.ends_with(home.to_str().unwrap()), "{said}"),
+            Err(refusal) => assert_eq!(*said, refusal.to_string()),
+        }
         assert!(own_cpu().unwrap() > Duration::ZERO);
     }
 }

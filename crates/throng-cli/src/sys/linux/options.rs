@@ -1,7 +1,10 @@
 //! Options that only Linux has, or has in a way of its own, and what they set.
 
-use throng::os::linux::{BuilderExt, CommandExt};
+use clap::ValueEnum;
+use throng::os::linux::{BuilderExt, Cgroups, CommandExt, probe_cgroups};
 use throng::{Builder, Command};
+
+use crate::text;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
@@ -14,6 +17,37 @@ pub(crate) struct SystemArgs {
         value_parser = clap::value_parser!(i32).range(-20..=19)
     )]
     nice: Option<i32>,
+
+    /// Which control groups to make, so that nobody who is to end gets away; see `throng doctor`
+    #[arg(
+        long,
+        value_name = "FOR",
+        help_heading = "Control",
+        value_enum,
+        default_value_t
+    )]
+    cgroup: CgroupFor,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum CgroupFor {
+    /// None
+    #[default]
+    None,
+    /// One for the run: Ctrl-C and `kill -9` reach all; milliseconds at its start and end
+    Run,
+    /// One for each command: a timeout reaches all, too; starts take about a tenth longer
+    Command,
+}
+
+impl From<CgroupFor> for Cgroups {
+    fn from(wanted: CgroupFor) -> Cgroups {
+        match wanted {
+            CgroupFor::None => Cgroups::None,
+            CgroupFor::Run => Cgroups::Run,
+            CgroupFor::Command => Cgroups::Command,
+        }
+    }
 }
 
 impl SystemArgs {
@@ -31,5 +65,18 @@ impl SystemArgs {
         builder
             .keeper(["/proc/self/exe", "keeper"])
             .adopt_orphans(true)
+            .cgroups(self.cgroups())
+    }
+
+    /// Those that were asked for, if they can be had. Without them all is as if nobody had asked.
+    fn cgroups(&self) -> Cgroups {
+        let wanted = Cgroups::from(self.cgroup);
+        if wanted != Cgroups::None
+            && let Err(error) = probe_cgroups(wanted)
+        {
+            text::complain(format_args!("{error}; the run goes on without"));
+            return Cgroups::None;
+        }
+        wanted
     }
 }

@@ -1,5 +1,6 @@
 //! What only Linux has.
 
+mod cgroups;
 mod full;
 mod limits;
 mod refusals;

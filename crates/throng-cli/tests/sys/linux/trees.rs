@@ -13,13 +13,13 @@ use crate::program::{child, finish, run, start_with_stdin, stderr, stdout};
 /// The ways out of a group that leave the environment or the family.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
-fn kill(program: &Child, signal: Signal) {
+pub(super) fn kill(program: &Child, signal: Signal) {
     let pid = Pid::from_raw(program.id() as i32).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
 /// A command whose tree has these ways, and of which nothing ends when it is asked to.
-fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
+pub(super) fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
     let steps = ways.iter();
     let steps = steps.map(|way| format!("{way}:ignore-term,{tag},sleep:600000"));
     let program = [child().to_owned(), "ignore-term".into()].into_iter();
@@ -30,7 +30,7 @@ fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
 }
 
 /// Starts it with these options, and this command once; the value is the tag.
-fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
+pub(super) fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
     let words = command.iter().map(String::as_str);
     let args: Vec<&str> = options.iter().copied().chain(words).collect();
     // From stdin, for throng itself must not have the tag on its command line.
@@ -40,7 +40,7 @@ fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
 }
 
 /// The children of a program that runs, whichever of its threads has started them.
-fn children(pid: u32) -> Vec<u32> {
+pub(super) fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let lists =
         threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
@@ -51,7 +51,7 @@ fn children(pid: u32) -> Vec<u32> {
     pids.collect()
 }
 
-fn is_keeper(pid: u32) -> bool {
+pub(super) fn is_keeper(pid: u32) -> bool {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     line.ends_with(b"\0keeper\0")
 }

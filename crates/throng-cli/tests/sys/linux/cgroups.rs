@@ -1,0 +1,227 @@
+//! With control groups nobody gets away, even who has lost both his parent and his environment, and
+//! no group is left whatever the end. Where none can be made it is said, and all is as without;
+//! then that is what is tested here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::Signal;
+use throng::os::linux::{Cgroups, probe_cgroups};
+use throng_tests::{Tag, eventually};
+
+use super::trees::{children, is_keeper, kill, start, tree};
+use crate::program::{child, finish, output, run, start_with_stdin, stderr, stdout};
+
+/// Every way out, and the one that nothing but a control group finds after a timeout or a kill.
+const WAYS: [&str; 5] = [
+    "daemon",
+    "daemon-holder",
+    "quiet",
+    "bare-session",
+    "bare-daemon",
+];
+
+const KINDS: [&str; 2] = ["run", "command"];
+
+const SOON: [&str; 2] = ["--termseq", "TERM,200,KILL"];
+
+/// Whether there are control groups. Where there are none, that the program says so and goes on.
+fn has_groups() -> bool {
+    let Err(refusal) = probe_cgroups(Cgroups::Command) else {
+        return true;
+    };
+    eprintln!("only the refusal is tested: {refusal}");
+    for kind in KINDS {
+        assert_refused(&output(&[
+            "--cgroup",
+            kind,
+            child(),
+            "outs:here",
+            ":::",
+            "exit:0",
+        ]));
+    }
+    false
+}
+
+#[track_caller]
+fn assert_refused(output: &Output) {
+    let said = stderr(output);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(stdout(output), "here");
+    assert!(
+        said.starts_with("throng: control groups cannot be used: "),
+        "{said}"
+    );
+    assert!(said.ends_with("; the run goes on without\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// Starts a tree of which nothing ends when asked to; gives the group of its run as well.
+fn start_tree(options: &[&str], tag: &Tag) -> (Child, PathBuf) {
+    let program = start(&[&SOON[..], options].concat(), &tree(tag, &WAYS), tag);
+    tag.await_count(WAYS.len() + 1);
+    let group = tag.group_of_run();
+    assert!(group.exists());
+    (program, group)
+}
+
+fn await_keeper(program: &Child) {
+    let keeper = || {
+        children(program.id())
+            .into_iter()
+            .find(|pid| is_keeper(*pid))
+    };
+    let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    // It has gone out of the group of the run.
+    eventually("the keeper runs", || {
+        keeper().is_some_and(|pid| !group(pid).contains("/throng-"))
+    });
+}
+
+#[test]
+fn nobody_survives_a_timeout_where_each_command_has_a_group() {
+    if !has_groups() {
+        return;
+    }
+    let tag = Tag::new();
+    let options = ["--cgroup", "command", "--timeout", "2", "--output", "jsonl"];
+    let (program, group) = start_tree(&options, &tag);
+    let output = finish(program);
+    assert_eq!(tag.pids(), [0; 0]);
+    let object: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(object["timed_out"], true);
+    assert!(object.get("survivors").is_none(), "{object}");
+    assert_eq!(stderr(&output), "");
+    assert!(!group.exists());
+}
+
+#[test]
+fn nobody_survives_a_kill_of_the_program_and_the_keeper_removes_the_groups() {
+    if !has_groups() {
+        return;
+    }
+    for kind in KINDS {
+        let tag = Tag::new();
+        let (mut program, group) = start_tree(&["--cgroup", kind], &tag);
+        await_keeper(&program);
+        program.kill().unwrap();
+        finish(program);
+        tag.await_gone();
+        eventually("the groups are removed", || !group.exists());
+    }
+}
+
+#[test]
+fn an_interrupt_leaves_nobody_and_no_group() {
+    if !has_groups() {
+        return;
+    }
+    for kind in KINDS {
+        let tag = Tag::new();
+        let (program, group) = start_tree(&["--cgroup", kind], &tag);
+        kill(&program, Signal::INT);
+        let output = finish(program);
+        assert_eq!(output.status.code(), Some(130));
+        assert_eq!(tag.pids(), [0; 0], "{kind}");
+        assert!(!stderr(&output).contains("goes on"), "{output:?}");
+        assert!(!group.exists(), "{kind}");
+    }
+}
+
+#[test]
+fn what_a_command_leaves_behind_goes_on_where_the_program_was_started() {
+    if !has_groups() {
+        return;
+    }
+    for kind in KINDS {
+        let tag = Tag::new();
+        let value = format!("bare-daemon:{tag},sleep:600000\n");
+        let program = start_with_stdin(&["--cgroup", kind, child()], value.as_bytes());
+        let output = finish(program);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(stderr(&output), "");
+        assert_eq!(tag.control_groups(), [home()], "{kind}");
+    }
+}
+
+/// Four ways for one program within another: the inner one is a command of the outer one, and its
+/// groups are below the outer one's.
+#[test]
+fn a_throng_within_a_throng_has_its_groups_below() {
+    if !has_groups() {
+        return;
+    }
+    let kinds = KINDS.iter();
+    for (outer, inner) in kinds.flat_map(|outer| KINDS.map(|inner| (*outer, inner))) {
+        // Ends by itself: what is left behind goes on where the outer one was started.
+        let tag = Tag::new();
+        let values = format!("bare-daemon:{tag},sleep:600000");
+        let output = finish(start_nested(&["--cgroup", outer], inner, &values));
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(stderr(&output), "");
+        assert_eq!(tag.control_groups(), [home()], "{outer} {inner}");
+
+        // Is killed as a part of the outer one's tree, and its keeper with it.
+        let tag = Tag::new();
+        let values = format!("bare-daemon:ignore-term,{tag},sleep:600000 sleep:600000");
+        let options = [&SOON[..], &["--timeout", "2", "--cgroup", outer]].concat();
+        let program = start_nested(&options, inner, &values);
+        tag.await_count(1);
+        let group = tag.group_of_run();
+        let below = tag.control_groups().remove(0);
+        let levels = below.strip_prefix(home()).unwrap().iter();
+        let runs = levels.filter(|name| name.as_encoded_bytes().starts_with(b"throng-"));
+        assert_eq!(runs.count(), 2, "{below:?}");
+        assert_eq!(finish(program).status.code(), Some(1));
+        // With a group for the run alone who is like that is not found, and goes on at home.
+        if outer == "command" {
+            assert_eq!(tag.pids(), [0; 0], "{outer} {inner}");
+        }
+        assert!(tag.control_groups().iter().all(|group| *group == home()));
+        assert!(!group.exists(), "{outer} {inner}");
+    }
+}
+
+/// Runs a throng with these values within one with these options.
+fn start_nested(options: &[&str], inner: &str, values: &str) -> Child {
+    let (program, child) = (env!("CARGO_BIN_EXE_throng"), child());
+    let line = format!("{program} run -j9 --cgroup {inner} {child} ::: {values}\n");
+    start_with_stdin(options, line.as_bytes())
+}
+
+fn home() -> PathBuf {
+    probe_cgroups(Cgroups::Run).unwrap()
+}
+
+#[test]
+fn where_none_can_be_made_it_is_said_and_all_is_as_without() {
+    if !has_groups() {
+        return;
+    }
+    // A group that must have none below it.
+    let full = home().join(format!("full-{}", std::process::id()));
+    fs::create_dir(&full).unwrap();
+    let _removed = Removed(&full);
+    fs::write(full.join("cgroup.max.descendants"), "0").unwrap();
+    for kind in KINDS {
+        let program = run(&["--cgroup", kind, child(), "outs:here", ":::", "exit:0"]);
+        let mut command = Command::new("sh");
+        let script = "echo 0 > \"$0/cgroup.procs\" && exec \"$@\"";
+        command.arg("-c").arg(script).arg(&full);
+        command.arg(program.get_program()).args(program.get_args());
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        assert_refused(&finish(command.spawn().unwrap()));
+    }
+}
+
+struct Removed<'a>(&'a Path);
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        // Who has just ended may be in it for a moment.
+        eventually("it is empty", || fs::remove_dir(self.0).is_ok());
+    }
+}
