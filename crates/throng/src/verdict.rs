@@ -80,7 +80,8 @@ impl fmt::Display for Verdict {
 /// On Linux it was seen to have the stream open for writing. Windows does not tell who has, without
 /// calls that may never return. There it is a process that is left in the job of the captured one,
 /// and so among those that can have inherited the stream: it may not have it, and somebody who was
-/// let out of the job may have it and is not named. Where the list is empty it is unknown who it is.
+/// let out of the job may have it and is not named. Where the list is empty it is unknown who it
+/// is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {

@@ -1,5 +1,5 @@
-//! What Windows says of processes, and what it does not: a process that was ended from outside has an
-//! exit code like any other.
+//! What Windows says of processes, and what it does not: a process that was ended from outside
+//! has an exit code like any other.
 
 mod counts;
 mod event;

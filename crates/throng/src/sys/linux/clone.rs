@@ -12,8 +12,8 @@
 //!    [`Plan`]. It writes two integers to that plan and, through the wrappers, `errno`, which is
 //!    that of the stopped thread: the new process shares its thread pointer.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
-//!    without any. Without that the calling thread has all signals blocked, the new process inherits
-//!    that, and it unblocks them only when all handlers have been taken off one by one.
+//!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
+//!    that, and unblocks them when it has taken all handlers off one by one.
 //! 4. It never returns: it execs or it exits.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
