@@ -52,7 +52,8 @@ fn send(leader: Pid, signal: Sys) {
 ///
 /// Shards do this, for good but for [`ignore_ends`], for three reasons: a handler of the program
 /// must not run in the moment in which a new process shares our memory; handlers run on threads
-/// that do not mind; and writing to a closed pipe is then an error here, not the end of the program.
+/// that do not mind; and writing to a closed pipe is then an error here, not the end of the
+/// program.
 pub(super) fn block_all() {
     let mut all = MaybeUninit::uninit();
     // SAFETY: sigfillset only writes the set it is given, which is large enough for one.
