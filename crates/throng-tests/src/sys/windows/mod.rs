@@ -30,11 +30,15 @@ pub const SLACK: usize = 12;
 pub const TELLS_ARGUMENTS: bool = false;
 
 /// Whether this holder is there for the system's own ends: who has a console to himself has a
-/// process in his job that serves it.
+/// process in his job that serves it. Under Wine 8 whoever first needs a desktop also starts the
+/// `explorer.exe` that is one, and has it in his job.
 pub fn is_of_the_system(holder: &Holder) -> bool {
     let program = holder.argv.first().map(Path::new);
     let name = program.and_then(Path::file_name);
-    name.is_some_and(|name| name.eq_ignore_ascii_case("conhost.exe"))
+    let is_named =
+        |name: &str| name == "conhost.exe" || (name == "explorer.exe" && wine::is_wine());
+    name.and_then(OsStr::to_str)
+        .is_some_and(|name| is_named(&name.to_ascii_lowercase()))
 }
 
 /// What throng gives a process for an exit code that it ends.
