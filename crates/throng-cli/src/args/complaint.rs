@@ -34,7 +34,12 @@ pub(crate) fn one_line(error: &Error) -> String {
         ErrorKind::UnknownArgument => {
             let option = name(&option);
             let theirs = crate::parallel::refusal(option);
-            theirs.unwrap_or_else(|| format!("there is no option {option}{}", hint(error)))
+            // It may be a value that looks like an option, with anything in it.
+            let shown = match option.contains(char::is_control) {
+                true => text::quoted(option.as_bytes()),
+                false => option.to_owned(),
+            };
+            theirs.unwrap_or_else(|| format!("there is no option {shown}{}", hint(error)))
         }
         ErrorKind::InvalidSubcommand => {
             let word = named(error, ContextKind::InvalidSubcommand);

@@ -67,3 +67,10 @@ fn help_and_version_are_no_mistakes() {
         assert!(!error.use_stderr(), "{word}");
     }
 }
+
+#[test]
+fn what_only_looks_like_an_option_is_named_in_one_line() {
+    let line = read(&["-C".into(), ":::".into(), "-\n".into()]).unwrap_err();
+    assert!(line.starts_with("there is no option"), "{line}");
+    assert!(!line.contains('\n'), "{line:?}");
+}
