@@ -4,6 +4,7 @@ mod delivery;
 mod dress;
 mod joblog;
 mod jsonl;
+mod kept;
 mod lines;
 mod notes;
 mod order;

@@ -3,9 +3,8 @@
 mod line;
 mod past;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom};
 
 use anyhow::Context;
 use throng::Outcome;
@@ -13,20 +12,17 @@ use throng::Outcome;
 use self::line::Format;
 pub(crate) use self::line::{AFTER, BEFORE, logged, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
+use super::kept::Kept;
 use super::{Note, Target};
-
-/// Written when it holds this much, at the latest.
-const BUFFER_SIZE: usize = 64 * 1024;
 
 /// A log that is being written.
 #[derive(Debug)]
 pub(crate) struct Joblog {
-    path: PathBuf,
-    /// None: our stdout.
-    file: Option<File>,
+    kept: Kept,
+    /// For stdout: what is to be written there before the first line.
+    head: Option<Vec<u8>>,
     format: Format,
     shell: bool,
-    buffer: Vec<u8>,
 }
 
 impl Joblog {
@@ -38,11 +34,10 @@ impl Joblog {
     ) -> anyhow::Result<Joblog> {
         if target.is_stdout() {
             return Ok(Joblog {
-                path: target.path.clone(),
-                file: None,
+                kept: Kept::new("--joblog", target.path.clone(), None),
+                head: Some(Format::Throng.header().into_bytes()),
                 format: Format::Throng,
                 shell,
-                buffer: Format::Throng.header().into_bytes(),
             });
         }
         let context = || format!("cannot write --joblog {}", target.path.display());
@@ -63,27 +58,25 @@ impl Joblog {
             file.seek(SeekFrom::End(0)).with_context(context)?;
         }
         let mut log = Joblog {
-            path: target.path.clone(),
-            file: Some(file),
+            kept: Kept::new("--joblog", target.path.clone(), Some(file)),
+            head: None,
             format: past.map_or(Format::Throng, |past| past.format),
             shell,
-            buffer: Vec::new(),
         };
         if past.is_none() {
-            log.buffer.extend_from_slice(log.format.header().as_bytes());
+            log.kept.write(log.format.header().as_bytes())?;
             log.flush()?;
         }
         Ok(log)
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
-        self.file.is_none()
+        self.kept.is_stdout()
     }
 
     /// What is to be written to stdout before the first line, if that is where the log goes.
     pub(crate) fn take_head(&mut self) -> Option<Vec<u8>> {
-        let head = self.is_stdout().then(|| std::mem::take(&mut self.buffer));
-        head.filter(|head| !head.is_empty())
+        self.head.take()
     }
 
     /// Adds the line of this outcome to `out`.
@@ -92,30 +85,10 @@ impl Joblog {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_SIZE {
-            self.flush()?;
-        }
-        Ok(())
+        self.kept.write(bytes)
     }
 
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
-        let Some(file) = self.file.as_mut().filter(|_| !self.buffer.is_empty()) else {
-            return Ok(());
-        };
-        let written = file.write_all(&self.buffer);
-        self.buffer.clear();
-        written
-            .map_err(not_a_closed_pipe)
-            .with_context(|| format!("cannot write --joblog {}", self.path.display()))
-    }
-}
-
-/// A pipe that nobody reads ends us quietly when it is our stdout; a file of ours that is one is a
-/// failure like any other.
-pub(crate) fn not_a_closed_pipe(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => io::Error::other(error.to_string()),
-        _ => error,
+        self.kept.flush()
     }
 }

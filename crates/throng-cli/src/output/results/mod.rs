@@ -5,22 +5,18 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::path::Path;
 
 use anyhow::Context;
 use throng::Outcome;
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::Tree;
-use super::joblog::not_a_closed_pipe;
+use super::kept::Kept;
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
 use crate::template::{Language, Pattern};
-
-/// Written when it holds this much, at the latest.
-const BUFFER_SIZE: usize = 64 * 1024;
 
 /// Where results go, as it was asked for.
 #[derive(Debug)]
@@ -35,10 +31,7 @@ pub(crate) enum Results {
 #[derive(Debug)]
 pub(crate) struct Lines {
     shape: Shape,
-    /// None: our stdout.
-    file: Option<File>,
-    path: PathBuf,
-    buffer: Vec<u8>,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -159,9 +152,7 @@ impl Wanted {
         };
         Ok(Results::Lines(Lines {
             shape,
-            file,
-            path,
-            buffer: Vec::new(),
+            kept: Kept::new("--results", path, file),
         }))
     }
 }
@@ -169,7 +160,7 @@ impl Wanted {
 impl Lines {
     /// Whether it is our stdout that they go to.
     pub(crate) fn is_stdout(&self) -> bool {
-        self.file.is_none()
+        self.kept.is_stdout()
     }
 
     /// What comes before the first line, if it is still to be written.
@@ -193,21 +184,10 @@ impl Lines {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_SIZE {
-            self.flush()?;
-        }
-        Ok(())
+        self.kept.write(bytes)
     }
 
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
-        let Some(file) = self.file.as_mut().filter(|_| !self.buffer.is_empty()) else {
-            return Ok(());
-        };
-        let written = file.write_all(&self.buffer);
-        self.buffer.clear();
-        written
-            .map_err(not_a_closed_pipe)
-            .with_context(|| format!("cannot write --results {}", self.path.display()))
+        self.kept.flush()
     }
 }

@@ -1,0 +1,64 @@
+//! A file that lines are added to while commands run, or our stdout in its place.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+/// Written when it holds this much, at the latest.
+const BUFFER_SIZE: usize = 64 * 1024;
+
+/// Where an option keeps what it has to say.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// As it is named where something fails.
+    option: &'static str,
+    path: PathBuf,
+    /// None: our stdout, which is somebody else's to write.
+    file: Option<File>,
+    buffer: Vec<u8>,
+}
+
+impl Kept {
+    pub(crate) fn new(option: &'static str, path: PathBuf, file: Option<File>) -> Kept {
+        Kept {
+            option,
+            path,
+            file,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.file.is_none()
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUFFER_SIZE {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        let Some(file) = self.file.as_mut().filter(|_| !self.buffer.is_empty()) else {
+            return Ok(());
+        };
+        let written = file.write_all(&self.buffer);
+        self.buffer.clear();
+        written
+            .map_err(not_a_closed_pipe)
+            .with_context(|| format!("cannot write {} {}", self.option, self.path.display()))
+    }
+}
+
+/// A pipe that nobody reads ends us quietly when it is our stdout; a file of ours that is one is a
+/// failure like any other.
+fn not_a_closed_pipe(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => io::Error::other(error.to_string()),
+        _ => error,
+    }
+}
