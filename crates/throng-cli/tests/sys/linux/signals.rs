@@ -1,13 +1,13 @@
 //! Signals, and how much memory a run needs.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Stdio;
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use throng_tests::{Tag, eventually};
+use throng_tests::{Gate, Tag, eventually};
 
-use crate::program::{finish, json, output, run, start_with_stdin, stderr, stdout};
+use crate::program::{child, finish, json, output, run, start_with_stdin, stderr, stdout};
 
 fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid as i32).unwrap();
@@ -70,20 +70,24 @@ fn who_holds_a_stream_is_named() {
     assert!(stderr(&output).contains(&named), "{output:?}");
 }
 
-/// Starts this many commands that sleep, and waits until all run.
-fn sleepers(n: usize, script: &str, tag: &Tag) -> std::process::Child {
+/// Starts so many commands of these steps, all at once, and waits until they run.
+///
+/// They are no shells: one that forks is there twice until the new process has its own command
+/// line.
+fn start_tagged(n: usize, options: &[&str], steps: &[&str], tag: &Tag) -> Child {
     let jobs = n.to_string();
+    let words = [&["-j", &jobs], options, &[child()], steps].concat();
     // From stdin, for throng itself must not have the tag on its command line.
     let tags = format!("{tag}\n").repeat(n);
-    let child = start_with_stdin(&["-j", &jobs, "sh", "-c", script], tags.as_bytes());
+    let program = start_with_stdin(&words, tags.as_bytes());
     tag.await_count(n);
-    child
+    program
 }
 
 #[test]
 fn an_interrupt_ends_what_runs_and_says_so() {
     let tag = Tag::new();
-    let child = sleepers(5, "sleep 30", &tag);
+    let child = start_tagged(5, &[], &["{}", "sleep:600000"], &tag);
     kill(child.id(), Signal::INT);
     let output = finish(child);
     assert_eq!(output.status.code(), Some(130));
@@ -94,76 +98,100 @@ fn an_interrupt_ends_what_runs_and_says_so() {
     assert_eq!(tag.pids(), [0; 0]);
 }
 
-/// Starts two commands that wait for a file, with more to come, and waits until they run.
-fn waiters(tag: &Tag, gate: &std::path::Path) -> std::process::Child {
-    let script = format!(
-        "until [ -e {} ]; do sleep 0.02; done; echo done",
-        gate.display()
-    );
-    let tags = format!("{tag}\n").repeat(400);
-    let child = start_with_stdin(&["-j2", "sh", "-c", &script], tags.as_bytes());
-    tag.await_count(2);
-    child
+/// Two commands that wait for the gate, with more to come.
+struct Waiters {
+    program: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Waiters {
+    /// Starts them, and waits until the program has heard from both: then it counts both.
+    fn start(tag: &Tag, gate: &Gate) -> Waiters {
+        let gate = gate.step();
+        let words = ["-j2", "--output", "line", child()];
+        let steps = ["{}", "outs:runs\n", &gate, "outs:done\n"];
+        let tags = format!("{tag}\n").repeat(400);
+        let mut program = start_with_stdin(&[words, steps].concat(), tags.as_bytes());
+        let mut stdout = BufReader::new(program.stdout.take().unwrap());
+        let stderr = BufReader::new(program.stderr.take().unwrap());
+        for _ in 0..2 {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert_eq!(line, "runs\n");
+        }
+        Waiters {
+            program,
+            stdout,
+            stderr,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(self.program.id(), signal);
+    }
+
+    /// The next line on stderr.
+    fn complaint(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Waits for its end; gives its exit code and the rest of what it said on both streams.
+    fn finish(mut self) -> (Option<i32>, String, String) {
+        let code = finish(self.program).status.code();
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        (code, stdout, stderr)
+    }
 }
 
 #[test]
 fn sigterm_and_sighup_let_what_runs_finish_and_start_no_more() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
-        let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
-        let gate = dir.path().join("gate");
-        let mut child = waiters(&tag, &gate);
-        let mut complaints = BufReader::new(child.stderr.take().unwrap());
-        kill(child.id(), signal);
-        let mut line = String::new();
-        complaints.read_line(&mut line).unwrap();
+        let (tag, gate) = (Tag::new(), Gate::new());
+        let mut waiters = Waiters::start(&tag, &gate);
+        waiters.signal(signal);
+        let line = waiters.complaint();
         let expected = "no more commands are started; 2 still run, and are ended by SIGTERM";
         assert!(line.contains(expected), "{line}");
-        std::fs::write(&gate, "").unwrap();
-        let output = finish(child);
-        assert_eq!(stdout(&output), "done\ndone\n");
-        assert_eq!(output.status.code(), Some(code));
-        let mut rest = String::new();
-        complaints.read_to_string(&mut rest).unwrap();
-        assert!(
-            rest.contains("interrupted: 2 succeeded, 0 failed"),
-            "{rest}"
-        );
+        gate.open();
+        let (ended_with, stdout, stderr) = waiters.finish();
+        assert_eq!((ended_with, &*stdout), (Some(code), "done\ndone\n"));
+        let summary = "interrupted: 2 succeeded, 0 failed";
+        assert!(stderr.contains(summary), "{stderr}");
     }
 }
 
 #[test]
 fn a_second_sigterm_ends_what_runs_and_a_second_sighup_does_not() {
-    let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
-    let mut child = waiters(&tag, &dir.path().join("gate"));
-    let mut complaints = BufReader::new(child.stderr.take().unwrap());
-    kill(child.id(), Signal::HUP);
-    complaints.read_line(&mut String::new()).unwrap();
-    kill(child.id(), Signal::HUP);
-    kill(child.id(), Signal::USR1);
+    let (tag, gate) = (Tag::new(), Gate::new());
+    let mut waiters = Waiters::start(&tag, &gate);
+    waiters.signal(Signal::HUP);
+    waiters.complaint();
+    waiters.signal(Signal::HUP);
+    waiters.signal(Signal::USR1);
     // The list comes after the second request, and both still run.
     for _ in 0..2 {
-        let mut line = String::new();
-        complaints.read_line(&mut line).unwrap();
+        let line = waiters.complaint();
         assert!(line.contains(" pid "), "{line}");
     }
-    kill(child.id(), Signal::TERM);
-    let output = finish(child);
-    assert_eq!(stdout(&output), "");
-    assert_eq!(output.status.code(), Some(129));
+    waiters.signal(Signal::TERM);
+    let (code, stdout, _) = waiters.finish();
+    assert_eq!((code, &*stdout), (Some(129), ""));
     tag.await_gone();
 }
 
 #[test]
 fn sigusr1_lists_what_runs() {
-    let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
-    let gate = dir.path().join("gate");
-    let mut child = waiters(&tag, &gate);
-    let mut complaints = BufReader::new(child.stderr.take().unwrap());
-    kill(child.id(), Signal::USR1);
+    let (tag, gate) = (Tag::new(), Gate::new());
+    let mut waiters = Waiters::start(&tag, &gate);
+    waiters.signal(Signal::USR1);
     let pids = tag.pids();
     for seq in 1..=2 {
-        let mut line = String::new();
-        complaints.read_line(&mut line).unwrap();
+        let line = waiters.complaint();
         let words: Vec<&str> = line.split(' ').collect();
         assert_eq!(words[..3], ["throng:", &seq.to_string(), "pid"], "{line}");
         assert!(pids.contains(&words[3].parse().unwrap()), "{line}");
@@ -172,22 +200,21 @@ fn sigusr1_lists_what_runs() {
             "{line}"
         );
     }
-    kill(child.id(), Signal::TERM);
-    std::fs::write(&gate, "").unwrap();
-    assert_eq!(stdout(&finish(child)), "done\ndone\n");
+    waiters.signal(Signal::TERM);
+    let line = waiters.complaint();
+    assert!(line.contains("no more commands are started"), "{line}");
+    gate.open();
+    let (code, stdout, _) = waiters.finish();
+    assert_eq!((code, &*stdout), (Some(143), "done\ndone\n"));
 }
 
 #[test]
 fn a_second_interrupt_kills_what_refuses_to_end() {
     let tag = Tag::new();
-    let script = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
-    let child = sleepers(3, script, &tag);
-    // The traps are set when the shells have children of their own.
-    eventually("the traps are set", || {
-        tag.pids().iter().all(|pid| {
-            let children = format!("/proc/{pid}/task/{pid}/children");
-            std::fs::read_to_string(children).is_ok_and(|text| !text.is_empty())
-        })
+    let steps = ["ignore-term", "{}", "sleep:600000"];
+    let child = start_tagged(3, &[], &steps, &tag);
+    eventually("they catch TERM", || {
+        tag.pids().into_iter().all(catches_term)
     });
     kill(child.id(), Signal::INT);
     std::thread::sleep(Duration::from_millis(300));
@@ -200,6 +227,13 @@ fn a_second_interrupt_kills_what_refuses_to_end() {
     let output = finish(child);
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(tag.pids(), [0; 0]);
+}
+
+fn catches_term(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    caught & 1 << (Signal::TERM.as_raw() - 1) != 0
 }
 
 #[test]
@@ -276,15 +310,10 @@ fn is_stopped(pid: u32) -> bool {
 #[test]
 fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
     let tag = Tag::new();
-    let dir = tempfile::tempdir().unwrap();
-    let go = dir.path().join("go");
-    let wait = format!("while ! test -e {}; do sleep 0.01; done", go.display());
-    let script = format!("{wait}; echo done");
-    let args = ["-j3", "--timeout", "6s", "sh", "-c", &script];
-    let tags = format!("{tag}\n").repeat(3);
-    let started = start_with_stdin(&args, tags.as_bytes());
+    let gate = Gate::new();
+    let steps = ["{}", &gate.step(), "outs:done\n"];
+    let started = start_tagged(3, &["--timeout", "6s"], &steps, &tag);
     let pid = started.id();
-    tag.await_count(3);
     kill(pid, Signal::TSTP);
     eventually("all is stopped", || {
         is_stopped(pid) && tag.pids().into_iter().all(is_stopped)
@@ -292,7 +321,7 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
     // Longer than the commands have.
     std::thread::sleep(Duration::from_millis(6500));
     assert!(is_stopped(pid));
-    std::fs::write(&go, "").unwrap();
+    gate.open();
     kill(pid, Signal::CONT);
     let output = finish(started);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
