@@ -30,5 +30,5 @@ pub use probe::{Probe, Report};
 pub use script::{script, script_by_name};
 pub use sys::{
     Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
-    open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    open_handles, os, repeat, rss_kib, tells_usage, threads, threads_that_wait,
 };

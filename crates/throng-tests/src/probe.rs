@@ -1,6 +1,7 @@
 //! A program that uses throng in a process of its own, for what cannot be tested in this one.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
@@ -40,8 +41,19 @@ impl Probe {
     /// Starts it by another program, whose last arguments it becomes: `env --ignore-signal=CHLD`.
     #[must_use]
     pub fn by(self, starter: &str) -> Probe {
-        let mut words = starter.split_whitespace();
-        let mut command = Command::new(words.next().expect("a program"));
+        let words: Vec<&str> = starter.split_whitespace().collect();
+        self.by_words(&words)
+    }
+
+    /// The same with words that may have blanks in them.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    #[must_use]
+    pub fn by_words(self, starter: &[impl AsRef<OsStr>]) -> Probe {
+        let (program, words) = starter.split_first().expect("a program");
+        let mut command = Command::new(program);
         command.args(words).args(&self.argv);
         Probe { command, ..self }
     }

@@ -90,7 +90,7 @@ Exit status:
            --halt ...,success: 0
   130      {INTERRUPTS}
   141      whoever read our stdout closed it
-  255      throng itself failed
+  255      throng itself failed, or could not keep all that commands have said
 
 Examples:
 {EXAMPLES}"

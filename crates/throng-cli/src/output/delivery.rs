@@ -4,7 +4,6 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context;
 use throng::{Outcome, Stream, Throng};
 
 use super::recorder::is_cancelled;
@@ -60,7 +59,7 @@ impl Delivery {
             None => self.say(outcome, &note, Outlets::put),
             Some(order) => {
                 let in_order = self.put_in_order(&mut lock(&order), outcome, &note);
-                self.check_order(in_order);
+                self.check_order(in_order, &order);
             }
         }
         self.give_up_if_failed();
@@ -123,7 +122,7 @@ impl Delivery {
         if let Some(order) = self.order.take() {
             let outlets = &mut self.outlets;
             let rest = lock(&order).give_out_rest(&mut |to, bytes| outlets.put(to, bytes));
-            self.check_order(rest);
+            self.check_order(rest, &order);
         }
         self.flush();
         if let Some(summary) = self.outlets.recorder.summary() {
@@ -136,12 +135,13 @@ impl Delivery {
         self.outlets.failure.take()
     }
 
-    fn check_order(&mut self, result: io::Result<()>) {
-        const CONTEXT: &str = "--keep-order: what waits for an earlier command cannot be kept in a \
-                               temporary file (--tmpdir)";
-        if let Err(error) = result.context(CONTEXT) {
-            self.outlets.fail(error);
-        }
+    fn check_order(&mut self, result: io::Result<()>, order: &Mutex<InOrder>) {
+        let Err(error) = result else { return };
+        let error = anyhow::Error::from(error).context(format!(
+            "--keep-order: what waits for an earlier command cannot be kept in {} (--tmpdir)",
+            lock(order).directory().display()
+        ));
+        self.outlets.fail(error);
     }
 
     /// Ends the run when what was asked for cannot be written.

@@ -31,6 +31,11 @@ struct Line<'a> {
     stderr: Err<'a>,
     stdout_verdict: &'static str,
     stderr_verdict: &'static str,
+    /// Why a verdict is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_error: Option<String>,
     #[serde(skip_serializing_if = "is_zero")]
     stdout_dropped_bytes: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -118,6 +123,8 @@ pub(super) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::
         },
         stdout_verdict: outcome.verdict(Stream::Stdout).name(),
         stderr_verdict: outcome.verdict(Stream::Stderr).name(),
+        stdout_error: error(outcome.verdict(Stream::Stdout)),
+        stderr_error: error(outcome.verdict(Stream::Stderr)),
         stdout_dropped_bytes: outcome.capture().dropped_bytes(Stream::Stdout),
         stderr_dropped_bytes: outcome.capture().dropped_bytes(Stream::Stderr),
         holders: holders(outcome),
@@ -144,6 +151,13 @@ fn text(string: &OsStr) -> Text<'_> {
         None => Text::Bytes {
             base64: STANDARD.encode(string.as_encoded_bytes()),
         },
+    }
+}
+
+fn error(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Failed(error) => Some(error.to_string()),
+        _ => None,
     }
 }
 

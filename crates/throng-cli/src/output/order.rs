@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::spool::{Extent, Spool};
 use super::{Out, To};
@@ -70,6 +70,11 @@ impl InOrder {
             end: 0,
             failure: None,
         }
+    }
+
+    /// Where what waits is kept.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Whether it is this one's turn, so that it need not be held.

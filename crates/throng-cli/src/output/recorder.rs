@@ -2,7 +2,7 @@
 //! when its time has come.
 
 use anyhow::{Context, bail};
-use throng::{Cause, ErrorKind, Outcome};
+use throng::{Cause, ErrorKind, Outcome, Stream, Verdict};
 
 use super::joblog::{Joblog, Past};
 use super::results::{Results, Wanted};
@@ -150,15 +150,14 @@ fn refuse_contradictions(wanted: &Wanted, mode: Mode, again: Option<Again>) -> a
 
 impl Recorder {
     /// A command has ended; what it said may still have to wait for its turn. What we ended to end
-    /// the run is left out: a run that resumes this one has it to do.
+    /// the run is left out, and so is what has said more than could be kept: a run that resumes
+    /// this one has it to do.
     pub(crate) fn ended(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
         if let Some(summary) = &mut self.summary {
             summary.add(outcome, note);
         }
         match &mut self.results {
-            Some(Results::Tree(tree)) if !was_ended_with_the_run(outcome) => {
-                tree.write(outcome, note)
-            }
+            Some(Results::Tree(tree)) if !is_left_to_do(outcome) => tree.write(outcome, note),
             _ => Ok(()),
         }
     }
@@ -182,7 +181,7 @@ impl Recorder {
         note: &Note,
     ) -> anyhow::Result<Vec<(To, Vec<u8>)>> {
         let mut all = Vec::new();
-        if was_ended_with_the_run(outcome) {
+        if is_left_to_do(outcome) {
             return Ok(all);
         }
         if let Some(Results::Lines(lines)) = &self.results {
@@ -229,8 +228,16 @@ impl Recorder {
     }
 }
 
-fn was_ended_with_the_run(outcome: &Outcome) -> bool {
-    is_cancelled(outcome) || outcome.ended_by() == Some(Cause::Cancel)
+fn is_left_to_do(outcome: &Outcome) -> bool {
+    is_cancelled(outcome) || outcome.ended_by() == Some(Cause::Cancel) || is_lost(outcome)
+}
+
+/// Whether some of what it has said could not be had or kept: a full disk, mostly.
+pub(crate) fn is_lost(outcome: &Outcome) -> bool {
+    let verdicts = Stream::ALL.map(|stream| outcome.verdict(stream));
+    verdicts
+        .into_iter()
+        .any(|verdict| matches!(verdict, Verdict::Failed(_)))
 }
 
 /// Whether the command was never started because the run had been cut short.

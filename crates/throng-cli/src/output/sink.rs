@@ -1,5 +1,7 @@
 //! Our stdout and stderr: written in large pieces, by one thread at a time, around the view of the
-//! run. When stdout cannot be written the run is over; when stderr cannot, that is all the same.
+//! run. When stdout cannot be written the run is over. When stderr cannot, that is all the same: it
+//! may be that nobody wants it. Whoever has it on a disk does, and hears by the exit status when
+//! that was full, there being no other place.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -29,6 +31,8 @@ struct Streams {
     /// What is still to be written to stdout.
     buffer: Vec<u8>,
     failure: Option<io::Error>,
+    /// Whether stderr is on a disk that has been full.
+    stderr_was_full: bool,
 }
 
 impl Sink {
@@ -40,6 +44,7 @@ impl Sink {
             stderr_is_terminal: io::stderr().is_terminal(),
             buffer: Vec::new(),
             failure: None,
+            stderr_was_full: false,
         };
         Ok(Sink {
             streams: Mutex::new(streams),
@@ -73,7 +78,8 @@ impl Sink {
                 // What was said before comes before, where both are one terminal.
                 self.flush_locked(&mut streams);
                 let is_terminal = streams.stderr_is_terminal;
-                let _ = write_all(&mut streams.stderr, bytes, is_terminal);
+                let written = write_all(&mut streams.stderr, bytes, is_terminal);
+                streams.stderr_was_full |= written.is_err_and(|error| is_full(&error));
             }
         }
     }
@@ -99,6 +105,11 @@ impl Sink {
         self.lock().failure.take()
     }
 
+    /// Whether something is lost because stderr is on a full disk.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lock().stderr_was_full
+    }
+
     fn flush_locked(&self, streams: &mut Streams) {
         let mut buffer = std::mem::take(&mut streams.buffer);
         self.write_locked(streams, &buffer);
@@ -122,6 +133,11 @@ impl Sink {
     fn lock(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// On a terminal the view has to be out of the way.

@@ -2,7 +2,7 @@
 
 use throng::Outcome;
 
-use crate::output::is_cancelled;
+use crate::output::{is_cancelled, is_lost};
 use crate::text;
 
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub(super) struct Counts {
     pub(super) failed: u64,
     not_started: u64,
     not_contained: u64,
+    has_lost: bool,
 }
 
 impl Counts {
@@ -21,6 +22,13 @@ impl Counts {
             (false, false) => self.failed += 1,
         }
         self.not_contained += u64::from(!outcome.is_contained());
+        self.has_lost |= is_lost(outcome);
+    }
+
+    /// Whether some of what commands have said could not be had or kept. That is our failure,
+    /// however they have ended.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     pub(super) fn warn_of_uncontained(&self) {

@@ -251,6 +251,10 @@ impl Session {
         if let Some(error) = self.feeding.take_error() {
             return Err(error);
         }
+        // Each was named when it ended; what could not be said at all was lost on stderr.
+        if self.counts.has_lost() || self.sink.has_lost() {
+            return Ok(Exit::Failed);
+        }
         if let Some(exit) = self.halt.exit(self.total) {
             return Ok(exit);
         }

@@ -1,6 +1,7 @@
 //! What the kernel says of processes: counts that must not grow, and processes that must be gone.
 
 mod groups;
+pub(super) mod small_disk;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -30,6 +30,12 @@ mod windows;
 #[cfg(windows)]
 use windows as system;
 
+/// What one system alone has.
+pub mod os {
+    #[cfg(target_os = "linux")]
+    pub use super::linux::small_disk::on_small_disk;
+}
+
 pub use system::{
     Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
     open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,

@@ -2,11 +2,52 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
-use throng_tests::eventually;
+use throng_tests::os::on_small_disk;
+use throng_tests::{Source, check_pattern, eventually};
 
 use crate::program::{child, finish, output, run, stderr, stdout};
+
+/// Runs the program with a megabyte of disk in this directory and no more. Its streams are ours,
+/// but for those that these words of a shell put elsewhere. None where no disk can be had.
+fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Output> {
+    let starter = on_small_disk(dir, 1 << 20)?;
+    let program = run(args);
+    let mut command = Command::new(&starter[0]);
+    let script = format!("exec \"$@\" {streams}");
+    command
+        .args(&starter[1..])
+        .args(["sh", "-c", &script, "sh"]);
+    command.arg(program.get_program()).args(program.get_args());
+    for (key, value) in program.get_envs() {
+        command.env(key, value.unwrap_or_default());
+    }
+    command.current_dir(dir.parent().unwrap());
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Some(finish(command.spawn().unwrap()))
+}
+
+/// A directory to mount it at, in one that is removed with all that is in it.
+fn place() -> (tempfile::TempDir, std::path::PathBuf) {
+    let outer = tempfile::tempdir().unwrap();
+    let dir = outer.path().join("disk");
+    fs::create_dir(&dir).unwrap();
+    (outer, dir)
+}
+
+/// Values of which each takes a third of the disk, and those that nobody waits for.
+const THIRDS: [&str; 7] = [
+    "out:350000",
+    "out:350001",
+    "out:350002",
+    "out:350003",
+    "sleep:600000",
+    "sleep:600001",
+    "sleep:600002",
+];
 
 fn is_refused(output: &Output, named: &str) {
     assert_eq!(output.status.code(), Some(255), "{output:?}");
@@ -33,6 +74,136 @@ fn a_disk_that_gets_full_ends_the_run() {
         &ended,
         &format!("cannot write --results {path}: No space left"),
     );
+}
+
+#[test]
+fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
+    let (_outer, dir) = place();
+    let shown = dir.to_str().unwrap();
+    let words = ["-j1", "-k", "--memory", "0", "--tmpdir", shown];
+    let values = [":::", "out:20000", "out:3000000", "out:500000", "exit:1"];
+    let args = [&words[..], &[child()], &values].concat();
+    let Some(output) = output_on_small_disk(&dir, "", &args) else {
+        return;
+    };
+    let expected = format!(
+        "throng: \"{} out:3000000\": stdout failed: cannot keep stdout of \"{}\" in {shown}: \
+         No space left on device (os error 28)\n",
+        child(),
+        child()
+    );
+    assert_eq!(stderr(&output), expected);
+    assert_eq!(output.status.code(), Some(255), "and not 1");
+    let (first, rest) = output.stdout.split_at(20_000);
+    let (kept, last) = rest.split_at(1 << 20);
+    check_pattern(Source::Out, first, 20_000).unwrap();
+    check_pattern(Source::Out, kept, 1 << 20).unwrap();
+    check_pattern(Source::Out, last, 500_000).unwrap();
+}
+
+#[test]
+fn what_could_not_be_kept_says_why_in_json_and_is_not_in_the_records() {
+    let (outer, dir) = place();
+    let shown = dir.to_str().unwrap();
+    let words = [
+        "--output", "jsonl", "--memory", "0", "--tmpdir", shown, "-j1",
+    ];
+    let [log, results] = ["log", "results"].map(|name| outer.path().join(name));
+    let records = [
+        "--joblog",
+        log.to_str().unwrap(),
+        "--results",
+        results.to_str().unwrap(),
+    ];
+    let args = [
+        &words[..],
+        &records,
+        &[child(), ":::", "out:3000000", "out:7"],
+    ]
+    .concat();
+    let Some(output) = output_on_small_disk(&dir, "", &args) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(255), "{}", stderr(&output));
+    let objects: Vec<serde_json::Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(objects[0]["stdout_verdict"], "failed");
+    let why = objects[0]["stdout_error"].as_str().unwrap();
+    assert!(
+        why.contains(shown) && why.contains("No space left"),
+        "{why}"
+    );
+    assert!(objects[0].get("stderr_error").is_none() && objects[1].get("stdout_error").is_none());
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(
+        log.lines().count(),
+        2,
+        "a run that resumes this one has it to do: {log}"
+    );
+    assert!(!results.join("1/out:3000000/stdout").exists());
+    assert!(results.join("1/out:7/stdout").exists());
+}
+
+#[test]
+fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+    let (_outer, dir) = place();
+    let shown = dir.to_str().unwrap();
+    let (table, log) = (format!("{shown}/x.csv"), format!("{shown}/log"));
+    // As long as a line of the log will be.
+    let long = format!("tag:{}", "x".repeat(100_000));
+    let runs: [(&[&str], &[&str], &str); 3] = [
+        (
+            &["--results", shown],
+            &[],
+            "--results DISK/1/out:350002/stdout",
+        ),
+        (
+            &["--output", "none", "--results", &table],
+            &[],
+            "--results DISK/x.csv",
+        ),
+        (&["--joblog", &log], &[&long], "--joblog DISK/log"),
+    ];
+    for (record, steps, named) in runs {
+        let many = ["out:1"; 12];
+        let values = if steps.is_empty() { &[][..] } else { &many };
+        let words = [&["-j1"], record, &[child()], steps, &["{}", ":::"], values];
+        let args = [&words.concat()[..], &THIRDS].concat();
+        let Some(output) = output_on_small_disk(&dir, "", &args) else {
+            return;
+        };
+        let named = named.replace("DISK", shown);
+        is_refused(&output, &format!("cannot write {named}: No space left"));
+    }
+}
+
+#[test]
+fn stdout_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+    let (_outer, dir) = place();
+    for mode in ["group", "line", "live", "jsonl"] {
+        let words = ["-j1", "--output", mode, child(), ":::"];
+        let args = [&words[..], &THIRDS].concat();
+        let Some(output) = output_on_small_disk(&dir, "> disk/out", &args) else {
+            return;
+        };
+        is_refused(
+            &output,
+            "throng: cannot write to stdout: No space left on device",
+        );
+    }
+}
+
+#[test]
+fn stderr_on_a_disk_that_gets_full_is_told_by_the_exit_status_alone() {
+    let (_outer, dir) = place();
+    let words = ["-j1", child(), ":::", "err:700000", "err:700001", "out:5"];
+    let Some(output) = output_on_small_disk(&dir, "2> disk/err", &words) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(255), "{output:?}");
+    assert_eq!(output.stdout.len(), 5, "all others are run");
 }
 
 #[test]
@@ -67,6 +238,6 @@ fn what_has_to_wait_and_cannot_be_kept_ends_the_run() {
     eventually("the first command runs", || begun.exists());
     fs::remove_dir(&spool).unwrap();
     fs::write(&go, "").unwrap();
-    let named = "--keep-order: what waits for an earlier command cannot be kept";
-    is_refused(&finish(throng), named);
+    let named = "--keep-order: what waits for an earlier command cannot be kept in ";
+    is_refused(&finish(throng), &format!("{named}{}", spool.display()));
 }

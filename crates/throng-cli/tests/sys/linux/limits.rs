@@ -36,6 +36,7 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(output.status.code(), Some(255));
     let mut expected = vec![0; 1024 * 512];
     fill(Source::Out, 0, &mut expected);
     assert!(output.stdout == expected, "{} bytes", output.stdout.len());

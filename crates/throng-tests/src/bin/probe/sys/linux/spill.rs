@@ -5,21 +5,30 @@ use std::sync::atomic::Ordering;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use throng::{Stream, Verdict};
-use throng_tests::{Source, check_pattern, eventually};
+use throng_tests::{Gate, Source, check_pattern, eventually};
 
 use super::{set_nofile, take_all_descriptors};
 use crate::setting::{Setting, is_whole};
 
-/// A file may have a megabyte, as if the disk had no more: what becomes of three.
+/// A file may have a megabyte, or all files together in the directory that is named: what becomes
+/// of three, of somebody who runs meanwhile, and of who comes later.
 pub(super) fn full_disk(setting: &Setting) {
-    let limit = Some(1 << 20);
-    let limit = Rlimit {
-        current: limit,
-        maximum: limit,
+    let builder = setting.builder().jobs(2).memory(0);
+    let builder = match setting.args.first() {
+        Some(dir) => builder.spill_dir(dir),
+        None => {
+            let limit = Some(1 << 20);
+            let limit = Rlimit {
+                current: limit,
+                maximum: limit,
+            };
+            setrlimit(Resource::Fsize, limit).expect("a limit may be lowered");
+            builder
+        }
     };
-    setrlimit(Resource::Fsize, limit).expect("a limit may be lowered");
-    let throng = setting.builder().memory(0).build();
-    let throng = throng.expect("a throng can be built");
+    let throng = builder.build().expect("a throng can be built");
+    let gate = Gate::new();
+    let meanwhile = throng.spawn(&setting.child(&format!("out:10000 {} out:10000", gate.step())));
     let command = setting.child("out:3000000 err:9 exit:0");
     let outcome = throng.spawn(&command).wait().expect("an outcome comes");
     println!("success={}", outcome.success());
@@ -36,6 +45,11 @@ pub(super) fn full_disk(setting: &Setting) {
         verdict => println!("error={verdict}"),
     }
     println!("stderr={}", outcome.verdict(Stream::Stderr));
+    gate.open();
+    let meanwhile = meanwhile.wait().expect("an outcome comes");
+    println!("whole_meanwhile={}", is_whole(&meanwhile, 20_000, 0));
+    // It has its file until then.
+    drop(outcome);
     let after = throng.spawn(&setting.child("out:500000"));
     let after = after.wait().expect("an outcome comes");
     println!("whole_after={}", is_whole(&after, 500_000, 0));
