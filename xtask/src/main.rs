@@ -130,7 +130,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Ci => steps::ci(),
-        Command::Sanitize => sanitize::test().map(drop),
+        Command::Sanitize => sanitize::test(),
         Command::Tidy => tidy::check(),
         Command::Soak { windows, args } => soak::soak(windows, &args),
         Command::Bench { windows, args } => steps::bench(windows, &args),

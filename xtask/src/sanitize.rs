@@ -1,10 +1,13 @@
 //! The unit tests of the library, and those behaviour tests that stir up its memory the most, under
-//! AddressSanitizer and LeakSanitizer.
+//! AddressSanitizer and LeakSanitizer; and what is lent to a kernel, under Miri.
 //!
 //! They are part of the compiler and yet unstable; the environment variable that lets a stable
 //! compiler build its own standard library allows them. The standard library itself is not
 //! instrumented, which costs findings in it and nothing else. ThreadSanitizer would need that: it
 //! takes the locks of a standard library that it cannot see for no locks at all.
+//!
+//! Miri has neither processes nor pipes, so it gets the one part whose kernel is a thread of the
+//! test. It comes with rustup's nightly compilers.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,11 +20,19 @@ const TARGET_DIR: &str = "target/sanitize";
 /// The behaviour tests: captures in all places, ends of all kinds, callbacks that panic.
 const BEHAVIOUR: [&str; 5] = ["budget", "callbacks", "cancel", "held", "verdicts"];
 
-/// Runs them; gives how many passed, or says why they cannot be run here.
-pub(crate) fn test() -> anyhow::Result<Option<u64>> {
+/// What is run under Miri.
+const LENT: &str = "sys::lend";
+
+/// Runs them; says loudly what cannot be run here, and why.
+pub(crate) fn test() -> anyhow::Result<()> {
+    under_sanitizer()?;
+    under_miri()
+}
+
+fn under_sanitizer() -> anyhow::Result<()> {
     if let Some(why) = missing() {
         eprintln!("xtask: NOTHING WAS TESTED UNDER A SANITIZER: {why}");
-        return Ok(None);
+        return Ok(());
     }
     let unit = run_tests(sanitized().args(["--package", "throng", "--lib"]))?;
     let mut behaviour = sanitized();
@@ -29,7 +40,45 @@ pub(crate) fn test() -> anyhow::Result<Option<u64>> {
     behaviour.args(BEHAVIOUR.iter().flat_map(|test| ["--test", test]));
     let passed = unit + run_tests(&mut behaviour)?;
     eprintln!("xtask: {passed} tests passed under AddressSanitizer");
-    Ok(Some(passed))
+    Ok(())
+}
+
+fn under_miri() -> anyhow::Result<()> {
+    if !has_miri() && !install_miri() {
+        eprintln!(
+            "xtask: NOTHING WAS TESTED UNDER MIRI: it is not here; where there is rustup, \
+             `rustup toolchain install nightly --component miri,rust-src` installs it"
+        );
+        return Ok(());
+    }
+    let mut miri = nightly();
+    miri.args(["miri", "test", "--locked", "--target-dir", "target/miri"])
+        .args(["--package", "throng", "--lib", LENT]);
+    let passed = run_tests(&mut miri)?;
+    eprintln!("xtask: {passed} tests passed under Miri");
+    Ok(())
+}
+
+/// The cargo of the nightly compiler, wherever rustup has it; `cargo` would be that of our own.
+fn nightly() -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo"]);
+    // Both are ours, and not for another compiler.
+    command.env_remove("RUSTC").env_remove("RUSTDOC");
+    command
+}
+
+fn has_miri() -> bool {
+    let output = nightly().args(["miri", "--version"]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// For a nightly compiler that is there already: it is a small part of one.
+fn install_miri() -> bool {
+    let mut command = Command::new("rustup");
+    command.args(["component", "add", "miri", "rust-src"]);
+    let status = command.args(["--toolchain", "nightly"]).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn sanitized() -> Command {

@@ -24,6 +24,9 @@
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
 //! any of it means is decided above, in `process.rs`.
 
+// For the mechanisms of Windows; its tests are for everybody.
+#[cfg(any(windows, test))]
+mod lend;
 mod map;
 
 #[doc(hidden)]

@@ -97,6 +97,7 @@ unsafe extern "system" fn on_finished(code: u32, bytes: u32, overlapped: *mut OV
     // is finished, and `op::submit` is the only caller of that.
     let op = unsafe { op::reclaim(overlapped) };
     let inbox = op
+        .mine
         .inbox()
         .expect("a read of this mechanism knows its inbox");
     inbox.leave(Notice::Read(Finished {

@@ -16,7 +16,7 @@ use super::driver::Driver;
 use super::host::Host;
 use super::inbox::Notice;
 use super::launch::{Launcher, cannot_capture};
-use super::op::{Finished, Op, Submitted};
+use super::op::{self, Finished, Op, Submitted};
 use super::pipe::{Pipe, from_code};
 use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
@@ -105,7 +105,7 @@ impl Engine {
         if is_overlapped {
             for (stream, pipe) in Stream::ALL.into_iter().zip(ours) {
                 let via = self.driver.via(id, stream);
-                self.submit(Op::new(id, stream, pipe, via));
+                self.submit(op::read(id, stream, pipe, via));
             }
         }
         Ok(started)
@@ -264,7 +264,7 @@ impl Engine {
 
     /// Submits the next read of a stream, if there is to be one.
     fn rearm(&mut self, mut op: Box<Op>) {
-        let (id, stream) = (op.id, op.stream);
+        let (id, stream) = (op.mine.id, op.mine.stream);
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
@@ -294,7 +294,7 @@ impl Engine {
             bytes,
             code,
         } = finished;
-        let (id, stream) = (op.id, op.stream);
+        let (id, stream) = (op.mine.id, op.mine.stream);
         let Some(child) = self.children.get_mut(id) else {
             return Step::Nothing;
         };
@@ -307,7 +307,7 @@ impl Engine {
             {
                 *left = left.saturating_sub(bytes as u64);
             }
-            op.tries = ReadTries::default();
+            op.mine.tries = ReadTries::default();
             op.keep(bytes);
             self.announced = Some(op);
             return Step::Output(id, stream);
@@ -331,8 +331,8 @@ impl Engine {
                 self.rearm(op);
                 Step::Nothing
             }
-            ReadFate::Aborted if !op.tries.rearmed => {
-                op.tries.rearmed = true;
+            ReadFate::Aborted if !op.mine.tries.rearmed => {
+                op.mine.tries.rearmed = true;
                 self.rearm(op);
                 Step::Nothing
             }

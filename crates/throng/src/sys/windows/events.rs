@@ -93,7 +93,7 @@ impl Events {
 
     /// A read that succeeds at once sets its event as well, so nothing is done about it here.
     pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
-        let (id, stream) = (op.id, op.stream);
+        let (id, stream) = (op.mine.id, op.mine.stream);
         let submitted = op::submit(op, read_file);
         if let Submitted::InFlight(pending) = &submitted
             && let Some(member) = self.members.get_mut(id)

@@ -1,12 +1,6 @@
-//! A read in flight, and who owns it: us before it is submitted and after it is reclaimed, the
-//! kernel in between.
-//!
-//! Everything that the kernel may touch is in one heap block: the `OVERLAPPED`, the buffer, and
-//! the pipe that keeps the handle open. [`submit`] gives the block away and [`reclaim`] takes it
-//! back; they are the only two places that do, so while the kernel has it nothing else can reach
-//! it, let alone free it.
+//! A read of a pipe as the kernel knows it: an `OVERLAPPED` and a buffer, in a block that is lent
+//! to it, see `sys/lend.rs`.
 
-use std::mem::offset_of;
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::sync::Arc;
 
@@ -19,32 +13,24 @@ use super::pipe::Pipe;
 use super::retries::ReadTries;
 use crate::Stream;
 use crate::slots::Id;
+use crate::sys::lend::{Answer, Block, Control, Lent, lend, take_back};
 
-/// A quiet process holds two of these; little programs say less than this.
-const FIRST_BUFFER: usize = 4 * 1024;
+/// A read that is not in flight.
+pub(super) type Op = Block<OVERLAPPED, Read>;
 
-/// For a stream that has filled its buffer once: as much as its pipe holds.
-const FULL_BUFFER: usize = 64 * 1024;
+// SAFETY: the pointers in it are for the kernel, which follows them between `submit` and `reclaim`.
+unsafe impl Control for OVERLAPPED {}
 
-/// A read: of which stream, into what.
-#[repr(C)]
-pub(super) struct Op {
-    overlapped: OVERLAPPED,
+/// Which stream is read, and how.
+pub(super) struct Read {
     pub(super) id: Id,
     pub(super) stream: Stream,
+    /// Keeps the handle open as long as the kernel reads from it.
     pipe: Arc<Pipe>,
-    buffer: Box<[u8]>,
-    /// The most that the next read may take.
-    at_most: usize,
-    /// How much of the buffer was read.
-    filled: usize,
     pub(super) tries: ReadTries,
     /// How it is announced, for mechanisms that need to be told.
     via: Via,
 }
-
-/// The kernel hands back the address of the `OVERLAPPED`; it must be that of the whole.
-const _: () = assert!(offset_of!(Op, overlapped) == 0);
 
 /// What announces that a read is finished.
 pub(super) enum Via {
@@ -99,30 +85,18 @@ pub(super) struct RawRead {
     pub(super) overlapped: *mut OVERLAPPED,
 }
 
-// SAFETY: what keeps it from being `Send` by itself are the pointers in `OVERLAPPED`. Only the
-// kernel follows them, only between `submit` and `reclaim`, and it does so from any thread.
-unsafe impl Send for Op {}
+/// A read of this stream, to be submitted.
+pub(super) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op> {
+    Block::new(Read {
+        id,
+        stream,
+        pipe,
+        tries: ReadTries::default(),
+        via,
+    })
+}
 
-impl Op {
-    pub(super) fn new(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op> {
-        Box::new(Op {
-            overlapped: OVERLAPPED::default(),
-            id,
-            stream,
-            pipe,
-            buffer: vec![0; FIRST_BUFFER].into_boxed_slice(),
-            at_most: FIRST_BUFFER,
-            filled: 0,
-            tries: ReadTries::default(),
-            via,
-        })
-    }
-
-    /// What was read last.
-    pub(super) fn output(&self) -> &[u8] {
-        &self.buffer[..self.filled]
-    }
-
+impl Read {
     /// The inbox that it is announced to.
     pub(super) fn inbox(&self) -> Option<Arc<Inbox>> {
         match &self.via {
@@ -130,29 +104,13 @@ impl Op {
             Via::Port | Via::Event(_) => None,
         }
     }
-
-    /// Keeps this many bytes of what was read as the output, and makes room for more next time if
-    /// that was all there was room for.
-    pub(super) fn keep(&mut self, bytes: usize) {
-        self.filled = bytes.min(self.buffer.len());
-    }
-
-    /// Lets the next read take this much, and gives it the room if the last one lacked it.
-    pub(super) fn limit(&mut self, at_most: u64) {
-        if self.filled == self.buffer.len() && self.buffer.len() < FULL_BUFFER {
-            self.buffer = vec![0; FULL_BUFFER].into_boxed_slice();
-        }
-        self.filled = 0;
-        self.at_most = usize::try_from(at_most)
-            .map_or(self.buffer.len(), |most| most.clamp(1, self.buffer.len()));
-    }
 }
 
 impl std::fmt::Debug for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Op")
-            .field("id", &self.id)
-            .field("stream", &self.stream)
+            .field("id", &self.mine.id)
+            .field("stream", &self.mine.stream)
             .finish_non_exhaustive()
     }
 }
@@ -163,41 +121,33 @@ pub(super) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u
     if let Some(code) = faults::take(Point::Read) {
         return Submitted::Failed(Finished { op, bytes: 0, code });
     }
-    op.overlapped = OVERLAPPED::default();
-    if let Via::Event(event) = &op.via {
-        op.overlapped.hEvent = event.as_raw_handle();
+    *op.control_mut() = OVERLAPPED::default();
+    if let Via::Event(event) = &op.mine.via {
+        op.control_mut().hEvent = event.as_raw_handle();
     }
-    let handle = op.pipe.raw();
-    let skips_packet = op.pipe.skips_packets();
-    let len = u32::try_from(op.at_most).unwrap_or(u32::MAX);
-
-    let owned_by_kernel: *mut Op = Box::into_raw(op);
-    // SAFETY: the pointer comes from a box a line above, and nobody else has it yet. The buffer is
-    // a heap block of its own: its address stays when this borrow ends.
-    let buffer = unsafe { (*owned_by_kernel).buffer.as_mut_ptr() };
-    let overlapped: *mut OVERLAPPED = owned_by_kernel.cast();
-    let result = read(RawRead {
-        handle,
-        buffer,
-        len,
-        overlapped,
+    let handle = op.mine.pipe.raw();
+    let skips_packet = op.mine.pipe.skips_packets();
+    let lent = lend(op, |raw| {
+        let result = read(RawRead {
+            handle,
+            buffer: raw.buffer,
+            len: u32::try_from(raw.len).unwrap_or(u32::MAX),
+            overlapped: raw.control,
+        });
+        match result {
+            Ok(()) if skips_packet => Answer::Done,
+            // ERROR_MORE_DATA is a warning: the system announces such a read like a success.
+            Ok(()) | Err(ERROR_IO_PENDING | ERROR_MORE_DATA) => Answer::Accepted,
+            Err(code) => Answer::Refused(code),
+        }
     });
-    match result {
-        Ok(()) if skips_packet => {
-            // SAFETY: it was submitted here, it has succeeded, and success is not announced.
-            let op = unsafe { reclaim(overlapped) };
-            let bytes = op.overlapped.InternalHigh;
+    match lent {
+        Lent::Away(overlapped) => Submitted::InFlight(Pending(overlapped)),
+        Lent::Done(op) => {
+            let bytes = op.control().InternalHigh;
             Submitted::Done(Finished { op, bytes, code: 0 })
         }
-        // ERROR_MORE_DATA is a warning: the system announces such a read like a success.
-        Ok(()) | Err(ERROR_IO_PENDING | ERROR_MORE_DATA) => {
-            Submitted::InFlight(Pending(overlapped))
-        }
-        Err(code) => {
-            // SAFETY: it was submitted here, and of a read that is refused nothing is announced.
-            let op = unsafe { reclaim(overlapped) };
-            Submitted::Failed(Finished { op, bytes: 0, code })
-        }
+        Lent::Refused(op, code) => Submitted::Failed(Finished { op, bytes: 0, code }),
     }
 }
 
@@ -208,9 +158,8 @@ pub(super) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u
 /// The pointer is one that [`submit`] gave to the kernel, the kernel has announced that this read
 /// is finished, and it has not been reclaimed since.
 pub(super) unsafe fn reclaim(overlapped: *mut OVERLAPPED) -> Box<Op> {
-    // SAFETY: `submit` made the pointer from a `Box<Op>` whose first field this is, so it is good
-    // for the whole `Op`; by the caller's promise nobody else has it any more.
-    unsafe { Box::from_raw(overlapped.cast::<Op>()) }
+    // SAFETY: `submit` lends nothing but blocks of this type; the rest is the caller's promise.
+    unsafe { take_back(overlapped) }
 }
 
 impl Pending {

@@ -110,8 +110,11 @@ impl Pooled {
     }
 
     pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
-        let io = self.io.get_mut(op.id).expect("its pipes were attached");
-        io[op.stream.index()].submit(op)
+        let io = self
+            .io
+            .get_mut(op.mine.id)
+            .expect("its pipes were attached");
+        io[op.mine.stream.index()].submit(op)
     }
 
     pub(super) fn wake_in(&self, delay: Duration) {
@@ -197,7 +200,10 @@ unsafe extern "system" fn on_finished(
     // SAFETY: the pool calls this once for each read that was submitted to a pipe of a `PoolIo` and
     // is finished, and `PoolIo::submit` is the only place that submits any.
     let op = unsafe { op::reclaim(overlapped.cast::<OVERLAPPED>()) };
-    let inbox = op.inbox().expect("a read for the pool knows its inbox");
+    let inbox = op
+        .mine
+        .inbox()
+        .expect("a read for the pool knows its inbox");
     inbox.put(Notice::Read(Finished { op, bytes, code }));
 }
 

@@ -49,7 +49,11 @@ impl Retries {
     /// Puts a read aside, and says when it is due; gives it back when there is no use.
     pub(super) fn put(&mut self, mut op: Box<Op>, now: Instant) -> Result<Duration, Box<Op>> {
         self.drawn = self.drawn.wrapping_add(1);
-        match op.tries.next_wait(now, self.chance.hash_one(self.drawn)) {
+        match op
+            .mine
+            .tries
+            .next_wait(now, self.chance.hash_one(self.drawn))
+        {
             Some(wait) => {
                 self.waiting.push((now + wait, op));
                 Ok(wait)
@@ -74,7 +78,7 @@ impl Retries {
         let place = self
             .waiting
             .iter()
-            .position(|(_, op)| op.id == id && op.stream == stream)?;
+            .position(|(_, op)| op.mine.id == id && op.mine.stream == stream)?;
         Some(self.waiting.swap_remove(place).1)
     }
 }
