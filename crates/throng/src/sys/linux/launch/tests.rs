@@ -3,10 +3,11 @@ use std::io::Read;
 use std::thread;
 
 use super::*;
-use crate::os::linux::{Cgroups, probe_cgroups};
 use crate::sys::HostOptions;
 use crate::sys::linux::child::Child;
 use crate::sys::linux::signals;
+
+mod groups;
 
 const ALL_FEATURES: [Features; 4] = [
     Features {
@@ -123,42 +124,4 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
     assert!(programs.find("neither".as_ref(), &path).is_err());
     dirs.iter()
         .for_each(|dir| std::fs::remove_dir_all(dir).unwrap());
-}
-
-#[test]
-fn a_process_is_born_in_its_control_group_or_runs_without_one_on_an_older_kernel() {
-    let options = HostOptions {
-        cgroups: Cgroups::Command,
-        ..HostOptions::default()
-    };
-    if let Err(refusal) = probe_cgroups(Cgroups::Command) {
-        let error = Host::new(&options).unwrap_err();
-        assert_eq!(error.to_string(), refusal.to_string());
-        return;
-    }
-    for features in ALL_FEATURES {
-        let options = options.clone();
-        let body = move || {
-            signals::block_all();
-            let host = Arc::new(Host::new(&options).unwrap());
-            let mut launcher = Launcher::with_features(host, features).unwrap();
-            let command = Command::from_argv(["cat", "/proc/self/cgroup"]);
-            let pipes = Launcher::open_pipes(&command).unwrap();
-            let (pid, _) = launcher.start(&command, pipes.theirs).unwrap();
-            let mut text = String::new();
-            File::from(pipes.ours[0].try_clone().unwrap())
-                .read_to_string(&mut text)
-                .unwrap();
-            let mut child = Child::new(pid, None, std::time::Instant::now(), pipes.ours);
-            child.leaf = launcher.take_leaf();
-            let has_leaf = child.leaf.is_some();
-            child.bury();
-            (has_leaf, text)
-        };
-        let (has_leaf, text) = thread::spawn(body).join().unwrap();
-        assert_eq!(has_leaf, features.clone3, "{features:?}");
-        let line = text.lines().find(|line| line.starts_with("0::")).unwrap();
-        let in_leaf = line.ends_with("/0") && line.contains("/throng-");
-        assert_eq!(in_leaf, features.clone3, "{features:?} {line}");
-    }
 }
