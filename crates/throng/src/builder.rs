@@ -64,6 +64,8 @@ impl Builder {
     /// it, once for each process, and by one thread at a time, while no other can take a command;
     /// so it should be quick, and must not use the [`Throng`].
     ///
+    /// A panic in it ends all: what runs is ended, and what is queued is not started.
+    ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
     /// use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! What the kernel says of processes: counts that must not grow, and processes that must be gone.
 
+mod deaf;
 mod groups;
 pub(super) mod small_disk;
 

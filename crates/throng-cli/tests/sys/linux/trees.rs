@@ -85,7 +85,7 @@ fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment
     let ways = [&WAYS[..], &["bare-daemon"]].concat();
     let options = ["--termseq", "TERM,200,KILL"];
     let program = start(&options, &tree(&tag, &ways), &tag);
-    tag.await_count(ways.len() + 1);
+    tag.await_deaf(ways.len() + 1);
     kill(&program, Signal::INT);
     let output = finish(program);
     assert_eq!(output.status.code(), Some(130));

@@ -6,6 +6,7 @@ mod exhaustion;
 mod holders;
 mod limits;
 mod niceness;
+mod panics;
 mod signals;
 mod spill;
 mod start_errors;

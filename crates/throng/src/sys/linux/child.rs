@@ -12,7 +12,7 @@ use std::time::Instant;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::groups::Leaf;
-use super::kills::Remains;
+use super::kills::{Remains, Remnant};
 use super::signals;
 use super::tag::Number;
 use super::tree::Root;
@@ -79,6 +79,15 @@ impl Child {
         Root {
             pid: self.pid,
             number: self.number,
+        }
+    }
+
+    /// What is left of it when it is over.
+    pub(super) fn remnant(&mut self) -> Remnant<'_> {
+        Remnant {
+            root: self.root(),
+            leaf: self.leaf.as_ref(),
+            remains: &mut self.remains,
         }
     }
 

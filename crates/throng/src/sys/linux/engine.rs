@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::child::Child;
@@ -11,7 +12,7 @@ use super::exits::Exits;
 use super::faults;
 use super::holders::{Holders, Question};
 use super::host::Host;
-use super::kills::{Kills, Remnant};
+use super::kills::Kills;
 use super::launch::{Launcher, cannot_capture};
 use super::signals;
 use super::wait::{OwnMaxRss, has_exited};
@@ -229,11 +230,7 @@ impl Engine {
             .collect();
         let mut asked: Vec<_> = remains
             .iter_mut()
-            .map(|(_, child)| Remnant {
-                root: child.root(),
-                leaf: child.leaf.as_ref(),
-                remains: &mut child.remains,
-            })
+            .map(|(_, child)| child.remnant())
             .collect();
         let (survivors, again_at) = self.kills.clear(&mut asked);
         let mut cleared = Cleared {
@@ -268,7 +265,7 @@ impl Engine {
         let busy = timeout == Some(Duration::ZERO);
         if !busy {
             // A process closes its pipes a few microseconds before it has exited; let it.
-            std::thread::yield_now();
+            thread::yield_now();
         }
         for id in self.exits.take_lingering() {
             let Some(child) = self.children.get_mut(id) else {
@@ -332,7 +329,7 @@ impl Engine {
 
 impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
-    /// it panics.
+    /// it panics. Nobody comes back then to look whether their trees are gone.
     fn drop(&mut self) {
         let mut children: Vec<Child> = self.children.drain().map(|(_, child)| child).collect();
         for child in &mut children {
@@ -341,7 +338,16 @@ impl Drop for Engine {
                 .signal(child.root(), leaf, Signal::Kill, &mut child.remains);
             child.signal(Signal::Kill);
         }
-        self.kills.flush();
+        let mut left: Vec<_> = children.iter_mut().map(Child::remnant).collect();
+        while !left.is_empty() {
+            let (cleared, again_at) = self.kills.clear(&mut left);
+            let mut is_left = cleared.iter().map(Option::is_none);
+            left.retain(|_| is_left.next() == Some(true));
+            if !left.is_empty() {
+                thread::sleep(again_at.saturating_duration_since(Instant::now()));
+            }
+        }
+        drop(left);
         children.into_iter().for_each(Child::bury);
     }
 }

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::thread;
 
 use super::*;
+use crate::os::linux::Cgroups;
 use crate::slots::Slots;
 use crate::sys::HostOptions;
 use crate::sys::faults::{Fault, order};
@@ -38,11 +38,17 @@ fn for_each_engine(test: impl Fn(Engine) + Send + Sync + 'static) {
     }
 }
 
+thread_local! {
+    static SLOTS: RefCell<Slots<()>> = RefCell::new(Slots::new());
+}
+
+/// An id for a process beside others.
+fn kept_id() -> Id {
+    SLOTS.with_borrow_mut(|slots| slots.insert(()))
+}
+
 /// An id that no other process of this thread has had.
 fn id() -> Id {
-    thread_local! {
-        static SLOTS: RefCell<Slots<()>> = RefCell::new(Slots::new());
-    }
     SLOTS.with_borrow_mut(|slots| {
         let id = slots.insert(());
         slots.remove(id);
@@ -121,6 +127,32 @@ fn a_busy_program_and_a_refusal_are_told_from_a_want() {
             );
         }
     });
+}
+
+#[test]
+fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_said() {
+    let body = || {
+        let options = HostOptions {
+            cgroups: Cgroups::Command,
+            ..HostOptions::default()
+        };
+        // The tests of the launcher look at the refusal.
+        let host = match Host::new(&options) {
+            Ok(host) => Arc::new(host),
+            Err(error) => return eprintln!("{error}"),
+        };
+        let mut engine = Engine::new(Mechanism::Epoll, host).unwrap();
+        for is_refused in [true, false] {
+            if is_refused {
+                order(Point::Start, 0, Fault::Code(libc::EBUSY as u32));
+            }
+            let id = id();
+            let started = engine.start(id, &sh("exec >&- 2>&-; sleep 60")).unwrap();
+            assert_eq!(started.is_contained, !is_refused);
+            engine.forget(id);
+        }
+    };
+    thread::spawn(body).join().unwrap();
 }
 
 #[test]
@@ -211,6 +243,35 @@ fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
         }
         let heard = run(&mut engine, &sh("exec >&- 2>&-; sleep 0.1")).unwrap();
         assert_whole(&heard, "");
+    });
+}
+
+/// Whether a process runs whose command line has this in it.
+fn runs(mark: &str) -> bool {
+    let dirs = fs::read_dir("/proc").unwrap().flatten();
+    let lines = dirs.filter_map(|dir| fs::read(dir.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).into_owned())
+        .any(|line| line.contains(mark) && line.starts_with("sleep"))
+}
+
+#[test]
+fn an_engine_that_is_dropped_leaves_nobody_who_has_left_though_it_has_just_looked() {
+    for_each_engine(|mut engine| {
+        // A time that nobody else sleeps.
+        let mark = format!("60.{}", std::process::id());
+        let other = kept_id();
+        let script = format!("(setsid sleep {mark} > /dev/null 2>&1 &) ; sleep 600");
+        engine.start(id(), &sh(&script)).unwrap();
+        engine.start(other, &sh("sleep 600")).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !runs(&mark) {
+            assert!(Instant::now() < deadline, "it never runs");
+        }
+        engine.signal(other, Signal::Hup);
+        engine.wait(Some(Duration::ZERO)).unwrap();
+        drop(engine);
+        assert!(!runs(&mark));
     });
 }
 
