@@ -16,7 +16,7 @@ use windows_sys::Win32::Storage::FileSystem::ReadFileEx;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{GetCurrentThread, SleepEx};
 
-use super::inbox::{Inbox, Notice};
+use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, RawRead, Submitted, Via};
 use super::pipe::last_code;
 use super::wide::timeout_ms;
@@ -70,6 +70,7 @@ impl Apc {
         // and APCs of others, which are their concern.
         unsafe { SleepEx(timeout_ms(timeout), 1) };
         self.inbox.take(&mut self.notices);
+        inbox::stir(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use windows_sys::Win32::Foundation::ERROR_IO_INCOMPLETE;
 use windows_sys::Win32::System::IO::GetOverlappedResult;
 
-use super::inbox::{Inbox, Notice};
+use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, Pending, Submitted, Via};
 use super::pipe::{Pipe, last_code};
 use super::port::read_file;
@@ -108,6 +108,7 @@ impl Events {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
         }
+        inbox::stir(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

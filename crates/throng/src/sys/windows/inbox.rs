@@ -12,6 +12,7 @@ use super::op::Finished;
 use crate::Stream;
 use crate::slots::Id;
 use crate::sys::End;
+use crate::sys::faults::{Fault, Point, shuffle, strike};
 
 /// What a mechanism has to say.
 #[derive(Debug)]
@@ -26,6 +27,14 @@ pub(super) enum Notice {
     End(Id, Stream, End),
     /// A process has ended.
     Exited(Id),
+}
+
+/// Puts notices in another order where a fault wants that. Of each stream there is one at a time,
+/// so it is an order that could have been; where a thread may leave several it is not.
+pub(super) fn stir(notices: &mut VecDeque<Notice>) {
+    if let Some(Fault::Shuffle(number)) = strike(Point::Wait) {
+        shuffle(notices.make_contiguous(), number);
+    }
 }
 
 #[derive(Debug)]

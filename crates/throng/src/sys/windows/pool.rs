@@ -21,7 +21,7 @@ use windows_sys::Win32::System::Threading::{
     TP_CALLBACK_PRIORITY_NORMAL, WaitForThreadpoolIoCallbacks, WaitForThreadpoolTimerCallbacks,
 };
 
-use super::inbox::{Inbox, Notice};
+use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, Submitted, Via};
 use super::pipe::Pipe;
 use super::port::read_file;
@@ -126,6 +126,7 @@ impl Pooled {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
         }
+        inbox::stir(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

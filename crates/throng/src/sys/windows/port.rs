@@ -16,12 +16,11 @@ use windows_sys::Win32::System::IO::{
     PostQueuedCompletionStatus,
 };
 
-use super::inbox::Notice;
+use super::inbox::{self, Notice};
 use super::op::{self, Finished, Op, RawRead, Submitted};
 use super::pipe::{Pipe, last_code, own};
 use super::wide::timeout_ms;
 use crate::slots::Id;
-use crate::sys::faults::{Fault, Point, shuffle, strike};
 
 /// Packets taken by one call.
 const BATCH: usize = 64;
@@ -153,10 +152,7 @@ impl Port {
                 _ => {} // Somebody else's, by mistake.
             }
         }
-        if let Some(Fault::Shuffle(number)) = strike(Point::Wait) {
-            // Of each stream there is one at a time, so this is an order that could have been.
-            shuffle(self.notices.make_contiguous(), number);
-        }
+        inbox::stir(&mut self.notices);
         Ok(())
     }
 
