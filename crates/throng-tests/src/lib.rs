@@ -20,11 +20,13 @@ mod pattern;
 mod probe;
 mod script;
 mod sys;
+mod tag;
+mod unique;
 
 pub use block::{block_on, poll_once};
 pub use mechanisms::{for_each_mechanism, for_each_mechanism_alone};
 pub use outcomes::{assert_complete, assert_ended_by, assert_output, describe, run_all, run_one};
-pub use patience::{HANG, eventually, stable, within};
+pub use patience::{HANG, eventually, stable, with_enough_time, within};
 pub use pattern::{Source, check_pattern, fill};
 pub use probe::{Probe, Report};
 pub use script::{script, script_by_name};

@@ -9,14 +9,17 @@ use crate::sys;
 /// What takes longer than this does not happen at all, even on a loaded machine.
 pub const HANG: Duration = sys::LONGEST_TEST;
 
+/// The first time that [`with_enough_time`] gives. A fast machine needs no more.
+const BRIEF: Duration = Duration::from_secs(1);
+
 /// Looks again and again until it is so.
 ///
 /// # Panics
 ///
-/// When it is not so after half a minute.
+/// When it is not so for so long that the test itself would soon be given up.
 #[track_caller]
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + HANG / 4 * 3;
     while !is_so() {
         assert!(Instant::now() < deadline, "never comes about: {what}");
         thread::sleep(Duration::from_millis(3));
@@ -34,6 +37,24 @@ pub fn stable(number: impl Fn() -> u64) -> u64 {
         }
     }
     last
+}
+
+/// For what has to come so far within a time, as a process has before its timeout: does it with one
+/// second, and while it has not come so far with four times as long, again and again. Gives what
+/// came of it at last: on a machine that is fast enough that is the first, and where it is the
+/// program that does not get on all the time there is makes no difference.
+pub fn with_enough_time<T>(
+    mut work: impl FnMut(Duration) -> T,
+    has_come_far: impl Fn(&T) -> bool,
+) -> T {
+    let mut time = BRIEF;
+    loop {
+        let result = work(time);
+        if has_come_far(&result) || time > HANG / 8 {
+            return result;
+        }
+        time *= 4;
+    }
 }
 
 /// Does something that might never end, on a thread that is left behind if it does not.

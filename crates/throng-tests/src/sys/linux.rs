@@ -8,14 +8,13 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, kill_process};
 use throng::{Command, Holder, Mechanism, Signal, Status};
 
-use crate::eventually;
+use crate::unique::unique;
 
 /// A thousand processes are a matter of seconds.
 pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(120);
@@ -139,9 +138,7 @@ impl Tag {
     /// A mark that nothing else in the system has.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Tag {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        Tag(format!("tag:throng-{}-{serial}-", std::process::id()))
+        Tag(format!("tag:throng-{}", unique()))
     }
 
     /// What the child does when it is given a tag: nothing, its command line says it all.
@@ -157,23 +154,6 @@ impl Tag {
         let mut args = line.split(|byte| *byte == 0).map(OsStr::from_bytes);
         // A list of steps for a grandchild is one argument; it does not begin with the tag.
         args.any(|arg| arg == self.0.as_str())
-    }
-
-    /// Waits until this many processes with this mark run.
-    #[track_caller]
-    pub fn await_count(&self, count: usize) {
-        let mut found = Vec::new();
-        let what = format!("{count} processes with {self}");
-        eventually(&what, || {
-            found = self.pids();
-            found.len() == count
-        });
-    }
-
-    /// Waits until no process with this mark runs.
-    #[track_caller]
-    pub fn await_gone(&self) {
-        self.await_count(0);
     }
 }
 
@@ -211,9 +191,7 @@ impl Gate {
     /// When no temporary file can be made.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Gate {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("throng-gate-{}-{serial}", std::process::id());
+        let name = format!("throng-gate-{}", unique());
         let path = std::env::temp_dir().join(name);
         let file = File::create_new(&path).expect("a temporary file can be made");
         flock(&file, FlockOperation::LockExclusive).expect("nobody else has it");

@@ -35,14 +35,20 @@ impl Tag {
     /// When there is none.
     #[track_caller]
     pub fn group_of_run(&self) -> PathBuf {
+        self.find_group_of_run()
+            .expect("a process, and a group of a run")
+    }
+
+    /// The same, if there is one.
+    pub fn find_group_of_run(&self) -> Option<PathBuf> {
         let groups = self.control_groups();
-        let group = groups.first().expect("a process, and groups");
+        let group = groups.first()?;
         let is_of_a_run = |dir: &&Path| {
             let name = dir.file_name().unwrap_or_default();
             name.as_encoded_bytes().starts_with(b"throng-")
         };
         let run = group.ancestors().filter(is_of_a_run).last();
-        run.expect("a group of a run").to_owned()
+        run.map(Path::to_owned)
     }
 }
 

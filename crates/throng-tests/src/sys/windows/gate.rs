@@ -1,8 +1,7 @@
 //! What thousands of processes can wait for without taking any processor time: an event.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use super::event::Event;
+use crate::unique::unique;
 
 /// Closed until it is opened; those who come when it is gone pass.
 #[derive(Debug)]
@@ -19,9 +18,7 @@ impl Gate {
     /// When the system has no event for it.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Gate {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("throng-gate-{}-{serial}", std::process::id());
+        let name = format!("throng-gate-{}", unique());
         let event = Event::create(&name);
         Gate { name, event }
     }

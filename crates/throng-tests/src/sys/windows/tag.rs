@@ -8,14 +8,13 @@ use std::fs::{self, File};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
 use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
 
 use super::event::Event;
-use crate::eventually;
+use crate::unique::unique;
 
 /// A mark on processes, to find those of one test and to end them when it is over.
 #[derive(Debug)]
@@ -32,11 +31,7 @@ impl Tag {
     /// When there can be no directory for it.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Tag {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("throng-tag-{}-{serial}", process::id());
-        // Left behind by somebody who had our process id, and was ended.
-        let _ = fs::remove_dir_all(dir(&name));
+        let name = format!("throng-tag-{}", unique());
         fs::create_dir(dir(&name)).expect("a temporary directory can be made");
         let end = Event::create(&name);
         Tag { name, end }
@@ -73,23 +68,6 @@ impl Tag {
         let mut pids: Vec<u32> = paths.filter_map(|path| pid_of_live(&path)).collect();
         pids.sort_unstable();
         pids
-    }
-
-    /// Waits until this many processes with this mark run.
-    #[track_caller]
-    pub fn await_count(&self, count: usize) {
-        let mut found = Vec::new();
-        let what = format!("{count} processes with {self}");
-        eventually(&what, || {
-            found = self.pids();
-            found.len() == count
-        });
-    }
-
-    /// Waits until no process with this mark runs.
-    #[track_caller]
-    pub fn await_gone(&self) {
-        self.await_count(0);
     }
 }
 
