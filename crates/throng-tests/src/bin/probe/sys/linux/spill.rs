@@ -83,6 +83,8 @@ pub(super) fn no_file(setting: &Setting) {
 
 fn tempdir() -> String {
     let dir = std::env::temp_dir().join(format!("throng-probe-{}", std::process::id()));
+    // Left behind by somebody who had our process id, and was ended.
+    let _ = fs::remove_dir_all(&dir);
     fs::create_dir(&dir).expect("a directory can be made");
     dir.display().to_string()
 }
