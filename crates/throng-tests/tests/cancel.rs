@@ -172,7 +172,7 @@ fn a_queued_command_that_is_cancelled_gives_its_outcome_at_once() {
         let queued = throng.spawn(&child!(""));
         queued.cancel();
         let what = "the outcome of a cancelled command, while all places are taken";
-        let outcome = within(Duration::from_secs(20), what, move || queued.wait());
+        let outcome = within(HANG / 2, what, move || queued.wait());
         assert_never_started(&outcome.unwrap());
         first.kill();
         assert_cancelled(&first.wait().unwrap(), Signal::Kill);

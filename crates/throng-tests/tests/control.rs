@@ -4,9 +4,9 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Cause, Command, ErrorKind, Mechanism, Outcome, Throng};
 use throng_tests::{Gate, HANG, child, describe, eventually, for_each_mechanism, within};
@@ -102,25 +102,29 @@ fn starts_wait_until_they_are_admitted_and_keep_their_order() {
     for_each_mechanism(|mechanism| {
         let pause = Duration::from_millis(30);
         let mut next = None;
+        let admitted = Arc::new(Mutex::new(Vec::new()));
+        let log = admitted.clone();
         let builder = Throng::builder().mechanism(mechanism).jobs(8).shards(4);
         let builder = builder.admit(move || {
             let now = Instant::now();
             let wait = next.map_or(Duration::ZERO, |next: Instant| next - now.min(next));
             if wait.is_zero() {
                 next = Some(now + pause);
+                log.lock().unwrap().push(SystemTime::now());
             }
             (!wait.is_zero()).then_some(wait)
         });
         let throng = builder.build().unwrap();
         let mut outcomes: Vec<Outcome> = throng.run(vec![child!("out:1"); 6]).collect();
         outcomes.sort_by_key(Outcome::seq);
-        let admitted = outcomes.windows(2).map(|pair| {
-            let gap = pair[1].started_at().duration_since(pair[0].started_at());
-            // The start comes a little after the admission, sooner or later.
-            gap.expect("in order") + Duration::from_millis(25)
-        });
-        let gaps: Vec<Duration> = admitted.collect();
-        assert!(gaps.iter().all(|gap| *gap >= pause), "{gaps:?}");
+        let admitted = admitted.lock().unwrap();
+        assert_eq!(admitted.len(), outcomes.len(), "each start has its own");
+        // How soon after it the start comes is another thing: two shards may even overtake each
+        // other. The clock may be coarser than that of the processor.
+        for (outcome, admitted) in outcomes.iter().zip(&*admitted) {
+            let started = outcome.started_at() + Duration::from_millis(5);
+            assert!(started >= *admitted, "{}", describe(outcome));
+        }
     });
 }
 
@@ -173,7 +177,12 @@ fn what_runs_is_told_the_longest_running_first() {
                 process
             })
             .collect();
-        let running = throng.running(9);
+        // A shard that does not answer within a second is left out.
+        let mut running = Vec::new();
+        eventually("all are told", || {
+            running = throng.running(9);
+            running.len() == 4
+        });
         let seqs: Vec<u64> = running.iter().map(|running| running.seq).collect();
         assert_eq!(seqs, [0, 1, 2, 3]);
         assert!(running.is_sorted_by_key(|running| running.started));

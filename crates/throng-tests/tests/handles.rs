@@ -6,11 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Wake, Waker};
-use std::time::Duration;
 
 use throng::{Mechanism, Outcome, Process, Throng};
 use throng_tests::{
-    Tag, assert_output, block_on, child, describe, eventually, for_each_mechanism, poll_once,
+    HANG, Tag, assert_output, block_on, child, describe, eventually, for_each_mechanism, poll_once,
     repeat, within,
 };
 
@@ -270,18 +269,14 @@ fn a_waker_that_panics_leaves_nobody_waiting() {
         assert!(Future::poll(std::pin::Pin::new(&mut bad), &mut context).is_pending());
         std::fs::File::create(&gate).unwrap();
         let shared = throng.clone();
-        within(
-            Duration::from_secs(30),
-            "the others, and one that comes late",
-            move || {
-                // Whether the throng survives it is its own affair; that it answers is not.
-                let outcome = bad.wait().unwrap();
-                assert!(outcome.success(), "{}", describe(&outcome));
-                others.into_iter().for_each(|process| drop(process.wait()));
-                drop(shared.spawn(&child!("exit:0")).wait());
-                shared.run(vec![child!("exit:0"); 3]).for_each(drop);
-            },
-        );
+        within(HANG / 2, "the others, and one that comes late", move || {
+            // Whether the throng survives it is its own affair; that it answers is not.
+            let outcome = bad.wait().unwrap();
+            assert!(outcome.success(), "{}", describe(&outcome));
+            others.into_iter().for_each(|process| drop(process.wait()));
+            drop(shared.spawn(&child!("exit:0")).wait());
+            shared.run(vec![child!("exit:0"); 3]).for_each(drop);
+        });
         tag.await_gone();
     });
 }

@@ -5,13 +5,14 @@
 use std::fs::File;
 use std::time::Duration;
 
-use throng::{Command, Held, KillSequence, Stream, Throng};
+use throng::{Command, Held, KillSequence, Status, Stream, Throng};
 use throng_tests::{
     Source, Tag, assert_complete, check_pattern, child, describe, for_each_mechanism,
+    with_enough_time,
 };
 
 /// What holders sleep for. A process that is held has its outcome long before.
-const LONG_MS: u64 = 60_000;
+const LONG_MS: u64 = 600_000;
 
 /// A command that leaves a child of its own behind, and what it writes: 3000 bytes and 40.
 fn leaves_behind(tag: &Tag) -> Command {
@@ -66,11 +67,16 @@ fn under_wait_the_holder_has_all_the_time_it_wants() {
 fn under_wait_the_timeout_of_the_command_ends_the_holder() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let mut command = leaves_behind(&tag);
-        command.timeout(Duration::from_millis(500)).held(Held::Wait);
         let builder = Throng::builder().mechanism(mechanism);
         let throng = builder.kill_sequence(KillSequence::immediate()).build();
-        let outcome = throng.unwrap().spawn(&command).wait().unwrap();
+        let throng = throng.unwrap();
+        // It has to have said everything by then, and ended.
+        let run = |timeout| {
+            let mut command = leaves_behind(&tag);
+            let command = command.timeout(timeout).held(Held::Wait);
+            throng.spawn(command).wait().unwrap()
+        };
+        let outcome = with_enough_time(run, |outcome| outcome.status() == Some(Status::Exited(0)));
         assert!(outcome.timed_out(), "{}", describe(&outcome));
         assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
         check_pattern(Source::Out, outcome.stdout(), 3000).unwrap();

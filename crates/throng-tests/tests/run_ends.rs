@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use throng::{Cause, Command, ErrorKind, Mechanism, Throng};
 use throng_tests::{
-    Tag, assert_complete, assert_output, child, describe, eventually, for_each_mechanism, repeat,
-    within,
+    HANG, Tag, assert_complete, assert_output, child, describe, eventually, for_each_mechanism,
+    repeat, within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -169,7 +169,7 @@ fn a_run_whose_throng_is_dropped_ends() {
             let before = round % 5;
             (0..before).for_each(|_| assert_output(&run.next().unwrap(), 1, 0));
             drop(throng);
-            within(Duration::from_secs(20), "the end of the run", move || {
+            within(HANG / 2, "the end of the run", move || {
                 for outcome in run {
                     let cancelled = outcome.start_error().map(|error| error.kind());
                     let fine = matches!(cancelled, None | Some(ErrorKind::Cancelled));
@@ -199,7 +199,7 @@ fn a_command_that_is_still_being_made_when_the_throng_is_dropped_ends_as_well() 
         has_begun.recv().unwrap();
         drop(throng);
         say.send(()).unwrap();
-        within(Duration::from_secs(20), "the end of the run", move || {
+        within(HANG / 2, "the end of the run", move || {
             for outcome in run {
                 let error = outcome.start_error().map(|error| error.kind());
                 assert_eq!(error, Some(ErrorKind::Cancelled), "{}", describe(&outcome));

@@ -4,16 +4,15 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::task::Poll;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use throng::{KillSequence, Signal, Throng};
+use throng::{KillSequence, Outcome, Signal, Throng};
 use throng_tests::{
-    HANG, Tag, assert_ended_by, assert_output, child, eventually, for_each_mechanism, within,
+    HANG, Tag, assert_ended_by, assert_output, child, eventually, for_each_mechanism, poll_once,
+    with_enough_time, within,
 };
-
-/// A time that is over soon, but not before a test has come to what it wants to try.
-const SOON: Duration = Duration::from_millis(1500);
 
 fn wait_file(path: &Path) -> String {
     format!("wait-file:{}", path.display())
@@ -22,28 +21,38 @@ fn wait_file(path: &Path) -> String {
 #[test]
 fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
     for_each_mechanism(|mechanism| {
-        let dir = tempfile::tempdir().unwrap();
-        let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
         let throng = Throng::builder().mechanism(mechanism).jobs(4).build();
         let throng = throng.unwrap();
-        let wait = wait_file(&go);
-        let mut command = child!("out:7 make-file:{} {wait}", ready.display());
-        let first = throng.spawn(command.timeout(SOON));
-        eventually("it runs", || ready.exists());
-        throng.suspend();
-        throng.suspend();
-        let second = throng.spawn(&child!("out:5"));
-        // Time has to pass for this: that is what does not count.
-        sleep(SOON + SOON / 3);
-        assert_eq!(throng.live(), 1, "nothing is started");
-        throng.resume();
-        assert_output(&second.wait().unwrap(), 5, 0);
-        File::create(&go).unwrap();
-        let first = first.wait().unwrap();
-        assert!(!first.timed_out());
+        let run = |timeout: Duration| {
+            let dir = tempfile::tempdir().unwrap();
+            let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
+            let wait = wait_file(&go);
+            let mut command = child!("out:7 make-file:{} {wait}", ready.display());
+            let begun = Instant::now();
+            let first = throng.spawn(command.timeout(timeout));
+            eventually("it runs or has no time left", || {
+                ready.exists() || begun.elapsed() > timeout
+            });
+            throng.suspend();
+            throng.suspend();
+            let second = throng.spawn(&child!("out:5"));
+            // Time has to pass for this: that is what does not count.
+            sleep(timeout + timeout / 3);
+            let live = throng.live();
+            throng.resume();
+            File::create(&go).unwrap();
+            assert_output(&second.wait().unwrap(), 5, 0);
+            throng.resume();
+            (first.wait().unwrap(), live, timeout)
+        };
+        let in_time = |(first, ..): &(Outcome, usize, Duration)| !first.timed_out();
+        let (first, live, timeout) = with_enough_time(run, in_time);
         assert_output(&first, 7, 0);
-        assert!(first.wall() > SOON, "the pause is a part of the wall time");
-        throng.resume();
+        assert_eq!(live, 1, "nothing is started");
+        assert!(
+            first.wall() > timeout,
+            "the pause is a part of the wall time"
+        );
     });
 }
 
@@ -75,11 +84,19 @@ fn a_time_that_runs_out_after_a_pause_still_runs_out() {
         let tag = Tag::new();
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let mut command = child!("{tag} sleep:600000");
-        let process = throng.spawn(command.timeout(SOON));
-        tag.await_count(1);
+        let mut process = throng.spawn(command.timeout(Duration::from_millis(1500)));
+        // Where that takes too long it is over before there is a pause.
+        let mut over = None;
+        eventually("it runs, or is over", || {
+            if let Poll::Ready(outcome) = poll_once(&mut process) {
+                over = Some(outcome);
+            }
+            over.is_some() || tag.pids().len() == 1
+        });
         throng.suspend();
         throng.resume();
-        assert!(process.wait().unwrap().timed_out());
+        let outcome = over.unwrap_or_else(|| process.wait());
+        assert!(outcome.unwrap().timed_out());
     });
 }
 

@@ -7,36 +7,45 @@ use std::time::Duration;
 
 use throng::{Cause, Command, KillSequence, Mechanism, Outcome, Signal, Stream, Throng};
 use throng_tests::{
-    Source, Tag, assert_complete, assert_ended_by, assert_output, check_pattern, child, describe,
-    for_each_mechanism, repeat, run_all, run_one, within,
+    HANG, Source, Tag, assert_complete, assert_ended_by, assert_output, check_pattern, child,
+    describe, for_each_mechanism, repeat, run_all, run_one, with_enough_time, within,
 };
 
-/// Long enough for a process to have said what it has to say, on a loaded machine as well.
-const TIMEOUT: Duration = Duration::from_millis(1500);
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs a command under the timeout, to be ended by `TERM`, a moment, `KILL`.
-fn run_briefly(mechanism: Mechanism, command: &Command) -> Outcome {
+/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. The timeout is one
+/// before which it has come so far; it is given as well.
+fn run_briefly(
+    mechanism: Mechanism,
+    command: &Command,
+    has_come_far: impl Fn(&Outcome) -> bool,
+) -> (Outcome, Duration) {
     let sequence = KillSequence::new(Signal::Term, STEP);
     let throng = Throng::builder()
         .mechanism(mechanism)
         .kill_sequence(sequence)
         .build();
     let throng = throng.expect("a throng can be built");
-    let mut command = command.clone();
-    throng
-        .spawn(command.timeout(TIMEOUT))
-        .wait()
-        .expect("the outcome comes")
+    let run = |timeout| {
+        let mut command = command.clone();
+        let process = throng.spawn(command.timeout(timeout));
+        (process.wait().expect("the outcome comes"), timeout)
+    };
+    with_enough_time(run, |(outcome, _)| has_come_far(outcome))
+}
+
+/// Whether a process has said so many bytes.
+fn said(bytes: usize) -> impl Fn(&Outcome) -> bool {
+    move |outcome| outcome.merged().len() >= bytes
 }
 
 #[track_caller]
-fn assert_timed_out(outcome: &Outcome) {
+fn assert_timed_out((outcome, timeout): &(Outcome, Duration)) {
     assert!(outcome.timed_out(), "{}", describe(outcome));
     assert_eq!(outcome.ended_by(), Some(Cause::Timeout));
     assert_ended_by(outcome, Signal::Term);
     assert!(
-        outcome.wall() >= TIMEOUT,
+        outcome.wall() >= *timeout,
         "not before its time: {}",
         describe(outcome)
     );
@@ -46,8 +55,10 @@ fn assert_timed_out(outcome: &Outcome) {
 fn a_process_over_its_time_is_ended_and_what_it_said_is_kept() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let outcome = run_briefly(mechanism, &child!("{tag} out:1000 err:50 sleep:600000"));
-        assert_timed_out(&outcome);
+        let command = child!("{tag} out:1000 err:50 sleep:600000");
+        let ended = run_briefly(mechanism, &command, said(1050));
+        assert_timed_out(&ended);
+        let (outcome, _) = ended;
         for stream in Stream::ALL {
             assert_eq!(
                 outcome.verdict(stream).name(),
@@ -65,8 +76,10 @@ fn a_process_over_its_time_is_ended_and_what_it_said_is_kept() {
 #[test]
 fn a_stream_that_ended_before_the_time_was_over_is_complete() {
     for_each_mechanism(|mechanism| {
-        let outcome = run_briefly(mechanism, &child!("out:10 err:20 close:out sleep:600000"));
-        assert_timed_out(&outcome);
+        let command = child!("out:10 close:out err:20 sleep:600000");
+        let ended = run_briefly(mechanism, &command, said(30));
+        assert_timed_out(&ended);
+        let (outcome, _) = ended;
         assert_eq!(outcome.verdict(Stream::Stdout).name(), "complete");
         assert_eq!(outcome.verdict(Stream::Stderr).name(), "cut");
     });
@@ -78,8 +91,7 @@ fn all_that_a_process_has_started_is_ended_with_it() {
         let tag = Tag::new();
         let long = format!("{tag},sleep:600000");
         let steps = format!("quiet:{long} holder:{long} {tag} out:5 sleep:600000");
-        let outcome = run_briefly(mechanism, &child!("{steps}"));
-        assert_timed_out(&outcome);
+        assert_timed_out(&run_briefly(mechanism, &child!("{steps}"), said(5)));
         tag.await_gone();
     });
 }
@@ -88,10 +100,10 @@ fn all_that_a_process_has_started_is_ended_with_it() {
 fn a_descendant_that_ignores_the_first_signal_and_holds_the_streams_is_killed() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let steps = format!("holder:{tag},ignore-term,sleep:600000 sleep:600000");
-        let outcome = run_briefly(mechanism, &child!("{steps}"));
-        assert_timed_out(&outcome);
-        assert_eq!(outcome.verdict(Stream::Stdout).name(), "cut");
+        let steps = format!("holder:{tag},ignore-term,out:1,sleep:600000 sleep:600000");
+        let ended = run_briefly(mechanism, &child!("{steps}"), said(1));
+        assert_timed_out(&ended);
+        assert_eq!(ended.0.verdict(Stream::Stdout).name(), "cut");
         tag.await_gone();
     });
 }
@@ -100,9 +112,11 @@ fn a_descendant_that_ignores_the_first_signal_and_holds_the_streams_is_killed() 
 fn a_descendant_that_ignores_the_first_signal_and_holds_nothing_is_killed() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let steps = format!("quiet:{tag},ignore-term,sleep:600000 sleep:600000");
-        let outcome = run_briefly(mechanism, &child!("{steps}"));
-        assert_timed_out(&outcome);
+        let dir = tempfile::tempdir().unwrap();
+        let ready = dir.path().join("ready");
+        let quiet = format!("quiet:{tag},ignore-term,make-file:{}", ready.display());
+        let command = child!("{quiet},sleep:600000 sleep:600000");
+        assert_timed_out(&run_briefly(mechanism, &command, |_| ready.exists()));
         tag.await_gone();
     });
 }
@@ -111,14 +125,14 @@ fn a_descendant_that_ignores_the_first_signal_and_holds_nothing_is_killed() {
 fn a_long_grace_period_does_not_keep_a_descendant_from_being_killed() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let steps = format!("holder:{tag},ignore-term,sleep:600000 sleep:600000");
+        let steps = format!("holder:{tag},ignore-term,out:1,sleep:600000 sleep:600000");
         let mut command = child!("{steps}");
         command.grace(Duration::from_secs(3600));
         let what = "the end of a process over its time";
-        let outcome = within(Duration::from_secs(30), what, move || {
-            run_briefly(mechanism, &command)
+        let ended = within(HANG / 2, what, move || {
+            run_briefly(mechanism, &command, said(1))
         });
-        assert_timed_out(&outcome);
+        assert_timed_out(&ended);
         tag.await_gone();
     });
 }
@@ -129,8 +143,10 @@ fn a_process_that_has_closed_both_streams_is_ended_too() {
         let tag = Tag::new();
         let steps =
             format!("{tag} quiet:{tag},sleep:600000 out:5 close:out close:err sleep:600000");
-        let outcome = run_briefly(mechanism, &child!("{steps}"));
-        assert_timed_out(&outcome);
+        let command = child!("{steps}");
+        let ended = run_briefly(mechanism, &command, Outcome::is_complete);
+        assert_timed_out(&ended);
+        let (outcome, _) = ended;
         assert_complete(&outcome);
         check_pattern(Source::Out, outcome.stdout(), 5).unwrap();
         tag.await_gone();
@@ -152,13 +168,14 @@ fn a_process_that_ends_in_time_is_not_touched() {
 #[test]
 fn a_process_that_ended_in_time_is_held_and_not_timed_out() {
     for_each_mechanism(|mechanism| {
-        let tag = Tag::new();
         // The time is over during the grace period.
-        let mut command = child!("holder:{tag},sleep:600000 exit:0");
-        command
-            .timeout(TIMEOUT)
-            .grace(TIMEOUT + Duration::from_millis(300));
-        let outcome = run_one(mechanism, &command);
+        let run = |timeout| {
+            let tag = Tag::new();
+            let mut command = child!("holder:{tag},sleep:600000 exit:0");
+            command.timeout(timeout).grace(timeout + STEP);
+            (run_one(mechanism, &command), tag)
+        };
+        let (outcome, tag) = with_enough_time(run, |(outcome, _)| !outcome.timed_out());
         assert!(
             outcome.success() && !outcome.timed_out(),
             "{}",

@@ -11,10 +11,11 @@ use throng::{Command, Holder, Outcome, Stream, Throng, Verdict};
 use throng_tests::{
     Source, TELLS_ARGUMENTS, Tag, assert_complete, assert_output, check_pattern, child, describe,
     eventually, for_each_mechanism, is_of_the_system, is_thorough, repeat, run_all, run_one,
+    with_enough_time,
 };
 
 /// What holders sleep for. A process that is held has its outcome long before.
-const LONG_MS: u64 = 30_000;
+const LONG_MS: u64 = 600_000;
 
 #[track_caller]
 fn assert_held(outcome: &Outcome, stream: Stream, tag: &Tag) {
@@ -106,11 +107,13 @@ fn several_may_hold_a_stream() {
 #[test]
 fn what_a_holder_writes_within_the_grace_period_is_kept() {
     for_each_mechanism(|mechanism| {
-        let tag = Tag::new();
-        let steps = format!("outs:mother holder:{tag},outs:-child,sleep:{LONG_MS} exit:0");
-        let mut command = child!("{steps}");
-        command.grace(Duration::from_secs(2));
-        let outcome = run_one(mechanism, &command);
+        let run = |grace| {
+            let tag = Tag::new();
+            let holder = format!("holder:{tag},outs:-child,sleep:{LONG_MS}");
+            let mut command = child!("outs:mother {holder} exit:0");
+            (run_one(mechanism, command.grace(grace)), tag)
+        };
+        let (outcome, tag) = with_enough_time(run, |(outcome, _)| outcome.stdout() != b"mother");
         assert_held(&outcome, Stream::Stdout, &tag);
         assert_eq!(outcome.stdout(), b"mother-child");
     });
@@ -134,30 +137,22 @@ fn the_grace_period_is_the_builders_unless_the_command_has_its_own() {
     for_each_mechanism(|mechanism| {
         let long = Duration::from_secs(60);
         let short = Duration::from_millis(20);
-        let command = child!("holder:sleep:700 exit:0");
-        let of_builder = |grace| {
-            let throng = Throng::builder()
-                .mechanism(mechanism)
-                .grace(grace)
-                .build()
-                .unwrap();
-            throng.spawn(&command).wait().unwrap()
+        let tag = Tag::new();
+        let lets_go = child!("holder:sleep:700 exit:0");
+        let stays = child!("holder:{tag},sleep:{LONG_MS} exit:0");
+        let with = |grace| {
+            let builder = Throng::builder().mechanism(mechanism);
+            builder.grace(grace).build().unwrap()
         };
-        assert_complete(&of_builder(long));
-        assert_eq!(of_builder(short).verdict(Stream::Stdout).name(), "held");
-        let throng = Throng::builder()
-            .mechanism(mechanism)
-            .grace(long)
-            .build()
-            .unwrap();
-        let outcome = throng.spawn(command.clone().grace(short)).wait().unwrap();
+        let outcome = with(long).spawn(&lets_go).wait().unwrap();
+        assert_complete(&outcome);
+        let outcome = with(short).spawn(&stays).wait().unwrap();
         assert_eq!(outcome.verdict(Stream::Stdout).name(), "held");
-        let throng = Throng::builder()
-            .mechanism(mechanism)
-            .grace(short)
-            .build()
-            .unwrap();
-        assert_complete(&throng.spawn(command.clone().grace(long)).wait().unwrap());
+        let outcome = with(long).spawn(stays.clone().grace(short)).wait().unwrap();
+        assert_eq!(outcome.verdict(Stream::Stdout).name(), "held");
+        let mut patient = lets_go;
+        let outcome = with(short).spawn(patient.grace(long)).wait().unwrap();
+        assert_complete(&outcome);
     });
 }
 
@@ -178,29 +173,28 @@ fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
 #[test]
 fn what_is_in_the_pipe_when_the_grace_period_ends_is_kept() {
     for_each_mechanism(|mechanism| {
-        let dir = tempfile::tempdir().unwrap();
-        let (more, written) = (dir.path().join("more"), dir.path().join("written"));
-        let tag = Tag::new();
-        let (wait, make) = (more.display(), written.display());
-        let holder = format!("{tag},sleep:300,outs:1,wait-file:{wait},outs:2,make-file:{make}");
-        let mut command = child!("holder:{holder},sleep:{LONG_MS} exit:0");
-        let grace = Duration::from_millis(900);
-        // Keeps the thread busy until more has been written and the grace period is over.
-        let builder = Throng::builder()
-            .mechanism(mechanism)
-            .on_output(move |output| {
+        // The holder speaks a third of the grace period after the start, and has the rest of it.
+        let run = |grace: Duration| {
+            let dir = tempfile::tempdir().unwrap();
+            let (more, written) = (dir.path().join("more"), dir.path().join("written"));
+            let tag = Tag::new();
+            let (wait, make) = (more.display(), written.display());
+            let begin = format!("{tag},sleep:{},outs:1", grace.as_millis() / 3);
+            let holder = format!("{begin},wait-file:{wait},outs:2,make-file:{make}");
+            let mut command = child!("holder:{holder},sleep:{LONG_MS} exit:0");
+            // Keeps the thread busy until more has been written and the grace period is over.
+            let builder = Throng::builder().mechanism(mechanism);
+            let builder = builder.on_output(move |output| {
                 if output.bytes == b"1" {
                     File::create(&more).expect("the directory is there");
                     eventually("the holder has written more", || written.exists());
                     std::thread::sleep(grace);
                 }
             });
-        let outcome = builder
-            .build()
-            .unwrap()
-            .spawn(command.grace(grace))
-            .wait()
-            .unwrap();
+            let throng = builder.build().unwrap();
+            (throng.spawn(command.grace(grace)).wait().unwrap(), tag)
+        };
+        let (outcome, tag) = with_enough_time(run, |(outcome, _)| !outcome.stdout().is_empty());
         assert_held(&outcome, Stream::Stdout, &tag);
         assert_eq!(outcome.stdout(), b"12", "{}", describe(&outcome));
     });

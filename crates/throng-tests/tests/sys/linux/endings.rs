@@ -7,39 +7,42 @@ use std::time::{Duration, Instant};
 
 use throng::{Cause, Command, KillSequence, Mechanism, Outcome, Signal, Stream, Throng};
 use throng_tests::{
-    Source, Tag, assert_ended_by, check_pattern, child, describe, eventually, for_each_mechanism,
-    within,
+    HANG, Source, Tag, assert_ended_by, check_pattern, child, describe, eventually,
+    for_each_mechanism, with_enough_time, within,
 };
 
-/// Long enough for a process to have said what it has to say, on a loaded machine as well.
-const TIMEOUT: Duration = Duration::from_millis(1500);
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs a command under the timeout, to be ended by `TERM`, a moment, `KILL`.
-fn run_briefly(mechanism: Mechanism, command: &Command) -> Outcome {
+/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. Before that it has so
+/// many bytes to say. The timeout is given as well.
+fn run_briefly(mechanism: Mechanism, command: &Command, bytes: usize) -> (Outcome, Duration) {
     let sequence = KillSequence::new(Signal::Term, STEP);
     let builder = Throng::builder()
         .mechanism(mechanism)
         .kill_sequence(sequence);
     let throng = builder.build().expect("a throng can be built");
-    let mut command = command.clone();
-    let process = throng.spawn(command.timeout(TIMEOUT));
-    process.wait().expect("the outcome comes")
+    let run = |timeout| {
+        let mut command = command.clone();
+        let process = throng.spawn(command.timeout(timeout));
+        (process.wait().expect("the outcome comes"), timeout)
+    };
+    with_enough_time(run, |(outcome, _)| outcome.merged().len() >= bytes)
 }
 
 #[track_caller]
-fn assert_timed_out(outcome: &Outcome, signal: Signal) {
+fn assert_timed_out((outcome, timeout): &(Outcome, Duration), signal: Signal) {
     assert!(outcome.timed_out(), "{}", describe(outcome));
     assert_ended_by(outcome, signal);
-    assert!(outcome.wall() >= TIMEOUT, "{}", describe(outcome));
+    assert!(outcome.wall() >= *timeout, "{}", describe(outcome));
 }
 
 #[test]
 fn a_process_that_ignores_the_first_signal_gets_the_next() {
     for_each_mechanism(|mechanism| {
-        let outcome = run_briefly(mechanism, &child!("ignore-term out:7 sleep:600000"));
-        assert_timed_out(&outcome, Signal::Kill);
-        assert!(outcome.wall() >= TIMEOUT + STEP, "{:?}", outcome.wall());
+        let ended = run_briefly(mechanism, &child!("ignore-term out:7 sleep:600000"), 7);
+        assert_timed_out(&ended, Signal::Kill);
+        let (outcome, timeout) = ended;
+        assert!(outcome.wall() >= timeout + STEP, "{:?}", outcome.wall());
         check_pattern(Source::Out, outcome.stdout(), 7).unwrap();
     });
 }
@@ -47,19 +50,19 @@ fn a_process_that_ignores_the_first_signal_gets_the_next() {
 #[test]
 fn what_a_process_says_after_the_first_signal_is_kept() {
     for_each_mechanism(|mechanism| {
-        // Sleeps are not cut short by the signal, so it speaks between the two.
-        let steps = format!(
-            "ignore-term out:7 sleep:{} exit:3",
-            TIMEOUT.as_millis() + 300
-        );
-        let long = KillSequence::new(Signal::Term, Duration::from_secs(60));
+        let long = KillSequence::new(Signal::Term, HANG);
         let throng = Throng::builder()
             .mechanism(mechanism)
             .kill_sequence(long)
             .build()
             .unwrap();
-        let mut command = child!("{} out:100000 exit:3", steps.trim_end_matches(" exit:3"));
-        let outcome = throng.spawn(command.timeout(TIMEOUT)).wait().unwrap();
+        // Sleeps are not cut short by the signal, so it speaks between the two.
+        let run = |timeout: Duration| {
+            let before = format!("ignore-term out:7 sleep:{}", (timeout + STEP).as_millis());
+            let mut command = child!("{before} out:100000 exit:3");
+            throng.spawn(command.timeout(timeout)).wait().unwrap()
+        };
+        let outcome = with_enough_time(run, |outcome| outcome.stdout().len() > 7);
         assert!(outcome.timed_out());
         assert_eq!(
             outcome.status().unwrap().code(),
@@ -76,8 +79,8 @@ fn what_a_process_says_after_the_first_signal_is_kept() {
 fn a_process_that_has_stopped_itself_is_ended() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let outcome = run_briefly(mechanism, &child!("{tag} out:5 signal:STOP sleep:600000"));
-        assert_timed_out(&outcome, Signal::Term);
+        let command = child!("{tag} out:5 signal:STOP sleep:600000");
+        assert_timed_out(&run_briefly(mechanism, &command, 5), Signal::Term);
         tag.await_gone();
     });
 }
@@ -86,12 +89,10 @@ fn a_process_that_has_stopped_itself_is_ended() {
 fn a_process_that_has_left_its_group_is_ended() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let command = child!("{tag} join-parent-group sleep:600000");
+        let command = child!("{tag} join-parent-group out:5 sleep:600000");
         let what = "the end of a process over its time";
-        let outcome = within(Duration::from_secs(30), what, move || {
-            run_briefly(mechanism, &command)
-        });
-        assert_timed_out(&outcome, Signal::Term);
+        let ended = within(HANG / 2, what, move || run_briefly(mechanism, &command, 5));
+        assert_timed_out(&ended, Signal::Term);
         tag.await_gone();
     });
 }

@@ -8,6 +8,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use throng::{Builder, Held, KillSequence, Mechanism, Outcome, Process, Signal, Throng};
 use throng_tests::{
     Tag, assert_complete, assert_ended_by, child, describe, for_each_mechanism, probe, run_one,
+    with_enough_time,
 };
 
 /// Every way out of a group and a family that leaves either the family or the environment.
@@ -191,9 +192,12 @@ fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let holder = format!("daemon-holder:ignore-term,{tag},outs:daemon,sleep:600000");
-        let mut command = child!("outs:main- {holder} exit:0");
-        command.held(Held::Kill).grace(Duration::from_millis(500));
-        let outcome = throng.spawn(&command).wait().unwrap();
+        let run = |grace| {
+            let mut command = child!("outs:main- {holder} exit:0");
+            let command = command.held(Held::Kill).grace(grace);
+            throng.spawn(command).wait().unwrap()
+        };
+        let outcome = with_enough_time(run, |outcome| outcome.stdout() != b"main-");
         assert_complete(&outcome);
         assert!(outcome.success(), "{}", describe(&outcome));
         assert_eq!(outcome.stdout(), b"main-daemon");
