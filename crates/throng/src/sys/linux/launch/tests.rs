@@ -105,8 +105,11 @@ fn every_kernel_reports_the_step_that_failed() {
 fn a_program_that_has_moved_along_the_path_is_found_again() {
     let dirs =
         [0, 1].map(|n| std::env::temp_dir().join(format!("throng-{}-{n}", std::process::id())));
-    dirs.iter()
-        .for_each(|dir| std::fs::create_dir_all(dir).unwrap());
+    for dir in &dirs {
+        // Left behind by somebody who had our process id, and was ended.
+        let _ = std::fs::remove_dir_all(dir);
+        std::fs::create_dir(dir).unwrap();
+    }
     let [first, second] = &dirs;
     std::os::unix::fs::symlink("/bin/true", first.join("moves")).unwrap();
     let path = std::env::join_paths(&dirs).unwrap();
