@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use program::{child, finish, stderr, stdout};
+use program::{child, finish, stderr, stdout, without_settings};
 
 /// A directory of a project with a file of settings, and one below it; and the user's own.
 struct Project {
@@ -38,6 +38,7 @@ impl Project {
             .args(args)
             .current_dir(self.path().join("project/below"));
         let user = self.path().join("user");
+        without_settings(&mut command);
         command.env("XDG_CONFIG_HOME", &user).env("APPDATA", &user);
         command.envs(variables.iter().copied());
         command

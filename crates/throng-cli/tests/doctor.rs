@@ -4,11 +4,12 @@ mod program;
 
 use std::process::{Command, Output, Stdio};
 
-use program::{finish, mechanisms, stdout};
+use program::{finish, mechanisms, stdout, without_settings};
 
 fn doctor(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
     command.arg("doctor").args(args).stdin(Stdio::null());
+    without_settings(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(command.spawn().unwrap())
 }

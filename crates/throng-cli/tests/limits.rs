@@ -4,23 +4,33 @@
 
 mod program;
 
-use program::{child, json, json_bytes, output, stderr};
+use std::process::Output;
+use std::time::Duration;
+
+use program::{child, json, json_bytes, output, stderr, stdout};
+use throng_tests::{Tag, with_enough_time};
 
 #[test]
 fn a_held_policy_kills_or_fails() {
-    let holder = "holder:sleep:60000";
-    let with = |policy| {
-        let run = ["--grace", "0.3", "--termseq", "KILL", "--held", policy];
-        [&run[..], &[child(), holder, "outs:x", ":::", "exit:0"]].concat()
+    let tag = Tag::new();
+    let holder = format!("holder:{tag},sleep:600000");
+    let run = |policy: &str, mode: &str, grace: Duration| {
+        let grace = format!("{}ms", grace.as_millis() / 2);
+        let options = ["--grace", &grace, "--termseq", "KILL", "--held", policy];
+        let command = [child(), &holder, "outs:x", ":::", "exit:0"];
+        output(&[&options[..], &["--output", mode], &command].concat())
     };
-    let killed = output(&with("kill"));
+    // Who is killed has another grace period to be gone.
+    let is_quiet = |output: &Output| output.stderr.is_empty();
+    let killed = with_enough_time(|grace| run("kill", "group", grace), is_quiet);
     assert_eq!(killed.status.code(), Some(0), "{killed:?}");
     assert_eq!((&killed.stdout[..], stderr(&killed)), (&b"x"[..], ""));
-    let failed = output(&with("fail"));
+    let is_complete = |output: &Output| stdout(output).contains("\"stdout_verdict\":\"complete\"");
+    let killed = with_enough_time(|grace| run("kill", "jsonl", grace), is_complete);
+    assert!(is_complete(&killed), "{killed:?}");
+    let failed = run("fail", "group", Duration::from_secs(1));
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
     assert!(stderr(&failed).contains("held by"), "{failed:?}");
-    let object = &json(&with("kill"))[0];
-    assert_eq!(object["stdout_verdict"], "complete");
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn json_lines_tell_start_errors_and_timeouts() {
 #[test]
 fn json_lines_tell_that_a_stream_is_held() {
     let tag = Tag::new();
-    let holder = format!("holder-err:{tag},sleep:30000");
+    let holder = format!("holder-err:{tag},sleep:600000");
     let object = &json(&[
         "--grace",
         "3s",

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use program::{child, finish};
+use program::{child, finish, without_settings};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -158,7 +158,9 @@ impl Scenario {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join(".parallel")).unwrap();
         fs::write(home.path().join(".parallel/will-cite"), "").unwrap();
-        let mut running = Command::new(program)
+        let mut running = Command::new(program);
+        without_settings(&mut running);
+        let mut running = running
             .args(words)
             .current_dir(dir.path())
             .env("HOME", home.path())

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 use std::env::consts::EXE_SUFFIX;
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -48,14 +49,29 @@ pub(crate) fn said(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 pub(crate) fn run(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
     command.arg("run").stdin(Stdio::null());
-    // Whoever runs the tests may have settings.
-    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"));
+    without_settings(&mut command);
     if !args.iter().any(|arg| arg.starts_with("--grace")) {
         command.args(["--grace", "20s"]);
     }
     command.args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Whoever runs the tests may have settings of his own, and a language.
+pub(crate) fn without_settings(command: &mut Command) {
+    let none = env!("CARGO_TARGET_TMPDIR");
+    command
+        .env("XDG_CONFIG_HOME", none)
+        .env("APPDATA", none)
+        .env("LC_ALL", "C");
+    // But for the mark of a run that the tests themselves are a part of.
+    let is_setting =
+        |name: &OsString| name.as_encoded_bytes().starts_with(b"THRONG_") && name != "THRONG_JOB";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+        command.env_remove(name);
+    }
+    command.env_remove("NO_COLOR");
 }
 
 /// Runs it to its end.

@@ -5,12 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use throng::os::linux::{Cgroups, probe_cgroups};
-use throng_tests::{Tag, eventually};
+use throng_tests::{Tag, eventually, with_enough_time};
 
-use super::trees::{children, is_keeper, kill, start, tree};
+use super::trees::{await_tree, children, is_keeper, kill, start, tree};
 use crate::program::{child, finish, output, run, start_with_stdin, stderr, stdout};
 
 /// Every way out, and the one that nothing but a control group finds after a timeout or a kill.
@@ -85,11 +86,20 @@ fn nobody_survives_a_timeout_where_each_command_has_a_group() {
     if !has_groups() {
         return;
     }
-    let tag = Tag::new();
-    let options = ["--cgroup", "command", "--timeout", "2", "--output", "jsonl"];
-    let (program, group) = start_tree(&options, &tag);
-    let output = finish(program);
-    assert_eq!(tag.pids(), [0; 0]);
+    let run = |timeout: Duration| {
+        let tag = Tag::new();
+        let timeout = timeout.as_secs().to_string();
+        let options = ["--cgroup", "command", "--timeout", &timeout];
+        let options = [&SOON[..], &options, &["--output", "jsonl"]].concat();
+        let mut program = start(&options, &tree(&tag, &WAYS), &tag);
+        let was_whole = await_tree(&mut program, &tag, WAYS.len() + 1);
+        let group = tag.find_group_of_run().filter(|_| was_whole);
+        let output = finish(program);
+        assert_eq!(tag.pids(), [0; 0]);
+        (output, group)
+    };
+    let (output, group) = with_enough_time(run, |(_, group)| group.is_some());
+    let group = group.expect("it was there before the time was over");
     let object: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(object["timed_out"], true);
     assert!(object.get("survivors").is_none(), "{object}");
@@ -164,17 +174,24 @@ fn a_throng_within_a_throng_has_its_groups_below() {
         assert_eq!(tag.control_groups(), [home()], "{outer} {inner}");
 
         // Is killed as a part of the outer one's tree, and its keeper with it.
-        let tag = Tag::new();
-        let values = format!("bare-daemon:ignore-term,{tag},sleep:600000 sleep:600000");
-        let options = [&SOON[..], &["--timeout", "2", "--cgroup", outer]].concat();
-        let program = start_nested(&options, inner, &values);
-        tag.await_count(1);
-        let group = tag.group_of_run();
-        let below = tag.control_groups().remove(0);
+        let run = |timeout: Duration| {
+            let tag = Tag::new();
+            let values = format!("bare-daemon:ignore-term,{tag},sleep:600000 sleep:600000");
+            let timeout = timeout.as_secs().to_string();
+            let options = [&SOON[..], &["--timeout", &timeout, "--cgroup", outer]].concat();
+            let mut program = start_nested(&options, inner, &values);
+            await_tree(&mut program, &tag, 1);
+            let groups = (tag.find_group_of_run(), tag.control_groups().pop());
+            (finish(program), tag, groups)
+        };
+        let run = with_enough_time(run, |(.., groups)| groups.1.is_some());
+        let (output, tag, (Some(group), Some(below))) = run else {
+            panic!("no group before the time was over: {run:?}");
+        };
         let levels = below.strip_prefix(home()).unwrap().iter();
         let runs = levels.filter(|name| name.as_encoded_bytes().starts_with(b"throng-"));
         assert_eq!(runs.count(), 2, "{below:?}");
-        assert_eq!(finish(program).status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(1));
         // With a group for the run alone who is like that is not found, and goes on at home.
         if outer == "command" {
             assert_eq!(tag.pids(), [0; 0], "{outer} {inner}");

@@ -4,9 +4,10 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use throng_tests::{Tag, eventually};
+use throng_tests::{Gate, Tag, eventually, with_enough_time};
 
 use crate::program::{child, finish, run, start_with_stdin, stderr, stdout};
 
@@ -39,6 +40,16 @@ pub(super) fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
     start_with_stdin(&words, format!("{tag}\n").as_bytes())
 }
 
+/// Waits until so many of a tree run, or its time is over before that; says whether they did.
+pub(super) fn await_tree(program: &mut Child, tag: &Tag, count: usize) -> bool {
+    let mut is_whole = false;
+    eventually("the tree is whole, or its time is over", || {
+        is_whole = tag.pids().len() == count;
+        is_whole || program.try_wait().unwrap().is_some()
+    });
+    is_whole
+}
+
 /// The children of a program that runs, whichever of its threads has started them.
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
@@ -58,19 +69,19 @@ pub(super) fn is_keeper(pid: u32) -> bool {
 
 #[test]
 fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
-    let tag = Tag::new();
-    let options = [
-        "--timeout",
-        "1",
-        "--termseq",
-        "TERM,200,KILL",
-        "--output",
-        "jsonl",
-    ];
-    let program = start(&options, &tree(&tag, &WAYS), &tag);
-    tag.await_count(WAYS.len() + 1);
-    let output = finish(program);
-    assert_eq!(tag.pids(), [0; 0]);
+    let run = |timeout: Duration| {
+        let tag = Tag::new();
+        let timeout = timeout.as_secs().to_string();
+        let options = ["--timeout", &timeout, "--termseq", "TERM,200,KILL"];
+        let options = [&options[..], &["--output", "jsonl"]].concat();
+        let mut program = start(&options, &tree(&tag, &WAYS), &tag);
+        let was_whole = await_tree(&mut program, &tag, WAYS.len() + 1);
+        let output = finish(program);
+        assert_eq!(tag.pids(), [0; 0]);
+        (output, was_whole)
+    };
+    let (output, was_whole) = with_enough_time(run, |(_, was_whole)| *was_whole);
+    assert!(was_whole);
     let object: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(
         (&object["timed_out"], &object["signal"]),
@@ -160,8 +171,9 @@ fn orphans_that_end_are_waited_for_while_the_run_goes_on() {
     let mut command = run(&["-j1", child()]);
     let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = program.stdin.take().unwrap();
+    let gate = Gate::new();
     for _ in 0..20 {
-        writeln!(values, "daemon:sleep:300").unwrap();
+        writeln!(values, "daemon:{}", gate.step()).unwrap();
     }
     let pid = program.id();
     let orphans = || {
@@ -170,7 +182,8 @@ fn orphans_that_end_are_waited_for_while_the_run_goes_on() {
             .filter(|pid| !is_keeper(*pid))
             .count()
     };
-    eventually("orphans come", || orphans() > 1);
+    eventually("orphans come", || orphans() == 20);
+    gate.open();
     eventually("all are gone", || orphans() == 0);
     drop(values);
     assert_eq!(finish(program).status.code(), Some(0));
