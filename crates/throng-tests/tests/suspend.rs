@@ -107,9 +107,12 @@ fn a_process_that_is_cancelled_or_ends_while_all_stands_still_has_its_outcome() 
         let throng = Throng::builder().mechanism(mechanism).jobs(3).build();
         let throng = throng.unwrap();
         let stays_on = throng.spawn(&child!("{stays} sleep:600000"));
-        let is_cancelled = throng.spawn(&child!("{ends} quiet:{ends},sleep:600000 sleep:600000"));
+        let dir = tempfile::tempdir().unwrap();
+        let ready = dir.path().join("ready");
+        let quiet = format!("quiet:{ends},make-file:{},sleep:600000", ready.display());
+        let is_cancelled = throng.spawn(&child!("{ends} {quiet} sleep:600000"));
         stays.await_count(1);
-        ends.await_count(2);
+        eventually("both run", || ready.exists());
         throng.suspend();
         is_cancelled.cancel();
         let outcome = within(HANG / 2, "the outcome of who was cancelled", move || {
