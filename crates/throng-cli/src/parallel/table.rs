@@ -47,7 +47,7 @@ pub(super) const PRINCIPLES: [&str; 6] = [
      into it.",
     "stdout goes to stdout and stderr to stderr.",
     "The exit status is the number of commands that failed, 101 for more than 100, 255 when throng \
-     itself failed.",
+     itself failed, or could not keep all that commands have said.",
     "Perl expressions, {= =}, are refused.",
     "A place for a value that is not there is refused; only -n, -N and -L make it empty.",
     "A line ends with LF or CRLF.",
