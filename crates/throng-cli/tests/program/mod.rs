@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine; whatever takes longer hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(100);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The scripted child. It belongs to another package, whose programs cargo does not build for us.
 pub(crate) fn child() -> &'static str {
