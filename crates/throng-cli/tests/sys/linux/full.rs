@@ -22,7 +22,10 @@ fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Outp
         .args(["sh", "-c", &script, "sh"]);
     command.arg(program.get_program()).args(program.get_args());
     for (key, value) in program.get_envs() {
-        command.env(key, value.unwrap_or_default());
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
     }
     command.current_dir(dir.parent().unwrap());
     command.stdin(Stdio::null());
@@ -81,7 +84,8 @@ fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = ["-j1", "-k", "--memory", "0", "--tmpdir", shown];
-    let values = [":::", "out:20000", "out:3000000", "out:500000", "exit:1"];
+    // The third needs no disk: the second may not have given it back yet.
+    let values = [":::", "out:20000", "out:3000000", "out:20000", "exit:1"];
     let args = [&words[..], &[child()], &values].concat();
     let Some(output) = output_on_small_disk(&dir, "", &args) else {
         return;
@@ -98,7 +102,7 @@ fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
     let (kept, last) = rest.split_at(1 << 20);
     check_pattern(Source::Out, first, 20_000).unwrap();
     check_pattern(Source::Out, kept, 1 << 20).unwrap();
-    check_pattern(Source::Out, last, 500_000).unwrap();
+    check_pattern(Source::Out, last, 20_000).unwrap();
 }
 
 #[test]

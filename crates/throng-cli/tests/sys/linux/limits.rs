@@ -7,7 +7,7 @@ use std::process::Child;
 use proptest::prelude::*;
 use throng_tests::{Source, eventually, fill};
 
-use crate::program::{child, finish, json, json_bytes, run, stderr};
+use crate::program::{child, finish, json, json_bytes, run, stderr, without_settings};
 
 #[test]
 fn text_that_was_spilled_is_text_in_json_though_its_letters_are_cut_anywhere() {
@@ -26,10 +26,9 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
     let child = child();
     // 512 KiB, as if the disk had no more.
     let script = format!("ulimit -f 1024; exec {throng} run --memory 0 {child} ::: out:3000000");
-    let output = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .output()
-        .unwrap();
+    let mut shell = std::process::Command::new("sh");
+    without_settings(&mut shell);
+    let output = shell.args(["-c", &script]).output().unwrap();
     let said = stderr(&output);
     assert!(
         said.contains("cannot keep stdout of") && said.contains("File too large"),

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::program::{finish, output, output_with_stdin, run, sorted_lines, stderr, stdout};
+use crate::program::{
+    finish, output, output_with_stdin, run, sorted_lines, stderr, stdout, without_settings,
+};
 
 /// Runs this program for one value and `echo` for another, in one run; returns the complaint.
 fn complaint(program: &str, argument: &str) -> String {
@@ -95,6 +97,7 @@ fn script(text: &str) -> std::process::Output {
     command
         .args(["-c", text, env!("CARGO_BIN_EXE_throng")])
         .stdin(Stdio::null());
+    without_settings(&mut command);
     finish(
         command
             .stdout(Stdio::piped())
