@@ -51,10 +51,15 @@ fn records(line: &str) -> Vec<String> {
 }
 
 fn file(text: &str) -> (tempfile::NamedTempFile, String) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    // A path in a line has no blanks; where those of temporary files have some it is beside us.
+    let is_word = |path: &std::path::Path| !path.to_string_lossy().contains(['~', ' ']);
+    let program = std::env::current_exe().unwrap();
+    let dir = Some(std::env::temp_dir()).filter(|dir| is_word(dir));
+    let dir = dir.unwrap_or_else(|| program.parent().unwrap().to_owned());
+    let mut file = tempfile::NamedTempFile::new_in(dir).unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let path = file.path().to_str().unwrap().to_owned();
-    assert!(!path.contains(['~', ' ']), "{path}");
+    assert!(is_word(file.path()), "{path}");
     (file, path)
 }
 

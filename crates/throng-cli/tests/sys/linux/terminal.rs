@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use throng_tests::eventually;
@@ -64,12 +66,15 @@ impl Terminal {
         parser.screen_mut().set_size(rows, columns);
     }
 
-    /// Its other end, for a program.
+    /// Its other end, for a program. It is not to be our own terminal, at whose end we would be
+    /// ended: whoever leads a session and has none gets the first that he opens.
     fn stdio(&self) -> Stdio {
         let name = ptsname(&*self.master, Vec::new()).unwrap();
         let path = name.to_str().unwrap();
-        let file = File::options().read(true).write(true).open(path).unwrap();
-        file.into()
+        let mut options = File::options();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::NOCTTY.bits() as i32);
+        options.open(path).unwrap().into()
     }
 
     fn text(&self) -> String {
