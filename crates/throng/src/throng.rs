@@ -190,10 +190,11 @@ impl Throng {
     }
 
     /// Starts nothing and has all processes stand still until [`resume`](Throng::resume): they and
-    /// their process groups are stopped (`SIGSTOP`), and so are the clocks of timeouts, grace
-    /// periods and kill sequences. The time that passes meanwhile counts as [wall
-    /// time](crate::Outcome::wall) all the same. What has been written is still read, and processes
-    /// that end meanwhile have their outcomes.
+    /// all that they have started are stopped (`SIGSTOP`), as far as a kill sequence would find
+    /// them, and so are the clocks of timeouts, grace periods and kill sequences. Who was stopped
+    /// before outside of their groups is left as he is. The time that passes meanwhile counts as
+    /// [wall time](crate::Outcome::wall) all the same. What has been written is still read, and
+    /// processes that end meanwhile have their outcomes.
     ///
     /// On Windows nothing can stop a process; there only the starting and the clocks stop.
     ///

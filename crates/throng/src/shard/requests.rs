@@ -47,9 +47,8 @@ impl Shard {
 
     fn suspend(&mut self) {
         self.clock.stop(Instant::now());
-        for (id, _) in self.processes.iter() {
-            self.engine.suspend(id);
-        }
+        let ids = self.ids();
+        self.engine.suspend(&ids);
     }
 
     /// Goes on, as if the time since [`suspend`](Shard::suspend) had not passed.
@@ -58,9 +57,12 @@ impl Shard {
             return;
         };
         self.timers.shift(pause);
-        for (id, _) in self.processes.iter() {
-            self.engine.resume(id);
-        }
+        let ids = self.ids();
+        self.engine.resume(&ids);
+    }
+
+    fn ids(&self) -> Vec<Id> {
+        self.processes.iter().map(|(id, _)| id).collect()
     }
 
     fn apply_where(&mut self, wanted: impl Fn(&Job) -> bool, input: impl Fn() -> Input) {

@@ -1,7 +1,12 @@
-//! Processes that stand still are stopped, with their groups.
+//! Processes that stand still are stopped, with all that they have started.
 
-use throng::{Stream, Throng};
+use std::time::Duration;
+
+use throng::{KillSequence, Signal, Stream, Throng};
 use throng_tests::{Tag, assert_complete, child, eventually, for_each_mechanism};
+
+/// Every way out of a group that leaves the family or the environment, and none.
+const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
 fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -32,5 +37,79 @@ fn processes_and_what_they_started_are_stopped_and_continued() {
         let outcome = process.wait().unwrap();
         assert_complete(&outcome);
         assert_eq!(outcome.capture().len(Stream::Stdout), 3);
+    });
+}
+
+#[test]
+fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays_so() {
+    for_each_mechanism(|mechanism| {
+        let dir = tempfile::tempdir().unwrap();
+        let wait = format!("wait-file:{}", dir.path().join("go").display());
+        let (tag, stopped) = (Tag::new(), Tag::new());
+        let throng = Throng::builder().mechanism(mechanism).jobs(2).build();
+        let throng = throng.unwrap();
+        let mut command = child!("{tag} daemon:{stopped},signal:STOP,{wait}");
+        for way in WAYS {
+            command.arg(format!("{way}:{tag},{wait}"));
+        }
+        // A holder is gone before that.
+        command.grace(Duration::from_secs(60));
+        let process = throng.spawn(command.args([&wait, "out:3"]));
+        tag.await_count(WAYS.len() + 1);
+        stopped.await_count(1);
+        let is_still = |tag: &Tag| tag.pids().into_iter().all(is_stopped);
+        eventually("it has stopped itself", || is_still(&stopped));
+        throng.suspend();
+        // Whoever has been signalled takes a moment.
+        eventually("all are stopped", || is_still(&tag));
+        throng.resume();
+        eventually("all go on", || !tag.pids().into_iter().any(is_stopped));
+        assert!(is_still(&stopped), "that was not ours to continue");
+        std::fs::write(dir.path().join("go"), "").unwrap();
+        tag.await_gone();
+        let outcome = process.wait().unwrap();
+        assert_complete(&outcome);
+        assert_eq!(outcome.capture().len(Stream::Stdout), 3);
+    });
+}
+
+#[test]
+fn whoever_stands_still_hears_that_he_is_to_end() {
+    for_each_mechanism(|mechanism| {
+        let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
+        let builder = Throng::builder().mechanism(mechanism);
+        let throng = builder.kill_sequence(patient).build().unwrap();
+        let tag = Tag::new();
+        let mut command = child!("ignore-term");
+        for way in WAYS {
+            command.arg(format!("{way}:{tag},sleep:600000"));
+        }
+        let process = throng.spawn(command.arg("sleep:600000"));
+        tag.await_count(WAYS.len());
+        throng.suspend();
+        eventually("all are stopped", || tag.pids().into_iter().all(is_stopped));
+        process.cancel();
+        tag.await_gone();
+        process.kill();
+        process.wait().unwrap();
+    });
+}
+
+#[test]
+fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
+    for_each_mechanism(|mechanism| {
+        let (tag, own) = (Tag::new(), Tag::new());
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let process = throng.spawn(&child!("{own} daemon:{tag},sleep:600000 sleep:600000"));
+        tag.await_count(1);
+        throng.suspend();
+        eventually("both are stopped", || {
+            tag.pids().into_iter().all(is_stopped)
+        });
+        // Killed by somebody else.
+        drop(own);
+        process.wait().unwrap();
+        eventually("it goes on", || !tag.pids().into_iter().any(is_stopped));
+        tag.await_count(1);
     });
 }

@@ -4,6 +4,7 @@
 //! with both pipes at their end. Until then its id, and that of its group, belongs to nobody else,
 //! so a signal never goes astray.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::groups::Leaf;
 use super::kills::{Remains, Remnant};
+use super::procfs::Name;
 use super::signals;
 use super::tag::Number;
 use super::tree::Root;
@@ -38,6 +40,8 @@ pub(super) struct Child {
     pub(super) exited_at: Option<Instant>,
     /// What has been killed of its tree.
     pub(super) remains: Remains,
+    /// Who stands still with it, besides its group.
+    pub(super) stopped: HashSet<Name>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
 }
@@ -70,6 +74,7 @@ impl Child {
             is_ending: false,
             exited_at: None,
             remains: Remains::default(),
+            stopped: HashSet::new(),
             leaf: None,
         }
     }
@@ -156,7 +161,7 @@ impl Child {
         }
     }
 
-    /// Stops the process and its group, or has them go on. Who has left the group is not reached.
+    /// Stops the process and its group, or has them go on; `standstill.rs` is for who has left it.
     pub(super) fn stand_still(&self, still: bool) {
         if !matches!(self.life, Life::Reaped) {
             signals::stop_group(self.pid, still);

@@ -14,9 +14,9 @@ use super::holders::{Holders, Question};
 use super::host::Host;
 use super::kills::Kills;
 use super::launch::{Launcher, cannot_capture};
-use super::signals;
 use super::wait::{OwnMaxRss, has_exited};
 use super::waker::Waker;
+use super::{signals, standstill};
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
 use crate::sys::{Cleared, End, Event, StartError, Started};
@@ -208,17 +208,27 @@ impl Engine {
         }
     }
 
-    /// Has a process and its group stand still.
-    pub(crate) fn suspend(&mut self, id: Id) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.stand_still(true);
+    /// Has processes and their trees stand still.
+    pub(crate) fn suspend(&mut self, ids: &[Id]) {
+        for id in ids {
+            if let Some(child) = self.children.get_mut(*id) {
+                child.stand_still(true);
+            }
+        }
+        if let Some(census) = self.kills.census() {
+            standstill::stop(census, &mut self.children, ids);
         }
     }
 
-    /// Has them go on.
-    pub(crate) fn resume(&mut self, id: Id) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.stand_still(false);
+    /// Has them go on: first those below, so that nobody finds his children stopped.
+    pub(crate) fn resume(&mut self, ids: &[Id]) {
+        for id in ids {
+            if let Some(child) = self.children.get_mut(*id) {
+                if let Some(census) = self.kills.census() {
+                    standstill::go_on(census, &mut child.stopped);
+                }
+                child.stand_still(false);
+            }
         }
     }
 
@@ -250,7 +260,11 @@ impl Engine {
     /// a read had to be tried again: never, on Linux.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
-        if let Some(child) = self.children.remove(id) {
+        if let Some(mut child) = self.children.remove(id) {
+            if let Some(census) = self.kills.census() {
+                // It has ended while all stood still. Whom it leaves behind nobody else continues.
+                standstill::go_on(census, &mut child.stopped);
+            }
             child.bury();
         }
         0

@@ -180,6 +180,11 @@ impl Kills {
         (cleared, self.not_before.max(now + MOMENT))
     }
 
+    /// Who finds trees, where there is /proc.
+    pub(super) fn census(&mut self) -> Option<&mut Census> {
+        self.census.as_mut()
+    }
+
     /// /proc, where there is one.
     pub(super) fn procfs(&mut self) -> Option<&mut Procfs> {
         self.census.as_mut().map(Census::procfs)

@@ -26,6 +26,7 @@ mod procfs;
 mod program;
 mod reader;
 mod signals;
+mod standstill;
 mod strings;
 mod sweep;
 mod tag;

@@ -39,6 +39,7 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     pub(super) group: u32,
     pub(super) is_over: bool,
+    pub(super) is_stopped: bool,
 }
 
 impl Procfs {
@@ -242,6 +243,7 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
         group,
         // Its first thread may have ended before the others.
         is_over: matches!(state, "Z" | "X") && threads <= 1,
+        is_stopped: state == "T",
     })
 }
 

@@ -103,9 +103,6 @@ impl Sweep<'_> {
         }
         for stat in left {
             self.census.send_to(stat.name, signal);
-            if signal != Signal::KILL {
-                self.census.send_to(stat.name, Signal::CONT);
-            }
         }
     }
 }

@@ -150,7 +150,14 @@ impl Census {
             return false;
         }
         match pinned {
-            Ok(pidfd) => pidfd_send_signal(pidfd, signal).is_ok(),
+            Ok(pidfd) => {
+                let is_sent = pidfd_send_signal(&pidfd, signal).is_ok();
+                if is_sent && !matches!(signal, Signal::KILL | Signal::STOP | Signal::CONT) {
+                    // A stopped process acts on nothing but KILL before it is continued.
+                    let _ = pidfd_send_signal(&pidfd, Signal::CONT);
+                }
+                is_sent
+            }
             // No descriptor to be had; we have just looked, so this is as good as certain.
             Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSYS) => {
                 kill_process(pid, signal).is_ok()

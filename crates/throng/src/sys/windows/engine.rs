@@ -227,10 +227,10 @@ impl Engine {
 
     /// Does nothing: to stop a process there are only undocumented calls, and those for debuggers,
     /// which would take its threads one by one. What runs goes on.
-    pub(crate) fn suspend(&mut self, _: Id) {}
+    pub(crate) fn suspend(&mut self, _: &[Id]) {}
 
     /// Does nothing, as nothing was stopped.
-    pub(crate) fn resume(&mut self, _: Id) {}
+    pub(crate) fn resume(&mut self, _: &[Id]) {}
 
     /// Nothing is left of what was ended: it was all in its job, or could not be reached at all.
     pub(crate) fn clear(&mut self, ids: &[Id]) -> Cleared {
