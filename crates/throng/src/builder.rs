@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::inner::{Callback, Inner, Output, Settings};
 use crate::lock::lock;
 use crate::queue::Admit;
@@ -130,6 +130,20 @@ impl Builder {
     pub fn memory(mut self, bytes: u64) -> Builder {
         self.memory = Some(bytes);
         self
+    }
+
+    /// How much memory all captures together may take, in bytes: what was set, or what is the
+    /// default here. For who has to divide it.
+    ///
+    /// ```
+    /// use throng::Throng;
+    /// let builder = Throng::builder();
+    /// let own = builder.memory_limit() / 8;
+    /// let builder = builder.memory(7 * own);
+    /// assert_eq!(builder.memory_limit(), 7 * own);
+    /// ```
+    pub fn memory_limit(&self) -> u64 {
+        self.memory.unwrap_or_else(budget::default_limit)
     }
 
     /// Where the files are made that captures are spilled to; where the system has temporary files

@@ -3,6 +3,7 @@
 //! Each stream has one contiguous store, so that either can be lent as a slice; the log says which
 //! pieces came when, so that both can be put together again. Knows nothing of verdicts.
 
+mod block;
 mod log;
 mod reader;
 mod store;
@@ -186,15 +187,14 @@ impl Capture {
             if kept.dropped_bytes > 0 {
                 kept.gap_at = Some(head_len);
             }
-            let ring = tail.into_ring();
-            let (first, second) = ring.as_slices();
+            let [first, second] = tail.pieces();
             let taken = kept.store.append(first, budget) + kept.store.append(second, budget);
-            if taken < ring.len() {
+            if taken < tail.len() {
                 // The disk is full. Better a whole head than half a tail.
                 kept.store.shorten(head_len);
-                kept.dropped_bytes += ring.len() as u64;
+                kept.dropped_bytes += tail.len() as u64;
                 self.log
-                    .drop_from(stream, head_len, ring.len() as u64, budget);
+                    .drop_from(stream, head_len, tail.len() as u64, budget);
             }
         }
     }

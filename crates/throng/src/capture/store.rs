@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+use super::block::Block;
 use crate::budget::{Budget, UNCOUNTED, WORTH_A_FILE};
-use crate::sys::{self, Map};
+use crate::sys::{self, Bytes, Map};
 
 /// The bytes of one stream, or of the log.
 #[derive(Clone, Debug, Default)]
@@ -30,21 +31,12 @@ impl Default for Body {
     }
 }
 
-/// Bytes in memory, counted.
-#[derive(Debug, Default)]
+/// Bytes in memory.
+#[derive(Clone, Debug, Default)]
 struct Memory {
-    bytes: Vec<u8>,
-    charge: Charge,
+    bytes: Block,
     /// After a file could not be had: how long to stay in memory before asking again.
     not_before: usize,
-}
-
-/// What is counted in a budget, and uncounted when this is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Charge {
-    /// Absent as long as nothing is counted, so that small streams have nothing to do with it.
-    budget: Option<Arc<Budget>>,
-    bytes: u64,
 }
 
 /// Bytes in a file of their own.
@@ -142,7 +134,7 @@ impl Store {
     }
 
     /// The bytes that are in memory and can be changed; none when they are in a file.
-    pub(super) fn memory_mut(&mut self) -> Option<&mut Vec<u8>> {
+    pub(super) fn memory_mut(&mut self) -> Option<&mut Bytes> {
         match &mut self.body {
             Body::Memory(memory) => Some(&mut memory.bytes),
             Body::File(_) => None,
@@ -181,12 +173,12 @@ impl Memory {
     fn append(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> bool {
         let len = self.bytes.len() + bytes.len();
         if len > self.bytes.capacity() && len > UNCOUNTED {
-            let room = self.room_for(len);
+            let room = self.bytes.room_for(len);
             let is_worth_a_file = len >= WORTH_A_FILE && len >= self.not_before;
-            if is_worth_a_file && !budget.has_room_for(room as u64 - self.charge.bytes) {
+            if is_worth_a_file && !budget.has_room_for(self.bytes.more(room)) {
                 return false;
             }
-            self.grow(room, budget);
+            self.bytes.grow(room, budget);
         }
         self.bytes.extend_from_slice(bytes);
         true
@@ -196,55 +188,9 @@ impl Memory {
     fn force(&mut self, bytes: &[u8], budget: &Arc<Budget>) {
         let len = self.bytes.len() + bytes.len();
         if len > self.bytes.capacity() {
-            self.grow(self.room_for(len), budget);
+            self.bytes.grow(self.bytes.room_for(len), budget);
         }
         self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Twice of what there is, so that a stream is copied a few times and not for each piece.
-    fn room_for(&self, len: usize) -> usize {
-        len.max(self.bytes.capacity() * 2)
-    }
-
-    fn grow(&mut self, room: usize, budget: &Arc<Budget>) {
-        self.bytes.reserve_exact(room - self.bytes.len());
-        self.charge.set(self.bytes.capacity() as u64, budget);
-    }
-}
-
-impl Clone for Memory {
-    fn clone(&self) -> Memory {
-        let bytes = self.bytes.clone();
-        let mut charge = Charge::default();
-        if let Some(budget) = &self.charge.budget {
-            charge.set(bytes.capacity() as u64, budget);
-        }
-        Memory {
-            bytes,
-            charge,
-            not_before: self.not_before,
-        }
-    }
-}
-
-impl Charge {
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(super) fn set(&mut self, bytes: u64, budget: &Arc<Budget>) {
-        let own = self.budget.get_or_insert_with(|| budget.clone());
-        own.add(bytes);
-        own.remove(self.bytes);
-        self.bytes = bytes;
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.remove(self.bytes);
-        }
     }
 }
 

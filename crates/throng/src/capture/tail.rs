@@ -3,25 +3,25 @@
 //! It is as large as the user wants it, or as the budget allows if that is less: a ring cannot go
 //! on in a file.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::store::Charge;
-use crate::budget::{Budget, UNCOUNTED, WORTH_A_FILE};
+use super::block::Block;
+use crate::budget::{Budget, WORTH_A_FILE};
 
 #[derive(Debug)]
 pub(super) struct Tail {
-    ring: VecDeque<u8>,
+    ring: Block,
+    /// Where the oldest byte is. It is the first until the ring is full.
+    start: usize,
     most: usize,
-    charge: Charge,
 }
 
 impl Tail {
     pub(super) fn new(most: u64) -> Tail {
         Tail {
-            ring: VecDeque::new(),
+            ring: Block::default(),
+            start: 0,
             most: usize::try_from(most).unwrap_or(usize::MAX),
-            charge: Charge::default(),
         }
     }
 
@@ -32,27 +32,37 @@ impl Tail {
             self.grow(wanted, budget);
         }
         let kept = &bytes[bytes.len().saturating_sub(self.most)..];
-        let over = (self.ring.len() + kept.len()).saturating_sub(self.most);
-        self.ring.drain(..over);
-        self.ring.extend(kept);
-        (over + bytes.len() - kept.len()) as u64
+        let room = self.most - self.ring.len();
+        let (added, mut over) = kept.split_at(kept.len().min(room));
+        self.ring.extend_from_slice(added);
+        let dropped = over.len() + bytes.len() - kept.len();
+        while !over.is_empty() {
+            let place = &mut self.ring[self.start..];
+            let (now, later) = over.split_at(over.len().min(place.len()));
+            place[..now.len()].copy_from_slice(now);
+            self.start = (self.start + now.len()) % self.most;
+            over = later;
+        }
+        dropped as u64
     }
 
     /// Makes room for so many, or sees to it that no more is needed than there is.
     fn grow(&mut self, wanted: usize, budget: &Arc<Budget>) {
         let room = wanted.max(self.ring.capacity() * 2).min(self.most);
-        let more = (room as u64).saturating_sub(self.charge.bytes());
-        if wanted > WORTH_A_FILE && !budget.has_room_for(more) {
+        if wanted > WORTH_A_FILE && !budget.has_room_for(self.ring.more(room)) {
             self.most = self.ring.capacity().max(WORTH_A_FILE).min(self.most);
             return;
         }
-        self.ring.reserve_exact(room - self.ring.len());
-        if self.ring.capacity() > UNCOUNTED {
-            self.charge.set(self.ring.capacity() as u64, budget);
-        }
+        self.ring.grow(room, budget);
     }
 
-    pub(super) fn into_ring(self) -> VecDeque<u8> {
-        self.ring
+    pub(super) fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// What is kept, from the oldest byte on, in two pieces.
+    pub(super) fn pieces(&self) -> [&[u8]; 2] {
+        let (second, first) = self.ring.split_at(self.start);
+        [first, second]
     }
 }

@@ -253,9 +253,10 @@ fn a_reader_seeks_and_a_clone_is_counted() {
     capture.push(Stream::Stdout, &all, Duration::ZERO, ALL, &budget);
     let used = budget.used();
     let clone = capture.clone();
-    assert_eq!(budget.used(), 2 * used);
+    let of_clone = budget.used() - used;
+    assert!((400_000..=used).contains(&of_clone), "{of_clone} bytes");
     drop(capture);
-    assert_eq!(budget.used(), used);
+    assert_eq!(budget.used(), of_clone);
     let mut reader = clone.reader(Stream::Stdout);
     let mut piece = [0; 10];
     assert_eq!(reader.seek(SeekFrom::End(-10)).unwrap(), 399_990);

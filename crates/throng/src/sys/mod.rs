@@ -18,6 +18,7 @@
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
 //! | `memory_limit` | how much memory this program may hope for |
+//! | `Bytes` | as much of `Vec<u8>` as is needed, and its memory goes back to the system |
 //! | `read_at` | reads a file of ours at a position |
 //! | `is_want_of_files` | whether a file could not be opened because too many are |
 //!
@@ -56,8 +57,8 @@ pub(crate) use map::Map;
 pub(crate) use system::fault_of;
 pub use system::os;
 pub(crate) use system::{
-    CommandOptions, Engine, Host, HostOptions, MECHANISMS, Waker, exit_code_name, is_want_of_files,
-    memory_limit, probe, read_at, shell,
+    Bytes, CommandOptions, Engine, Host, HostOptions, MECHANISMS, Waker, exit_code_name,
+    is_want_of_files, memory_limit, probe, read_at, shell,
 };
 
 use crate::slots::Id;
@@ -154,5 +155,10 @@ const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;
 const _: fn(Signal) -> i32 = system::signal_number;
 const _: fn() -> Option<u64> = memory_limit;
+const _: fn(&Bytes) -> usize = Bytes::capacity;
+const _: fn(&mut Bytes, usize) = Bytes::reserve_exact;
+const _: fn(&mut Bytes, &[u8]) = Bytes::extend_from_slice;
+const _: fn(&mut Bytes, usize) = Bytes::truncate;
+const _: fn(&mut Bytes) = Bytes::clear;
 const _: fn(&File, &mut [u8], u64) -> io::Result<usize> = read_at;
 const _: fn(&io::Error) -> bool = is_want_of_files;

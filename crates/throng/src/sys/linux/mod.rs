@@ -2,6 +2,7 @@
 //!
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
+mod bytes;
 mod child;
 mod clone;
 mod driver;
@@ -38,6 +39,7 @@ mod waker;
 
 use std::ffi::OsStr;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use engine::{Engine, probe};
 #[cfg(feature = "faults")]
 pub(crate) use faults::fault_of;

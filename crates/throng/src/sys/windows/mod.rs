@@ -76,6 +76,10 @@ pub(crate) const MECHANISMS: &[Mechanism] = &[
     Mechanism::Threads,
 ];
 
+/// A block of a megabyte or more has pages of its own here, which go back when it is freed
+/// (HeapCreate).
+pub(crate) type Bytes = Vec<u8>;
+
 /// Whether this machine offers the mechanism, or why not: all that are ours are there since Vista.
 pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
     if MECHANISMS.contains(&mechanism) {

@@ -1,0 +1,93 @@
+//! Bytes in memory that are counted in a budget.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use crate::budget::{Budget, SPARE_FROM, UNCOUNTED};
+use crate::sys::Bytes;
+
+/// They are uncounted when this is dropped, and what room they had is left to the next.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    bytes: Bytes,
+    /// Absent as long as nothing is counted, so that small streams have nothing to do with it.
+    budget: Option<Arc<Budget>>,
+    counted: u64,
+}
+
+impl Block {
+    /// How much more would be counted with this much room.
+    pub(super) fn more(&self, room: usize) -> u64 {
+        (room as u64).saturating_sub(self.counted)
+    }
+
+    /// Room for so many in all, and twice of what there is, so that they are copied a few times and
+    /// not for each piece. Large ones are of few sizes, so that one fits another.
+    pub(super) fn room_for(&self, len: usize) -> usize {
+        let room = len.max(self.bytes.capacity().saturating_mul(2));
+        if room < SPARE_FROM {
+            return room;
+        }
+        room.checked_next_power_of_two().unwrap_or(room)
+    }
+
+    /// Makes room for so many in all, whatever the budget says, and counts it.
+    pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) {
+        if let Some(mut spare) = budget.take_spare(room) {
+            spare.extend_from_slice(&self.bytes);
+            budget.leave(std::mem::replace(&mut self.bytes, spare));
+        } else {
+            budget.make_way(self.more(room));
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
+        self.count(budget);
+    }
+
+    fn count(&mut self, budget: &Arc<Budget>) {
+        let room = self.bytes.capacity();
+        if room <= UNCOUNTED {
+            return;
+        }
+        let own = self.budget.get_or_insert_with(|| budget.clone());
+        own.add(room as u64);
+        own.remove(self.counted);
+        self.counted = room as u64;
+    }
+}
+
+impl Deref for Block {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut Bytes {
+        &mut self.bytes
+    }
+}
+
+impl Clone for Block {
+    fn clone(&self) -> Block {
+        let mut clone = Block {
+            bytes: self.bytes.clone(),
+            budget: None,
+            counted: 0,
+        };
+        if let Some(budget) = &self.budget {
+            clone.count(budget);
+        }
+        clone
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.budget {
+            budget.remove(self.counted);
+            budget.leave(std::mem::take(&mut self.bytes));
+        }
+    }
+}
