@@ -44,20 +44,20 @@ struct MaxOutput {
 }
 
 impl Limits {
-    pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
-        let mut builder = builder.held(self.held);
-        if let Some(bytes) = self.memory {
-            builder = builder.memory(bytes);
-        }
+    /// So much of the memory for output is somebody else's.
+    pub(crate) fn set_builder(&self, builder: Builder, taken: u64) -> Builder {
+        let memory = self.memory().saturating_sub(taken);
+        let mut builder = builder.held(self.held).memory(memory);
         if let Some(dir) = &self.tmpdir {
             builder = builder.spill_dir(dir);
         }
         builder
     }
 
-    /// How much output may be in memory, if that was said.
-    pub(crate) fn memory(&self) -> Option<u64> {
-        self.memory
+    /// How much output may be in memory.
+    pub(crate) fn memory(&self) -> u64 {
+        let default = || Builder::default().memory_limit();
+        self.memory.unwrap_or_else(default)
     }
 
     /// Where temporary files are.

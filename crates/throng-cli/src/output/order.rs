@@ -9,14 +9,18 @@ use std::path::{Path, PathBuf};
 use super::spool::{Extent, Spool};
 use super::{Out, To};
 
-/// What waits in memory, in all; with this much, what is worth a write goes to disk.
-const MEMORY_MAX: usize = 64 << 20;
+/// What may wait in memory is this part of the memory for output, and not more than the other.
+const MEMORY_PART: u64 = 8;
+const MEMORY_MAX: u64 = 128 << 20;
 /// What is worth a write, unless there is far too much in memory.
 const WORTH_A_WRITE: usize = 64 * 1024;
+/// What waits of one command in memory. To hold more is to copy it again for each time that it
+/// doubles, and the allocator does not give blocks of many megabytes back to the system.
+const ENTRY_MAX: usize = 1 << 20;
 /// What an entry costs besides its bytes, about.
 const ENTRY_COST: usize = 128;
-/// Bytes that are kept at a time: of more than this not all is in memory twice.
-const FRAME_MAX: usize = 1 << 20;
+/// Bytes that are kept at a time.
+const FRAME_MAX: usize = 256 * 1024;
 /// Bytes that are given out at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -29,6 +33,7 @@ pub(crate) struct InOrder {
     waiting: BTreeMap<u64, Entry>,
     /// What `waiting` holds in memory.
     memory: usize,
+    /// With this much in memory what is worth a write goes to disk, with twice as much anything.
     memory_max: usize,
     spool: Option<Spool>,
     /// Whether the spool's index has been asked for `next` in vain.
@@ -48,10 +53,14 @@ struct Entry {
 }
 
 impl InOrder {
-    /// With so much in memory, where that is less than usual, and its files in this directory.
-    pub(crate) fn new(memory: Option<u64>, directory: PathBuf) -> InOrder {
-        let memory = memory.and_then(|bytes| usize::try_from(bytes).ok());
-        let memory_max = memory.unwrap_or(MEMORY_MAX).min(MEMORY_MAX);
+    /// How much of the memory for output is for what waits. Captures have the rest.
+    pub(crate) fn part_of(memory: u64) -> u64 {
+        (memory / MEMORY_PART).min(MEMORY_MAX)
+    }
+
+    /// With not more than so many bytes in memory, and its files in this directory.
+    pub(crate) fn new(bytes: u64, directory: PathBuf) -> InOrder {
+        let memory_max = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
         InOrder {
             directory,
             ..InOrder::with_memory(memory_max)
@@ -99,7 +108,9 @@ impl InOrder {
             entry.frames.extend_from_slice(piece);
             self.memory += FRAME_HEAD + piece.len();
             let is_worth_it = entry.frames.len() >= WORTH_A_WRITE;
-            if self.memory > self.memory_max && is_worth_it || self.memory / 2 > self.memory_max {
+            let is_over = self.memory > self.memory_max && is_worth_it;
+            let is_far_over = self.memory / 2 > self.memory_max;
+            if is_over || is_far_over || entry.frames.len() >= ENTRY_MAX {
                 self.spill(place)?;
             }
         }

@@ -103,6 +103,21 @@ fn however_many_wait_for_the_first_memory_stays_flat() {
 }
 
 #[test]
+fn of_one_that_says_much_little_waits_in_memory_however_much_there_may_be() {
+    let mut order = InOrder::with_memory(1 << 30);
+    let said: Vec<u8> = (0..5 * ENTRY_MAX).map(|n| (n % 251) as u8).collect();
+    for piece in said.chunks(3 * FRAME_MAX + 1) {
+        order.hold(1, To::Stdout, piece).unwrap();
+        assert!(order.memory < ENTRY_MAX + 2 * FRAME_MAX, "{}", order.memory);
+    }
+    order.seal(1).unwrap();
+    order.seal(0).unwrap();
+    let mut given = Vec::new();
+    order.give_out(&mut collect(&mut given)).unwrap();
+    assert!(given == [(To::Stdout, said)]);
+}
+
+#[test]
 fn the_rest_of_a_run_that_was_cut_short_comes_in_order() {
     for memory_max in [0, 1 << 20] {
         let mut order = InOrder::with_memory(memory_max);

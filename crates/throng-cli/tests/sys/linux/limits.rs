@@ -147,6 +147,38 @@ fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory()
     assert_eq!(bytes.len(), 12 * (8 << 20));
 }
 
+/// Of memory that an allocator keeps, and of room that two budgets have, there is more the more
+/// commands of this kind there are.
+#[test]
+fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
+    const COUNT: usize = 40;
+    const LEN: usize = 6 << 20;
+    let mut expected = vec![0; LEN];
+    fill(Source::Out, 0, &mut expected);
+    for order in ["--output=group", "-k"] {
+        let dir = tempfile::tempdir().unwrap();
+        let go = dir.path().join("go");
+        // While the last one waits, all others have been printed and we can be looked at.
+        let last = format!("wait-file:{}", go.display());
+        let step = format!("out:{LEN}");
+        let steps = [&[&*step; COUNT][..], &[&*last]].concat();
+        let args = [order, "-j16", "--memory", "32M", child(), ":::"];
+        let mut started = run(&[&args, &steps[..]].concat()).spawn().unwrap();
+        let mut stdout = started.stdout.take().unwrap();
+        let mut bytes = vec![0; LEN];
+        for _ in 0..COUNT {
+            stdout.read_exact(&mut bytes).unwrap();
+            assert!(bytes == expected, "{order}");
+        }
+        let hwm = status_kib(started.id(), "VmHWM");
+        // An unoptimized program is 13 MiB by itself.
+        assert!(hwm < (32 + 20) << 10, "{order}: {hwm} KiB");
+        std::fs::write(&go, "").unwrap();
+        assert_eq!(stdout.read(&mut bytes).unwrap(), 0);
+        assert!(finish(started).status.success());
+    }
+}
+
 /// Bytes that a writer of JSON may get wrong: what has to be escaped, letters of all lengths, the
 /// halves of letters, and what is no text at all; and often more than is read at a time.
 fn awkward_bytes() -> impl Strategy<Value = Vec<u8>> {
