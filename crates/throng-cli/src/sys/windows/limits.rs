@@ -3,8 +3,9 @@
 use super::super::Limits;
 use super::words::{command_line, push_argument};
 
-/// `CreateProcessW` takes so many, with the NUL at the end.
-const LINE_UNITS_MAX: usize = 32_767;
+/// `CreateProcessW` takes so many, with the NUL at the end and the quotes that are always around
+/// the name of the program.
+const LINE_UNITS_MAX: usize = 32_767 - 2;
 
 /// `cmd.exe` takes so many.
 const SCRIPT_UNITS_MAX: usize = 8191;

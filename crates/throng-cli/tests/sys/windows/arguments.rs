@@ -128,3 +128,13 @@ fn as_many_values_as_the_system_takes_go_into_a_command() {
         );
     }
 }
+
+#[test]
+fn a_command_line_may_be_full_to_the_last_unit() {
+    // Values of one letter leave at most one unit, however long the path of the program is.
+    let letters = "x\n".repeat(20_000);
+    let args = ["--xargs", "-k", "-j2", "--output", "jsonl", child(), "args"];
+    let output = output_with_stdin(&args, letters.as_bytes());
+    assert!(output.status.success(), "{}", stdout(&output));
+    assert_eq!(stdout(&output).lines().count(), 2);
+}

@@ -11,7 +11,7 @@ use self::kernel::{ABORTED, Announced, Kernel, REFUSED, Status};
 use super::{Answer, Block, Lent, lend, take_back};
 
 /// Runs with different orders of events. Miri is a thousand times slower.
-const SEEDS: u64 = if cfg!(miri) { 2 } else { 300 };
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 100 };
 
 /// How long the files are; for some a first buffer is too short.
 const LENS: [usize; FILES] = [0, 1, 5_000, 9_000, 20_000];

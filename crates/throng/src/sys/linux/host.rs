@@ -128,6 +128,18 @@ impl Host {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn keeper_pid(&self) -> u32 {
+        self.keeper.as_ref().map_or(0, |keeper| keeper.pid())
+    }
+
+    /// Before a process is started: from now on somebody keeps it, if that is wanted.
+    pub(super) fn await_keeper(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.await_start();
+        }
+    }
+
     /// Ends what finished processes have left running; gives who does not go.
     pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
         let run = self.tags.run().clone();

@@ -6,16 +6,17 @@
 //! kills all that has the mark of our run, and all in its control group if it has one. When we end
 //! in good order we end the keeper first.
 //!
-//! It is started beside the first commands, not before them, and has nothing of ours: /dev/null for
-//! its streams, no other descriptor, a group of its own, `/` for its directory.
+//! It is started while we prepare ourselves, and the first command is not started before it has
+//! been: from then on it has its end of the pipe, whatever becomes of us, and need not have come to
+//! read it. It has nothing of ours: /dev/null for its streams, no other descriptor, a group of its
+//! own, `/` for its directory.
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -40,7 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Keeper {
     starting: Option<JoinHandle<io::Result<Child>>>,
-    pid: Arc<AtomicU32>,
+    /// Set when it has been started; 0 when it could not be.
+    pid: Arc<OnceLock<u32>>,
 }
 
 impl Keeper {
@@ -65,12 +67,12 @@ impl Keeper {
             Some(group) => command.env(GROUP, group),
             None => command.env_remove(GROUP),
         };
-        let pid = Arc::new(AtomicU32::new(0));
+        let pid = Arc::new(OnceLock::new());
         let found = pid.clone();
         let start = move || {
-            let child = command.spawn()?;
-            found.store(child.id(), Ordering::Release);
-            Ok(child)
+            let child = command.spawn();
+            found.get_or_init(|| child.as_ref().map_or(0, Child::id));
+            child
         };
         let thread = thread::Builder::new().name("throng-keeper".into());
         Ok(Keeper {
@@ -81,7 +83,12 @@ impl Keeper {
 
     /// Its id, or 0 as long as it has none.
     pub(super) fn pid(&self) -> u32 {
-        self.pid.load(Ordering::Acquire)
+        self.pid.get().copied().unwrap_or(0)
+    }
+
+    /// Waits until it has been started, or could not be.
+    pub(super) fn await_start(&self) {
+        self.pid.wait();
     }
 }
 
@@ -140,5 +147,45 @@ fn await_end() -> io::Result<()> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::engine::Engine;
+    use super::super::host::Host;
+    use crate::os::linux::BuilderExt;
+    use crate::slots::Slots;
+    use crate::{Command, Mechanism, Throng};
+
+    #[test]
+    fn no_process_is_started_before_the_keeper_has_been() {
+        // Often, for it may be there in time by chance.
+        for _ in 0..30 {
+            let options = Throng::builder().keeper(["cat"]).os;
+            let host = std::sync::Arc::new(Host::new(&options).unwrap());
+            let mut slots = Slots::new();
+            let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
+            engine
+                .start(slots.insert(()), &Command::new("true"))
+                .unwrap();
+            let keeper = host.keeper_pid();
+            let line = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
+            assert_eq!(line, b"cat\0", "{keeper}");
+        }
+    }
+
+    #[test]
+    fn a_keeper_that_cannot_be_started_keeps_nobody_waiting() {
+        let options = Throng::builder().keeper(["/nonexistent/keeper"]).os;
+        let host = std::sync::Arc::new(Host::new(&options).unwrap());
+        let mut slots = Slots::new();
+        let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
+        engine
+            .start(slots.insert(()), &Command::new("true"))
+            .unwrap();
+        assert_eq!(host.keeper_pid(), 0);
     }
 }

@@ -149,6 +149,7 @@ impl Launcher {
         command: &Command,
         theirs: [OwnedFd; 2],
     ) -> Result<(Pid, Option<Number>), Failure> {
+        self.host.await_keeper();
         let number = self.prepare_strings(command)?;
         let path = self.host.path(&command.env).to_owned();
         let uses_host_path = *path == *self.host.path(&EnvChanges::default());
