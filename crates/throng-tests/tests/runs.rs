@@ -9,8 +9,8 @@ use std::sync::mpsc;
 
 use throng::{Command, Mechanism, Outcome, Throng};
 use throng_tests::{
-    HANG, assert_complete, assert_output, child, eventually, for_each_mechanism, repeat, stable,
-    within,
+    HANG, assert_complete, assert_output, child, eventually, for_each_mechanism, is_thorough,
+    repeat, stable, within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -231,5 +231,28 @@ fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
         });
         assert_output(&outcome, 5, 0);
         assert_eq!(run.count(), 5);
+    });
+}
+
+/// A thousand with each mechanism on Linux; on Windows with the completion port, a hundred with the
+/// others.
+#[test]
+fn a_thousand_commands_two_hundred_and_fifty_six_at_a_time_are_captured_whole() {
+    for_each_mechanism(|mechanism| {
+        let is_full = is_thorough(mechanism);
+        let count = if is_full { 1000 } else { repeat(1000) };
+        let throng = Throng::builder()
+            .mechanism(mechanism)
+            .jobs(256)
+            .build()
+            .unwrap();
+        let commands = (0..count).map(|n| child!("out:{n} err:{}", 2 * n));
+        let mut seen = vec![false; count];
+        for outcome in throng.run(commands) {
+            let n = outcome.seq() as usize;
+            assert_output(&outcome, n, 2 * n);
+            assert!(!std::mem::replace(&mut seen[n], true), "{n} came twice");
+        }
+        assert!(seen.iter().all(|seen| *seen), "all have come");
     });
 }

@@ -1,13 +1,14 @@
 //! A thousand at once, five thousand in a row: nothing grows but what the processes say.
 //!
+//! All of it in processes of their own: on Windows those would inherit what is being passed on to a
+//! child here at the moment they are started, and hold its streams (docs/windows.md, "Starting").
+//!
 //! On Windows a start is dear, so there the numbers are for the mechanisms that are said.
 
 #![forbid(unsafe_code)]
 
-use throng::{Mechanism, Throng};
-use throng_tests::{
-    SLACK, assert_output, child, for_each_mechanism, is_thorough, probe, repeat, threads_that_wait,
-};
+use throng::Mechanism;
+use throng_tests::{SLACK, for_each_mechanism, is_thorough, probe, repeat, threads_that_wait};
 
 /// A thousand with each mechanism on Linux; on Windows with the completion port and the thread
 /// pool, a hundred with the others.
@@ -30,29 +31,6 @@ fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
         // A shard and its helpers for each core, and whatever the system has.
         let allowed = 2 * cores + 5 + SLACK + of_groups + threads_that_wait(count);
         assert!(threads <= allowed, "{threads} threads");
-    });
-}
-
-/// A thousand with each mechanism on Linux; on Windows with the completion port, a hundred with the
-/// others.
-#[test]
-fn a_thousand_commands_two_hundred_and_fifty_six_at_a_time_are_captured_whole() {
-    for_each_mechanism(|mechanism| {
-        let is_full = is_thorough(mechanism);
-        let count = if is_full { 1000 } else { repeat(1000) };
-        let throng = Throng::builder()
-            .mechanism(mechanism)
-            .jobs(256)
-            .build()
-            .unwrap();
-        let commands = (0..count).map(|n| child!("out:{n} err:{}", 2 * n));
-        let mut seen = vec![false; count];
-        for outcome in throng.run(commands) {
-            let n = outcome.seq() as usize;
-            assert_output(&outcome, n, 2 * n);
-            assert!(!std::mem::replace(&mut seen[n], true), "{n} came twice");
-        }
-        assert!(seen.iter().all(|seen| *seen), "all have come");
     });
 }
 
