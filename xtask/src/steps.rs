@@ -63,6 +63,7 @@ fn test_here(args: &[String]) -> anyhow::Result<u64> {
     test.args(["test", "--workspace", "--no-fail-fast"]);
     if cfg!(windows) {
         test.args(["--lib", "--bins", "--tests"]);
+        windows::one_at_a_time(&mut test);
     }
     run_tests(test.args(args))
 }

@@ -132,6 +132,12 @@ pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("cannot find {}", program.display()))
 }
 
+/// On Windows what the standard library starts inherits all that can be inherited at the moment. A
+/// probe of one test would hold the streams of another's child, so they take turns.
+pub(crate) fn one_at_a_time(test: &mut Command) {
+    test.env("RUST_TEST_THREADS", "1");
+}
+
 /// Lints everything as it is compiled for Windows.
 pub(crate) fn check() -> anyhow::Result<()> {
     let cross = Cross::find()?;

@@ -88,6 +88,7 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<u64> {
     // All failures, not those of the first program alone.
     test.arg("--no-fail-fast").args(args);
     prefix.enter(&mut test);
+    windows::one_at_a_time(&mut test);
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &wine);
     run_tests(&mut test)
 }
