@@ -18,10 +18,10 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     builder.build().expect("a throng can be built")
 }
 
-/// A throng, and how many bytes of output it has read.
 /// While what nobody has taken is more than half of this, no command of a run is started.
 const MEMORY: u64 = 128 << 20;
 
+/// A throng, and how many bytes of output it has read.
 fn listening(mechanism: Mechanism, jobs: usize) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();

@@ -44,9 +44,8 @@ struct MaxOutput {
 }
 
 impl Limits {
-    /// So much of the memory for output is somebody else's.
-    pub(crate) fn set_builder(&self, builder: Builder, taken: u64) -> Builder {
-        let memory = self.memory().saturating_sub(taken);
+    /// Captures may have so much of the memory for output.
+    pub(crate) fn set_builder(&self, builder: Builder, memory: u64) -> Builder {
         let mut builder = builder.held(self.held).memory(memory);
         if let Some(dir) = &self.tmpdir {
             builder = builder.spill_dir(dir);

@@ -234,10 +234,8 @@ fn is_left_to_do(outcome: &Outcome) -> bool {
 
 /// Whether some of what it has said could not be had or kept: a full disk, mostly.
 pub(crate) fn is_lost(outcome: &Outcome) -> bool {
-    let verdicts = Stream::ALL.map(|stream| outcome.verdict(stream));
-    verdicts
-        .into_iter()
-        .any(|verdict| matches!(verdict, Verdict::Failed(_)))
+    let is_lost = |stream| matches!(outcome.verdict(stream), Verdict::Failed(_));
+    Stream::ALL.into_iter().any(is_lost)
 }
 
 /// Whether the command was never started because the run had been cut short.

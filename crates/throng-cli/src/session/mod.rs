@@ -125,9 +125,8 @@ impl Session {
         let (mode, colors) = (output.mode(), output.colors());
         let shell = args.places.shell;
         let echo = output.echo.then_some(shell);
-        let wait_max = output
-            .keep_order
-            .then(|| InOrder::part_of(args.limits.memory()));
+        let memory = args.limits.memory();
+        let wait_max = output.keep_order.then(|| InOrder::part_of(memory));
         let order = wait_max.map(|bytes| InOrder::new(bytes, args.limits.tmpdir()));
         let printer = Printer::new(mode, colors, order, echo, sink.clone());
         announce(&recipe, &printer, output.verbose.then_some(shell));
@@ -136,7 +135,7 @@ impl Session {
         let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
         commands.look_ahead()?;
         let recorder = plan.open()?;
-        let throng = Arc::new(pool::build(args, wait_max.unwrap_or(0), &printer)?);
+        let throng = Arc::new(pool::build(args, memory - wait_max.unwrap_or(0), &printer)?);
         let weak = Arc::downgrade(&throng);
         sink.on_failure(move || {
             if let Some(throng) = weak.upgrade() {

@@ -19,13 +19,13 @@ pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// So much of the memory for output is not for captures.
-pub(super) fn build(args: &Run, memory_taken: u64, printer: &Printer) -> anyhow::Result<Throng> {
+/// Captures may have so much memory.
+pub(super) fn build(args: &Run, memory: u64, printer: &Printer) -> anyhow::Result<Throng> {
     let mut builder = Throng::builder()
         .jobs(args.control.jobs.resolve(cores()))
         .kill_sequence(args.control.termseq.clone());
     builder = args.system.set_builder(builder);
-    builder = args.limits.set_builder(builder, memory_taken);
+    builder = args.limits.set_builder(builder, memory);
     if let Some(mechanism) = args.control.mechanism {
         builder = builder.mechanism(mechanism);
     }

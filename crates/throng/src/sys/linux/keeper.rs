@@ -153,6 +153,7 @@ fn await_end() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
     use super::super::engine::Engine;
     use super::super::host::Host;
@@ -160,32 +161,29 @@ mod tests {
     use crate::slots::Slots;
     use crate::{Command, Mechanism, Throng};
 
+    /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
+    fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
+        let options = Throng::builder().keeper([program]).os;
+        let host = Arc::new(Host::new(&options).unwrap());
+        let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
+        let id = Slots::new().insert(());
+        engine.start(id, &Command::new("true")).unwrap();
+        look(host.keeper_pid());
+    }
+
     #[test]
     fn no_process_is_started_before_the_keeper_has_been() {
         // Often, for it may be there in time by chance.
         for _ in 0..30 {
-            let options = Throng::builder().keeper(["cat"]).os;
-            let host = std::sync::Arc::new(Host::new(&options).unwrap());
-            let mut slots = Slots::new();
-            let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
-            engine
-                .start(slots.insert(()), &Command::new("true"))
-                .unwrap();
-            let keeper = host.keeper_pid();
-            let line = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
-            assert_eq!(line, b"cat\0", "{keeper}");
+            keeper_at_the_first_start("cat", |keeper| {
+                let line = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
+                assert_eq!(line, b"cat\0", "{keeper}");
+            });
         }
     }
 
     #[test]
     fn a_keeper_that_cannot_be_started_keeps_nobody_waiting() {
-        let options = Throng::builder().keeper(["/nonexistent/keeper"]).os;
-        let host = std::sync::Arc::new(Host::new(&options).unwrap());
-        let mut slots = Slots::new();
-        let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
-        engine
-            .start(slots.insert(()), &Command::new("true"))
-            .unwrap();
-        assert_eq!(host.keeper_pid(), 0);
+        keeper_at_the_first_start("/nonexistent/keeper", |keeper| assert_eq!(keeper, 0));
     }
 }
