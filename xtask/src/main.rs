@@ -7,6 +7,7 @@ mod sanitize;
 mod setup;
 mod soak;
 mod steps;
+mod tested;
 mod tidy;
 mod windows;
 mod wine;

@@ -4,7 +4,9 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+
+use crate::tested::Tested;
 
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
@@ -23,38 +25,37 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs tests, passes on what they say, and gives how many passed.
+/// Runs tests, which all have to pass; gives how many there were.
 pub(crate) fn run_tests(command: &mut Command) -> anyhow::Result<u64> {
+    let (tested, result) = try_tests(command)?;
+    result.map(|()| tested.passed)
+}
+
+/// Runs tests, passes on what they say, and gives what that was as well as whether all passed.
+pub(crate) fn try_tests(command: &mut Command) -> anyhow::Result<(Tested, anyhow::Result<()>)> {
     let line = announce(command);
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run `{line}`"))?;
-    let mut passed = 0;
+    let mut tested = Tested::default();
     let stdout = child.stdout.take().context("it was asked for")?;
     for line in BufReader::new(stdout).split(b'\n') {
         let mut line = line.context("cannot read what the tests say")?;
-        passed += passed_in(&String::from_utf8_lossy(&line));
+        // Those under Wine may end their lines as Windows does.
+        tested.read(String::from_utf8_lossy(&line).trim_end_matches('\r'));
         line.push(b'\n');
         let mut out = std::io::stdout().lock();
         out.write_all(&line).context("cannot write to stdout")?;
     }
     let status = child.wait()?;
-    if !status.success() {
-        bail!("`{line}` failed: {status}; {passed} tests passed");
-    }
-    Ok(passed)
-}
-
-/// Of a line such as `test result: ok. 5 passed; 0 failed; ..`.
-fn passed_in(line: &str) -> u64 {
-    let counts = line
-        .strip_prefix("test result: ")
-        .and_then(|rest| rest.split_once(". "))
-        .and_then(|(_, counts)| counts.split_once(" passed"));
-    counts
-        .and_then(|(count, _)| count.parse().ok())
-        .unwrap_or(0)
+    let result = if status.success() {
+        Ok(())
+    } else {
+        let passed = tested.passed;
+        Err(anyhow!("`{line}` failed: {status}; {passed} tests passed"))
+    };
+    Ok((tested, result))
 }
 
 fn announce(command: &Command) -> String {
@@ -69,17 +70,4 @@ fn announce(command: &Command) -> String {
         .join(" ");
     eprintln!("xtask: {line}");
     line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_are_counted() {
-        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; finished in 0.1s";
-        assert_eq!(passed_in(line), 12);
-        assert_eq!(passed_in("test result: FAILED. 3 passed; 1 failed"), 3);
-        assert_eq!(passed_in("running 3 tests"), 0);
-    }
 }

@@ -15,13 +15,14 @@ pub(crate) const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// Debian's names of it: a compiler with the sources of its standard library and its linter, the
 /// linker and import libraries of Windows, and Wine.
-const DEBIAN_PACKAGES: [&str; 7] = [
+const DEBIAN_PACKAGES: [&str; 8] = [
     "rustc-web",
     "cargo-web",
     "rust-web-src",
     "rust-web-clippy",
     "gcc-mingw-w64-x86-64",
     "wine64",
+    "wine64-preloader",
     "wine",
 ];
 
@@ -36,6 +37,8 @@ pub(crate) fn missing() -> Vec<&'static str> {
     }
     if wine::find().is_none() {
         missing.push("Wine");
+    } else if wine::lacks_preloader() {
+        missing.push("Wine's preloader");
     }
     missing
 }
