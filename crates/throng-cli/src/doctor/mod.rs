@@ -124,10 +124,12 @@ pub(crate) fn examine(args: &Doctor) -> anyhow::Result<Exit> {
 /// How many processes can be captured at once.
 fn room() -> anyhow::Result<Finding> {
     let throng = Throng::builder().jobs(usize::MAX).build()?;
-    let count = with_commas(throng.jobs() as u64);
     let value = match throng.jobs_limit() {
-        Some(limit) => format!("{count} processes, because of {limit}"),
-        None => format!("{count} processes"),
+        Some(limit) => {
+            let count = with_commas(throng.jobs() as u64);
+            format!("{count} processes, because of {limit}")
+        }
+        None => "as many as are asked for: the system names no limit".to_owned(),
     };
     Ok(Finding::new("live at once", value))
 }
