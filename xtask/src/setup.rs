@@ -37,8 +37,6 @@ pub(crate) fn missing() -> Vec<&'static str> {
     }
     if wine::find().is_none() {
         missing.push("Wine");
-    } else if wine::lacks_preloader() {
-        missing.push("Wine's preloader");
     }
     missing
 }

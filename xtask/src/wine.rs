@@ -28,13 +28,6 @@ const DLL_DIRS: [&str; 4] = [
     "/opt/wine-stable/lib64/wine/x86_64-windows",
 ];
 
-/// Whether Debian's Wine is here without what reserves the addresses that it needs before anything
-/// else can get them (docs/windows.md).
-pub(crate) fn lacks_preloader() -> bool {
-    let preloader = Path::new("/usr/lib/wine/wine64-preloader");
-    find().is_some_and(|wine| wine == Path::new(DEBIAN_WINE)) && !preloader.exists()
-}
-
 /// The Wine of this machine.
 pub(crate) fn find() -> Option<PathBuf> {
     if Path::new(DEBIAN_WINE).exists() {
