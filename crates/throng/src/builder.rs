@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::budget::{self, Budget};
-use crate::inner::{Callback, Inner, Output, Settings};
+use crate::inner::{Callback, Inner, Output, Settings, Stopped, StoppedCallback};
 use crate::lock::lock;
 use crate::queue::Admit;
 use crate::shard::Shard;
@@ -35,6 +35,7 @@ pub struct Builder {
     memory: Option<u64>,
     spill_dir: Option<PathBuf>,
     on_output: Option<Callback>,
+    on_stopped: Option<StoppedCallback>,
     /// What only this system has.
     pub(crate) os: HostOptions,
 }
@@ -185,6 +186,37 @@ impl Builder {
         self
     }
 
+    /// Is told of processes that were stopped (by `SIGSTOP`, or because they have tried to read from
+    /// a terminal whose foreground they are not), each time that it happens, on the thread that has
+    /// noticed it, a fifth of a second later at the most where no more than some thousand processes
+    /// are live. A process that is stopped goes on when it is sent `SIGCONT`, or is ended by its
+    /// timeout. Those that [`suspend`](Throng::suspend) stops are not told of. Costs a system call
+    /// for each live process each fifth of a second. On Windows nothing is stopped, so it is never
+    /// called.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// # fn main() -> Result<(), throng::Error> {
+    /// use throng::{Command, Throng};
+    /// let (told, stopped) = std::sync::mpsc::channel();
+    /// let throng = Throng::builder().on_stopped(move |stopped| {
+    ///     let _ = told.send((stopped.pid, stopped.signal));
+    /// }).build()?;
+    /// let process = throng.spawn(Command::new("sh").args(["-c", "kill -STOP $$"]));
+    /// assert_eq!(stopped.recv().unwrap().1, 19);
+    /// process.kill();
+    /// assert_eq!(process.wait()?.status().unwrap().signal(), Some(9));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(target_os = "linux"))]
+    /// # fn main() {}
+    /// ```
+    pub fn on_stopped(mut self, callback: impl Fn(Stopped<'_>) + Send + Sync + 'static) -> Builder {
+        self.on_stopped = Some(Box::new(callback));
+        self.os.watch_stops();
+        self
+    }
+
     /// Starts the threads.
     ///
     /// On Linux, raises this program's soft limit on open files to the hard one; processes get the
@@ -216,6 +248,7 @@ impl Builder {
             held: self.held,
             kill: Arc::new(self.kill),
             on_output: self.on_output,
+            on_stopped: self.on_stopped,
             budget: Arc::new(Budget::new(self.memory, self.spill_dir)),
         };
         let inner = Arc::new(Inner::new(jobs, shards, settings));

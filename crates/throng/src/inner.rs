@@ -35,6 +35,23 @@ pub struct Output<'a> {
 
 pub(crate) type Callback = Box<dyn Fn(Output<'_>) + Send + Sync>;
 
+/// A process that was stopped, as the [callback for that](crate::Builder::on_stopped) gets it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Stopped<'a> {
+    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
+    pub seq: u64,
+    /// The command that the process runs.
+    pub command: &'a Command,
+    /// The process id.
+    pub pid: u32,
+    /// The number of the signal that has stopped it: `SIGTTIN` (21 on Linux) when it has tried to
+    /// read from the terminal as a background job, `SIGTTOU` (22) when it has tried to change it.
+    pub signal: i32,
+}
+
+pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
+
 pub(crate) struct Inner {
     pub(crate) queue: Queue,
     jobs: AtomicUsize,
@@ -55,6 +72,7 @@ pub(crate) struct Settings {
     pub(crate) held: Held,
     pub(crate) kill: Arc<KillSequence>,
     pub(crate) on_output: Option<Callback>,
+    pub(crate) on_stopped: Option<StoppedCallback>,
     pub(crate) budget: Arc<Budget>,
 }
 

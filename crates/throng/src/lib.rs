@@ -83,7 +83,7 @@ pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
 pub use command::{Command, Stdin};
 pub use error::{Error, ErrorKind};
 pub use handle::Process;
-pub use inner::Output;
+pub use inner::{Output, Stopped};
 pub use kill::{KillSequence, ParseKillSequenceError, Signal};
 pub use mechanism::{Mechanism, Survey, UnknownMechanism};
 pub use outcome::{Cause, Outcome, Status, Usage};

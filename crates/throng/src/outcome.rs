@@ -19,6 +19,10 @@ pub enum Status {
         /// Whether the system wrote a core dump.
         core_dumped: bool,
     },
+    /// It was killed, and was still there a second later: it waits for a device that does not
+    /// answer, is frozen, or is not ours to kill. It is among the
+    /// [survivors](Outcome::survivors).
+    StillRunning,
     /// The exit status is gone: other code in this program waited for processes that are not its
     /// own (`waitpid(-1)`, or `SIGCHLD` ignored) and took it.
     Unknown,
@@ -64,6 +68,7 @@ impl fmt::Display for Status {
             } => {
                 write!(f, "signal {signal} (core dumped)")
             }
+            Status::StillRunning => f.write_str("killed, and still running"),
             Status::Unknown => f.write_str("exit status taken by other code"),
         }
     }
@@ -257,9 +262,10 @@ impl Outcome {
         self.verdicts.iter().all(Verdict::is_complete)
     }
 
-    /// What we have killed of what the process had started, and was still there a second later:
-    /// who waits for a device that does not answer, say, or is not ours to kill. Empty when nothing
-    /// was killed.
+    /// What was killed and was still there a second later: descendants of the process, or the
+    /// process itself, which wait for a device that does not answer, are frozen, or are not ours to
+    /// kill; and descendants that keep starting others faster than they can be killed. Empty when
+    /// nothing was killed.
     pub fn survivors(&self) -> &[Holder] {
         &self.survivors
     }

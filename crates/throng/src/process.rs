@@ -4,9 +4,10 @@
 //! Invariant: a process is finished when it has exited and both streams have verdicts, in
 //! whatever order that comes about, and not before.
 //!
-//! Invariant: nothing is waited for without end but the process itself. A stream that is open a
-//! grace period after the exit is released, and a process that was asked to end is killed. Under
-//! [`Held::Wait`], which the user has to ask for, whoever holds a stream is waited for as well.
+//! Invariant: nothing is waited for without end but a process that nobody has asked to end. A stream
+//! that is open a grace period after the exit is released; a process that was asked to end is
+//! killed, and given up when it does not go then. Under [`Held::Wait`], which the user has to ask
+//! for, whatever holds a stream is waited for as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use std::time::Duration;
 use crate::sys::End;
 use crate::timer::Alarm;
 use crate::{Cause, Error, ErrorKind, Held, Holder, KillSequence, Signal, Stream, Verdict};
+
+/// A process that was killed has gone within this time, or is not going to: it waits for a device
+/// that does not answer, is frozen, or is not ours to kill.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// What happened.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(crate) enum Input {
     CallbackPanicked(Stream),
     Exited,
     Alarm(Alarm),
+    /// The answer to [`Action::NameHolders`]: of stdout and of stderr.
+    HoldersNamed([Vec<Holder>; 2]),
     /// End it by the kill sequence.
     Cancel,
     /// End it now.
@@ -36,8 +43,13 @@ pub(crate) enum Action {
     /// Send this to the process and all of its group.
     Signal(Signal),
     SetAlarm(Duration, Alarm),
-    /// Find out who holds this stream, then stop reading it. Its end is announced as any other.
+    /// Find out which processes hold its streams, and go on reading meanwhile. The answer may come
+    /// late, and has to come.
+    NameHolders,
+    /// Stop reading this stream. Its end is announced as any other.
     Release(Stream),
+    /// It does not go although it was killed. It counts as exited, and no exit is announced later.
+    GiveUp,
     /// The process is finished; nothing more comes of it.
     Finish,
 }
@@ -106,6 +118,8 @@ pub(crate) struct Machine {
     phase: Phase,
     taps: [Tap; 2],
     callback_failed: [bool; 2],
+    /// Whether the holders are being named.
+    is_naming: bool,
     limits: Limits,
 }
 
@@ -120,6 +134,7 @@ impl Machine {
             phase: Phase::Running,
             taps,
             callback_failed: [false; 2],
+            is_naming: false,
             limits,
         }
     }
@@ -138,32 +153,34 @@ impl Machine {
             (Phase::Running, Input::Exited) => self.drain(Rest::IsLeft, actions),
             (Phase::Ending(ending), Input::Exited) => self.drain(Rest::Ends(ending), actions),
 
-            (Phase::Running, Input::Alarm(Alarm::Timeout)) => {
-                self.phase = Phase::Ending(self.take_step(Cause::Timeout, 0, actions));
-            }
-            (Phase::Running, Input::Cancel) => {
-                self.phase = Phase::Ending(self.take_step(Cause::Cancel, 0, actions));
-            }
-            (Phase::Running, Input::Kill) => {
-                self.phase = Phase::Ending(self.take_last_step(Cause::Cancel, actions));
-            }
+            (Phase::Running, Input::Alarm(Alarm::Timeout)) => self.end(Cause::Timeout, 0, actions),
+            (Phase::Running, Input::Cancel) => self.end(Cause::Cancel, 0, actions),
+            (Phase::Running, Input::Kill) => self.end(Cause::Cancel, usize::MAX, actions),
             (Phase::Ending(ending), Input::Alarm(Alarm::KillStep)) => {
-                let ending = self.take_step(ending.cause, ending.next_step, actions);
-                self.phase = Phase::Ending(ending);
+                self.end(ending.cause, ending.next_step, actions);
             }
-            (Phase::Ending(ending), Input::Kill) => {
-                self.phase = Phase::Ending(self.take_last_step(ending.cause, actions));
+            (Phase::Ending(ending), Input::Kill) => self.end(ending.cause, usize::MAX, actions),
+            (Phase::Ending(ending), Input::Alarm(Alarm::GiveUp)) => {
+                actions.push(Action::GiveUp);
+                self.phase = Phase::Draining(Rest::Ends(ending));
+                self.release_all([Vec::new(), Vec::new()], actions);
+                self.finish_if_done(actions);
             }
             (Phase::Draining(rest), Input::Alarm(alarm)) => self.remind(rest, alarm, actions),
             (Phase::Draining(rest), Input::Cancel | Input::Kill) => {
                 let cause = rest.cause().unwrap_or(Cause::Cancel);
                 let ending = self.take_last_step(cause, actions);
                 self.phase = Phase::Draining(Rest::Ends(ending));
-                self.release_all(actions);
+                self.release_all([Vec::new(), Vec::new()], actions);
+            }
+            (Phase::Draining(_), Input::HoldersNamed(holders)) if self.is_naming => {
+                self.is_naming = false;
+                self.release_all(holders, actions);
             }
 
-            // An alarm that is no longer wanted, or a wish that is being carried out already.
-            (_, Input::Alarm(_) | Input::Cancel | Input::Exited) => {}
+            // An alarm or an answer that is no longer wanted, or a wish that is being carried out
+            // already.
+            (_, Input::Alarm(_) | Input::HoldersNamed(_) | Input::Cancel | Input::Exited) => {}
         }
     }
 
@@ -182,24 +199,24 @@ impl Machine {
                 Rest::Ends(self.take_step_of_rest(ending.cause, ending.next_step, actions))
             }
             (Rest::IsLeft | Rest::IsCleared { .. }, Alarm::Grace) => {
-                self.release_all(actions);
+                if !std::mem::replace(&mut self.is_naming, true) {
+                    actions.push(Action::NameHolders);
+                }
                 rest
             }
             (Rest::Ends(ending), Alarm::Grace) => {
                 self.take_last_step(ending.cause, actions);
-                self.release_all(actions);
+                self.release_all([Vec::new(), Vec::new()], actions);
                 rest
             }
-            (_, Alarm::Timeout) | (Rest::IsLeft, Alarm::KillStep) => rest,
+            (_, Alarm::Timeout | Alarm::GiveUp) | (Rest::IsLeft, Alarm::KillStep) => rest,
         };
         self.phase = Phase::Draining(rest);
     }
 
-    /// Who holds a stream that is being released.
-    pub(crate) fn held_by(&mut self, stream: Stream, found: Vec<Holder>) {
-        if let Tap::Released { holders } = &mut self.taps[stream.index()] {
-            *holders = found;
-        }
+    /// Whether it runs as far as we know, and nobody has asked it to end.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
     }
 
     /// What is done about a stream that is held.
@@ -226,6 +243,15 @@ impl Machine {
             Phase::Ending(ending) => Some(ending.cause),
             Phase::Draining(rest) => rest.cause(),
             Phase::Finished { cause } => cause,
+        }
+    }
+
+    /// Takes a step to end a process that has not exited; after the last it is given up some time
+    /// later.
+    fn end(&mut self, cause: Cause, step: usize, actions: &mut Vec<Action>) {
+        self.phase = Phase::Ending(self.take_step(cause, step, actions));
+        if self.limits.kill.step(step).1.is_none() {
+            actions.push(Action::SetAlarm(GIVE_UP_AFTER, Alarm::GiveUp));
         }
     }
 
@@ -269,13 +295,11 @@ impl Machine {
         }
     }
 
-    fn release_all(&mut self, actions: &mut Vec<Action>) {
-        for stream in Stream::ALL {
+    fn release_all(&mut self, holders: [Vec<Holder>; 2], actions: &mut Vec<Action>) {
+        for (stream, holders) in Stream::ALL.into_iter().zip(holders) {
             let tap = &mut self.taps[stream.index()];
             if matches!(tap, Tap::Open) {
-                *tap = Tap::Released {
-                    holders: Vec::new(),
-                };
+                *tap = Tap::Released { holders };
                 actions.push(Action::Release(stream));
             }
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::inner::{Inner, Output, Request};
+use crate::inner::{Inner, Output, Request, Stopped};
 use crate::lock::lock;
 use crate::outcome::Timing;
 use crate::process::{Action, Input, Limits, Machine};
@@ -22,7 +22,7 @@ use crate::suspension::Clock;
 use crate::sys::{Engine, Event, Exit, StartError, Started};
 use crate::timer::Timers;
 use crate::tries::Tries;
-use crate::{Capture, Command, Error, ErrorKind, Stream};
+use crate::{Capture, Command, Error, ErrorKind, Holder, Status, Stream, Usage};
 
 /// Sent once, when the `Throng` is gone and only detached processes are left.
 #[derive(Debug)]
@@ -36,17 +36,14 @@ pub(crate) struct Shard {
     processes: Slots<Live>,
     timers: Timers,
     clock: Clock,
-    /// A command that could not be started for want of something.
-    pending: Option<Pending>,
+    /// Commands that could not be started for want of something: one, and more only where programs
+    /// took long to load before that was known.
+    pending: Vec<Pending>,
     /// There are commands, and this is when one may be started.
     look_again: Option<Instant>,
     /// Whether this shard sleeps where a command would find it, or did and has not looked since.
     may_be_parked: bool,
     actions: Vec<Action>,
-    /// Processes that were ended and are finished but for what is left of their trees.
-    condemned: Vec<Id>,
-    /// When to look at those again.
-    clear_at: Instant,
     closing: Option<Sender<OnlyDetachedLeft>>,
     done: Sender<OnlyDetachedLeft>,
 }
@@ -72,6 +69,10 @@ struct Live {
     started: Instant,
     timing: Timing,
     exit: Option<Exit>,
+    /// The attempts to start it.
+    tries: Tries,
+    /// The process itself, if it was given up.
+    survivor: Option<Holder>,
     /// Whether its tree has been told to end, so that nothing of it may go on.
     signalled: bool,
     /// How long all had stood still before it started.
@@ -92,12 +93,10 @@ impl Shard {
             processes: Slots::new(),
             timers: Timers::default(),
             clock: Clock::default(),
-            pending: None,
+            pending: Vec::new(),
             look_again: None,
             may_be_parked: false,
             actions: Vec::new(),
-            condemned: Vec::new(),
-            clear_at: Instant::now(),
             closing: None,
             done,
         }
@@ -107,8 +106,6 @@ impl Shard {
     pub(crate) fn run(mut self) {
         loop {
             self.take_requests();
-            // It makes room, so it comes before a start.
-            self.clear_condemned();
             let more = self.start_one();
             self.fire_alarms();
             if self.is_done() {
@@ -148,16 +145,12 @@ impl Shard {
     }
 
     fn time_to_next(&self) -> Option<Duration> {
-        let clear = (!self.condemned.is_empty()).then_some(self.clear_at);
         if self.clock.is_stopped() {
-            // Who has ended is cleared away all the same.
-            return clear.map(|at| at.saturating_duration_since(Instant::now()));
+            return None;
         }
-        let retry = self
-            .pending
-            .as_ref()
-            .map(|pending| pending.tries.not_before());
-        let next = [self.timers.next_at(), retry, self.look_again, clear];
+        let retries = self.pending.iter();
+        let retry = retries.map(|pending| pending.tries.not_before()).min();
+        let next = [self.timers.next_at(), retry, self.look_again];
         let next = next.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -168,12 +161,11 @@ impl Shard {
         if self.clock.is_stopped() {
             return false;
         }
-        let pending = match self.pending.take() {
-            Some(pending) if pending.tries.not_before() > Instant::now() => {
-                self.pending = Some(pending);
-                return false;
-            }
-            Some(pending) => pending,
+        let now = Instant::now();
+        let due = |pending: &Pending| pending.tries.not_before() <= now;
+        let pending = match self.pending.iter().position(due) {
+            Some(place) => self.pending.swap_remove(place),
+            None if !self.pending.is_empty() => return false,
             None if !self.inner.shares.has_room(self.index, self.processes.len()) => {
                 self.pass_on();
                 return false;
@@ -299,6 +291,8 @@ impl Shard {
             started,
             timing,
             exit: None,
+            tries,
+            survivor: None,
             signalled: false,
             stood_still_before: self.clock.stood_still(started),
         });
@@ -334,15 +328,20 @@ impl Shard {
     fn start_failed(&mut self, pending: Pending, error: StartError) -> bool {
         let Pending { job, slot, tries } = pending;
         if let Some(tries) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
-            self.pending = Some(Pending { job, slot, tries });
+            self.pending.push(Pending { job, slot, tries });
             return false;
         }
+        self.give_up_start(Pending { job, slot, tries }, error);
+        true
+    }
+
+    fn give_up_start(&mut self, pending: Pending, error: StartError) {
+        let Pending { job, slot, tries } = pending;
         self.give_back(slot);
         job.command.stdin.close();
         let (StartError::Exhausted(error) | StartError::Busy(error) | StartError::Refused(error)) =
             error;
         job.not_started(error, tries.retries);
-        true
     }
 
     fn handle_events(&mut self) {
@@ -363,8 +362,44 @@ impl Shard {
                     live.timing.wall = live.started.elapsed();
                     Input::Exited
                 }
+                Event::HoldersNamed(holders) => Input::HoldersNamed(holders),
+                Event::Loaded => {
+                    live.timing.start_latency = live.tries.first.elapsed();
+                    continue;
+                }
+                Event::Stopped(signal) => {
+                    live.tell_stopped(signal, &self.inner);
+                    continue;
+                }
+                Event::NotStarted(error) => {
+                    self.start_came_to_nothing(id, error);
+                    continue;
+                }
+                Event::Cleared(survivors) => {
+                    self.finish(id, survivors);
+                    continue;
+                }
             };
             self.apply(id, input);
+        }
+    }
+
+    /// A program that took long could not be loaded in the end.
+    fn start_came_to_nothing(&mut self, id: Id, error: StartError) {
+        let Some(live) = self.processes.remove(id) else {
+            return;
+        };
+        self.engine.forget(id);
+        self.inner.queue.remove_live();
+        let is_wanted = live.machine.is_running();
+        let Live {
+            job, slot, tries, ..
+        } = live;
+        let pending = Pending { job, slot, tries };
+        if is_wanted {
+            self.start_failed(pending, error);
+        } else {
+            self.give_up_start(pending, error);
         }
     }
 
@@ -408,15 +443,17 @@ impl Shard {
                         self.timers.set(at, id, alarm);
                     }
                 }
-                Action::Release(stream) => {
-                    let holders = self.engine.holders(id, stream);
+                Action::NameHolders => self.engine.name_holders(id),
+                Action::Release(stream) => self.engine.stop(id, stream),
+                Action::GiveUp => {
+                    self.engine.give_up(id);
                     if let Some(live) = self.processes.get_mut(id) {
-                        live.machine.held_by(stream, holders);
+                        live.give_up();
                     }
-                    self.engine.stop(id, stream);
                 }
+                // What is left of a tree that was ended is cleared away first.
                 Action::Finish => match self.processes.get(id) {
-                    Some(live) if live.signalled => self.condemned.push(id),
+                    Some(live) if live.signalled => self.engine.clear(id),
                     _ => self.finish(id, Vec::new()),
                 },
             }
@@ -446,6 +483,36 @@ impl Live {
             at,
         };
         catch_unwind(AssertUnwindSafe(|| callback(output))).is_ok()
+    }
+
+    /// Tells that the process was stopped. A panic of the callback is printed, and changes nothing.
+    fn tell_stopped(&self, signal: i32, inner: &Inner) {
+        let Some(callback) = &inner.settings.on_stopped else {
+            return;
+        };
+        let stopped = Stopped {
+            seq: self.job.seq,
+            command: &self.job.command,
+            pid: self.process.pid,
+            signal,
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| callback(stopped)));
+    }
+
+    /// It was killed and does not go: that is how it has ended, as far as we are concerned.
+    fn give_up(&mut self) {
+        self.exit = Some(Exit {
+            status: Status::StillRunning,
+            usage: Usage::default(),
+        });
+        self.timing.wall = self.started.elapsed();
+        let command = &self.job.command;
+        let argv = std::iter::once(command.get_program()).chain(command.get_args());
+        self.survivor = Some(Holder {
+            pid: self.process.pid,
+            argv: argv.map(ToOwned::to_owned).collect(),
+            started: Some(self.timing.started_at),
+        });
     }
 }
 

@@ -160,6 +160,11 @@ impl<T> Table<T> {
         self.rows[id.index()].take().map(|(_, value)| value)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
+        let rows = self.rows.iter_mut().flatten();
+        rows.map(|(id, value)| (*id, value))
+    }
+
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Id, T)> {
         self.rows.drain(..).flatten()
     }

@@ -20,6 +20,8 @@ pub(crate) enum Alarm {
     KillStep,
     /// The process ended a grace period ago; streams that are still open are held.
     Grace,
+    /// The process was killed some time ago and should be gone.
+    GiveUp,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +37,7 @@ impl Timers {
     /// Sweeps out the alarms of processes that are gone, once they are likely the most.
     pub(crate) fn sweep(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
         /// A live process has one alarm of each kind at the most.
-        const ALARMS_EACH: usize = 3;
+        const ALARMS_EACH: usize = 4;
         const WORTH_IT: usize = 256;
         if self.heap.len() > WORTH_IT + 2 * ALARMS_EACH * live {
             self.heap.retain(|Reverse((_, id, _))| is_live(*id));

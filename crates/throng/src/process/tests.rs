@@ -77,15 +77,14 @@ fn a_stream_that_is_open_after_the_grace_is_held_and_names_its_holder() {
         Some(&Action::SetAlarm(limits().grace, Alarm::Grace))
     );
     run = run.on(Input::Alarm(Alarm::Grace));
+    assert_eq!(run.asked.last(), Some(&Action::NameHolders));
+    let holder = Holder {
+        pid: 7,
+        argv: vec!["sleep".into()],
+        started: None,
+    };
+    run = run.on(Input::HoldersNamed([vec![holder], Vec::new()]));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
-    run.machine.held_by(
-        Stream::Stdout,
-        vec![Holder {
-            pid: 7,
-            argv: vec!["sleep".into()],
-            started: None,
-        }],
-    );
     run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
     assert!(run.finished());
     let ([stdout, stderr], cause) = run.machine.into_result();
@@ -100,6 +99,35 @@ fn a_holder_that_lets_go_while_it_is_being_named_leaves_a_complete_capture() {
         .eof(Stream::Stderr)
         .on(Input::Alarm(Alarm::Grace));
     assert_eq!(run.eof(Stream::Stdout).verdict_names(), ["complete"; 2]);
+}
+
+#[test]
+fn a_process_that_is_cancelled_while_its_holders_are_named_is_not_kept_by_that() {
+    let run = Run::new().on(Input::Exited);
+    let run = run.on(Input::Alarm(Alarm::Grace)).on(Input::Cancel);
+    assert!(run.asked.contains(&Action::Release(Stream::Stderr)));
+    let run = run.on(Input::HoldersNamed([Vec::new(), Vec::new()]));
+    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    assert_eq!(run.verdict_names(), ["cut"; 2]);
+}
+
+#[test]
+fn a_process_that_does_not_go_when_it_is_killed_is_given_up() {
+    let give_up = Action::SetAlarm(GIVE_UP_AFTER, Alarm::GiveUp);
+    let run = Run::new().on(Input::Cancel);
+    assert!(!run.asked.contains(&give_up));
+    let run = run.on(Input::Alarm(Alarm::KillStep));
+    assert_eq!(run.asked.last(), Some(&give_up));
+    let run = run.eof(Stream::Stdout).on(Input::Alarm(Alarm::GiveUp));
+    assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stderr)));
+    assert!(run.asked.contains(&Action::GiveUp));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    assert_eq!(run.verdict_names(), ["cut"; 2]);
+
+    let silent = Run::new().eof(Stream::Stdout).eof(Stream::Stderr);
+    let run = silent.on(Input::Kill).on(Input::Alarm(Alarm::GiveUp));
+    assert!(run.finished());
 }
 
 #[test]
@@ -177,6 +205,8 @@ fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
     let grace = Action::SetAlarm(limits().grace, Alarm::Grace);
     assert_eq!(run.asked.last(), Some(&grace));
     let run = run.on(Input::Alarm(Alarm::Grace));
+    assert_eq!(run.asked.last(), Some(&Action::NameHolders));
+    let run = run.on(Input::HoldersNamed([Vec::new(), Vec::new()]));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
     let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
     assert_eq!(run.verdict_names(), ["held", "complete"]);
@@ -217,6 +247,7 @@ enum Happening {
     ReadError(Stream),
     /// The engine carries out what it was asked.
     Stopped(Stream),
+    Named,
     CallbackPanic(Stream),
     Exit,
     /// One of the alarms that were set goes off: the kernel of the model keeps no order.
@@ -232,12 +263,14 @@ fn happening() -> impl Strategy<Value = Happening> {
     let alarm = prop_oneof![
         Just(Alarm::Timeout),
         Just(Alarm::KillStep),
-        Just(Alarm::Grace)
+        Just(Alarm::Grace),
+        Just(Alarm::GiveUp)
     ];
     prop_oneof![
         2 => stream.clone().prop_map(Happening::Eof),
         1 => stream.clone().prop_map(Happening::ReadError),
         2 => stream.clone().prop_map(Happening::Stopped),
+        1 => Just(Happening::Named),
         1 => stream.prop_map(Happening::CallbackPanic),
         2 => Just(Happening::Exit),
         4 => any::<usize>().prop_map(Happening::Alarm),
@@ -293,6 +326,7 @@ impl Model {
                 return self.ends(stream, End::Stopped, "held");
             }
             Happening::Stopped(_) => return,
+            Happening::Named => Input::HoldersNamed([Vec::new(), Vec::new()]),
             Happening::CallbackPanic(stream) if self.verdicts[stream.index()].is_none() => {
                 self.panicked[stream.index()] = true;
                 Input::CallbackPanicked(stream)
@@ -347,8 +381,12 @@ impl Model {
                     assert!(!again, "a stream is released once");
                     assert!(self.exited, "and never before the exit");
                 }
+                Action::GiveUp => {
+                    assert!(!self.exited, "what has exited is not given up");
+                    self.exited = true;
+                }
                 Action::Finish => self.finishes += 1,
-                Action::Signal(_) => {}
+                Action::Signal(_) | Action::NameHolders => {}
             }
         }
         self.seen = self.run.asked.len();
@@ -360,6 +398,7 @@ impl Model {
     fn settle(&mut self) {
         for _ in 0..20 {
             self.happens(Happening::Alarm(0));
+            self.happens(Happening::Named);
             for stream in Stream::ALL {
                 self.happens(Happening::Stopped(stream));
             }

@@ -1,9 +1,7 @@
 //! The end of a process: its outcome, and that nothing is left of it if it was ended.
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::{Live, Shard};
 use crate::outcome::Ending;
@@ -12,21 +10,6 @@ use crate::slots::Id;
 use crate::{Command, Error, ErrorKind, Held, Holder, Outcome, Stream, Verdict};
 
 impl Shard {
-    /// Sees to it that nothing is left of processes that were ended, and finishes those of which
-    /// that is so. All that are due in a turn are cleared away together: it is dear.
-    pub(super) fn clear_condemned(&mut self) {
-        if self.condemned.is_empty() || self.clear_at > Instant::now() {
-            return;
-        }
-        let cleared = self.engine.clear(&self.condemned);
-        self.clear_at = cleared.again_at;
-        let done: HashSet<Id> = cleared.done.iter().map(|(id, _)| *id).collect();
-        self.condemned.retain(|id| !done.contains(id));
-        for (id, survivors) in cleared.done {
-            self.finish(id, survivors);
-        }
-    }
-
     pub(super) fn finish(&mut self, id: Id, survivors: Vec<Holder>) {
         let Some(live) = self.processes.remove(id) else {
             return;
@@ -34,10 +17,9 @@ impl Shard {
         let read_retries = self.engine.forget(id);
         self.give_back(live.slot);
         self.inner.queue.remove_live();
-        if let Some(pending) = &mut self.pending {
-            // What it had has become free.
-            pending.tries.hurry();
-        }
+        // What it had has become free.
+        let waiting = self.pending.iter_mut();
+        waiting.for_each(|pending| pending.tries.hurry());
         let Live {
             job,
             machine,
@@ -45,8 +27,11 @@ impl Shard {
             process,
             timing,
             exit,
+            survivor,
             ..
         } = live;
+        let mut survivors = survivors;
+        survivors.extend(survivor);
         let fails_when_held = machine.held() == Held::Fail;
         capture.close(&self.inner.settings.budget);
         let (mut verdicts, cause) = machine.into_result();

@@ -8,6 +8,7 @@ use crate::process::Input;
 use crate::queue::Job;
 use crate::running::{Census, Running};
 use crate::slots::Id;
+use crate::sys::WhenDone;
 use crate::timer::Alarm;
 
 impl Shard {
@@ -32,10 +33,7 @@ impl Shard {
                 Request::CancelQueue => self.cancel_queue(),
                 Request::EndOlder(than) => self.end_older(than),
                 Request::Tell(census) => self.tell(&census),
-                Request::Suspend(roll) => {
-                    self.suspend();
-                    roll.answer();
-                }
+                Request::Suspend(roll) => self.suspend(Box::new(move || roll.answer())),
                 Request::Resume => self.resume(),
                 Request::Close => {
                     self.resume();
@@ -45,10 +43,10 @@ impl Shard {
         }
     }
 
-    fn suspend(&mut self) {
+    fn suspend(&mut self, done: WhenDone) {
         self.clock.stop(Instant::now());
         let ids = self.ids();
-        self.engine.suspend(&ids);
+        self.engine.suspend(&ids, done);
     }
 
     /// Goes on, as if the time since [`suspend`](Shard::suspend) had not passed.
@@ -72,7 +70,7 @@ impl Shard {
     }
 
     fn cancel_queue(&mut self) {
-        if let Some(pending) = self.pending.take() {
+        for pending in std::mem::take(&mut self.pending) {
             self.cancel_pending(pending);
         }
         while let Some(job) = self.inner.queue.pop_to_cancel() {

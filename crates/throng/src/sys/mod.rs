@@ -50,7 +50,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use map::Map;
 #[cfg(feature = "faults")]
@@ -66,13 +66,31 @@ use crate::{Command, Error, Holder, KillSequence, Mechanism, Signal, Status, Str
 
 /// Something that happened to a process, as an engine announces it.
 #[derive(Debug)]
+#[cfg_attr(
+    windows,
+    expect(
+        dead_code,
+        reason = "there a start is over at once, and nothing is stopped"
+    )
+)]
 pub(crate) enum Event<'engine> {
     /// Bytes, never none, in the order in which they were written to this stream.
     Output(Stream, &'engine [u8]),
     /// No more bytes come from this stream. Exactly once for each stream of each process.
     End(Stream, End),
-    /// The process has exited. Exactly once for each process, before or after either end.
+    /// The process has exited. Exactly once for each process, before or after either end; but never
+    /// for one that was given up.
     Exited(Exit),
+    /// The program of a process that was started without it is loaded.
+    Loaded,
+    /// It could not be loaded, and the process has exited: nothing else comes of it.
+    NotStarted(StartError),
+    /// A signal has stopped the process.
+    Stopped(i32),
+    /// The answer to `name_holders`: of stdout and of stderr.
+    HoldersNamed([Vec<Holder>; 2]),
+    /// The answer to `clear`: nothing is left but these, which do not go.
+    Cleared(Vec<Holder>),
 }
 
 /// Why no more bytes come.
@@ -101,15 +119,6 @@ pub(crate) struct Started {
     pub(crate) is_contained: bool,
 }
 
-/// What has become of processes that were to be cleared away.
-#[derive(Debug)]
-pub(crate) struct Cleared {
-    /// Those of which nothing is left, or nothing that can be ended: who that is.
-    pub(crate) done: Vec<(Id, Vec<Holder>)>,
-    /// When to ask about the others again.
-    pub(crate) again_at: Instant,
-}
-
 /// Why a process was not started.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -131,12 +140,16 @@ pub(crate) struct Room {
     pub(crate) limit: String,
 }
 
+/// To be called when something is done.
+pub(crate) type WhenDone = Box<dyn FnOnce() + Send>;
+
 #[cfg(feature = "faults")]
 const _: fn(faults::Point, u64) -> Option<faults::Fault> = fault_of;
 const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
 const _: fn(&OsStr) -> Command = shell;
 const _: fn(u32) -> Option<&'static str> = exit_code_name;
+const _: fn(&mut HostOptions) = HostOptions::watch_stops;
 const _: fn(&HostOptions) -> Result<Host, Error> = Host::new;
 const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
 const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
@@ -145,12 +158,13 @@ const _: fn(&Engine) -> Waker = Engine::waker;
 const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::start;
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
-const _: fn(&mut Engine, Id, Stream) -> Vec<Holder> = Engine::holders;
+const _: fn(&mut Engine, Id) = Engine::name_holders;
 const _: fn(&mut Engine, Id, Stream) = Engine::stop;
 const _: fn(&mut Engine, Id, Signal) = Engine::signal;
-const _: fn(&mut Engine, &[Id]) = Engine::suspend;
+const _: fn(&mut Engine, &[Id], WhenDone) = Engine::suspend;
 const _: fn(&mut Engine, &[Id]) = Engine::resume;
-const _: fn(&mut Engine, &[Id]) -> Cleared = Engine::clear;
+const _: fn(&mut Engine, Id) = Engine::give_up;
+const _: fn(&mut Engine, Id) = Engine::clear;
 const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;
 const _: fn(Signal) -> i32 = system::signal_number;

@@ -1,29 +1,36 @@
-//! A started process as the kernel sees it: its id, our ends of its pipes, its exit.
+//! A process as the kernel sees it: its pid, our ends of its pipes, and whether it has exited.
 //!
-//! Invariant: a process is waited for (`wait4`) once, when it is forgotten or when it has exited
-//! with both pipes at their end. Until then its id, and that of its group, belongs to nobody else,
-//! so a signal never goes astray.
+//! Invariant: a process is reaped (forgotten by the system) only when nobody needs its id any more:
+//! it has exited, its streams have ended, and it is not being ended. Until then its id, and that of
+//! its group, belongs to nobody else, so a signal never goes astray. Where other code of this
+//! program has reaped it, neither id is used any more.
 
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::descriptors::above_stdio;
 use super::groups::Leaf;
-use super::kills::{Remains, Remnant};
+use super::launch::Begun;
+use super::loading::Loading;
 use super::procfs::Name;
 use super::signals;
 use super::tag::Number;
-use super::tree::Root;
 use super::wait::{self, OwnMaxRss};
-use crate::sys::Exit;
-use crate::{Signal, Stream};
+use crate::os::linux::ProcessGroup;
+use crate::sys::{Exit, StartError};
+use crate::{Command, Signal, Status, Stream};
 
 /// Our end of a pipe. Shared only with the thread that reads it, where there is one.
 pub(super) type Pipe = Arc<OwnedFd>;
+
+/// So long a process that is killed when all is lost is waited for.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -31,19 +38,35 @@ pub(super) struct Child {
     pipes: [Option<Pipe>; 2],
     life: Life,
     /// The mark in its environment.
-    number: Option<Number>,
+    pub(super) number: Option<Number>,
     /// When it had been started.
     pub(super) started: Instant,
+    has_group: bool,
     /// Whether its group has been told to end; if so it may have to be told again.
     is_ending: bool,
     /// When it was seen to have exited, if a stream was still open then.
     pub(super) exited_at: Option<Instant>,
     /// What has been killed of its tree.
-    pub(super) remains: Remains,
-    /// Who stands still with it, besides its group.
-    pub(super) stopped: HashSet<Name>,
+    pub(super) killed: HashSet<Name>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
+    /// While its program is not loaded yet.
+    pub(super) start: Option<Box<Start>>,
+    /// Why its program could not be loaded; its exit says that.
+    failure: Option<StartError>,
+    /// Whether it is asked from time to time whether it has exited, for want of a descriptor.
+    pub(super) is_asked: bool,
+    /// The signal that has stopped it, as far as we have looked.
+    stopped_by: Option<i32>,
+}
+
+/// A start that takes longer.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) loading: Loading,
+    pub(super) command: Command,
+    /// Whether it was ended because its program was not loaded in time.
+    pub(super) is_given_up: bool,
 }
 
 #[derive(Debug)]
@@ -54,46 +77,73 @@ enum Life {
     Watched(OwnedFd),
     /// It has exited, and keeps its id until we wait for it.
     Exited,
-    /// We have waited for it.
+    /// It was killed, does not go, and is waited for no more.
+    GivenUp,
+    /// We have waited for it, or somebody else has.
     Reaped,
+}
+
+/// What has become of a process.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Exited(Exit),
+    /// Its program was never loaded.
+    NotStarted(StartError),
+}
+
+/// A process that has not exited when all else about it was over.
+#[derive(Debug)]
+pub(super) struct Straggler {
+    pid: Pid,
+    /// What it may still be using.
+    _start: Option<Box<Start>>,
 }
 
 impl Child {
     pub(super) fn new(
-        pid: Pid,
-        number: Option<Number>,
+        begun: Begun,
+        command: &Command,
         started: Instant,
         pipes: [Pipe; 2],
     ) -> Child {
+        let start = begun.loading.map(|loading| {
+            Box::new(Start {
+                loading,
+                command: command.clone(),
+                is_given_up: false,
+            })
+        });
         Child {
-            pid,
+            pid: begun.pid,
             pipes: pipes.map(Some),
             life: Life::Running,
-            number,
+            number: begun.number,
             started,
+            has_group: command.os.group != ProcessGroup::Inherit,
             is_ending: false,
             exited_at: None,
-            remains: Remains::default(),
-            stopped: HashSet::new(),
-            leaf: None,
+            killed: HashSet::new(),
+            leaf: begun.leaf,
+            start,
+            failure: None,
+            is_asked: false,
+            stopped_by: None,
         }
     }
 
-    /// The process as the root of a tree.
-    pub(super) fn root(&self) -> Root {
-        Root {
-            pid: self.pid,
-            number: self.number,
-        }
+    pub(super) fn raw_pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get() as u32
     }
 
-    /// What is left of it when it is over.
-    pub(super) fn remnant(&mut self) -> Remnant<'_> {
-        Remnant {
-            root: self.root(),
-            leaf: self.leaf.as_ref(),
-            remains: &mut self.remains,
-        }
+    /// Its id, as long as it is its own.
+    pub(super) fn own_pid(&self) -> Option<Pid> {
+        let is_own = !matches!(self.life, Life::Reaped) && !wait::is_lost(self.pid);
+        is_own.then_some(self.pid)
+    }
+
+    /// The id of its group, if it has one of its own.
+    pub(super) fn own_group(&self) -> Option<Pid> {
+        self.own_pid().filter(|_| self.has_group)
     }
 
     pub(super) fn pipe(&self, stream: Stream) -> Option<&Pipe> {
@@ -121,7 +171,8 @@ impl Child {
     /// processes end so soon after their pipes that it is never needed.
     pub(super) fn watch(&mut self) -> io::Result<&OwnedFd> {
         if matches!(self.life, Life::Running) {
-            self.life = Life::Watched(pidfd_open(self.pid, PidfdFlags::empty())?);
+            let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+            self.life = Life::Watched(above_stdio(pidfd));
         }
         match &self.life {
             Life::Watched(fd) => Ok(fd),
@@ -136,8 +187,13 @@ impl Child {
         }
     }
 
-    /// Says how the process has ended, if it has; once.
-    pub(super) fn poll_exit(&mut self, own_max_rss: &mut OwnMaxRss) -> Option<Exit> {
+    /// Says what has become of the process, if it has ended; once. What its start has told before is
+    /// taken in with this.
+    pub(super) fn poll_exit(
+        &mut self,
+        own_max_rss: &mut OwnMaxRss,
+        finish: impl FnOnce(&mut Child),
+    ) -> Option<Ended> {
         if !self.is_running() {
             return None;
         }
@@ -145,36 +201,104 @@ impl Child {
         // the id away: the group may still have to be told to end.
         let reap = !self.has_open_pipe() && !self.is_ending;
         let (status, usage) = wait::look(self.pid, reap)?;
-        self.life = if reap { Life::Reaped } else { Life::Exited };
+        let is_lost = status == Status::Unknown;
+        self.life = if reap || is_lost {
+            Life::Reaped
+        } else {
+            Life::Exited
+        };
         self.exited_at = (!reap).then(Instant::now);
-        Some(Exit {
+        if self.start.is_some() {
+            finish(self);
+        }
+        if let Some(error) = self.failure.take() {
+            return Some(Ended::NotStarted(error));
+        }
+        Some(Ended::Exited(Exit {
             status,
             usage: own_max_rss.usage(&usage),
-        })
+        }))
     }
 
-    /// Sends a signal to the process and its group, as long as their id is surely theirs.
+    /// Its program could not be loaded, and its process is about to exit.
+    pub(super) fn fail(&mut self, error: StartError) {
+        self.failure = Some(error);
+    }
+
+    /// Whether it is about to exit without having come to its program.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Sends a signal to the process and its group, as long as their id is surely theirs. One that
+    /// has not come to its program has nobody to be asked, and is killed.
     pub(super) fn signal(&mut self, signal: Signal) {
         self.is_ending = true;
-        if !matches!(self.life, Life::Reaped) {
-            signals::send_to_group(self.pid, signal);
+        let signal = match self.start {
+            Some(_) => Signal::Kill,
+            None => signal,
+        };
+        match (self.own_group(), self.own_pid()) {
+            (Some(group), _) => signals::send_to_group(group, signal),
+            (None, Some(pid)) => signals::send_to_process(pid, signal),
+            (None, None) => {}
         }
     }
 
-    /// Stops the process and its group, or has them go on; `standstill.rs` is for who has left it.
+    /// Stops the process and its group, or has them go on.
     pub(super) fn stand_still(&self, still: bool) {
-        if !matches!(self.life, Life::Reaped) {
-            signals::stop_group(self.pid, still);
+        if let Some(group) = self.own_group() {
+            signals::stop_group(group, still);
+        } else if let Some(pid) = self.own_pid() {
+            signals::stop_process(pid, still);
         }
     }
 
-    /// Lets the system forget a process that has exited; kills one that has not.
-    pub(super) fn bury(mut self) {
+    /// Looks whether it has been stopped since it was last looked at; gives the signal.
+    pub(super) fn poll_stop(&mut self) -> Option<i32> {
+        if !self.is_running() {
+            return None;
+        }
+        let stopped_by = wait::stopped_by(self.pid);
+        let before = std::mem::replace(&mut self.stopped_by, stopped_by);
+        stopped_by.filter(|_| before.is_none())
+    }
+
+    /// It is waited for no more.
+    pub(super) fn give_up(&mut self) {
+        if self.is_running() {
+            self.life = Life::GivenUp;
+        }
+    }
+
+    /// Lets the system forget a process that has exited; kills one that has not, and waits for it
+    /// for a moment. Gives it back if it does not go.
+    pub(super) fn bury(mut self) -> Option<Straggler> {
         if self.is_running() {
             self.signal(Signal::Kill);
+            let deadline = Instant::now() + LAST_WAIT;
+            while wait::look(self.pid, false).is_none() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
-        if !matches!(self.life, Life::Reaped) {
-            wait::until_gone(self.pid);
+        if matches!(self.life, Life::Reaped) || wait::look(self.pid, true).is_some() {
+            return None;
         }
+        Some(Straggler {
+            pid: self.pid,
+            _start: self.start,
+        })
+    }
+}
+
+impl Straggler {
+    /// One that has failed to start.
+    pub(super) fn new(pid: Pid) -> Straggler {
+        Straggler { pid, _start: None }
+    }
+
+    /// Whether it has exited; then the system has forgotten it.
+    pub(super) fn is_gone(&self) -> bool {
+        wait::look(self.pid, true).is_some()
     }
 }

@@ -1,63 +1,118 @@
-//! The moment between clone and exec: starting a program without copying the parent.
+//! The moment between clone and exec: starting a program without copying the parent, and without
+//! waiting for a program that does not come.
 //!
-//! `clone(CLONE_VM | CLONE_VFORK)` makes a process that shares our memory, and stops the thread
-//! that called it until the new process has loaded its program or has ended. Nothing is copied,
-//! so a large parent starts programs as fast as a small one. The price is that the code which
-//! runs in the new process runs inside ours. Why that is sound:
+//! `clone(CLONE_VM)` makes a process that shares our memory until it has loaded its program. Nothing
+//! is copied, so a large parent starts programs as fast as a small one. The price is that the code
+//! which runs in the new process runs inside ours. Why that is sound:
 //!
-//! 1. It runs on a stack of its own ([`Stack`]), with a guard page below, used by one start at a
-//!    time because the thread that owns it is stopped meanwhile.
-//! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls and
-//!    their thin wrappers in libc, all async-signal-safe. All it needs has been prepared in
-//!    [`Plan`]. It writes two integers to that plan and, through the wrappers, `errno`, which is
-//!    that of the stopped thread: the new process shares its thread pointer.
+//! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. Stack, plan and all that
+//!    the plan points to belong to a [`Loading`](super::loading::Loading) and are not touched by
+//!    us before the kernel has said that the new process uses our memory no more.
+//! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls, without
+//!    libc (`raw.rs`), so that not even `errno` is written. All it needs has been prepared in
+//!    [`Plan`], where it writes to atomics alone.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
 //!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
 //!    that, and unblocks them when it has taken all handlers off one by one.
 //! 4. It never returns: it execs or it exits.
 //!
+//! The kernel says when it uses our memory no more, because it has loaded its program or has ended,
+//! by a word of the plan that it clears and wakes us at (`CLONE_CHILD_CLEARTID`). A vfork would say
+//! it by letting us go on, and not before: a program on a file system that does not answer would
+//! hold up everybody. We wait at that word for as long as nearly all programs take, and then look at
+//! it from time to time.
+//!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
 //! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
 //! up to its landing places in it (`close_range` with `CLOSE_RANGE_UNSHARE`, since Linux 5.9). So
-//! a start costs the same with ten thousand pipes open as with ten, and nothing of ours is
-//! inherited that was not listed, whether or not it was marked close-on-exec.
+//! a start costs the same with ten thousand pipes open as with ten.
+//!
+//! Where memory cannot be shared in this way (an emulator of user programs, valgrind, a machine that
+//! `raw.rs` does not know) all is copied, as fork does it, and a pipe says what the word says.
 
 mod steps;
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-use self::steps::{errno, run_plan};
-use super::minder::Clock;
-use super::wait;
+use self::steps::run_plan;
+use super::raw;
+use crate::os::linux::ProcessGroup;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Pid;
 
+/// As much of a program's file as the kernel reads to know what it is, and a little more.
+pub(super) const HEAD: usize = 320;
+
 /// What the new process does, prepared in full by its parent.
+#[derive(Debug)]
 #[repr(C)]
 pub(super) struct Plan {
     /// Descriptors that become 0, 1 and 2.
     pub(super) landing: [RawFd; 3],
     /// All descriptors above this one are not for the new process.
-    pub(super) landing_top: c_uint,
-    pub(super) parent: pid_t,
+    landing_top: c_uint,
+    parent: pid_t,
+    /// A file to be opened as stdin, or null.
+    pub(super) stdin: *const c_char,
     pub(super) dir: *const c_char,
-    pub(super) program: *const c_char,
+    /// Where the program may be, in this order.
+    pub(super) candidates: *const *const c_char,
     pub(super) argv: *const *const c_char,
     pub(super) envp: *const *const c_char,
-    /// The limit on open files to give back, or null.
-    pub(super) nofile: *const libc::rlimit,
+    /// The limit on open files to give back.
+    pub(super) nofile: Option<libc::rlimit>,
+    /// No descriptor has this number or a higher one; for kernels that cannot close them at once.
+    pub(super) fds: c_int,
     pub(super) nice: Option<c_int>,
+    pub(super) group: ProcessGroup,
     /// The control group to be born in: needs clone3.
     pub(super) cgroup: Option<RawFd>,
     pub(super) features: Features,
-    /// Where it is written down who is being started.
-    pub(super) clock: *const Clock,
-    failed_step: Step,
-    errno: c_int,
+    /// Where the report goes when memory is not shared; else negative.
+    report_fd: RawFd,
+    /// Not zero while the new process may use this memory.
+    in_use: AtomicU32,
+    pub(super) report: Report,
+}
+
+/// How far the new process has come, and why no farther.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(super) struct Report {
+    /// The step that it is at.
+    step: AtomicI32,
+    /// Why that has failed.
+    errno: AtomicI32,
+    /// Which of the candidates it is about.
+    candidate: AtomicU32,
+    pub(super) is_there: AtomicU32,
+    pub(super) is_directory: AtomicU32,
+    head_len: AtomicU32,
+    head: Head,
+}
+
+#[repr(transparent)]
+struct Head(UnsafeCell<[u8; HEAD]>);
+
+// SAFETY: the new process alone writes it, through a pointer, and it is read when that has ended.
+unsafe impl Sync for Head {}
+
+/// A report that is written no more.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) step: Step,
+    pub(super) errno: i32,
+    pub(super) candidate: usize,
+    pub(super) is_there: bool,
+    pub(super) is_directory: bool,
+    /// How its file begins, where it could not be run.
+    pub(super) head: Vec<u8>,
 }
 
 /// What the kernel offers for starting; probed once.
@@ -67,10 +122,12 @@ pub(super) struct Features {
     pub(super) clone3: bool,
     /// close_range with `CLOSE_RANGE_UNSHARE`.
     pub(super) close_range: bool,
+    /// A process that shares our memory, and says when it has ceased to.
+    pub(super) shared: bool,
 }
 
 /// A step of starting, named where it fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub(super) enum Step {
     None,
@@ -78,6 +135,7 @@ pub(super) enum Step {
     Descriptors,
     Group,
     ParentDeath,
+    Stdin,
     Directory,
     Limits,
     Niceness,
@@ -85,24 +143,111 @@ pub(super) enum Step {
     Exec,
 }
 
+impl Step {
+    const ALL: [Step; 11] = [
+        Step::None,
+        Step::Clone,
+        Step::Descriptors,
+        Step::Group,
+        Step::ParentDeath,
+        Step::Stdin,
+        Step::Directory,
+        Step::Limits,
+        Step::Niceness,
+        Step::Signals,
+        Step::Exec,
+    ];
+
+    fn of(number: i32) -> Step {
+        let place = usize::try_from(number).unwrap_or(0);
+        Step::ALL.get(place).copied().unwrap_or(Step::None)
+    }
+}
+
 impl Plan {
-    pub(super) fn new(landing: [RawFd; 3], features: Features) -> Plan {
+    pub(super) fn new(features: Features) -> Plan {
         Plan {
-            landing,
-            landing_top: landing.iter().max().map_or(2, |top| *top as c_uint),
-            parent: rustix::process::getpid().as_raw_nonzero().get(),
+            landing: [-1; 3],
+            landing_top: 0,
+            parent: 0,
+            stdin: ptr::null(),
             dir: ptr::null(),
-            program: ptr::null(),
+            candidates: ptr::null(),
             argv: ptr::null(),
             envp: ptr::null(),
-            nofile: ptr::null(),
+            nofile: None,
+            fds: 0,
             nice: None,
+            group: ProcessGroup::Own,
             cgroup: None,
             features,
-            clock: ptr::null(),
-            failed_step: Step::None,
-            errno: 0,
+            report_fd: -1,
+            in_use: AtomicU32::new(0),
+            report: Report::default(),
         }
+    }
+
+    /// Whether the new process may still use our memory.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire) != 0
+    }
+
+    /// The word that [`is_in_use`](Plan::is_in_use) looks at, to wait at it.
+    pub(super) fn word(&self) -> &AtomicU32 {
+        &self.in_use
+    }
+
+    /// The step that the new process has come to, where memory is shared.
+    pub(super) fn step(&self) -> Step {
+        Step::of(self.report.step.load(Ordering::Relaxed))
+    }
+}
+
+impl Report {
+    /// Why it has failed, if it has. To be asked when it is written no more.
+    pub(super) fn failed(&self) -> Option<Failed> {
+        let errno = self.errno.load(Ordering::Relaxed);
+        if errno == 0 {
+            return None;
+        }
+        let len = self.head_len.load(Ordering::Relaxed) as usize;
+        // SAFETY: the pointer is to an array of our own, and its writer has ended, as the caller
+        // knows by the word or by the pipe.
+        let head = unsafe { &*self.head.0.get() };
+        Some(Failed {
+            step: Step::of(self.step.load(Ordering::Relaxed)),
+            errno,
+            candidate: self.candidate.load(Ordering::Relaxed) as usize,
+            is_there: self.is_there.load(Ordering::Relaxed) != 0,
+            is_directory: self.is_directory.load(Ordering::Relaxed) != 0,
+            head: head[..len.min(HEAD)].to_vec(),
+        })
+    }
+
+    /// The candidate that was run, where memory is shared and one was.
+    pub(super) fn candidate(&self) -> usize {
+        self.candidate.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) const SIZE: usize = size_of::<Report>();
+
+    /// The report that came through a pipe.
+    pub(super) fn from_bytes(bytes: &[u8; Report::SIZE]) -> Report {
+        // SAFETY: a struct of integers and bytes, for which any bytes are valid, and as many of
+        // them as it has; they need not be aligned.
+        unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) }
+    }
+}
+
+impl std::fmt::Debug for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Head(..)")
+    }
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head(UnsafeCell::new([0; HEAD]))
     }
 }
 
@@ -110,82 +255,81 @@ impl Plan {
 #[derive(Debug)]
 pub(super) struct Stack {
     base: *mut c_void,
+    size: usize,
 }
 
 impl Stack {
-    const SIZE: usize = 64 * 1024;
-    const GUARD: usize = 4096;
+    /// It has 64 KiB above its guard page; what runs there needs less than four.
+    const ROOM: usize = 64 * 1024;
 
     pub(super) fn new() -> io::Result<Stack> {
+        // A guard is a page, and a page has up to 64 KiB on some machines: what is protected is
+        // rounded up to pages (mprotect(2)).
+        let guard = rustix::param::page_size();
+        let size = guard + Self::ROOM.next_multiple_of(guard);
         let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
         // SAFETY: a new mapping at an address that the kernel chooses overlaps nothing.
-        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), Self::SIZE, prot, flags) }?;
-        let stack = Stack { base };
+        let base = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), size, prot, flags) }?;
+        let stack = Stack { base, size };
         // SAFETY: the lowest page of our own mapping, which nothing refers to yet.
-        unsafe { rustix::mm::mprotect(base, Self::GUARD, MprotectFlags::empty()) }?;
+        unsafe { rustix::mm::mprotect(base, guard, MprotectFlags::empty()) }?;
         Ok(stack)
     }
 
     fn top(&self) -> *mut c_void {
-        self.base.wrapping_byte_add(Self::SIZE)
+        self.base.wrapping_byte_add(self.size)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: our own mapping, made in `new` with this size; no process runs on it any more,
-        // since `start` returns only after it has loaded its program or has ended.
-        let _ = unsafe { rustix::mm::munmap(self.base, Self::SIZE) };
+        // SAFETY: our own mapping, made in `new` with this size; no process runs on it any more:
+        // `Kit`, which owns it, is dropped by nobody while its plan is in use.
+        let _ = unsafe { rustix::mm::munmap(self.base, self.size) };
     }
 }
 
-/// Starts a process by this plan and returns its id, or the step that failed.
+/// Makes a process that follows this plan, and gives its id. What becomes of it is said by the
+/// plan's word, or by the end of the pipe that was given for its report.
 ///
 /// # Safety
 ///
-/// Every pointer in the plan is null where that is allowed (`dir`, `nofile`) or points to what its
-/// type says, NUL- and null-terminated, until this returns; the clock is this thread's; the landing
-/// descriptors are open; the calling thread has all signals blocked, with clone3 all but `SIGCHLD`.
-pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (Step, io::Error)> {
-    plan.failed_step = Step::None;
-    // SAFETY: the caller vouches for the plan.
-    let clock = unsafe { &*plan.clock };
-    let mut flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PARENT_SETTID;
-    if plan.features.close_range {
-        flags |= libc::CLONE_FILES;
-    }
-    let pid = if plan.features.clone3 {
-        // SAFETY: `stack` is free (point 1 above) and the caller vouches for the plan.
-        unsafe { clone3(flags, plan, stack, clock.place()) }
-    } else {
-        // SAFETY: as above; the function never returns and touches only the plan.
-        unsafe {
-            libc::clone(
-                run_plan,
-                stack.top(),
-                flags | libc::SIGCHLD,
-                (&raw mut *plan).cast(),
-                clock.place(),
-            )
+/// Every pointer in the plan is null where that is allowed (`stdin`, `dir`) or points to what its
+/// type says, NUL- and null-terminated. With shared memory neither these nor the plan nor the stack
+/// are changed, moved or freed while the plan [is in use](Plan::is_in_use). The landing descriptors
+/// are open until the new process has come past [`Step::Descriptors`]. The calling thread has all
+/// signals blocked, with clone3 all but `SIGCHLD`.
+pub(super) unsafe fn start(
+    plan: &mut Plan,
+    stack: &Stack,
+    report: Option<BorrowedFd<'_>>,
+) -> io::Result<Pid> {
+    plan.landing_top = plan.landing.iter().max().map_or(2, |top| *top as c_uint);
+    plan.parent = rustix::process::getpid().as_raw_nonzero().get();
+    plan.report_fd = report.map_or(-1, |report| report.as_raw_fd());
+    plan.report = Report::default();
+    *plan.in_use.get_mut() = u32::from(plan.features.shared);
+    let mut flags = 0;
+    if plan.features.shared {
+        flags |= libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID;
+        if plan.features.close_range {
+            flags |= libc::CLONE_FILES;
         }
-    };
-    let Some(pid) = Pid::from_raw(pid.max(0)) else {
-        return Err((Step::Clone, io::Error::last_os_error()));
-    };
-    if clock.finish() {
-        wait::until_gone(pid);
-        return Err((Step::Exec, io::Error::from_raw_os_error(libc::ETIMEDOUT)));
     }
-    // SAFETY: the new process has written it, if at all, before the kernel let us go on; a
-    // volatile read keeps the compiler from assuming that nobody has.
-    let step = unsafe { ptr::read_volatile(&raw const plan.failed_step) };
-    if step == Step::None {
-        return Ok(pid);
-    }
-    // SAFETY: as above.
-    let errno = unsafe { ptr::read_volatile(&raw const plan.errno) };
-    wait::until_gone(pid);
-    Err((step, io::Error::from_raw_os_error(errno)))
+    let word = plan.in_use.as_ptr();
+    let pid = match (plan.features.clone3, plan.features.shared) {
+        // SAFETY: the stack is free and stays so (point 1 above), and the caller vouches for the
+        // plan.
+        (true, _) => unsafe { clone3(flags, plan, stack, word) },
+        // SAFETY: as above.
+        (false, true) => unsafe { bare_clone(flags, plan, stack, word) },
+        // SAFETY: as above; the function never returns, and touches only its copy of the plan.
+        (false, false) => unsafe { forked(plan, stack) },
+    };
+    Pid::from_raw(pid.max(0)).ok_or_else(|| {
+        *plan.in_use.get_mut() = 0;
+        io::Error::from_raw_os_error(-pid)
+    })
 }
 
 /// clone3 as libc does not offer it: on the given stack, into [`run_plan`].
@@ -193,60 +337,57 @@ pub(super) unsafe fn start(plan: &mut Plan, stack: &mut Stack) -> Result<Pid, (S
 /// # Safety
 ///
 /// As for [`start`].
-#[cfg(target_arch = "x86_64")]
-unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &mut Stack, pid: *mut pid_t) -> pid_t {
+unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -> pid_t {
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // SAFETY: the struct is plain integers, for which zero is valid and means "not used".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags as u64 | CLONE_CLEAR_SIGHAND;
     args.exit_signal = libc::SIGCHLD as u64;
-    args.parent_tid = pid as u64;
+    args.child_tid = word as u64;
     args.stack = stack.base as u64;
-    args.stack_size = Stack::SIZE as u64;
+    args.stack_size = stack.size as u64;
     // SAFETY: the caller vouches for the plan, which nobody writes to now.
     if let Some(cgroup) = unsafe { (*plan).cgroup } {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;
     }
-    let result: isize;
-    // SAFETY: in the parent this is one system call, which changes rax, rcx and r11. In the new
-    // process it continues with rsp at the top of the given stack, which is a multiple of 16 as
-    // the calling convention wants before a call, and every other register as here; it calls
-    // `run_plan`, which does not return.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "mov rdi, r8",
-            "call r9",
-            "ud2",
-            "2:",
-            inlateout("rax") libc::SYS_clone3 as isize => result,
-            in("rdi") &raw const args,
-            in("rsi") size_of_val(&args),
-            in("r8") plan,
-            in("r9") run_plan as extern "C" fn(*mut c_void) -> c_int,
-            lateout("rcx") _,
-            lateout("r11") _,
-        );
-    }
-    if result < 0 {
-        // SAFETY: the address of this thread's errno.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: valid, and this thread's alone.
-        unsafe { *errno = -result as c_int };
-        return -1;
-    }
-    result as pid_t
+    let args = [&raw const args as usize, size_of_val(&args), 0, 0, 0];
+    // SAFETY: the stack is free, and ends at a multiple of a page; `run_plan` does not return.
+    unsafe { raw::enter(libc::SYS_clone3, args, run_plan, plan.cast()) }
 }
 
-/// Elsewhere the handlers are taken off one by one; see [`Features::probe`].
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn clone3(_: c_int, _: *mut Plan, _: &mut Stack, _: *mut pid_t) -> pid_t {
-    -1
+/// The older call, with the same effect but for handlers. The order of its last two arguments is
+/// the machine's own (clone(2)).
+///
+/// # Safety
+///
+/// As for [`start`].
+unsafe fn bare_clone(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -> pid_t {
+    let flags = (flags | libc::SIGCHLD) as usize;
+    let [fourth, fifth] = if cfg!(target_arch = "x86_64") {
+        [word as usize, 0]
+    } else {
+        [0, word as usize]
+    };
+    let args = [flags, stack.top() as usize, 0, fourth, fifth];
+    // SAFETY: as in `clone3`.
+    unsafe { raw::enter(libc::SYS_clone, args, run_plan, plan.cast()) }
+}
+
+/// A copy of all that is ours, as fork makes it, without its handlers.
+///
+/// # Safety
+///
+/// As for [`start`].
+unsafe fn forked(plan: *mut Plan, stack: &Stack) -> pid_t {
+    // SAFETY: the stack is free, here and in the copy.
+    let pid = unsafe { libc::clone(run_plan, stack.top(), libc::SIGCHLD, plan.cast()) };
+    if pid < 0 {
+        let error = io::Error::last_os_error();
+        return -error.raw_os_error().unwrap_or(libc::EIO);
+    }
+    pid
 }
 
 /// Closes all descriptors above this one, where the kernel can do that at once (since 5.9); for a
@@ -262,21 +403,38 @@ impl Features {
     pub(super) const NONE: Features = Features {
         clone3: false,
         close_range: false,
+        shared: false,
     };
 
     /// Asks the kernel, or the sandbox that stands before it.
     pub(super) fn probe() -> Features {
+        let refusal = |number, args| {
+            // SAFETY: neither call below touches anything of ours.
+            let result = unsafe { raw::call(number, args) };
+            (result < 0).then_some(-result as c_int)
+        };
         // With flags that make no sense a kernel that has the call says EINVAL; one that has not,
-        // or a sandbox, says something else.
-        // SAFETY: a null pointer with size zero is refused before it is looked at.
-        let clone3 = unsafe { libc::syscall(libc::SYS_clone3, ptr::null::<c_void>(), 0usize) };
-        let has_clone3 = clone3 < 0 && errno() == libc::EINVAL;
-        // SAFETY: three integers; no descriptor has this number, so none is closed.
-        let close_range =
-            unsafe { libc::syscall(libc::SYS_close_range, c_uint::MAX, c_uint::MAX, 0) };
+        // or a sandbox, says something else. A null pointer with size zero is refused before it is
+        // looked at, and no descriptor has the highest number.
+        let clone3 = refusal(libc::SYS_clone3, [0; 6]) == Some(libc::EINVAL);
+        let none = c_uint::MAX as usize;
+        let close_range = refusal(libc::SYS_close_range, [none, none, 0, 0, 0, 0]).is_none();
+        let shared = raw::IS_BARE && !is_under_valgrind();
         Features {
-            clone3: has_clone3 && cfg!(target_arch = "x86_64"),
-            close_range: close_range == 0,
+            clone3: clone3 && raw::IS_BARE && shared,
+            close_range,
+            shared,
         }
     }
+}
+
+/// valgrind ends a program that makes a process with flags other than those of fork and vfork. It
+/// preloads its own libraries into every program that it runs.
+fn is_under_valgrind() -> bool {
+    let preloaded = std::env::var_os("LD_PRELOAD").unwrap_or_default();
+    let name = b"vgpreload_";
+    preloaded
+        .as_encoded_bytes()
+        .windows(name.len())
+        .any(|part| part == name)
 }

@@ -1,26 +1,40 @@
 //! One shard's mechanism and the processes that it announces: what all mechanisms of Linux have
 //! in common. Each adds how it learns that a pipe can be, or has been, read.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::Child;
+use super::child::{Child, Ended, Start, Straggler};
 use super::driver::Driver;
 use super::exits::Exits;
+use super::failure::{Failure, cannot_capture};
 use super::faults;
-use super::holders::{Holders, Question};
 use super::host::Host;
 use super::kills::Kills;
-use super::launch::{Launcher, cannot_capture};
+use super::launch::Launcher;
+use super::search::Answer;
+use super::signals;
 use super::wait::{OwnMaxRss, has_exited};
 use super::waker::Waker;
-use super::{signals, standstill};
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
-use crate::sys::{Cleared, End, Event, StartError, Started};
-use crate::{Command, Holder, Mechanism, Signal, Stream};
+use crate::sys::{End, Event, StartError, Started, WhenDone};
+use crate::{Command, Mechanism, Signal, Stream};
+
+/// What has not been loaded in this time is not there.
+const LONGEST_START: Duration = Duration::from_secs(30);
+
+/// How often starts that take longer are looked at, and processes that do not exit.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const LOOK_LATER: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether processes have been stopped, where somebody wants to know; less
+/// often where that would take more than a twentieth of the time.
+const STOPS_EVERY: Duration = Duration::from_millis(200);
+const STOPS_PACE: u32 = 20;
 
 /// What became ready, as a driver reports it to the engine.
 #[derive(Debug)]
@@ -55,7 +69,20 @@ pub(crate) struct Engine {
     to_ask: Vec<Id>,
     own_max_rss: OwnMaxRss,
     kills: Kills,
-    holders: Holders,
+    /// Answers of the searcher that have not been announced.
+    answers: Vec<Answer>,
+    /// Processes whose programs are not loaded yet. Some may be gone.
+    starting: Vec<Id>,
+    /// Processes that are done with and have not exited.
+    stragglers: Vec<Straggler>,
+    /// Processes whose programs were loaded after all, and those that were stopped and by which
+    /// signal: to be announced.
+    loaded: Vec<Id>,
+    stopped: Vec<(Id, i32)>,
+    /// When to look whether processes have been stopped, where that is wanted.
+    stops_at: Option<Instant>,
+    /// Whether all stand still, so that nothing is to be made of it.
+    is_suspended: bool,
     waker: Waker,
     driver: Driver,
 }
@@ -76,14 +103,21 @@ impl Engine {
     pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
         signals::block_all();
         let waker = Waker::new()?;
+        let (run, groups) = (host.tags.run().clone(), host.groups.as_deref());
         Ok(Engine {
-            kills: Kills::new(host.tags.run().clone(), host.groups.as_deref()),
-            holders: Holders::new(),
+            kills: Kills::new(run, groups, host.searcher.clone(), waker.clone()),
+            stops_at: host.watches_stops.then(Instant::now),
             launcher: Launcher::new(host)?,
             children: Table::new(),
             exits: Exits::default(),
             to_ask: Vec::new(),
             own_max_rss: OwnMaxRss::default(),
+            answers: Vec::new(),
+            starting: Vec::new(),
+            stragglers: Vec::new(),
+            loaded: Vec::new(),
+            stopped: Vec::new(),
+            is_suspended: false,
             driver: Driver::new(mechanism, waker.clone())?,
             waker,
         })
@@ -93,44 +127,54 @@ impl Engine {
         self.waker.clone()
     }
 
-    /// Starts a process and begins to capture both of its streams.
+    /// Starts a process and begins to capture both of its streams. Where its program is not loaded
+    /// at once, it is announced later whether it has been.
     pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
         let attached = faults::strike(Point::Attach)
             .map_err(io::Error::from)
             .and_then(|()| self.driver.attach(id, &pipes.ours));
-        attached.map_err(|error| cannot_capture(command, error))?;
+        if let Err(error) = attached {
+            // One of the two may be attached.
+            self.driver.detach(id);
+            return Err(cannot_capture(command, error));
+        }
         let started = self.launcher.start(command, pipes.theirs);
-        let (pid, number) = started.inspect_err(|_| self.driver.detach(id))?;
+        let begun = started.inspect_err(|_| self.driver.detach(id))?;
         let now = Instant::now();
-        let mut child = Child::new(pid, number, now, pipes.ours);
-        child.leaf = self.launcher.take_leaf();
-        let is_contained = child.leaf.is_some() || !self.kills.needs_leaves();
+        let child = Child::new(begun, command, now, pipes.ours);
+        let started = Started {
+            pid: child.raw_pid(),
+            is_contained: child.leaf.is_some() || !self.kills.needs_leaves(),
+        };
+        if child.start.is_some() {
+            self.starting.push(id);
+        }
         self.children.insert(id, child);
         self.exits.started(id, now);
-        Ok(Started {
-            pid: pid.as_raw_nonzero().get() as u32,
-            is_contained,
-        })
+        Ok(started)
     }
 
     /// Waits until something happens, somebody calls the waker, or the time is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);
-        let timeout = match self.kills.flush() {
-            None => timeout,
-            Some(at) => {
-                let until = at.saturating_duration_since(Instant::now());
-                Some(timeout.map_or(until, |timeout| timeout.min(until)))
-            }
-        };
-        self.driver.wait(timeout)
+        let timeout = self.ask_unwatched(timeout);
+        let timeout = self.look_at_starts(timeout);
+        let timeout = self.look_at_stops(timeout);
+        let timeout = self.look_at_stragglers(timeout);
+        let timeout = sooner(timeout, self.kills.due());
+        self.driver.wait(timeout)?;
+        self.answers = self.kills.take_answers(&mut self.children);
+        Ok(())
     }
 
     /// The next thing that happened, none when a new wait is due. Ids are of live processes only.
     pub(crate) fn next(&mut self) -> Option<(Id, Event<'_>)> {
+        if let Some((id, event)) = self.next_answer() {
+            return Some((id, event));
+        }
         loop {
             match self.driver.next(&mut self.children) {
                 Some(Notice::Output(id, stream)) => {
@@ -149,37 +193,53 @@ impl Engine {
                 Some(Notice::Exited(id)) => self.to_ask.push(id),
                 None => {
                     let id = self.to_ask.pop()?;
-                    let Some(child) = self.children.get_mut(id) else {
-                        continue;
-                    };
-                    if let Some(exit) = child.poll_exit(&mut self.own_max_rss) {
-                        return Some((id, Event::Exited(exit)));
-                    }
-                    if child.is_unwatched() && !child.has_open_pipe() {
-                        self.exits.linger(id);
+                    match self.poll_exit(id) {
+                        Some(Ended::Exited(exit)) => return Some((id, Event::Exited(exit))),
+                        Some(Ended::NotStarted(error)) => {
+                            return Some((id, Event::NotStarted(error)));
+                        }
+                        None => {}
                     }
                 }
             }
         }
     }
 
-    /// Who else has this stream open.
-    pub(crate) fn holders(&mut self, id: Id, stream: Stream) -> Vec<Holder> {
-        let Some(child) = self.children.get_mut(id) else {
-            return Vec::new();
-        };
-        // One that still runs may yet be joined by others.
-        let since = child.exited_at.unwrap_or_else(Instant::now);
-        let (Some(pipe), Some(procfs)) = (child.pipe(stream), self.kills.procfs()) else {
-            return Vec::new();
-        };
-        let question = Question {
-            pipe,
-            pid: child.pid.as_raw_nonzero().get() as u32,
-            started: child.started,
-            not_before: since,
-        };
-        self.holders.find(procfs, question)
+    fn next_answer(&mut self) -> Option<(Id, Event<'static>)> {
+        while let Some(answer) = self.answers.pop() {
+            match answer {
+                Answer::Holders(id, holders) if self.children.get_mut(id).is_some() => {
+                    return Some((id, Event::HoldersNamed(holders)));
+                }
+                Answer::Cleared(id, survivors) if self.children.get_mut(id).is_some() => {
+                    return Some((id, Event::Cleared(survivors)));
+                }
+                Answer::Continued(ids) => self.continue_groups(&ids),
+                Answer::Holders(..) | Answer::Cleared(..) => {}
+            }
+        }
+        if let Some(id) = self.loaded.pop() {
+            return Some((id, Event::Loaded));
+        }
+        let (id, signal) = self.stopped.pop()?;
+        Some((id, Event::Stopped(signal)))
+    }
+
+    fn poll_exit(&mut self, id: Id) -> Option<Ended> {
+        let child = self.children.get_mut(id)?;
+        let launcher = &mut self.launcher;
+        let ended = child.poll_exit(&mut self.own_max_rss, |child| finish(launcher, child));
+        if ended.is_none() && child.is_unwatched() && !child.has_open_pipe() && !child.is_asked {
+            self.exits.linger(id);
+        }
+        ended
+    }
+
+    /// Has it found out which processes hold the streams of this one, which is announced later.
+    pub(crate) fn name_holders(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            self.kills.name_holders(id, child);
+        }
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
@@ -194,78 +254,68 @@ impl Engine {
         self.driver.stop(id, stream, pipe);
     }
 
-    /// Sends a signal to a process and all of its tree: to its group and its family now, to who has
-    /// left both at the next wait.
+    /// Sends a signal to a process and all of its tree: to its group and its family now, to what has
+    /// left both a little later.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.signal(
-                child.root(),
-                child.leaf.as_ref(),
-                signal,
-                &mut child.remains,
-            );
+            self.kills.signal(child, signal);
             child.signal(signal);
         }
     }
 
-    /// Has processes and their trees stand still.
-    pub(crate) fn suspend(&mut self, ids: &[Id]) {
+    /// Has processes and their trees stand still, and calls this when they do.
+    pub(crate) fn suspend(&mut self, ids: &[Id], done: WhenDone) {
+        self.is_suspended = true;
         for id in ids {
             if let Some(child) = self.children.get_mut(*id) {
                 child.stand_still(true);
             }
         }
-        if let Some(census) = self.kills.census() {
-            standstill::stop(census, &mut self.children, ids);
-        }
+        self.kills.stop(&mut self.children, ids, done);
     }
 
-    /// Has them go on: first those below, so that nobody finds his children stopped.
+    /// Has them go on: first those below, so that no parent finds its children stopped.
     pub(crate) fn resume(&mut self, ids: &[Id]) {
+        self.is_suspended = false;
+        self.kills.go_on(ids);
+    }
+
+    fn continue_groups(&mut self, ids: &[Id]) {
         for id in ids {
-            if let Some(child) = self.children.get_mut(*id) {
-                if let Some(census) = self.kills.census() {
-                    standstill::go_on(census, &mut child.stopped);
-                }
+            if let Some(child) = self.children.get_mut(*id)
+                && !self.is_suspended
+            {
                 child.stand_still(false);
             }
         }
     }
 
-    /// Kills all that is left of processes that were ended and have exited.
-    pub(crate) fn clear(&mut self, ids: &[Id]) -> Cleared {
-        let mut remains: Vec<_> = ids
-            .iter()
-            .filter_map(|id| Some((*id, self.children.remove(*id)?)))
-            .collect();
-        let mut asked: Vec<_> = remains
-            .iter_mut()
-            .map(|(_, child)| child.remnant())
-            .collect();
-        let (survivors, again_at) = self.kills.clear(&mut asked);
-        let mut cleared = Cleared {
-            done: Vec::new(),
-            again_at,
-        };
-        for ((id, child), survivors) in remains.into_iter().zip(survivors) {
-            self.children.insert(id, child);
-            cleared
-                .done
-                .extend(survivors.map(|survivors| (id, survivors)));
+    /// A process that was killed does not go: it is waited for no more, and its exit is not
+    /// announced. The system is told to forget it when it exits after all.
+    pub(crate) fn give_up(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.give_up();
         }
-        cleared
+    }
+
+    /// Has all killed that is left of a process which was ended and is over. What does not go is
+    /// announced later.
+    pub(crate) fn clear(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            self.kills.clear(id, child);
+        }
     }
 
     /// Ends all there is of a process that has exited and whose streams have ended. Says how often
     /// a read had to be tried again: never, on Linux.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
-        if let Some(mut child) = self.children.remove(id) {
-            if let Some(census) = self.kills.census() {
-                // It has ended while all stood still. Whom it leaves behind nobody else continues.
-                standstill::go_on(census, &mut child.stopped);
+        if let Some(child) = self.children.remove(id) {
+            if self.is_suspended {
+                // It has ended while all stood still. What it leaves behind nobody else continues.
+                self.kills.go_on(&[id]);
             }
-            child.bury();
+            self.stragglers.extend(child.bury());
         }
         0
     }
@@ -334,35 +384,184 @@ impl Engine {
         let watched = watched.and_then(|()| child.watch());
         let watched = watched.and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {
-            // No descriptor to be had: ask again later, when others have ended.
+            // Now or ever, for whatever reason: it is asked whether it has exited, at once and from
+            // time to time.
             child.unwatch();
-            self.exits.started(id, Instant::now());
+            self.to_ask.push(id);
+            if !std::mem::replace(&mut child.is_asked, true) {
+                self.exits.ask(id, Instant::now());
+            }
         }
     }
+
+    /// Asks those that cannot be watched whether they have exited, and whether they can be by now.
+    fn ask_unwatched(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let now = Instant::now();
+        if self.exits.ask_at().is_some_and(|at| at <= now) {
+            let mut still = Vec::new();
+            for id in self.exits.take_asked() {
+                let Some(child) = self.children.get_mut(id).filter(|child| child.is_running())
+                else {
+                    continue;
+                };
+                if has_exited(child.pid) {
+                    self.to_ask.push(id);
+                }
+                still.push(id);
+            }
+            self.exits.ask_again(still, now.elapsed(), Instant::now());
+        }
+        if !self.to_ask.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        sooner(timeout, self.exits.ask_at())
+    }
+
+    /// Looks at starts that take longer: whether their programs are loaded, and whether they have
+    /// had their time.
+    fn look_at_starts(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        if self.starting.is_empty() {
+            return timeout;
+        }
+        let mut timeout = timeout;
+        let mut soonest = LOOK_LATER;
+        for id in std::mem::take(&mut self.starting) {
+            let Some(child) = self.children.get_mut(id) else {
+                continue;
+            };
+            let Some(start) = &mut child.start else {
+                continue;
+            };
+            if start.loading.look() {
+                finish(&mut self.launcher, child);
+                if child.is_running() && child.has_failed() {
+                    // Its exit says so, and comes at once, unless closing what it has takes long.
+                    self.to_ask.push(id);
+                } else {
+                    self.loaded.push(id);
+                }
+                timeout = Some(Duration::ZERO);
+                continue;
+            }
+            let age = start.loading.begun.elapsed();
+            if age >= LONGEST_START && !start.is_given_up && !start.loading.is_opening_stdin() {
+                start.is_given_up = true;
+                child.signal(Signal::Kill);
+            }
+            soonest = soonest.min(LOOK_AGAIN.max(age / 8));
+            self.starting.push(id);
+        }
+        if self.starting.is_empty() {
+            return timeout;
+        }
+        Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
+    }
+
+    fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let failed = self.launcher.exiting.drain(..);
+        self.stragglers.extend(failed.map(Straggler::new));
+        self.stragglers.retain(|straggler| !straggler.is_gone());
+        if self.stragglers.is_empty() {
+            return timeout;
+        }
+        Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))
+    }
+
+    /// Looks whether processes have been stopped, where somebody wants to know.
+    fn look_at_stops(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let Some(at) = self.stops_at else {
+            return timeout;
+        };
+        let now = Instant::now();
+        if at <= now && !self.is_suspended {
+            for (id, child) in self.children.iter_mut() {
+                if let Some(signal) = child.poll_stop() {
+                    self.stopped.push((id, signal));
+                }
+            }
+            let pause = STOPS_EVERY.max(now.elapsed() * STOPS_PACE);
+            self.stops_at = Some(Instant::now() + pause);
+        }
+        if !self.stopped.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let has_any = self.children.iter_mut().next().is_some();
+        match !has_any || self.is_suspended {
+            true => timeout,
+            false => sooner(timeout, self.stops_at),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// Has a start seem to have begun earlier than it has.
+    fn put_start_back(&mut self, id: Id, by: Duration) {
+        let start = self
+            .children
+            .get_mut(id)
+            .and_then(|child| child.start.as_mut());
+        let begun = &mut start.expect("it is not loaded").loading.begun;
+        *begun = begun
+            .checked_sub(by)
+            .expect("the machine has been up for longer");
+    }
+}
+
+/// What a start that took longer has come to.
+fn finish(launcher: &mut Launcher, child: &mut Child) {
+    let Some(mut start) = child.start.take() else {
+        return;
+    };
+    if !start.loading.look() {
+        // It has exited, so nothing is in use any more; somebody else has its report's pipe.
+        return;
+    }
+    let Start {
+        loading,
+        command,
+        is_given_up,
+    } = *start;
+    let took = loading.begun.elapsed();
+    match launcher.finish(loading, &command) {
+        Err(error) => child.fail(error),
+        Ok(()) if is_given_up => {
+            let failure = Failure::not_loaded(&command, LONGEST_START.min(took));
+            child.fail(failure.into_start_error(&command));
+        }
+        Ok(()) => {}
+    }
+}
+
+fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
+    let Some(at) = at else { return timeout };
+    let until = at.saturating_duration_since(Instant::now());
+    Some(timeout.map_or(until, |timeout| timeout.min(until)))
 }
 
 impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
     /// it panics. Nobody comes back then to look whether their trees are gone.
     fn drop(&mut self) {
-        let mut children: Vec<Child> = self.children.drain().map(|(_, child)| child).collect();
-        for child in &mut children {
-            let leaf = child.leaf.as_ref();
-            self.kills
-                .signal(child.root(), leaf, Signal::Kill, &mut child.remains);
+        let mut left = HashSet::new();
+        for (id, child) in self.children.iter_mut() {
+            self.kills.signal(child, Signal::Kill);
             child.signal(Signal::Kill);
+            self.kills.clear(id, child);
+            left.insert(id);
         }
-        let mut left: Vec<_> = children.iter_mut().map(Child::remnant).collect();
         while !left.is_empty() {
-            let (cleared, again_at) = self.kills.clear(&mut left);
-            let mut is_left = cleared.iter().map(Option::is_none);
-            left.retain(|_| is_left.next() == Some(true));
-            if !left.is_empty() {
-                thread::sleep(again_at.saturating_duration_since(Instant::now()));
+            for answer in self.kills.take_answers(&mut self.children) {
+                if let Answer::Cleared(id, _) = answer {
+                    left.remove(&id);
+                }
             }
+            thread::sleep(Duration::from_millis(1));
         }
-        drop(left);
-        children.into_iter().for_each(Child::bury);
+        for (_, child) in self.children.drain() {
+            // What does not go is nobody's any more.
+            drop(child.bury());
+        }
     }
 }
 

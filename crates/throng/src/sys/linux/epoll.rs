@@ -1,7 +1,8 @@
 //! Readiness: the kernel says which pipes have something, and we read them.
 //!
-//! Pipes stay blocking. We are a pipe's only reader, so what was announced is still there when we
-//! read it, once for each announcement; and when all writers are gone no read can block.
+//! Our ends of the pipes do not block: what was announced need not be there any more when we read it,
+//! since whoever may look at a process can open its end of a pipe for reading (/proc/PID/fd) and take
+//! it. The other ends are not affected: each is an open file of its own.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,8 +14,9 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
 use super::child::{Child, Pipe};
+use super::descriptors::above_stdio;
 use super::engine::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
-use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
@@ -48,8 +50,8 @@ enum Ready {
 
 impl Epoll {
     pub(super) fn new(waker: Waker) -> io::Result<Epoll> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        // The token's id means nothing here; no process has index u32::MAX >> 3.
+        let epoll = above_stdio(epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        // The id in this token means nothing: the tag alone tells it from others.
         let token = epoll::EventData::new_u64(u64::from(TAG_WAKE));
         epoll::add(&epoll, waker.fd(), token, epoll::EventFlags::IN)?;
         Ok(Epoll {
@@ -63,6 +65,7 @@ impl Epoll {
 
     pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
         for (stream, pipe) in Stream::ALL.into_iter().zip(pipes) {
+            unblock(pipe)?;
             self.add(pipe, id.to_token(tag(stream)))?;
         }
         Ok(())
@@ -142,7 +145,10 @@ impl Epoll {
                         self.ready.push_front(Ready::Drain { id, stream, left });
                         return Some(Notice::Output(id, stream));
                     }
-                    Read::Nothing => continue,
+                    Read::Nothing => {
+                        self.ready.push_back(ready);
+                        continue;
+                    }
                     Read::End(end) => end,
                 },
                 Ready::Readable { writers_gone, .. } => match self.reader.read(pipe, READ_SIZE) {

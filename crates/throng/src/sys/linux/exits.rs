@@ -9,6 +9,10 @@
 //!
 //! The cost: the exit of a short-lived process whose pipes are held is noticed late, by
 //! [`WATCH_AFTER`] at the most.
+//!
+//! Where there is no descriptor to be opened, now or ever (all are in use, or a sandbox or a kernel
+//! does not have the call), a process is asked from time to time: every [`ASK_AGAIN`], or less often
+//! where there are so many that this would take more than a twentieth of the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -17,6 +21,11 @@ use crate::slots::Id;
 
 const WATCH_AFTER: Duration = Duration::from_millis(10);
 
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A round of questions takes one part in so many of the time.
+const PACE: u32 = 20;
+
 #[derive(Debug, Default)]
 pub(super) struct Exits {
     /// Processes without a pidfd, the oldest first, and when they are old enough for one. Some
@@ -24,6 +33,9 @@ pub(super) struct Exits {
     young: VecDeque<(Instant, Id)>,
     /// Processes that have closed both pipes and not exited, as far as we know.
     lingering: Vec<Id>,
+    /// Processes that cannot be watched. Some may be gone.
+    asked: Vec<Id>,
+    ask_at: Option<Instant>,
 }
 
 impl Exits {
@@ -41,6 +53,32 @@ impl Exits {
 
     pub(super) fn has_lingering(&self) -> bool {
         !self.lingering.is_empty()
+    }
+
+    /// A process cannot be watched, so it is asked from now on.
+    pub(super) fn ask(&mut self, id: Id, now: Instant) {
+        self.asked.push(id);
+        self.ask_at.get_or_insert(now + ASK_AGAIN);
+    }
+
+    /// When processes are to be asked next.
+    pub(super) fn ask_at(&self) -> Option<Instant> {
+        self.ask_at
+    }
+
+    /// Those that are to be asked now. The caller says later which of them go on being asked, and
+    /// how long it has taken.
+    pub(super) fn take_asked(&mut self) -> Vec<Id> {
+        self.ask_at = None;
+        std::mem::take(&mut self.asked)
+    }
+
+    /// These go on being asked.
+    pub(super) fn ask_again(&mut self, ids: Vec<Id>, took: Duration, now: Instant) {
+        if !ids.is_empty() {
+            self.ask_at = Some(now + ASK_AGAIN.max(took * PACE));
+        }
+        self.asked.extend(ids);
     }
 
     /// A process that is old enough to be watched, unless it is gone.

@@ -12,10 +12,10 @@
 //! before it is told: who has let go of the pipe since is not named.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::procfs::Procfs;
+use super::tree::Census;
 use crate::Holder;
 
 /// At the most a fifth of a shard's time goes into looking.
@@ -29,8 +29,8 @@ const STARTS_A_SECOND: u32 = 30_000;
 
 /// The pipe of a process that has exited.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question<'a> {
-    pub(super) pipe: &'a OwnedFd,
+pub(super) struct Question {
+    pub(super) inode: u64,
     pub(super) pid: u32,
     pub(super) started: Instant,
     /// Who held the pipe before this does not matter.
@@ -65,14 +65,11 @@ impl Holders {
         }
     }
 
-    /// The processes that can write to a pipe. Who can only read is no reason why it does not end:
-    /// that is ourselves, and for a moment processes that we are just starting.
-    pub(super) fn find(&mut self, procfs: &mut Procfs, question: Question<'_>) -> Vec<Holder> {
-        let Ok(stat) = rustix::fs::fstat(question.pipe) else {
-            return Vec::new();
-        };
+    /// The processes that can write to a pipe. One that can only read is no reason why it does not
+    /// end: that is ourselves, and for a moment processes that we are just starting.
+    pub(super) fn find(&mut self, census: &mut Census, question: Question) -> Vec<Holder> {
         let not_before = question.not_before;
-        let holders = self.among_few(procfs, question, stat.st_ino);
+        let holders = self.among_few(census, question);
         if !holders.is_empty() {
             return holders;
         }
@@ -80,25 +77,19 @@ impl Holders {
             index.taken >= not_before && index.taken.elapsed() < index.took * (KEPT + 1)
         };
         if is_usable(&self.index) {
-            let holders = self.index.holders(procfs, stat.st_ino);
+            let holders = self.index.holders(census, question.inode);
             if !holders.is_empty() {
                 return holders;
             }
         }
-        // Or who holds it now has got it from one who has gone since.
-        self.index = Index::take(procfs);
-        self.index.holders(procfs, stat.st_ino)
+        // Or what holds it now has got it from a process that has gone since.
+        self.index = Index::take(census.procfs());
+        self.index.holders(census, question.inode)
     }
-}
 
-impl Holders {
     /// Those with the ids that were given since the process was started.
-    fn among_few(
-        &mut self,
-        procfs: &mut Procfs,
-        question: Question<'_>,
-        inode: u64,
-    ) -> Vec<Holder> {
+    fn among_few(&mut self, census: &mut Census, question: Question) -> Vec<Holder> {
+        let procfs = census.procfs();
         let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
         let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
         let last = procfs.last_pid();
@@ -109,28 +100,32 @@ impl Holders {
         let mut ends = Vec::new();
         for pid in question.pid..=last {
             procfs.each_pipe(pid, |fd, at| {
-                if at == inode {
+                if at == question.inode {
                     ends.push((pid, fd));
                 }
             });
         }
-        writers(procfs, &ends, inode)
+        writers(census, &ends, question.inode)
     }
 }
 
-/// Who of these has an end of this pipe that can be written to.
-fn writers(procfs: &mut Procfs, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
+/// Which of these have an end of this pipe that can be written to.
+fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
+    let procfs = census.procfs();
     let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);
     let ends = ends.iter().copied().filter(can_write);
     let mut pids: Vec<u32> = ends.map(|(pid, _)| pid).collect();
     pids.sort_unstable();
     pids.dedup();
-    let holders = pids.into_iter();
-    holders
-        .filter_map(|pid| {
-            let name = procfs.stat(pid)?.name;
-            Some(procfs.describe(name))
-        })
+    // Other threads of a process have ids as well, and the same descriptors.
+    pids.retain(|pid| procfs.is_process(*pid));
+    let names: Vec<_> = pids
+        .into_iter()
+        .filter_map(|pid| Some(procfs.stat(pid)?.name))
+        .collect();
+    names
+        .into_iter()
+        .map(|name| census.describe(name))
         .collect()
 }
 
@@ -154,9 +149,9 @@ impl Index {
         }
     }
 
-    fn holders(&self, procfs: &mut Procfs, inode: u64) -> Vec<Holder> {
+    fn holders(&self, census: &mut Census, inode: u64) -> Vec<Holder> {
         let ends = self.by_pipe.get(&inode).map_or(&[][..], Vec::as_slice);
-        writers(procfs, ends, inode)
+        writers(census, ends, inode)
     }
 }
 
@@ -164,8 +159,15 @@ impl Index {
 mod tests {
     use std::process::{Child, Command, Stdio};
 
+    use std::os::fd::OwnedFd;
+
     use super::*;
+    use crate::sys::linux::tag::RunId;
     use rustix::pipe::{PipeFlags, pipe_with};
+
+    fn census() -> Census {
+        Census::new(RunId::random().unwrap()).unwrap()
+    }
 
     /// A program that does nothing until its stdin ends. Our copies of what it gets are closed.
     fn cat(stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
@@ -177,9 +179,9 @@ mod tests {
     }
 
     /// About a process that is nobody's parent, so that all have to be looked at.
-    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question<'_> {
+    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question {
         Question {
-            pipe,
+            inode: rustix::fs::fstat(pipe).unwrap().st_ino,
             pid: u32::MAX,
             started: Instant::now(),
             not_before,
@@ -204,8 +206,8 @@ mod tests {
     #[test]
     fn who_was_started_since_is_found_without_looking_at_all() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-        let mut procfs = Procfs::open().unwrap();
-        let before = procfs.last_pid();
+        let mut census = census();
+        let before = census.procfs().last_pid();
         let mut writer = cat(Stdio::piped(), theirs);
         let mut holders = Holders::new();
         let taken = holders.index.taken;
@@ -214,7 +216,7 @@ mod tests {
                 pid: before,
                 ..long_ago(&ours, Instant::now())
             };
-            pids(&holders.find(&mut procfs, question)) == [writer.id()]
+            pids(&holders.find(&mut census, question)) == [writer.id()]
         });
         // Unless ids have begun anew, or thousands of processes were started, just now.
         let is_later = (before..before + FEW).contains(&writer.id());
@@ -229,8 +231,8 @@ mod tests {
         let mut writer = cat(Stdio::piped(), theirs);
         let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
         let mut holders = Holders::new();
-        let mut procfs = Procfs::open().unwrap();
-        let mut found = || pids(&holders.find(&mut procfs, long_ago(&ours, Instant::now())));
+        let mut census = census();
+        let mut found = || pids(&holders.find(&mut census, long_ago(&ours, Instant::now())));
         until(|| found() == [writer.id()]);
         drop(writer.stdin.take());
         writer.wait().unwrap();
@@ -246,9 +248,9 @@ mod tests {
         let mut one = cat(Stdio::piped(), first_end);
         let mut two = cat(Stdio::piped(), second_end);
         let mut holders = Holders::new();
-        let mut procfs = Procfs::open().unwrap();
+        let mut census = census();
         let mut find = |holders: &mut Holders, pipe: &OwnedFd, since| {
-            pids(&holders.find(&mut procfs, long_ago(pipe, since)))
+            pids(&holders.find(&mut census, long_ago(pipe, since)))
         };
         let since = Instant::now();
         assert!(find(&mut holders, &first, since).contains(&one.id()));

@@ -10,8 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::HostOptions;
 use super::groups::Groups;
 use super::keeper::Keeper;
-use super::minder::Minder;
 use super::orphans::Orphans;
+use super::search::Searcher;
 use super::signals;
 use super::strings::Strings;
 use super::sweep::sweep;
@@ -34,9 +34,10 @@ const SPARE_FDS: u64 = 16;
 const SPILL_FDS: u64 = 64;
 
 /// What a shard opens besides its processes: its epoll or ring, its waker and that of its
-/// threads, four places for what a new process gets, /proc; and six for the one that is being
-/// started, one of them only where it has a control group of its own.
-const FDS_OF_A_SHARD: u64 = 14;
+/// threads, four places for what a new process gets, /proc; and eight for the one that is being
+/// started, one of them only where it has a control group of its own, two only where memory cannot
+/// be shared with it.
+const FDS_OF_A_SHARD: u64 = 16;
 
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -51,7 +52,10 @@ pub(crate) struct Host {
     pub(super) original_nofile: Option<Rlimit>,
     nofile: u64,
     open_fds: u64,
-    pub(super) minder: Minder,
+    /// Looks at other processes for all shards.
+    pub(super) searcher: Arc<Searcher>,
+    /// Whether somebody wants to know of processes that are stopped.
+    pub(super) watches_stops: bool,
     /// Emptied and removed while there is still a keeper.
     pub(super) groups: Option<Arc<Groups>>,
     /// Both end with us, the orphans' thread first: it looks at the keeper.
@@ -93,7 +97,10 @@ impl Host {
             .adopt_orphans
             .then(|| Orphans::adopt(keeper.clone()));
         Ok(Host {
-            minder: Minder::start().map_err(failed("cannot start a thread"))?,
+            searcher: Searcher::start(tags.run().clone())
+                .map(Arc::new)
+                .map_err(failed("cannot start a thread"))?,
+            watches_stops: options.watches_stops,
             orphans: orphans.and_then(Result::ok),
             groups,
             keeper,
@@ -126,6 +133,16 @@ impl Host {
             shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
         }
+    }
+
+    /// No descriptor of ours has this number or a higher one.
+    pub(super) fn fds_max(&self) -> i32 {
+        i32::try_from(self.nofile).unwrap_or(i32::MAX)
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_path(&mut self, path: OsString) {
+        self.path = path;
     }
 
     #[cfg(test)]

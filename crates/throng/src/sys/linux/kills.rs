@@ -1,72 +1,77 @@
-//! Ends trees: which signals still have to reach whom, and what is left of processes that are over.
-//!
-//! What the group has not reached is found by `tree.rs`. Looking at all processes of the machine is
-//! dear where there are many, so one look serves all that is to be signalled, and the next one has
-//! to wait for [`PACE`] times as long as it took.
+//! Ends trees, for a shard: the family and the control group of a process at once, and what is found
+//! by its mark, or is left of it later, by the thread that searches (`search.rs`). Nothing here waits
+//! for that thread; what it does not answer in time is answered here, with nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::group::Group;
+use super::child::Child;
 use super::groups::{Groups, Leaf};
-use super::procfs::{Name, Procfs};
+use super::holders::Question;
+use super::search::{Answer, Client, Done, Searcher, Task, Tree};
 use super::signals;
+use super::standstill::Still;
 use super::tag::RunId;
 use super::tree::{Census, Root};
-use crate::{Holder, Signal as Wish};
+use super::waker::Waker;
+use crate::slots::{Id, Table};
+use crate::sys::WhenDone;
+use crate::{Signal as Wish, Stream};
 
-/// At the most a fifth of a shard's time goes into looking.
-const PACE: u32 = 4;
-
-/// What has been killed is gone within this time, or does not go at all.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What has been killed takes a moment to go; looking again before that is of no use.
-const MOMENT: Duration = Duration::from_millis(1);
+/// So often a question is asked that is not answered.
+const TRIES: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Kills {
-    /// None where there is no /proc; then the group is all that is reached.
+    /// For families: looks that take no time. None where there is no /proc; then the group is all
+    /// that is reached at once.
     census: Option<Census>,
-    pending: Vec<Pending>,
-    not_before: Instant,
+    searcher: Arc<Searcher>,
+    client: Client,
+    open: HashMap<(Kind, Id), usize>,
+    /// When to stop waiting for an answer, of each kind the oldest first. Some have come by now.
+    deadlines: [VecDeque<(Instant, Id)>; 3],
     /// Whether each process is to have a control group.
     needs_leaves: bool,
 }
 
-/// A process that is over, and what is left of it.
-#[derive(Debug)]
-pub(super) struct Remnant<'a> {
-    pub(super) root: Root,
-    pub(super) leaf: Option<&'a Leaf>,
-    pub(super) remains: &'a mut Remains,
+/// A kind of question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Holders,
+    Cleared,
+    Continued,
 }
 
-/// A signal that has reached the group and the family, and not yet who is found by his mark.
-#[derive(Debug)]
-struct Pending {
-    root: Root,
-    signal: Signal,
-    seen: HashSet<Name>,
-}
+impl Kind {
+    const ALL: [Kind; 3] = [Kind::Holders, Kind::Cleared, Kind::Continued];
 
-/// What has been killed of a process that is over, and may not be gone yet.
-#[derive(Debug, Default)]
-pub(super) struct Remains {
-    killed: HashSet<Name>,
-    since: Option<Instant>,
-    /// Whether the last look has found any that had not been killed before.
-    grew: bool,
+    /// An answer that takes longer than this does not come. The search itself gives up what was
+    /// killed after a second.
+    fn patience(self) -> Duration {
+        match self {
+            Kind::Holders | Kind::Continued => Duration::from_secs(1),
+            Kind::Cleared => Duration::from_millis(2500),
+        }
+    }
 }
 
 impl Kills {
-    pub(super) fn new(run: RunId, groups: Option<&Groups>) -> Kills {
+    pub(super) fn new(
+        run: RunId,
+        groups: Option<&Groups>,
+        searcher: Arc<Searcher>,
+        waker: Waker,
+    ) -> Kills {
         Kills {
             census: Census::new(run).ok(),
-            pending: Vec::new(),
-            not_before: Instant::now(),
+            searcher,
+            client: Client::new(waker),
+            open: HashMap::new(),
+            deadlines: Default::default(),
             needs_leaves: groups.is_some_and(|groups| !groups.has_moved()),
         }
     }
@@ -75,152 +80,170 @@ impl Kills {
         self.needs_leaves
     }
 
-    /// Sends a signal to the family, and to the control group if there is one; who is found by his
-    /// mark gets it at the next [`flush`](Kills::flush). To be called before the group is
-    /// signalled: who loses his parent by that can no longer be found as his child.
-    pub(super) fn signal(
-        &mut self,
-        root: Root,
-        leaf: Option<&Leaf>,
-        wish: Wish,
-        remains: &mut Remains,
-    ) {
+    /// Sends a signal to the family, and to the control group if there is one; what is found by its
+    /// mark gets it a little later. To be called before the group is signalled: a process that
+    /// loses its parent by that can no longer be found as a child.
+    pub(super) fn signal(&mut self, child: &mut Child, wish: Wish) {
+        let root = self.root(child);
         let Some(census) = &mut self.census else {
             return;
         };
         let signal = signals::to_system(wish);
         let mut seen = HashSet::new();
-        if signal == Signal::KILL {
-            census.kill_family(root.pid, &mut seen);
-            remains.killed.extend(&seen);
-        } else {
-            census.signal_family(root.pid, signal, &mut seen);
+        match root.pid {
+            Some(pid) if signal == Signal::KILL => {
+                census.kill_family(pid, &mut seen);
+                child.killed.extend(&seen);
+            }
+            _ => census.signal_family(&root, signal, &mut seen),
         }
-        if let Some(leaf) = leaf {
+        if let Some(leaf) = &child.leaf {
             let group = leaf.group();
             if signal == Signal::KILL {
-                remains.kill_group(root, &group, census);
+                let own = child.raw_pid();
+                let killed = census.kill_group(&group).into_iter().map(|stat| stat.name);
+                child.killed.extend(killed.filter(|name| name.pid != own));
             } else {
-                census.signal_group(root.pid, &group, signal, &mut seen);
+                census.signal_group(&root, &group, signal, &mut seen);
             }
         }
         if root.number.is_some() {
-            self.pending.push(Pending { root, signal, seen });
+            self.searcher.ask(Task::Signal { root, signal, seen });
         }
     }
 
-    /// Sends what is pending to who is found by his mark. Says when to come again, if there is more
-    /// to do.
-    pub(super) fn flush(&mut self) -> Option<Instant> {
-        if self.pending.is_empty() {
-            return None;
-        }
-        if Instant::now() < self.not_before {
-            return Some(self.not_before);
-        }
-        let mut pending = std::mem::take(&mut self.pending);
-        let numbers = pending.iter().map(|pending| pending.root.number);
-        let wanted = numbers
-            .enumerate()
-            .filter_map(|(i, number)| Some((number?, i)));
-        let wanted: HashMap<_, _> = wanted.collect();
-        self.look(|census| {
-            for (index, stat) in census.marked(&wanted) {
-                let Pending { root, signal, seen } = &mut pending[index];
-                let in_group = stat.group == root.pid.as_raw_nonzero().get() as u32;
-                if !in_group && seen.insert(stat.name) {
-                    census.send_to_marked(stat.name, *signal);
-                }
-            }
-        });
-        None
-    }
-
-    /// Kills what is left of processes that are over. `Some` for those of which nothing is left, or
-    /// nothing that goes: who that is. The others have to be asked about again, at the time that is
-    /// given with them.
-    pub(super) fn clear(
-        &mut self,
-        remnants: &mut [Remnant<'_>],
-    ) -> (Vec<Option<Vec<Holder>>>, Instant) {
-        let now = Instant::now();
-        if self.census.is_none() {
-            return (remnants.iter().map(|_| Some(Vec::new())).collect(), now);
-        }
-        if now < self.not_before {
-            return (remnants.iter().map(|_| None).collect(), self.not_before);
-        }
-        let numbers: HashMap<_, _> = remnants
-            .iter()
-            .enumerate()
-            .filter_map(|(i, remnant)| Some((remnant.root.number?, i)))
-            .collect();
-        let is_over = |root: &Root| root.number.is_some_and(|n| numbers.contains_key(&n));
-        self.pending.retain(|pending| !is_over(&pending.root));
-        let mut cleared = Vec::new();
-        self.look(|census| {
-            for (index, stat) in census.marked(&numbers) {
-                if census.send_to_marked(stat.name, Signal::KILL) || census.is_live(stat.name) {
-                    let remains = &mut *remnants[index].remains;
-                    remains.grew |= remains.killed.insert(stat.name);
-                }
-            }
-            for Remnant {
-                root,
-                leaf,
-                remains,
-            } in &mut *remnants
-            {
-                if let Some(leaf) = leaf {
-                    remains.kill_group(*root, &leaf.group(), census);
-                }
-                cleared.push(remains.cleared(now, census));
-            }
-        });
-        (cleared, self.not_before.max(now + MOMENT))
-    }
-
-    /// Who finds trees, where there is /proc.
-    pub(super) fn census(&mut self) -> Option<&mut Census> {
-        self.census.as_mut()
-    }
-
-    /// /proc, where there is one.
-    pub(super) fn procfs(&mut self) -> Option<&mut Procfs> {
-        self.census.as_mut().map(Census::procfs)
-    }
-
-    fn look(&mut self, work: impl FnOnce(&mut Census)) {
-        let Some(census) = &mut self.census else {
-            return;
+    /// Has all killed that is left of a process which is over; the answer says what does not go.
+    pub(super) fn clear(&mut self, id: Id, child: &mut Child) {
+        self.await_answer(Kind::Cleared, id);
+        let tree = Tree {
+            id,
+            root: self.root(child),
+            leaf: child.leaf.as_ref().map(Leaf::group),
+            killed: child.killed.clone(),
+            client: self.client.clone(),
+            since: None,
+            latest: Vec::new(),
         };
-        let begun = Instant::now();
-        work(census);
-        self.not_before = Instant::now() + begun.elapsed() * PACE;
+        self.searcher.ask(Task::Clear(tree));
     }
-}
 
-impl Remains {
-    /// Kills all in the control group of a process.
-    fn kill_group(&mut self, root: Root, group: &Group, census: &mut Census) {
-        let is_other = |name: &Name| name.pid != root.pid.as_raw_nonzero().get() as u32;
-        let members = census.kill_group(group).into_iter();
-        for name in members.map(|stat| stat.name).filter(is_other) {
-            self.grew |= self.killed.insert(name);
+    /// Has it found out which processes hold the streams of this one.
+    pub(super) fn name_holders(&mut self, id: Id, child: &Child) {
+        self.await_answer(Kind::Holders, id);
+        // One that still runs may yet be joined by others.
+        let not_before = child.exited_at.unwrap_or_else(Instant::now);
+        let questions = Stream::ALL.map(|stream| {
+            let pipe = rustix::fs::fstat(child.pipe(stream)?).ok()?;
+            Some(Question {
+                inode: pipe.st_ino,
+                pid: child.raw_pid(),
+                started: child.started,
+                not_before,
+            })
+        });
+        let task = Task::Name(id, questions, self.client.clone());
+        self.searcher.ask(task);
+    }
+
+    /// Has these trees stand still, whose groups do so already, and calls this when they do.
+    pub(super) fn stop(&mut self, children: &mut Table<Child>, ids: &[Id], done: WhenDone) {
+        let mut trees = Vec::new();
+        for id in ids {
+            if let Some(child) = children.get_mut(*id) {
+                trees.push(Still {
+                    id: *id,
+                    root: self.root(child),
+                    leaf: child.leaf.as_ref().map(Leaf::group),
+                });
+            }
+        }
+        let task = Task::Stop(trees, self.client.clone(), Done(Some(done)));
+        self.searcher.ask(task);
+    }
+
+    /// Has those go on that were stopped of these trees; the answer says that they do.
+    pub(super) fn go_on(&mut self, ids: &[Id]) {
+        for id in ids {
+            self.await_answer(Kind::Continued, *id);
+        }
+        self.searcher
+            .ask(Task::Continue(ids.to_vec(), self.client.clone()));
+    }
+
+    /// The answers that have come, or would have had to by now.
+    pub(super) fn take_answers(&mut self, children: &mut Table<Child>) -> Vec<Answer> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
+        let mut answers = self.client.take_answers();
+        for answer in &answers {
+            match answer {
+                Answer::Holders(id, _) => drop(self.open.remove(&(Kind::Holders, *id))),
+                Answer::Cleared(id, _) => drop(self.open.remove(&(Kind::Cleared, *id))),
+                Answer::Continued(ids) => {
+                    for id in ids {
+                        self.open.remove(&(Kind::Continued, *id));
+                    }
+                }
+            }
+        }
+        self.expire(children, &mut answers);
+        answers
+    }
+
+    /// Answers what has not been answered in time, or asks again.
+    fn expire(&mut self, children: &mut Table<Child>, answers: &mut Vec<Answer>) {
+        let now = Instant::now();
+        for kind in Kind::ALL {
+            while let Some((at, id)) = self.deadlines[kind as usize].front().copied() {
+                let tries = self.open.get(&(kind, id)).copied();
+                if tries.is_some() && at > now {
+                    break;
+                }
+                self.deadlines[kind as usize].pop_front();
+                let Some(tries) = tries else { continue };
+                self.searcher.take_over();
+                if kind == Kind::Cleared
+                    && tries < TRIES
+                    && let Some(child) = children.get_mut(id)
+                {
+                    self.clear(id, child);
+                    continue;
+                }
+                self.open.remove(&(kind, id));
+                answers.push(match kind {
+                    Kind::Holders => Answer::Holders(id, [Vec::new(), Vec::new()]),
+                    Kind::Cleared => Answer::Cleared(id, Vec::new()),
+                    Kind::Continued => Answer::Continued(vec![id]),
+                });
+            }
         }
     }
 
-    /// Who has not gone, once that is certain.
-    fn cleared(&mut self, now: Instant, census: &mut Census) -> Option<Vec<Holder>> {
-        self.killed.retain(|name| census.is_live(*name));
-        let since = *self.since.get_or_insert(now);
-        let grew = std::mem::take(&mut self.grew);
-        if (grew || !self.killed.is_empty()) && now - since < PATIENCE {
+    /// When an answer has to come, if one is waited for.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.open.is_empty() {
             return None;
         }
-        let describe = |name: &Name| census.procfs().describe(*name);
-        let mut survivors: Vec<Holder> = self.killed.iter().map(describe).collect();
-        survivors.sort_by_key(|survivor| survivor.pid);
-        Some(survivors)
+        let fronts = self.deadlines.iter().filter_map(VecDeque::front);
+        fronts.map(|(at, _)| *at).min()
+    }
+
+    fn await_answer(&mut self, kind: Kind, id: Id) {
+        *self.open.entry((kind, id)).or_insert(0) += 1;
+        self.deadlines[kind as usize].push_back((Instant::now() + kind.patience(), id));
+    }
+
+    /// The process as the root of a tree.
+    fn root(&mut self, child: &Child) -> Root {
+        let pid = child.own_pid();
+        let census = self.census.as_mut().filter(|_| pid.is_some());
+        let stat = census.and_then(|census| census.procfs().stat(child.raw_pid()));
+        Root {
+            pid,
+            group: child.own_group(),
+            number: child.number,
+            started: stat.map_or(0, |stat| stat.name.started),
+        }
     }
 }

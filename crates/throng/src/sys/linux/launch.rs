@@ -2,12 +2,16 @@
 //! `clone.rs`. Knows nothing of how the pipes are read.
 //!
 //! Invariant: when a start fails, everything that was made for it is closed again.
+//!
+//! Nothing here waits for a file system: where a program is, whether a directory can be entered and
+//! a file be opened as stdin is found out by the new process, and told by its report.
 
-use std::ffi::{CString, OsStr, OsString, c_char};
+use std::collections::HashMap;
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,19 +21,32 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
 use super::child::Pipe;
-use super::clone::{self, Features, Plan, Stack, Step};
+use super::clone::{Failed, Features, Step};
+use super::descriptors::above_stdio;
+use super::failure::Failure;
 use super::faults;
 use super::groups::{Groups, Leaf};
 use super::host::Host;
-use super::minder::Clock;
-use super::program::{Programs, search};
+use super::loading::{Kit, Loading, add_pointer};
+use super::program::candidates;
 use super::signals;
-use super::strings::{Nul, Strings};
+use super::strings::Nul;
 use super::tag::{self, Number};
+use super::wait;
 use crate::command::{EnvChanges, Stdin};
 use crate::sys::StartError;
 use crate::sys::faults::Point;
-use crate::{Command, Error, ErrorKind};
+use crate::{Command, ErrorKind};
+
+/// So long a shard waits for a program to be loaded before it does something else meanwhile. Nearly
+/// all are loaded in a tenth of it; and a wait at the word is what tells soonest that one is.
+const INLINE_WAIT: Duration = Duration::from_millis(5);
+
+/// Kits that are kept for starts that take longer.
+const SPARE_KITS: usize = 4;
+
+/// More programs than this in one run are looked up anew now and then; it bounds memory.
+const REMEMBERED_MAX: usize = 1024;
 
 /// The pipes of a process that is about to be started: stdout, stderr.
 #[derive(Debug)]
@@ -38,69 +55,55 @@ pub(super) struct Pipes {
     pub(super) theirs: [OwnedFd; 2],
 }
 
+/// A process that was made.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) pid: Pid,
+    /// Its mark.
+    pub(super) number: Option<Number>,
+    /// Its control group, where it has one of its own.
+    pub(super) leaf: Option<Leaf>,
+    /// If its program is not loaded yet.
+    pub(super) loading: Option<Loading>,
+}
+
 /// One shard's means of starting, reused from start to start.
 #[derive(Debug)]
 pub(super) struct Launcher {
     host: Arc<Host>,
-    programs: Programs,
+    /// Where programs were found along the search path of this program.
+    found: HashMap<OsString, OsString>,
     /// Places with low numbers for the new process's 0, 1 and 2, so that it need not copy a table
     /// of ten thousand descriptors. Between starts all are /dev/null.
     landing: [OwnedFd; 3],
     null: OwnedFd,
     features: Features,
-    stack: Stack,
-    argv: Strings,
-    envp: Strings,
-    argv_pointers: Vec<*const c_char>,
-    envp_pointers: Vec<*const c_char>,
-    /// The pointers of the environment that most commands have: the host's, and the mark.
-    host_envp_pointers: Vec<*const c_char>,
-    /// The mark of the process that is being started.
-    mark: tag::Buffer,
-    clock: Arc<Clock>,
-    /// The control group of the process that is being started, where it has one of its own.
-    leaf: Option<Leaf>,
-}
-
-/// A step that failed, before it is put into words.
-struct Failure {
-    step: String,
-    kind: ErrorKind,
-    source: Option<io::Error>,
+    #[expect(clippy::vec_box, reason = "they are handed around, and are large")]
+    kits: Vec<Box<Kit>>,
+    inline_wait: Duration,
+    /// Processes that have failed and have not been seen to exit.
+    pub(super) exiting: Vec<Pid>,
 }
 
 impl Launcher {
     pub(super) fn new(host: Arc<Host>) -> io::Result<Launcher> {
-        let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let null = rustix::fs::open("/dev/null", flags, Mode::empty())?;
-        // Above 2, in case this program was itself started without stdin, stdout or stderr.
+        let null = open_null()?;
         let place = || rustix::io::fcntl_dupfd_cloexec(&null, 3);
         let landing = [place()?, place()?, place()?];
-        let mark = tag::Buffer::new(&host.tags);
-        let clock = host.minder.clock();
         let features = Features::probe();
         if features.clone3 {
             // Nobody's handler can run in the new process.
             signals::ignore_ends();
         }
-        let mut host_envp_pointers = Vec::new();
-        host.environment.write_pointers(&mut host_envp_pointers);
-        add_pointer(&mut host_envp_pointers, mark.pointer());
         Ok(Launcher {
+            kits: vec![Kit::new(host.clone(), features)?],
             host,
-            programs: Programs::default(),
+            found: HashMap::new(),
             landing,
             null,
             features,
-            stack: Stack::new()?,
-            argv: Strings::default(),
-            envp: Strings::default(),
-            argv_pointers: Vec::new(),
-            envp_pointers: Vec::new(),
-            host_envp_pointers,
-            mark,
-            clock,
-            leaf: None,
+            inline_wait: INLINE_WAIT,
+            exiting: Vec::new(),
         })
     }
 
@@ -113,6 +116,8 @@ impl Launcher {
         }
         Ok(Launcher {
             features,
+            // However slow the machine is.
+            inline_wait: Duration::from_secs(60),
             ..launcher
         })
     }
@@ -124,8 +129,8 @@ impl Launcher {
             let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             Ok(Pipes {
-                ours: [out, err].map(Arc::new),
-                theirs: [out_theirs, err_theirs],
+                ours: [out, err].map(|end| Arc::new(above_stdio(end))),
+                theirs: [out_theirs, err_theirs].map(above_stdio),
             })
         };
         open().map_err(|errno| {
@@ -133,153 +138,126 @@ impl Launcher {
         })
     }
 
-    /// Starts a command with its ends of these pipes, which are closed here whatever happens. Gives
-    /// its id and its mark.
+    /// Starts a command with its ends of these pipes, which are closed here whatever happens.
     pub(super) fn start(
         &mut self,
         command: &Command,
         theirs: [OwnedFd; 2],
-    ) -> Result<(Pid, Option<Number>), StartError> {
+    ) -> Result<Begun, StartError> {
         self.try_start(command, theirs)
             .map_err(|failure| failure.into_start_error(command))
     }
 
-    fn try_start(
-        &mut self,
-        command: &Command,
-        theirs: [OwnedFd; 2],
-    ) -> Result<(Pid, Option<Number>), Failure> {
+    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, Failure> {
         self.host.await_keeper();
-        let number = self.prepare_strings(command)?;
-        let path = self.host.path(&command.env).to_owned();
-        let uses_host_path = *path == *self.host.path(&EnvChanges::default());
-        // A search path of the command's own is not worth remembering.
-        let found = if uses_host_path {
-            self.programs.find(&command.program, &path)
-        } else {
-            search(&command.program, &path)
+        let mut kit = match self.kits.pop() {
+            Some(kit) => kit,
+            None => Kit::new(self.host.clone(), self.features)
+                .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
         };
-        let program = found.map_err(|errno| Failure::lookup(errno, command))?;
-        let stdin = self.open_stdin(&command.stdin)?;
-        let landed = self.land(stdin, theirs).and_then(|()| self.make_leaf());
-        let result = landed.and_then(|()| self.clone_and_retry(command, &program, &path));
-        if result.is_err() {
-            self.leaf = None;
-        }
-        let cleared = self.clear_landing();
-        let pid = result?;
-        cleared?;
-        Ok((pid, number))
+        let begun = self.prepare(&mut kit, command).and_then(|number| {
+            let stdin = open_stdin(&command.stdin)?;
+            self.land(stdin, theirs)?;
+            Ok((number, self.make_leaf()?))
+        });
+        let begun = match begun {
+            Ok((number, leaf)) => self.clone_and_retry(kit, command, number, leaf),
+            Err(failure) => {
+                self.keep(kit);
+                Err(failure)
+            }
+        };
+        self.clear_landing()?;
+        begun
     }
 
     /// Makes the control group of a process, where each has one. Where that is refused, the process
     /// runs without one.
-    fn make_leaf(&mut self) -> Result<(), Failure> {
+    fn make_leaf(&mut self) -> Result<Option<Leaf>, Failure> {
         let Some(groups) = &self.host.groups else {
-            return Ok(());
+            return Ok(None);
         };
         if !self.features.clone3 {
-            return Ok(());
+            return Ok(None);
         }
         match Groups::make_leaf(groups) {
-            Ok(leaf) => self.leaf = leaf,
-            Err(error) if is_exhaustion(&error) => {
-                return Err(Failure {
-                    step: "make a control group".into(),
-                    kind: ErrorKind::System,
-                    source: Some(error),
-                });
-            }
-            Err(_) => self.leaf = None,
-        }
-        Ok(())
-    }
-
-    /// The control group of the process that was just started, where it has one of its own.
-    pub(super) fn take_leaf(&mut self) -> Option<Leaf> {
-        let mut leaf = self.leaf.take()?;
-        leaf.close();
-        Some(leaf)
-    }
-
-    fn clone_and_retry(
-        &mut self,
-        command: &Command,
-        program: &OsString,
-        path: &OsStr,
-    ) -> Result<Pid, Failure> {
-        match self.clone_onto_landing(command, program) {
-            Err(failure)
-                if failure.kind == ErrorKind::NotFound
-                    && self.programs.forget(&command.program) =>
-            {
-                // It has moved along the search path since it was last found.
-                let program = search(&command.program, path);
-                let program = program.map_err(|errno| Failure::lookup(errno, command))?;
-                self.clone_onto_landing(command, &program)
-            }
-            result => result,
+            Err(error) if is_exhaustion(&error) => Err(Failure::io(
+                "make a control group",
+                ErrorKind::System,
+                error,
+            )),
+            made => Ok(made.unwrap_or(None)),
         }
     }
 
-    /// Prepares arguments and environment; gives the mark that the environment has, if it has one:
-    /// who wants it empty, or has put something else in that place, gets what he wants.
-    fn prepare_strings(&mut self, command: &Command) -> Result<Option<Number>, Failure> {
-        self.argv.clear();
-        self.argv
+    /// Prepares all that the new process needs but its descriptors; gives the mark that its
+    /// environment has, if it has one: a command that wants it empty, or has put something else in
+    /// that place, gets what it wants.
+    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<Number>, Failure> {
+        let nul = |what: &str| Failure::nul(what);
+        if command.program.is_empty() {
+            return Err(Failure::empty_name());
+        }
+        let path = self.host.path(&command.env);
+        let known = self
+            .uses_host_path(command)
+            .then(|| self.found.get(&command.program));
+        candidates(&mut kit.candidates, &command.program, path, known.flatten())
+            .map_err(|Nul| nul("the program's name"))?;
+        kit.candidates.write_pointers(&mut kit.candidate_pointers);
+        kit.argv.clear();
+        kit.argv
             .push(&command.program)
-            .map_err(|Nul| Failure::nul("the program's name"))?;
+            .map_err(|Nul| nul("the program's name"))?;
         for (i, arg) in command.args.iter().enumerate() {
-            self.argv
+            kit.argv
                 .push(arg)
-                .map_err(|Nul| Failure::nul(&format!("argument {}", i + 1)))?;
+                .map_err(|Nul| nul(&format!("argument {}", i + 1)))?;
         }
-        self.argv.write_pointers(&mut self.argv_pointers);
+        kit.argv.write_pointers(&mut kit.argv_pointers);
+        let string = |path: &OsStr, what: &str| {
+            CString::new(path.as_bytes()).map_err(|_| Failure::nul(what))
+        };
+        kit.dir = match &command.dir {
+            Some(dir) => Some(string(dir.as_os_str(), "the working directory")?),
+            None => None,
+        };
+        kit.stdin = match &command.stdin {
+            Stdin::File(path) => Some(string(path.as_os_str(), "the name of its stdin")?),
+            _ => None,
+        };
+        self.prepare_environment(kit, command)
+    }
+
+    fn prepare_environment(
+        &self,
+        kit: &mut Kit,
+        command: &Command,
+    ) -> Result<Option<Number>, Failure> {
         let changes = &command.env;
         let has_mark = !changes.clear && !changes.vars.contains_key(OsStr::new(tag::NAME));
         if !changes.is_empty() {
-            self.envp.clear();
+            kit.envp.clear();
             self.host
-                .write_environment(changes, &mut self.envp)
+                .write_environment(changes, &mut kit.envp)
                 .map_err(|key| {
                     Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
-            self.envp.write_pointers(&mut self.envp_pointers);
+            kit.envp.write_pointers(&mut kit.envp_pointers);
             if has_mark {
-                add_pointer(&mut self.envp_pointers, self.mark.pointer());
+                add_pointer(&mut kit.envp_pointers, kit.mark.pointer());
             }
         }
         if !has_mark {
             return Ok(None);
         }
         let number = self.host.tags.next();
-        self.mark.set(number);
+        kit.mark.set(number);
         Ok(Some(number))
     }
 
-    fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
-        match stdin {
-            Stdin::Null => Ok(None),
-            Stdin::Inherit => {
-                let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
-                own.map(Some)
-                    .map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
-            }
-            Stdin::File(path) => open_file(path).map(Some).map_err(|errno| {
-                Failure::os(&format!("open {}", path.display()), ErrorKind::Stdin, errno)
-            }),
-            Stdin::Bytes(bytes) => bytes_as_file(bytes)
-                .map(Some)
-                .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
-            Stdin::Pipe(end) => {
-                let reader = end.duplicate().map_err(|error| Failure {
-                    step: "give it its pipe".into(),
-                    kind: ErrorKind::Stdin,
-                    source: Some(error),
-                })?;
-                Ok(Some(reader.into()))
-            }
-        }
+    fn uses_host_path(&self, command: &Command) -> bool {
+        *self.host.path(&command.env) == *self.host.path(&EnvChanges::default())
     }
 
     /// Puts the new process's ends onto their landing places and closes the originals.
@@ -305,101 +283,228 @@ impl Launcher {
         Ok(())
     }
 
-    fn clone_onto_landing(
+    /// Makes the process, with less of what a kernel, or a sandbox before it, refuses: one that
+    /// knows the call may not know the flag.
+    fn clone_and_retry(
         &mut self,
+        mut kit: Box<Kit>,
         command: &Command,
-        program: &OsString,
-    ) -> Result<Pid, Failure> {
-        let nul = |what: &str| Failure::nul(what);
-        let program_c = CString::new(program.as_bytes()).map_err(|_| nul("the program's name"))?;
-        let dir = command
-            .dir
-            .as_ref()
-            .map(|dir| CString::new(dir.as_os_str().as_bytes()));
-        let dir = dir.transpose().map_err(|_| nul("the working directory"))?;
-        let nofile = self.host.original_nofile.map(|limit| libc::rlimit {
+        number: Option<Number>,
+        mut leaf: Option<Leaf>,
+    ) -> Result<Begun, Failure> {
+        loop {
+            self.fill_plan(&mut kit, command, leaf.as_ref());
+            let started = match struck() {
+                Some((Step::Clone, errno)) => Err((kit, errno.into())),
+                Some((step, errno)) => {
+                    self.keep(kit);
+                    return Err(Failure::struck(step, errno, command));
+                }
+                // SAFETY: the strings and lists are the kit's, and were written for this command.
+                // The landing places are our own open descriptors, and stay so until this function
+                // returns, which is not before `wait` has. A launcher is made and used by a shard's
+                // thread, which has blocked all signals, but for `SIGCHLD` where there is clone3:
+                // see `Engine::new` and `Launcher::new`.
+                None => unsafe { kit.start() },
+            };
+            let mut loading = match started {
+                Ok(loading) => loading,
+                Err((back, error)) => {
+                    kit = back;
+                    if self.does_with_less(&error, &mut leaf) {
+                        continue;
+                    }
+                    self.keep(kit);
+                    return Err(Failure::io("create a process", ErrorKind::System, error));
+                }
+            };
+            let pid = loading.pid;
+            if !loading.wait(self.inline_wait) {
+                if !loading.has_begun() {
+                    // It has done nothing at all and is killed: memory is not what it seems.
+                    self.features.shared = false;
+                    self.features.clone3 = false;
+                    self.exiting.push(pid);
+                    return Err(Failure::did_not_run());
+                }
+                let loading = Some(loading);
+                return Ok(Begun {
+                    pid,
+                    number,
+                    leaf: closed(leaf),
+                    loading,
+                });
+            }
+            if !loading.has_begun() {
+                self.see_off(pid);
+                return Err(Failure::did_not_run());
+            }
+            let (back, result) = loading.into_result();
+            kit = back;
+            let Err(failed) = result else {
+                self.loaded(kit, command);
+                return Ok(Begun {
+                    pid,
+                    number,
+                    leaf: closed(leaf),
+                    loading: None,
+                });
+            };
+            self.see_off(pid);
+            let refused = [libc::EINVAL, libc::ENOSYS, libc::EPERM].contains(&failed.errno);
+            if failed.step == Step::Descriptors && refused && self.features.close_range {
+                self.features.close_range = false;
+                continue;
+            }
+            return Err(self.failed(kit, failed, command));
+        }
+    }
+
+    /// After a refusal to make a process: whether there is something to leave out.
+    fn does_with_less(&mut self, error: &io::Error, leaf: &mut Option<Leaf>) -> bool {
+        let code = error.raw_os_error().unwrap_or(0);
+        let is_unknown = [libc::EINVAL, libc::ENOSYS].contains(&code);
+        if leaf.is_some() && !is_exhaustion(error) {
+            // Before 5.7, or where the group is not one for processes any more.
+            *leaf = None;
+        } else if is_unknown && self.features.clone3 {
+            signals::block_all();
+            self.features.clone3 = false;
+        } else if self.features.shared
+            && !self.features.clone3
+            && (is_unknown || code == libc::EPERM)
+        {
+            self.features.shared = false;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn fill_plan(&self, kit: &mut Kit, command: &Command, leaf: Option<&Leaf>) {
+        let pointer =
+            |string: &Option<CString>| string.as_ref().map_or(ptr::null(), |s| s.as_ptr());
+        let plan = &mut kit.plan;
+        plan.features = self.features;
+        plan.landing = self.landing.each_ref().map(AsRawFd::as_raw_fd);
+        plan.stdin = pointer(&kit.stdin);
+        plan.dir = pointer(&kit.dir);
+        plan.candidates = kit.candidate_pointers.as_ptr();
+        plan.argv = kit.argv_pointers.as_ptr();
+        plan.envp = match command.env.is_empty() {
+            true => kit.host_envp_pointers.as_ptr(),
+            false => kit.envp_pointers.as_ptr(),
+        };
+        plan.nofile = self.host.original_nofile.map(|limit| libc::rlimit {
             rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
             rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
         });
-        let envp = if command.env.is_empty() {
-            &self.host_envp_pointers
-        } else {
-            &self.envp_pointers
-        };
-
-        let mut plan = Plan::new(
-            self.landing.each_ref().map(AsRawFd::as_raw_fd),
-            self.features,
-        );
-        plan.dir = dir.as_ref().map_or(std::ptr::null(), |dir| dir.as_ptr());
-        plan.program = program_c.as_ptr();
-        plan.clock = Arc::as_ptr(&self.clock);
-        let limit = self.clock.set_limit(command.timeout);
-        plan.argv = self.argv_pointers.as_ptr();
-        plan.envp = envp.as_ptr();
+        plan.fds = self.host.fds_max();
         plan.nice = command.os.nice;
-        plan.cgroup = self.leaf.as_ref().and_then(Leaf::fd);
-        plan.nofile = nofile.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        loop {
-            let started = match struck() {
-                Some(failed) => Err(failed),
-                // SAFETY: the strings and lists live in this function's variables and in `self`,
-                // which nothing changes before the call returns; `prepare_strings` wrote the lists
-                // for this command, and `Strings` and `tag::Buffer` keep them terminated. The
-                // landing places are our own open descriptors. An engine, and so its launcher, is
-                // made and used by a shard's thread, which has blocked all signals, but
-                // for `SIGCHLD` where there is clone3: see `Engine::new` and `Launcher::new`.
-                None => unsafe { clone::start(&mut plan, &mut self.stack) },
-            };
-            let error = match started {
-                Ok(pid) => return Ok(pid),
-                Err(error) => error,
-            };
-            // A kernel, or a sandbox before it, that knows the call but not the flag.
-            match (error.0, error.1.raw_os_error()) {
-                (Step::Exec, Some(libc::ETIMEDOUT)) => {
-                    return Err(Failure::not_loaded(program, limit));
+        plan.group = command.os.group;
+        plan.cgroup = leaf.and_then(Leaf::fd);
+    }
+
+    /// The program of a command is loaded.
+    fn loaded(&mut self, kit: Box<Kit>, command: &Command) {
+        if kit.plan.features.shared && self.uses_host_path(command) {
+            let path = kit.candidates.get(kit.plan.report.candidate());
+            let is_absolute = path.first() == Some(&b'/');
+            if kit.candidates.len() > 1 && is_absolute && kit.plan.report.candidate() > 0 {
+                if self.found.len() >= REMEMBERED_MAX {
+                    self.found.clear();
                 }
-                // Before 5.7, or where the group is not one for processes any more.
-                (Step::Clone, Some(_)) if plan.cgroup.is_some() && !is_exhaustion(&error.1) => {
-                    plan.cgroup = None;
-                    self.leaf = None;
-                }
-                (Step::Clone, Some(libc::EINVAL | libc::ENOSYS)) if plan.features.clone3 => {
-                    signals::block_all();
-                    plan.features.clone3 = false;
-                }
-                (Step::Descriptors, Some(libc::EINVAL | libc::ENOSYS))
-                    if plan.features.close_range =>
-                {
-                    plan.features.close_range = false;
-                }
-                _ => return Err(Failure::in_child(error.0, error.1, program, command)),
+                let path = OsString::from_vec(path.to_vec());
+                self.found.insert(command.program.clone(), path);
             }
-            self.features = plan.features;
         }
+        self.keep(kit);
+    }
+
+    /// A start that took longer is decided.
+    pub(super) fn finish(&mut self, loading: Loading, command: &Command) -> Result<(), StartError> {
+        let (kit, result) = loading.into_result();
+        match result {
+            Ok(()) => {
+                self.keep(kit);
+                Ok(())
+            }
+            Err(failed) => Err(self.failed(kit, failed, command).into_start_error(command)),
+        }
+    }
+
+    fn failed(&mut self, kit: Box<Kit>, failed: Failed, command: &Command) -> Failure {
+        let path = OsStr::from_bytes(kit.candidates.get(failed.candidate)).to_owned();
+        let is_search = kit.candidates.len() > 1;
+        self.keep(kit);
+        Failure::in_child(&failed, &path, is_search, command)
+    }
+
+    fn keep(&mut self, kit: Box<Kit>) {
+        if self.kits.len() < SPARE_KITS {
+            self.kits.push(kit);
+        }
+    }
+
+    /// Lets the system forget a process that has reported a failure and is about to exit. It does
+    /// so at once, unless closing what it has open takes long.
+    fn see_off(&mut self, pid: Pid) {
+        const LOOKS: usize = 50;
+        for _ in 0..LOOKS {
+            if wait::look(pid, true).is_some() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        self.exiting.push(pid);
     }
 }
 
+/// The process is being started: it is in its group by now.
+fn closed(leaf: Option<Leaf>) -> Option<Leaf> {
+    leaf.map(|mut leaf| {
+        leaf.close();
+        leaf
+    })
+}
+
+fn open_null() -> io::Result<OwnedFd> {
+    const NULL: &str = "/dev/null";
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    let null = rustix::fs::open(NULL, flags, Mode::empty());
+    let null = null.map_err(|errno| {
+        let error = io::Error::from(errno);
+        io::Error::new(error.kind(), format!("cannot open {NULL}: {error}"))
+    });
+    null.map(above_stdio)
+}
+
 /// A fault that strikes the start of a process.
-fn struck() -> Option<(Step, io::Error)> {
-    let made = faults::strike(Point::Start).map_err(|errno| (Step::Clone, errno.into()));
-    let loaded = || faults::strike(Point::Exec).map_err(|errno| (Step::Exec, errno.into()));
+fn struck() -> Option<(Step, Errno)> {
+    let made = faults::strike(Point::Start).map_err(|errno| (Step::Clone, errno));
+    let loaded = || faults::strike(Point::Exec).map_err(|errno| (Step::Exec, errno));
     made.and_then(|()| loaded()).err()
 }
 
-/// Adds one before the null at the end.
-fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
-    let end = pointers.len() - 1;
-    pointers.insert(end, pointer);
-}
-
-/// Opening must not wait for the writer of a named pipe; reading it later may.
-fn open_file(path: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
-    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
-    Ok(file)
+/// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself.
+fn open_stdin(stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
+    match stdin {
+        Stdin::Null | Stdin::File(_) => Ok(None),
+        Stdin::Inherit => {
+            let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
+            own.map(Some)
+                .map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
+        }
+        Stdin::Bytes(bytes) => bytes_as_file(bytes)
+            .map(Some)
+            .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
+        Stdin::Pipe(end) => {
+            let reader = end
+                .duplicate()
+                .map_err(|error| Failure::io("give it its pipe", ErrorKind::Stdin, error))?;
+            Ok(Some(above_stdio(reader.into())))
+        }
+    }
 }
 
 /// A file in memory: written in full here, so that nobody needs to feed a pipe later.
@@ -424,126 +529,6 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     error
         .raw_os_error()
         .is_some_and(|errno| exhausted.contains(&errno))
-}
-
-impl Failure {
-    fn os(step: &str, kind: ErrorKind, errno: Errno) -> Failure {
-        Failure {
-            step: step.into(),
-            kind,
-            source: Some(errno.into()),
-        }
-    }
-
-    fn not_loaded(program: &OsStr, limit: Duration) -> Failure {
-        let shown = program.to_string_lossy();
-        Failure {
-            step: format!("exec {shown}: it was not loaded in {limit:?}"),
-            kind: ErrorKind::System,
-            source: None,
-        }
-    }
-
-    fn nul(what: &str) -> Failure {
-        let step = format!("{what} contains a NUL byte or is no valid name");
-        Failure {
-            step,
-            kind: ErrorKind::Nul,
-            source: None,
-        }
-    }
-
-    fn lookup(errno: Errno, command: &Command) -> Failure {
-        let (step, kind) = match errno {
-            Errno::NOENT if command.program.is_empty() => {
-                ("its name is empty", ErrorKind::NotFound)
-            }
-            Errno::NOENT => ("not found in PATH", ErrorKind::NotFound),
-            _ => (
-                "found in PATH, but not executable",
-                ErrorKind::NotExecutable,
-            ),
-        };
-        Failure {
-            step: step.into(),
-            kind,
-            source: None,
-        }
-    }
-
-    /// What the new process reported before it ended.
-    fn in_child(step: Step, source: io::Error, program: &OsString, command: &Command) -> Failure {
-        let dir = command.dir.as_deref().unwrap_or(Path::new("."));
-        let path = dir.join(program);
-        let shown = program.to_string_lossy();
-        let (step, kind) = match (step, source.raw_os_error().unwrap_or(0)) {
-            (Step::Exec, libc::ENOENT | libc::ENOTDIR) if path.exists() => (
-                format!("exec {shown}: its interpreter is missing"),
-                ErrorKind::BadFormat,
-            ),
-            (Step::Exec, libc::ENOENT | libc::ENOTDIR) => {
-                (format!("exec {shown}"), ErrorKind::NotFound)
-            }
-            (Step::Exec, libc::EACCES) if path.is_dir() => (
-                format!("exec {shown}, which is a directory"),
-                ErrorKind::NotExecutable,
-            ),
-            (Step::Exec, libc::EACCES | libc::EPERM) => {
-                (format!("exec {shown}"), ErrorKind::NotExecutable)
-            }
-            (Step::Exec, libc::ENOEXEC) => (
-                format!("exec {shown}, perhaps a script without #!"),
-                ErrorKind::BadFormat,
-            ),
-            (Step::Exec, libc::E2BIG) => (format!("exec {shown}"), ErrorKind::ArgumentsTooLong),
-            (Step::Exec, _) => (format!("exec {shown}"), ErrorKind::System),
-            (Step::Directory, _) => (
-                format!("chdir to {}", dir.display()),
-                ErrorKind::BadDirectory,
-            ),
-            (Step::None | Step::Clone, _) => ("create a process".into(), ErrorKind::System),
-            (Step::Descriptors, _) => ("place its descriptors".into(), ErrorKind::System),
-            (Step::Group, _) => ("make a process group".into(), ErrorKind::System),
-            (Step::ParentDeath, _) => ("tie its life to ours".into(), ErrorKind::System),
-            (Step::Limits, _) => ("restore its limits".into(), ErrorKind::System),
-            (Step::Niceness, _) => ("set its niceness".into(), ErrorKind::System),
-            (Step::Signals, _) => ("reset its signals".into(), ErrorKind::System),
-        };
-        Failure {
-            step,
-            kind,
-            source: Some(source),
-        }
-    }
-
-    fn into_start_error(self, command: &Command) -> StartError {
-        let doing = format!(
-            "cannot start \"{}\": {}",
-            command.program.to_string_lossy(),
-            self.step
-        );
-        let Some(source) = self.source else {
-            return StartError::Refused(Error::new(self.kind, doing));
-        };
-        if is_exhaustion(&source) {
-            StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
-        } else if source.raw_os_error() == Some(libc::ETXTBSY) {
-            StartError::Busy(Error::os(self.kind, doing, source))
-        } else {
-            StartError::Refused(Error::os(self.kind, doing, source))
-        }
-    }
-}
-
-/// The error of a process that cannot be captured, for a reason that the driver gives.
-pub(super) fn cannot_capture(command: &Command, error: io::Error) -> StartError {
-    let step = "watch its output".into();
-    Failure {
-        step,
-        kind: ErrorKind::System,
-        source: Some(error),
-    }
-    .into_start_error(command)
 }
 
 #[cfg(test)]

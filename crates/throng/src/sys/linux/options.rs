@@ -6,6 +6,7 @@ use std::ffi::OsString;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CommandOptions {
     pub(super) nice: Option<i32>,
+    pub(super) group: os::linux::ProcessGroup,
 }
 
 /// Of a [`Throng`](crate::Throng).
@@ -15,6 +16,14 @@ pub(crate) struct HostOptions {
     pub(super) keeper: Option<Vec<OsString>>,
     pub(super) adopt_orphans: bool,
     pub(super) cgroups: os::linux::Cgroups,
+    pub(super) watches_stops: bool,
+}
+
+impl HostOptions {
+    /// Somebody wants to know of processes that are stopped.
+    pub(crate) fn watch_stops(&mut self) {
+        self.watches_stops = true;
+    }
 }
 
 /// What only this system has.
@@ -62,9 +71,53 @@ pub mod os {
             /// `RLIMIT_NICE`); without it the command does not start, with
             /// [`ErrorKind::System`].
             fn nice(&mut self, nice: i32) -> &mut Self;
+
+            /// Which process group and session the process is in; a group of its own by default.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), throng::Error> {
+            /// use throng::os::linux::{CommandExt, ProcessGroup};
+            /// let mut command = throng::Command::new("sh");
+            /// // What asks for a password on the terminal fails at once and does not wait.
+            /// command.args(["-c", ": < /dev/tty"]).process_group(ProcessGroup::Session);
+            /// let throng = throng::Throng::builder().build()?;
+            /// assert!(!throng.spawn(&command).wait()?.success());
+            /// # Ok(())
+            /// # }
+            /// ```
+            fn process_group(&mut self, group: ProcessGroup) -> &mut Self;
+        }
+
+        /// The process group and the session of a process (credentials(7)).
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ProcessGroup {
+            /// A group of its own in our session. One signal reaches it and all that it starts, and
+            /// Ctrl-C on a terminal reaches this program alone, which ends the others in its own
+            /// way. The terminal counts it as a background job: reading from it stops the process
+            /// (`SIGTTIN`), in silence; see [`on_stopped`](crate::Builder::on_stopped).
+            ///
+            /// This is the default, for with a session of their own processes would lose a
+            /// terminal that they may write to (a password prompt of a program that runs in the
+            /// foreground, `tput`, `ps` without arguments), and when this program is killed the
+            /// terminal's end would not reach them.
+            #[default]
+            Own,
+            /// A session of its own, and a group in it. It has no controlling terminal: opening
+            /// `/dev/tty` fails (`ENXIO`), and nothing that a terminal does reaches it.
+            Session,
+            /// Our group and session. The terminal treats it as it does this program: Ctrl-C and
+            /// Ctrl-Z reach it, and it can read from the terminal. Signals of ours go to the process
+            /// and to its descendants one by one.
+            Inherit,
         }
 
         impl CommandExt for Command {
+            fn process_group(&mut self, group: ProcessGroup) -> &mut Command {
+                self.os.group = group;
+                self
+            }
+
             fn nice(&mut self, nice: i32) -> &mut Command {
                 self.os.nice = Some(nice);
                 self

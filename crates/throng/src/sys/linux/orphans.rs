@@ -43,7 +43,7 @@ impl Orphans {
                     if orphan.is_over
                         && let Some(pid) = Pid::from_raw(orphan.name.pid as i32)
                     {
-                        wait::until_gone(pid);
+                        wait::look(pid, true);
                     }
                 }
             }

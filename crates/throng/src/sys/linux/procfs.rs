@@ -29,7 +29,7 @@ pub(super) struct Procfs {
 pub(super) struct Name {
     pub(super) pid: u32,
     /// In ticks since the machine has started.
-    started: u64,
+    pub(super) started: u64,
 }
 
 /// What `/proc/PID/stat` says.
@@ -57,6 +57,21 @@ impl Procfs {
     /// All processes that are to be seen, in no order.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.numbers(".")
+    }
+
+    /// The directory of a process, which stands for this one and no other as long as it is open.
+    pub(super) fn directory(&self, pid: u32) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(&self.root, pid.to_string(), flags, Mode::empty())
+    }
+
+    /// Whether this id is that of a process, and not that of one of its other threads, which the
+    /// directory has but does not list.
+    pub(super) fn is_process(&mut self, pid: u32) -> bool {
+        let status = self.read(&format!("{pid}/status")).unwrap_or_default();
+        let mut lines = status.split(|byte| *byte == b'\n');
+        let leader = lines.find_map(|line| line.strip_prefix(b"Tgid:"));
+        leader.is_some_and(|leader| number(leader) == pid)
     }
 
     /// The entries of a directory that are numbers.

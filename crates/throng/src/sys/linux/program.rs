@@ -1,67 +1,55 @@
-//! Finds programs in a search path, and remembers where they were.
+//! Where a program may be: the candidates that are tried one after the other, as execvp does. Looks
+//! at no file.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{Access, AtFlags, CWD, FileType, accessat, stat};
-use rustix::io::Errno;
+use super::strings::{Nul, Strings};
 
-/// More programs than this in one run are looked up anew now and then; it bounds memory.
-const REMEMBERED_MAX: usize = 1024;
-
-/// Remembers programs found along the search path of this program. Others are looked up each time.
-#[derive(Debug, Default)]
-pub(super) struct Programs {
-    found: HashMap<OsString, OsString>,
-}
-
-impl Programs {
-    /// Where to find a program.
-    pub(super) fn find(&mut self, program: &OsStr, path: &OsStr) -> Result<OsString, Errno> {
-        if let Some(found) = self.found.get(program) {
-            return Ok(found.clone());
-        }
-        let found = search(program, path)?;
-        if self.found.len() >= REMEMBERED_MAX {
-            self.found.clear();
-        }
-        self.found.insert(program.to_owned(), found.clone());
-        Ok(found)
-    }
-
-    /// Forgets where a program was; says whether that was remembered.
-    pub(super) fn forget(&mut self, program: &OsStr) -> bool {
-        self.found.remove(program).is_some()
-    }
-}
-
-/// Looks along a path as execvp does: the first that may be executed, and "permission denied"
-/// rather than "not found" when there is one that may not. A name with a `/` is a path already.
-pub(super) fn search(program: &OsStr, path: &OsStr) -> Result<OsString, Errno> {
+/// Writes the candidates for a program along a search path, the one that is known first. A name
+/// with a `/` is a path already. A relative one counts from the directory that the process is to
+/// work in, and so does a relative part of the search path.
+pub(super) fn candidates(
+    out: &mut Strings,
+    program: &OsStr,
+    path: &OsStr,
+    known: Option<&OsString>,
+) -> Result<(), Nul> {
+    out.clear();
     if program.as_bytes().contains(&b'/') {
-        return Ok(program.to_owned());
+        return out.push(program);
     }
-    let mut result = Errno::NOENT;
-    if program.is_empty() {
-        return Err(result);
+    if let Some(known) = known {
+        out.push(known)?;
     }
     for dir in path.as_bytes().split(|byte| *byte == b':') {
         let dir = if dir.is_empty() { b".".as_slice() } else { dir };
-        let candidate = OsString::from_vec([dir, b"/", program.as_bytes()].concat());
-        match executable(&candidate) {
-            Ok(()) => return Ok(candidate),
-            Err(Errno::ACCESS) => result = Errno::ACCESS,
-            Err(_) => {}
-        }
+        out.push_parts(&[dir, b"/", program.as_bytes()])?;
     }
-    Err(result)
+    Ok(())
 }
 
-fn executable(path: &OsStr) -> Result<(), Errno> {
-    let is_dir = FileType::from_raw_mode(stat(path)?.st_mode) == FileType::Directory;
-    if is_dir {
-        return Err(Errno::ACCESS);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(program: &str, path: &str, known: Option<&str>) -> Vec<String> {
+        let mut out = Strings::default();
+        let known = known.map(OsString::from);
+        candidates(&mut out, program.as_ref(), path.as_ref(), known.as_ref()).unwrap();
+        (0..out.len())
+            .map(|n| String::from_utf8(out.get(n).to_vec()).unwrap())
+            .collect()
     }
-    accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
+
+    #[test]
+    fn a_program_is_searched_for_along_the_path_and_first_where_it_was() {
+        assert_eq!(list("cc", "/a:/b", None), ["/a/cc", "/b/cc"]);
+        assert_eq!(
+            list("cc", "/a:/b", Some("/b/cc")),
+            ["/b/cc", "/a/cc", "/b/cc"]
+        );
+        assert_eq!(list("./cc", "/a:/b", None), ["./cc"]);
+        assert_eq!(list("cc", ":/b:x", None), ["./cc", "/b/cc", "x/cc"]);
+    }
 }

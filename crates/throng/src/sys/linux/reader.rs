@@ -1,8 +1,10 @@
-//! Reads pipes into one buffer, and looks at them without reading.
+//! Reads pipes into one buffer, and looks at them without reading. Pipes that are read here do not
+//! block: see [`unblock`].
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::sys::End;
@@ -16,7 +18,12 @@ pub(super) const READ_SIZE: usize = 64 * 1024;
 pub(super) struct Reader {
     buffer: Box<[u8]>,
     filled: usize,
+    /// How often in a row there was nothing to be read where there should have been something.
+    vain: usize,
 }
+
+/// Somebody else is quicker than we are; a read that is interrupted is not so often.
+const VAIN_MAX: usize = 64;
 
 pub(super) enum Read {
     Bytes(usize),
@@ -29,6 +36,7 @@ impl Reader {
         Reader {
             buffer: vec![0; READ_SIZE].into_boxed_slice(),
             filled: 0,
+            vain: 0,
         }
     }
 
@@ -65,12 +73,23 @@ impl Reader {
     /// was decided, so that a writer who never stops cannot keep us.
     pub(super) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
         let waiting = bytes_waiting(pipe).min(left);
-        if waiting > 0 {
-            return self.read(pipe, usize::try_from(waiting).unwrap_or(READ_SIZE));
+        if waiting > 0 && self.vain < VAIN_MAX {
+            let read = self.read(pipe, usize::try_from(waiting).unwrap_or(READ_SIZE));
+            self.vain = match read {
+                Read::Nothing => self.vain + 1,
+                _ => 0,
+            };
+            return read;
         }
+        self.vain = 0;
         let complete = bytes_waiting(pipe) == 0 && all_writers_gone(pipe);
         Read::End(if complete { End::Eof } else { End::Stopped })
     }
+}
+
+/// Has reads of our end fail where they would have to wait.
+pub(super) fn unblock(pipe: &OwnedFd) -> Result<(), Errno> {
+    fcntl_setfl(pipe, OFlags::NONBLOCK)
 }
 
 /// How many bytes the pipe holds now.

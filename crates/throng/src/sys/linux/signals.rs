@@ -27,10 +27,21 @@ pub(crate) fn signal_number(signal: Signal) -> i32 {
 /// The caller has not yet waited for the process: until then its id, and so that of its group,
 /// is not given to another.
 pub(super) fn send_to_group(leader: Pid, signal: Signal) {
-    send(leader, to_system(signal));
+    each_with_continue(signal, |signal| send(leader, signal));
+}
+
+/// The same for a process that has no group of its own.
+pub(super) fn send_to_process(pid: Pid, signal: Signal) {
+    each_with_continue(signal, |signal| {
+        let _ = kill_process(pid, signal);
+    });
+}
+
+fn each_with_continue(signal: Signal, send: impl Fn(Sys)) {
+    send(to_system(signal));
     if signal != Signal::Kill {
         // A stopped process acts on nothing but KILL before it is continued.
-        send(leader, Sys::CONT);
+        send(Sys::CONT);
     }
 }
 
@@ -38,6 +49,11 @@ pub(super) fn send_to_group(leader: Pid, signal: Signal) {
 /// for the process.
 pub(super) fn stop_group(leader: Pid, stop: bool) {
     send(leader, if stop { Sys::STOP } else { Sys::CONT });
+}
+
+/// The same for a process that has no group of its own.
+pub(super) fn stop_process(pid: Pid, stop: bool) {
+    let _ = kill_process(pid, if stop { Sys::STOP } else { Sys::CONT });
 }
 
 fn send(leader: Pid, signal: Sys) {

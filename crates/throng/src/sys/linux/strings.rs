@@ -28,7 +28,7 @@ impl Strings {
         self.push_parts(&[key.as_bytes(), b"=", value.as_bytes()])
     }
 
-    fn push_parts(&mut self, parts: &[&[u8]]) -> Result<(), Nul> {
+    pub(super) fn push_parts(&mut self, parts: &[&[u8]]) -> Result<(), Nul> {
         if parts.iter().any(|part| part.contains(&0)) {
             return Err(Nul);
         }
@@ -38,6 +38,19 @@ impl Strings {
             .for_each(|part| self.bytes.extend_from_slice(part));
         self.bytes.push(0);
         Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// A string, without its NUL; empty if there are not so many.
+    pub(super) fn get(&self, number: usize) -> &[u8] {
+        let Some(start) = self.starts.get(number) else {
+            return &[];
+        };
+        let end = self.starts.get(number + 1).copied();
+        &self.bytes[*start..end.unwrap_or(self.bytes.len()) - 1]
     }
 
     /// Writes the addresses of all strings and a null after them. They are good for as long as

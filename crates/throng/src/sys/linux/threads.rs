@@ -16,9 +16,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 
 use super::child::{Child, Pipe};
+use super::descriptors::above_stdio;
 use super::engine::Notice;
 use super::epoll::Epoll;
-use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
@@ -85,6 +86,7 @@ impl Threads {
     }
 
     pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
+        pipes.iter().try_for_each(|pipe| unblock(pipe))?;
         let out = self.start_reader(id, &pipes[0], Stream::Stdout)?;
         let err = match self.start_reader(id, &pipes[1], Stream::Stderr) {
             Ok(err) => err,
@@ -98,7 +100,7 @@ impl Threads {
     }
 
     fn start_reader(&self, id: Id, pipe: &Pipe, stream: Stream) -> io::Result<Thread> {
-        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        let stop = Arc::new(above_stdio(eventfd(0, EventfdFlags::CLOEXEC)?));
         let (inbox, pipe, stopped) = (self.inbox.clone(), pipe.clone(), stop.clone());
         let handle = thread::Builder::new()
             .name("throng-reader".into())

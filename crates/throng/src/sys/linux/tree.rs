@@ -1,42 +1,60 @@
 //! All that a process has started, directly or not, wherever it has gone; and signals to it.
 //!
-//! A signal to a group is one call, and reaches who is in the group. Who has left it (a session of
+//! A signal to a group is one call, and reaches what is in the group. What has left it (a session of
 //! its own, a double fork) is found in two ways, and neither needs more than what the kernel keeps
 //! anyway:
 //!
 //! 1. from parent to child, down from the process, as long as it has not exited: what is found
 //!    that way is family, whatever its environment. It costs a few looks for each member.
-//! 2. by the mark in the environment (`tag.rs`), among all processes of the machine: what has lost
-//!    its parent has not lost that. It costs a look at each process, so it is done once for all
-//!    that are to be signalled, and not again before four times as long has passed.
+//! 2. by the mark in the environment (`tag.rs`), among the processes that were started later: what
+//!    has lost its parent has not lost that. Such a look is taken by a thread of its own
+//!    (`search.rs`).
 //!
 //! A signal goes to a process that has been looked at again after it was pinned by a pidfd, so it
 //! never goes to another that has got its id.
 //!
-//! What neither way finds: who has both thrown its environment away and lost its parent. Where the
-//! program adopts orphans (`orphans.rs`) it is found in the end; and where it has asked for control
-//! groups (`groups.rs`) nobody is missed.
+//! What neither way finds is a process that has both thrown its environment away and lost its
+//! parent. Where the program adopts orphans (`orphans.rs`) it is found in the end; and where it has
+//! asked for control groups (`groups.rs`) none is missed.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 use super::group::Group;
 use super::procfs::{Name, Procfs, Stat};
+use super::search::Looker;
 use super::tag::{Number, RunId};
+use crate::Holder;
 
-/// A family that grows while it is looked at is stopped, one generation after the other. More
-/// rounds than this it gets only from who starts processes faster than we can look.
-const ROUNDS_MAX: usize = 64;
+/// A family that grows while it is looked at is stopped, one generation after the other, and looked
+/// at again, for no longer than this. Longer it grows only if it starts processes faster than we can
+/// look.
+const FAMILY_TIME: Duration = Duration::from_millis(50);
 
 /// A process that we have started, as far as it concerns its tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
-    /// Its id, and its group's, as long as nobody has waited for it.
-    pub(super) pid: Pid,
+    /// Its id, as long as nobody has waited for it.
+    pub(super) pid: Option<Pid>,
+    /// That of its group, likewise, if it has one of its own.
+    pub(super) group: Option<Pid>,
     /// None where it was started without an environment of ours.
     pub(super) number: Option<Number>,
+    /// When it was started, as [`Name::started`]: nothing of its tree is older.
+    pub(super) started: u64,
+}
+
+impl Root {
+    pub(super) fn is_in_group(&self, stat: &Stat) -> bool {
+        self.group.is_some_and(|group| raw(group) == stat.group)
+    }
+}
+
+pub(super) fn raw(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get() as u32
 }
 
 /// Finds families, and signals their members.
@@ -44,20 +62,35 @@ pub(super) struct Root {
 pub(super) struct Census {
     procfs: Procfs,
     run: RunId,
+    /// Told of looks that may take long.
+    looker: Option<Looker>,
 }
 
 impl Census {
+    /// For a thread that may wait, or that takes no looks that may take long: at environments and
+    /// command lines.
     pub(super) fn new(run: RunId) -> std::io::Result<Census> {
         Ok(Census {
             procfs: Procfs::open()?,
             run,
+            looker: None,
+        })
+    }
+
+    /// For a thread that is watched.
+    pub(super) fn watched(run: RunId, looker: Looker) -> std::io::Result<Census> {
+        let census = Census::new(run)?;
+        Ok(Census {
+            looker: Some(looker),
+            ..census
         })
     }
 
     /// The descendants of a process that has not been waited for.
     pub(super) fn family(&mut self, root: Pid) -> Vec<Stat> {
         let mut found = Vec::new();
-        let mut parents = vec![root.as_raw_nonzero().get() as u32];
+        let mut names = HashSet::new();
+        let mut parents = vec![raw(root)];
         while let Some(parent) = parents.pop() {
             for child in self.procfs.children(parent) {
                 let Some(stat) = self.procfs.stat(child).filter(|stat| stat.parent == parent)
@@ -65,7 +98,7 @@ impl Census {
                     continue;
                 };
                 // Twice only if it has got another parent while we were looking.
-                if !found.iter().any(|known: &Stat| known.name == stat.name) {
+                if names.insert(stat.name) {
                     found.push(stat);
                     parents.push(child);
                 }
@@ -75,95 +108,150 @@ impl Census {
     }
 
     /// Sends a signal other than `KILL` to those of the family that the group does not have.
-    pub(super) fn signal_family(&mut self, root: Pid, signal: Signal, seen: &mut HashSet<Name>) {
-        let group = root.as_raw_nonzero().get() as u32;
-        for stat in self.family(root) {
-            if seen.insert(stat.name) && stat.group != group {
-                self.send(stat.name, signal, |_| true);
+    pub(super) fn signal_family(&mut self, root: &Root, signal: Signal, seen: &mut HashSet<Name>) {
+        let Some(pid) = root.pid else { return };
+        for stat in self.family(pid) {
+            if seen.insert(stat.name) && !root.is_in_group(&stat) {
+                self.send_to(stat.name, signal);
             }
         }
     }
 
-    /// Kills the family. First it is stopped, generation after generation, so that nobody who is
-    /// being looked for starts another meanwhile, or loses the parent that he is found by.
+    /// Kills the family. First it is stopped, generation after generation, so that nothing that is
+    /// being looked for starts another process meanwhile, or loses the parent that it is found by.
     pub(super) fn kill_family(&mut self, root: Pid, seen: &mut HashSet<Name>) {
-        let mut family = Vec::new();
-        for _ in 0..ROUNDS_MAX {
+        let mut family = HashSet::new();
+        let deadline = Instant::now() + FAMILY_TIME;
+        loop {
             let mut grew = false;
             for stat in self.family(root) {
-                if !family.contains(&stat.name) {
+                if family.insert(stat.name) {
                     grew = true;
-                    family.push(stat.name);
-                    self.send(stat.name, Signal::STOP, |_| true);
+                    self.send_to(stat.name, Signal::STOP);
                 }
             }
-            if !grew {
+            if !grew || Instant::now() > deadline {
                 break;
             }
             // The process itself has to stop as well, but only if it has a family at all.
             let _ = kill_process(root, Signal::STOP);
         }
         for name in family {
-            self.send(name, Signal::KILL, |_| true);
+            self.send_to(name, Signal::KILL);
             seen.insert(name);
         }
     }
 
-    /// Looks at all processes of the machine for those that have one of these marks.
-    pub(super) fn marked(&mut self, wanted: &HashMap<Number, usize>) -> Vec<(usize, Stat)> {
+    /// Sends a signal to this process and no other. `false` when it is not there any more, or not
+    /// ours to signal.
+    pub(super) fn send_to(&mut self, name: Name, signal: Signal) -> bool {
+        let Some(pid) = i32::try_from(name.pid).ok().and_then(Pid::from_raw) else {
+            return false;
+        };
+        let pinned = pidfd_open(pid, PidfdFlags::empty());
+        // A directory of /proc pins its process as well, where pidfd_open is refused.
+        let pinned = pinned.or_else(|errno| match errno {
+            Errno::SRCH => Err(errno),
+            _ => self.procfs.directory(name.pid),
+        });
+        // What is pinned is looked at once more: from here on its id cannot be another's.
+        if !self.procfs.is_live(name) {
+            return false;
+        }
+        let sent = pinned.and_then(|pidfd| pidfd_send_signal(&pidfd, signal));
+        let is_sent = match sent {
+            Ok(()) => true,
+            Err(Errno::SRCH) => return false,
+            // Neither is available, or it is not ours to signal, which this call says once more. We
+            // have just looked, and ids are given in turn.
+            Err(_) => kill_process(pid, signal).is_ok(),
+        };
+        if is_sent && !matches!(signal, Signal::KILL | Signal::STOP | Signal::CONT) {
+            // A stopped process acts on nothing but KILL before it is continued.
+            self.send_to(name, Signal::CONT);
+        }
+        is_sent
+    }
+
+    /// Those of these trees that are found by their mark, with the number of their tree; none that
+    /// is older than all of them.
+    pub(super) fn marked(
+        &mut self,
+        numbers: &HashMap<Number, usize>,
+        first: u64,
+    ) -> Vec<(usize, Stat)> {
+        if numbers.is_empty() {
+            return Vec::new();
+        }
+        let pids = self.procfs.pids();
+        self.of_trees(pids, numbers, &HashMap::new(), first)
+    }
+
+    /// Those of these processes that are of one of these trees, by their mark or their group.
+    pub(super) fn of_trees(
+        &mut self,
+        pids: impl IntoIterator<Item = u32>,
+        numbers: &HashMap<Number, usize>,
+        groups: &HashMap<u32, usize>,
+        first: u64,
+    ) -> Vec<(usize, Stat)> {
         let own = std::process::id();
         let mut found = Vec::new();
-        if wanted.is_empty() {
-            return found;
-        }
-        for pid in self.procfs.pids() {
-            if pid == own {
-                continue;
-            }
-            let number = self.run.find_in(self.procfs.environment(pid));
-            let Some(index) = number.and_then(|number| wanted.get(&number)) else {
+        for pid in pids {
+            let stat = self.procfs.stat(pid);
+            let is_candidate =
+                |stat: &Stat| !stat.is_over && stat.name.started >= first && pid != own;
+            let Some(stat) = stat.filter(is_candidate) else {
                 continue;
             };
-            if let Some(stat) = self.procfs.stat(pid) {
-                found.push((*index, stat));
+            let mut tree = groups.get(&stat.group).copied();
+            if tree.is_none() && !numbers.is_empty() {
+                let mark = self.mark(stat.name);
+                tree = mark.and_then(|number| numbers.get(&number)).copied();
+            }
+            if let Some(tree) = tree
+                && self.procfs.is_process(pid)
+            {
+                found.push((tree, stat));
             }
         }
         found
     }
 
-    /// Sends a signal to a process that was found by its mark.
-    pub(super) fn send_to_marked(&mut self, name: Name, signal: Signal) -> bool {
-        self.send(name, signal, |census| {
+    /// The mark that a process has in its environment.
+    fn mark(&mut self, name: Name) -> Option<Number> {
+        self.look_at(name, |census| {
             let environment = census.procfs.environment(name.pid);
-            census.run.find_in(environment).is_some()
+            census.run.find_in(environment)
+        })?
+    }
+
+    /// A process as the user is told of it.
+    pub(super) fn describe(&mut self, name: Name) -> Holder {
+        let described = self.look_at(name, |census| census.procfs.describe(name));
+        described.unwrap_or_else(|| Holder {
+            pid: name.pid,
+            argv: Vec::new(),
+            started: self.procfs.started_at(name),
         })
     }
 
-    /// Sends a signal to this process and no other. `false` when it cannot be had.
-    fn send(&mut self, name: Name, signal: Signal, is_meant: impl Fn(&mut Census) -> bool) -> bool {
-        let Some(pid) = i32::try_from(name.pid).ok().and_then(Pid::from_raw) else {
-            return false;
-        };
-        let pinned = pidfd_open(pid, PidfdFlags::empty());
-        // What is pinned is looked at once more: from here on its id cannot be another's.
-        if !self.procfs.is_live(name) || !is_meant(self) {
-            return false;
+    /// Takes a look that may take long, unless it is known that it does not come to an end.
+    fn look_at<T>(&mut self, name: Name, look: impl FnOnce(&mut Census) -> T) -> Option<T> {
+        if self
+            .looker
+            .as_ref()
+            .is_some_and(|looker| !looker.begin(name))
+        {
+            return None;
         }
-        match pinned {
-            Ok(pidfd) => {
-                let is_sent = pidfd_send_signal(&pidfd, signal).is_ok();
-                if is_sent && !matches!(signal, Signal::KILL | Signal::STOP | Signal::CONT) {
-                    // A stopped process acts on nothing but KILL before it is continued.
-                    let _ = pidfd_send_signal(&pidfd, Signal::CONT);
-                }
-                is_sent
-            }
-            // No descriptor to be had; we have just looked, so this is as good as certain.
-            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSYS) => {
-                kill_process(pid, signal).is_ok()
-            }
-            Err(_) => false,
+        #[cfg(test)]
+        hang::if_ordered(name.pid);
+        let seen = look(self);
+        if let Some(looker) = &self.looker {
+            looker.end();
         }
+        Some(seen)
     }
 
     /// The members of a control group, those that are below it included.
@@ -175,23 +263,20 @@ impl Census {
 
     /// Sends a signal to a process that was found in this control group.
     pub(super) fn send_to_member(&mut self, name: Name, group: &Group, signal: Signal) -> bool {
-        self.send(name, signal, |census| {
-            group.holds(&mut census.procfs, name.pid)
-        })
+        group.holds(&mut self.procfs, name.pid) && self.send_to(name, signal)
     }
 
     /// Sends a signal other than `KILL` to those in a control group that the process group of this
     /// process does not have.
     pub(super) fn signal_group(
         &mut self,
-        root: Pid,
+        root: &Root,
         group: &Group,
         signal: Signal,
         seen: &mut HashSet<Name>,
     ) {
         for stat in self.members(group) {
-            let in_group = stat.group == root.as_raw_nonzero().get() as u32;
-            if !in_group && seen.insert(stat.name) {
+            if !root.is_in_group(&stat) && seen.insert(stat.name) {
                 self.send_to_member(stat.name, group, signal);
             }
         }
@@ -232,7 +317,7 @@ impl Census {
             if let Some(pid) = Pid::from_raw(stat.name.pid as i32) {
                 self.kill_family(pid, &mut HashSet::new());
             }
-            self.send_to_marked(stat.name, Signal::KILL);
+            self.send_to(stat.name, Signal::KILL);
         }
         marked.len()
     }
@@ -248,10 +333,29 @@ impl Census {
         }
         found
     }
+}
 
-    /// Sends a signal to a process that was told from others already.
-    pub(super) fn send_to(&mut self, name: Name, signal: Signal) -> bool {
-        self.send(name, signal, |_| true)
+/// Looks that a test has not come to an end, as those at a process do whose `mmap_lock` is held.
+#[cfg(test)]
+pub(super) mod hang {
+    use std::sync::{Condvar, Mutex};
+
+    static HANGING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    static CHANGED: Condvar = Condvar::new();
+
+    pub(in crate::sys::linux) fn order(pid: u32) {
+        HANGING.lock().unwrap().push(pid);
+    }
+
+    pub(in crate::sys::linux) fn end(pid: u32) {
+        HANGING.lock().unwrap().retain(|other| *other != pid);
+        CHANGED.notify_all();
+    }
+
+    pub(super) fn if_ordered(pid: u32) {
+        let hanging = HANGING.lock().unwrap();
+        let waited = CHANGED.wait_while(hanging, |hanging| hanging.contains(&pid));
+        drop(waited.unwrap());
     }
 }
 

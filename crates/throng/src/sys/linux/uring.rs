@@ -18,7 +18,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use self::buffers::{Buffers, GROUP};
 use super::child::{Child, Pipe};
 use super::engine::{Notice, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
-use super::reader::{READ_SIZE, Read, Reader, bytes_waiting};
+use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
@@ -297,6 +297,9 @@ impl Uring {
         if let Some(position) = stopping {
             // The read that was in flight is over, so nobody else reads what is left.
             self.stopping.swap_remove(position);
+            // It would block otherwise, as the ring needs it: somebody else may take what is there.
+            // It fails for no open descriptor.
+            let _ = unblock(pipe);
             self.ready.push_back(Ready::Drain {
                 id,
                 stream,

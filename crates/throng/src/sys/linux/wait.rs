@@ -1,7 +1,6 @@
 //! Waits for children, one by one: `waitid` with the usage that the kernel counted, never
 //! `waitpid(-1)`, so nobody else's children are taken.
 
-use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -90,11 +89,31 @@ pub(super) fn has_exited(pid: Pid) -> bool {
     look(pid, false).is_some()
 }
 
-/// Waits until this child of ours has exited, and lets the system forget it.
-pub(super) fn until_gone(pid: Pid) {
-    let mut status = 0;
-    // SAFETY: a valid place for the status.
-    while unsafe { libc::waitpid(pid.as_raw_nonzero().get(), &raw mut status, 0) } < 0
-        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
-    {}
+/// Whether this child is ours no more: somebody else has waited for it.
+pub(super) fn is_lost(pid: Pid) -> bool {
+    look(pid, false).is_some_and(|(status, _)| status == Status::Unknown)
+}
+
+/// The signal that has stopped this child of ours, if it stands still. Takes nothing from other code
+/// that wants to hear of it.
+pub(super) fn stopped_by(pid: Pid) -> Option<i32> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let flags = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: waitid(2); the result goes to a place that is large enough.
+    let result = unsafe {
+        libc::waitid(
+            libc::P_PID,
+            pid.as_raw_nonzero().get() as libc::id_t,
+            info.as_mut_ptr(),
+            flags,
+        )
+    };
+    // SAFETY: plain integers, zeroed and then perhaps written.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: the field that waitid writes; zero when no process is stopped.
+    if result != 0 || unsafe { info.si_pid() } == 0 {
+        return None;
+    }
+    // SAFETY: waitid has filled the fields of a SIGCHLD.
+    Some(unsafe { info.si_status() })
 }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::descriptors::above_stdio;
 use rustix::event::{EventfdFlags, eventfd};
 
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub(crate) struct Waker(Arc<OwnedFd>);
 impl Waker {
     pub(super) fn new() -> std::io::Result<Waker> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Waker(Arc::new(fd)))
+        Ok(Waker(Arc::new(above_stdio(fd))))
     }
 
     /// Ends the wait that is going on, or else the next one.

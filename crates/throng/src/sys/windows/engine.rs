@@ -22,11 +22,17 @@ use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
-use crate::sys::{Cleared, End, Event, StartError, Started};
+use crate::sys::{End, Event, StartError, Started, WhenDone};
 use crate::{Command, Holder, Mechanism, Signal, Stream};
 
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// What has been killed is gone within this time, or does not go at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What has been killed takes a moment to go.
+const MOMENT: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -44,6 +50,11 @@ pub(crate) struct Engine {
     /// The bytes that a thread has read.
     bytes: Vec<u8>,
     in_flight: usize,
+    /// Processes whose holders are to be named, in the next turn.
+    to_name: Vec<Id>,
+    /// Trees that were killed, and since when it is looked whether they are gone.
+    clearing: Vec<(Id, Instant)>,
+    cleared: Vec<(Id, Vec<Holder>)>,
 }
 
 /// What came of a notice.
@@ -68,6 +79,9 @@ impl Engine {
             announced: None,
             bytes: Vec::new(),
             in_flight: 0,
+            to_name: Vec::new(),
+            clearing: Vec::new(),
+            cleared: Vec::new(),
         })
     }
 
@@ -121,7 +135,11 @@ impl Engine {
                 timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
             }
         }
-        if !self.ready.is_empty() {
+        self.look_at_killed();
+        if !self.clearing.is_empty() {
+            timeout = Some(timeout.map_or(MOMENT, |timeout| timeout.min(MOMENT)));
+        }
+        if !(self.ready.is_empty() && self.to_name.is_empty() && self.cleared.is_empty()) {
             timeout = Some(Duration::ZERO);
         }
         self.driver.wait(timeout)?;
@@ -144,6 +162,16 @@ impl Engine {
     pub(crate) fn next(&mut self) -> Option<(Id, Event<'_>)> {
         if let Some(op) = self.announced.take() {
             self.rearm(op);
+        }
+        if let Some((id, survivors)) = self.cleared.pop() {
+            return Some((id, Event::Cleared(survivors)));
+        }
+        while let Some(id) = self.to_name.pop() {
+            if let Some(child) = self.children.get_mut(id) {
+                // The same for both streams: it is not known which of them they have.
+                let left = child.left_behind();
+                return Some((id, Event::HoldersNamed([left.clone(), left])));
+            }
         }
         loop {
             let step = match self.driver.next() {
@@ -190,11 +218,10 @@ impl Engine {
         }
     }
 
-    /// Who may have a stream of this process open: all that are left in its job, whichever stream
-    /// it is.
-    pub(crate) fn holders(&mut self, id: Id, _: Stream) -> Vec<Holder> {
-        let child = self.children.get_mut(id);
-        child.map(|child| child.left_behind()).unwrap_or_default()
+    /// Has it found out which processes may have streams of this one open: all that are left in its
+    /// job, whichever stream it is.
+    pub(crate) fn name_holders(&mut self, id: Id) {
+        self.to_name.push(id);
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
@@ -225,19 +252,43 @@ impl Engine {
         }
     }
 
-    /// Does nothing: to stop a process there are only undocumented calls, and those for debuggers,
-    /// which would take its threads one by one. What runs goes on.
-    pub(crate) fn suspend(&mut self, _: &[Id]) {}
+    /// Stops nothing: for that there are only undocumented calls, and those for debuggers, which would
+    /// take its threads one by one. What runs goes on.
+    pub(crate) fn suspend(&mut self, _: &[Id], done: WhenDone) {
+        done();
+    }
 
     /// Does nothing, as nothing was stopped.
     pub(crate) fn resume(&mut self, _: &[Id]) {}
 
-    /// Nothing is left of what was ended: it was all in its job, or could not be reached at all.
-    pub(crate) fn clear(&mut self, ids: &[Id]) -> Cleared {
-        Cleared {
-            done: ids.iter().map(|id| (*id, Vec::new())).collect(),
-            again_at: Instant::now(),
+    /// A process that was killed does not go: its exit is not announced.
+    pub(crate) fn give_up(&mut self, id: Id) {
+        if let Some(child) = self.children.get_mut(id) {
+            child.give_up();
         }
+    }
+
+    /// Has it looked whether all is gone that was in the job of a process which was ended, and
+    /// announced what is not.
+    pub(crate) fn clear(&mut self, id: Id) {
+        self.clearing.push((id, Instant::now()));
+    }
+
+    fn look_at_killed(&mut self) {
+        let (children, cleared) = (&mut self.children, &mut self.cleared);
+        self.clearing.retain(|(id, since)| {
+            let Some(child) = children.get_mut(*id) else {
+                return false;
+            };
+            if !child.has_left_behind() {
+                cleared.push((*id, Vec::new()));
+            } else if since.elapsed() >= PATIENCE {
+                cleared.push((*id, child.left_behind()));
+            } else {
+                return true;
+            }
+            false
+        });
     }
 
     /// Ends all there is of a process that has exited and whose streams have ended. Says how often
@@ -364,8 +415,10 @@ impl Drop for Engine {
     /// it panics: then everything is ended, and the reads in flight are waited for, since the
     /// kernel still writes to their buffers. Those that do not come in time are never freed.
     fn drop(&mut self) {
-        for (_, child) in self.children.drain() {
+        for (_, child) in self.children.iter_mut() {
             child.pipes().for_each(|pipe| pipe.cancel_reads());
+        }
+        for (_, child) in self.children.drain() {
             child.bury();
         }
         let deadline = Instant::now() + LAST_WAIT;

@@ -25,6 +25,11 @@ pub(crate) struct HostOptions {
     pub(super) keeper: bool,
 }
 
+impl HostOptions {
+    /// Nothing is ever stopped here.
+    pub(crate) fn watch_stops(&mut self) {}
+}
+
 /// What only this system has.
 pub mod os {
     /// Settings of commands and of a `Throng` that only Windows has.

@@ -1,38 +1,70 @@
-//! What the new process does, step by step, while its parent is stopped and shares its memory.
-//! Everything here obeys the rules at the top of `clone.rs`: no allocation, no lock, no panic.
+//! What the new process does, step by step, while it shares its parent's memory. Everything here
+//! obeys the rules at the top of `clone.rs`: no allocation, no lock, no panic, no libc.
 
 use std::convert::Infallible;
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Plan, Step};
+use super::{HEAD, Plan, Report, Step};
+use crate::os::linux::ProcessGroup;
+use crate::sys::linux::raw;
 
 const SIGNAL_MAX: c_int = 64;
 
+/// How many bytes a set of signals has for the kernel.
+const SIGNAL_SET: usize = 8;
+
+/// Directory entries that are read at once, in bytes.
+const ENTRIES: usize = 1024;
+
+/// Where the report goes when memory is not shared: the first descriptor behind stdin, stdout and
+/// stderr.
+const REPORT_FD: c_int = 3;
+
+/// An error number.
+type Errno = c_int;
+
 /// Where the new process begins.
 pub(super) extern "C" fn run_plan(plan: *mut c_void) -> c_int {
-    let plan: *mut Plan = plan.cast();
-    // SAFETY: `start` passes its exclusive reference, and its thread is stopped meanwhile.
-    let shared = unsafe { &*plan };
+    // SAFETY: `start` passes a plan that lives for as long as this process uses it, and nobody
+    // writes to it but for its atomics.
+    let plan = unsafe { &*plan.cast::<Plan>() };
     // SAFETY: this is the new process, and `start` vouches for the plan.
-    let Err(step) = unsafe { follow(shared) };
-    let errno = errno();
-    // SAFETY: as above, and the shared reference is used no more; the parent reads these after we
-    // have ended.
-    unsafe { (*plan).errno = errno };
-    // SAFETY: as above.
-    unsafe { (*plan).failed_step = step };
+    let Err(errno) = unsafe { follow(plan) };
+    plan.report.errno.store(errno, Relaxed);
+    if plan.report_fd >= 0 {
+        let report = &raw const plan.report as usize;
+        // Shorter than what a pipe takes at once; if it is lost, the start has succeeded for all
+        // that is known, and the exit code says that it has not.
+        // SAFETY: as many bytes as the report has, of integers and without gaps.
+        let _ = unsafe {
+            call(
+                libc::SYS_write,
+                [REPORT_FD as usize, report, Report::SIZE, 0],
+            )
+        };
+    }
     // SAFETY: ends this process only, without running any exit handler of the parent's.
-    unsafe { libc::_exit(127) }
+    let _ = unsafe { call(libc::SYS_exit_group, [127, 0, 0, 0]) };
+    0
 }
 
-pub(super) fn errno() -> c_int {
-    // SAFETY: the address of this thread's errno. In the new process that is the one of the
-    // stopped thread, which nobody else uses now.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: valid, as said above.
-    unsafe { *errno }
+/// A system call of four arguments, as most have.
+///
+/// # Safety
+///
+/// As for [`raw::call`].
+unsafe fn call(number: c_long, args: [usize; 4]) -> Result<usize, Errno> {
+    let [a, b, c, d] = args;
+    // SAFETY: the caller vouches for it.
+    let result = unsafe { raw::call(number, [a, b, c, d, 0, 0]) };
+    if result < 0 {
+        Err(-result as Errno)
+    } else {
+        Ok(result as usize)
+    }
 }
 
 /// Takes the steps one by one; on success the program is running and nobody is left to return to.
@@ -40,91 +72,291 @@ pub(super) fn errno() -> c_int {
 /// # Safety
 ///
 /// Called in the new process, with a plan as [`start`](super::start) demands.
-unsafe fn follow(plan: &Plan) -> Result<Infallible, Step> {
+unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
+    let at = |step: Step| plan.report.step.store(step as i32, Relaxed);
     // 1. A descriptor table of our own, without anything above the landing places. Before this,
     //    closing a descriptor would close the parent's.
-    if plan.features.close_range {
-        ok(
-            close_range(plan.landing_top + 1, libc::CLOSE_RANGE_UNSHARE),
-            Step::Descriptors,
-        )?;
+    at(Step::Descriptors);
+    let shares_table = plan.features.shared && plan.features.close_range;
+    if shares_table {
+        close_range(plan.landing_top + 1, libc::CLOSE_RANGE_UNSHARE)?;
     }
     // 2. stdin, stdout, stderr; then nothing else, be it marked close-on-exec or not. This comes
     //    early: what follows may take long (a directory on a slow disk), and must not keep other
     //    processes' pipes open meanwhile.
     for (fd, landing) in plan.landing.into_iter().enumerate() {
-        // SAFETY: two integers. The landing places are above 2, so none is overwritten.
-        let placed = unsafe { libc::dup2(landing, fd as c_int) };
-        ok(placed, Step::Descriptors)?;
+        // The landing places are above 2, so none is overwritten.
+        duplicate(landing, fd as c_int, 0)?;
+    }
+    let mut first = REPORT_FD;
+    if plan.report_fd >= 0 {
+        if plan.report_fd != REPORT_FD {
+            duplicate(plan.report_fd, REPORT_FD, libc::O_CLOEXEC)?;
+        }
+        first += 1;
     }
     if plan.features.close_range {
-        ok(close_range(3, 0), Step::Descriptors)?;
+        close_range(first as c_uint, 0)?;
+    } else {
+        close_one_by_one(first, plan.fds);
     }
-    // 3. A group of its own, so that it can be ended with all that it starts.
-    // SAFETY: two integers.
-    let grouped = unsafe { libc::setpgid(0, 0) };
-    ok(grouped, Step::Group)?;
+    // 3. A group or a session of its own, so that it can be ended with all that it starts.
+    at(Step::Group);
+    let group = match plan.group {
+        ProcessGroup::Own => Some(libc::SYS_setpgid),
+        ProcessGroup::Session => Some(libc::SYS_setsid),
+        ProcessGroup::Inherit => None,
+    };
+    if let Some(number) = group {
+        // SAFETY: integers.
+        unsafe { call(number, [0; 4]) }?;
+    }
     // 4. Die with the parent, which may have died just before we asked for it.
-    // SAFETY: two integers.
-    let tied = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    ok(tied, Step::ParentDeath)?;
+    at(Step::ParentDeath);
+    let (what, signal) = (libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize);
+    // SAFETY: integers.
+    unsafe { call(libc::SYS_prctl, [what, signal, 0, 0]) }?;
     // SAFETY: no arguments.
-    if unsafe { libc::getppid() } != plan.parent {
-        return Err(Step::ParentDeath);
+    if unsafe { call(libc::SYS_getppid, [0; 4]) } != Ok(plan.parent as usize) {
+        return Err(libc::ESRCH);
     }
-    // 5. The working directory.
-    if !plan.dir.is_null() {
+    // 5. A file as stdin. Opening a named pipe waits for its writer, and that is this process's
+    //    affair alone.
+    if !plan.stdin.is_null() {
+        at(Step::Stdin);
+        let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY;
         // SAFETY: a NUL-terminated string, by the contract of the plan.
-        let entered = unsafe { libc::chdir(plan.dir) };
-        ok(entered, Step::Directory)?;
+        let file = unsafe { open(plan.stdin, flags) }?;
+        duplicate(file, 0, 0)?;
     }
-    // 6. The limit on open files that our parent has raised for itself, and how nice to be.
-    if !plan.nofile.is_null() {
-        // SAFETY: a valid limit, by the contract of the plan.
-        let limited = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, plan.nofile) };
-        ok(limited, Step::Limits)?;
+    // 6. The working directory.
+    if !plan.dir.is_null() {
+        at(Step::Directory);
+        // SAFETY: a NUL-terminated string, by the contract of the plan.
+        unsafe { call(libc::SYS_chdir, [plan.dir as usize, 0, 0, 0]) }?;
+    }
+    // 7. The limit on open files that our parent has raised for itself, and how nice to be.
+    if let Some(limit) = &plan.nofile {
+        at(Step::Limits);
+        let args = [
+            0,
+            libc::RLIMIT_NOFILE as usize,
+            ptr::from_ref(limit) as usize,
+            0,
+        ];
+        // SAFETY: a limit of 64 bits each, as this call takes them, and no place for the old one.
+        unsafe { call(libc::SYS_prlimit64, args) }?;
     }
     if let Some(nice) = plan.nice {
+        at(Step::Niceness);
+        let args = [libc::PRIO_PROCESS as usize, 0, nice as usize, 0];
         // SAFETY: three integers; 0 is this process.
-        let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
-        ok(set, Step::Niceness)?;
+        unsafe { call(libc::SYS_setpriority, args) }?;
     }
-    // 7. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
+    // 8. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
+    at(Step::Signals);
     if !plan.features.clone3 {
         (1..=SIGNAL_MAX).for_each(take_handler_off);
     }
     set_default(libc::SIGPIPE);
-    // 8. No signal blocked. From here on one may end us, and that is right.
-    let mut none = MaybeUninit::uninit();
-    // SAFETY: writes the set that it is given.
-    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-    // SAFETY: a set that has just been written, and no place for the old one.
-    let unblocked = unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
-    ok(unblocked, Step::Signals)?;
-    // 9. The program.
-    // SAFETY: null-terminated lists of NUL-terminated strings, by the contract of the plan.
-    unsafe { libc::execve(plan.program, plan.argv, plan.envp) };
-    Err(Step::Exec)
+    // 9. No signal blocked. From here on one may end us, and that is right.
+    let none = 0_u64;
+    let args = [
+        libc::SIG_SETMASK as usize,
+        &raw const none as usize,
+        0,
+        SIGNAL_SET,
+    ];
+    // SAFETY: a set of as many bytes as is said, and no place for the old one.
+    unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
+    // 10. The program.
+    at(Step::Exec);
+    // SAFETY: by the contract of the plan.
+    Err(unsafe { exec(plan) })
 }
 
-fn ok(result: c_int, step: Step) -> Result<(), Step> {
-    if result < 0 { Err(step) } else { Ok(()) }
+/// Runs the first candidate that can be run; says why none could. As execvp does: one that may not
+/// be executed does not end the search, and is what is told if nothing is found.
+///
+/// # Safety
+///
+/// As for [`follow`].
+unsafe fn exec(plan: &Plan) -> Errno {
+    let mut told = None;
+    let mut last = libc::ENOENT;
+    for n in 0.. {
+        // SAFETY: the list ends with a null, which has not come yet.
+        let place = unsafe { plan.candidates.add(n) };
+        // SAFETY: as above.
+        let path = unsafe { *place };
+        if path.is_null() {
+            break;
+        }
+        plan.report.candidate.store(n as u32, Relaxed);
+        let args = [path as usize, plan.argv as usize, plan.envp as usize, 0];
+        // SAFETY: null-terminated lists of NUL-terminated strings, by the contract of the plan.
+        let Err(errno) = (unsafe { call(libc::SYS_execve, args) }) else {
+            continue;
+        };
+        last = errno;
+        // SAFETY: a NUL-terminated string, by the contract of the plan.
+        let is_there = errno != libc::EACCES && unsafe { is_there(path) };
+        match errno {
+            libc::EACCES => {}
+            libc::ENOENT | libc::ENOTDIR if is_there => {}
+            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV => continue,
+            libc::ETIMEDOUT | libc::ELOOP | libc::ENAMETOOLONG => continue,
+            // Another program of this name would not be the one that was meant.
+            _ => {
+                // SAFETY: as above.
+                unsafe { look_at(plan, path, n, is_there) };
+                return errno;
+            }
+        }
+        if told.is_none() {
+            told = Some(errno);
+            // SAFETY: as above.
+            unsafe { look_at(plan, path, n, is_there) };
+            plan.report.is_there.store(u32::from(is_there), Relaxed);
+        }
+    }
+    told.unwrap_or(last)
 }
 
-fn close_range(first: c_uint, flags: c_uint) -> c_int {
-    // SAFETY: three integers. In the new process nobody owns the descriptors but itself.
-    unsafe { libc::syscall(libc::SYS_close_range, first, c_uint::MAX, flags) as c_int }
+/// Whether there is a file of this name.
+///
+/// # Safety
+///
+/// The path is a NUL-terminated string.
+unsafe fn is_there(path: *const c_char) -> bool {
+    let args = [
+        libc::AT_FDCWD as usize,
+        path as usize,
+        libc::F_OK as usize,
+        0,
+    ];
+    // SAFETY: a string that the caller vouches for, and integers.
+    unsafe { call(libc::SYS_faccessat, args) }.is_ok()
 }
+
+/// Puts down what kind of file could not be run.
+///
+/// # Safety
+///
+/// As for [`follow`]; the path is one of the plan's candidates.
+unsafe fn look_at(plan: &Plan, path: *const c_char, number: usize, is_there: bool) {
+    let report = &plan.report;
+    report.candidate.store(number as u32, Relaxed);
+    report.is_there.store(u32::from(is_there), Relaxed);
+    // SAFETY: a NUL-terminated string.
+    let dir = unsafe { open(path, libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
+    report.is_directory.store(u32::from(dir.is_ok()), Relaxed);
+    // Not a device or a pipe, which opening or reading may wait for: a file that can be run.
+    if !is_there || dir.is_ok() {
+        return;
+    }
+    // SAFETY: as above.
+    let Ok(file) = (unsafe { open(path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_CLOEXEC) })
+    else {
+        return;
+    };
+    let head = report.head.0.get() as usize;
+    // SAFETY: as many bytes as there are, which this process alone writes.
+    if let Ok(len) = unsafe { call(libc::SYS_read, [file as usize, head, HEAD, 0]) } {
+        report.head_len.store(len as u32, Relaxed);
+    }
+}
+
+/// # Safety
+///
+/// The path is a NUL-terminated string.
+unsafe fn open(path: *const c_char, flags: c_int) -> Result<c_int, Errno> {
+    let args = [libc::AT_FDCWD as usize, path as usize, flags as usize, 0];
+    // SAFETY: a string that the caller vouches for, and integers.
+    unsafe { call(libc::SYS_openat, args) }.map(|fd| fd as c_int)
+}
+
+fn duplicate(fd: c_int, to: c_int, flags: c_int) -> Result<(), Errno> {
+    // SAFETY: integers. In the new process nobody owns the descriptors but itself.
+    unsafe {
+        call(
+            libc::SYS_dup3,
+            [fd as usize, to as usize, flags as usize, 0],
+        )
+    }
+    .map(drop)
+}
+
+fn close(fd: c_int) {
+    // SAFETY: as above.
+    let _ = unsafe { call(libc::SYS_close, [fd as usize, 0, 0, 0]) };
+}
+
+fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
+    let args = [first as usize, c_uint::MAX as usize, flags as usize, 0];
+    // SAFETY: as above.
+    unsafe { call(libc::SYS_close_range, args) }.map(drop)
+}
+
+#[repr(align(8))]
+struct Entries([u8; ENTRIES]);
+
+/// Closes all from this one on, as /proc/self/fd lists them; without /proc, all that there can be.
+fn close_one_by_one(first: c_int, fds: c_int) {
+    const DIR: &CStr = c"/proc/self/fd";
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: a NUL-terminated string.
+    let Ok(dir) = (unsafe { open(DIR.as_ptr(), flags) }) else {
+        return (first..fds).for_each(close);
+    };
+    let mut entries = Entries([0; ENTRIES]);
+    loop {
+        let args = [dir as usize, entries.0.as_mut_ptr() as usize, ENTRIES, 0];
+        // SAFETY: as many bytes as there are.
+        let filled = unsafe { call(libc::SYS_getdents64, args) }.unwrap_or(0);
+        if filled == 0 {
+            break;
+        }
+        let mut rest = entries.0.get(..filled).unwrap_or_default();
+        // An entry of getdents64(2): 16 bytes, its length in two, its kind in one, its name.
+        while let Some([low, high]) = rest.get(16..18) {
+            let len = usize::from(u16::from_ne_bytes([*low, *high]));
+            let name = rest.get(19..len).unwrap_or_default();
+            match number(name) {
+                Some(fd) if fd >= first && fd != dir => close(fd),
+                _ => {}
+            }
+            rest = rest.get(len.max(19)..).unwrap_or_default();
+        }
+    }
+    close(dir);
+}
+
+/// The number that a NUL-terminated name is.
+fn number(name: &[u8]) -> Option<c_int> {
+    let mut number: c_int = 0;
+    let mut digits = 0;
+    for byte in name.iter().take_while(|byte| **byte != 0) {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        digits += 1;
+    }
+    (digits > 0).then_some(number)
+}
+
+/// An action as the kernel has it: the handler first, then no more than three words.
+type Action = [usize; 4];
 
 fn take_handler_off(signal: c_int) {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    let mut action = MaybeUninit::<Action>::zeroed();
+    let args = [signal as usize, 0, action.as_mut_ptr() as usize, SIGNAL_SET];
     // SAFETY: writes the action in force to memory that is large enough for one.
-    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
+    if unsafe { call(libc::SYS_rt_sigaction, args) }.is_err() {
         return;
     }
     // SAFETY: zeroed, which is valid for it, then written by the call.
-    let handler = unsafe { action.assume_init() }.sa_sigaction;
+    let [handler, ..] = unsafe { action.assume_init() };
     if handler != libc::SIG_DFL && handler != libc::SIG_IGN {
         set_default(signal);
     }
@@ -132,8 +364,9 @@ fn take_handler_off(signal: c_int) {
 
 fn set_default(signal: c_int) {
     const _: () = assert!(libc::SIG_DFL == 0);
-    let action = MaybeUninit::<libc::sigaction>::zeroed();
+    let action: Action = [0; 4];
+    let args = [signal as usize, action.as_ptr() as usize, 0, SIGNAL_SET];
     // SAFETY: the zero bytes are SIG_DFL, an empty mask and no flags. The table of actions is the
     // new process's own: CLONE_SIGHAND is not among the flags.
-    unsafe { libc::sigaction(signal, action.as_ptr(), ptr::null_mut()) };
+    let _ = unsafe { call(libc::SYS_rt_sigaction, args) };
 }

@@ -19,6 +19,8 @@ struct Heard {
     bytes: [Vec<u8>; 2],
     ends: Vec<(Stream, String)>,
     exits: Vec<Status>,
+    loaded: usize,
+    stops: Vec<i32>,
 }
 
 /// Runs a test on a thread of its own, for each mechanism that reads on the shard's thread: an
@@ -72,6 +74,13 @@ fn run(engine: &mut Engine, command: &Command) -> Result<Heard, StartError> {
                 Event::Output(stream, bytes) => heard.bytes[stream.index()].extend(bytes),
                 Event::End(stream, end) => heard.ends.push((stream, format!("{end:?}"))),
                 Event::Exited(exit) => heard.exits.push(exit.status),
+                Event::NotStarted(error) => {
+                    engine.forget(id);
+                    return Err(error);
+                }
+                Event::Loaded => heard.loaded += 1,
+                Event::Stopped(signal) => heard.stops.push(signal),
+                Event::HoldersNamed(_) | Event::Cleared(_) => {}
             }
         }
     }
@@ -221,28 +230,109 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let dir = std::env::temp_dir().join(format!("throng-lease-{:?}", thread::current().id()));
         fs::copy("/bin/true", &dir).unwrap();
         let leased = lease(&dir);
-        let mut command = Command::new(&dir);
-        command.timeout(Duration::from_millis(300));
-        let Err(StartError::Refused(error)) = engine.start(id(), &command).map(drop) else {
-            panic!("it was loaded");
-        };
+        let command = Command::new(&dir);
+        let slow = kept_id();
+        engine.start(slow, &command).unwrap();
+        assert_eq!(engine.starting, [slow]);
+        // Others are started, read and heard of meanwhile.
+        assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
+        engine.put_start_back(slow, LONGEST_START);
+        let error = until(&mut engine, slow, |event| match event {
+            Event::NotStarted(StartError::Refused(error)) => Some(error),
+            _ => None,
+        });
         let message = error.to_string();
-        assert!(message.ends_with("it was not loaded in 300ms"), "{message}");
+        assert!(message.contains("it was not loaded in 30"), "{message}");
+        engine.forget(slow);
+        // One that is ended before it is loaded has been ended, and no more.
+        let slow = kept_id();
+        engine.start(slow, &command).unwrap();
+        engine.signal(slow, Signal::Term);
+        let status = until(&mut engine, slow, |event| match event {
+            Event::Exited(exit) => Some(exit.status),
+            _ => None,
+        });
+        assert_eq!(status.signal(), Some(libc::SIGKILL));
+        engine.forget(slow);
+        // One that takes long and comes.
+        let slow = kept_id();
+        engine.start(slow, &command).unwrap();
         drop(leased);
+        until(&mut engine, slow, |event| {
+            matches!(event, Event::Loaded).then_some(())
+        });
+        engine.forget(slow);
         assert_whole(&run(&mut engine, &command).unwrap(), "");
         fs::remove_file(dir).unwrap();
+    });
+}
+
+/// Listens until a process has this to tell.
+fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert!(Instant::now() < deadline, "it never comes");
+        engine.wait(Some(Duration::from_millis(100))).unwrap();
+        while let Some((of, event)) = engine.next() {
+            if of == id
+                && let Some(found) = wanted(event)
+            {
+                return found;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
+    for_each_engine(|mut engine| {
+        // Younger than the first and not of its tree, so that it is looked at for its mark.
+        let (first, second) = (kept_id(), kept_id());
+        engine.start(first, &sh("trap '' TERM; sleep 600")).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        let mut hung = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        crate::sys::linux::tree::hang::order(hung.id());
+        engine.signal(first, Signal::Term);
+        // A shard goes on in the meantime.
+        assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
+        let clear = |engine: &mut Engine, id| {
+            engine.signal(id, Signal::Kill);
+            engine.clear(id);
+            until(engine, id, |event| match event {
+                Event::Cleared(survivors) => Some(survivors),
+                _ => None,
+            })
+        };
+        assert_eq!(clear(&mut engine, first), []);
+        engine.forget(first);
+        engine.start(second, &sh("sleep 600")).unwrap();
+        let begun = Instant::now();
+        assert_eq!(clear(&mut engine, second), []);
+        let patience = Duration::from_millis(2500);
+        assert!(begun.elapsed() < patience, "it is left alone by now");
+        engine.forget(second);
+        crate::sys::linux::tree::hang::end(hung.id());
+        hung.kill().unwrap();
+        hung.wait().unwrap();
     });
 }
 
 #[test]
 fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
     for_each_engine(|mut engine| {
-        for n in 0..5 {
-            order(Point::Watch, n, Fault::Code(libc::EMFILE as u32));
-            order(Point::Look, n, Fault::Code(libc::EINTR as u32));
+        // For a time, or for ever.
+        for (code, times) in [(libc::EMFILE, 5), (libc::ENOSYS, 500), (libc::EPERM, 500)] {
+            for n in 0..times {
+                order(Point::Watch, n, Fault::Code(code as u32));
+                order(Point::Look, n, Fault::Code(libc::EINTR as u32));
+            }
+            for script in ["exec >&- 2>&-; sleep 0.1", "sleep 0.1"] {
+                assert_whole(&run(&mut engine, &sh(script)).unwrap(), "");
+            }
         }
-        let heard = run(&mut engine, &sh("exec >&- 2>&-; sleep 0.1")).unwrap();
-        assert_whole(&heard, "");
     });
 }
 

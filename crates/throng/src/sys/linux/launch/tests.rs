@@ -9,19 +9,20 @@ use crate::sys::linux::signals;
 
 mod groups;
 
-const ALL_FEATURES: [Features; 4] = [
+const fn features(clone3: bool, close_range: bool, shared: bool) -> Features {
     Features {
-        clone3: true,
-        close_range: true,
-    },
-    Features {
-        clone3: true,
-        close_range: false,
-    },
-    Features {
-        clone3: false,
-        close_range: true,
-    },
+        clone3,
+        close_range,
+        shared,
+    }
+}
+
+const ALL_FEATURES: [Features; 6] = [
+    features(true, true, true),
+    features(true, false, true),
+    features(false, true, true),
+    features(false, false, true),
+    features(false, true, false),
     Features::NONE,
 ];
 
@@ -32,12 +33,12 @@ fn output(features: Features, command: Command) -> String {
         let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         let pipes = Launcher::open_pipes(&command).unwrap();
-        let (pid, _) = launcher.start(&command, pipes.theirs).unwrap();
+        let begun = launcher.start(&command, pipes.theirs).unwrap();
         let mut text = String::new();
         File::from(pipes.ours[0].try_clone().unwrap())
             .read_to_string(&mut text)
             .unwrap();
-        Child::new(pid, None, std::time::Instant::now(), pipes.ours).bury();
+        Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
         text
     };
     thread::spawn(body).join().unwrap()
@@ -65,10 +66,7 @@ fn every_kernel_gives_a_process_without_blocked_or_handled_signals() {
 
 #[test]
 fn a_descriptor_that_was_not_listed_is_not_inherited() {
-    for features in ALL_FEATURES
-        .into_iter()
-        .filter(|features| features.close_range)
-    {
+    for features in ALL_FEATURES {
         // Not marked close-on-exec, as careless code in the same program leaves them.
         let stray = rustix::io::dup(std::io::stdin().as_fd()).unwrap();
         let text = output(features, Command::from_argv(["ls", "/proc/self/fd"]));
@@ -102,29 +100,81 @@ fn every_kernel_reports_the_step_that_failed() {
 }
 
 #[test]
-fn a_program_that_has_moved_along_the_path_is_found_again() {
-    let dirs =
-        [0, 1].map(|n| std::env::temp_dir().join(format!("throng-{}-{n}", std::process::id())));
-    for dir in &dirs {
-        // Left behind by somebody who had our process id, and was ended.
-        let _ = std::fs::remove_dir_all(dir);
-        std::fs::create_dir(dir).unwrap();
+fn every_kernel_tells_why_a_program_cannot_be_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        path.into_os_string()
+    };
+    let cases = [
+        ("no-such-program-anywhere".into(), "not found in PATH"),
+        (
+            OsString::from("/no/such"),
+            "exec /no/such: No such file or directory",
+        ),
+        (dir.path().into(), "which is a directory: Permission denied"),
+        (file("plain", "echo hello\n"), "perhaps a script without #!"),
+        (
+            file("lost", "#!/no/such/thing\n"),
+            "its interpreter is missing: /no/such/thing",
+        ),
+        (file("empty", ""), "which is empty"),
+    ];
+    for features in ALL_FEATURES {
+        for (program, expected) in cases.clone() {
+            let result = thread::spawn(move || {
+                signals::block_all();
+                let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+                let mut launcher = Launcher::with_features(host, features).unwrap();
+                let command = Command::new(&program);
+                loop {
+                    let pipes = Launcher::open_pipes(&command).unwrap();
+                    match launcher.start(&command, pipes.theirs).map(drop) {
+                        // Another test has made a process while the file was open here.
+                        Err(StartError::Busy(_)) => thread::yield_now(),
+                        started => return started,
+                    }
+                }
+            });
+            let Err(StartError::Refused(error)) = result.join().unwrap() else {
+                panic!("it started")
+            };
+            assert!(error.to_string().contains(expected), "{features:?} {error}");
+        }
     }
-    let [first, second] = &dirs;
-    std::os::unix::fs::symlink("/bin/true", first.join("moves")).unwrap();
-    let path = std::env::join_paths(&dirs).unwrap();
-    let mut programs = Programs::default();
-    assert_eq!(
-        programs.find("moves".as_ref(), &path).unwrap(),
-        first.join("moves").into_os_string()
-    );
-    std::fs::rename(first.join("moves"), second.join("moves")).unwrap();
-    assert!(programs.forget("moves".as_ref()));
-    assert_eq!(
-        programs.find("moves".as_ref(), &path).unwrap(),
-        second.join("moves").into_os_string()
-    );
-    assert!(programs.find("neither".as_ref(), &path).is_err());
-    dirs.iter()
-        .for_each(|dir| std::fs::remove_dir_all(dir).unwrap());
+}
+
+#[test]
+fn a_program_that_has_moved_along_the_path_is_found_again() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [first, second] = &dirs.each_ref().map(|dir| dir.path().join("moves"));
+    std::os::unix::fs::symlink("/bin/echo", first).unwrap();
+    let path = std::env::join_paths(dirs.iter().map(|dir| dir.path())).unwrap();
+    let body = {
+        let (first, second) = (first.clone(), second.clone());
+        move || {
+            signals::block_all();
+            let mut host = Host::new(&HostOptions::default()).unwrap();
+            host.set_path(path);
+            let mut launcher = Launcher::new(Arc::new(host)).unwrap();
+            let command = Command::new("moves");
+            let mut start = || {
+                let pipes = Launcher::open_pipes(&command).unwrap();
+                let begun = launcher.start(&command, pipes.theirs)?;
+                Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
+                Ok(launcher.found.get(OsStr::new("moves")).cloned())
+            };
+            start().unwrap();
+            std::fs::rename(&first, &second).unwrap();
+            assert_eq!(start().unwrap(), Some(second.clone().into_os_string()));
+            assert_eq!(start().unwrap(), Some(second.clone().into_os_string()));
+            std::fs::remove_file(second).unwrap();
+            let error: StartError = start().unwrap_err();
+            assert!(matches!(error, StartError::Refused(_)), "{error:?}");
+        }
+    };
+    thread::spawn(body).join().unwrap();
 }

@@ -90,6 +90,7 @@ fn hear(engine: &mut Engine, id: Id) -> Heard {
                     assert_eq!(before, None, "a stream ends once");
                 }
                 Event::Exited(exit) => assert!(heard.exit.replace(exit).is_none()),
+                other => panic!("nobody has asked for this: {other:?}"),
             }
         }
     }

@@ -38,15 +38,19 @@ fn command() -> Command {
 
 /// Listens to a process that was started, to its end: whether it has a group of its own as far as
 /// the launcher knows, and as far as the kernel does.
-fn listen(launcher: &mut Launcher, pid: Pid, pipe: Pipe) -> (bool, bool) {
+fn listen(begun: Begun, pipe: Pipe) -> (bool, bool) {
     let mut text = String::new();
     File::from(pipe.try_clone().unwrap())
         .read_to_string(&mut text)
         .unwrap();
-    let mut child = Child::new(pid, None, std::time::Instant::now(), [pipe.clone(), pipe]);
-    child.leaf = launcher.take_leaf();
-    let has_leaf = child.leaf.is_some();
-    child.bury();
+    let has_leaf = begun.leaf.is_some();
+    Child::new(
+        begun,
+        &command(),
+        std::time::Instant::now(),
+        [pipe.clone(), pipe],
+    )
+    .bury();
     let line = text.lines().find(|line| line.starts_with("0::")).unwrap();
     (has_leaf, line.contains("/throng-"))
 }
@@ -54,21 +58,22 @@ fn listen(launcher: &mut Launcher, pid: Pid, pipe: Pipe) -> (bool, bool) {
 fn start(launcher: &mut Launcher) -> Result<(bool, bool), StartError> {
     let pipes = Launcher::open_pipes(&command()).unwrap();
     let [out, _err] = pipes.ours;
-    let (pid, _) = launcher.start(&command(), pipes.theirs)?;
-    Ok(listen(launcher, pid, out))
+    let begun = launcher.start(&command(), pipes.theirs)?;
+    Ok(listen(begun, out))
 }
 
 /// The same, where something becomes of the group after it was made for the process.
 fn start_after(launcher: &mut Launcher, change: impl Fn(&Group)) -> (bool, bool) {
     let pipes = Launcher::open_pipes(&command()).unwrap();
     let [out, _err] = pipes.ours;
-    launcher.prepare_strings(&command()).ok().unwrap();
-    launcher.land(None, pipes.theirs).ok().unwrap();
-    launcher.make_leaf().ok().unwrap();
-    change(&launcher.leaf.as_ref().unwrap().group());
-    let pid = launcher.clone_onto_landing(&command(), &"/bin/cat".into());
-    launcher.clear_landing().ok().unwrap();
-    listen(launcher, pid.ok().unwrap(), out)
+    let mut kit = launcher.kits.pop().unwrap();
+    let number = launcher.prepare(&mut kit, &command()).unwrap();
+    launcher.land(None, pipes.theirs).unwrap();
+    let leaf = launcher.make_leaf().unwrap();
+    change(&leaf.as_ref().unwrap().group());
+    let begun = launcher.clone_and_retry(kit, &command(), number, leaf);
+    launcher.clear_landing().unwrap();
+    listen(begun.unwrap(), out)
 }
 
 fn groups_in(group: &Group) -> usize {

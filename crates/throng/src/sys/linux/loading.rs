@@ -1,0 +1,254 @@
+//! A start that has been made and whose program may not be loaded yet: what the new process needs
+//! for that, and how we hear that it has it, or has failed.
+//!
+//! Nobody waits for it without bound: a program, a directory or a named pipe that makes the new
+//! process wait keeps nothing else up. How long it may take is for the engine to say.
+
+use std::ffi::{CString, c_char};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::clone::{self, Failed, Features, Plan, Report, Stack, Step};
+use super::descriptors::above_stdio;
+use super::epoll::timespec;
+use super::host::Host;
+use super::raw;
+use super::strings::Strings;
+use super::tag;
+use super::wait;
+
+/// A process that has not even taken its descriptors in this time does not run at all, and is ended.
+/// It waits for nothing but a processor, unless somebody has stopped it.
+const FIRST_STEPS: Duration = Duration::from_secs(10);
+
+/// So long a process that was killed is waited for.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether somebody has stopped it.
+const STOPPED_EVERY: Duration = Duration::from_millis(50);
+
+/// All that a new process uses of our memory, reused from start to start.
+#[derive(Debug)]
+pub(super) struct Kit {
+    pub(super) plan: Box<Plan>,
+    pub(super) stack: Stack,
+    pub(super) candidates: Strings,
+    pub(super) candidate_pointers: Vec<*const c_char>,
+    pub(super) argv: Strings,
+    pub(super) argv_pointers: Vec<*const c_char>,
+    pub(super) envp: Strings,
+    pub(super) envp_pointers: Vec<*const c_char>,
+    /// The pointers of the environment that most commands have: the host's, and the mark.
+    pub(super) host_envp_pointers: Vec<*const c_char>,
+    /// The mark of the process that is being started.
+    pub(super) mark: tag::Buffer,
+    pub(super) dir: Option<CString>,
+    pub(super) stdin: Option<CString>,
+    /// Has the environment that `host_envp_pointers` points to.
+    _host: Arc<Host>,
+}
+
+/// A new process on its way to its program.
+#[derive(Debug)]
+pub(super) struct Loading {
+    /// Always there but while this is taken apart.
+    kit: Option<Box<Kit>>,
+    pub(super) pid: Pid,
+    pub(super) begun: Instant,
+    /// Where its report comes, if memory is not shared.
+    report: Option<OwnedFd>,
+    /// Why it failed, once that is known.
+    result: Option<Option<Failed>>,
+}
+
+impl Kit {
+    pub(super) fn new(host: Arc<Host>, features: Features) -> io::Result<Box<Kit>> {
+        let mark = tag::Buffer::new(&host.tags);
+        let mut host_envp_pointers = Vec::new();
+        host.environment.write_pointers(&mut host_envp_pointers);
+        add_pointer(&mut host_envp_pointers, mark.pointer());
+        Ok(Box::new(Kit {
+            plan: Box::new(Plan::new(features)),
+            stack: Stack::new()?,
+            candidates: Strings::default(),
+            candidate_pointers: Vec::new(),
+            argv: Strings::default(),
+            argv_pointers: Vec::new(),
+            envp: Strings::default(),
+            envp_pointers: Vec::new(),
+            host_envp_pointers,
+            mark,
+            dir: None,
+            stdin: None,
+            _host: host,
+        }))
+    }
+
+    /// Makes a process that follows the plan, which the caller has filled in from the rest of this.
+    ///
+    /// # Safety
+    ///
+    /// As for [`clone::start`], whose demands on memory are met by this kit, where the pointers of
+    /// the plan are null, or to strings and lists of this kit.
+    pub(super) unsafe fn start(mut self: Box<Kit>) -> Result<Loading, (Box<Kit>, io::Error)> {
+        let mut pipe = None;
+        if !self.plan.features.shared {
+            match pipe_with(PipeFlags::CLOEXEC) {
+                Ok((ours, theirs)) => pipe = Some((above_stdio(ours), above_stdio(theirs))),
+                Err(errno) => return Err((self, errno.into())),
+            }
+        }
+        let theirs = pipe.as_ref().map(|(_, theirs)| theirs.as_fd());
+        let kit = &mut *self;
+        let begun = Instant::now();
+        // SAFETY: by the contract of this function; the plan and the stack are in boxes of their
+        // own or mapped, and `Loading` keeps them until they are in use no more.
+        let started = unsafe { clone::start(&mut kit.plan, &kit.stack, theirs) };
+        match started {
+            Ok(pid) => Ok(Loading {
+                kit: Some(self),
+                pid,
+                begun,
+                report: pipe.map(|(ours, _)| ours),
+                result: None,
+            }),
+            Err(error) => Err((self, error)),
+        }
+    }
+}
+
+impl Loading {
+    /// Waits until the program is loaded or has failed, but no longer than this; says whether it is
+    /// decided. Never before the new process has its descriptors, or is killed.
+    pub(super) fn wait(&mut self, at_most: Duration) -> bool {
+        loop {
+            if self.look() {
+                return true;
+            }
+            let age = self.begun.elapsed();
+            let left = at_most.saturating_sub(age);
+            if !self.has_begun() {
+                if age > FIRST_STEPS || wait::stopped_by(self.pid).is_some() {
+                    return self.end_unbegun();
+                }
+                self.sleep(left.max(STOPPED_EVERY));
+            } else if left.is_zero() {
+                return false;
+            } else {
+                self.sleep(left);
+            }
+        }
+    }
+
+    /// Kills a process that has not begun, so that it takes no step any more when it comes to run.
+    /// Says whether it is decided what has become of it.
+    fn end_unbegun(&mut self) -> bool {
+        let _ = kill_process(self.pid, Signal::KILL);
+        let deadline = Instant::now() + LAST_WAIT;
+        while !self.look() && Instant::now() < deadline {
+            self.sleep(LAST_WAIT);
+        }
+        self.look()
+    }
+
+    /// Looks whether it is decided.
+    pub(super) fn look(&mut self) -> bool {
+        if self.result.is_some() {
+            return true;
+        }
+        let result = match &self.report {
+            None if self.kit().plan.is_in_use() => return false,
+            None => self.kit().plan.report.failed(),
+            Some(pipe) if !is_readable(pipe, Duration::ZERO) => return false,
+            Some(pipe) => read_report(pipe),
+        };
+        self.result = Some(result);
+        true
+    }
+
+    /// Whether the new process has its descriptors, so that ours can be closed.
+    pub(super) fn has_begun(&self) -> bool {
+        self.report.is_some() || self.kit().plan.step() > Step::Descriptors
+    }
+
+    /// Whether it waits for the writer of a named pipe, or for a file, that is to be its stdin.
+    pub(super) fn is_opening_stdin(&self) -> bool {
+        !self.kit().plan.stdin.is_null() && self.kit().plan.step() <= Step::Stdin
+    }
+
+    /// What has become of it, once that is decided, and what can be used again.
+    pub(super) fn into_result(mut self) -> (Box<Kit>, Result<(), Failed>) {
+        debug_assert!(self.result.is_some(), "it is decided");
+        let failed = self.result.take().flatten();
+        let kit = self.kit.take().expect("taken here alone");
+        (kit, failed.map_or(Ok(()), Err))
+    }
+
+    pub(super) fn kit(&self) -> &Kit {
+        self.kit.as_ref().expect("taken at the end alone")
+    }
+
+    fn sleep(&self, at_most: Duration) {
+        if let Some(pipe) = &self.report {
+            is_readable(pipe, at_most);
+            return;
+        }
+        let word = self.kit().plan.word();
+        let time = timespec(at_most);
+        let args = [
+            word.as_ptr() as usize,
+            libc::FUTEX_WAIT as usize,
+            1,
+            &raw const time as usize,
+            0,
+            0,
+        ];
+        // SAFETY: an atomic and a time, which are there for as long as the call is, and are 32 and
+        // twice 64 bits as it wants them. The kernel wakes who waits without FUTEX_PRIVATE
+        // (clone(2), CLONE_CHILD_CLEARTID).
+        unsafe { raw::call(libc::SYS_futex, args) };
+    }
+}
+
+impl Drop for Loading {
+    /// What a process may still use is never freed. It is one of few: its program could not be
+    /// loaded, and it could not be killed.
+    fn drop(&mut self) {
+        if let Some(kit) = self.kit.take()
+            && kit.plan.is_in_use()
+        {
+            std::mem::forget(kit);
+        }
+    }
+}
+
+fn is_readable(pipe: &OwnedFd, at_most: Duration) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
+    poll(&mut fds, Some(&timespec(at_most))).is_ok() && !fds[0].revents().is_empty()
+}
+
+/// What was reported; nothing at the end of the pipe, which the loading of a program closes.
+fn read_report(pipe: &OwnedFd) -> Option<Failed> {
+    let mut bytes = [0; Report::SIZE];
+    loop {
+        // Somebody who stole it would have had to be quicker than our own descriptors are told.
+        match rustix::io::read(pipe, &mut bytes) {
+            Ok(len) if len == bytes.len() => return Report::from_bytes(&bytes).failed(),
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => return None,
+        }
+    }
+}
+
+/// Adds one before the null at the end.
+pub(super) fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
+    let end = pointers.len() - 1;
+    pointers.insert(end, pointer);
+}

@@ -1,0 +1,475 @@
+//! The thread that looks at other processes for all shards of a `Throng`: which of them have a mark,
+//! are in a group, or hold a pipe.
+//!
+//! Such a look is expensive where there are many processes, and may not come to an end: reading the
+//! environment or the command line of a process waits for a lock that this process may hold for ever
+//! (its `mmap_lock`, in /proc/PID/environ and cmdline). No shard waits for that. It asks, goes on,
+//! and is woken for the answer; what is not answered in time is given up by the shard.
+//!
+//! A look that takes too long at one process is left to its thread, which is lost with that; another
+//! takes its place and leaves this process alone.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::group::Group;
+use super::holders::{Holders, Question};
+use super::procfs::{Name, Stat};
+use super::standstill::{self, Still};
+use super::tag::{Number, RunId};
+use super::tree::{Census, Root, raw};
+use super::waker::Waker;
+use crate::Holder;
+use crate::lock::lock;
+use crate::slots::Id;
+use crate::sys::WhenDone;
+
+/// At the most a fifth of the time goes into looking.
+const PACE: u32 = 4;
+
+/// What has been killed is gone within this time, or does not go at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A process that goes on by starting another and ending is run after for so long in one look.
+const CHASE: Duration = Duration::from_millis(100);
+
+/// What has been killed takes a moment to go; looking again before that is of no use.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A look at one process that takes longer than this will not end.
+const STUCK_AFTER: Duration = Duration::from_millis(800);
+
+/// As many threads may be lost; then nothing is read any more that may take long.
+const LOST_MAX: usize = 4;
+
+/// What a shard wants to know, or to have done.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Send this to those processes of a tree that have its mark.
+    Signal {
+        root: Root,
+        signal: Signal,
+        seen: HashSet<Name>,
+    },
+    /// Kill what is left of a tree, and say what does not go.
+    Clear(Tree),
+    /// Which processes hold these pipes.
+    Name(Id, [Option<Question>; 2], Client),
+    /// Have these trees stand still, whose groups do so already, and call this.
+    Stop(Vec<Still>, Client, Done),
+    /// Have those go on that were stopped.
+    Continue(Vec<Id>, Client),
+}
+
+/// Called when something is done, or dropped.
+pub(super) struct Done(pub(super) Option<WhenDone>);
+
+/// A tree that is to end, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) id: Id,
+    pub(super) root: Root,
+    pub(super) leaf: Option<Group>,
+    /// What has been killed of it and may not be gone yet.
+    pub(super) killed: HashSet<Name>,
+    pub(super) client: Client,
+    pub(super) since: Option<Instant>,
+    /// What the last look has found that had not been killed before.
+    pub(super) latest: Vec<Holder>,
+}
+
+#[derive(Debug)]
+pub(super) enum Answer {
+    Holders(Id, [Vec<Holder>; 2]),
+    /// Nothing is left of a tree but these.
+    Cleared(Id, Vec<Holder>),
+    Continued(Vec<Id>),
+}
+
+/// A shard, to whom answers go.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    answers: Arc<Mutex<Vec<Answer>>>,
+    waker: Waker,
+}
+
+/// The thread, or the one that has taken its place.
+#[derive(Debug)]
+pub(super) struct Searcher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    run: RunId,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tasks: Vec<Task>,
+    /// Which thread does the work: the others are lost.
+    generation: usize,
+    is_closed: bool,
+    /// What the thread looks at just now, and since when.
+    looking_at: Option<(Name, Instant)>,
+    /// What made others get lost.
+    avoided: HashSet<Name>,
+}
+
+impl Client {
+    pub(super) fn new(waker: Waker) -> Client {
+        Client {
+            answers: Arc::default(),
+            waker,
+        }
+    }
+
+    pub(super) fn take_answers(&self) -> Vec<Answer> {
+        std::mem::take(&mut *lock(&self.answers))
+    }
+
+    fn answer(&self, answer: Answer) {
+        lock(&self.answers).push(answer);
+        self.waker.wake();
+    }
+
+    /// What tells this shard from others.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.answers) as usize
+    }
+}
+
+impl Searcher {
+    pub(super) fn start(run: RunId) -> io::Result<Searcher> {
+        let searcher = Searcher {
+            shared: Arc::new(Shared {
+                run,
+                state: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+        };
+        searcher.shared.clone().spawn(0)?;
+        Ok(searcher)
+    }
+
+    pub(super) fn ask(&self, task: Task) {
+        lock(&self.shared.state).tasks.push(task);
+        self.shared.changed.notify_one();
+    }
+
+    /// Something was not answered in time. Another thread takes over if this one is stuck.
+    pub(super) fn take_over(&self) {
+        let mut state = lock(&self.shared.state);
+        let Some((name, since)) = state.looking_at else {
+            return;
+        };
+        if since.elapsed() < STUCK_AFTER {
+            return;
+        }
+        state.looking_at = None;
+        state.avoided.insert(name);
+        state.generation += 1;
+        let generation = state.generation;
+        drop(state);
+        // Where there is no thread, the next question that is not answered tries again.
+        let _ = self.shared.clone().spawn(generation);
+    }
+}
+
+impl Drop for Searcher {
+    /// The thread ends by itself, be it stuck or not.
+    fn drop(&mut self) {
+        lock(&self.shared.state).is_closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn spawn(self: Arc<Shared>, generation: usize) -> io::Result<()> {
+        let thread = thread::Builder::new().name("throng-search".into());
+        thread.spawn(move || self.work(generation))?;
+        Ok(())
+    }
+
+    fn work(self: Arc<Shared>, generation: usize) {
+        super::signals::block_all();
+        let looker = Looker {
+            shared: self.clone(),
+            generation,
+        };
+        let Ok(census) = Census::watched(self.run.clone(), looker) else {
+            return self.answer_without_proc(generation);
+        };
+        let mut work = Work {
+            census,
+            holders: Holders::new(),
+            trees: Vec::new(),
+            stopped: HashMap::new(),
+        };
+        let mut not_before = Instant::now();
+        while let Some(tasks) = self.next(generation, work.due(not_before)) {
+            let begun = Instant::now();
+            work.take(tasks);
+            work.clear();
+            not_before = (Instant::now() + begun.elapsed() * PACE).max(begun + MOMENT);
+        }
+    }
+
+    /// Waits for tasks, or until this; none when this thread is not wanted any more.
+    fn next(&self, generation: usize, until: Option<Instant>) -> Option<Vec<Task>> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.generation != generation {
+                return None;
+            }
+            let now = Instant::now();
+            if until.is_some_and(|until| until <= now) || !state.tasks.is_empty() {
+                return Some(std::mem::take(&mut state.tasks));
+            }
+            // Whoever asked has gone, but what was to be ended still is.
+            if state.is_closed && until.is_none() {
+                return None;
+            }
+            state = self.wait(state, until.map(|until| until - now));
+        }
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        at_most: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        use std::sync::PoisonError;
+        match at_most {
+            None => {
+                let waited = self.changed.wait(state);
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(at_most) => {
+                let waited = self.changed.wait_timeout(state, at_most);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Without /proc nothing is found but what is in the group.
+    fn answer_without_proc(&self, generation: usize) {
+        while let Some(tasks) = self.next(generation, None) {
+            for task in tasks {
+                match task {
+                    Task::Clear(tree) => {
+                        tree.client.answer(Answer::Cleared(tree.id, Vec::new()));
+                    }
+                    Task::Name(id, _, client) => {
+                        client.answer(Answer::Holders(id, [Vec::new(), Vec::new()]));
+                    }
+                    Task::Continue(ids, client) => client.answer(Answer::Continued(ids)),
+                    Task::Signal { .. } | Task::Stop(..) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Where a thread says what it looks at, and is told what to leave alone.
+#[derive(Debug)]
+pub(super) struct Looker {
+    shared: Arc<Shared>,
+    generation: usize,
+}
+
+impl Looker {
+    /// Says that a process is being looked at in a way that may take long, if it may be.
+    pub(super) fn begin(&self, name: Name) -> bool {
+        let mut state = lock(&self.shared.state);
+        let is_fine = self.generation < LOST_MAX && !state.avoided.contains(&name);
+        if is_fine && state.generation == self.generation {
+            state.looking_at = Some((name, Instant::now()));
+        }
+        is_fine
+    }
+
+    pub(super) fn end(&self) {
+        let mut state = lock(&self.shared.state);
+        if state.generation == self.generation {
+            state.looking_at = None;
+        }
+    }
+}
+
+struct Work {
+    census: Census,
+    holders: Holders,
+    /// Those that are being ended.
+    trees: Vec<Tree>,
+    /// What was stopped of which tree.
+    stopped: HashMap<(usize, Id), HashSet<Name>>,
+}
+
+impl Work {
+    /// When there is something to do without being told.
+    fn due(&self, not_before: Instant) -> Option<Instant> {
+        (!self.trees.is_empty()).then_some(not_before)
+    }
+
+    fn take(&mut self, tasks: Vec<Task>) {
+        let mut signals = Vec::new();
+        for task in tasks {
+            match task {
+                Task::Signal { root, signal, seen } => signals.push((root, signal, seen)),
+                Task::Clear(tree) => {
+                    let is_same = |other: &Tree| {
+                        other.id == tree.id && other.client.key() == tree.client.key()
+                    };
+                    if !self.trees.iter().any(is_same) {
+                        self.trees.push(tree);
+                    }
+                }
+                Task::Name(id, questions, client) => {
+                    let mut find = |question: Option<Question>| {
+                        question.map(|question| self.holders.find(&mut self.census, question))
+                    };
+                    let holders = questions.map(|question| find(question).unwrap_or_default());
+                    client.answer(Answer::Holders(id, holders));
+                }
+                Task::Stop(trees, client, done) => {
+                    for (id, names) in standstill::stop(&mut self.census, &trees) {
+                        self.stopped
+                            .entry((client.key(), id))
+                            .or_default()
+                            .extend(names);
+                    }
+                    drop(done);
+                }
+                Task::Continue(ids, client) => {
+                    for id in &ids {
+                        let stopped = self.stopped.remove(&(client.key(), *id));
+                        for name in stopped.into_iter().flatten() {
+                            self.census.send_to(name, Signal::CONT);
+                        }
+                    }
+                    client.answer(Answer::Continued(ids));
+                }
+            }
+        }
+        self.signal(signals);
+    }
+
+    /// Sends signals to those that are found by their mark, of all trees in one look.
+    fn signal(&mut self, mut signals: Vec<(Root, Signal, HashSet<Name>)>) {
+        let numbers = signals.iter().enumerate();
+        let numbers: HashMap<Number, usize> = numbers
+            .filter_map(|(i, (root, ..))| Some((root.number?, i)))
+            .collect();
+        let first = signals.iter().map(|(root, ..)| root.started).min();
+        for (index, stat) in self.census.marked(&numbers, first.unwrap_or(0)) {
+            // Of several signals to one tree the last counts.
+            let (root, signal, seen) = &mut signals[index];
+            if !root.is_in_group(&stat) && seen.insert(stat.name) {
+                self.census.send_to(stat.name, *signal);
+            }
+        }
+    }
+
+    /// Kills what is left of trees that are over, and answers for those that are gone.
+    fn clear(&mut self) {
+        if self.trees.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        let mut numbers = HashMap::new();
+        let mut groups = HashMap::new();
+        for (index, tree) in self.trees.iter_mut().enumerate() {
+            tree.latest.clear();
+            numbers.extend(tree.root.number.map(|number| (number, index)));
+            groups.extend(tree.root.group.map(|group| (raw(group), index)));
+        }
+        let first = self.trees.iter().map(|tree| tree.root.started).min();
+        let first = first.unwrap_or(0);
+        let mut last = self.census.procfs().last_pid();
+        let all = self.census.procfs().pids();
+        let mut found = self.census.of_trees(all, &numbers, &groups, first);
+        // What has started another before it was killed, and that another, is run after.
+        while !found.is_empty() && now.elapsed() < CHASE {
+            for (index, stat) in found {
+                self.kill_one(index, stat);
+            }
+            let newest = self.census.procfs().last_pid();
+            let new = last.saturating_add(1)..=newest;
+            found = self.census.of_trees(new, &numbers, &groups, first);
+            last = newest;
+        }
+        for index in 0..self.trees.len() {
+            let Some(group) = self.trees[index].leaf.clone() else {
+                continue;
+            };
+            for stat in self.census.kill_group(&group) {
+                self.kill_one(index, stat);
+            }
+        }
+        let census = &mut self.census;
+        self.trees
+            .retain_mut(|tree| match tree.cleared(now, census) {
+                None => true,
+                Some(survivors) => {
+                    tree.client.answer(Answer::Cleared(tree.id, survivors));
+                    false
+                }
+            });
+    }
+
+    fn kill_one(&mut self, index: usize, stat: Stat) {
+        let tree = &mut self.trees[index];
+        if tree.root.pid.is_some_and(|pid| raw(pid) == stat.name.pid) {
+            return;
+        }
+        // What is new is described before it is gone: it may be there again in another shape.
+        let is_new = !tree.killed.contains(&stat.name);
+        let description = is_new.then(|| self.census.describe(stat.name));
+        if self.census.send_to(stat.name, Signal::KILL) || self.census.is_live(stat.name) {
+            tree.killed.insert(stat.name);
+            tree.latest.extend(description);
+        }
+    }
+}
+
+impl Tree {
+    /// What has not gone, once that is certain: what still runs, and what keeps appearing.
+    fn cleared(&mut self, now: Instant, census: &mut Census) -> Option<Vec<Holder>> {
+        self.killed.retain(|name| census.is_live(*name));
+        let since = *self.since.get_or_insert(now);
+        let is_quiet = self.latest.is_empty() && self.killed.is_empty();
+        if !is_quiet && now - since < PATIENCE {
+            return None;
+        }
+        let mut survivors = std::mem::take(&mut self.latest);
+        for name in &self.killed {
+            if !survivors.iter().any(|other| other.pid == name.pid) {
+                survivors.push(census.describe(*name));
+            }
+        }
+        survivors.sort_by_key(|survivor| survivor.pid);
+        Some(survivors)
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done();
+        }
+    }
+}
+
+impl std::fmt::Debug for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Done(..)")
+    }
+}
