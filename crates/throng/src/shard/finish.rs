@@ -77,6 +77,7 @@ impl Shard {
             recipient,
         } = job;
         recipient.deliver(Outcome {
+            run: None,
             seq,
             attempt,
             command,
