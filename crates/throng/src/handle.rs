@@ -146,6 +146,11 @@ impl Process {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn cell(&self) -> Arc<Cell> {
+        self.cell.clone()
+    }
+
     /// Why nothing of this process can be had in a fork of ours.
     #[cold]
     fn foreign(&self) -> Error {
@@ -233,6 +238,12 @@ impl State {
 }
 
 impl Cell {
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.state)
+    }
+
     pub(crate) fn put(&self, outcome: Outcome) {
         self.settle(Waited::Arrived(Box::new(outcome)));
     }

@@ -126,6 +126,11 @@ impl Run {
         !self.owner.is_here() || !self.batch.is_empty() || !self.basket.lock().outcomes.is_empty()
     }
 
+    #[cfg(test)]
+    pub(crate) fn basket(&self) -> Arc<Basket> {
+        self.basket.clone()
+    }
+
     fn fetch(&mut self) {
         let basket = self.basket.clone();
         let mut state = basket.lock();

@@ -81,6 +81,12 @@ impl Basket {
         }
     }
 
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.state)
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }

@@ -11,6 +11,8 @@ mod epoll;
 mod exits;
 mod faults;
 mod file;
+#[cfg(test)]
+mod fork_tests;
 mod group;
 mod groups;
 mod hierarchy;
