@@ -139,7 +139,8 @@ impl Process {
     ///   [keeper](crate::os).
     /// * On Windows its job ends with this program, and in it the process and all that it has
     ///   started. What was started by a process that has already ended by itself goes on, unless
-    ///   there is a keeper.
+    ///   there is a keeper. A process that could not have a job
+    ///   ([`is_contained`](Outcome::is_contained)) goes on, too.
     pub fn detach(self) {
         if self.owner.is_here() {
             lock(&self.cell.state).strengthen(Wish::Detached);

@@ -38,6 +38,8 @@ mod tree;
 mod uring;
 mod wait;
 mod waker;
+#[cfg(test)]
+mod wish_tests;
 
 use std::ffi::OsStr;
 
