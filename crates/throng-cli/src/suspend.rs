@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use throng::Throng;
 
-use crate::{progress, sys};
+use crate::{progress, sys, text};
 
 /// Has the commands stop and go on with us, where the system has such a thing.
 pub(crate) fn watch(throng: &Arc<Throng>) -> anyhow::Result<()> {
@@ -14,7 +14,9 @@ pub(crate) fn watch(throng: &Arc<Throng>) -> anyhow::Result<()> {
     };
     let suspend = |throng: &Throng| {
         progress::hide();
-        throng.suspend();
+        if !throng.suspend() {
+            text::complain(format_args!("not all commands stand still yet"));
+        }
     };
     sys::watch_stops(callback(suspend), callback(Throng::resume))?;
     Ok(())

@@ -189,7 +189,7 @@ fn what_runs_is_told_the_longest_running_first() {
         let told = running[2].command.get_args().last().unwrap();
         assert_eq!((told.to_str(), running[2].attempt), (Some("out:2"), 1));
         assert_eq!(throng.running(1)[0].seq, 0);
-        throng.end(&running[3]);
+        assert!(throng.end(&running[3]));
         let last = processes.pop().unwrap().wait().unwrap();
         assert_eq!(last.pid(), Some(running[3].pid));
         assert_eq!(last.ended_by(), Some(Cause::Cancel), "{}", describe(&last));
@@ -293,5 +293,31 @@ fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
         run.again(&outcome, HANG);
         drop(run);
         assert!(throng.spawn(&child!("")).wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_process_is_ended_by_its_own_throng_and_by_no_other() {
+    for_each_mechanism(|mechanism| {
+        let one = Throng::builder().mechanism(mechanism).jobs(2).shards(2);
+        let (one, other) = (one.build().unwrap(), throng(mechanism, 1));
+        let ours: Vec<_> = (0..2).map(|_| one.spawn(&child!("sleep:600000"))).collect();
+        let theirs = other.spawn(&child!("sleep:600000"));
+        let running = |throng: &Throng, count| {
+            eventually("they run", || throng.running(9).len() == count);
+            throng.running(9)
+        };
+        // A shard of that number the other has not, or it has a process of its own in that place.
+        for running in running(&one, 2) {
+            assert!(!other.end(&running));
+        }
+        let [of_the_other] = &running(&other, 1)[..] else {
+            panic!("one runs there");
+        };
+        assert!(!one.end(of_the_other));
+        assert!(other.end(of_the_other));
+        assert_eq!(theirs.wait().unwrap().ended_by(), Some(Cause::Cancel));
+        assert_eq!(running(&one, 2).len(), 2, "nobody else has been ended");
+        drop(ours);
     });
 }

@@ -23,12 +23,17 @@ const MEMORY: u64 = 128 << 20;
 
 /// A throng, and how many bytes of output it has read.
 fn listening(mechanism: Mechanism, jobs: usize) -> (Arc<Throng>, Arc<AtomicU64>) {
+    listening_with(mechanism, jobs, MEMORY)
+}
+
+/// The same with this much memory for output.
+fn listening_with(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();
     let builder = Throng::builder()
         .mechanism(mechanism)
         .jobs(jobs)
-        .memory(MEMORY)
+        .memory(memory)
         .on_output(move |output| {
             ears.fetch_add(output.bytes.len() as u64, Ordering::SeqCst);
         });
@@ -211,6 +216,37 @@ fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
             count += 1;
         }
         assert_eq!(count, 40);
+    });
+}
+
+#[test]
+fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_are() {
+    const MEMORY: u64 = 16 << 20;
+    const EACH: u64 = 1 << 20;
+    for_each_mechanism(|mechanism| {
+        for is_consumed in [true, false] {
+            let (throng, heard) = listening_with(mechanism, 2, MEMORY);
+            let first = throng.run(vec![child!("out:{EACH}"); 40]);
+            let stalled = || heard.load(Ordering::SeqCst) > MEMORY / 2 && throng.live() == 0;
+            eventually("enough of the first is untaken", stalled);
+            let second = throng.run(vec![child!("err:{EACH}"); 40]);
+            let all = within(HANG / 2, "the other run", move || {
+                second
+                    .inspect(|outcome| assert_output(outcome, 0, EACH as usize))
+                    .count()
+            });
+            assert_eq!(all, 40);
+            let of_the_first = heard.load(Ordering::SeqCst) - 40 * EACH;
+            assert!(of_the_first < 20 * EACH, "{} MiB wait", of_the_first >> 20);
+            let used = throng.memory_used();
+            assert!(used <= MEMORY + 2 * EACH, "{} MiB", used >> 20);
+            if is_consumed {
+                assert_eq!(first.inspect(assert_complete).count(), 40);
+            } else {
+                drop(first);
+                eventually("nothing is kept of it", || throng.memory_used() == 0);
+            }
+        }
     });
 }
 

@@ -33,8 +33,8 @@ fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
             eventually("it runs or has no time left", || {
                 ready.exists() || begun.elapsed() > timeout
             });
-            throng.suspend();
-            throng.suspend();
+            assert!(throng.suspend());
+            assert!(throng.suspend());
             let second = throng.spawn(&child!("out:5"));
             // Time has to pass for this: that is what does not count.
             sleep(timeout + timeout / 3);
@@ -68,11 +68,11 @@ fn a_throng_that_stands_still_can_be_cancelled_and_dropped() {
         let ready_step = format!("make-file:{}", ready.display());
         let process = throng.spawn(&child!("{tag} ignore-term {ready_step} sleep:600000"));
         eventually("it ignores TERM", || ready.exists());
-        throng.suspend();
+        assert!(throng.suspend());
         throng.cancel();
         let outcome = process.wait().unwrap();
         assert_ended_by(&outcome, Signal::Kill);
-        throng.suspend();
+        assert!(throng.suspend());
         drop(throng);
         tag.await_count(0);
     });
@@ -93,7 +93,7 @@ fn a_time_that_runs_out_after_a_pause_still_runs_out() {
             }
             over.is_some() || tag.pids().len() == 1
         });
-        throng.suspend();
+        assert!(throng.suspend());
         throng.resume();
         let outcome = over.unwrap_or_else(|| process.wait());
         assert!(outcome.unwrap().timed_out());
@@ -113,7 +113,7 @@ fn a_process_that_is_cancelled_or_ends_while_all_stands_still_has_its_outcome() 
         let is_cancelled = throng.spawn(&child!("{ends} {quiet} sleep:600000"));
         stays.await_count(1);
         eventually("both run", || ready.exists());
-        throng.suspend();
+        assert!(throng.suspend());
         is_cancelled.cancel();
         let outcome = within(HANG / 2, "the outcome of who was cancelled", move || {
             is_cancelled.wait().unwrap()

@@ -61,9 +61,13 @@ impl Builder {
     }
 
     /// Asks this before each process that is started: `None` when it may be started now, or how
-    /// long to wait before asking again. It is asked when a command is there and there is room for
-    /// it, once for each process, and by one thread at a time, while no other can take a command;
-    /// so it should be quick, and must not use the [`Throng`].
+    /// long to wait before asking again. It is asked when there is a command that is going to be
+    /// started and room for it, and says `None` once for each: not for one that was cancelled or
+    /// whose run is held up by its consumer, and not again when the start has to be tried again. It
+    /// is used up also by a start that fails, or is cancelled at that moment.
+    ///
+    /// It is asked by one thread at a time, while no other can take a command; so it should be
+    /// quick, and must not use the [`Throng`].
     ///
     /// A panic in it ends all: what runs is ended, and what is queued is not started.
     ///
@@ -108,7 +112,8 @@ impl Builder {
     }
 
     /// How long a stream may stay open after its process has ended, before it counts as
-    /// [held](crate::Verdict::Held); 200 ms by default.
+    /// [held](crate::Verdict::Held); 200 ms by default. For its clock see
+    /// [`Command::timeout`](crate::Command::timeout).
     pub fn grace(mut self, grace: Duration) -> Builder {
         self.grace = Some(grace);
         self
@@ -120,9 +125,13 @@ impl Builder {
     /// 64 MiB.
     ///
     /// A stream that would take more goes on in a temporary file; see [`Capture`](crate::Capture).
-    /// One of less than 32 KiB is not worth a file and stays in memory; while outcomes that nobody
-    /// has taken from a [`run`](Throng::run) have more than half of the budget, in memory or on the
-    /// disk, no other command of a run is started.
+    /// One of less than 32 KiB is not worth a file and stays in memory.
+    ///
+    /// While outcomes that nobody has taken from a [`run`](Throng::run) have more than half of the
+    /// budget, in memory or on the disk, no other command of that run is started. So what a run
+    /// whose outcomes are not taken holds is half of the budget and what the processes write that
+    /// run at that time; several such runs hold that much each, in files but for the streams that
+    /// are not worth one.
     ///
     /// Where no file can be opened for want of descriptors, the stream stays in memory and it is
     /// tried again when it has grown. Where the disk is full, the verdict is
@@ -148,8 +157,9 @@ impl Builder {
     }
 
     /// Where the files are made that captures are spilled to; where the system has temporary files
-    /// by default. They have no name there (on Windows: nobody else can open them), and are gone
-    /// with their capture, or with this program however it ends.
+    /// by default. They have no name there, or on file systems without such files (`O_TMPFILE`)
+    /// lose it at once when they are made; on Windows nobody else can open them. They are gone with
+    /// their capture, or with this program however it ends.
     pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.spill_dir = Some(dir.into());
         self
@@ -172,7 +182,8 @@ impl Builder {
         self
     }
 
-    /// How processes are ended; by default `TERM`, two seconds, `KILL`.
+    /// How processes are ended; by default `TERM`, two seconds, `KILL`. For its clock see
+    /// [`Command::timeout`](crate::Command::timeout).
     pub fn kill_sequence(mut self, sequence: KillSequence) -> Builder {
         self.kill = sequence;
         self

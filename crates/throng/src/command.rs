@@ -236,6 +236,13 @@ impl Command {
 
     /// Ends the process by the kill sequence when it runs for longer than this. No limit by
     /// default. The clock starts when the process does.
+    ///
+    /// The clock is that of [`Instant`](std::time::Instant). On Linux it stops while the machine
+    /// is suspended (`CLOCK_MONOTONIC`): a process with an hour left has an hour left when the
+    /// machine wakes up. On Windows it goes on (`QueryPerformanceCounter`): a time that was over
+    /// meanwhile is over when the thread that captures the process looks again, which is when one
+    /// of its processes writes or ends, or at the latest when the wait that the machine's sleep
+    /// has interrupted is over. The same holds for grace periods and kill sequences.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Command {
         self.timeout = Some(timeout);
         self

@@ -44,6 +44,11 @@ pub enum ErrorKind {
     ///
     /// [`Throng`]: crate::Throng
     Cancelled,
+    /// The [`Throng`] was built by the process that this one was forked from, and its threads are
+    /// there. Build another after the `fork`.
+    ///
+    /// [`Throng`]: crate::Throng
+    Forked,
     /// A mechanism or a setting that this system does not offer was asked for by name.
     Unsupported,
     /// A captured stream could not be read.

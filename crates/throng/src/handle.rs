@@ -7,9 +7,11 @@ use std::task::{Context, Poll, Waker};
 
 use crate::inner::{Inner, Request};
 use crate::lock::lock;
+use crate::owner::Owner;
+use crate::process::Input;
 use crate::queue::Job;
 use crate::slots::Id;
-use crate::{Cause, Error, ErrorKind, Outcome};
+use crate::{Error, ErrorKind, Outcome};
 
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.
 ///
@@ -17,11 +19,15 @@ use crate::{Cause, Error, ErrorKind, Outcome};
 /// the handle ends the process, by the kill sequence; to let it go on, say
 /// [`detach`](Process::detach). Dropping a future that has been polled, and polling the handle
 /// again later, loses nothing: `(&mut process).await` is cancel safe.
+///
+/// In a process that was forked from the one that has it, it is an error to wait for it, and
+/// ending or dropping it does nothing.
 #[derive(Debug)]
 #[must_use = "dropping the handle ends the process"]
 pub struct Process {
     cell: Arc<Cell>,
     inner: Weak<Inner>,
+    owner: Owner,
 }
 
 /// What a handle and its process's shard share.
@@ -47,12 +53,23 @@ enum Waited {
     Taken,
 }
 
-/// What the owner of the handle wants with the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What has been asked of the process by its handle. A later wish replaces an earlier one only when
+/// it is stronger, and that is one further down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Wish {
     GoOn,
+    /// To go on without the handle.
     Detached,
-    End,
+    /// To end by the kill sequence.
+    Cancel,
+    /// To end now.
+    Kill,
+}
+
+impl Wish {
+    fn ends(self) -> bool {
+        self >= Wish::Cancel
+    }
 }
 
 impl Process {
@@ -70,6 +87,7 @@ impl Process {
             Process {
                 cell: cell.clone(),
                 inner,
+                owner: Owner::this(),
             },
             cell,
         )
@@ -81,8 +99,12 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked.
+    /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
+    /// [`ErrorKind::Forked`] in a process that was forked from the one that has it.
     pub fn wait(self) -> Result<Outcome, Error> {
+        if !self.owner.is_here() {
+            return Err(self.foreign());
+        }
         let mut state = lock(&self.cell.state);
         loop {
             if let Some(result) = state.take() {
@@ -99,23 +121,49 @@ impl Process {
     /// Ends the process by the kill sequence; one that has not been started never is. The outcome
     /// still comes, with all that was captured.
     pub fn cancel(&self) {
-        self.ask_to_end(Request::Cancel);
+        self.ask_to_end(Wish::Cancel, Request::Cancel);
     }
 
-    /// Ends the process at once. The outcome still comes, with all that was captured.
+    /// Ends the process at once, whether or not it was told to end before; one that has not been
+    /// started never is. The outcome still comes, with all that was captured.
     pub fn kill(&self) {
-        self.ask_to_end(Request::Kill);
+        self.ask_to_end(Wish::Kill, Request::Kill);
     }
 
-    /// Gives up the outcome and lets the process go on. It is still read, so that it never blocks,
-    /// and what it says is dropped. It may outlive the `Throng`, but not this program.
+    /// Gives up the outcome and lets the process go on, unless it was told to end before. It is
+    /// still read, so that it never blocks, and what it says is dropped. It may outlive the
+    /// `Throng`, but not this program:
+    ///
+    /// * On Linux the kernel kills the process when this program ends, however that comes about
+    ///   (`PR_SET_PDEATHSIG`). What it has started goes on, unless there is a
+    ///   [keeper](crate::os).
+    /// * On Windows its job ends with this program, and in it the process and all that it has
+    ///   started. What was started by a process that has already ended by itself goes on, unless
+    ///   there is a keeper. A process that could not have a job
+    ///   ([`is_contained`](Outcome::is_contained)) goes on, too.
     pub fn detach(self) {
-        lock(&self.cell.state).wish = Wish::Detached;
+        if self.owner.is_here() {
+            lock(&self.cell.state).strengthen(Wish::Detached);
+        }
     }
 
-    fn ask_to_end(&self, request: fn(Id) -> Request) {
+    #[cfg(test)]
+    pub(crate) fn cell(&self) -> Arc<Cell> {
+        self.cell.clone()
+    }
+
+    /// Why nothing of this process can be had in a fork of ours.
+    #[cold]
+    fn foreign(&self) -> Error {
+        self.owner.error("cannot wait for a process")
+    }
+
+    fn ask_to_end(&self, wish: Wish, request: fn(Id) -> Request) {
+        if !self.owner.is_here() {
+            return;
+        }
         let mut state = lock(&self.cell.state);
-        state.wish = Wish::End;
+        state.strengthen(wish);
         let place = state.place;
         drop(state);
         let Some(inner) = self.inner.upgrade() else {
@@ -141,6 +189,9 @@ impl Future for Process {
     ///
     /// Panics when it is polled again after it was ready.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.owner.is_here() {
+            return Poll::Ready(Err(self.foreign()));
+        }
         let mut state = lock(&self.cell.state);
         if let Some(result) = state.take() {
             return Poll::Ready(result);
@@ -152,6 +203,11 @@ impl Future for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if !self.owner.is_here() {
+            // An outcome in it must not be dropped here: that takes locks.
+            std::mem::forget(self.cell.clone());
+            return;
+        }
         let state = lock(&self.cell.state);
         let ends = state.wish == Wish::GoOn && matches!(state.result, Waited::NotYet(_));
         drop(state);
@@ -162,6 +218,10 @@ impl Drop for Process {
 }
 
 impl State {
+    fn strengthen(&mut self, wish: Wish) {
+        self.wish = self.wish.max(wish);
+    }
+
     fn take(&mut self) -> Option<Result<Outcome, Error>> {
         match std::mem::replace(&mut self.result, Waited::Taken) {
             Waited::Arrived(outcome) => Some(Ok(*outcome)),
@@ -179,6 +239,12 @@ impl State {
 }
 
 impl Cell {
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.state)
+    }
+
     pub(crate) fn put(&self, outcome: Outcome) {
         self.settle(Waited::Arrived(Box::new(outcome)));
     }
@@ -198,17 +264,72 @@ impl Cell {
         }
     }
 
-    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Cause> {
+    /// The process is there from now on. Gives what was asked of it while it was being started.
+    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
         let mut state = lock(&self.state);
         state.place = Some((shard, id));
-        (state.wish == Wish::End).then_some(Cause::Cancel)
+        match state.wish {
+            Wish::GoOn | Wish::Detached => None,
+            Wish::Cancel => Some(Input::Cancel),
+            Wish::Kill => Some(Input::Kill),
+        }
     }
 
     pub(crate) fn is_unwanted(&self) -> bool {
-        lock(&self.state).wish == Wish::End
+        lock(&self.state).wish.ends()
     }
 
     pub(crate) fn is_detached(&self) -> bool {
         lock(&self.state).wish == Wish::Detached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slots::Slots;
+
+    /// What a shard gets that has just started a process of which this was asked meanwhile, and
+    /// whether the process may outlive the `Throng`.
+    fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Option<Input>, bool) {
+        let (process, cell) = Process::new(Weak::new());
+        ask(process);
+        let located = cell.located(0, Slots::new().insert(()));
+        (located, cell.is_detached())
+    }
+
+    #[test]
+    fn what_is_asked_of_a_process_while_it_is_being_started_is_never_weakened() {
+        let detached = asked_meanwhile(Process::detach);
+        assert!(matches!(detached, (None, true)), "{detached:?}");
+        let kill: [fn(Process); 4] = [
+            |process| process.kill(),
+            |process| {
+                process.cancel();
+                process.kill();
+            },
+            |process| {
+                process.kill();
+                process.cancel();
+            },
+            |process| {
+                process.kill();
+                process.detach();
+            },
+        ];
+        for asked in kill.map(asked_meanwhile) {
+            assert!(matches!(asked, (Some(Input::Kill), false)), "{asked:?}");
+        }
+        let cancel: [fn(Process); 3] = [
+            |process| process.cancel(),
+            |process| drop(process),
+            |process| {
+                process.cancel();
+                process.detach();
+            },
+        ];
+        for asked in cancel.map(asked_meanwhile) {
+            assert!(matches!(asked, (Some(Input::Cancel), false)), "{asked:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::budget::Budget;
 use crate::lock::lock;
 use crate::mailbox::Mailbox;
+use crate::owner::Owner;
 use crate::queue::{Job, Queue};
 use crate::run::Basket;
 use crate::running::Census;
@@ -53,6 +54,8 @@ pub struct Stopped<'a> {
 pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
 
 pub(crate) struct Inner {
+    /// Of the shards' threads.
+    pub(crate) owner: Owner,
     pub(crate) queue: Queue,
     jobs: AtomicUsize,
     pub(crate) shares: Shares,
@@ -106,6 +109,7 @@ pub(crate) enum Request {
 impl Inner {
     pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Inner {
         Inner {
+            owner: Owner::this(),
             queue: Queue::new(settings.budget.limit() / 2),
             jobs: AtomicUsize::new(jobs),
             shares: Shares::new(jobs, shards),
@@ -143,6 +147,11 @@ impl Inner {
     }
 
     pub(crate) fn submit(&self, job: Job) {
+        if !self.owner.is_here() {
+            let program = job.command.program.to_string_lossy();
+            let error = self.owner.error(&format!("cannot start \"{program}\""));
+            return job.not_started(error, 0);
+        }
         match self.queue.push(job) {
             Ok(Some(shard)) => self.wake(shard),
             Ok(None) => {}
@@ -192,6 +201,18 @@ impl Inner {
         if self.is_cancelled() {
             run.stop_feeding();
         }
+    }
+
+    /// Holds every lock that other threads take, as they may do when this program forks.
+    #[cfg(test)]
+    pub(crate) fn hold_locks(&self) -> impl Sized + '_ {
+        let mailboxes: Vec<_> = self.mailboxes.iter().map(Mailbox::hold).collect();
+        (
+            self.queue.hold(),
+            lock(&self.slots),
+            lock(&self.runs),
+            mailboxes,
+        )
     }
 
     /// Whether nothing is to be started any more.

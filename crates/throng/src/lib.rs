@@ -57,6 +57,7 @@ mod lock;
 mod mailbox;
 mod mechanism;
 mod outcome;
+mod owner;
 mod pipe_end;
 mod process;
 mod queue;

@@ -36,6 +36,12 @@ impl Mailbox {
         self.wake();
     }
 
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.requests)
+    }
+
     pub(crate) fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *lock(&self.requests))
     }

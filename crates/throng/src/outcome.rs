@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::run::RunId;
 use crate::{Capture, Command, Error, Holder, Stream, Verdict};
 
 /// How a process ended.
@@ -126,6 +127,8 @@ pub(crate) enum Ending {
 /// Everything known of one command that was run, or could not be.
 #[derive(Debug)]
 pub struct Outcome {
+    /// Which run it is one of.
+    pub(crate) run: Option<RunId>,
     pub(crate) seq: u64,
     pub(crate) attempt: u32,
     pub(crate) command: Box<Command>,
@@ -144,6 +147,7 @@ impl Outcome {
         retries: u32,
     ) -> Outcome {
         Outcome {
+            run: None,
             seq,
             attempt: 1,
             command,

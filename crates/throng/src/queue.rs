@@ -2,10 +2,14 @@
 //!
 //! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
+//!
+//! Invariant: a job is set aside only while its run has too many bytes untaken, and whoever takes
+//! the byte that makes them few enough puts it back. Both are decided under the lock, so a job is
+//! set aside before that byte is taken, or not at all.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::handle::Cell;
 use crate::lock::lock;
@@ -24,19 +28,36 @@ pub(crate) enum Popped {
 }
 
 /// The callback of [`Builder::admit`](crate::Builder::admit).
-pub(crate) struct Admit(Box<AdmitFn>);
+pub(crate) struct Admit {
+    callback: Box<AdmitFn>,
+    /// It has told us not to ask before this.
+    not_before: Option<Instant>,
+}
 
 type AdmitFn = dyn FnMut() -> Option<Duration> + Send;
 
 impl Admit {
     pub(crate) fn new(callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Admit {
-        Admit(Box::new(callback))
+        Admit {
+            callback: Box::new(callback),
+            not_before: None,
+        }
     }
 
     /// None when a process may be started now.
     fn ask(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        // The other shards have to wait as well.
+        let left = self
+            .not_before
+            .and_then(|at| at.checked_duration_since(now));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            return Some(left);
+        }
         // Where there is nothing to wait for, coming back at once would be a busy loop.
-        (self.0)().map(|wait| wait.max(Self::SHORTEST))
+        let wait = (self.callback)().map(|wait| wait.max(Self::SHORTEST));
+        self.not_before = wait.and_then(|wait| now.checked_add(wait));
+        wait
     }
 
     const SHORTEST: Duration = Duration::from_millis(1);
@@ -75,21 +96,38 @@ impl Job {
     }
 }
 
+/// How many bytes the finished outcomes of one run have that nobody has taken.
+#[derive(Debug, Default)]
+pub(crate) struct Untaken(AtomicU64);
+
+impl Untaken {
+    /// An outcome with this many bytes waits to be taken.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn is_more_than(&self, bytes: u64) -> bool {
+        self.0.load(Ordering::Relaxed) > bytes
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     /// Processes that are live, over all shards.
     live: AtomicUsize,
-    untaken_bytes: AtomicU64,
-    /// While finished outcomes of runs that nobody has taken hold more bytes than this, no command
-    /// of a run is started. A consumer that does not keep up slows its run down and does not grow
-    /// it, in memory or on the disk.
+    /// While finished outcomes of a run that nobody has taken hold more bytes than this, no command
+    /// of that run is started. A consumer that does not keep up slows its run down and does not
+    /// grow it, in memory or on the disk; and it is nothing to other runs.
     untaken_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
+    /// run. So they are looked at once, and not each time that a job is looked for.
+    aside: Vec<(Arc<Untaken>, VecDeque<Job>)>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
     admit: Option<Admit>,
@@ -101,7 +139,6 @@ impl Queue {
         Queue {
             state: Mutex::default(),
             live: AtomicUsize::new(0),
-            untaken_bytes: AtomicU64::new(0),
             untaken_bytes_max,
         }
     }
@@ -131,7 +168,7 @@ impl Queue {
     pub(crate) fn close(&self) -> VecDeque<Job> {
         let mut state = lock(&self.state);
         state.closed = true;
-        std::mem::take(&mut state.jobs)
+        std::iter::from_fn(|| state.take_any()).collect()
     }
 
     /// Has this asked before each start.
@@ -139,23 +176,19 @@ impl Queue {
         lock(&self.state).admit = Some(admit);
     }
 
-    /// Takes a job out, or parks the shard. Where it is not going to be started there is nobody to
-    /// ask.
-    pub(crate) fn pop_or_park(&self, shard: usize, asks: bool) -> Popped {
+    /// Takes a job out, or parks the shard. Where it is not going to be started, any will do and
+    /// there is nobody to ask.
+    pub(crate) fn pop_or_park(&self, shard: usize, starts: bool) -> Popped {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
-        if asks && let Some(wait) = state.ask_to_wait() {
-            return Popped::NotYet(wait);
-        }
-        let job = if self.is_stalled() {
-            // The outcomes that wait are those of runs. Others are not to blame.
-            let position = state
-                .jobs
-                .iter()
-                .position(|job| job.recipient.is_a_handle());
-            position.and_then(|position| state.jobs.remove(position))
-        } else {
+        let job = if starts {
+            state.set_aside(self.untaken_bytes_max);
+            if let Some(wait) = state.ask_to_wait() {
+                return Popped::NotYet(wait);
+            }
             state.jobs.pop_front()
+        } else {
+            state.take_any()
         };
         match job {
             Some(job) => Popped::Job(job),
@@ -179,26 +212,24 @@ impl Queue {
 
     /// Takes a job out whether or not anything may be started: for when it is to be cancelled.
     pub(crate) fn pop_to_cancel(&self) -> Option<Job> {
-        lock(&self.state).jobs.pop_front()
+        lock(&self.state).take_any()
     }
 
-    fn is_stalled(&self) -> bool {
-        self.untaken_bytes.load(Ordering::Relaxed) > self.untaken_bytes_max
-    }
-
-    /// An outcome with this many bytes waits to be taken.
-    pub(crate) fn add_untaken(&self, bytes: u64) {
-        self.untaken_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// It has been taken. Returns the shards to wake, when that lets starting go on.
+    /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, when
+    /// that lets the run go on.
     #[must_use = "the shards sleep until they are woken"]
-    pub(crate) fn remove_untaken(&self, bytes: u64) -> Vec<usize> {
-        let before = self.untaken_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        if before <= self.untaken_bytes_max || self.is_stalled() {
+    pub(crate) fn remove_untaken(&self, run: &Arc<Untaken>, bytes: u64) -> Vec<usize> {
+        let before = run.0.fetch_sub(bytes, Ordering::Relaxed);
+        let max = self.untaken_bytes_max;
+        if before <= max || before - bytes > max {
             return Vec::new();
         }
-        std::mem::take(&mut lock(&self.state).parked)
+        let mut state = lock(&self.state);
+        if state.put_back(run) {
+            std::mem::take(&mut state.parked)
+        } else {
+            Vec::new()
+        }
     }
 
     pub(crate) fn live(&self) -> usize {
@@ -212,10 +243,55 @@ impl Queue {
     pub(crate) fn remove_live(&self) {
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
+
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.state)
+    }
 }
 
 impl State {
-    /// How long the next start has to wait, if it has to. Who is not wanted any more need not.
+    /// Sets jobs aside until the first may be started as far as its run is concerned.
+    fn set_aside(&mut self, untaken_bytes_max: u64) {
+        while let Some(run) = self.jobs.front().and_then(|job| job.recipient.untaken())
+            && run.is_more_than(untaken_bytes_max)
+        {
+            let place = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run));
+            let place = place.unwrap_or_else(|| {
+                self.aside.push((run.clone(), VecDeque::new()));
+                self.aside.len() - 1
+            });
+            self.aside[place].1.extend(self.jobs.pop_front());
+        }
+    }
+
+    /// Puts the jobs of a run back where they were, before all that came after them. Says whether
+    /// there were any.
+    fn put_back(&mut self, run: &Arc<Untaken>) -> bool {
+        let Some(place) = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run)) else {
+            return false;
+        };
+        let (_, jobs) = self.aside.swap_remove(place);
+        jobs.into_iter()
+            .rev()
+            .for_each(|job| self.jobs.push_front(job));
+        true
+    }
+
+    fn take_any(&mut self) -> Option<Job> {
+        if let Some(job) = self.jobs.pop_front() {
+            return Some(job);
+        }
+        let (_, jobs) = self.aside.last_mut()?;
+        let job = jobs.pop_front();
+        if jobs.is_empty() {
+            self.aside.pop();
+        }
+        job
+    }
+
+    /// How long the first job has to wait, if it has to. One that is not wanted any more need not.
     fn ask_to_wait(&mut self) -> Option<Duration> {
         let admit = self.admit.as_mut()?;
         let next = self.jobs.front()?;

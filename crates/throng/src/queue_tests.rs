@@ -1,11 +1,15 @@
 //! Tests of `queue.rs`, apart from it because `tests/interleavings.rs` compiles that file once
 //! more, with other mutexes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::Command;
+use crate::handle::Process;
 use crate::queue::*;
 use crate::recipient::Recipient;
+use crate::run::Basket;
 
 const UNTAKEN_BYTES_MAX: u64 = 1000;
 fn pop(queue: &Queue, shard: usize) -> Option<u64> {
@@ -56,14 +60,74 @@ fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
     );
 }
 
+/// A run, and a way to queue some of its jobs.
+fn run(queue: &Queue) -> (Arc<Untaken>, impl Fn(&[u64])) {
+    let basket = Arc::new(Basket::new(Weak::new(), 1));
+    let untaken = basket.untaken().clone();
+    let push = move |seqs: &[u64]| {
+        for seq in seqs {
+            assert!(basket.count());
+            let job = Job {
+                recipient: Recipient::run(basket.clone()),
+                ..job(*seq)
+            };
+            let _ = queue.push(job).expect("the queue is open");
+        }
+    };
+    (untaken, push)
+}
+
 #[test]
-fn untaken_bytes_stall_the_start_until_they_are_taken() {
+fn untaken_bytes_hold_up_their_own_run_until_they_are_taken() {
     let queue = Queue::new(UNTAKEN_BYTES_MAX);
-    queue.add_untaken(UNTAKEN_BYTES_MAX + 1);
-    assert_eq!(push(&queue, 1), None);
-    assert!(pop(&queue, 0).is_none());
-    assert_eq!(queue.remove_untaken(1), vec![0]);
-    assert!(pop(&queue, 0).is_some());
+    let (untaken, push_one) = run(&queue);
+    let (_, push_other) = run(&queue);
+    untaken.add(UNTAKEN_BYTES_MAX + 1);
+    push_one(&[1, 2]);
+    push_other(&[3]);
+    push_one(&[4]);
+    push(&queue, 5);
+    assert_eq!([0, 0].map(|shard| pop(&queue, shard)), [Some(3), Some(5)]);
+    push_one(&[6]);
+    assert_eq!([0, 1].map(|shard| pop(&queue, shard)), [None, None]);
+    push_other(&[7]);
+    assert_eq!(queue.remove_untaken(&untaken, 1), [0]);
+    assert_eq!(queue.remove_untaken(&untaken, 1), [], "it goes on already");
+    let rest = [0; 6].map(|shard| pop(&queue, shard));
+    assert_eq!(
+        rest,
+        [1, 2, 4, 6, 7]
+            .map(Some)
+            .into_iter()
+            .chain([None])
+            .collect::<Vec<_>>()[..]
+    );
+}
+
+#[test]
+fn jobs_of_a_run_that_is_held_up_can_be_cancelled() {
+    let stalled = || {
+        let queue = Queue::new(UNTAKEN_BYTES_MAX);
+        let (untaken, push_one) = run(&queue);
+        untaken.add(UNTAKEN_BYTES_MAX + 1);
+        push_one(&[1, 2]);
+        assert_eq!(pop(&queue, 0), None);
+        drop(push_one);
+        push(&queue, 3);
+        (queue, untaken)
+    };
+    let (queue, _) = stalled();
+    let any = |_| match queue.pop_or_park(0, false) {
+        Popped::Job(job) => Some(job.seq),
+        _ => None,
+    };
+    assert_eq!([0; 4].map(any), [Some(3), Some(1), Some(2), None]);
+    let (queue, _) = stalled();
+    let seqs = [0; 4].map(|_| queue.pop_to_cancel().map(|job| job.seq));
+    assert_eq!(seqs, [Some(3), Some(1), Some(2), None]);
+    let (queue, untaken) = stalled();
+    assert_eq!(queue.close().len(), 3);
+    assert!(queue.remove_untaken(&untaken, 1).is_empty());
 }
 
 #[test]
@@ -77,20 +141,57 @@ fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
     assert_eq!(pop(&queue, 1), Some(1));
 }
 
-#[test]
-fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_about_nothing() {
+/// A queue whose starts have to be admitted, and how often that was asked. Every second time the
+/// answer is to wait for this long.
+fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
     let queue = Queue::new(UNTAKEN_BYTES_MAX);
-    let mut asked = 0;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
     queue.set_admit(Admit::new(move || {
-        asked += 1;
-        (asked % 2 == 1).then_some(Duration::from_secs(asked))
+        let before = counter.fetch_add(1, Ordering::SeqCst);
+        before.is_multiple_of(2).then_some(wait)
     }));
-    assert!(matches!(queue.pop_or_park(0, true), Popped::Parked));
-    push(&queue, 1);
-    push(&queue, 2);
-    let second = Duration::from_secs(1);
-    assert!(matches!(queue.pop_or_park(0, true), Popped::NotYet(wait) if wait == second));
-    assert!(matches!(queue.pop_or_park(1, true), Popped::Job(job) if job.seq == 1));
-    let third = Duration::from_secs(3);
-    assert!(matches!(queue.pop_or_park(0, true), Popped::NotYet(wait) if wait == third));
+    (queue, asked)
+}
+
+#[test]
+fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_before_that_time_is_over() {
+    let (queue, asked) = with_admission(Duration::from_secs(3600));
+    assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
+    for shard in [0, 1, 0] {
+        assert!(matches!(queue.pop_or_park(shard, true), Popped::NotYet(_)));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(matches!(queue.pop_or_park(0, false), Popped::Job(job) if job.seq == 1));
+    let (queue, asked) = with_admission(Duration::ZERO);
+    assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
+    let mut order = Vec::new();
+    while order.len() < 2 {
+        match queue.pop_or_park(0, true) {
+            Popped::Job(job) => order.push(job.seq),
+            Popped::NotYet(wait) => std::thread::sleep(wait),
+            Popped::Parked => panic!("there is another"),
+        }
+    }
+    assert_eq!((order, asked.load(Ordering::SeqCst)), (vec![1, 2], 4));
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_not_started() {
+    let (queue, asked) = with_admission(Duration::ZERO);
+    assert_eq!(pop(&queue, 0), None);
+    let (untaken, push_one) = run(&queue);
+    untaken.add(UNTAKEN_BYTES_MAX + 1);
+    push_one(&[1]);
+    assert_eq!(pop(&queue, 0), None, "its run is held up");
+    let (process, cell) = Process::new(Weak::new());
+    drop(process);
+    let recipient = Recipient::handle(cell);
+    let unwanted = Job {
+        recipient,
+        ..job(2)
+    };
+    queue.push(unwanted).unwrap();
+    assert_eq!(pop(&queue, 0), Some(2), "to be cancelled");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }

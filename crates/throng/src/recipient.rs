@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use crate::Outcome;
 use crate::handle::Cell;
+use crate::process::Input;
+use crate::queue::Untaken;
 use crate::run::Basket;
 use crate::slots::Id;
-use crate::{Cause, Outcome};
 
 #[derive(Debug)]
 pub(crate) struct Recipient(To);
@@ -42,13 +44,13 @@ impl Recipient {
         }
     }
 
-    /// The process has a place now, where wishes for it can be sent. Returns a wish that was made
+    /// The process has a place now, where wishes for it can be sent. Returns what was asked of it
     /// before.
-    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Cause> {
+    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
         match &self.0 {
             To::Nobody => None,
             To::Handle(cell) => cell.located(shard, id),
-            To::Run(basket) => basket.is_stopped().then_some(Cause::Cancel),
+            To::Run(basket) => basket.is_stopped().then_some(Input::Cancel),
         }
     }
 
@@ -70,9 +72,12 @@ impl Recipient {
         matches!(&self.0, To::Handle(own) if Arc::ptr_eq(own, cell))
     }
 
-    /// Whether the outcome goes to a handle, and not to a run.
-    pub(crate) fn is_a_handle(&self) -> bool {
-        matches!(&self.0, To::Handle(_))
+    /// What is untaken of the run that the outcome goes to.
+    pub(crate) fn untaken(&self) -> Option<&Arc<Untaken>> {
+        match &self.0 {
+            To::Nobody | To::Handle(_) => None,
+            To::Run(basket) => Some(basket.untaken()),
+        }
     }
 
     pub(crate) fn is_run(&self, basket: &Arc<Basket>) -> bool {

@@ -1,7 +1,7 @@
 //! What runs now, asked of all shards at once. Changes nothing.
 
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::Command;
@@ -27,6 +27,8 @@ pub struct Running {
     /// The command that it runs.
     pub command: Command,
     pub(crate) place: (usize, Id),
+    /// Whose shards those are.
+    pub(crate) pool: Weak<Inner>,
 }
 
 /// Where the shards put their answers.

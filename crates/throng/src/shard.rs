@@ -305,8 +305,8 @@ impl Shard {
                 let wish = live.job.recipient.located(self.index, id);
                 self.inner.queue.add_live();
                 self.carry_out(id, started);
-                if wish.is_some() {
-                    self.apply(id, Input::Cancel);
+                if let Some(wish) = wish {
+                    self.apply(id, wish);
                 }
                 true
             }

@@ -1,8 +1,9 @@
 //! The pool: built once, given commands, dropped when done.
 
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ use crate::{Command, Error, Holder, Mechanism};
 ///
 /// Dropping it starts nothing more, ends what runs by the kill sequence and waits until it has
 /// ended; only processes whose handles were [detached](Process::detach) go on.
+///
+/// It belongs to the process that has built it, for its threads are there. In one that was forked
+/// from that, and has not loaded another program, commands have outcomes with
+/// [`ErrorKind::Forked`](crate::ErrorKind::Forked), and all else does nothing, dropping included.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -77,9 +82,13 @@ impl Throng {
     /// the iterator may be endless, and may block. If the outcomes are not taken, no more commands
     /// are. One that cannot be started gives an outcome as well, and the others go on.
     ///
-    /// # Panics
+    /// While outcomes of a run that nobody has taken have more than half of the
+    /// [memory](Builder::memory) for output, in memory or on the disk, no other command of that run
+    /// is started. Other runs and single processes go on.
     ///
-    /// When the system has no thread to give for five seconds.
+    /// Where the system has no thread to give, the commands are taken by
+    /// [`next`](Iterator::next) itself, as there is room for them. Then an iterator that blocks
+    /// keeps outcomes waiting, and one that waits for an outcome waits for ever.
     pub fn run<I>(&self, commands: I) -> Run
     where
         I: IntoIterator,
@@ -92,12 +101,18 @@ impl Throng {
     /// Starts nothing more and ends what runs by the kill sequence. Commands that were queued, or
     /// are given later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
+        if !self.is_ours() {
+            return;
+        }
         self.is_ended.store(true, Ordering::Relaxed);
         self.inner.cancel(|| Request::CancelAll);
     }
 
     /// As [`cancel`](Throng::cancel), but ends what runs at once.
     pub fn kill(&self) {
+        if !self.is_ours() {
+            return;
+        }
         self.is_ended.store(true, Ordering::Relaxed);
         self.inner.cancel(|| Request::KillAll);
     }
@@ -120,15 +135,20 @@ impl Throng {
     /// # Errors
     ///
     /// [`ErrorKind::System`](crate::ErrorKind::System) when the system does not say what runs: on
-    /// Linux, without /proc.
+    /// Linux, without /proc. [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a fork.
     pub fn sweep(&self) -> Result<Vec<Holder>, Error> {
+        if !self.is_ours() {
+            return Err(self.inner.owner.error("cannot sweep"));
+        }
         self.host.sweep(&self.inner.settings.kill)
     }
 
     /// Starts nothing more, and lets what runs go on. Commands that were queued, or are given
     /// later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn start_no_more(&self) {
-        self.inner.cancel(|| Request::CancelQueue);
+        if self.is_ours() {
+            self.inner.cancel(|| Request::CancelQueue);
+        }
     }
 
     /// Whether it was told to [start no more](Throng::start_no_more), to
@@ -141,20 +161,30 @@ impl Throng {
     /// [timeout](Command::timeout) of those commands. Others are not concerned, and neither is what
     /// is started later.
     pub fn end_older(&self, than: Duration) {
-        self.inner.ask_all(|| Request::EndOlder(than));
+        if self.is_ours() {
+            self.inner.ask_all(|| Request::EndOlder(than));
+        }
     }
 
     /// What runs now, the longest running first, and not more than this many. Waits until all
     /// threads have said what they have; those that take longer than a second, because an
     /// [output callback](Builder::on_output) does, are left out.
     pub fn running(&self, limit: usize) -> Vec<Running> {
+        if !self.is_ours() {
+            return Vec::new();
+        }
         running::ask(&self.inner, limit)
     }
 
-    /// Ends this process by the kill sequence, if it still runs.
-    pub fn end(&self, running: &Running) {
-        let (shard, id) = running.place;
-        self.inner.ask(shard, Request::Cancel(id));
+    /// Ends this process by the kill sequence, if it still runs. Does nothing and returns `false`
+    /// where it is one of another `Throng`.
+    pub fn end(&self, running: &Running) -> bool {
+        let is_here = running.pool.as_ptr() == Arc::as_ptr(&self.inner) && self.is_ours();
+        if is_here {
+            let (shard, id) = running.place;
+            self.inner.ask(shard, Request::Cancel(id));
+        }
+        is_here
     }
 
     /// Changes how many processes may be live at once, and returns what the system allows if that
@@ -171,6 +201,9 @@ impl Throng {
     /// Panics when it is 0.
     pub fn set_jobs(&self, jobs: usize) -> usize {
         assert!(jobs > 0, "at least one process must be able to run");
+        if !self.is_ours() {
+            return self.jobs();
+        }
         self.asked.store(jobs, Ordering::Relaxed);
         let jobs = jobs.min(self.room.processes);
         self.inner.set_jobs(jobs);
@@ -199,19 +232,25 @@ impl Throng {
     /// On Windows nothing can stop a process; there only the starting and the clocks stop.
     ///
     /// Returns when all is still, or after five seconds when a thread is held up in a callback; it
-    /// follows as soon as it comes back. [`cancel`](Throng::cancel), [`kill`](Throng::kill) and
+    /// follows as soon as it comes back. `false` says that this was so. [`cancel`](Throng::cancel), [`kill`](Throng::kill) and
     /// dropping the `Throng` resume first. A single process that is cancelled while all stands
     /// still is asked to end at once, and killed when its time is over after that.
-    pub fn suspend(&self) {
+    #[must_use = "not all may stand still yet"]
+    pub fn suspend(&self) -> bool {
+        if !self.is_ours() {
+            return false;
+        }
         const PATIENCE: Duration = Duration::from_secs(5);
         let roll = Arc::new(Roll::new(self.inner.shards()));
         self.inner.ask_all(|| Request::Suspend(roll.clone()));
-        roll.wait(PATIENCE);
+        roll.wait(PATIENCE)
     }
 
     /// Goes on after [`suspend`](Throng::suspend), as if the time in between had not passed.
     pub fn resume(&self) {
-        self.inner.ask_all(|| Request::Resume);
+        if self.is_ours() {
+            self.inner.ask_all(|| Request::Resume);
+        }
     }
 
     /// How many processes are live now.
@@ -239,10 +278,25 @@ impl Throng {
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
+
+    /// Whether its threads are in this process, and it was not forked from theirs.
+    fn is_ours(&self) -> bool {
+        self.inner.owner.is_here()
+    }
 }
 
 impl Drop for Throng {
     fn drop(&mut self) {
+        if !self.is_ours() {
+            // What is shared with the threads of our parent must not be torn down here: that takes
+            // locks and joins.
+            let shards = self
+                .shards
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            mem::forget((self.inner.clone(), self.host.clone(), mem::take(shards)));
+            return;
+        }
         self.cancel();
         self.inner.ask_all(|| Request::Close);
         let shards = std::mem::take(&mut *lock(&self.shards));

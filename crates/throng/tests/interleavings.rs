@@ -57,13 +57,12 @@ mod handle {
 mod recipient {
     use crate::Outcome;
     use crate::handle::Cell;
+    use crate::queue::Untaken;
     use std::sync::Arc;
 
-    /// Of a run, or of a handle.
+    /// What is untaken of its run; of a handle where there is none.
     #[derive(Debug)]
-    pub(crate) struct Recipient {
-        pub(crate) is_a_handle: bool,
-    }
+    pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
 
     impl Recipient {
         pub(crate) fn deliver(self, _: Outcome) {}
@@ -72,8 +71,8 @@ mod recipient {
             false
         }
 
-        pub(crate) fn is_a_handle(&self) -> bool {
-            self.is_a_handle
+        pub(crate) fn untaken(&self) -> Option<&Arc<Untaken>> {
+            self.0.as_ref()
         }
 
         pub(crate) fn is_unwanted(&self) -> bool {
@@ -128,7 +127,7 @@ use shuttle::thread;
 
 use inner::Request;
 use mailbox::Mailbox;
-use queue::{Job, Popped, Queue};
+use queue::{Job, Popped, Queue, Untaken};
 use recipient::Recipient;
 use sys::Waker;
 
@@ -147,7 +146,13 @@ struct Shared {
     room: Vec<AtomicUsize>,
     started: Count,
     notes: Count,
-    /// Outcomes that nobody has taken.
+    runs: [Run; 2],
+}
+
+/// Outcomes that nobody has taken.
+#[derive(Default)]
+struct Run {
+    untaken: Arc<Untaken>,
     basket: Count,
 }
 
@@ -183,16 +188,18 @@ impl Shared {
             room: (0..shards).map(|_| AtomicUsize::new(1)).collect(),
             started: Count::default(),
             notes: Count::default(),
-            basket: Count::default(),
+            runs: Default::default(),
         })
     }
 
-    fn submit(&self, is_a_handle: bool) {
+    /// Of a run, or of a handle.
+    fn submit(&self, run: Option<usize>) {
+        let untaken = run.map(|run| self.runs[run].untaken.clone());
         let job = Job {
             seq: 0,
             attempt: 1,
             command: Box::default(),
-            recipient: Recipient { is_a_handle },
+            recipient: Recipient(untaken),
         };
         if let Some(shard) = self.queue.push(job).expect("the queue is open") {
             self.mailboxes[shard].0.wake();
@@ -205,9 +212,10 @@ impl Shared {
     }
 
     /// What `Run::next` does with an outcome.
-    fn take_outcome(&self) {
-        *self.basket.wait_for(1) -= 1;
-        for shard in self.queue.remove_untaken(BYTES) {
+    fn take_outcome(&self, run: usize) {
+        let run = &self.runs[run];
+        *run.basket.wait_for(1) -= 1;
+        for shard in self.queue.remove_untaken(&run.untaken, BYTES) {
             self.mailboxes[shard].0.wake();
         }
     }
@@ -247,9 +255,13 @@ impl Shared {
     }
 
     fn start(&self, job: &Job) {
-        if !job.recipient.is_a_handle {
-            self.queue.add_untaken(BYTES);
-            self.basket.add();
+        let is_of = |run: &&Run| {
+            let untaken = job.recipient.untaken();
+            untaken.is_some_and(|untaken| Arc::ptr_eq(untaken, &run.untaken))
+        };
+        if let Some(run) = self.runs.iter().find(is_of) {
+            run.untaken.add(BYTES);
+            run.basket.add();
         }
         self.started.add();
     }
@@ -279,10 +291,10 @@ fn every_job_is_started_whoever_sleeps_when_it_comes() {
     check(2, |shared| {
         let other = shared.clone();
         let feeder = thread::spawn(move || {
-            other.submit(true);
-            other.submit(true);
+            other.submit(None);
+            other.submit(None);
         });
-        shared.submit(true);
+        shared.submit(None);
         feeder.join().unwrap();
         // Before anybody asks for anything else: a request would wake the shards as well.
         drop(shared.started.wait_for(3));
@@ -293,8 +305,8 @@ fn every_job_is_started_whoever_sleeps_when_it_comes() {
 fn a_run_that_was_held_up_by_its_consumer_goes_on_when_outcomes_are_taken() {
     check(2, |shared| {
         let other = shared.clone();
-        let feeder = thread::spawn(move || (0..5).for_each(|_| other.submit(false)));
-        (0..5).for_each(|_| shared.take_outcome());
+        let feeder = thread::spawn(move || (0..5).for_each(|_| other.submit(Some(0))));
+        (0..5).for_each(|_| shared.take_outcome(0));
         feeder.join().unwrap();
         drop(shared.started.wait_for(5));
     });
@@ -303,12 +315,26 @@ fn a_run_that_was_held_up_by_its_consumer_goes_on_when_outcomes_are_taken() {
 #[test]
 fn a_process_of_its_own_is_not_held_up_by_a_run() {
     check(1, |shared| {
-        (0..4).for_each(|_| shared.submit(false));
-        shared.submit(true);
+        (0..4).for_each(|_| shared.submit(Some(0)));
+        shared.submit(None);
         // Two outcomes of the run are untaken, and more than that are not made.
         drop(shared.started.wait_for(3));
-        (0..4).for_each(|_| shared.take_outcome());
+        (0..4).for_each(|_| shared.take_outcome(0));
         drop(shared.started.wait_for(5));
+    });
+}
+
+#[test]
+fn a_run_is_not_held_up_by_another_whose_outcomes_are_not_taken() {
+    check(2, |shared| {
+        let other = shared.clone();
+        let feeder = thread::spawn(move || (0..3).for_each(|_| other.submit(Some(0))));
+        (0..3).for_each(|_| shared.submit(Some(1)));
+        (0..3).for_each(|_| shared.take_outcome(1));
+        feeder.join().unwrap();
+        drop(shared.started.wait_for(5));
+        (0..3).for_each(|_| shared.take_outcome(0));
+        drop(shared.started.wait_for(6));
     });
 }
 
@@ -320,9 +346,9 @@ fn a_shard_that_loses_its_room_passes_on_what_it_was_woken_for() {
             other.room[0].store(0, Ordering::SeqCst);
             other.mailboxes[0].0.wake();
         });
-        shared.submit(true);
+        shared.submit(None);
         fewer.join().unwrap();
-        shared.submit(true);
+        shared.submit(None);
         drop(shared.started.wait_for(2));
     });
 }

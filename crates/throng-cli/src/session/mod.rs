@@ -222,7 +222,8 @@ impl Session {
         };
         let kept = self.attempts.keep(outcome, again);
         self.delivery.again(kept);
-        self.run.again(kept, again.wait);
+        let is_again = self.run.again(kept, again.wait);
+        debug_assert!(is_again, "it is an outcome of this run");
         None
     }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::Run;
 use crate::Outcome;
-use crate::lock::lock;
 use crate::queue::Job;
 use crate::recipient::Recipient;
 
@@ -43,6 +42,8 @@ impl Run {
     /// [`Throng`](crate::Throng) starts no more, the new outcome comes at once and says
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
+    /// Does nothing and returns `false` where the outcome is not one of this run.
+    ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
     /// use std::time::Duration;
@@ -60,10 +61,13 @@ impl Run {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn again(&mut self, outcome: &Outcome, after: Duration) {
+    pub fn again(&mut self, outcome: &Outcome, after: Duration) -> bool {
+        if outcome.run != Some(self.basket.id()) || !self.owner.is_here() {
+            return false;
+        }
         let command = &outcome.command;
         let command = command.as_given.as_ref().unwrap_or(command).clone();
-        lock(&self.basket.state).under_way += 1;
+        self.basket.lock().under_way += 1;
         let job = Job {
             seq: outcome.seq,
             attempt: outcome.attempt + 1,
@@ -74,6 +78,7 @@ impl Run {
             Some(at) if !after.is_zero() => self.later.push(Reverse(Later { at, job })),
             _ => self.inner.submit(job),
         }
+        true
     }
 
     /// Submits what is due, or all when nothing is started any more, and says when the next is.

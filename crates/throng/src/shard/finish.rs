@@ -62,6 +62,7 @@ impl Shard {
             recipient,
         } = job;
         recipient.deliver(Outcome {
+            run: None,
             seq,
             attempt,
             command,

@@ -1,5 +1,6 @@
 //! What other threads ask of a shard, carried out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Live, Shard};
@@ -105,6 +106,7 @@ impl Shard {
                 started: live.started,
                 command: (*live.job.command).clone(),
                 place: (self.index, id),
+                pool: Arc::downgrade(&self.inner),
             })
         });
     }

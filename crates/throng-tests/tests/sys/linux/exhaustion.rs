@@ -104,3 +104,14 @@ fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
         assert!(report.get::<u64>("retries") > 0, "the limit was never met");
     });
 }
+
+#[test]
+fn a_run_that_finds_no_thread_takes_its_commands_all_the_same() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "no-thread 300")
+            .by(&with_few_processes())
+            .report();
+        assert_eq!(report.text("refused"), "true");
+        assert_eq!(report.get::<usize>("whole"), 300);
+    });
+}

@@ -28,7 +28,7 @@ fn processes_and_what_they_started_are_stopped_and_continued() {
         let process = throng.spawn(&child!("{tag} {inner} {wait} out:3"));
         // Who is stopped while he starts another may wait for that one, and then is not stopped.
         eventually("the inner one runs", || ready.exists());
-        throng.suspend();
+        assert!(throng.suspend());
         eventually("both are stopped", || {
             tag.pids().into_iter().all(is_stopped)
         });
@@ -59,7 +59,7 @@ fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays
         stopped.await_count(1);
         let is_still = |tag: &Tag| tag.pids().into_iter().all(is_stopped);
         eventually("it has stopped itself", || is_still(&stopped));
-        throng.suspend();
+        assert!(throng.suspend());
         // Whoever has been signalled takes a moment.
         eventually("all are stopped", || is_still(&tag));
         throng.resume();
@@ -86,7 +86,7 @@ fn whoever_stands_still_hears_that_he_is_to_end() {
         }
         let process = throng.spawn(command.arg("sleep:600000"));
         tag.await_count(WAYS.len());
-        throng.suspend();
+        assert!(throng.suspend());
         eventually("all are stopped", || tag.pids().into_iter().all(is_stopped));
         process.cancel();
         tag.await_gone();
@@ -102,7 +102,7 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let process = throng.spawn(&child!("{own} daemon:{tag},sleep:600000 sleep:600000"));
         tag.await_count(1);
-        throng.suspend();
+        assert!(throng.suspend());
         eventually("both are stopped", || {
             tag.pids().into_iter().all(is_stopped)
         });

@@ -13,6 +13,8 @@ mod exits;
 mod failure;
 mod faults;
 mod file;
+#[cfg(test)]
+mod fork_tests;
 mod group;
 mod groups;
 mod hierarchy;
@@ -40,6 +42,8 @@ mod tree;
 mod uring;
 mod wait;
 mod waker;
+#[cfg(test)]
+mod wish_tests;
 
 use std::ffi::OsStr;
 

@@ -18,6 +18,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "limits" => few_descriptors(setting),
         "few-processes" => few_processes(setting),
         "starve" => starve(setting),
+        "no-thread" => no_thread(setting),
         "full-disk" => spill::full_disk(setting),
         "no-file" => spill::no_file(setting),
         "run-group" => group::run_group(setting),
@@ -75,6 +76,27 @@ fn few_processes(setting: &Setting) {
     }
     println!("whole={whole}");
     println!("retries={retries}");
+}
+
+/// A run for whose commands there is no thread, as this user may have no more: how many of so many
+/// came whole. The commands themselves may be started.
+fn no_thread(setting: &Setting) {
+    let throng = setting.throng(4);
+    let own = getrlimit(Resource::Nproc);
+    let none = Rlimit {
+        current: Some(0),
+        ..own
+    };
+    setrlimit(Resource::Nproc, none).expect("a limit may be lowered");
+    let is_refused = thread::Builder::new().spawn(|| ()).is_err();
+    let command = setting.child("out:100 err:7");
+    let outcomes = throng.run(std::iter::repeat_n(command, setting.number(0)));
+    setrlimit(Resource::Nproc, own).expect("a soft limit may be raised");
+    println!("refused={is_refused}");
+    println!(
+        "whole={}",
+        outcomes.filter(|outcome| is_whole(outcome, 100, 7)).count()
+    );
 }
 
 /// Opens descriptors until there are none left.

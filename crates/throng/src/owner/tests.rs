@@ -1,0 +1,137 @@
+//! What a fork of a program finds of its `Throng`, while other threads held every lock there is.
+//!
+//! Here the fork is pretended, and a thread holds the locks itself: whoever takes one hangs. A true
+//! one is in `sys/linux`.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Owner;
+use crate::{Command, ErrorKind, Outcome, Process, Run, Running, Throng};
+
+thread_local! {
+    static PRETENDED: Cell<Option<Owner>> = const { Cell::new(None) };
+}
+
+/// The process that this thread pretends to be in.
+pub(super) fn pretended() -> Option<Owner> {
+    PRETENDED.get()
+}
+
+/// What belongs to another process, and what may be asked of it there.
+pub(crate) struct Inherited {
+    pub(crate) throng: Throng,
+    pub(crate) processes: [Process; 6],
+    pub(crate) run: Run,
+    /// One of that run.
+    pub(crate) outcome: Outcome,
+    pub(crate) running: Vec<Running>,
+}
+
+impl Inherited {
+    /// Does everything that there is to do, and takes care that it comes to nothing.
+    pub(crate) fn use_all(self) {
+        let Inherited {
+            throng,
+            processes,
+            mut run,
+            outcome,
+            running,
+        } = self;
+        let program = Command::new("throng-no-such-program");
+        let is_refused = |outcome: &Outcome| {
+            let error = outcome.start_error().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Forked);
+            let text = error.to_string();
+            assert!(text.contains("build another after fork"), "{text}");
+        };
+        is_refused(&throng.spawn(&program).wait().unwrap());
+        let mut count = 0;
+        for outcome in throng.run(vec![program.clone(); 500]) {
+            is_refused(&outcome);
+            count += 1;
+        }
+        assert_eq!(count, 500);
+        drop(throng.run([program.clone()]));
+
+        let [waited, polled, cancelled, killed, detached, dropped] = processes;
+        assert_eq!(waited.wait().unwrap_err().kind(), ErrorKind::Forked);
+        let mut context = Context::from_waker(Waker::noop());
+        let poll = pin!(polled).poll(&mut context);
+        assert!(matches!(poll, Poll::Ready(Err(error)) if error.kind() == ErrorKind::Forked));
+        cancelled.cancel();
+        killed.kill();
+        detached.detach();
+        drop((cancelled, killed, dropped));
+
+        assert!(run.is_ready() && run.next().is_none());
+        assert!(!run.again(&outcome, Duration::ZERO));
+        run.stop_feeding();
+        drop(run);
+
+        assert!(running.iter().all(|running| !throng.end(running)));
+        assert!(throng.running(9).is_empty());
+        assert_eq!(throng.sweep().unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(throng.set_jobs(throng.jobs() + 1), throng.jobs());
+        assert!(!throng.suspend());
+        throng.resume();
+        throng.end_older(Duration::ZERO);
+        throng.start_no_more();
+        throng.cancel();
+        throng.kill();
+        assert!(!throng.is_cancelled() && !throng.starts_no_more());
+        drop(throng);
+    }
+}
+
+/// Commands that cannot be started have outcomes as well, so no process is needed. Some stay in
+/// hand that have theirs.
+pub(crate) fn inherited(command: &Command) -> Inherited {
+    let throng = Throng::builder().jobs(9).shards(2).build().unwrap();
+    let processes = [(); 6].map(|()| throng.spawn(command));
+    let mut run = throng.run(vec![Command::new("throng-no-such-program"); 9]);
+    let outcome = run.next().unwrap();
+    run.again(&outcome, Duration::from_secs(3600));
+    Inherited {
+        running: throng.running(9),
+        throng,
+        processes,
+        run,
+        outcome,
+    }
+}
+
+#[test]
+fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
+    let (report, result) = mpsc::channel();
+    let test = move || {
+        let inherited = inherited(&Command::new("throng-no-such-program"));
+        let inner = inherited.throng.inner.clone();
+        let cells = inherited.processes.each_ref().map(Process::cell);
+        let basket = inherited.run.basket();
+        let locks = (
+            inner.hold_locks(),
+            cells.each_ref().map(|cell| cell.hold()),
+            basket.hold(),
+        );
+        let Owner(own) = Owner::this();
+        PRETENDED.set(Some(Owner(own + 1)));
+        inherited.use_all();
+        PRETENDED.set(None);
+        drop(locks);
+        // The shards were forgotten and not joined; they end with this program, or here.
+        inner.ask_all(|| crate::inner::Request::Close);
+        report.send(()).unwrap();
+    };
+    let begun = Instant::now();
+    let thread = thread::spawn(test);
+    if let Err(error) = result.recv_timeout(Duration::from_secs(60)) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "hangs: {error}");
+        std::panic::resume_unwind(thread.join().unwrap_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
+
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use crate::Outcome;
+use crate::inner::Inner;
+use crate::lock::lock;
+use crate::queue::Untaken;
+
+/// Commands that are taken beyond those that can run: a shard that has room finds one.
+const LOOK_AHEAD: usize = 64;
+
+fn window(jobs: usize) -> usize {
+    jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
+}
+
+/// Names a run among all of this program, of whatever `Throng`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunId(NonZero<u64>);
+
+impl RunId {
+    fn next() -> RunId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NonZero::new(NEXT.fetch_add(1, Relaxed));
+        RunId(id.expect("a program has no 2^64 runs"))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Basket {
+    id: RunId,
+    state: Mutex<State>,
+    arrived: Condvar,
+    room: Condvar,
+    stopped: AtomicBool,
+    untaken: Arc<Untaken>,
+    inner: Weak<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) outcomes: VecDeque<Outcome>,
+    /// Commands that were taken and whose outcomes were not yet given out.
+    pub(super) under_way: usize,
+    window: usize,
+    feeding: bool,
+    /// Whether the feeder has ended, or is about to without waiting for anything.
+    pub(super) feeder_is_done: bool,
+    waiting: bool,
+}
+
+impl State {
+    /// Whether the consumer has something to wait for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.outcomes.is_empty() && (self.feeding || self.under_way > 0)
+    }
+}
+
+impl Basket {
+    pub(crate) fn new(inner: Weak<Inner>, jobs: usize) -> Basket {
+        Basket {
+            id: RunId::next(),
+            state: Mutex::new(State {
+                outcomes: VecDeque::new(),
+                under_way: 0,
+                window: window(jobs),
+                feeding: true,
+                feeder_is_done: false,
+                waiting: false,
+            }),
+            arrived: Condvar::new(),
+            room: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            untaken: Arc::default(),
+            inner,
+        }
+    }
+
+    /// Holds the lock, as another thread may do at any moment.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.state)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.id
+    }
+
+    pub(crate) fn untaken(&self) -> &Arc<Untaken> {
+        &self.untaken
+    }
+
+    pub(crate) fn put(&self, mut outcome: Outcome) {
+        outcome.run = Some(self.id);
+        let mut state = lock(&self.state);
+        if self.is_stopped() {
+            return;
+        }
+        self.untaken.add(outcome.capture.bytes_total());
+        state.outcomes.push_back(outcome);
+        self.notify(&state);
+    }
+
+    pub(crate) fn lose(&self) {
+        let mut state = lock(&self.state);
+        state.under_way -= 1;
+        self.notify(&state);
+    }
+
+    /// Nobody listens any more. Gives the outcomes that are there; no more are put in.
+    pub(super) fn stop(&self) -> VecDeque<Outcome> {
+        self.stop_feeding();
+        let mut state = lock(&self.state);
+        self.stopped.store(true, Relaxed);
+        std::mem::take(&mut state.outcomes)
+    }
+
+    /// So many outcomes have been given out, which makes room for other commands.
+    pub(super) fn give_out(&self, state: &mut State, outcomes: usize) {
+        state.under_way -= outcomes;
+        if state.under_way * 2 <= state.window {
+            self.room.notify_one();
+        }
+    }
+
+    /// Waits until something has arrived, or been stopped.
+    pub(super) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting = true;
+        state = self
+            .arrived
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiting = false;
+        state
+    }
+
+    /// The same, but no longer than this; at once when something has arrived already.
+    pub(super) fn wait_until<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        at: Instant,
+    ) -> MutexGuard<'a, State> {
+        let cancelled = self
+            .inner
+            .upgrade()
+            .is_none_or(|inner| inner.is_cancelled());
+        if !state.outcomes.is_empty() || cancelled {
+            return state;
+        }
+        state.waiting = true;
+        let timeout = at.saturating_duration_since(Instant::now());
+        let waited = self.arrived.wait_timeout(state, timeout);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting = false;
+        state
+    }
+
+    pub(crate) fn set_jobs(&self, jobs: usize) {
+        let mut state = lock(&self.state);
+        state.window = window(jobs);
+        self.room.notify_all();
+    }
+
+    fn notify(&self, state: &State) {
+        if state.waiting {
+            self.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    pub(crate) fn stop_feeding(&self) {
+        let mut state = lock(&self.state);
+        state.feeding = false;
+        self.room.notify_all();
+        self.notify(&state);
+    }
+
+    /// Whether another command may be taken now.
+    pub(super) fn has_room(&self) -> bool {
+        let state = lock(&self.state);
+        state.feeding && state.under_way < state.window
+    }
+
+    /// Waits until another command may be taken; `false` when none is wanted any more.
+    pub(super) fn take_room(&self) -> bool {
+        let mut state = lock(&self.state);
+        while state.feeding && state.under_way >= state.window {
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.feeding
+    }
+
+    /// Counts a command that was taken; `false` when it is not wanted any more.
+    pub(crate) fn count(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.feeding {
+            state.under_way += 1;
+        }
+        state.feeding
+    }
+}

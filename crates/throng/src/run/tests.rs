@@ -1,0 +1,133 @@
+//! Tests of runs that need no process: of commands that cannot be started, and of the pace.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::{ErrorKind, Throng};
+
+/// A run whose commands are taken by whoever iterates, as where the system has no thread.
+fn without_thread<I>(throng: &Throng, commands: I) -> Run
+where
+    I: Iterator<Item = Command> + Send + 'static,
+{
+    Run::start_with(throng.inner.clone(), false, commands)
+}
+
+fn throng() -> Throng {
+    Throng::builder().jobs(2).build().unwrap()
+}
+
+fn missing() -> Command {
+    Command::new("throng-no-such-program")
+}
+
+#[test]
+fn without_a_thread_every_command_has_its_outcome_and_they_are_taken_as_there_is_room() {
+    let throng = throng();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counter = taken.clone();
+    let commands = std::iter::repeat_with(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        missing()
+    });
+    let mut run = without_thread(&throng, commands.take(1000));
+    assert_eq!(taken.load(Ordering::SeqCst), 0, "nobody has asked");
+    let first = run.next().unwrap();
+    assert!(run.again(&first, Duration::ZERO));
+    assert!(run.again(&first, Duration::from_millis(1)));
+    assert!(taken.load(Ordering::SeqCst) <= 100, "{taken:?}");
+    let mut seqs: Vec<u64> = run.map(|outcome| outcome.seq()).collect();
+    seqs.push(first.seq());
+    seqs.sort_unstable();
+    let again = [first.seq(); 2];
+    let mut expected: Vec<u64> = (0..1000).chain(again).collect();
+    expected.sort_unstable();
+    assert_eq!(seqs, expected);
+}
+
+#[test]
+fn without_a_thread_a_panic_of_the_commands_comes_after_all_outcomes() {
+    let throng = throng();
+    let commands = (0..5).map(|n| if n < 3 { missing() } else { panic!("no more") });
+    let mut run = without_thread(&throng, commands);
+    (0..3).for_each(|_| assert!(run.next().is_some()));
+    let panic = catch_unwind(AssertUnwindSafe(|| run.next())).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"no more"));
+    assert!(run.next().is_none());
+}
+
+#[test]
+fn without_a_thread_a_run_ends_when_it_is_told_to() {
+    let throng = throng();
+    let mut run = without_thread(&throng, std::iter::repeat_with(missing));
+    assert!(run.next().is_some());
+    run.stop_feeding();
+    assert!(run.by_ref().count() <= 100);
+    let mut run = without_thread(&throng, std::iter::repeat_with(missing));
+    assert!(run.next().is_some());
+    throng.cancel();
+    assert!(run.count() <= 100);
+    let mut late = without_thread(&throng, std::iter::repeat_with(missing));
+    assert!(late.next().is_none());
+}
+
+#[test]
+fn an_outcome_of_elsewhere_is_not_run_again() {
+    let (throng, other) = (throng(), self::throng());
+    let mut run = throng.run([missing()]);
+    let own = run.next().unwrap();
+    let single = throng.spawn(&missing()).wait().unwrap();
+    let of_the_other = other.run([missing()]).next().unwrap();
+    let of_a_later_run = throng.run([missing()]).next().unwrap();
+    for outcome in [&single, &of_the_other, &of_a_later_run] {
+        assert!(!run.again(outcome, Duration::ZERO));
+    }
+    assert!(run.next().is_none());
+    assert!(run.again(&own, Duration::ZERO));
+    let again = run.next().unwrap();
+    assert_eq!((again.attempt(), again.seq()), (2, own.seq()));
+    assert_eq!(again.start_error().unwrap().kind(), ErrorKind::NotFound);
+}
+
+/// A second in which outcomes come at this distance, as [`Run::fetch`] goes about it: how often it
+/// sleeps for a time, and how often until it is woken.
+fn pauses_and_waits(distance: Duration, overshoot: Duration) -> (usize, usize) {
+    let start = Instant::now();
+    let (mut now, mut taken) = (start, 0);
+    let arrived = |now: Instant| ((now - start).as_nanos() / distance.as_nanos()) as u32;
+    let (mut pauses, mut waits) = (0, 0);
+    let mut pace = Pace::default();
+    while now < start + Duration::from_secs(1) {
+        let mut in_a_row = 0;
+        while arrived(now) == taken {
+            if let Some(pause) = pace.pause(now) {
+                now += pause + overshoot;
+                (pauses, in_a_row) = (pauses + 1, in_a_row + 1);
+                assert_eq!(in_a_row, 1, "it sleeps once for each fetch");
+            } else {
+                now = start + distance * (taken + 1) + overshoot;
+                waits += 1;
+            }
+        }
+        taken = arrived(now);
+        pace.fetched(now);
+    }
+    (pauses, waits)
+}
+
+#[test]
+fn outcomes_that_come_fast_are_fetched_once_a_millisecond_and_slow_ones_at_once() {
+    let us = Duration::from_micros;
+    for distance in [us(10), us(700)] {
+        let (pauses, waits) = pauses_and_waits(distance, us(60));
+        assert!((900..=1000).contains(&pauses), "{pauses} pauses");
+        assert!(waits <= 2, "woken {waits} times");
+    }
+    for distance in [us(1500), us(50_000)] {
+        let (pauses, _) = pauses_and_waits(distance, us(60));
+        assert_eq!(pauses, 0, "with {distance:?} between them");
+    }
+}

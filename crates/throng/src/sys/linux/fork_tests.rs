@@ -1,0 +1,56 @@
+//! A true fork of a program that has a `Throng`; what is tried there is in `owner/tests.rs`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::owner::tests::inherited;
+use crate::{Command, Throng};
+
+/// Does this in a fork of this program, and says how it has ended.
+fn in_fork(body: impl FnOnce()) -> rustix::process::WaitStatus {
+    const LONGEST_S: libc::c_uint = 60;
+    // SAFETY: the child has this thread alone. It calls code of ours, which is what is tested; the
+    // allocator of the C library can be used after a fork, as it sees to that itself. It leaves by
+    // `_exit`, so nothing that belongs to the threads of the parent is torn down.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: it has no conditions. Nobody has a handler for the signal: it ends the child.
+        unsafe { libc::alarm(LONGEST_S) };
+        let panicked = catch_unwind(AssertUnwindSafe(body)).is_err();
+        // SAFETY: it has no conditions.
+        unsafe { libc::_exit(i32::from(panicked)) }
+    }
+    let pid = Pid::from_raw(pid).expect("it can fork");
+    let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+    status
+}
+
+#[test]
+fn a_fork_can_use_and_drop_what_it_has_inherited_and_the_parent_notices_nothing() {
+    let mut inherited = inherited(Command::new("sleep").arg("600"));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while inherited.throng.live() < 6 {
+        assert!(Instant::now() < deadline, "six never run");
+        thread::sleep(Duration::from_millis(5));
+    }
+    inherited.running = inherited.throng.running(9);
+    assert_eq!(inherited.running.len(), 6);
+    let status = in_fork(|| {
+        // SAFETY: the child has a copy of its own, and never returns to where the other is used.
+        let inherited = unsafe { ptr::read(&raw const inherited) };
+        inherited.use_all();
+        let throng = Throng::builder().jobs(1).build().unwrap();
+        let outcome = throng.spawn(&Command::new("true")).wait().unwrap();
+        assert!(outcome.success() && outcome.is_complete());
+    });
+    assert_eq!(status.exit_status(), Some(0), "{status:?}");
+    assert_eq!(inherited.throng.live(), 6);
+    let [process, ..] = inherited.processes;
+    process.kill();
+    assert!(process.wait().is_ok());
+    assert_eq!(inherited.run.take(8).count(), 8);
+}
