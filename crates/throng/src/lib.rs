@@ -68,6 +68,7 @@ mod running;
 mod shard;
 mod shares;
 mod slots;
+mod spill;
 mod stream;
 mod suspension;
 mod sync;

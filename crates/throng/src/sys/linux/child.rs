@@ -16,6 +16,7 @@ use super::groups::Leaf;
 use super::kills::{Remains, Remnant};
 use super::procfs::Name;
 use super::signals;
+use super::stdin::Held;
 use super::tag::Number;
 use super::tree::Root;
 use super::wait::{self, OwnMaxRss};
@@ -44,6 +45,8 @@ pub(super) struct Child {
     pub(super) stopped: HashSet<Name>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
+    /// What it reads, where that has to be kept.
+    pub(super) stdin: Option<Held>,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,7 @@ impl Child {
             remains: Remains::default(),
             stopped: HashSet::new(),
             leaf: None,
+            stdin: None,
         }
     }
 

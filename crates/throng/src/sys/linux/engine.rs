@@ -106,6 +106,7 @@ impl Engine {
         let now = Instant::now();
         let mut child = Child::new(pid, number, now, pipes.ours);
         child.leaf = self.launcher.take_leaf();
+        child.stdin = self.launcher.take_stdin();
         let is_contained = child.leaf.is_some() || !self.kills.needs_leaves();
         self.children.insert(id, child);
         self.exits.started(id, now);

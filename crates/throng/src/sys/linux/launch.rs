@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{DupFlags, Errno};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
@@ -24,6 +24,7 @@ use super::host::Host;
 use super::minder::Clock;
 use super::program::{Programs, search};
 use super::signals;
+use super::stdin::Held;
 use super::strings::{Nul, Strings};
 use super::tag::{self, Number};
 use crate::command::{EnvChanges, Stdin};
@@ -60,6 +61,8 @@ pub(super) struct Launcher {
     clock: Arc<Clock>,
     /// The control group of the process that is being started, where it has one of its own.
     leaf: Option<Leaf>,
+    /// What the process that is being started reads, where that has to be kept.
+    stdin: Option<Held>,
 }
 
 /// A step that failed, before it is put into words.
@@ -101,6 +104,7 @@ impl Launcher {
             mark,
             clock,
             leaf: None,
+            stdin: None,
         })
     }
 
@@ -165,6 +169,7 @@ impl Launcher {
         let result = landed.and_then(|()| self.clone_and_retry(command, &program, &path));
         if result.is_err() {
             self.leaf = None;
+            self.stdin = None;
         }
         let cleared = self.clear_landing();
         let pid = result?;
@@ -200,6 +205,11 @@ impl Launcher {
         let mut leaf = self.leaf.take()?;
         leaf.close();
         Some(leaf)
+    }
+
+    /// What the process that was just started reads, to be kept until it is gone.
+    pub(super) fn take_stdin(&mut self) -> Option<Held> {
+        self.stdin.take()
     }
 
     fn clone_and_retry(
@@ -257,7 +267,7 @@ impl Launcher {
         Ok(Some(number))
     }
 
-    fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
+    fn open_stdin(&mut self, stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
         match stdin {
             Stdin::Null => Ok(None),
             Stdin::Inherit => {
@@ -268,9 +278,16 @@ impl Launcher {
             Stdin::File(path) => open_file(path).map(Some).map_err(|errno| {
                 Failure::os(&format!("open {}", path.display()), ErrorKind::Stdin, errno)
             }),
-            Stdin::Bytes(bytes) => bytes_as_file(bytes)
-                .map(Some)
-                .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
+            Stdin::Bytes(bytes) => {
+                let stdins = &self.host.stdins;
+                let (file, held) = stdins.open(bytes).map_err(|error| Failure {
+                    step: stdins.doing(bytes),
+                    kind: ErrorKind::Stdin,
+                    source: Some(error),
+                })?;
+                self.stdin = Some(held);
+                Ok(Some(file))
+            }
             Stdin::Pipe(end) => {
                 let reader = end.duplicate().map_err(|error| Failure {
                     step: "give it its pipe".into(),
@@ -402,16 +419,6 @@ fn open_file(path: &Path) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-/// A file in memory: written in full here, so that nobody needs to feed a pipe later.
-fn bytes_as_file(bytes: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = rustix::fs::memfd_create("throng-stdin", MemfdFlags::CLOEXEC)?;
-    let mut written = 0;
-    while written < bytes.len() {
-        written += rustix::io::pwrite(&file, &bytes[written..], written as u64)?;
-    }
-    Ok(file)
-}
-
 /// Whether this is a want of something that comes back when processes end.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     let exhausted = [
@@ -421,9 +428,11 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
         libc::ENOMEM,
         libc::ENOSPC,
     ];
-    error
-        .raw_os_error()
-        .is_some_and(|errno| exhausted.contains(&errno))
+    // The bound on a directory in memory has no number of the system.
+    error.kind() == io::ErrorKind::StorageFull
+        || error
+            .raw_os_error()
+            .is_some_and(|errno| exhausted.contains(&errno))
 }
 
 impl Failure {

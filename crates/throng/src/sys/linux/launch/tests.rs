@@ -29,7 +29,7 @@ const ALL_FEATURES: [Features; 4] = [
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         let pipes = Launcher::open_pipes(&command).unwrap();
         let (pid, _) = launcher.start(&command, pipes.theirs).unwrap();
@@ -86,7 +86,7 @@ fn every_kernel_reports_the_step_that_failed() {
     for features in ALL_FEATURES {
         let result = thread::spawn(move || {
             signals::block_all();
-            let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
             let mut launcher = Launcher::with_features(host, features).unwrap();
             let mut command = Command::new("true");
             command.current_dir("/nowhere/at/all");

@@ -16,13 +16,13 @@ fn with_groups(features: Features, body: impl FnOnce(Launcher, &Group) + Send + 
     };
     if let Err(refusal) = probe_cgroups(Cgroups::Command) {
         eprintln!("only the refusal is tested: {refusal}");
-        let error = Host::new(&options).unwrap_err();
+        let error = Host::new(&options, Arc::default()).unwrap_err();
         assert_eq!(error.to_string(), refusal.to_string());
         return;
     }
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&options).unwrap());
+        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let run = host.groups.as_ref().unwrap().run().clone();
         body(Launcher::with_features(host, features).unwrap(), &run);
         assert!(!run.path().exists(), "no group is left");
