@@ -41,6 +41,31 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
     assert!(output.stdout == expected, "{} bytes", output.stdout.len());
 }
 
+#[test]
+fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
+    let throng = env!("CARGO_BIN_EXE_throng");
+    for mode in ["--output=group", "-k", "--output=line"] {
+        // Less than what is said, which the default for memory would allow many times over.
+        let script = format!(
+            "ulimit -v 300000; exec {throng} run {mode} {} ::: outs:",
+            "cat"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(400_000_000).unwrap();
+        let script = script.replace("outs:", file.path().to_str().unwrap());
+        let mut shell = std::process::Command::new("sh");
+        without_settings(&mut shell);
+        shell
+            .args(["-c", &script])
+            .stdout(std::process::Stdio::piped());
+        let mut started = shell.spawn().unwrap();
+        let mut stdout = started.stdout.take().unwrap();
+        let count = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+        assert_eq!(count, 400_000_000, "{mode}");
+        assert_eq!(started.wait().unwrap().code(), Some(0), "{mode}");
+    }
+}
+
 /// What the system says of a process under this name, in KiB.
 fn status_kib(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
