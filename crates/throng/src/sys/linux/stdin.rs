@@ -96,8 +96,7 @@ impl Stdins {
                 Err(_) => self.reopens.store(false, Ordering::Relaxed),
             }
         }
-        let (mut file, counted) = self.copy(bytes, false)?;
-        file.rewind()?;
+        let (file, counted) = self.copy(bytes, false)?;
         Ok((file.into(), Held::Own(counted)))
     }
 
@@ -119,6 +118,7 @@ impl Stdins {
         Ok(shared)
     }
 
+    /// These bytes in a file, at whose beginning it is.
     fn copy(&self, bytes: &[u8], seals: bool) -> io::Result<(File, Counted)> {
         let len = bytes.len() as u64;
         let is_counted = bytes.len() >= SHARE_FROM;
@@ -136,7 +136,8 @@ impl Stdins {
         }
         let spilled = SpillFile::new(&self.budget)?;
         spilled.append(bytes).1?;
-        let file = spilled.file().try_clone()?;
+        let mut file = spilled.file().try_clone()?;
+        file.rewind()?;
         Ok((file, Counted::Spilled(spilled)))
     }
 }
