@@ -7,14 +7,17 @@
 //! Blocks that streams have left are kept for the next ones, for a page that is new costs eight
 //! times what one costs that is there. They are few, and are given back where those and what is in
 //! use would be more than the limit; so no stream goes to a file on their account.
+//!
+//! Memory that output needs is asked for here, and the system may refuse it: a process that says
+//! much must not end this program.
 
-use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lock::lock;
+use crate::spill::{self, Place};
 use crate::sys::{self, Bytes};
 
 /// A stream that takes no more than this is not counted; the rest of what is kept of a process is
@@ -30,9 +33,20 @@ pub(crate) const SPARE_FROM: usize = 128 * 1024;
 /// What is kept for others, in all.
 const SPARE_MAX: u64 = 16 << 20;
 
+/// Where no file can be opened for a while, captures may take twice the limit, or this much more
+/// where that is little.
+const OVER_LEAST: u64 = 16 << 20;
+
 /// The default: this part of the memory there is, and not less than the other.
 const DEFAULT_PART: u64 = 8;
 const DEFAULT_LEAST: u64 = 64 << 20;
+
+/// Of the memory that this process may still ask for, captures have this part at the most: the rest
+/// of it needs some too, and cannot do without.
+const LEFT_PART: u64 = 2;
+
+/// What is spilled to a directory in memory may take this part of what the limit leaves.
+const IN_MEMORY_PART: u64 = 2;
 
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -41,17 +55,51 @@ pub(crate) struct Budget {
     spares: Mutex<Vec<Bytes>>,
     /// How much room they have.
     spare: AtomicU64,
-    dir: Option<PathBuf>,
+    place: Place,
+    #[cfg(test)]
+    pub(crate) refusals: Refusals,
+}
+
+/// What the system refuses, as a test wants it.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    /// Memory, for as long as this is set.
+    pub(crate) memory: std::sync::atomic::AtomicBool,
+    /// Files, with this code, as long as it is not 0.
+    pub(crate) files: std::sync::atomic::AtomicI32,
+}
+
+#[cfg(test)]
+impl Refusals {
+    pub(crate) fn strike_files(&self) -> io::Result<()> {
+        match self.files.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
 }
 
 impl Budget {
     pub(crate) fn new(limit: Option<u64>, dir: Option<PathBuf>) -> Budget {
+        let limit = limit_of(limit);
+        let (dir, is_in_memory) = spill::choose(dir);
+        let in_memory_max = is_in_memory.then(|| {
+            let memory = sys::memory_limit().unwrap_or(0);
+            memory.saturating_sub(limit) / IN_MEMORY_PART
+        });
+        Budget::with_place(limit, Place::new(dir, in_memory_max))
+    }
+
+    pub(crate) fn with_place(limit: u64, place: Place) -> Budget {
         Budget {
-            limit: limit.unwrap_or_else(default_limit),
+            limit,
             used: AtomicU64::new(0),
             spares: Mutex::default(),
             spare: AtomicU64::new(0),
-            dir,
+            place,
+            #[cfg(test)]
+            refusals: Refusals::default(),
         }
     }
 
@@ -66,6 +114,12 @@ impl Budget {
 
     pub(crate) fn has_room_for(&self, more: u64) -> bool {
         self.used().saturating_add(more) <= self.limit
+    }
+
+    /// Whether so much more may be taken beyond the limit by who finds no file to go on in.
+    pub(crate) fn may_exceed_by(&self, more: u64) -> bool {
+        let most = self.limit.saturating_add(self.limit.max(OVER_LEAST));
+        self.used().saturating_add(more) <= most
     }
 
     pub(crate) fn add(&self, bytes: u64) {
@@ -122,33 +176,51 @@ impl Budget {
         }
     }
 
-    /// A file that nobody else can open by a name, and that is gone when it is closed.
-    pub(crate) fn file(&self) -> io::Result<File> {
-        let file = match &self.dir {
-            Some(dir) => tempfile::tempfile_in(dir),
-            None => tempfile::tempfile(),
-        };
-        file.map_err(plain)
+    /// Makes room for so many bytes more, whatever the limit; an error where the system has none.
+    pub(crate) fn reserve(&self, bytes: &mut Bytes, more: usize) -> io::Result<()> {
+        #[cfg(test)]
+        if self.refusals.memory.load(Ordering::Relaxed) {
+            return Err(no_memory());
+        }
+        if bytes.try_reserve_exact(more).is_ok() {
+            return Ok(());
+        }
+        // Perhaps what is kept for others is what is missing.
+        let spares = std::mem::take(&mut *lock(&self.spares));
+        let room: usize = spares.iter().map(Bytes::capacity).sum();
+        self.spare.fetch_sub(room as u64, Ordering::Relaxed);
+        drop(spares);
+        bytes.try_reserve_exact(more).map_err(|_| no_memory())
     }
 
-    /// Where such files are.
-    pub(crate) fn dir(&self) -> PathBuf {
-        self.dir.clone().unwrap_or_else(std::env::temp_dir)
+    /// Where captures are spilled to.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.place.dir()
     }
 }
 
-/// What captures may take where nobody has said it.
-pub(crate) fn default_limit() -> u64 {
-    let memory = sys::memory_limit().unwrap_or(0);
-    (memory / DEFAULT_PART).max(DEFAULT_LEAST)
+#[cfg(test)]
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::new(None, None)
+    }
 }
 
-/// What the system said, without the path that has been put around it.
-fn plain(error: io::Error) -> io::Error {
-    let within = error.get_ref().and_then(|error| error.source());
-    let within = within.and_then(|error| error.downcast_ref::<io::Error>());
-    let code = within.and_then(io::Error::raw_os_error);
-    code.map_or(error, io::Error::from_raw_os_error)
+/// What captures may take: what was asked for or the default, as far as this process has it.
+pub(crate) fn limit_of(asked: Option<u64>) -> u64 {
+    let left = sys::memory_left().unwrap_or(u64::MAX);
+    let memory = || sys::memory_limit().unwrap_or(0);
+    let limit = asked.unwrap_or_else(|| (memory() / DEFAULT_PART).max(DEFAULT_LEAST));
+    limit.min(left / LEFT_PART)
+}
+
+/// The system's error where there is no memory.
+pub(crate) fn no_memory() -> io::Error {
+    io::Error::from_raw_os_error(sys::OUT_OF_MEMORY)
 }
 
 #[cfg(test)]
@@ -158,15 +230,27 @@ mod tests {
     #[test]
     fn the_default_is_a_part_of_what_there_is_and_never_little() {
         let budget = Budget::new(None, None);
-        assert!(budget.limit() >= DEFAULT_LEAST);
         let memory = sys::memory_limit().expect("this system says how much memory it has");
-        assert!(budget.limit() <= (memory / DEFAULT_PART).max(DEFAULT_LEAST));
         assert!(memory > 16 << 20, "{memory} bytes of memory");
+        assert!(budget.limit() <= (memory / DEFAULT_PART).max(DEFAULT_LEAST));
+        let is_limited = sys::memory_left().is_some_and(|left| left < 4 * DEFAULT_LEAST);
+        assert!(is_limited || budget.limit() >= DEFAULT_LEAST);
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_asked_for_again_without_what_is_kept_for_others() {
+        let budget = Budget::new(Some(4 << 20), None);
+        budget.leave(block(SPARE_FROM));
+        let mut bytes = block(10);
+        let error = budget.reserve(&mut bytes, isize::MAX as usize - 10);
+        assert_eq!(error.unwrap_err().raw_os_error(), Some(sys::OUT_OF_MEMORY));
+        assert_eq!(budget.spare.load(Ordering::Relaxed), 0);
+        assert!(budget.take_spare(SPARE_FROM).is_none());
     }
 
     fn block(room: usize) -> Bytes {
         let mut bytes = Bytes::default();
-        bytes.reserve_exact(room);
+        bytes.try_reserve_exact(room).unwrap();
         bytes
     }
 

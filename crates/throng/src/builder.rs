@@ -13,6 +13,7 @@ use crate::inner::{Callback, Inner, Output, Settings, Stopped, StoppedCallback};
 use crate::lock::lock;
 use crate::queue::Admit;
 use crate::shard::Shard;
+use crate::spill;
 use crate::sys::{self, Engine, Host, HostOptions, Waker};
 use crate::throng::{StartedShard, Throng};
 use crate::{Error, ErrorKind, Held, KillSequence, Mechanism};
@@ -122,7 +123,8 @@ impl Builder {
     /// How much memory all captures together may take, in bytes: those of live processes, and those
     /// of outcomes until they are dropped. By default an eighth of the memory that the machine has,
     /// or that the control group or job of this program may use if that is less, and at least
-    /// 64 MiB.
+    /// 64 MiB. Whatever is set, it is at most half of the address space that this process may still
+    /// have (`ulimit -v`, `ulimit -d`; on Windows the limit that a job sets for each process).
     ///
     /// A stream that would take more goes on in a temporary file; see [`Capture`](crate::Capture).
     /// One of less than 32 KiB is not worth a file and stays in memory.
@@ -133,17 +135,19 @@ impl Builder {
     /// run at that time; several such runs hold that much each, in files but for the streams that
     /// are not worth one.
     ///
-    /// Where no file can be opened for want of descriptors, the stream stays in memory and it is
-    /// tried again when it has grown. Where the disk is full, the verdict is
-    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was kept until then is
-    /// kept, the rest is read, counted and dropped.
+    /// Where the system refuses memory though the budget allows it, a stream goes on in a file as
+    /// well. Where no file can be opened for want of descriptors, it stays in memory and that is
+    /// tried again when it has grown by a quarter, until captures take twice the budget, or 16 MiB
+    /// more than it where that is less than 16 MiB. Where it is at its end with that, or the disk is
+    /// full, the verdict is [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was
+    /// kept until then is kept, the rest is read, counted and dropped.
     pub fn memory(mut self, bytes: u64) -> Builder {
         self.memory = Some(bytes);
         self
     }
 
     /// How much memory all captures together may take, in bytes: what was set, or what is the
-    /// default here. For who has to divide it.
+    /// default here, as far as this process may have it. Useful when several pools share a budget.
     ///
     /// ```
     /// use throng::Throng;
@@ -153,16 +157,37 @@ impl Builder {
     /// assert_eq!(builder.memory_limit(), 7 * own);
     /// ```
     pub fn memory_limit(&self) -> u64 {
-        self.memory.unwrap_or_else(budget::default_limit)
+        budget::limit_of(self.memory)
     }
 
-    /// Where the files are made that captures are spilled to; where the system has temporary files
-    /// by default. They have no name there, or on file systems without such files (`O_TMPFILE`)
-    /// lose it at once when they are made; on Windows nobody else can open them. They are gone with
-    /// their capture, or with this program however it ends.
+    /// Where the files are made that captures are spilled to. They have no name there (on Windows:
+    /// nobody else can open them), and are gone with their capture, or with this program however it
+    /// ends.
+    ///
+    /// By default it is the system's directory for temporary files (`TMPDIR`, or /tmp), unless that
+    /// is in memory (tmpfs): then /var/tmp, where that can be used and is not. On Windows it is the
+    /// directory for temporary files.
+    ///
+    /// A directory that was set is used whatever it is. Where it is in memory, or there is no other,
+    /// what is spilled there takes memory all the same: so it is counted, and all of it together may
+    /// take half of what the memory of the machine, or of the control group, is more than the
+    /// [budget](Builder::memory). A stream that would take more has the verdict
+    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`].
     pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.spill_dir = Some(dir.into());
         self
+    }
+
+    /// Where captures will be spilled to: what was set, or what is the default here. Useful for
+    /// other temporary files that should not be in memory either.
+    ///
+    /// ```
+    /// let dir = throng::Throng::builder().get_spill_dir();
+    /// let throng = throng::Throng::builder().build().unwrap();
+    /// assert_eq!(throng.spill_dir(), dir);
+    /// ```
+    pub fn get_spill_dir(&self) -> PathBuf {
+        spill::choose(self.spill_dir.clone()).0
     }
 
     /// What to do about streams that are held; [`Held::Keep`] by default.
@@ -245,7 +270,8 @@ impl Builder {
             let doing = format!("cannot spill to {}: it is no directory", dir.display());
             return Err(Error::new(ErrorKind::BadDirectory, doing));
         }
-        let host = Arc::new(Host::new(&self.os)?);
+        let budget = Arc::new(Budget::new(self.memory, self.spill_dir));
+        let host = Arc::new(Host::new(&self.os, budget.clone())?);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let asked = self.jobs.unwrap_or(cores);
         let most = asked.max(self.jobs_up_to);
@@ -260,7 +286,7 @@ impl Builder {
             kill: Arc::new(self.kill),
             on_output: self.on_output,
             on_stopped: self.on_stopped,
-            budget: Arc::new(Budget::new(self.memory, self.spill_dir)),
+            budget,
         };
         let inner = Arc::new(Inner::new(jobs, shards, settings));
         if let Some(admit) = self.admit {

@@ -43,8 +43,9 @@ use crate::budget::Budget;
 ///
 /// # Panics
 ///
-/// The methods that give slices, or `merged`, panic when the file of a spilled stream can neither
-/// be mapped nor be read back. The readers give an error in that case.
+/// The methods that give slices panic when the file of a spilled stream can neither be mapped nor
+/// be read back, be it for want of memory; `merged` and `clone` when there is no memory for the
+/// copy. The readers need little memory, and give an error when a file cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
     streams: [Kept; 2],
@@ -246,8 +247,11 @@ impl Capture {
     /// Both streams in one, in the order in which they were read. This copies;
     /// [`Capture::chunks`] and [`Capture::merged_reader`] do not.
     pub fn merged(&self) -> Vec<u8> {
-        let len = usize::try_from(self.bytes_total()).unwrap_or_default();
-        let mut merged = Vec::with_capacity(len);
+        let len = usize::try_from(self.bytes_total()).unwrap_or(usize::MAX);
+        let mut merged = Vec::new();
+        if let Err(error) = merged.try_reserve_exact(len) {
+            panic!("both streams together are {len} bytes: {error}; a reader needs no memory");
+        }
         for chunk in self.chunks() {
             merged.extend_from_slice(chunk.bytes);
         }

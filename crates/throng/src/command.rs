@@ -61,9 +61,14 @@ pub enum Stdin {
     /// Nothing: end of file at once.
     #[default]
     Null,
-    /// These bytes, then end of file. The process sees them as a file, in memory or, on Windows, a
-    /// temporary one; so however much it is, giving it never waits on the process and never
-    /// deadlocks with reading its output.
+    /// These bytes, then end of file. The process sees them as a file, so however much it is, giving
+    /// it never waits on the process and never deadlocks with reading its output.
+    ///
+    /// On Linux the file is in memory. From 32 KiB on it is counted in the
+    /// [budget](crate::Builder::memory) while the process lives, and a file in the
+    /// [directory for spilled captures](crate::Builder::spill_dir) where that has no room. Commands
+    /// that have the same `Arc` and run at the same time share one file, which none of them can
+    /// write to. On Windows each process has a temporary file of its own in that directory.
     Bytes(Arc<[u8]>),
     /// This file, opened for reading when the process starts.
     File(PathBuf),

@@ -69,6 +69,7 @@ mod running;
 mod shard;
 mod shares;
 mod slots;
+mod spill;
 mod stream;
 mod suspension;
 mod sync;

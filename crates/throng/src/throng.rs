@@ -1,6 +1,7 @@
 //! The pool: built once, given commands, dropped when done.
 
 use std::mem;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -269,9 +270,15 @@ impl Throng {
     }
 
     /// How much memory captures take now: those of live processes, and those of outcomes that have
-    /// not been dropped. Streams that take 4 KiB or less are not counted.
+    /// not been dropped. Streams that take 4 KiB or less are not counted. On Linux, what live
+    /// processes read from [bytes](crate::Stdin::Bytes) is counted as well, from 32 KiB on.
     pub fn memory_used(&self) -> u64 {
         self.inner.settings.budget.used()
+    }
+
+    /// Where captures go that are too much for memory; see [`Builder::spill_dir`].
+    pub fn spill_dir(&self) -> &Path {
+        self.inner.settings.budget.dir()
     }
 
     /// The mechanism that is used.

@@ -16,7 +16,8 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     memory: Option<u64>,
 
-    /// Where the temporary files are
+    /// Where the temporary files are [default: the system's directory for them, or /var/tmp where
+    /// that is in memory]
     #[arg(long, value_name = "DIR",
           value_parser = PathBufValueParser::new().try_map(directory))]
     tmpdir: Option<PathBuf>,
@@ -61,7 +62,8 @@ impl Limits {
 
     /// Where temporary files are.
     pub(crate) fn tmpdir(&self) -> PathBuf {
-        self.tmpdir.clone().unwrap_or_else(std::env::temp_dir)
+        let default = || Builder::default().get_spill_dir();
+        self.tmpdir.clone().unwrap_or_else(default)
     }
 
     pub(crate) fn set_command(&self, command: &mut Command) {

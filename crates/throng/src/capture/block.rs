@@ -1,5 +1,6 @@
 //! Bytes in memory that are counted in a budget.
 
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -25,22 +26,28 @@ impl Block {
     /// not for each piece. Large ones are of few sizes, so that one fits another.
     pub(super) fn room_for(&self, len: usize) -> usize {
         let room = len.max(self.bytes.capacity().saturating_mul(2));
+        if len <= UNCOUNTED {
+            return room.min(UNCOUNTED);
+        }
         if room < SPARE_FROM {
             return room;
         }
         room.checked_next_power_of_two().unwrap_or(room)
     }
 
-    /// Makes room for so many in all, whatever the budget says, and counts it.
-    pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) {
+    /// Makes room for so many in all, whatever the budget says, and counts it; an error where the
+    /// system has no memory, and then all is as before.
+    pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) -> io::Result<()> {
         if let Some(mut spare) = budget.take_spare(room) {
             spare.extend_from_slice(&self.bytes);
             budget.leave(std::mem::replace(&mut self.bytes, spare));
         } else {
             budget.make_way(self.more(room));
-            self.bytes.reserve_exact(room - self.bytes.len());
+            let more = room - self.bytes.len();
+            budget.reserve(&mut self.bytes, more)?;
         }
         self.count(budget);
+        Ok(())
     }
 
     fn count(&mut self, budget: &Arc<Budget>) {
@@ -70,9 +77,15 @@ impl DerefMut for Block {
 }
 
 impl Clone for Block {
+    /// Panics where there is no memory for it.
     fn clone(&self) -> Block {
+        let (mut bytes, len) = (Bytes::default(), self.bytes.len());
+        if let Err(error) = bytes.try_reserve_exact(len) {
+            panic!("no memory for a copy of a capture of {len} bytes: {error}");
+        }
+        bytes.extend_from_slice(&self.bytes);
         let mut clone = Block {
-            bytes: self.bytes.clone(),
+            bytes,
             budget: None,
             counted: 0,
         };

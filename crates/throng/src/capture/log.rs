@@ -7,6 +7,7 @@
 //! Of a stream of which only an end is kept, entries are logged before it is known that they will
 //! be dropped. They are taken out again when the log has doubled since that was last done.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ const CHUNK_SPAN: Duration = Duration::from_millis(1);
 
 /// An entry as it is stored.
 const ENTRY_SIZE: usize = 16;
+
+/// How many bytes of the log are looked at at a time.
+const READ_SIZE: usize = 64 * ENTRY_SIZE;
 
 /// A log of fewer entries than this is not worth looking through.
 const COMPACT_FROM: usize = 4096;
@@ -138,12 +142,20 @@ impl Log {
         }
     }
 
-    /// Takes out what was dropped, as long as the log is in memory.
+    /// Takes out what was dropped, as long as the log is in memory. Where there is no memory for
+    /// that it is tried again when the log has doubled; if it is too large before, it is spilled.
     fn compact(&mut self, budget: &Arc<Budget>) {
         if self.stored.is_spilled() || self.stored.failure().is_some() {
             return;
         }
-        let kept: Vec<Entry> = self.entries().collect();
+        let count = self.stored.len() as usize / ENTRY_SIZE;
+        let mut kept: Vec<Entry> = Vec::new();
+        // Those that are not stored, and the halves of two.
+        if kept.try_reserve_exact(count + 5).is_err() {
+            self.compact_at = count * 2;
+            return;
+        }
+        kept.extend(self.entries());
         if let Some(bytes) = self.stored.memory_mut() {
             bytes.clear();
         }
@@ -169,11 +181,13 @@ impl Log {
     ///
     /// # Panics
     ///
-    /// Where a log that was spilled cannot be read back; so does the iterator.
+    /// The iterator does where a log that was spilled cannot be read back.
     pub(super) fn entries(&self) -> Entries<'_> {
         Entries {
             log: self,
-            rest: self.stored.as_slice().chunks_exact(ENTRY_SIZE),
+            read: [0; READ_SIZE],
+            unread: 0..0,
+            read_to: 0,
             step: 0,
             at: [0; 2],
             second_half: None,
@@ -188,7 +202,11 @@ fn same_chunk(first: Entry, at: Duration) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Entries<'log> {
     log: &'log Log,
-    rest: std::slice::ChunksExact<'log, u8>,
+    /// A piece of the log, and what of it has not been given out.
+    read: [u8; READ_SIZE],
+    unread: Range<usize>,
+    /// How far the log has been read.
+    read_to: u64,
     /// Which of the entries that are not stored comes next.
     step: usize,
     /// How far each stream has come in what was logged.
@@ -198,31 +216,50 @@ pub(super) struct Entries<'log> {
 }
 
 impl Entries<'_> {
-    fn next_logged(&mut self) -> Option<Entry> {
-        if let Some(bytes) = self.rest.next() {
-            return Some(Entry::from_bytes(bytes.try_into().expect("whole entries")));
+    fn next_logged(&mut self) -> io::Result<Option<Entry>> {
+        if let Some(entry) = self.next_stored()? {
+            return Ok(Some(entry));
         }
         // The last is younger than those that found no place, whatever its stream.
         let not_stored = [self.log.unordered[0], self.log.unordered[1], self.log.last];
         while self.step < not_stored.len() {
             self.step += 1;
             if let Some(entry) = not_stored[self.step - 1] {
-                return Some(entry);
+                return Ok(Some(entry));
             }
         }
-        None
+        Ok(None)
     }
-}
 
-impl Iterator for Entries<'_> {
-    type Item = Entry;
+    /// An entry of which only a part found a place is none.
+    fn next_stored(&mut self) -> io::Result<Option<Entry>> {
+        while self.unread.len() < ENTRY_SIZE {
+            self.read.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+            let place = &mut self.read[self.unread.end..];
+            let count = self.log.stored.read_at(self.read_to, place)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.read_to += count as u64;
+            self.unread.end += count;
+        }
+        let (entry, _) = self.read[self.unread.clone()]
+            .split_first_chunk()
+            .expect("there is a whole entry");
+        self.unread.start += ENTRY_SIZE;
+        Ok(Some(Entry::from_bytes(*entry)))
+    }
 
-    fn next(&mut self) -> Option<Entry> {
+    /// The next piece; an error where a log that was spilled cannot be read back.
+    pub(super) fn try_next(&mut self) -> io::Result<Option<Entry>> {
         if let Some(half) = self.second_half.take() {
-            return Some(half);
+            return Ok(Some(half));
         }
         loop {
-            let entry = self.next_logged()?;
+            let Some(entry) = self.next_logged()? else {
+                return Ok(None);
+            };
             let index = entry.stream().index();
             let start = self.at[index];
             let end = start + entry.len();
@@ -231,17 +268,26 @@ impl Iterator for Entries<'_> {
             let before = dropped.start.clamp(start, end) - start;
             let after = end - dropped.end.clamp(start, end);
             if dropped.is_empty() || before + after >= entry.len() {
-                return Some(entry);
+                return Ok(Some(entry));
             }
             let halves = [entry.with_len(before), entry.with_len(after)];
             match (before > 0, after > 0) {
                 (false, false) => {}
                 (true, true) => {
                     self.second_half = Some(halves[1]);
-                    return Some(halves[0]);
+                    return Ok(Some(halves[0]));
                 }
-                (first, _) => return Some(halves[usize::from(!first)]),
+                (first, _) => return Ok(Some(halves[usize::from(!first)])),
             }
         }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        self.try_next()
+            .unwrap_or_else(|error| panic!("a spilled log cannot be read back: {error}"))
     }
 }

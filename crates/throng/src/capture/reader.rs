@@ -84,10 +84,14 @@ impl Read for MergedReader<'_> {
         let mut filled = 0;
         while filled < buffer.len() {
             if self.left == 0 {
-                let Some(entry) = self.entries.next() else {
-                    break;
-                };
-                (self.stream, self.left) = (entry.stream(), entry.len());
+                match self.entries.try_next() {
+                    Ok(Some(entry)) => {
+                        (self.stream, self.left) = (entry.stream(), entry.len());
+                    }
+                    Ok(None) => break,
+                    Err(_) if filled > 0 => break,
+                    Err(error) => return Err(error),
+                }
                 continue;
             }
             let len = usize::try_from(self.left).unwrap_or(usize::MAX);

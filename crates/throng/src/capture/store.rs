@@ -2,13 +2,15 @@
 //!
 //! Invariant: what `append` has taken is there to be read, whatever happens later. A disk that is
 //! full loses what comes after, and that is counted.
+//!
+//! How large it becomes is for a process to decide, so nothing here takes memory for granted.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::block::Block;
-use crate::budget::{Budget, UNCOUNTED, WORTH_A_FILE};
+use crate::budget::{Budget, WORTH_A_FILE, no_memory};
+use crate::spill::SpillFile;
 use crate::sys::{self, Bytes, Map};
 
 /// The bytes of one stream, or of the log.
@@ -42,9 +44,17 @@ struct Memory {
 /// Bytes in a file of their own.
 #[derive(Clone, Debug)]
 struct Spilled {
-    file: Arc<File>,
+    file: Arc<SpillFile>,
     len: u64,
     mapped: Arc<OnceLock<Mapped>>,
+}
+
+/// Why bytes are not to go into memory.
+#[derive(Debug)]
+enum Refused {
+    OverBudget,
+    /// The system has none.
+    NoMemory(io::Error),
 }
 
 #[derive(Debug)]
@@ -61,14 +71,12 @@ impl Store {
         if let Body::Memory(memory) = &mut self.body
             && self.failure.is_none()
         {
-            if memory.append(bytes, budget) {
-                return bytes.len();
-            }
-            self.spill(bytes.len(), budget);
-            // Where that was not possible, what is in our hands is kept in memory once more.
-            if let Body::Memory(memory) = &mut self.body {
-                memory.force(bytes, budget);
-                return bytes.len();
+            let refused = match memory.append(bytes, budget) {
+                Ok(()) => return bytes.len(),
+                Err(refused) => refused,
+            };
+            if let Err(error) = self.spill(budget) {
+                return self.without_file(bytes, refused, error, budget);
             }
         }
         match &mut self.body {
@@ -82,30 +90,53 @@ impl Store {
         }
     }
 
-    /// Moves what is in memory to a file. Where there is no descriptor for it, tries again later.
+    /// Moves what is in memory to a file.
     #[cold]
-    fn spill(&mut self, more: usize, budget: &Budget) {
-        let Body::Memory(memory) = &mut self.body else {
-            return;
+    fn spill(&mut self, budget: &Arc<Budget>) -> io::Result<()> {
+        let Body::Memory(memory) = &self.body else {
+            return Ok(());
         };
-        let moved = budget.file().and_then(|mut file| {
-            file.write_all(&memory.bytes)?;
-            Ok(file)
+        let file = SpillFile::new(budget)?;
+        file.append(&memory.bytes).1?;
+        self.body = Body::File(Spilled {
+            len: memory.bytes.len() as u64,
+            file: Arc::new(file),
+            mapped: Arc::default(),
         });
-        match moved {
-            Ok(file) => {
-                self.body = Body::File(Spilled {
-                    file: Arc::new(file),
-                    len: memory.bytes.len() as u64,
-                    mapped: Arc::default(),
-                });
+        Ok(())
+    }
+
+    /// Takes bytes for which memory was refused and that could not go into a file either: says how
+    /// many. Where files are short they stay in memory, though the budget is used up, and a file is
+    /// tried again when the stream has grown by a quarter; that has an end when captures are far
+    /// over the budget. Any other error is final.
+    #[cold]
+    fn without_file(
+        &mut self,
+        bytes: &[u8],
+        refused: Refused,
+        error: io::Error,
+        budget: &Arc<Budget>,
+    ) -> usize {
+        let Body::Memory(memory) = &mut self.body else {
+            return 0;
+        };
+        let len = memory.bytes.len() + bytes.len();
+        let (failure, is_taken) = match refused {
+            Refused::NoMemory(none) if sys::is_want_of_files(&error) => (Some(none), false),
+            Refused::NoMemory(_) => (Some(error), false),
+            Refused::OverBudget if sys::is_want_of_files(&error) => {
+                let room = len + (len / 4).max(WORTH_A_FILE);
+                memory.not_before = room;
+                let may = budget.may_exceed_by(memory.bytes.more(room));
+                let is_taken = may && memory.force(bytes, room, budget);
+                ((!is_taken).then_some(error), is_taken)
             }
-            Err(error) if sys::is_want_of_files(&error) => {
-                let len = memory.bytes.len() + more;
-                memory.not_before = len + (len / 4).max(WORTH_A_FILE);
-            }
-            Err(error) => self.failure = Some(Arc::new(error)),
-        }
+            // What is in our hands is kept in memory once more.
+            Refused::OverBudget => (Some(error), memory.force(bytes, len, budget)),
+        };
+        self.failure = failure.map(Arc::new);
+        if is_taken { bytes.len() } else { 0 }
     }
 
     pub(super) fn failure(&self) -> Option<&Arc<io::Error>> {
@@ -170,46 +201,37 @@ impl Store {
 
 impl Memory {
     /// Takes these bytes, unless they belong into a file.
-    fn append(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> bool {
+    fn append(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> Result<(), Refused> {
         let len = self.bytes.len() + bytes.len();
-        if len > self.bytes.capacity() && len > UNCOUNTED {
+        if len > self.bytes.capacity() {
             let room = self.bytes.room_for(len);
             let is_worth_a_file = len >= WORTH_A_FILE && len >= self.not_before;
             if is_worth_a_file && !budget.has_room_for(self.bytes.more(room)) {
-                return false;
+                return Err(Refused::OverBudget);
             }
-            self.bytes.grow(room, budget);
+            self.bytes.grow(room, budget).map_err(Refused::NoMemory)?;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Takes these bytes whatever the budget says, and makes so much room for that; says whether
+    /// there was memory.
+    fn force(&mut self, bytes: &[u8], room: usize, budget: &Arc<Budget>) -> bool {
+        if room > self.bytes.capacity() && self.bytes.grow(room, budget).is_err() {
+            return false;
         }
         self.bytes.extend_from_slice(bytes);
         true
-    }
-
-    /// Takes these bytes whatever the budget says.
-    fn force(&mut self, bytes: &[u8], budget: &Arc<Budget>) {
-        let len = self.bytes.len() + bytes.len();
-        if len > self.bytes.capacity() {
-            self.bytes.grow(self.bytes.room_for(len), budget);
-        }
-        self.bytes.extend_from_slice(bytes);
     }
 }
 
 impl Spilled {
     /// How many bytes were written, and why not all.
     fn append(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
-        let mut written = 0;
-        while written < bytes.len() {
-            match (&*self.file).write(&bytes[written..]) {
-                Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
-                Ok(n) => {
-                    written += n;
-                    self.len += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (written, Err(error)),
-            }
-        }
-        (written, Ok(()))
+        let (written, result) = self.file.append(bytes);
+        self.len += written as u64;
+        (written, result)
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -218,31 +240,36 @@ impl Spilled {
         if len == 0 {
             return Ok(0);
         }
-        loop {
-            match sys::read_at(&self.file, &mut buffer[..len], at) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                result => return result,
-            }
-        }
+        self.file.read_at(at, &mut buffer[..len])
     }
 
     fn as_slice(&self) -> &[u8] {
-        let mapped = self.mapped.get_or_init(|| {
-            let len = usize::try_from(self.len).expect("a slice is no longer than memory");
-            match Map::new(&self.file, len) {
-                Ok(map) => Mapped::Map(map),
-                Err(_) => Mapped::Copy(self.copy(len).expect("what was spilled can be read back")),
-            }
-        });
+        let mapped = self.mapped.get_or_init(|| self.map());
         match mapped {
             Mapped::Map(map) => map,
             Mapped::Copy(bytes) => bytes,
         }
     }
 
+    fn map(&self) -> Mapped {
+        let len = usize::try_from(self.len).expect("a slice is no longer than memory");
+        let no_map = match Map::new(self.file.file(), len) {
+            Ok(map) => return Mapped::Map(map),
+            Err(error) => error,
+        };
+        match self.copy(len) {
+            Ok(bytes) => Mapped::Copy(bytes),
+            Err(error) => panic!(
+                "a spilled stream of {len} bytes can neither be mapped ({no_map}) nor be read back \
+                 ({error}); its reader needs no memory"
+            ),
+        }
+    }
+
     fn copy(&self, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| no_memory())?;
+        bytes.resize(len, 0);
         let mut at = 0;
         while at < len {
             at += self.read_at(at as u64, &mut bytes[at..])?;

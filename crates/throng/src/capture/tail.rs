@@ -1,7 +1,7 @@
 //! The last bytes of a stream of which not all are kept: a ring in memory.
 //!
-//! It is as large as the user wants it, or as the budget allows if that is less: a ring cannot go
-//! on in a file.
+//! It is as large as the user wants it, or as the budget and the system allow if that is less: a
+//! ring cannot go on in a file.
 
 use std::sync::Arc;
 
@@ -49,11 +49,16 @@ impl Tail {
     /// Makes room for so many, or sees to it that no more is needed than there is.
     fn grow(&mut self, wanted: usize, budget: &Arc<Budget>) {
         let room = wanted.max(self.ring.capacity() * 2).min(self.most);
-        if wanted > WORTH_A_FILE && !budget.has_room_for(self.ring.more(room)) {
-            self.most = self.ring.capacity().max(WORTH_A_FILE).min(self.most);
+        let has_room = wanted <= WORTH_A_FILE || budget.has_room_for(self.ring.more(room));
+        if has_room && self.ring.grow(room, budget).is_ok() {
             return;
         }
-        self.ring.grow(room, budget);
+        self.most = self.ring.capacity().max(WORTH_A_FILE).min(self.most);
+        let is_grown =
+            self.most <= self.ring.capacity() || self.ring.grow(self.most, budget).is_ok();
+        if !is_grown {
+            self.most = self.ring.capacity();
+        }
     }
 
     pub(super) fn len(&self) -> usize {

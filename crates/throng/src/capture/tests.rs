@@ -1,7 +1,10 @@
 use super::*;
 use crate::budget::WORTH_A_FILE;
+use crate::spill::Place;
+use crate::sys;
 use proptest::prelude::*;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::atomic::Ordering;
 
 const ALL: Limit = Limit {
     bytes: u64::MAX,
@@ -244,6 +247,185 @@ fn a_directory_that_is_gone_is_a_failure_that_keeps_what_there_was() {
     assert_eq!(capture.merged().len() as u64, kept);
     assert!(capture.failure(Stream::Stdout).is_some());
     assert!(capture.failure(Stream::Stderr).is_none());
+}
+
+/// Pushes so many pieces of a thousand bytes to stdout, and closes.
+fn thousands(count: usize, part: Part, budget: &Arc<Budget>) -> Capture {
+    let mut capture = Capture::default();
+    let bytes = match part {
+        Part::Head => u64::MAX,
+        _ => 1 << 30,
+    };
+    for piece in pattern(0, count * 1000).chunks(1000) {
+        let limit = Limit { bytes, part };
+        capture.push(Stream::Stdout, piece, Duration::ZERO, limit, budget);
+    }
+    capture.close(budget);
+    capture
+}
+
+/// The stream is cut somewhere, and all that is missing is counted.
+#[track_caller]
+fn assert_cut(capture: &Capture, pushed: usize) {
+    let kept = capture.stdout().len();
+    assert!(capture.stdout() == pattern(0, kept));
+    assert!(capture.merged() == capture.stdout());
+    let missing = (pushed - kept) as u64;
+    assert_eq!(capture.dropped_bytes(Stream::Stdout), missing);
+}
+
+#[test]
+fn without_memory_a_stream_goes_on_in_a_file_however_short_it_is() {
+    for len in [1, 100] {
+        let budget = budget(u64::MAX);
+        budget.refusals.memory.store(true, Ordering::Relaxed);
+        let capture = thousands(len, Part::Head, &budget);
+        assert!(capture.is_spilled(Stream::Stdout));
+        assert!(capture.failure(Stream::Stdout).is_none());
+        assert!(capture.stdout() == pattern(0, len * 1000));
+        assert_eq!(capture.dropped_bytes(Stream::Stdout), 0);
+        drop(capture);
+        assert_eq!(budget.used(), 0);
+    }
+}
+
+#[test]
+fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
+    const ENOSPC_LIKE: i32 = 28;
+    // For want of files the memory is the reason; whatever else is wrong with them is one itself.
+    for (files, reason) in [
+        (sys::OUT_OF_MEMORY, sys::OUT_OF_MEMORY),
+        (ENOSPC_LIKE, ENOSPC_LIKE),
+    ] {
+        let budget = budget(u64::MAX);
+        let mut capture = Capture::default();
+        let mut push = |count: usize| {
+            let all = pattern(0, 150_000);
+            let from = capture.len(Stream::Stdout) + capture.dropped_bytes(Stream::Stdout);
+            for piece in all[from as usize..].chunks(1000).take(count) {
+                capture.push(Stream::Stdout, piece, Duration::ZERO, ALL, &budget);
+            }
+        };
+        push(50);
+        budget.refusals.memory.store(true, Ordering::Relaxed);
+        budget.refusals.files.store(files, Ordering::Relaxed);
+        push(50);
+        // What the system has refused once is not tried again for this stream.
+        budget.refusals.memory.store(false, Ordering::Relaxed);
+        budget.refusals.files.store(0, Ordering::Relaxed);
+        push(50);
+        capture.close(&budget);
+        assert_cut(&capture, 150_000);
+        assert!((50_000..100_000).contains(&capture.stdout().len()));
+        let failure = capture.failure(Stream::Stdout).unwrap();
+        assert_eq!(failure.raw_os_error(), Some(reason));
+    }
+}
+
+#[test]
+fn where_files_are_never_to_be_had_memory_has_an_end() {
+    let budget = budget(100_000);
+    let files = &budget.refusals.files;
+    files.store(sys::OUT_OF_MEMORY, Ordering::Relaxed);
+    let count = 60_000;
+    let capture = thousands(count, Part::Head, &budget);
+    assert!(!capture.is_spilled(Stream::Stdout));
+    let failure = capture.failure(Stream::Stdout).unwrap();
+    assert_eq!(failure.raw_os_error(), Some(sys::OUT_OF_MEMORY));
+    assert_cut(&capture, count * 1000);
+    assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
+    assert!(capture.stdout().len() > 8 << 20);
+    // A stream that is not worth a file is kept all the same.
+    let small = thousands(20, Part::Head, &budget);
+    assert!(small.failure(Stream::Stdout).is_none());
+    assert_eq!(small.stdout().len(), 20_000);
+}
+
+#[test]
+fn a_tail_for_which_there_is_no_memory_is_as_long_as_it_was_and_the_rest_is_counted() {
+    for had in [0, 50] {
+        let budget = budget(u64::MAX);
+        let mut capture = Capture::default();
+        let limit = Limit {
+            bytes: 1 << 30,
+            part: Part::Tail,
+        };
+        let all = pattern(0, 200_000);
+        let (first, rest) = all.split_at(had * 1000);
+        for piece in first.chunks(1000) {
+            capture.push(Stream::Stdout, piece, Duration::ZERO, limit, &budget);
+        }
+        budget.refusals.memory.store(true, Ordering::Relaxed);
+        for piece in rest.chunks(1000) {
+            capture.push(Stream::Stdout, piece, Duration::ZERO, limit, &budget);
+        }
+        capture.close(&budget);
+        let kept = capture.stdout().len();
+        assert!((first.len()..=2 * first.len()).contains(&kept), "{kept}");
+        assert!(capture.stdout() == &all[all.len() - kept..]);
+        let missing = (all.len() - kept) as u64;
+        assert_eq!(capture.dropped_bytes(Stream::Stdout), missing);
+        assert!(capture.failure(Stream::Stdout).is_none());
+    }
+}
+
+#[test]
+fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() {
+    for files in [0, sys::OUT_OF_MEMORY] {
+        let budget = budget(u64::MAX);
+        budget.refusals.files.store(files, Ordering::Relaxed);
+        let mut capture = Capture::default();
+        let mut expected = [Vec::new(), Vec::new()];
+        for i in 0..20_000u32 {
+            // The streams themselves get their memory beforehand.
+            let is_log_refused = i > 10_000;
+            let refused = &budget.refusals.memory;
+            refused.store(false, Ordering::Relaxed);
+            let stream = Stream::ALL[(i % 2) as usize];
+            let kept = &mut capture.streams[stream.index()];
+            assert_eq!(kept.store.append(&i.to_le_bytes(), &budget), 4);
+            refused.store(is_log_refused, Ordering::Relaxed);
+            capture.log.push(stream, 4, Duration::ZERO, false, &budget);
+            expected[stream.index()].extend(i.to_le_bytes());
+        }
+        assert_eq!(capture.log.stored().is_spilled(), files == 0);
+        assert_eq!(capture.merged().len(), 80_000);
+        for stream in Stream::ALL {
+            assert!(capture.stream(stream) == expected[stream.index()]);
+            let of_stream = capture.chunks().filter(|chunk| chunk.stream == stream);
+            let bytes: Vec<u8> = of_stream.flat_map(|chunk| chunk.bytes.to_vec()).collect();
+            assert!(bytes == expected[stream.index()]);
+        }
+    }
+}
+
+#[test]
+fn a_directory_in_memory_has_a_limit_of_its_own_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::new(dir.path().to_owned(), Some(1 << 20));
+    let budget = Arc::new(Budget::with_place(0, place));
+    let [one, other] = [600, 900].map(|count| {
+        let capture = thousands(count, Part::Head, &budget);
+        assert_cut(&capture, count * 1000);
+        capture
+    });
+    assert_eq!(one.stdout().len(), 600_000);
+    assert!(one.failure(Stream::Stdout).is_none());
+    assert_eq!(other.stdout().len(), (1 << 20) - 600_000);
+    let failure = other.failure(Stream::Stdout).unwrap().to_string();
+    assert!(
+        failure.contains("in memory (tmpfs)") && failure.ends_with("choose a directory on a disk"),
+        "{failure}"
+    );
+    let clone = one.clone();
+    drop(one);
+    assert_eq!(
+        budget.place().in_memory(),
+        1 << 20,
+        "a clone has the same file"
+    );
+    drop((clone, other));
+    assert_eq!(budget.place().in_memory(), 0);
 }
 
 #[test]

@@ -11,20 +11,18 @@ use memmap2::{Mmap, MmapOptions};
 pub(crate) struct Map(Mmap);
 
 impl Map {
-    /// The caller has made the file, which has no name any more, and has written all that it ever
-    /// will.
+    /// The caller has made the file, which has no name, and has written all that it ever will.
     pub(crate) fn new(file: &File, len: usize) -> io::Result<Map> {
         // SAFETY: what is mapped must not change or shrink while the slice is lent. The file was
-        // made by `Budget::file` and is handed to no other code in this program. That code is the
-        // store of a stream, which makes this call when it is finished and never shortens a file.
-        // Other programs: on Windows the file is opened without sharing. On Linux it is made
-        // without a name (`O_TMPFILE`); where the file system has no such files (EOPNOTSUPP, or
-        // EISDIR and ENOENT of old kernels), tempfile makes it with a random name and mode 0600,
-        // and unlinks it in the next call. In between, and through /proc/PID/fd at any time, a
-        // process of the same user or of root can open it, and none of another. That is relied on:
-        // no process with our rights goes after files that it has no name for. One that does can as
-        // well attach to us as a debugger. The length is within what was written, so no page of the
-        // map is beyond the end of the file.
+        // made by `SpillFile::new`. It has no name: it was made without one or, where a file system
+        // has no such files, under a random one for the owner alone, which was removed at once (on
+        // Windows nobody else can open it). It is handed to no other code (those that are given to
+        // a process as its stdin are never mapped), so only the owner of its descriptor can write
+        // to it; that is the store of a stream, which makes this call when it is finished and has
+        // no code that shortens a file. A process of the same user that opens it all the same, in
+        // that moment or through /proc/self/fd, could as well write to our memory through
+        // /proc/self/mem. The length is within what was written, so no page of the map is beyond
+        // the end of the file.
         let map = unsafe { MmapOptions::new().len(len).map(file) }?;
         Ok(Map(map))
     }

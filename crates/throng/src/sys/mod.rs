@@ -18,6 +18,9 @@
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
 //! | `memory_limit` | how much memory this program may hope for |
+//! | `memory_left` | how much more of it this process may ask for, where that is limited |
+//! | `OUT_OF_MEMORY` | the error code where there is none |
+//! | `temporary_dirs`, `is_in_memory` | directories for temporary files; whether one is in memory |
 //! | `Bytes` | as much of `Vec<u8>` as is needed, and its memory goes back to the system |
 //! | `read_at` | reads a file of ours at a position |
 //! | `is_want_of_files` | whether a file could not be opened because too many are |
@@ -46,9 +49,11 @@ use windows as system;
 #[cfg(not(any(target_os = "linux", windows)))]
 compile_error!("this system has no folder in crates/throng/src/sys: throng has Linux and Windows");
 
+use std::collections::TryReserveError;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,10 +62,12 @@ pub(crate) use map::Map;
 pub(crate) use system::fault_of;
 pub use system::os;
 pub(crate) use system::{
-    Bytes, CommandOptions, Engine, Host, HostOptions, MECHANISMS, Waker, exit_code_name,
-    is_want_of_files, memory_limit, probe, read_at, shell,
+    Bytes, CommandOptions, Engine, Host, HostOptions, MECHANISMS, OUT_OF_MEMORY, Waker,
+    exit_code_name, is_in_memory, is_want_of_files, memory_left, memory_limit, probe, read_at,
+    shell, temporary_dirs,
 };
 
+use crate::budget::Budget;
 use crate::slots::Id;
 use crate::{Command, Error, Holder, KillSequence, Mechanism, Signal, Status, Stream, Usage};
 
@@ -150,7 +157,7 @@ const _: fn(Mechanism) -> Result<(), String> = probe;
 const _: fn(&OsStr) -> Command = shell;
 const _: fn(u32) -> Option<&'static str> = exit_code_name;
 const _: fn(&mut HostOptions) = HostOptions::watch_stops;
-const _: fn(&HostOptions) -> Result<Host, Error> = Host::new;
+const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;
 const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
 const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
 const _: fn(Mechanism, Arc<Host>) -> io::Result<Engine> = Engine::new;
@@ -169,8 +176,12 @@ const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;
 const _: fn(Signal) -> i32 = system::signal_number;
 const _: fn() -> Option<u64> = memory_limit;
+const _: fn() -> Option<u64> = memory_left;
+const _: i32 = OUT_OF_MEMORY;
+const _: fn() -> Vec<PathBuf> = temporary_dirs;
+const _: fn(&Path) -> bool = is_in_memory;
 const _: fn(&Bytes) -> usize = Bytes::capacity;
-const _: fn(&mut Bytes, usize) = Bytes::reserve_exact;
+const _: fn(&mut Bytes, usize) -> Result<(), TryReserveError> = Bytes::try_reserve_exact;
 const _: fn(&mut Bytes, &[u8]) = Bytes::extend_from_slice;
 const _: fn(&mut Bytes, usize) = Bytes::truncate;
 const _: fn(&mut Bytes) = Bytes::clear;

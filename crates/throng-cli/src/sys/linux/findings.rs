@@ -165,15 +165,14 @@ fn memory() -> Option<Finding> {
 }
 
 fn temporary_files() -> Option<Finding> {
-    let dir = std::env::temp_dir();
+    let dir = throng::Builder::default().get_spill_dir();
     let stat = statvfs(&dir).ok()?;
     let mib = with_commas(stat.f_bavail.saturating_mul(stat.f_frsize) >> 20);
     let value = format!("{mib} MiB free in {}", dir.display());
     let finding = Finding::new("temporary files", value);
     let is_memory = statfs(&dir).is_ok_and(|stat| stat.f_type as u64 == TMPFS);
     Some(if is_memory {
-        finding
-            .hint("that is memory (tmpfs): output that is spilled there frees none; see --tmpdir")
+        finding.hint("that is memory (tmpfs), and so is /var/tmp if there is one; see --tmpdir")
     } else {
         finding
     })

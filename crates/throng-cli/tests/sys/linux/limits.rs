@@ -2,7 +2,7 @@
 //! reads it, we stay small.
 
 use std::io::Read;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use proptest::prelude::*;
 use throng_tests::{Source, eventually, fill};
@@ -39,6 +39,27 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
     let mut expected = vec![0; 1024 * 512];
     fill(Source::Out, 0, &mut expected);
     assert!(output.stdout == expected, "{} bytes", output.stdout.len());
+}
+
+#[test]
+fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
+    let throng = env!("CARGO_BIN_EXE_throng");
+    // Of a default for memory that allows many times as much.
+    const LEN: u64 = 210_000_000;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(LEN).unwrap();
+    let path = file.path().to_str().unwrap();
+    for mode in ["--output=group", "-k"] {
+        let script = format!("ulimit -v 200000; exec {throng} run {mode} cat ::: {path}");
+        let mut shell = std::process::Command::new("sh");
+        without_settings(&mut shell);
+        let shell = shell.args(["-c", &script]).stdin(Stdio::null());
+        let mut started = shell.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = started.stdout.take().unwrap();
+        let count = std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+        assert_eq!(count, LEN, "{mode}");
+        assert_eq!(started.wait().unwrap().code(), Some(0), "{mode}");
+    }
 }
 
 /// What the system says of a process under this name, in KiB.

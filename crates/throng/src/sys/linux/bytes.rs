@@ -7,7 +7,11 @@
 //! (`mremap`).
 //!
 //! The price: what is freed is not there for the next one, which has its pages zeroed again.
+//!
+//! How many they become is for somebody else to decide, so room is asked for first, and that there
+//! is none is an error and not the end of this program.
 
+use std::collections::TryReserveError;
 use std::ops::{Deref, DerefMut};
 
 use memmap2::{MmapMut, RemapOptions};
@@ -37,33 +41,31 @@ impl Bytes {
         }
     }
 
-    /// Makes room for so many more, and for no others if it has to.
-    pub(crate) fn reserve_exact(&mut self, more: usize) {
+    /// Makes room for so many more, and for no others if it has to. On an error all is as before.
+    pub(crate) fn try_reserve_exact(&mut self, more: usize) -> Result<(), TryReserveError> {
         let wanted = self.len().saturating_add(more);
         if wanted <= self.capacity() {
-            return;
+            return Ok(());
         }
         match self {
-            Bytes::Heap(vec) if wanted < PAGES_FROM => vec.reserve_exact(more),
+            Bytes::Heap(vec) if wanted < PAGES_FROM => vec.try_reserve_exact(more),
             Bytes::Heap(vec) => match Pages::new(vec, wanted) {
-                Some(pages) => *self = Bytes::Pages(pages),
-                None => vec.reserve_exact(more),
-            },
-            Bytes::Pages(pages) => {
-                if !pages.grow(wanted) {
-                    self.move_to_heap(wanted);
+                Some(pages) => {
+                    *self = Bytes::Pages(pages);
+                    Ok(())
                 }
-            }
+                None => vec.try_reserve_exact(more),
+            },
+            Bytes::Pages(pages) => match pages.grow(wanted) {
+                true => Ok(()),
+                false => self.move_to_heap(wanted),
+            },
         }
     }
 
+    /// Adds bytes. There must be room for them.
     pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
-        if let Bytes::Heap(vec) = self
-            && vec.len() + bytes.len() < PAGES_FROM
-        {
-            return vec.extend_from_slice(bytes);
-        }
-        self.reserve_exact(bytes.len());
+        debug_assert!(bytes.len() <= self.capacity() - self.len(), "no room");
         match self {
             Bytes::Heap(vec) => vec.extend_from_slice(bytes),
             Bytes::Pages(pages) => {
@@ -87,10 +89,12 @@ impl Bytes {
 
     /// The system may have no more mappings to give, while the heap still has room.
     #[cold]
-    fn move_to_heap(&mut self, room: usize) {
-        let mut vec = Vec::with_capacity(room);
+    fn move_to_heap(&mut self, room: usize) -> Result<(), TryReserveError> {
+        let mut vec = Vec::new();
+        vec.try_reserve_exact(room)?;
         vec.extend_from_slice(self);
         *self = Bytes::Heap(vec);
+        Ok(())
     }
 }
 
@@ -139,40 +143,37 @@ impl DerefMut for Bytes {
     }
 }
 
-impl Clone for Bytes {
-    fn clone(&self) -> Bytes {
-        let mut clone = Bytes::default();
-        clone.reserve_exact(self.len());
-        clone.extend_from_slice(self);
-        clone
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    impl Bytes {
+        fn push(&mut self, bytes: &[u8]) {
+            self.try_reserve_exact(bytes.len()).unwrap();
+            self.extend_from_slice(bytes);
+        }
+    }
+
     proptest! {
         #[test]
         fn they_are_what_a_vec_would_be(
-            steps in prop::collection::vec((0..6, 0usize..200_000), 0..20),
+            steps in prop::collection::vec((0..5, 0usize..200_000), 0..20),
         ) {
             let (mut bytes, mut vec) = (Bytes::default(), Vec::new());
             for (n, (what, size)) in steps.into_iter().enumerate() {
                 match what {
                     0 => {
-                        bytes.reserve_exact(size);
+                        bytes.try_reserve_exact(size).unwrap();
                         prop_assert!(bytes.capacity() >= vec.len() + size);
                     }
                     1 => {
                         bytes.truncate(size);
                         vec.truncate(size);
                     }
-                    2 => bytes = bytes.clone(),
-                    3 => bytes.move_to_heap(size.max(vec.len())),
+                    2 => bytes.move_to_heap(size.max(vec.len())).unwrap(),
                     _ => {
-                        bytes.extend_from_slice(&vec![n as u8; size]);
+                        bytes.push(&vec![n as u8; size]);
                         vec.extend_from_slice(&vec![n as u8; size]);
                     }
                 }
@@ -184,10 +185,10 @@ mod tests {
 
     #[test]
     fn many_have_pages_of_their_own_and_what_they_hold_stays_when_they_move() {
-        let mut all = vec![Bytes::default(); 3];
+        let mut all = [Bytes::default(), Bytes::default(), Bytes::default()];
         for round in 0..64 {
             for (n, bytes) in all.iter_mut().enumerate() {
-                bytes.extend_from_slice(&[(round + n) as u8; 30_000]);
+                bytes.push(&[(round + n) as u8; 30_000]);
             }
         }
         for (n, bytes) in all.iter().enumerate() {
@@ -200,12 +201,26 @@ mod tests {
     #[test]
     fn without_more_pages_they_go_on_in_the_heap() {
         let mut bytes = Bytes::default();
-        bytes.extend_from_slice(&[7; PAGES_FROM]);
+        bytes.push(&[7; PAGES_FROM]);
         assert!(matches!(bytes, Bytes::Pages(_)));
-        bytes.move_to_heap(PAGES_FROM + 1);
+        bytes.move_to_heap(PAGES_FROM + 1).unwrap();
         assert!(matches!(bytes, Bytes::Heap(_)));
-        bytes.extend_from_slice(&[8]);
+        bytes.push(&[8]);
         assert_eq!(bytes[..PAGES_FROM], [7; PAGES_FROM]);
         assert_eq!(bytes[PAGES_FROM..], [8]);
+    }
+
+    #[test]
+    fn room_that_no_system_has_is_an_error_and_what_there_was_stays() {
+        // More than any address space, and still a size that an allocation may have.
+        const TOO_MUCH: usize = isize::MAX as usize - (1 << 20);
+        for len in [10, PAGES_FROM] {
+            let mut bytes = Bytes::default();
+            bytes.push(&vec![7; len]);
+            assert!(bytes.try_reserve_exact(TOO_MUCH).is_err());
+            assert!(bytes.try_reserve_exact(usize::MAX).is_err());
+            bytes.push(&[8]);
+            assert!(bytes[..len].iter().all(|byte| *byte == 7) && bytes[len..] == [8]);
+        }
     }
 }

@@ -20,6 +20,7 @@ use super::launch::Begun;
 use super::loading::Loading;
 use super::procfs::Name;
 use super::signals;
+use super::stdin::Held;
 use super::tag::Number;
 use super::wait::{self, OwnMaxRss};
 use crate::os::linux::ProcessGroup;
@@ -50,6 +51,9 @@ pub(super) struct Child {
     pub(super) killed: HashSet<Name>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
+    /// What it reads, where that has to be kept.
+    #[expect(dead_code, reason = "it is kept, and dropped")]
+    stdin: Option<Held>,
     /// While its program is not loaded yet.
     pub(super) start: Option<Box<Start>>,
     /// Why its program could not be loaded; its exit says that.
@@ -117,13 +121,14 @@ impl Child {
             pid: begun.pid,
             pipes: pipes.map(Some),
             life: Life::Running,
-            number: begun.number,
+            number: begun.own.number,
             started,
             has_group: command.os.group != ProcessGroup::Inherit,
             is_ending: false,
             exited_at: None,
             killed: HashSet::new(),
-            leaf: begun.leaf,
+            leaf: begun.own.leaf,
+            stdin: begun.own.stdin,
             start,
             failure: None,
             is_asked: false,

@@ -1,8 +1,16 @@
-//! Files of ours.
+//! Files of ours, and where they are.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// The file systems that are memory, by linux/magic.h: tmpfs (and /dev, which calls itself that),
+/// ramfs, hugetlbfs.
+const IN_MEMORY: [u32; 3] = [0x0102_1994, 0x8584_58f6, 0x9584_58f6];
+
+/// The error code where there is no memory.
+pub(crate) const OUT_OF_MEMORY: i32 = libc::ENOMEM;
 
 /// Reads at a position; that of the file itself does not matter.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
@@ -15,4 +23,40 @@ pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     error
         .raw_os_error()
         .is_some_and(|errno| want.contains(&errno))
+}
+
+/// Directories for temporary files, the preferred first: that of `TMPDIR`, or /tmp; and /var/tmp,
+/// which is for those that may be large (file-hierarchy(7)) and on a disk where /tmp is not.
+pub(crate) fn temporary_dirs() -> Vec<PathBuf> {
+    vec![std::env::temp_dir(), PathBuf::from("/var/tmp")]
+}
+
+/// Whether files in this directory are in memory. What is beneath an overlay, or a block device
+/// that is memory itself, does not show.
+pub(crate) fn is_in_memory(dir: &Path) -> bool {
+    // How wide the type is, and whether it has a sign, depends on the processor.
+    rustix::fs::statfs(dir).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_in_memory_is_told_from_others() {
+        assert!(!is_in_memory(Path::new("/proc")), "no files are kept there");
+        assert!(!is_in_memory(Path::new("/is/not/there")));
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let mounted: Vec<Vec<&str>> = mounts.lines().map(|l| l.split(' ').collect()).collect();
+        for mount in mounted.iter().filter(|mount| mount[2] == "tmpfs") {
+            let is_hidden = !mounted
+                .iter()
+                .rfind(|other| other[1] == mount[1])
+                .is_some_and(|last| last[2] == "tmpfs");
+            let place = Path::new(mount[1]);
+            if !is_hidden && rustix::fs::statfs(place).is_ok() {
+                assert!(is_in_memory(place), "{mount:?}");
+            }
+        }
+    }
 }

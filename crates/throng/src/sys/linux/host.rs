@@ -13,9 +13,11 @@ use super::keeper::Keeper;
 use super::orphans::Orphans;
 use super::search::Searcher;
 use super::signals;
+use super::stdin::Stdins;
 use super::strings::Strings;
 use super::sweep::sweep;
 use super::tag::{self, Tags};
+use crate::budget::Budget;
 use crate::command::EnvChanges;
 use crate::lock::lock;
 use crate::sys::Room;
@@ -56,6 +58,8 @@ pub(crate) struct Host {
     pub(super) searcher: Arc<Searcher>,
     /// Whether somebody wants to know of processes that are stopped.
     pub(super) watches_stops: bool,
+    /// The bytes that processes read.
+    pub(super) stdins: Stdins,
     /// Emptied and removed while there is still a keeper.
     pub(super) groups: Option<Arc<Groups>>,
     /// Both end with us, the orphans' thread first: it looks at the keeper.
@@ -65,8 +69,9 @@ pub(crate) struct Host {
 
 impl Host {
     /// Looks at the surroundings of this program, raises its limit on open files as far as it may,
-    /// and makes sure that exit statuses can be had at all.
-    pub(crate) fn new(options: &HostOptions) -> Result<Host, Error> {
+    /// and makes sure that exit statuses can be had at all. What processes read is counted in the
+    /// budget.
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
         signals::keep_exit_statuses();
         let original_nofile = raise_nofile();
         let mut vars: Vec<_> = std::env::vars_os().collect();
@@ -101,6 +106,7 @@ impl Host {
                 .map(Arc::new)
                 .map_err(failed("cannot start a thread"))?,
             watches_stops: options.watches_stops,
+            stdins: Stdins::new(budget),
             orphans: orphans.and_then(Result::ok),
             groups,
             keeper,

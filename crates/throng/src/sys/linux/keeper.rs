@@ -164,7 +164,7 @@ mod tests {
     /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
     fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
         let options = Throng::builder().keeper([program]).os;
-        let host = Arc::new(Host::new(&options).unwrap());
+        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
         engine.start(id, &Command::new("true")).unwrap();

@@ -15,7 +15,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{DupFlags, Errno};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
@@ -30,6 +30,7 @@ use super::host::Host;
 use super::loading::{Kit, Loading, add_pointer};
 use super::program::candidates;
 use super::signals;
+use super::stdin::{Held, Stdins};
 use super::strings::Nul;
 use super::tag::{self, Number};
 use super::wait;
@@ -59,12 +60,20 @@ pub(super) struct Pipes {
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) pid: Pid,
+    pub(super) own: Belongings,
+    /// If its program is not loaded yet.
+    pub(super) loading: Option<Loading>,
+}
+
+/// What is kept for a process.
+#[derive(Debug, Default)]
+pub(super) struct Belongings {
     /// Its mark.
     pub(super) number: Option<Number>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
-    /// If its program is not loaded yet.
-    pub(super) loading: Option<Loading>,
+    /// What it reads, to be kept until it is gone.
+    pub(super) stdin: Option<Held>,
 }
 
 /// One shard's means of starting, reused from start to start.
@@ -155,13 +164,8 @@ impl Launcher {
             None => Kit::new(self.host.clone(), self.features)
                 .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
         };
-        let begun = self.prepare(&mut kit, command).and_then(|number| {
-            let stdin = open_stdin(&command.stdin)?;
-            self.land(stdin, theirs)?;
-            Ok((number, self.make_leaf()?))
-        });
-        let begun = match begun {
-            Ok((number, leaf)) => self.clone_and_retry(kit, command, number, leaf),
+        let begun = match self.make_ready(&mut kit, command, theirs) {
+            Ok(own) => self.clone_and_retry(kit, command, own),
             Err(failure) => {
                 self.keep(kit);
                 Err(failure)
@@ -169,6 +173,23 @@ impl Launcher {
         };
         self.clear_landing()?;
         begun
+    }
+
+    fn make_ready(
+        &mut self,
+        kit: &mut Kit,
+        command: &Command,
+        theirs: [OwnedFd; 2],
+    ) -> Result<Belongings, Failure> {
+        let number = self.prepare(kit, command)?;
+        let (file, stdin) = open_stdin(&command.stdin, &self.host.stdins)?;
+        self.land(file, theirs)?;
+        let leaf = self.make_leaf()?;
+        Ok(Belongings {
+            number,
+            leaf,
+            stdin,
+        })
     }
 
     /// Makes the control group of a process, where each has one. Where that is refused, the process
@@ -289,11 +310,10 @@ impl Launcher {
         &mut self,
         mut kit: Box<Kit>,
         command: &Command,
-        number: Option<Number>,
-        mut leaf: Option<Leaf>,
+        mut own: Belongings,
     ) -> Result<Begun, Failure> {
         loop {
-            self.fill_plan(&mut kit, command, leaf.as_ref());
+            self.fill_plan(&mut kit, command, own.leaf.as_ref());
             let started = match struck() {
                 Some((Step::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
@@ -311,7 +331,7 @@ impl Launcher {
                 Ok(loading) => loading,
                 Err((back, error)) => {
                     kit = back;
-                    if self.does_with_less(&error, &mut leaf) {
+                    if self.does_with_less(&error, &mut own.leaf) {
                         continue;
                     }
                     self.keep(kit);
@@ -327,13 +347,7 @@ impl Launcher {
                     self.exiting.push(pid);
                     return Err(Failure::did_not_run());
                 }
-                let loading = Some(loading);
-                return Ok(Begun {
-                    pid,
-                    number,
-                    leaf: closed(leaf),
-                    loading,
-                });
+                return Ok(begun(pid, own, Some(loading)));
             }
             if !loading.has_begun() {
                 self.see_off(pid);
@@ -343,12 +357,7 @@ impl Launcher {
             kit = back;
             let Err(failed) = result else {
                 self.loaded(kit, command);
-                return Ok(Begun {
-                    pid,
-                    number,
-                    leaf: closed(leaf),
-                    loading: None,
-                });
+                return Ok(begun(pid, own, None));
             };
             self.see_off(pid);
             let refused = [libc::EINVAL, libc::ENOSYS, libc::EPERM].contains(&failed.errno);
@@ -460,12 +469,10 @@ impl Launcher {
     }
 }
 
-/// The process is being started: it is in its group by now.
-fn closed(leaf: Option<Leaf>) -> Option<Leaf> {
-    leaf.map(|mut leaf| {
-        leaf.close();
-        leaf
-    })
+/// A process that was made, and is in its control group by now.
+fn begun(pid: Pid, mut own: Belongings, loading: Option<Loading>) -> Begun {
+    own.leaf.iter_mut().for_each(Leaf::close);
+    Begun { pid, own, loading }
 }
 
 fn open_null() -> io::Result<OwnedFd> {
@@ -486,35 +493,28 @@ fn struck() -> Option<(Step, Errno)> {
     made.and_then(|()| loaded()).err()
 }
 
-/// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself.
-fn open_stdin(stdin: &Stdin) -> Result<Option<OwnedFd>, Failure> {
+/// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself, and
+/// what is to be kept for that.
+fn open_stdin(stdin: &Stdin, stdins: &Stdins) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
+    let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
     match stdin {
-        Stdin::Null | Stdin::File(_) => Ok(None),
+        Stdin::Null | Stdin::File(_) => Ok((None, None)),
         Stdin::Inherit => {
             let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
-            own.map(Some)
-                .map_err(|e| Failure::os("give it our stdin", ErrorKind::Stdin, e))
+            let own = own.map_err(|errno| failed("give it our stdin", errno.into()))?;
+            Ok((Some(own), None))
         }
-        Stdin::Bytes(bytes) => bytes_as_file(bytes)
-            .map(Some)
-            .map_err(|errno| Failure::os("hold its stdin", ErrorKind::Stdin, errno)),
+        Stdin::Bytes(bytes) => {
+            let opened = stdins.open(bytes);
+            let (file, held) = opened.map_err(|error| failed(&stdins.doing(bytes), error))?;
+            Ok((Some(above_stdio(file)), Some(held)))
+        }
         Stdin::Pipe(end) => {
-            let reader = end
-                .duplicate()
-                .map_err(|error| Failure::io("give it its pipe", ErrorKind::Stdin, error))?;
-            Ok(Some(above_stdio(reader.into())))
+            let reader = end.duplicate();
+            let reader = reader.map_err(|error| failed("give it its pipe", error))?;
+            Ok((Some(above_stdio(reader.into())), None))
         }
     }
-}
-
-/// A file in memory: written in full here, so that nobody needs to feed a pipe later.
-fn bytes_as_file(bytes: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = rustix::fs::memfd_create("throng-stdin", MemfdFlags::CLOEXEC)?;
-    let mut written = 0;
-    while written < bytes.len() {
-        written += rustix::io::pwrite(&file, &bytes[written..], written as u64)?;
-    }
-    Ok(file)
 }
 
 /// Whether this is a want of something that comes back when processes end.
@@ -526,9 +526,11 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
         libc::ENOMEM,
         libc::ENOSPC,
     ];
-    error
-        .raw_os_error()
-        .is_some_and(|errno| exhausted.contains(&errno))
+    // The bound on a directory in memory has no number of the system.
+    error.kind() == io::ErrorKind::StorageFull
+        || error
+            .raw_os_error()
+            .is_some_and(|errno| exhausted.contains(&errno))
 }
 
 #[cfg(test)]

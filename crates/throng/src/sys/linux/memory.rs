@@ -1,8 +1,10 @@
 //! How much memory there is: what the machine has, or what the control group that we are in may use
-//! if that is less.
+//! if that is less; and what this process may still ask for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
 
 /// Where control groups are mounted, version 2 or the memory controller of version 1.
 const ROOTS: [(&str, &str, &str); 2] = [
@@ -41,9 +43,28 @@ fn limit_of(root: &Path, group: &str, file: &str) -> Option<u64> {
 
 fn physical() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    value_of(&text, "MemTotal:")
+}
+
+/// How much more this process may ask for, where that is limited: address space, or memory that can
+/// be written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). Where /proc does not
+/// say what it has already, that is the limit.
+pub(crate) fn memory_left() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let left = |limit: Resource, used: &str| {
+        let limit = getrlimit(limit).current?;
+        Some(limit.saturating_sub(value_of(&status, used).unwrap_or(0)))
+    };
+    let limits = [
+        left(Resource::As, "VmSize:"),
+        left(Resource::Data, "VmData:"),
+    ];
+    limits.into_iter().flatten().min()
+}
+
+/// The bytes of a line "name: n kB".
+fn value_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -58,6 +79,14 @@ mod tests {
         assert_eq!(group_of(both, ""), Some("/user.slice/c:d"));
         assert_eq!(group_of(both, "memory"), Some("/a/b"));
         assert_eq!(group_of("0::/\n", "memory"), None);
+    }
+
+    #[test]
+    fn values_are_read_as_the_kernel_writes_them() {
+        let status = "Name:\tx\nVmSize:\t    2048 kB\nVmData:\t       3 kB\n";
+        assert_eq!(value_of(status, "VmSize:"), Some(2 << 20));
+        assert_eq!(value_of(status, "VmData:"), Some(3 << 10));
+        assert_eq!(value_of(status, "VmRSS:"), None);
     }
 
     #[test]

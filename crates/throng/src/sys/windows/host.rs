@@ -17,6 +17,7 @@ use super::os::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
 use super::pool::ThreadPool;
 use super::stdin;
+use crate::budget::Budget;
 use crate::command::EnvChanges;
 use crate::sys::Room;
 use crate::{Error, ErrorKind, Holder, KillSequence, Mechanism};
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Vec<u16>,
     pub(super) null: OwnedHandle,
+    /// Says where the files are that processes read.
+    pub(super) budget: Arc<Budget>,
     /// None where nobody has asked for one.
     keeper: Option<Keeper>,
     has_console: bool,
@@ -46,7 +49,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(options: &HostOptions) -> Result<Host, Error> {
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
         let failed = |doing: &'static str| {
             move |error: io::Error| Error::os(ErrorKind::System, doing, error)
         };
@@ -69,6 +72,7 @@ impl Host {
             vars,
             environment,
             null: stdin::null().map_err(failed("cannot open NUL"))?,
+            budget,
             keeper: keeper.map_err(failed("cannot make a job"))?,
             has_console: has_console(),
             pool: Arc::new(ThreadPool::new(cores).map_err(failed("cannot make a thread pool"))?),

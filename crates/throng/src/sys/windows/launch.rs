@@ -235,7 +235,12 @@ impl Launcher {
     fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedHandle>, Failure> {
         let (opened, what) = match stdin {
             Stdin::Null => return Ok(None),
-            Stdin::Bytes(bytes) => (stdin::bytes(bytes).map(Some), "make its stdin".into()),
+            Stdin::Bytes(bytes) => {
+                let budget = &self.host.budget;
+                let dir = budget.dir().display();
+                let doing = format!("hold its stdin of {} bytes in {dir}", bytes.len());
+                (stdin::bytes(bytes, budget).map(Some), doing)
+            }
             Stdin::File(path) => {
                 let opened = stdin::open(path).map(Some);
                 (opened, format!("open its stdin {}", path.display()))

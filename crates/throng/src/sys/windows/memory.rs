@@ -1,31 +1,68 @@
 //! How much memory there is: what the machine has, or what the job that we are in may use if that
-//! is less.
+//! is less; and what this process may still ask for.
 
 use std::mem;
 use std::ptr;
 
 use windows_sys::Win32::System::JobObjects::{
-    JOB_OBJECT_LIMIT_JOB_MEMORY, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
-    JobObjectExtendedLimitInformation, QueryInformationJobObject,
+    JOB_OBJECT_LIMIT_JOB_MEMORY, JOB_OBJECT_LIMIT_PROCESS_MEMORY,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation,
+    QueryInformationJobObject,
 };
+use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::SystemInformation::{GlobalMemoryStatusEx, MEMORYSTATUSEX};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 pub(crate) fn memory_limit() -> Option<u64> {
-    physical().into_iter().chain(of_our_job()).min()
+    let physical = status().map(|status| status.ullTotalPhys);
+    let of_our_job = limits_of_our_job()
+        .filter(|limits| has(limits, JOB_OBJECT_LIMIT_JOB_MEMORY))
+        .map(|limits| limits.JobMemoryLimit as u64);
+    physical.into_iter().chain(of_our_job).min()
 }
 
-fn physical() -> Option<u64> {
+/// How much more this process may ask for: its address space, and what a job lets each of its
+/// processes have. What the whole system can still promise is not counted, for that changes all the
+/// time; where it is short, memory is refused.
+pub(crate) fn memory_left() -> Option<u64> {
+    let address_space = status().map(|status| status.ullAvailVirtual);
+    let of_our_job = limits_of_our_job()
+        .filter(|limits| has(limits, JOB_OBJECT_LIMIT_PROCESS_MEMORY))
+        .map(|limits| (limits.ProcessMemoryLimit as u64).saturating_sub(committed()));
+    address_space.into_iter().chain(of_our_job).min()
+}
+
+fn status() -> Option<MEMORYSTATUSEX> {
     let mut status = MEMORYSTATUSEX {
         dwLength: mem::size_of::<MEMORYSTATUSEX>() as u32,
         ..MEMORYSTATUSEX::default()
     };
     // SAFETY: the structure says how large it is, and outlives the call.
     let succeeded = unsafe { GlobalMemoryStatusEx(&mut status) } != 0;
-    succeeded.then_some(status.ullTotalPhys)
+    succeeded.then_some(status)
 }
 
-/// Without a job, or a limit in it, there is none.
-fn of_our_job() -> Option<u64> {
+/// What this process has been promised already.
+fn committed() -> u64 {
+    let mut counters = PROCESS_MEMORY_COUNTERS::default();
+    let size = mem::size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
+    // SAFETY: it takes no arguments and gives a constant that stands for this process.
+    let own = unsafe { GetCurrentProcess() };
+    // SAFETY: the handle is valid as long as this process is; the structure is as large as is said.
+    let succeeded = unsafe { K32GetProcessMemoryInfo(own, &mut counters, size) } != 0;
+    if succeeded {
+        counters.PagefileUsage as u64
+    } else {
+        0
+    }
+}
+
+fn has(limits: &JOBOBJECT_EXTENDED_LIMIT_INFORMATION, flag: u32) -> bool {
+    limits.BasicLimitInformation.LimitFlags & flag != 0
+}
+
+/// Without a job there are none.
+fn limits_of_our_job() -> Option<JOBOBJECT_EXTENDED_LIMIT_INFORMATION> {
     let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
     // SAFETY: no handle stands for the job of this process; the structure is of the class that is
     // asked for and as large as is said; how much was written need not be told.
@@ -38,6 +75,5 @@ fn of_our_job() -> Option<u64> {
             ptr::null_mut(),
         )
     } != 0;
-    let has_limit = limits.BasicLimitInformation.LimitFlags & JOB_OBJECT_LIMIT_JOB_MEMORY != 0;
-    (succeeded && has_limit).then_some(limits.JobMemoryLimit as u64)
+    succeeded.then_some(limits)
 }

@@ -55,9 +55,9 @@ pub(crate) use codes::exit_code_name;
 pub(crate) use engine::Engine;
 #[cfg(feature = "faults")]
 pub(crate) use faults::fault_of;
-pub(crate) use file::{is_want_of_files, read_at};
+pub(crate) use file::{OUT_OF_MEMORY, is_in_memory, is_want_of_files, read_at, temporary_dirs};
 pub(crate) use host::Host;
-pub(crate) use memory::memory_limit;
+pub(crate) use memory::{memory_left, memory_limit};
 pub(crate) use options::{CommandOptions, HostOptions};
 pub(crate) use waker::Waker;
 

@@ -1,11 +1,13 @@
 //! What a process reads as its stdin, as an inheritable handle.
 
-use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Seek};
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::pipe_end::PipeEnd;
+use crate::spill::SpillFile;
 
 use super::pipe::{inheritable, make_inheritable, own};
 use super::wide::to_wide;
@@ -40,10 +42,13 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
 }
 
 /// Bytes, in a temporary file that goes away with its last handle, so that nobody has to feed a
-/// pipe. The system writes such a file to the disk only when memory is short.
-pub(super) fn bytes(bytes: &[u8]) -> io::Result<OwnedHandle> {
-    let mut file: File = tempfile::tempfile()?;
-    file.write_all(bytes)?;
+/// pipe. The system writes such a file to the disk only when memory is short
+/// (FILE_ATTRIBUTE_TEMPORARY), and then it does, so it is not counted. Each process has a file of
+/// its own: nothing keeps another from writing to one that they had in common.
+pub(super) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandle> {
+    let spilled = SpillFile::new(budget)?;
+    spilled.append(bytes).1?;
+    let mut file = spilled.file().try_clone()?;
     file.rewind()?;
     let handle = OwnedHandle::from(file);
     make_inheritable(&handle)?;

@@ -21,6 +21,8 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "no-thread" => no_thread(setting),
         "full-disk" => spill::full_disk(setting),
         "no-file" => spill::no_file(setting),
+        "no-memory" => spill::no_memory(setting),
+        "spill-dir" => spill::spill_dir(setting),
         "run-group" => group::run_group(setting),
         "relieve" => relieve(setting),
         "cancel-waiting" => cancel_waiting(setting),

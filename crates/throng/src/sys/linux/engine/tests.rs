@@ -33,7 +33,7 @@ fn for_each_engine(test: impl Fn(Engine) + Send + Sync + 'static) {
         }
         let test = test.clone();
         let body = move || {
-            let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
             test(Engine::new(mechanism, host).unwrap());
         };
         thread::spawn(body).join().unwrap();
@@ -146,7 +146,7 @@ fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_sai
             ..HostOptions::default()
         };
         // The tests of the launcher look at the refusal.
-        let host = match Host::new(&options) {
+        let host = match Host::new(&options, Arc::default()) {
             Ok(host) => Arc::new(host),
             Err(error) => return eprintln!("{error}"),
         };
@@ -187,7 +187,7 @@ fn reads_that_are_interrupted_or_short_lose_nothing_and_keep_their_order() {
 #[test]
 fn a_read_that_fails_ends_its_stream_and_no_other() {
     let body = || {
-        let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Epoll, host).unwrap();
         order(Point::Read, 0, Fault::Code(libc::EIO as u32));
         let heard = run(

@@ -30,7 +30,7 @@ const ALL_FEATURES: [Features; 6] = [
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         let pipes = Launcher::open_pipes(&command).unwrap();
         let begun = launcher.start(&command, pipes.theirs).unwrap();
@@ -84,7 +84,7 @@ fn every_kernel_reports_the_step_that_failed() {
     for features in ALL_FEATURES {
         let result = thread::spawn(move || {
             signals::block_all();
-            let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
             let mut launcher = Launcher::with_features(host, features).unwrap();
             let mut command = Command::new("true");
             command.current_dir("/nowhere/at/all");
@@ -127,7 +127,7 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
         for (program, expected) in cases.clone() {
             let result = thread::spawn(move || {
                 signals::block_all();
-                let host = Arc::new(Host::new(&HostOptions::default()).unwrap());
+                let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
                 let mut launcher = Launcher::with_features(host, features).unwrap();
                 let command = Command::new(&program);
                 loop {
@@ -157,7 +157,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
         let (first, second) = (first.clone(), second.clone());
         move || {
             signals::block_all();
-            let mut host = Host::new(&HostOptions::default()).unwrap();
+            let mut host = Host::new(&HostOptions::default(), Arc::default()).unwrap();
             host.set_path(path);
             let mut launcher = Launcher::new(Arc::new(host)).unwrap();
             let command = Command::new("moves");

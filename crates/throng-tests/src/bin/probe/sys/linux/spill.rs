@@ -1,11 +1,13 @@
 //! The modes about captures that are spilled where that is not so easy.
 
 use std::fs;
+use std::io::Read;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
-use throng::{Stream, Verdict};
-use throng_tests::{Gate, Source, check_pattern, eventually};
+use throng::{Stream, Throng, Verdict};
+use throng_tests::{Gate, Source, check_pattern, eventually, fill};
 
 use super::{set_nofile, take_all_descriptors};
 use crate::setting::{Setting, is_whole};
@@ -53,6 +55,74 @@ pub(super) fn full_disk(setting: &Setting) {
     let after = throng.spawn(&setting.child("out:500000"));
     let after = after.wait().expect("an outcome comes");
     println!("whole_after={}", is_whole(&after, 500_000, 0));
+}
+
+/// The address space ends while the budget has room for much more: what becomes of a long output,
+/// in the directory that is named if one is, of which it may have 36 MiB if it is in memory.
+pub(super) fn no_memory(setting: &Setting) {
+    const LEN: usize = 40_000_000;
+    let builder = setting.builder().jobs(2);
+    let builder = match setting.args.first() {
+        Some(dir) => {
+            let memory = 8 * Throng::builder().memory_limit();
+            builder.memory(memory - (72 << 20)).spill_dir(dir)
+        }
+        None => builder.memory(1 << 40),
+    };
+    let throng = builder.build().expect("a throng can be built");
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let size = size.and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let limit = Some((size.expect("it is a number") << 10) + (24 << 20));
+    let limit = Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    setrlimit(Resource::As, limit).expect("a limit may be lowered");
+    let command = setting.child(&format!("out:{LEN} exit:0"));
+    let outcome = throng.spawn(&command).wait().expect("an outcome comes");
+    let capture = outcome.capture();
+    println!("success={}", outcome.success());
+    println!("kept={}", capture.len(Stream::Stdout));
+    let dropped = capture.dropped_bytes(Stream::Stdout);
+    let is_counted = capture.len(Stream::Stdout) + dropped == LEN as u64;
+    println!("counted={is_counted}");
+    println!("spilled={}", capture.is_spilled(Stream::Stdout));
+    println!("verdict={}", outcome.verdict(Stream::Stdout));
+    println!("stderr={}", outcome.verdict(Stream::Stderr));
+    println!("right={}", is_pattern(capture.reader(Stream::Stdout)));
+    println!("merged={}", is_pattern(capture.merged_reader()));
+    let slice = panic::catch_unwind(AssertUnwindSafe(|| outcome.stdout().len()));
+    let copy = panic::catch_unwind(AssertUnwindSafe(|| outcome.merged().len()));
+    println!("refused={}", slice.is_err() && copy.is_err());
+}
+
+/// Whether this is what the child says on its stdout.
+fn is_pattern(mut reader: impl Read) -> bool {
+    let (mut at, mut piece, mut expected) = (0, [0; 4096], [0; 4096]);
+    loop {
+        let mut len = 0;
+        while len < piece.len() {
+            match reader.read(&mut piece[len..]).expect("it can be read") {
+                0 => break,
+                n => len += n,
+            }
+        }
+        fill(Source::Out, at, &mut expected);
+        if len < piece.len() {
+            return piece[..len] == expected[..len];
+        }
+        if piece != expected {
+            return false;
+        }
+        at += len as u64;
+    }
+}
+
+/// Which directory is chosen where none was asked for.
+pub(super) fn spill_dir(setting: &Setting) {
+    let throng = setting.builder().build().expect("a throng can be built");
+    println!("spill_dir={}", throng.spill_dir().display());
 }
 
 /// There is no descriptor left when a capture wants to be spilled, and then there are some.

@@ -16,13 +16,13 @@ fn with_groups(features: Features, body: impl FnOnce(Launcher, &Group) + Send + 
     };
     if let Err(refusal) = probe_cgroups(Cgroups::Command) {
         eprintln!("only the refusal is tested: {refusal}");
-        let error = Host::new(&options).unwrap_err();
+        let error = Host::new(&options, Arc::default()).unwrap_err();
         assert_eq!(error.to_string(), refusal.to_string());
         return;
     }
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&options).unwrap());
+        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let run = host.groups.as_ref().unwrap().run().clone();
         body(Launcher::with_features(host, features).unwrap(), &run);
         assert!(!run.path().exists(), "no group is left");
@@ -43,7 +43,7 @@ fn listen(begun: Begun, pipe: Pipe) -> (bool, bool) {
     File::from(pipe.try_clone().unwrap())
         .read_to_string(&mut text)
         .unwrap();
-    let has_leaf = begun.leaf.is_some();
+    let has_leaf = begun.own.leaf.is_some();
     Child::new(
         begun,
         &command(),
@@ -67,11 +67,10 @@ fn start_after(launcher: &mut Launcher, change: impl Fn(&Group)) -> (bool, bool)
     let pipes = Launcher::open_pipes(&command()).unwrap();
     let [out, _err] = pipes.ours;
     let mut kit = launcher.kits.pop().unwrap();
-    let number = launcher.prepare(&mut kit, &command()).unwrap();
-    launcher.land(None, pipes.theirs).unwrap();
-    let leaf = launcher.make_leaf().unwrap();
-    change(&leaf.as_ref().unwrap().group());
-    let begun = launcher.clone_and_retry(kit, &command(), number, leaf);
+    let ready = launcher.make_ready(&mut kit, &command(), pipes.theirs);
+    let own = ready.unwrap();
+    change(&own.leaf.as_ref().unwrap().group());
+    let begun = launcher.clone_and_retry(kit, &command(), own);
     launcher.clear_landing().unwrap();
     listen(begun.unwrap(), out)
 }

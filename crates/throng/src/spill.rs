@@ -1,0 +1,262 @@
+//! Temporary files for what does not fit into memory: where they are, and what they may take where
+//! that place is memory itself.
+//!
+//! A directory on tmpfs is memory under another name: what is spilled there frees none, and a
+//! control group counts it. So the directory is one on a disk where there is one, and where there
+//! is none, or somebody insists on another, what is written is counted and limited.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::budget::Budget;
+use crate::sys;
+
+/// How often an interrupted call is made again. A file system may answer that for ever, and the
+/// thread has other processes to look after.
+const INTERRUPTED_MAX: usize = 100;
+
+/// A directory for temporary files.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: PathBuf,
+    /// Where the directory is in memory: how many bytes its files may have together.
+    in_memory_max: Option<u64>,
+    /// How many they have.
+    in_memory: AtomicU64,
+}
+
+impl Place {
+    /// Files in this directory; with a limit where that is in memory.
+    pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> Place {
+        Place {
+            dir,
+            in_memory_max,
+            in_memory: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_memory(&self) -> u64 {
+        self.in_memory.load(Ordering::Relaxed)
+    }
+
+    /// A file that nobody else can open by a name, and that is gone when it is closed.
+    fn open(&self) -> io::Result<File> {
+        uninterrupted(|| tempfile::tempfile_in(&self.dir).map_err(plain))
+    }
+
+    /// Takes as many bytes of what is left as are wanted, or fewer.
+    fn take(&self, wanted: usize) -> usize {
+        let Some(max) = self.in_memory_max else {
+            return wanted;
+        };
+        let mut taken = 0;
+        let _ = self
+            .in_memory
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+                taken = max.saturating_sub(used).min(wanted as u64);
+                Some(used + taken)
+            });
+        taken as usize
+    }
+
+    fn give_back(&self, bytes: u64) {
+        if self.in_memory_max.is_some() {
+            self.in_memory.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Why not more can be taken. The kind is that of a full disk.
+    fn full(&self) -> io::Error {
+        let mib = self.in_memory_max.unwrap_or(0) >> 20;
+        let why = format!(
+            "this directory is in memory (tmpfs), and the {mib} MiB that captures may take there \
+             are used; choose a directory on a disk"
+        );
+        io::Error::new(io::ErrorKind::StorageFull, why)
+    }
+}
+
+/// Where captures are spilled to, and whether that is in memory: the directory that was asked for,
+/// or the first of the system's that can be used and is not in memory, or the first that can be
+/// used.
+pub(crate) fn choose(asked: Option<PathBuf>) -> (PathBuf, bool) {
+    let dir = asked.unwrap_or_else(|| {
+        let is_usable = |dir: &Path| match tempfile::tempfile_in(dir) {
+            Ok(_) => true,
+            // That is not the directory's fault.
+            Err(error) => sys::is_want_of_files(&plain(error)),
+        };
+        first_of(sys::temporary_dirs(), sys::is_in_memory, is_usable)
+    });
+    let is_in_memory = sys::is_in_memory(&dir);
+    (dir, is_in_memory)
+}
+
+fn first_of(
+    dirs: Vec<PathBuf>,
+    is_in_memory: impl Fn(&Path) -> bool,
+    is_usable: impl Fn(&Path) -> bool,
+) -> PathBuf {
+    let (in_memory, on_disk): (Vec<_>, Vec<_>) =
+        dirs.iter().partition(|dir| is_in_memory(dir.as_path()));
+    let mut best_first = on_disk.into_iter().chain(in_memory);
+    let first = best_first.find(|dir| is_usable(dir));
+    // What is wrong with it is said when something is to be spilled there.
+    first.or(dirs.first()).cloned().unwrap_or_default()
+}
+
+/// A temporary file that is only added to.
+#[derive(Debug)]
+pub(crate) struct SpillFile {
+    file: File,
+    budget: Arc<Budget>,
+    len: AtomicU64,
+}
+
+impl SpillFile {
+    pub(crate) fn new(budget: &Arc<Budget>) -> io::Result<SpillFile> {
+        #[cfg(test)]
+        budget.refusals.strike_files()?;
+        Ok(SpillFile {
+            file: budget.place().open()?,
+            budget: budget.clone(),
+            len: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How many bytes were written, and why not all.
+    pub(crate) fn append(&self, bytes: &[u8]) -> (usize, io::Result<()>) {
+        let place = self.budget.place();
+        let taken = place.take(bytes.len());
+        let mut written = 0;
+        let mut result = Ok(());
+        while written < taken && result.is_ok() {
+            result = match uninterrupted(|| (&self.file).write(&bytes[written..taken])) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    written += n;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        place.give_back((taken - written) as u64);
+        self.len.fetch_add(written as u64, Ordering::Relaxed);
+        if result.is_ok() && taken < bytes.len() {
+            result = Err(place.full());
+        }
+        (written, result)
+    }
+
+    /// Reads from a position; an error at the end.
+    pub(crate) fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match uninterrupted(|| sys::read_at(&self.file, buffer, at))? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        self.budget
+            .place()
+            .give_back(self.len.load(Ordering::Relaxed));
+    }
+}
+
+/// Makes a call again that a signal has interrupted.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..INTERRUPTED_MAX {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+    call()
+}
+
+/// What the system said, without the path that has been put around it.
+fn plain(error: io::Error) -> io::Error {
+    let within = error.get_ref().and_then(|error| error.source());
+    let within = within.and_then(|error| error.downcast_ref::<io::Error>());
+    let code = within.and_then(io::Error::raw_os_error);
+    code.map_or(error, io::Error::from_raw_os_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_is_on_a_disk_if_possible_and_can_be_used() {
+        let chosen = |dirs: &[&str]| {
+            let dirs = dirs.iter().map(PathBuf::from).collect();
+            let is_in_memory = |dir: &Path| dir.starts_with("/memory");
+            let is_usable = |dir: &Path| !dir.ends_with("no");
+            first_of(dirs, is_in_memory, is_usable)
+        };
+        for (dirs, expected) in [
+            (&["/disk/a", "/disk/b"][..], "/disk/a"),
+            (&["/memory/a", "/disk/b"], "/disk/b"),
+            (&["/memory/a", "/disk/no"], "/memory/a"),
+            (&["/disk/no", "/memory/a"], "/memory/a"),
+            (&["/disk/no", "/disk/b"], "/disk/b"),
+            (&["/memory/no", "/memory/b"], "/memory/b"),
+            (&["/memory/no", "/disk/no"], "/memory/no"),
+        ] {
+            assert_eq!(chosen(dirs), PathBuf::from(expected), "{dirs:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_was_asked_for_is_not_replaced() {
+        let dir = PathBuf::from("/is/not/there");
+        assert_eq!(choose(Some(dir.clone())), (dir, false));
+    }
+
+    #[test]
+    fn files_in_memory_share_a_limit_and_give_back_what_they_took() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new(dir.path().to_owned(), Some(100));
+        let budget = Arc::new(Budget::with_place(0, place));
+        let files = [SpillFile::new(&budget), SpillFile::new(&budget)].map(Result::unwrap);
+        let (written, result) = files[0].append(&[1; 70]);
+        assert!(written == 70 && result.is_ok());
+        let (written, result) = files[1].append(&[2; 70]);
+        assert_eq!(written, 30, "what there is room for is kept");
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().contains("in memory (tmpfs)"), "{error}");
+        assert_eq!(budget.place().in_memory(), 100);
+        let [first, second] = files;
+        drop(first);
+        assert_eq!(budget.place().in_memory(), 30);
+        assert_eq!(second.append(&[2; 70]).0, 70);
+        drop(second);
+        assert_eq!(budget.place().in_memory(), 0);
+    }
+
+    #[test]
+    fn what_is_interrupted_for_ever_is_an_error_in_the_end() {
+        let mut calls = 0;
+        let result = uninterrupted(|| {
+            calls += 1;
+            Err::<(), _>(io::ErrorKind::Interrupted.into())
+        });
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(calls, INTERRUPTED_MAX + 1);
+    }
+}
