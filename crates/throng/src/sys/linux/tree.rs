@@ -120,7 +120,7 @@ impl Census {
             if pid == own {
                 continue;
             }
-            let number = self.run.find_in(self.procfs.environment(pid));
+            let number = self.procfs.mark(pid, &self.run);
             let Some(index) = number.and_then(|number| wanted.get(&number)) else {
                 continue;
             };
@@ -134,8 +134,7 @@ impl Census {
     /// Sends a signal to a process that was found by its mark.
     pub(super) fn send_to_marked(&mut self, name: Name, signal: Signal) -> bool {
         self.send(name, signal, |census| {
-            let environment = census.procfs.environment(name.pid);
-            census.run.find_in(environment).is_some()
+            census.procfs.mark(name.pid, &census.run).is_some()
         })
     }
 
@@ -242,7 +241,7 @@ impl Census {
         let own = std::process::id();
         let mut found = Vec::new();
         for pid in self.procfs.pids() {
-            if pid != own && self.run.find_in(self.procfs.environment(pid)).is_some() {
+            if pid != own && self.procfs.mark(pid, &self.run).is_some() {
                 found.extend(self.procfs.stat(pid));
             }
         }
