@@ -1,8 +1,12 @@
 //! How much memory there is: what the machine has, or what the control group that we are in may use
 //! if that is less.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use super::file::read_start;
+
+/// The most that is read of a file: all of them are of some lines.
+const MOST: u64 = 64 * 1024;
 
 /// Where control groups are mounted, version 2 or the memory controller of version 1.
 const ROOTS: [(&str, &str, &str); 2] = [
@@ -11,11 +15,15 @@ const ROOTS: [(&str, &str, &str); 2] = [
 ];
 
 pub(crate) fn memory_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let groups = ROOTS.iter().filter_map(|(controller, root, file)| {
         group_of(&own, controller).and_then(|group| limit_of(Path::new(root), group, file))
     });
     groups.chain(physical()).min()
+}
+
+fn read(path: &Path) -> Option<String> {
+    String::from_utf8(read_start(path, MOST).ok()?).ok()
 }
 
 /// The group of a line "hierarchy:controllers:/path" of cgroups(7). Version 2 names no controller.
@@ -33,14 +41,14 @@ fn limit_of(root: &Path, group: &str, file: &str) -> Option<u64> {
     let dir: PathBuf = root.join(group.trim_start_matches('/'));
     let within = dir.ancestors().take_while(|dir| dir.starts_with(root));
     let limits = within.filter_map(|dir| {
-        let text = fs::read_to_string(dir.join(file)).ok()?;
+        let text = read(&dir.join(file))?;
         text.trim().parse().ok()
     });
     limits.min()
 }
 
 fn physical() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let text = read(Path::new("/proc/meminfo"))?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -50,6 +58,8 @@ fn physical() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
 mod bytes;
+mod chase;
 mod child;
 mod clone;
 mod driver;
@@ -26,6 +27,7 @@ mod orphans;
 mod procfs;
 mod program;
 mod reader;
+mod remains;
 mod signals;
 mod standstill;
 mod strings;
@@ -53,8 +55,8 @@ pub(crate) use waker::Waker;
 use crate::{Command, Mechanism};
 
 pub(crate) use groups::probe_cgroups;
-pub(crate) use keeper::keep;
 pub use options::os;
+pub(crate) use remains::keep;
 
 /// Epoll comes first: it and io_uring measure the same on this job, within the noise
 /// (docs/linux.md), since starting a process costs far more than the few system calls that io_uring

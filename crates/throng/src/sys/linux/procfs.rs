@@ -217,6 +217,21 @@ impl Procfs {
             .is_some_and(|stat| stat.name == name && !stat.is_over)
     }
 
+    /// Whether this is a process, and not a thread of one: those have directories as well, which
+    /// are not listed.
+    pub(super) fn is_process(&mut self, pid: u32) -> bool {
+        let status = self.read(&format!("{pid}/status"), SHORT_MAX);
+        let mut lines = status.unwrap_or_default().split(|byte| *byte == b'\n');
+        let id = lines.find_map(|line| line.strip_prefix(b"Tgid:"));
+        id.is_some_and(|id| number(id) == pid)
+    }
+
+    /// Whether it runs as the user that we run as, as far as can be told without looking into it.
+    pub(super) fn is_of_our_user(&self, pid: u32) -> bool {
+        let dir = statat(&self.root, pid.to_string(), AtFlags::SYMLINK_NOFOLLOW);
+        dir.is_ok_and(|dir| dir.st_uid == rustix::process::geteuid().as_raw())
+    }
+
     /// The children of a process, whichever of its threads has started them.
     pub(super) fn children(&mut self, pid: u32) -> Vec<u32> {
         let mut children = Vec::new();

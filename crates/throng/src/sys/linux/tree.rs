@@ -224,16 +224,12 @@ impl Census {
         &mut self.procfs
     }
 
-    /// Kills all that has a mark of this run and what is below it. Says how many there were.
-    pub(super) fn kill_all_marked(&mut self) -> usize {
-        let marked = self.all_marked();
-        for stat in &marked {
-            if let Some(pid) = Pid::from_raw(stat.name.pid as i32) {
-                self.kill_family(pid, &mut HashSet::new());
-            }
-            self.send_to_marked(stat.name, Signal::KILL);
-        }
-        marked.len()
+    /// A process, and whether it has a mark of this run; none when it is gone.
+    pub(super) fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
+        let before = self.procfs.stat(pid)?;
+        let is_marked = self.procfs.mark(pid, &self.run).is_some() && self.procfs.is_process(pid);
+        let stat = self.procfs.stat(pid)?;
+        Some((stat, is_marked && stat.name == before.name))
     }
 
     /// All that has a mark of this run.
