@@ -246,13 +246,14 @@ fn to_pid(pid: u32) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
+    use std::time::Instant;
 
     use super::super::engine::Engine;
     use super::super::host::Host;
+    use super::*;
     use crate::os::linux::BuilderExt;
     use crate::slots::Slots;
-    use crate::{Command, Mechanism, Throng};
+    use crate::{Mechanism, Throng};
 
     /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
     fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
@@ -260,8 +261,21 @@ mod tests {
         let host = Arc::new(Host::new(&options).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
-        engine.start(id, &Command::new("true")).unwrap();
+        engine.start(id, &crate::Command::new("true")).unwrap();
         look(host.keeper_pid());
+    }
+
+    /// What a process that has been started runs. When its start is over for whoever has started it
+    /// the kernel may still be about to note its command line.
+    fn command_line(pid: u32) -> Vec<u8> {
+        let begun = Instant::now();
+        loop {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+            if !line.is_empty() || begun.elapsed() > Duration::from_secs(60) {
+                return line;
+            }
+            thread::yield_now();
+        }
     }
 
     #[test]
@@ -269,8 +283,7 @@ mod tests {
         // Often, for it may be there in time by chance.
         for _ in 0..30 {
             keeper_at_the_first_start("cat", |keeper| {
-                let line = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
-                assert_eq!(line, b"cat\0", "{keeper}");
+                assert_eq!(command_line(keeper), b"cat\0", "{keeper}");
             });
         }
     }
@@ -278,5 +291,72 @@ mod tests {
     #[test]
     fn a_keeper_that_cannot_be_started_keeps_nobody_waiting() {
         keeper_at_the_first_start("/nonexistent/keeper", |keeper| assert_eq!(keeper, 0));
+    }
+
+    /// A keeper that does nothing but read, and what is told of it.
+    fn told_of(program: &str) -> (Keeper, Receiver<KeeperEvent>) {
+        let (tell, told) = mpsc::channel();
+        let report = KeeperReport(Arc::new(move |event| {
+            tell.send(event).unwrap();
+            // What the callback does is no matter of the keeper's.
+            panic::resume_unwind(Box::new("this is part of a test"));
+        }));
+        let argv = [OsString::from(program)];
+        let keeper = Keeper::start(&argv, &RunId::random().unwrap(), None, Some(report));
+        let keeper = keeper.unwrap();
+        keeper.await_start();
+        (keeper, told)
+    }
+
+    fn signal(keeper: &Keeper, signal: Signal) -> u32 {
+        let pid = keeper.pid();
+        kill_process(to_pid(pid).unwrap(), signal).unwrap();
+        pid
+    }
+
+    #[test]
+    fn a_keeper_that_is_killed_has_successors_and_each_is_told() {
+        let (keeper, told) = told_of("cat");
+        let mut last = keeper.pid();
+        for _ in 0..OTHERS_MAX {
+            assert_eq!(signal(&keeper, Signal::KILL), last);
+            let event = told.recv().unwrap();
+            let by = keeper.pid();
+            assert_eq!(event, KeeperEvent::Replaced { pid: last, by });
+            assert_eq!(command_line(by), b"cat\0");
+            last = by;
+        }
+        signal(&keeper, Signal::KILL);
+        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: Some(last) });
+        assert_eq!(keeper.pid(), 0);
+        drop(keeper);
+        assert!(told.recv().is_err(), "nothing more is told");
+    }
+
+    #[test]
+    fn a_keeper_that_is_stopped_is_continued() {
+        let (keeper, told) = told_of("cat");
+        let pid = keeper.pid();
+        for _ in 0..TOLD_MAX {
+            signal(&keeper, Signal::STOP);
+            assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
+        }
+        // However often; but it is not told for ever.
+        signal(&keeper, Signal::STOP);
+        let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let begun = Instant::now();
+        while stat().contains(") T ") {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", stat());
+            thread::sleep(Duration::from_millis(5));
+        }
+        drop(keeper);
+        assert!(told.recv().is_err());
+        assert!(fs::exists(format!("/proc/{pid}")).is_ok_and(|exists| !exists));
+    }
+
+    #[test]
+    fn a_keeper_that_cannot_be_started_is_told() {
+        let (_keeper, told) = told_of("/nonexistent/keeper");
+        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
     }
 }

@@ -93,7 +93,7 @@ impl Procfs {
         Ok(procfs)
     }
 
-    fn at(root: &Path) -> io::Result<Procfs> {
+    pub(super) fn at(root: &Path) -> io::Result<Procfs> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Procfs {
             root: openat(CWD, root, flags, Mode::empty())?,

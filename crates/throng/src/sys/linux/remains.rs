@@ -56,7 +56,11 @@ pub(crate) fn keep() -> io::Result<()> {
     let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
     await_end()?;
     let mut remains = Remains {
-        marks: Marks { run, reader: None },
+        marks: Marks {
+            run,
+            open: Procfs::open,
+            reader: None,
+        },
         hung: HashSet::new(),
         since,
         deadline: Instant::now() + PATIENCE,
@@ -91,8 +95,8 @@ fn await_end() -> io::Result<()> {
     }
 }
 
-struct Remains {
-    marks: Marks,
+struct Remains<Open> {
+    marks: Marks<Open>,
     /// Whose marks could not be read in time.
     hung: HashSet<u32>,
     /// When the program was started that we keep for.
@@ -100,7 +104,7 @@ struct Remains {
     deadline: Instant,
 }
 
-impl Remains {
+impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
     /// Kills all that has a mark of the run and what is below it, and whoever is started meanwhile.
     /// Says whether there was anybody, or may have been.
     fn kill(&mut self, census: &mut Census) -> bool {
@@ -159,8 +163,10 @@ struct Hangs;
 
 /// Reads marks on a thread of its own, and on the next one when that hangs. Threads that hang are
 /// left behind: there are not more of them than fit into [`PATIENCE`].
-struct Marks {
+struct Marks<Open> {
     run: RunId,
+    /// How a thread comes by a /proc of its own.
+    open: Open,
     reader: Option<Reader>,
 }
 
@@ -169,17 +175,18 @@ struct Reader {
     answer: Receiver<bool>,
 }
 
-impl Marks {
+impl<Open: FnMut() -> io::Result<Procfs>> Marks<Open> {
     fn is_there(&mut self, pid: u32) -> Result<bool, Hangs> {
         if self.reader.is_none() {
-            self.reader = Reader::start(&self.run).ok();
+            let procfs = (self.open)();
+            self.reader = procfs
+                .and_then(|procfs| Reader::start(procfs, &self.run))
+                .ok();
         }
         let Some(reader) = &self.reader else {
-            // Without a thread, or another /proc, the mark is read here.
-            let mark = Procfs::open()
-                .ok()
-                .and_then(|mut procfs| procfs.mark(pid, &self.run));
-            return Ok(mark.is_some());
+            // Without a thread the mark is read here.
+            let mark = (self.open)().map(|mut procfs| procfs.mark(pid, &self.run));
+            return Ok(mark.is_ok_and(|mark| mark.is_some()));
         };
         let answer = match reader.ask.send(pid) {
             Ok(()) => reader.answer.recv_timeout(READ_MAX).ok(),
@@ -193,8 +200,8 @@ impl Marks {
 }
 
 impl Reader {
-    fn start(run: &RunId) -> io::Result<Reader> {
-        let (mut procfs, run) = (Procfs::open()?, run.clone());
+    fn start(mut procfs: Procfs, run: &RunId) -> io::Result<Reader> {
+        let run = run.clone();
         let (ask, asked) = mpsc::channel::<u32>();
         let (tell, answer) = mpsc::channel();
         thread::Builder::new().spawn(move || {
@@ -207,5 +214,52 @@ impl Reader {
             }
         })?;
         Ok(Reader { ask, answer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn an_environment_that_cannot_be_read_to_its_end_does_not_keep_others_from_being_looked_at() {
+        let run = RunId::random().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        for pid in ["7", "8", "9"] {
+            fs::create_dir(dir.path().join(pid)).unwrap();
+            let status = format!("Name:\ta\nTgid:\t{pid}\n");
+            fs::write(dir.path().join(pid).join("status"), status).unwrap();
+        }
+        // To open it takes for ever, as to read a page of a file system that does not answer.
+        mkfifoat(CWD, dir.path().join("7/environ"), Mode::RWXU).unwrap();
+        let mark = format!("A=1\0THRONG_JOB={}.1\0", run.as_str());
+        fs::write(dir.path().join("8/environ"), mark).unwrap();
+        fs::write(dir.path().join("9/environ"), "A=1\0").unwrap();
+        let mut marks = Marks {
+            run,
+            open: || Procfs::at(dir.path()),
+            reader: None,
+        };
+        for _ in 0..2 {
+            assert!(marks.is_there(7).is_err());
+            // On a busy machine it may take longer, and is looked for again.
+            let answer = |marks: &mut Marks<_>, pid| loop {
+                if let Ok(is_there) = marks.is_there(pid) {
+                    return is_there;
+                }
+            };
+            assert!(answer(&mut marks, 8));
+            assert!(!answer(&mut marks, 9));
+        }
+        // The threads that were left behind go.
+        for _ in 0..2 {
+            let _ = fs::OpenOptions::new()
+                .write(true)
+                .open(dir.path().join("7/environ"));
+        }
     }
 }
