@@ -13,8 +13,8 @@ pub(crate) fn complain(message: fmt::Arguments<'_>) {
     let _ = progress::aside(|| std::io::stderr().write_all(line.as_bytes()));
 }
 
-/// The line of a complaint, with its end. Names in it are others' text (a path, a command line, what
-/// an error tells of them), so nothing of it reaches a terminal as anything but text.
+/// The line of a complaint, with its end. Names in it are others' text (a path, a command line,
+/// what an error tells of them), so nothing of it reaches a terminal as anything but text.
 pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }

@@ -1,4 +1,5 @@
-//! Text that others have chosen, on one line of ours: names of programs, directories, command lines.
+//! Text that others have chosen, on one line of ours: names of programs, directories, command
+//! lines.
 //!
 //! A terminal obeys control characters and a log is read line by line, so whoever may choose a name
 //! could draw over what is there, or write lines that look like ours. What is not to be seen, or

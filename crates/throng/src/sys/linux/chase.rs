@@ -2,8 +2,9 @@
 //! parent and goes on in the child is never there when it is looked at; but it has to be among
 //! those that were started since.
 //!
-//! Ids are given one after the other, and the kernel says which was the last (`/proc/loadavg`). Where
-//! it does not, or when ids begin anew, nobody is found here, and the next look at all has to do.
+//! Ids are given one after the other, and the kernel says which was the last (`/proc/loadavg`).
+//! Where it does not, or when ids begin anew, nobody is found here, and the next look at all has to
+//! do.
 
 use super::procfs::Procfs;
 

@@ -81,9 +81,9 @@ pub(super) struct Stat {
 }
 
 impl Procfs {
-    /// /proc, if it is that of our own process namespace. Elsewhere an id means another process, and
-    /// a signal would go to a stranger: so in a namespace that was made without a /proc of its own,
-    /// there is none.
+    /// /proc, if it is that of our own process namespace. Elsewhere an id means another process,
+    /// and a signal would go to a stranger: so in a namespace that was made without a /proc of its
+    /// own, there is none.
     pub(super) fn open() -> io::Result<Procfs> {
         let mut procfs = Procfs::at(Path::new("/proc"))?;
         if !procfs.is_of(std::process::id()) {
@@ -363,8 +363,8 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
     // The program's name before it, in parentheses, may contain anything.
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 2..)?).ok()?;
-    // The fields of proc_pid_stat(5) from the third on: state, parent, group, session, then others until
-    // threads (20) and the time of the start (22).
+    // The fields of proc_pid_stat(5) from the third on: state, parent, group, session, then others
+    // until threads (20) and the time of the start (22).
     let mut fields = rest.split(' ');
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;

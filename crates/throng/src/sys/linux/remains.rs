@@ -1,5 +1,5 @@
-//! What a keeper does when the program that it keeps for is gone: kills what that has left, all that
-//! has the mark of its run, and all in its control group if it has one.
+//! What a keeper does when the program that it keeps for is gone: kills what that has left, all
+//! that has the mark of its run, and all in its control group if it has one.
 //!
 //! Strangers must not be able to delay that. Processes that were started before the program are not
 //! looked into, those of our own user first. To read an environment takes a lock of its process, or

@@ -14,7 +14,7 @@
 //! | `pgid` | says its pid and its process group |
 //! | `join-parent-group` | leaves its own process group for that of its parent |
 //! | `join-group:PGID` | leaves its own process group for this one |
-//! | `hop:PATH` | starts itself again, in a session of its own, and ends, while there is this file |
+//! | `hop:PATH` | starts itself again in another session, and ends, while there is this file |
 //! | `bare-hop:PATH` | the same with an empty environment |
 //! | `fds` | says which descriptors it has |
 //! | `nofile` | says its soft limit on open files |
