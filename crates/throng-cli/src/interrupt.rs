@@ -114,7 +114,7 @@ fn list(throng: &Throng) {
             "throng: {} pid {} {seconds:.1}s {}",
             running.seq + 1,
             running.pid,
-            String::from_utf8_lossy(&line).escape_debug()
+            text::on_one_line(&line)
         );
     }
     if lines.is_empty() {

@@ -1,14 +1,22 @@
 //! Lines for people, on stderr. Nothing is done about a stderr that cannot be written.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Write as _;
+
+use throng::text;
 
 use crate::progress;
 
-/// One line that names us and what is wrong.
+/// One line that names us and what is wrong; see [`complaint`].
 pub(crate) fn complain(message: fmt::Arguments<'_>) {
-    let line = format!("throng: {message}\n");
+    let line = complaint(&message.to_string());
     let _ = progress::aside(|| std::io::stderr().write_all(line.as_bytes()));
+}
+
+/// The line of a complaint, with its end. Names in it are others' text (a path, a command line,
+/// what an error tells of them), so nothing of it reaches a terminal as anything but text.
+pub(crate) fn complaint(message: &str) -> String {
+    format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
 /// Lines that are to stay together, with their ends.
@@ -18,31 +26,12 @@ pub(crate) fn print_lines(lines: &str) {
 
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
-    const LONGEST: usize = 60;
-    let mut shown = on_one_line(bytes);
-    if shown.chars().count() > LONGEST {
-        shown = shown.chars().take(LONGEST - 3).collect::<String>() + "...";
-    }
-    format!("\"{shown}\"")
+    format!("\"{}\"", text::shortened(bytes))
 }
 
 /// Bytes as text without control characters.
 pub(crate) fn on_one_line(bytes: &[u8]) -> String {
-    let mut shown = String::new();
-    for chunk in bytes.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            if char.is_control() {
-                shown.extend(char.escape_default());
-            } else {
-                shown.push(char);
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a string does not fail.
-            let _ = write!(shown, "\\x{byte:02x}");
-        }
-    }
-    shown
+    text::escaped(bytes)
 }
 
 #[cfg(test)]
@@ -53,5 +42,9 @@ mod tests {
     fn bytes_are_shown_on_one_line_and_cut_short() {
         assert_eq!(quoted(b"a'b\n\xff\xc3\xa9"), "\"a'b\\n\\xff\u{e9}\"");
         assert_eq!(quoted(&[b'x'; 99]).len(), 62);
+        assert_eq!(
+            complaint("a\x1b[2J\nthrong: b"),
+            "throng: a\\u{1b}[2J\\nthrong: b\n"
+        );
     }
 }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io;
 
+use crate::text;
+
 /// An operation of ours failed: what we were doing, and what the system said.
 ///
 /// Displayed as one line, for example
@@ -12,6 +14,7 @@ use std::io;
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    /// On one line whatever the names in it are: all errors are made by the functions below.
     doing: String,
     source: Option<io::Error>,
 }
@@ -64,18 +67,18 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, doing: impl Into<String>) -> Error {
+    pub(crate) fn new(kind: ErrorKind, doing: impl AsRef<str>) -> Error {
         Error {
             kind,
-            doing: doing.into(),
+            doing: text::escaped(doing.as_ref().as_bytes()),
             source: None,
         }
     }
 
-    pub(crate) fn os(kind: ErrorKind, doing: impl Into<String>, source: io::Error) -> Error {
+    pub(crate) fn os(kind: ErrorKind, doing: impl AsRef<str>, source: io::Error) -> Error {
         Error {
             kind,
-            doing: doing.into(),
+            doing: text::escaped(doing.as_ref().as_bytes()),
             source: Some(source),
         }
     }

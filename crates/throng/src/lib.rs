@@ -75,6 +75,8 @@ mod suspension;
 mod sync;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
+#[doc(hidden)]
+pub mod text;
 mod throng;
 mod timer;
 mod tries;

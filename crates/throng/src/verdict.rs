@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::Error;
+use crate::{Error, text};
 
 /// How the capture of one stream ended: whether it is all there, and if not, why not.
 #[derive(Clone, Debug)]
@@ -152,17 +152,44 @@ impl FromStr for Held {
     }
 }
 
+/// The command line is cut short, and what is not to be seen in it is escaped: whoever is named has
+/// chosen it himself.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}", self.pid)?;
         if self.argv.is_empty() {
             return Ok(());
         }
-        f.write_str(" (")?;
-        for (i, arg) in self.argv.iter().enumerate() {
-            let space = if i > 0 { " " } else { "" };
-            write!(f, "{space}{}", arg.to_string_lossy())?;
-        }
-        f.write_str(")")
+        let words = self.argv.iter().map(|arg| arg.as_encoded_bytes());
+        let line = words.collect::<Vec<_>>().join(&b' ');
+        write!(f, " ({})", text::shortened(&line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_cannot_write_lines_of_ours_nor_fill_the_screen() {
+        let named = |argv: &[&str]| {
+            let holder = Holder {
+                pid: 7,
+                argv: argv.iter().map(OsString::from).collect(),
+                started: None,
+            };
+            let verdict = Verdict::Held {
+                holders: vec![holder],
+            };
+            verdict.to_string()
+        };
+        assert_eq!(named(&["cat", "a b"]), "held by pid 7 (cat a b)");
+        assert_eq!(named(&[]), "held by pid 7");
+        assert_eq!(
+            named(&["x\nthrong: all is well", "\u{1b}[2J\u{202e}"]),
+            "held by pid 7 (x\\nthrong: all is well \\u{1b}[2J\\u{202e})"
+        );
+        let long = named(&["x".repeat(1 << 20).as_str()]);
+        assert!(long.len() < 100 && long.ends_with("...)"), "{long}");
     }
 }

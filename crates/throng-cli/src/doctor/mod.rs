@@ -17,7 +17,7 @@ use self::check::Check;
 use self::pattern::Script;
 use crate::exit::Exit;
 use crate::size::with_commas;
-use crate::sys;
+use crate::{sys, text};
 
 /// What the program is started with to be a child of the self-check.
 const CHILD: &str = "doctor-child";
@@ -99,7 +99,7 @@ pub(crate) fn examine(args: &Doctor) -> anyhow::Result<Exit> {
             None => Check::run(entry.mechanism, args.children)?,
         };
         if args.output == Format::Text {
-            print(&check.line())?;
+            print_text(&check.line())?;
         }
         anyhow::Ok(check)
     });
@@ -114,7 +114,7 @@ pub(crate) fn examine(args: &Doctor) -> anyhow::Result<Exit> {
         print(&serde_json::to_string(&report).context("all keys are strings")?)?;
     } else {
         let hints: Vec<String> = checks.iter().filter_map(Check::hint).collect();
-        hints.iter().try_for_each(|hint| print(hint))?;
+        hints.iter().try_for_each(|hint| print_text(hint))?;
     }
     Ok(Exit::Commands {
         failed: u64::from(!healthy),
@@ -136,12 +136,17 @@ fn room() -> anyhow::Result<Finding> {
 
 fn show(findings: &[Finding]) -> anyhow::Result<()> {
     for Finding { name, value, hint } in findings {
-        print(&format!("{name:<16} {value}"))?;
+        print_text(&format!("{name:<16} {value}"))?;
         if let Some(hint) = hint {
-            print(&format!("{:<16} {hint}", ""))?;
+            print_text(&format!("{:<16} {hint}", ""))?;
         }
     }
     Ok(())
+}
+
+/// Paths and names of programs are in it; in JSON the format escapes them.
+fn print_text(line: &str) -> anyhow::Result<()> {
+    print(&text::on_one_line(line.as_bytes()))
 }
 
 fn print(line: &str) -> anyhow::Result<()> {

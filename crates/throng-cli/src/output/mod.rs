@@ -194,8 +194,7 @@ impl Printer {
 
     /// Says what the output alone does not, for people; in JSON it is all there.
     fn warn(&self, outcome: &Outcome, out: Out<'_>) {
-        let mut complain =
-            |message: &str| out(To::Stderr, format!("throng: {message}\n").as_bytes());
+        let mut complain = |message: &str| out(To::Stderr, text::complaint(message).as_bytes());
         if let Some(error) = outcome.start_error() {
             if self.mode != Mode::Jsonl && error.kind() != ErrorKind::Cancelled {
                 complain(&error.to_string());
@@ -234,7 +233,7 @@ impl Printer {
 fn lament(outcome: &Outcome, stream: Stream, given: io::Result<()>, out: Out<'_>) {
     if let Err(error) = given {
         let name = name(outcome);
-        let message = format!("throng: {name}: {stream} cannot be read back: {error}\n");
+        let message = text::complaint(&format!("{name}: {stream} cannot be read back: {error}"));
         out(To::Stderr, message.as_bytes());
     }
 }

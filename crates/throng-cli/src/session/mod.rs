@@ -232,7 +232,7 @@ impl Session {
             When::Now => ("what runs is ended", Throng::cancel),
             When::Soon => ("no more are started", Throng::start_no_more),
         };
-        let line = format!("throng: {}; {what}\n", order.reason);
+        let line = text::complaint(&format!("{}; {what}", order.reason));
         self.sink.say(line.as_bytes());
         end(&self.throng);
     }

@@ -47,7 +47,7 @@ pub(crate) fn own_cpu() -> Option<Duration> {
 }
 
 fn read(path: impl AsRef<Path>) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = super::read_text(path).ok()?;
     Some(text.trim().to_owned())
 }
 

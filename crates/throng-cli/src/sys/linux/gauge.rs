@@ -1,6 +1,5 @@
 //! What the machine has left, from `/proc` and from the control group that we are in.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -16,7 +15,7 @@ pub(crate) fn read(gauge: Gauge) -> anyhow::Result<f64> {
 
 /// How many threads of the machine run or want to, without the one that asks.
 fn running() -> anyhow::Result<f64> {
-    let text = fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
+    let text = super::read_text("/proc/loadavg").context("/proc/loadavg")?;
     parse_running(&text).context("/proc/loadavg says nothing of what runs")
 }
 
@@ -29,7 +28,7 @@ fn parse_running(text: &str) -> Option<f64> {
 
 /// What can be had without swapping, here and in our control group.
 fn free_memory() -> anyhow::Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
+    let text = super::read_text("/proc/meminfo").context("/proc/meminfo")?;
     let here = field(&text, "MemAvailable:").context("/proc/meminfo says nothing of it")?;
     let here = here.saturating_mul(1024);
     Ok(match free_in_group() {
@@ -49,14 +48,14 @@ const ROOT: &str = "/sys/fs/cgroup";
 
 /// The directory of the control group (version 2) that we are in.
 pub(crate) fn group() -> Option<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let text = super::read_text("/proc/self/cgroup").ok()?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let dir = Path::new(ROOT).join(path);
     dir.is_dir().then_some(dir)
 }
 
 fn free_in(group: &Path) -> Option<u64> {
-    let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+    let read = |name: &str| super::read_text(group.join(name)).ok();
     let max: u64 = read("memory.max")?.trim().parse().ok()?;
     let used: u64 = read("memory.current")?.trim().parse().ok()?;
     // Files that have been read and may be forgotten count as used.
@@ -72,6 +71,8 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

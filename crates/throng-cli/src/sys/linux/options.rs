@@ -1,7 +1,7 @@
 //! Options that only Linux has, or has in a way of its own, and what they set.
 
 use clap::ValueEnum;
-use throng::os::linux::{BuilderExt, Cgroups, CommandExt, probe_cgroups};
+use throng::os::linux::{BuilderExt, Cgroups, CommandExt, KeeperEvent, probe_cgroups};
 use throng::{Builder, Command};
 
 use crate::text;
@@ -64,6 +64,7 @@ impl SystemArgs {
     pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
         builder
             .keeper(["/proc/self/exe", "keeper"])
+            .on_keeper_lost(|event| text::complain(format_args!("{}", told(event))))
             .adopt_orphans(true)
             .cgroups(self.cgroups())
     }
@@ -78,5 +79,23 @@ impl SystemArgs {
             return Cgroups::None;
         }
         wanted
+    }
+}
+
+/// What has happened to the keeper, and what that means.
+fn told(event: KeeperEvent) -> String {
+    let what = "which ends what commands leave behind if throng is killed";
+    match event {
+        KeeperEvent::Replaced { pid, by } => {
+            format!("the keeper (pid {pid}), {what}, was ended; another was started (pid {by})")
+        }
+        KeeperEvent::Lost { pid: Some(pid) } => {
+            format!("the keeper (pid {pid}), {what}, was ended; no other was started")
+        }
+        KeeperEvent::Continued { pid } => {
+            format!("the keeper (pid {pid}), {what}, was stopped, and was continued")
+        }
+        // That there is none.
+        _ => format!("there is no keeper, {what}: it cannot be started"),
     }
 }

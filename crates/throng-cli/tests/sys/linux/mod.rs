@@ -6,6 +6,7 @@ mod limits;
 mod refusals;
 mod shell;
 mod signals;
+mod strangers;
 mod table;
 mod terminal;
 mod trees;

@@ -24,6 +24,7 @@
 //! | `priority` | says its niceness, or its priority class |
 //! | `env:NAME` `cwd` `args` | says a variable, its directory, or all further arguments raw |
 //! | `say` | says all further arguments with blanks between them and a line end |
+//! | `run` | runs all further arguments as a program, with our streams, and waits for it |
 //! | `tag:TEXT` | lets itself be found by it |
 //! | `gate:TEXT` | waits until the gate of this name is opened |
 //!
@@ -53,6 +54,9 @@ fn main() {
         }
         if arg == "say" {
             return say_line(args);
+        }
+        if arg == "run" {
+            return run(args);
         }
         let step = arg.to_str().expect("a step is text");
         let (name, value) = step.split_once(':').unwrap_or((step, ""));
@@ -188,6 +192,12 @@ fn say_line(args: impl Iterator<Item = OsString>) {
     let mut line = words.join(&b' ');
     line.push(b'\n');
     write(Source::Out, &line);
+}
+
+fn run(mut words: impl Iterator<Item = OsString>) {
+    let program = words.next().expect("a program");
+    let status = Command::new(program).args(words).status();
+    assert!(status.expect("it can be started").success());
 }
 
 fn start(steps: &str, out: Stdio, err: Stdio) -> process::Child {

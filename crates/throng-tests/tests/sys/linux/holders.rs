@@ -21,11 +21,16 @@ fn holders_are_named_with_what_they_run() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let outcome = run_one(mechanism, &child!("holder:{tag},sleep:30000 exit:0"));
-        let text = outcome.verdict(Stream::Stdout).to_string();
-        assert!(
-            text.starts_with("held by pid ") && text.contains(" sleep:30000)"),
-            "{text}"
-        );
+        let verdict = outcome.verdict(Stream::Stdout);
+        let Verdict::Held { holders } = verdict else {
+            panic!("not held: {}", describe(&outcome));
+        };
+        assert_eq!(holders[0].argv.last().unwrap(), "sleep:30000");
+        // The line for people is cut short.
+        let text = verdict.to_string();
+        let program = env!("CARGO_BIN_EXE_child");
+        let begin = format!("held by pid {} ({}", holders[0].pid, &program[..40]);
+        assert!(text.starts_with(&begin) && text.ends_with(')'), "{text}");
     });
 }
 

@@ -138,3 +138,14 @@ fn a_process_of_a_second_throng_has_that_limit_too() {
         assert_eq!(report.text("second"), "256");
     });
 }
+
+#[test]
+fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
+    for_each_mechanism(|mechanism| {
+        let probe = probe!(mechanism, "peak 50");
+        // It has had more than the process has, and starts us as posix_spawn does.
+        let starter = [env!("CARGO_BIN_EXE_child"), "alloc:300", "run"];
+        let peak: u64 = probe.by_words(&starter).report().get("peak_mib");
+        assert!((50..100).contains(&peak), "{peak}");
+    });
+}

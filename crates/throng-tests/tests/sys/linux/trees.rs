@@ -204,3 +204,18 @@ fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete
         assert_gone(&outcome, &tag);
     });
 }
+
+#[test]
+fn variables_that_begin_as_the_mark_does_hide_nobody() {
+    for_each_mechanism(|mechanism| {
+        let (throng, tag) = (throng(mechanism), Tag::new());
+        let mut command = child!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");
+        for name in ["THRONG_JOBS", "THRONG_JOBLOG", "THRONG_JOB_", "THRONG_JOB2"] {
+            command.env(name, "4");
+        }
+        let process = throng.spawn(&command);
+        tag.await_deaf(1);
+        process.cancel();
+        assert_gone(&process.wait().unwrap(), &tag);
+    });
+}

@@ -1,7 +1,7 @@
-//! Files of ours, and where they are.
+//! Files: ours and where they are, and the kernel's that are read from their beginning.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,13 @@ pub(crate) fn temporary_dirs() -> Vec<PathBuf> {
 pub(crate) fn is_in_memory(dir: &Path) -> bool {
     // How wide the type is, and whether it has a sign, depends on the processor.
     rustix::fs::statfs(dir).is_ok_and(|stat| IN_MEMORY.contains(&(stat.f_type as u32)))
+}
+
+/// The beginning of a file, up to so many bytes: what the kernel writes there may be others' doing.
+pub(super) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

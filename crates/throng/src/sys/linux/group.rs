@@ -11,8 +11,19 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::file::read_start;
 use super::hierarchy;
 use super::procfs::Procfs;
+
+/// The most that is read of a file of a few lines.
+const SHORT_MAX: u64 = 4096;
+
+/// The most that is read of a list of members: at least 500,000 of them. Others are seen by the
+/// next look, when those have ended.
+const MEMBERS_MAX: u64 = 4 << 20;
+
+/// The most groups that one look goes through.
+const GROUPS_MAX: usize = 1 << 16;
 
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -54,8 +65,8 @@ impl Group {
 
     /// Whether it can have processes at all: it cannot where those above it are for threads.
     pub(super) fn is_for_processes(&self) -> bool {
-        let kind = fs::read_to_string(self.path.join("cgroup.type"));
-        kind.is_ok_and(|kind| kind.trim_end() == "domain")
+        let kind = read_start(&self.path.join("cgroup.type"), SHORT_MAX);
+        kind.is_ok_and(|kind| kind.trim_ascii_end() == b"domain")
     }
 
     fn procs(&self) -> PathBuf {
@@ -70,17 +81,19 @@ impl Group {
 
     /// Who is in it.
     pub(super) fn own_members(&self) -> Vec<u32> {
-        let procs = fs::read_to_string(self.procs()).unwrap_or_default();
-        // 0 is somebody whom our own process namespace does not have.
-        let pids = procs.lines().filter_map(|line| line.parse().ok());
+        let procs = read_start(&self.procs(), MEMBERS_MAX).unwrap_or_default();
+        // One that was cut is another number. 0 is somebody whom our own process namespace does not
+        // have.
+        let whole = procs.split_inclusive(|byte| *byte == b'\n');
+        let lines = whole.filter_map(|line| str::from_utf8(line.strip_suffix(b"\n")?).ok());
+        let pids = lines.filter_map(|line| line.parse().ok());
         pids.filter(|pid| *pid != 0).collect()
     }
 
     /// Who is in it or in a group below.
     pub(super) fn members(&self) -> Vec<u32> {
-        let mut members = Vec::new();
-        self.each(&mut |group| members.append(&mut group.own_members()));
-        members
+        let groups = self.tree(|_| true).into_iter();
+        groups.flat_map(|group| group.own_members()).collect()
     }
 
     /// The groups that are in it.
@@ -101,8 +114,12 @@ impl Group {
 
     /// Whether anybody in it or below is alive.
     pub(super) fn is_populated(&self) -> bool {
-        let events = fs::read_to_string(self.path.join("cgroup.events"));
-        events.is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+        let events = read_start(&self.path.join("cgroup.events"), SHORT_MAX);
+        events.is_ok_and(|events| {
+            events
+                .split(|b| *b == b'\n')
+                .any(|line| line == b"populated 1")
+        })
     }
 
     /// Removes it, if nobody is in it and none below.
@@ -115,9 +132,9 @@ impl Group {
 
     /// Removes it and all below in which nobody is, which those that made them have left.
     pub(super) fn remove_all(&self) -> bool {
-        self.each(&mut |group| {
+        for group in self.tree(|_| true).iter().rev() {
             group.remove();
-        });
+        }
         !self.path.exists()
     }
 
@@ -143,10 +160,17 @@ impl Group {
         name.is_some_and(|name| is_of_a_run(name) || is_number(name))
     }
 
-    /// Calls this with all below and then with it itself, so that they can be removed.
-    fn each(&self, call: &mut dyn FnMut(&Group)) {
-        self.below().for_each(|group| group.each(call));
-        call(self);
+    /// It, and all below that are to be entered, each before those that are in it. Commands make
+    /// groups as deep and as many as they like: of more than [`GROUPS_MAX`] the rest is left out.
+    pub(super) fn tree(&self, is_entered: impl Fn(&Group) -> bool) -> Vec<Group> {
+        let mut tree = vec![self.clone()];
+        let mut next = 0;
+        while let Some(group) = tree.get(next).cloned() {
+            let room = GROUPS_MAX.saturating_sub(tree.len());
+            tree.extend(group.below().filter(&is_entered).take(room));
+            next += 1;
+        }
+        tree
     }
 }
 
@@ -155,4 +179,43 @@ pub(super) const PREFIX: &str = "throng-";
 
 fn is_of_a_run(name: &OsStr) -> bool {
     name.as_bytes().starts_with(PREFIX.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_may_be_as_deep_and_as_many_as_a_command_likes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deep = dir.path().to_owned();
+        while deep.as_os_str().len() < 4000 {
+            deep.push("d");
+        }
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("cgroup.procs"), "7\n0\n8\n").unwrap();
+        let group = Group::at(dir.path().to_owned());
+        // A shard has a stack of 2 MiB.
+        let look = move || {
+            let members = group.members();
+            fs::remove_file(deep.join("cgroup.procs")).unwrap();
+            (members, group.remove_all())
+        };
+        let thread = std::thread::Builder::new().stack_size(128 << 10);
+        assert_eq!(
+            thread.spawn(look).unwrap().join().unwrap(),
+            (vec![7, 8], true)
+        );
+    }
+
+    #[test]
+    fn a_list_of_members_is_not_read_without_end_and_no_number_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = "12345678\n";
+        let list = line.repeat(MEMBERS_MAX as usize / line.len() + 9);
+        fs::write(dir.path().join("cgroup.procs"), list).unwrap();
+        let members = Group::at(dir.path().to_owned()).own_members();
+        assert_eq!(members.len(), MEMBERS_MAX as usize / line.len());
+        assert!(members.iter().all(|pid| *pid == 12_345_678));
+    }
 }

@@ -231,18 +231,20 @@ impl Drop for Groups {
 /// The members of the group of a run, of those of its processes, and of those of other runs below.
 /// A run that one of our processes has begun and left behind goes on as one without groups.
 fn own_members(group: &Group) -> Vec<u32> {
-    let ours = group.below().filter(Group::is_ours);
-    let mut members: Vec<u32> = ours.flat_map(|group| own_members(&group)).collect();
-    members.append(&mut group.own_members());
-    members
+    let ours = group.tree(Group::is_ours).into_iter();
+    ours.flat_map(|group| group.own_members()).collect()
 }
 
 /// Whether somebody is in a group that none of us has made, and that is not ours to empty.
 fn has_others(group: &Group) -> bool {
-    group.below().any(|group| match group.is_ours() {
-        true => has_others(&group),
-        false => group.is_populated(),
-    })
+    let ours = group.tree(Group::is_ours).into_iter();
+    let others = ours.flat_map(|group| {
+        group
+            .below()
+            .filter(|below| !below.is_ours())
+            .collect::<Vec<_>>()
+    });
+    others.into_iter().any(|group| group.is_populated())
 }
 
 /// What a keeper has to do with the group of the run that it keeps: it must not be in it when all

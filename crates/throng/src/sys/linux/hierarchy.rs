@@ -4,13 +4,19 @@
 //! control groups is a test like any other.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use super::file::read_start;
+
+/// The most that is read of the list of mounts: whoever may mount in our namespace can make it long
+/// (100,000 of them by default, `fs.mount-max`). A mount beyond this is not found.
+const MOST: u64 = 16 << 20;
+
 /// The directory of the group that we are in, or why there is none.
 pub(super) fn own_group() -> Result<PathBuf, String> {
-    let read = |path: &str| fs::read(path).map_err(|error| format!("{path}: {error}"));
+    let read =
+        |path: &str| read_start(Path::new(path), MOST).map_err(|error| format!("{path}: {error}"));
     let mounts = read("/proc/self/mountinfo")?;
     find(&mounts, &read("/proc/self/cgroup")?)
 }

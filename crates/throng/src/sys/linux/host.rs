@@ -62,9 +62,8 @@ pub(crate) struct Host {
     pub(super) stdins: Stdins,
     /// Emptied and removed while there is still a keeper.
     pub(super) groups: Option<Arc<Groups>>,
-    /// Both end with us, the orphans' thread first: it looks at the keeper.
     orphans: Option<Orphans>,
-    keeper: Option<Arc<Keeper>>,
+    keeper: Option<Keeper>,
 }
 
 impl Host {
@@ -93,14 +92,15 @@ impl Host {
         let keeper = options.keeper.as_ref();
         let groups = Groups::new(tags.run(), options.cgroups)?;
         let group = groups.as_ref().map(|groups| groups.run().path());
-        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run(), group).map(Arc::new));
+        let report = options.keeper_report.as_ref();
+        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run(), group, report.cloned()));
         let keeper = keeper
             .transpose()
             .map_err(failed("cannot start a keeper"))?;
         // Where the kernel does not tell who has come to us, they go elsewhere as ever.
         let orphans = options
             .adopt_orphans
-            .then(|| Orphans::adopt(keeper.clone()));
+            .then(|| Orphans::adopt(tags.run().clone()));
         Ok(Host {
             searcher: Searcher::start(tags.run().clone())
                 .map(Arc::new)
@@ -166,9 +166,9 @@ impl Host {
     /// Ends what finished processes have left running; gives who does not go.
     pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
         let run = self.tags.run().clone();
-        let keeper = self.keeper.as_deref();
-        let groups = self.groups.as_deref();
-        sweep(run, self.orphans.is_some(), groups, keeper, kill).map_err(|error| {
+        let keeper = self.keeper.as_ref();
+        let (orphans, groups) = (self.orphans.as_ref(), self.groups.as_deref());
+        sweep(run, orphans, groups, keeper, kill).map_err(|error| {
             Error::os(
                 ErrorKind::System,
                 "cannot look for what was left running",

@@ -3,54 +3,72 @@
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and nobody else: what they have
 //! started goes on. So a program that wants to leave nothing starts a keeper, which reads a pipe
 //! that nobody writes to. The pipe ends when we do, however that comes about, and then the keeper
-//! kills all that has the mark of our run, and all in its control group if it has one. When we end
-//! in good order we end the keeper first.
+//! kills what we have left (`remains.rs`). When we end in good order we end the keeper first.
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
 //! been: from then on it has its end of the pipe, whatever becomes of us, and need not have come to
 //! read it. It has nothing of ours: /dev/null for its streams, no other descriptor, a group of its
 //! own, `/` for its directory.
+//!
+//! Whatever runs as our user may kill or stop it. So it is looked at from time to time, by the
+//! thread that has started it: when it is gone another is started, a few times, and when it is
+//! stopped it is continued. Whoever kills it and then us within [`LOOK`] gets away with it, and so
+//! does a debugger that holds it.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::process::CommandExt;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-use std::{env, io};
+use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use super::groups::keep_out_of;
-use super::signals;
+use super::launch::is_exhaustion;
+use super::options::KeeperReport;
+use super::os::linux::KeeperEvent;
+use super::remains::{GROUP, RUN};
 use super::tag::RunId;
-use super::tree::Census;
 
-/// Tells the keeper whose processes it keeps.
-const RUN: &str = "THRONG_KEEPER";
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// Tells it which control group to empty, if there is one.
-const GROUP: &str = "THRONG_KEEPER_GROUP";
+/// So often another one is started, or tried to be. Where it is killed more often than that it is
+/// of no use.
+const OTHERS_MAX: u32 = 3;
 
-/// What goes on after so long will not be had.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// So often it is told that one was stopped. It is continued however often that happens.
+const TOLD_MAX: u32 = 3;
 
 /// A keeper that is being started, or runs.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    starting: Option<JoinHandle<io::Result<Child>>>,
-    /// Set when it has been started; 0 when it could not be.
-    pid: Arc<OnceLock<u32>>,
+    shared: Arc<Shared>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// 0 while there is none.
+    pid: AtomicU32,
+    /// Set when the first has been started, or could not be.
+    was_started: OnceLock<()>,
 }
 
 impl Keeper {
-    /// Starts a program that is to call [`keep`], on a thread of its own.
+    /// Starts a program that is to call [`keep`](super::keep), on a thread of its own, which looks
+    /// after it from then on.
     pub(super) fn start(
         argv: &[OsString],
         run: &RunId,
         group: Option<&Path>,
+        report: Option<KeeperReport>,
     ) -> io::Result<Keeper> {
         let Some((program, args)) = argv.split_first() else {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
@@ -67,99 +85,175 @@ impl Keeper {
             Some(group) => command.env(GROUP, group),
             None => command.env_remove(GROUP),
         };
-        let pid = Arc::new(OnceLock::new());
-        let found = pid.clone();
-        let start = move || {
-            let child = command.spawn();
-            found.get_or_init(|| child.as_ref().map_or(0, Child::id));
-            child
+        let shared = Arc::new(Shared::default());
+        let (stop, stopped) = mpsc::channel();
+        let watch = Watch {
+            command,
+            shared: shared.clone(),
+            report,
+            others: 0,
+            told: 0,
         };
         let thread = thread::Builder::new().name("throng-keeper".into());
         Ok(Keeper {
-            starting: Some(thread.spawn(start)?),
-            pid,
+            shared,
+            stop: Some(stop),
+            thread: Some(thread.spawn(move || watch.run(&stopped))?),
         })
     }
 
     /// Its id, or 0 as long as it has none.
     pub(super) fn pid(&self) -> u32 {
-        self.pid.get().copied().unwrap_or(0)
+        self.shared.pid.load(Ordering::Relaxed)
     }
 
     /// Waits until it has been started, or could not be.
     pub(super) fn await_start(&self) {
-        self.pid.wait();
+        self.shared.was_started.wait();
     }
 }
 
 impl Drop for Keeper {
     /// We end in good order: what goes on is meant to.
     fn drop(&mut self) {
-        let started = self
-            .starting
-            .take()
-            .and_then(|starting| starting.join().ok());
-        if let Some(Ok(mut keeper)) = started {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread does that has started the keeper.
+struct Watch {
+    command: Command,
+    shared: Arc<Shared>,
+    report: Option<KeeperReport>,
+    /// How many were started after the first, or tried to be.
+    others: u32,
+    told: u32,
+}
+
+/// How a keeper is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Runs,
+    Stopped,
+    Gone,
+}
+
+impl Watch {
+    fn run(mut self, stopped: &Receiver<()>) {
+        let mut first = self.start();
+        self.shared.was_started.get_or_init(|| ());
+        let mut keeper = loop {
+            match first {
+                Ok(keeper) => break keeper,
+                Err(error) if is_exhaustion(&error) && self.others < OTHERS_MAX => {
+                    if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                        return;
+                    }
+                    self.others += 1;
+                    first = self.start();
+                }
+                Err(_) => return self.tell(KeeperEvent::Lost { pid: None }),
+            }
+        };
+        while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            match state(&keeper) {
+                State::Runs => {}
+                State::Stopped => self.go_on(&keeper),
+                State::Gone => match self.replace(keeper, stopped) {
+                    Some(other) => keeper = other,
+                    None => return,
+                },
+            }
+        }
+        // Before its pipe is closed: that would have it do its work.
+        if state(&keeper) != State::Gone {
             let _ = keeper.kill();
-            let _ = keeper.wait();
+        }
+        let _ = keeper.wait();
+    }
+
+    fn start(&mut self) -> io::Result<Child> {
+        let child = self.command.spawn();
+        let pid = child.as_ref().map_or(0, Child::id);
+        self.shared.pid.store(pid, Ordering::Relaxed);
+        child
+    }
+
+    /// Starts another for the same run.
+    fn replace(&mut self, mut gone: Child, stopped: &Receiver<()>) -> Option<Child> {
+        let pid = gone.id();
+        self.shared.pid.store(0, Ordering::Relaxed);
+        let _ = gone.wait();
+        while self.others < OTHERS_MAX {
+            self.others += 1;
+            if let Ok(other) = self.start() {
+                let by = other.id();
+                self.tell(KeeperEvent::Replaced { pid, by });
+                return Some(other);
+            }
+            if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                return None;
+            }
+        }
+        self.tell(KeeperEvent::Lost { pid: Some(pid) });
+        None
+    }
+
+    fn go_on(&mut self, keeper: &Child) {
+        let pid = keeper.id();
+        if let Some(to) = to_pid(pid) {
+            // It is our child and has just been seen there: the id is its own until we wait for it.
+            let _ = kill_process(to, Signal::CONT);
+        }
+        if self.told < TOLD_MAX {
+            self.told += 1;
+            self.tell(KeeperEvent::Continued { pid });
+        }
+    }
+
+    /// A callback that panics must not take this thread along: the keeper's pipe would be closed,
+    /// and it would kill what runs.
+    fn tell(&self, event: KeeperEvent) {
+        if let Some(KeeperReport(report)) = &self.report {
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
         }
     }
 }
 
-/// What the keeper does, until there is nothing left to keep.
-pub(crate) fn keep() -> io::Result<()> {
-    let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
-    let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
-    // Whoever ends us (Ctrl-C, a terminal that goes) has ended our program as well, and then we
-    // have work to do.
-    signals::block_all();
-    // What was inherited by mistake is somebody's pipe that does not end.
-    super::clone::close_all_above(2);
-    let _ = rustix::process::chdir("/");
-    let mut census = Census::new(run)?;
-    let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
-    await_end()?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut last_was_empty = false;
-    while Instant::now() < deadline {
-        let grouped = group
-            .as_ref()
-            .map_or(0, |group| census.kill_group(group).len());
-        let is_empty = census.kill_all_marked() + grouped == 0;
-        if is_empty && last_was_empty {
-            break;
-        }
-        last_was_empty = is_empty;
-        // What we have killed takes a moment to go.
-        thread::sleep(Duration::from_millis(2));
+/// Asks without taking its status. One that somebody else has waited for is gone as well.
+fn state(keeper: &Child) -> State {
+    let Some(pid) = to_pid(keeper.id()) else {
+        return State::Gone;
+    };
+    let asked = WaitIdOptions::EXITED
+        | WaitIdOptions::STOPPED
+        | WaitIdOptions::NOHANG
+        | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(pid), asked) {
+        Ok(None) => State::Runs,
+        Ok(Some(status)) if status.stopped() => State::Stopped,
+        Ok(Some(_)) | Err(_) => State::Gone,
     }
-    if let Some(group) = group {
-        group.remove_all();
-    }
-    Ok(())
 }
 
-/// Reads stdin, to which nobody writes, to its end.
-fn await_end() -> io::Result<()> {
-    loop {
-        match rustix::io::read(io::stdin().as_fd(), &mut [0; 8]) {
-            Ok(0) => return Ok(()),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
+fn to_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
+    use std::time::Instant;
 
     use super::super::engine::Engine;
     use super::super::host::Host;
+    use super::*;
     use crate::os::linux::BuilderExt;
     use crate::slots::Slots;
-    use crate::{Command, Mechanism, Throng};
+    use crate::{Mechanism, Throng};
 
     /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
     fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
@@ -167,8 +261,21 @@ mod tests {
         let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
-        engine.start(id, &Command::new("true")).unwrap();
+        engine.start(id, &crate::Command::new("true")).unwrap();
         look(host.keeper_pid());
+    }
+
+    /// What a process that has been started runs. When its start is over for whoever has started it
+    /// the kernel may still be about to note its command line.
+    fn command_line(pid: u32) -> Vec<u8> {
+        let begun = Instant::now();
+        loop {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+            if !line.is_empty() || begun.elapsed() > Duration::from_secs(60) {
+                return line;
+            }
+            thread::yield_now();
+        }
     }
 
     #[test]
@@ -176,8 +283,7 @@ mod tests {
         // Often, for it may be there in time by chance.
         for _ in 0..30 {
             keeper_at_the_first_start("cat", |keeper| {
-                let line = fs::read(format!("/proc/{keeper}/cmdline")).unwrap();
-                assert_eq!(line, b"cat\0", "{keeper}");
+                assert_eq!(command_line(keeper), b"cat\0", "{keeper}");
             });
         }
     }
@@ -185,5 +291,72 @@ mod tests {
     #[test]
     fn a_keeper_that_cannot_be_started_keeps_nobody_waiting() {
         keeper_at_the_first_start("/nonexistent/keeper", |keeper| assert_eq!(keeper, 0));
+    }
+
+    /// A keeper that does nothing but read, and what is told of it.
+    fn told_of(program: &str) -> (Keeper, Receiver<KeeperEvent>) {
+        let (tell, told) = mpsc::channel();
+        let report = KeeperReport(Arc::new(move |event| {
+            tell.send(event).unwrap();
+            // What the callback does is no matter of the keeper's.
+            panic::resume_unwind(Box::new("this is part of a test"));
+        }));
+        let argv = [OsString::from(program)];
+        let keeper = Keeper::start(&argv, &RunId::random().unwrap(), None, Some(report));
+        let keeper = keeper.unwrap();
+        keeper.await_start();
+        (keeper, told)
+    }
+
+    fn signal(keeper: &Keeper, signal: Signal) -> u32 {
+        let pid = keeper.pid();
+        kill_process(to_pid(pid).unwrap(), signal).unwrap();
+        pid
+    }
+
+    #[test]
+    fn a_keeper_that_is_killed_has_successors_and_each_is_told() {
+        let (keeper, told) = told_of("cat");
+        let mut last = keeper.pid();
+        for _ in 0..OTHERS_MAX {
+            assert_eq!(signal(&keeper, Signal::KILL), last);
+            let event = told.recv().unwrap();
+            let by = keeper.pid();
+            assert_eq!(event, KeeperEvent::Replaced { pid: last, by });
+            assert_eq!(command_line(by), b"cat\0");
+            last = by;
+        }
+        signal(&keeper, Signal::KILL);
+        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: Some(last) });
+        assert_eq!(keeper.pid(), 0);
+        drop(keeper);
+        assert!(told.recv().is_err(), "nothing more is told");
+    }
+
+    #[test]
+    fn a_keeper_that_is_stopped_is_continued() {
+        let (keeper, told) = told_of("cat");
+        let pid = keeper.pid();
+        for _ in 0..TOLD_MAX {
+            signal(&keeper, Signal::STOP);
+            assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
+        }
+        // However often; but it is not told for ever.
+        signal(&keeper, Signal::STOP);
+        let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let begun = Instant::now();
+        while stat().contains(") T ") {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", stat());
+            thread::sleep(Duration::from_millis(5));
+        }
+        drop(keeper);
+        assert!(told.recv().is_err());
+        assert!(fs::exists(format!("/proc/{pid}")).is_ok_and(|exists| !exists));
+    }
+
+    #[test]
+    fn a_keeper_that_cannot_be_started_is_told() {
+        let (_keeper, told) = told_of("/nonexistent/keeper");
+        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
     }
 }

@@ -1,10 +1,13 @@
 //! How much memory there is: what the machine has, or what the control group that we are in may use
 //! if that is less; and what this process may still ask for.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::file::read_start;
 use rustix::process::{Resource, getrlimit};
+
+/// The most that is read of a file: all of them are of some lines.
+const MOST: u64 = 64 * 1024;
 
 /// Where control groups are mounted, version 2 or the memory controller of version 1.
 const ROOTS: [(&str, &str, &str); 2] = [
@@ -13,11 +16,15 @@ const ROOTS: [(&str, &str, &str); 2] = [
 ];
 
 pub(crate) fn memory_limit() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let groups = ROOTS.iter().filter_map(|(controller, root, file)| {
         group_of(&own, controller).and_then(|group| limit_of(Path::new(root), group, file))
     });
     groups.chain(physical()).min()
+}
+
+fn read(path: &Path) -> Option<String> {
+    String::from_utf8(read_start(path, MOST).ok()?).ok()
 }
 
 /// The group of a line "hierarchy:controllers:/path" of cgroups(7). Version 2 names no controller.
@@ -35,14 +42,14 @@ fn limit_of(root: &Path, group: &str, file: &str) -> Option<u64> {
     let dir: PathBuf = root.join(group.trim_start_matches('/'));
     let within = dir.ancestors().take_while(|dir| dir.starts_with(root));
     let limits = within.filter_map(|dir| {
-        let text = fs::read_to_string(dir.join(file)).ok()?;
+        let text = read(&dir.join(file))?;
         text.trim().parse().ok()
     });
     limits.min()
 }
 
 fn physical() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let text = read(Path::new("/proc/meminfo"))?;
     value_of(&text, "MemTotal:")
 }
 
@@ -50,7 +57,7 @@ fn physical() -> Option<u64> {
 /// be written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). Where /proc does not
 /// say what it has already, that is the limit.
 pub(crate) fn memory_left() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = read(Path::new("/proc/self/status")).unwrap_or_default();
     let left = |limit: Resource, used: &str| {
         let limit = getrlimit(limit).current?;
         Some(limit.saturating_sub(value_of(&status, used).unwrap_or(0)))
@@ -71,6 +78,8 @@ fn value_of(text: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

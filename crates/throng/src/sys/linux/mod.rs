@@ -3,6 +3,7 @@
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
 mod bytes;
+mod chase;
 mod child;
 mod clone;
 mod descriptors;
@@ -31,6 +32,7 @@ mod procfs;
 mod program;
 mod raw;
 mod reader;
+mod remains;
 mod search;
 mod signals;
 mod standstill;
@@ -62,8 +64,8 @@ pub(crate) use waker::Waker;
 use crate::{Command, Mechanism};
 
 pub(crate) use groups::probe_cgroups;
-pub(crate) use keeper::keep;
 pub use options::os;
+pub(crate) use remains::keep;
 
 /// Epoll comes first: it and io_uring measure the same on this job, within the noise
 /// (docs/linux.md), since starting a process costs far more than the few system calls that io_uring

@@ -1,6 +1,10 @@
 //! Settings that only Linux has, and the public traits that set them. Pure data.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::sync::Arc;
+
+use os::linux::KeeperEvent;
 
 /// Of a command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +18,7 @@ pub(crate) struct CommandOptions {
 pub(crate) struct HostOptions {
     /// The program that is started as our keeper, and its arguments.
     pub(super) keeper: Option<Vec<OsString>>,
+    pub(super) keeper_report: Option<KeeperReport>,
     pub(super) adopt_orphans: bool,
     pub(super) cgroups: os::linux::Cgroups,
     pub(super) watches_stops: bool,
@@ -23,6 +28,16 @@ impl HostOptions {
     /// Somebody wants to know of processes that are stopped.
     pub(crate) fn watch_stops(&mut self) {
         self.watches_stops = true;
+    }
+}
+
+/// What is called when something has happened to the keeper.
+#[derive(Clone)]
+pub(super) struct KeeperReport(pub(super) Arc<dyn Fn(KeeperEvent) + Send + Sync>);
+
+impl fmt::Debug for KeeperReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeeperReport")
     }
 }
 
@@ -153,6 +168,32 @@ pub mod os {
             Command,
         }
 
+        /// What has happened to a [keeper](BuilderExt::keeper). Whatever runs as the same user may
+        /// kill or stop it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum KeeperEvent {
+            /// It was gone, and another one was started, which keeps for the same processes.
+            /// Between the two, for half a second at the most, nobody did.
+            Replaced {
+                /// The id that it had.
+                pid: u32,
+                /// That of the other.
+                by: u32,
+            },
+            /// It is gone, and no other is started: three were, or that failed. From now on nobody
+            /// ends what is left when this program is killed.
+            Lost {
+                /// The id that it had; none when the first could not be started.
+                pid: Option<u32>,
+            },
+            /// It was stopped, and was continued.
+            Continued {
+                /// Its id.
+                pid: u32,
+            },
+        }
+
         /// Settings of a [`Builder`] that only Linux has.
         pub trait BuilderExt: sealed::Sealed {
             /// Starts this program as the keeper of the `Throng`: it has to call [`keep`] and
@@ -162,11 +203,23 @@ pub mod os {
             #[must_use]
             fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
 
+            /// Calls this when something has happened to the keeper, which is looked at twice a
+            /// second: when it was killed, stopped, or could not be started. It is called on a
+            /// thread of the `Throng`'s.
+            #[must_use]
+            fn on_keeper_lost(self, report: impl Fn(KeeperEvent) + Send + Sync + 'static) -> Self;
+
             /// Makes this program the one to which descendants come that have lost their parent
             /// (`PR_SET_CHILD_SUBREAPER`), so that [`Throng::sweep`](crate::Throng::sweep) finds
-            /// those that have no mark either. Those that end are waited for; so this program must
-            /// start no processes in groups of their own by other means. It stays so when the
-            /// `Throng` is gone.
+            /// those that have no mark either. As the first process of a process namespace (a
+            /// container without an init) it is that one in any case, and should ask for this.
+            ///
+            /// Those that end are waited for, and those that are left are ended by a sweep. They
+            /// are told by being children of the program's first thread that it did not have when
+            /// the `Throng` was built. So processes that are started by other means have to be
+            /// started before that, or from another thread, which must not end before it has
+            /// waited for them. It stays so when the `Throng` is gone, but then nobody waits for
+            /// them.
             #[must_use]
             fn adopt_orphans(self, adopt: bool) -> Self;
 
@@ -192,6 +245,15 @@ pub mod os {
             fn keeper<S: AsRef<OsStr>>(mut self, argv: impl IntoIterator<Item = S>) -> Builder {
                 let argv = argv.into_iter().map(|arg| arg.as_ref().to_owned());
                 self.os.keeper = Some(argv.collect());
+                self
+            }
+
+            fn on_keeper_lost(
+                mut self,
+                report: impl Fn(KeeperEvent) + Send + Sync + 'static,
+            ) -> Builder {
+                let report = std::sync::Arc::new(report);
+                self.os.keeper_report = Some(super::super::KeeperReport(report));
                 self
             }
 

@@ -2,11 +2,16 @@
 //! not to the first process of the machine (`PR_SET_CHILD_SUBREAPER`). So they stay below us, can
 //! be ended when all is to end, and have to be waited for when they end by themselves.
 //!
-//! An orphan becomes a child of the program's first thread; our own processes are children of
-//! shards. So whoever is in the list of the first thread, and not in the program's own group, is an
-//! orphan, or was started by the program by other means in a group of its own, which a program that
-//! asks for orphans must not do. `waitpid(-1)` is never called.
+//! An orphan becomes a child of the program's first thread; our own processes, and the keeper, are
+//! children of other threads. So all children of the first thread are orphans but those that it had
+//! before, whatever group or session they are in: they choose that themselves. What the program
+//! starts by other means from its first thread later, or from a thread that ends before the
+//! process, looks the same; a program that asks for orphans must not do that.
+//!
+//! `waitpid(-1)` is never called. Statuses of the program's own processes are not taken lightly
+//! even so: see [`Seen`].
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -15,59 +20,134 @@ use std::time::Duration;
 
 use rustix::process::{Pid, getpid, set_child_subreaper};
 
-use super::keeper::Keeper;
-use super::procfs::{Procfs, Stat};
+use super::procfs::{Name, Procfs, Stat};
+use super::tag::RunId;
 use super::wait;
 
 /// How long those that have ended may wait for us. They take nothing but a number.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// So many looks find one dead of which nothing is known before it is waited for.
+const LOOKS: u32 = 3;
+
+/// How many of the last that came are looked at by [`Orphans::newest`].
+const NEWEST: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Orphans {
+    /// The children of the first thread that are none.
+    before: Arc<HashSet<Name>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+/// What is known of orphans that have been there at the last look.
+///
+/// One that was seen alive with a mark of ours, or in another session, is no process that other
+/// code of this program waits for: it is waited for as soon as it has ended. Others may be, and
+/// their code mostly comes soon: they are waited for when nobody has for [`LOOKS`] looks.
+#[derive(Debug, Default)]
+struct Seen {
+    known: HashMap<Name, Known>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    is_ours: bool,
+    looks_dead: u32,
+}
+
 impl Orphans {
     /// Has them come to us from now on, and waits for those that end.
-    pub(super) fn adopt(keeper: Option<Arc<Keeper>>) -> io::Result<Orphans> {
+    pub(super) fn adopt(run: RunId) -> io::Result<Orphans> {
         let mut procfs = Procfs::open()?;
         if !procfs.lists_children() {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        let before = children(&mut procfs).into_iter().map(|stat| stat.name);
+        let before: Arc<HashSet<Name>> = Arc::new(before.collect());
         set_child_subreaper(Some(getpid()))?;
         let (stop, stopped) = mpsc::channel();
+        let known = before.clone();
         let bury_dead = move || {
+            let mut seen = Seen::default();
             while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
-                for orphan in all(&mut procfs, keeper.as_deref()) {
-                    if orphan.is_over
-                        && let Some(pid) = Pid::from_raw(orphan.name.pid as i32)
-                    {
-                        wait::look(pid, true);
-                    }
+                let orphans = all(&mut procfs, &known);
+                let session = procfs.stat(std::process::id()).map(|own| own.session);
+                let due = seen.look(&orphans, |stat| {
+                    session != Some(stat.session) || procfs.mark(stat.name.pid, &run).is_some()
+                });
+                for pid in due.into_iter().filter_map(|name| to_pid(name.pid)) {
+                    // Nobody else's: it was our child a moment ago, and its id is not given to
+                    // another before somebody has waited for it.
+                    wait::look(pid, true);
                 }
             }
         };
         let thread = thread::Builder::new().name("throng-orphans".into());
         Ok(Orphans {
+            before,
             stop: Some(stop),
             thread: Some(thread.spawn(bury_dead)?),
         })
     }
+
+    /// All orphans, those that have ended included.
+    pub(super) fn all(&self, procfs: &mut Procfs) -> Vec<Stat> {
+        all(procfs, &self.before)
+    }
+
+    /// The last that have come, the last first: the kernel adds them at the end of the list.
+    pub(super) fn newest(&self, procfs: &mut Procfs) -> Vec<Stat> {
+        let own = std::process::id();
+        let pids = procfs.children_of_thread(own, own);
+        let newest = pids.into_iter().rev().take(NEWEST);
+        let stats = newest.filter_map(|pid| procfs.stat(pid));
+        let stats = stats.filter(|stat| is_orphan(stat, &self.before));
+        stats.collect()
+    }
 }
 
-/// All orphans, those that have ended included.
-pub(super) fn all(procfs: &mut Procfs, keeper: Option<&Keeper>) -> Vec<Stat> {
+/// The children of the first thread.
+fn children(procfs: &mut Procfs) -> Vec<Stat> {
     let own = std::process::id();
-    let Some(own_group) = procfs.stat(own).map(|stat| stat.group) else {
-        return Vec::new();
-    };
-    let keeper = keeper.map_or(0, Keeper::pid);
-    let children = procfs.children_of_thread(own, own).into_iter();
-    let stats: Vec<_> = children.filter_map(|pid| procfs.stat(pid)).collect();
-    let is_orphan =
-        |stat: &Stat| stat.parent == own && stat.group != own_group && stat.name.pid != keeper;
-    stats.into_iter().filter(is_orphan).collect()
+    let pids = procfs.children_of_thread(own, own).into_iter();
+    pids.filter_map(|pid| procfs.stat(pid)).collect()
+}
+
+fn all(procfs: &mut Procfs, before: &HashSet<Name>) -> Vec<Stat> {
+    let mut found = children(procfs);
+    found.retain(|stat| is_orphan(stat, before));
+    found
+}
+
+fn is_orphan(stat: &Stat, before: &HashSet<Name>) -> bool {
+    stat.parent == std::process::id() && !before.contains(&stat.name)
+}
+
+fn to_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+impl Seen {
+    /// Another look, which has found these. Gives those that are to be waited for.
+    fn look(&mut self, orphans: &[Stat], mut is_ours: impl FnMut(&Stat) -> bool) -> Vec<Name> {
+        let there: HashSet<Name> = orphans.iter().map(|stat| stat.name).collect();
+        self.known.retain(|name, _| there.contains(name));
+        let mut due = Vec::new();
+        for stat in orphans {
+            let known = self.known.entry(stat.name).or_default();
+            if !stat.is_over {
+                known.is_ours = known.is_ours || is_ours(stat);
+                continue;
+            }
+            known.looks_dead += 1;
+            if known.is_ours || known.looks_dead >= LOOKS {
+                due.push(stat.name);
+            }
+        }
+        due
+    }
 }
 
 impl Drop for Orphans {
@@ -76,5 +156,47 @@ impl Drop for Orphans {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(pid: u32, is_over: bool) -> Stat {
+        Stat {
+            name: Name { pid, started: 1 },
+            parent: std::process::id(),
+            group: 1,
+            session: 1,
+            is_over,
+            is_stopped: false,
+        }
+    }
+
+    fn due(seen: &mut Seen, orphans: &[Stat], ours: &[u32]) -> Vec<u32> {
+        let due = seen.look(orphans, |stat| ours.contains(&stat.name.pid));
+        due.into_iter().map(|name| name.pid).collect()
+    }
+
+    #[test]
+    fn a_status_that_may_be_somebody_elses_is_left_to_him_for_a_while() {
+        let mut seen = Seen::default();
+        assert_eq!(
+            due(&mut seen, &[stat(1, false), stat(2, false)], &[1]),
+            [0; 0]
+        );
+        let dead = [stat(1, true), stat(2, true), stat(3, true)];
+        assert_eq!(due(&mut seen, &dead, &[]), [1]);
+        let dead = &dead[1..];
+        assert_eq!(due(&mut seen, dead, &[]), [0; 0]);
+        assert_eq!(due(&mut seen, dead, &[]), [2, 3]);
+        // Another with the same id is another.
+        let other = Stat {
+            name: Name { pid: 2, started: 2 },
+            ..stat(2, true)
+        };
+        assert_eq!(due(&mut seen, &[other], &[]), [0; 0]);
+        assert_eq!(seen.known.len(), 1);
     }
 }

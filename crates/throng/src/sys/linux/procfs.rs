@@ -2,26 +2,63 @@
 //!
 //! Every look is at a process that may be gone by then, or another; so what is found is told with
 //! the time of its start, which together with its id names it for good.
+//!
+//! What is read is written by strangers: a process can present an environment and a command line of
+//! gigabytes (`PR_SET_MM_MAP` of prctl(2)), and have any number of children, threads and
+//! descriptors. So nothing is read into memory that grows, and every read has a limit. What is
+//! beyond it is missed, and named at the limit.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::tag::{Number, RunId};
 use crate::Holder;
 
-/// What a file of /proc is read into at first; most are smaller.
-const BUFFER: usize = 16 * 1024;
+/// What is read at once.
+const BUFFER: usize = 64 * 1024;
+
+/// The most that is read of a file of a few lines or words: `stat`, `status`, `loadavg`.
+const SHORT_MAX: usize = 4096;
+
+/// The most that is read of a command line; the rest is not shown.
+const COMMAND_LINE_MAX: usize = 4096;
+
+/// The most that is read of `cgroup`: a line for each hierarchy, of which each has a path of less
+/// than 4 KiB (PATH_MAX).
+const CONTROL_GROUP_MAX: usize = BUFFER;
+
+/// The most that is read of an environment: arguments and environment together are not larger when
+/// a program is started (three quarters of `_STK_LIM`, `bprm_stack_limits` in the kernel's
+/// fs/exec.c). Whoever presents more has moved it there himself, and is missed as if he had
+/// emptied it.
+const ENVIRON_MAX: usize = 6 << 20;
+
+/// The most that is read of a list of children: at least 500,000 of them. Others are missed by this
+/// look, and seen by the next when those have ended.
+const CHILDREN_MAX: usize = 4 << 20;
+
+/// The most threads, or descriptors, of one process that are looked at; children of the other
+/// threads are missed, and pipes behind the other descriptors.
+const ENTRIES_MAX: usize = 1 << 16;
+
+/// The most processes there are (PID_MAX_LIMIT, proc_sys_kernel(5)).
+const PIDS_MAX: usize = 1 << 22;
 
 /// /proc, open, and a buffer for what is read there.
 #[derive(Debug)]
 pub(super) struct Procfs {
     root: OwnedFd,
-    buffer: Vec<u8>,
+    buffer: Box<[u8]>,
+    /// How many bytes have been read.
+    #[cfg(test)]
+    total: usize,
 }
 
 /// A process, and never the next one with its id.
@@ -38,25 +75,53 @@ pub(super) struct Stat {
     pub(super) name: Name,
     pub(super) parent: u32,
     pub(super) group: u32,
+    pub(super) session: u32,
     pub(super) is_over: bool,
     pub(super) is_stopped: bool,
 }
 
 impl Procfs {
+    /// /proc, if it is that of our own process namespace. Elsewhere an id means another process,
+    /// and a signal would go to a stranger: so in a namespace that was made without a /proc of its
+    /// own, there is none.
     pub(super) fn open() -> io::Result<Procfs> {
+        let mut procfs = Procfs::at(Path::new("/proc"))?;
+        if !procfs.is_of(std::process::id()) {
+            let why = "/proc is that of another process namespace, or empty";
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        Ok(procfs)
+    }
+
+    pub(super) fn at(root: &Path) -> io::Result<Procfs> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = openat(CWD, "/proc", flags, Mode::empty())?;
-        // An empty directory is no /proc.
-        openat(&root, "self", flags, Mode::empty())?;
         Ok(Procfs {
-            root,
-            buffer: vec![0; BUFFER],
+            root: openat(CWD, root, flags, Mode::empty())?,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            #[cfg(test)]
+            total: 0,
         })
+    }
+
+    /// Whether we have this id here, and no other in a namespace within this one: `NSpid` has our
+    /// ids from the namespace of this /proc on (proc_pid_status(5), since 4.1). Without that line
+    /// the link has to do, which could only be right by chance.
+    fn is_of(&mut self, own: u32) -> bool {
+        let mut buffer = [0; 16];
+        let link = readlinkat_raw(&self.root, c"self", &mut buffer);
+        if link.map_or(0, |length| number(&buffer[..length])) != own {
+            return false;
+        }
+        // The groups that we are in come before, and may be many.
+        let status = self.read("self/status", BUFFER).unwrap_or_default();
+        let mut lines = status.split(|byte| *byte == b'\n');
+        let ids = lines.find_map(|line| line.strip_prefix(b"NSpid:"));
+        ids.is_none_or(|ids| number(ids) == own)
     }
 
     /// All processes that are to be seen, in no order.
     pub(super) fn pids(&self) -> Vec<u32> {
-        self.numbers(".")
+        self.numbers(".", PIDS_MAX)
     }
 
     /// The directory of a process, which stands for this one and no other as long as it is open.
@@ -65,17 +130,8 @@ impl Procfs {
         openat(&self.root, pid.to_string(), flags, Mode::empty())
     }
 
-    /// Whether this id is that of a process, and not that of one of its other threads, which the
-    /// directory has but does not list.
-    pub(super) fn is_process(&mut self, pid: u32) -> bool {
-        let status = self.read(&format!("{pid}/status")).unwrap_or_default();
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let leader = lines.find_map(|line| line.strip_prefix(b"Tgid:"));
-        leader.is_some_and(|leader| number(leader) == pid)
-    }
-
-    /// The entries of a directory that are numbers.
-    pub(super) fn numbers(&self, path: &str) -> Vec<u32> {
+    /// The entries of a directory that are numbers, up to so many.
+    fn numbers(&self, path: &str, most: usize) -> Vec<u32> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&self.root, path, flags, Mode::empty());
         let Ok(dir) = opened.and_then(Dir::new) else {
@@ -83,41 +139,82 @@ impl Procfs {
         };
         dir.flatten()
             .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
+            .take(most)
             .collect()
     }
 
-    /// All of a file; nothing when it is gone, or not for us.
-    fn read(&mut self, path: &str) -> Result<&[u8], Errno> {
+    /// The beginning of a file, up to so many bytes and [`BUFFER`]; an error when it is gone, or
+    /// not for us.
+    fn read(&mut self, path: &str, most: usize) -> Result<&[u8], Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(&self.root, path, flags, Mode::empty())?;
         let mut filled = 0;
-        loop {
-            if filled == self.buffer.len() {
-                self.buffer.resize(filled * 2, 0);
-            }
-            match rustix::io::read(&file, &mut self.buffer[filled..]) {
-                Ok(0) => return Ok(&self.buffer[..filled]),
+        let most = most.min(self.buffer.len());
+        while filled < most {
+            match rustix::io::read(&file, &mut self.buffer[filled..most]) {
+                Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
             }
         }
+        #[cfg(test)]
+        {
+            self.total += filled;
+        }
+        Ok(&self.buffer[..filled])
     }
 
-    /// The environment that a process was started with; empty for one that is over, and for those
-    /// that do not tell us.
-    pub(super) fn environment(&mut self, pid: u32) -> &[u8] {
-        self.read(&format!("{pid}/environ")).unwrap_or_default()
+    /// Calls this with a file, piece by piece, until it has found what it looks for. At the end of
+    /// the file, but not where so much has been read that no more is, the piece is empty.
+    fn stream<T>(
+        &mut self,
+        path: &str,
+        most: usize,
+        mut look: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.root, path, flags, Mode::empty()).ok()?;
+        let mut left = most;
+        while left > 0 {
+            let size = left.min(self.buffer.len());
+            let length = match rustix::io::read(&file, &mut self.buffer[..size]) {
+                Ok(length) => length,
+                Err(Errno::INTR) => continue,
+                // It is over, or has become another program that is not ours to look at.
+                Err(_) => return None,
+            };
+            left -= length;
+            #[cfg(test)]
+            {
+                self.total += length;
+            }
+            let found = look(&self.buffer[..length]);
+            if found.is_some() || length == 0 {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// The mark of this run that a process was started with. None for one that is over, and for
+    /// those that do not tell us.
+    pub(super) fn mark(&mut self, pid: u32, run: &RunId) -> Option<Number> {
+        let mut search = run.search();
+        self.stream(&format!("{pid}/environ"), ENVIRON_MAX, |piece| {
+            search.push(piece)
+        })
     }
 
     /// What `/proc/PID/cgroup` says.
     pub(super) fn control_group(&mut self, pid: u32) -> &[u8] {
-        self.read(&format!("{pid}/cgroup")).unwrap_or_default()
+        self.read(&format!("{pid}/cgroup"), CONTROL_GROUP_MAX)
+            .unwrap_or_default()
     }
 
     /// None when there is no such process.
     pub(super) fn stat(&mut self, pid: u32) -> Option<Stat> {
-        parse_stat(pid, self.read(&format!("{pid}/stat")).ok()?)
+        parse_stat(pid, self.read(&format!("{pid}/stat"), SHORT_MAX).ok()?)
     }
 
     /// Whether it is still there, and not only its exit status.
@@ -126,10 +223,25 @@ impl Procfs {
             .is_some_and(|stat| stat.name == name && !stat.is_over)
     }
 
+    /// Whether this is a process, and not a thread of one: those have directories as well, which
+    /// are not listed.
+    pub(super) fn is_process(&mut self, pid: u32) -> bool {
+        let status = self.read(&format!("{pid}/status"), SHORT_MAX);
+        let mut lines = status.unwrap_or_default().split(|byte| *byte == b'\n');
+        let id = lines.find_map(|line| line.strip_prefix(b"Tgid:"));
+        id.is_some_and(|id| number(id) == pid)
+    }
+
+    /// Whether it runs as the user that we run as, as far as can be told without looking into it.
+    pub(super) fn is_of_our_user(&self, pid: u32) -> bool {
+        let dir = statat(&self.root, pid.to_string(), AtFlags::SYMLINK_NOFOLLOW);
+        dir.is_ok_and(|dir| dir.st_uid == rustix::process::geteuid().as_raw())
+    }
+
     /// The children of a process, whichever of its threads has started them.
     pub(super) fn children(&mut self, pid: u32) -> Vec<u32> {
         let mut children = Vec::new();
-        for thread in self.numbers(&format!("{pid}/task")) {
+        for thread in self.numbers(&format!("{pid}/task"), ENTRIES_MAX) {
             children.append(&mut self.children_of_thread(pid, thread));
         }
         children
@@ -137,35 +249,48 @@ impl Procfs {
 
     /// The children that one thread has started, or that came to it when their parent ended.
     pub(super) fn children_of_thread(&mut self, pid: u32, thread: u32) -> Vec<u32> {
-        let list = self.read(&format!("{pid}/task/{thread}/children"));
-        let words = list
-            .unwrap_or_default()
-            .split(|byte| byte.is_ascii_whitespace());
-        words
-            .filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok())
-            .collect()
+        let (mut children, mut begun) = (Vec::new(), None);
+        let path = format!("{pid}/task/{thread}/children");
+        // Each number has a blank behind it; one that was cut at the limit has none.
+        self.stream(&path, CHILDREN_MAX, |piece| {
+            for byte in piece {
+                match byte {
+                    b'0'..=b'9' => {
+                        let before: u32 = begun.unwrap_or(0);
+                        begun = Some(before.wrapping_mul(10).wrapping_add((byte - b'0').into()));
+                    }
+                    _ => children.extend(begun.take()),
+                }
+            }
+            None::<()>
+        });
+        children
     }
 
     /// The id that was given last.
     pub(super) fn last_pid(&mut self) -> u32 {
-        let load = self.read("loadavg").unwrap_or_default();
+        let load = self.read("loadavg", SHORT_MAX).unwrap_or_default();
         let last = load.rsplit(|byte| *byte == b' ').next();
         number(last.unwrap_or_default())
     }
 
     /// Ids are below this.
     pub(super) fn pid_max(&mut self) -> u32 {
-        number(self.read("sys/kernel/pid_max").unwrap_or_default())
+        number(
+            self.read("sys/kernel/pid_max", SHORT_MAX)
+                .unwrap_or_default(),
+        )
     }
 
     /// Whether the kernel tells of children at all.
     pub(super) fn lists_children(&mut self) -> bool {
-        self.read("thread-self/children").is_ok()
+        self.read("thread-self/children", SHORT_MAX).is_ok()
     }
 
-    /// Its command line, program first; empty for one that is over or has none.
+    /// The beginning of its command line, program first; empty for one that is over or has none.
     pub(super) fn command_line(&mut self, pid: u32) -> Vec<OsString> {
-        let line = self.read(&format!("{pid}/cmdline")).unwrap_or_default();
+        let path = format!("{pid}/cmdline");
+        let line = self.read(&path, COMMAND_LINE_MAX).unwrap_or_default();
         let line = line.strip_suffix(b"\0").unwrap_or(line);
         if line.is_empty() {
             return Vec::new();
@@ -185,7 +310,7 @@ impl Procfs {
         let Ok(entries) = Dir::read_from(&dir) else {
             return;
         };
-        for entry in entries.flatten() {
+        for entry in entries.flatten().take(ENTRIES_MAX) {
             let name = entry.file_name();
             if let Some(inode) = pipe_inode(&dir, name)
                 && let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok())
@@ -244,18 +369,20 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
     // The program's name before it, in parentheses, may contain anything.
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(end + 2..)?).ok()?;
-    // The fields of proc_pid_stat(5) from the third on: state, parent, group, then others until
-    // threads (20) and the time of the start (22).
+    // The fields of proc_pid_stat(5) from the third on: state, parent, group, session, then others
+    // until threads (20) and the time of the start (22).
     let mut fields = rest.split(' ');
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    let threads: u32 = fields.nth(14)?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    let threads: u32 = fields.nth(13)?.parse().ok()?;
     let started = fields.nth(1)?.parse().ok()?;
     Some(Stat {
         name: Name { pid, started },
         parent,
         group,
+        session,
         // Its first thread may have ended before the others.
         is_over: matches!(state, "Z" | "X") && threads <= 1,
         is_stopped: state == "T",
@@ -263,42 +390,4 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_of_ourselves_is_true() {
-        let mut procfs = Procfs::open().unwrap();
-        let own = std::process::id();
-        assert!(procfs.pids().contains(&own));
-        let stat = procfs.stat(own).unwrap();
-        let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
-        assert_eq!(stat.parent, parent as u32);
-        assert!(procfs.is_live(stat.name));
-        let argv: Vec<_> = std::env::args_os().collect();
-        assert_eq!(procfs.command_line(own), argv);
-        let started = procfs.started_at(stat.name).unwrap();
-        assert!(started <= SystemTime::now(), "{started:?}");
-        let other = Name {
-            started: stat.name.started + 1,
-            ..stat.name
-        };
-        assert!(!procfs.is_live(other), "it is another with the same id");
-    }
-
-    #[test]
-    fn a_program_may_have_any_name() {
-        let text = b"7 (a) Z (b) 1 2) S 3 5 6 0 -1 4 9 9 9 9 9 9 9 9 20 0 1 0 4242 1 1";
-        let stat = parse_stat(7, text).unwrap();
-        assert_eq!((stat.parent, stat.group, stat.is_over), (3, 5, false));
-        assert_eq!(
-            stat.name,
-            Name {
-                pid: 7,
-                started: 4242
-            }
-        );
-        assert_eq!(parse_stat(7, b"7 (a"), None);
-        assert_eq!(parse_stat(7, b"7 (a) S 1 2"), None);
-    }
-}
+mod tests;

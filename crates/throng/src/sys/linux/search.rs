@@ -204,7 +204,7 @@ impl Shared {
             shared: self.clone(),
             generation,
         };
-        let Ok(census) = Census::watched(self.run.clone(), looker) else {
+        let Ok(census) = Census::with_looker(self.run.clone(), looker) else {
             return self.answer_without_proc(generation);
         };
         let mut work = Work {

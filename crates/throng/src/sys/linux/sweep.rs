@@ -1,4 +1,9 @@
 //! Ends what finished processes have left running: all of a run, when the run is to leave nothing.
+//!
+//! What forks and goes on in the child faster than all processes can be looked at is chased: after
+//! each look those are looked at that were started meanwhile, the newest first and without a pause,
+//! for as long as members come. One that is faster still is named though the one that was seen last
+//! is gone: there is another.
 
 use std::collections::HashSet;
 use std::io;
@@ -7,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use super::chase::Newcomers;
 use super::groups::Groups;
 use super::keeper::Keeper;
-use super::orphans;
+use super::orphans::Orphans;
 use super::procfs::{Name, Stat};
 use super::signals::to_system;
 use super::tag::RunId;
@@ -19,62 +25,99 @@ use crate::{Holder, KillSequence};
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Newcomers that are gone when they are looked at may have left another; so often in a row it is
+/// looked for.
+const CHASED_MAX: usize = 256;
+
 /// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all
 /// in the control group of the run if it has one. Gives those that do not go.
 pub(super) fn sweep(
     run: RunId,
-    adopts: bool,
+    orphans: Option<&Orphans>,
     groups: Option<&Groups>,
     keeper: Option<&Keeper>,
     kill: &KillSequence,
 ) -> io::Result<Vec<Holder>> {
+    let mut census = Census::new(run)?;
     let mut sweep = Sweep {
-        census: Census::new(run)?,
-        adopts,
+        newcomers: Newcomers::from_now_on(census.procfs()),
+        census,
+        orphans,
         groups,
         keeper,
+        seen: HashSet::new(),
+        latest: None,
     };
-    let mut left = Vec::new();
     for step in 0.. {
-        left = sweep.left();
+        let left = sweep.left(None);
         if left.is_empty() {
             break;
         }
         let (signal, wait) = kill.step(step);
-        let deadline = Instant::now() + wait.unwrap_or(PATIENCE);
+        let Some(wait) = wait else {
+            return Ok(sweep.kill(left));
+        };
         sweep.signal(&left, to_system(signal));
+        let deadline = Instant::now() + wait;
         let mut pause = Duration::from_millis(1);
-        while Instant::now() < deadline && !left.is_empty() {
+        while Instant::now() < deadline && !sweep.left(None).is_empty() {
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(50));
-            left = sweep.left();
-            if wait.is_none() {
-                // Who has come since, perhaps started by one that was being killed.
-                sweep.signal(&left, Signal::KILL);
-            }
-        }
-        if wait.is_none() {
-            break;
         }
     }
-    let procfs = sweep.census.procfs();
-    Ok(left.iter().map(|stat| procfs.describe(stat.name)).collect())
+    Ok(Vec::new())
 }
 
 struct Sweep<'a> {
     census: Census,
-    adopts: bool,
+    orphans: Option<&'a Orphans>,
     groups: Option<&'a Groups>,
     keeper: Option<&'a Keeper>,
+    newcomers: Newcomers,
+    /// All that were ever found.
+    seen: HashSet<Name>,
+    /// The one that was found last for the first time, as it was then.
+    latest: Option<Holder>,
 }
 
 impl Sweep<'_> {
+    /// Kills all that are left, and whoever comes meanwhile. Gives those that do not go.
+    fn kill(&mut self, mut left: Vec<Stat>) -> Vec<Holder> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            self.latest = None;
+            self.signal(&left, Signal::KILL);
+            let found = self.left(Some(deadline));
+            if found.is_empty() && self.latest.is_none() {
+                return Vec::new();
+            }
+            left = found;
+            if Instant::now() >= deadline {
+                break;
+            }
+            // Whoever was killed takes a moment to go; who has just come does not wait.
+            if self.latest.is_none() {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+        }
+        self.signal(&left, Signal::KILL);
+        let procfs = self.census.procfs();
+        left.retain(|stat| procfs.is_live(stat.name));
+        let mut survivors: Vec<Holder> =
+            left.iter().map(|stat| procfs.describe(stat.name)).collect();
+        let latest = self.latest.take();
+        survivors.extend(latest.filter(|latest| left.iter().all(|s| s.name.pid != latest.pid)));
+        survivors
+    }
+
     /// All that still run: those with a mark, orphans, those in our control group, and whoever is
-    /// below them.
-    fn left(&mut self) -> Vec<Stat> {
+    /// below them. With a deadline, those that were started meanwhile are killed as they are found.
+    fn left(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
         let mut tops = self.census.all_marked();
-        if self.adopts {
-            tops.extend(orphans::all(self.census.procfs(), self.keeper));
+        if let Some(orphans) = self.orphans {
+            tops.extend(orphans.all(self.census.procfs()));
         }
         if let Some(groups) = self.groups {
             let others = [std::process::id(), self.keeper.map_or(0, Keeper::pid)];
@@ -87,11 +130,62 @@ impl Sweep<'_> {
             let family = Pid::from_raw(top.name.pid as i32).map(|pid| self.census.family(pid));
             for stat in family.into_iter().flatten().chain([top]) {
                 if !stat.is_over && names.insert(stat.name) {
+                    self.note(stat);
                     found.push(stat);
                 }
             }
         }
+        let newer = self.chase(kill_until);
+        found.extend(newer.into_iter().filter(|stat| names.insert(stat.name)));
         found
+    }
+
+    /// Those that were started since the last look, until no more come.
+    fn chase(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
+        let mut found = Vec::new();
+        for _ in 0..CHASED_MAX {
+            let mut goes_on = false;
+            for stat in self.newer(&mut goes_on) {
+                // Known or not, it has not gone yet; but only who is new may be one of many.
+                goes_on |= self.note(stat);
+                if kill_until.is_some() {
+                    self.census.send_to(stat.name, Signal::KILL);
+                }
+                found.push(stat);
+            }
+            if !goes_on || kill_until.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Those of us that have come since this was last asked. Says whether somebody was gone before
+    /// he was looked at.
+    fn newer(&mut self, somebody_is_gone: &mut bool) -> Vec<Stat> {
+        let own = std::process::id();
+        let mut found = Vec::new();
+        for pid in self.newcomers.ids(self.census.procfs()) {
+            match self.census.look_at(pid) {
+                Some((stat, true)) if pid != own && !stat.is_over => found.push(stat),
+                Some((stat, _)) => *somebody_is_gone |= stat.is_over,
+                None => *somebody_is_gone = true,
+            }
+        }
+        if let Some(orphans) = self.orphans {
+            let newest = orphans.newest(self.census.procfs()).into_iter();
+            found.extend(newest.filter(|stat| !stat.is_over));
+        }
+        found
+    }
+
+    /// Says whether this is one that has not been found before.
+    fn note(&mut self, stat: Stat) -> bool {
+        let is_new = self.seen.insert(stat.name);
+        if is_new {
+            self.latest = Some(self.census.procfs().describe(stat.name));
+        }
+        is_new
     }
 
     fn signal(&mut self, left: &[Stat], signal: Signal) {

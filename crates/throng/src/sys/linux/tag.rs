@@ -8,7 +8,7 @@
 //! Writing it costs a start nothing but a number: the list of the environment has a pointer to a
 //! buffer of the launcher's, and nothing is copied.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +17,9 @@ pub(super) const NAME: &str = "THRONG_JOB";
 
 /// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
 const GIVEN_MAX: usize = 1024;
+
+/// A variable that is longer is no mark: what is given, and ours behind it, is shorter by far.
+const MARK_MAX: usize = 4096;
 
 /// The marks of all processes of one `Throng`.
 #[derive(Debug)]
@@ -56,15 +59,70 @@ impl RunId {
         &self.0
     }
 
-    /// Whose process has this environment, if it is one of this run.
-    pub(super) fn find_in(&self, environment: &[u8]) -> Option<Number> {
-        let is_ours = |var: &&[u8]| var.starts_with(NAME.as_bytes());
-        let var = environment.split(|byte| *byte == 0).find(is_ours)?;
-        let value = var[NAME.len()..].strip_prefix(b"=")?;
+    /// Looks for the mark of a process of this run in an environment that comes piece by piece.
+    pub(super) fn search(&self) -> Search<'_> {
+        Search {
+            run: self,
+            begun: Vec::new(),
+        }
+    }
+
+    /// Whose process has this variable, if it is the mark of one of this run.
+    fn number_in(&self, variable: &[u8]) -> Option<Number> {
+        if variable.len() > MARK_MAX {
+            return None;
+        }
+        let value = variable.strip_prefix(NAME.as_bytes())?.strip_prefix(b"=")?;
         value.split(|byte| *byte == b'/').find_map(|mark| {
             let number = mark.strip_prefix(self.0.as_bytes())?.strip_prefix(b".")?;
             std::str::from_utf8(number).ok()?.parse().ok().map(Number)
         })
+    }
+}
+
+/// A look through the variables of one environment, all of them: whoever is looked at says which
+/// there are, in which order, and how often the same.
+#[derive(Debug)]
+pub(super) struct Search<'a> {
+    run: &'a RunId,
+    /// What has come of a variable that has not come whole, and no more than [`begin`] keeps.
+    ///
+    /// [`begin`]: Search::begin
+    begun: Vec<u8>,
+}
+
+impl Search<'_> {
+    /// The next bytes of the environment; none at its end. `Some` when the mark has been found.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Option<Number> {
+        if piece.is_empty() {
+            return self.run.number_in(&std::mem::take(&mut self.begun));
+        }
+        let mut rest = piece;
+        while let Ok(variable) = CStr::from_bytes_until_nul(rest) {
+            let variable = variable.to_bytes();
+            rest = &rest[variable.len() + 1..];
+            let found = if self.begun.is_empty() {
+                self.run.number_in(variable)
+            } else {
+                self.begin(variable);
+                let found = self.run.number_in(&self.begun);
+                self.begun.clear();
+                found
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.begin(rest);
+        None
+    }
+
+    /// Keeps the beginning of a variable. Of one that is longer than any mark enough is kept to see
+    /// that it is.
+    fn begin(&mut self, bytes: &[u8]) {
+        let room = MARK_MAX + 1 - self.begun.len();
+        self.begun
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
@@ -150,6 +208,20 @@ mod tests {
         assert_ne!(tags.next(), tags.next());
     }
 
+    /// What is found in an environment, however it is cut into pieces.
+    fn find_in(run: &RunId, environment: &[u8]) -> Option<Number> {
+        let found = |size: usize| {
+            let mut search = run.search();
+            let mut pieces = environment.chunks(size).chain([&[][..]]);
+            pieces.find_map(|piece| search.push(piece))
+        };
+        let whole = found(environment.len().max(1));
+        for size in 1..=environment.len().min(64) {
+            assert_eq!(found(size), whole, "in pieces of {size}");
+        }
+        whole
+    }
+
     #[test]
     fn a_mark_is_found_among_variables_and_behind_marks_that_were_given() {
         let outer = Tags::new(None).unwrap();
@@ -159,15 +231,49 @@ mod tests {
         buffer.set(Number(34));
         let environment = format!("A=1\0{}\0B=2\0", text(&buffer));
         let environment = environment.as_bytes();
-        assert_eq!(outer.run.find_in(environment), Some(Number(12)));
-        assert_eq!(inner.run.find_in(environment), Some(Number(34)));
+        assert_eq!(find_in(&outer.run, environment), Some(Number(12)));
+        assert_eq!(find_in(&inner.run, environment), Some(Number(34)));
         let other = RunId::random().unwrap();
-        assert_eq!(other.find_in(environment), None);
+        assert_eq!(find_in(&other, environment), None);
+    }
+
+    #[test]
+    fn a_mark_is_found_whatever_other_variables_there_are() {
+        let run = RunId::parse("0123456789abcdef").unwrap();
+        let mark = "THRONG_JOB=0123456789abcdef.7";
+        let long = format!("THRONG_JOB={}.1", "x".repeat(2 * MARK_MAX));
+        let others = [
+            "THRONG_JOBS=4",
+            "THRONG_JOBLOG=log",
+            "THRONG_JOB",
+            "THRONG_JOB=",
+            "THRONG_JOB=fedcba9876543210.1",
+            "THRONG_JOB_2=0123456789abcdef.8",
+            "=THRONG_JOB=0123456789abcdef.9",
+            "",
+            long.as_str(),
+        ];
+        for other in others {
+            for variables in [
+                vec![other, mark],
+                vec![mark, other],
+                vec![other, other, mark],
+            ] {
+                for end in ["\0", ""] {
+                    let environment = variables.join("\0") + end;
+                    let found = find_in(&run, environment.as_bytes());
+                    assert_eq!(found, Some(Number(7)), "{environment:?}");
+                }
+            }
+        }
+        let all = [&others[..], &[mark]].concat().join("\0");
+        assert_eq!(find_in(&run, all.as_bytes()), Some(Number(7)));
     }
 
     #[test]
     fn what_only_looks_like_a_mark_is_none() {
         let run = RunId::parse("0123456789abcdef").unwrap();
+        let long = "0123456789abcdef.1/".repeat(MARK_MAX);
         for environment in [
             "X_THRONG_JOB=0123456789abcdef.1",
             "THRONG_JOBS=0123456789abcdef.1",
@@ -175,9 +281,10 @@ mod tests {
             "THRONG_JOB=0123456789abcdef.",
             "THRONG_JOB=0123456789abcdef.1x",
             "THRONG_JOB=00123456789abcdef.1",
+            &format!("THRONG_JOB={long}"),
             "",
         ] {
-            assert_eq!(run.find_in(environment.as_bytes()), None, "{environment}");
+            assert_eq!(find_in(&run, environment.as_bytes()), None, "{environment}");
         }
         assert_eq!(RunId::parse("0123456789abcde"), None);
         assert_eq!(RunId::parse("0123456789abcdeg"), None);

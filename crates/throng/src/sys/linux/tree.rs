@@ -78,7 +78,7 @@ impl Census {
     }
 
     /// For a thread that is watched.
-    pub(super) fn watched(run: RunId, looker: Looker) -> std::io::Result<Census> {
+    pub(super) fn with_looker(run: RunId, looker: Looker) -> std::io::Result<Census> {
         let census = Census::new(run)?;
         Ok(Census {
             looker: Some(looker),
@@ -220,15 +220,12 @@ impl Census {
 
     /// The mark that a process has in its environment.
     fn mark(&mut self, name: Name) -> Option<Number> {
-        self.look_at(name, |census| {
-            let environment = census.procfs.environment(name.pid);
-            census.run.find_in(environment)
-        })?
+        self.watched(name, |census| census.procfs.mark(name.pid, &census.run))?
     }
 
     /// A process as the user is told of it.
     pub(super) fn describe(&mut self, name: Name) -> Holder {
-        let described = self.look_at(name, |census| census.procfs.describe(name));
+        let described = self.watched(name, |census| census.procfs.describe(name));
         described.unwrap_or_else(|| Holder {
             pid: name.pid,
             argv: Vec::new(),
@@ -237,7 +234,7 @@ impl Census {
     }
 
     /// Takes a look that may take long, unless it is known that it does not come to an end.
-    fn look_at<T>(&mut self, name: Name, look: impl FnOnce(&mut Census) -> T) -> Option<T> {
+    fn watched<T>(&mut self, name: Name, look: impl FnOnce(&mut Census) -> T) -> Option<T> {
         if self
             .looker
             .as_ref()
@@ -310,16 +307,12 @@ impl Census {
         &mut self.procfs
     }
 
-    /// Kills all that has a mark of this run and what is below it. Says how many there were.
-    pub(super) fn kill_all_marked(&mut self) -> usize {
-        let marked = self.all_marked();
-        for stat in &marked {
-            if let Some(pid) = Pid::from_raw(stat.name.pid as i32) {
-                self.kill_family(pid, &mut HashSet::new());
-            }
-            self.send_to(stat.name, Signal::KILL);
-        }
-        marked.len()
+    /// A process, and whether it has a mark of this run; none when it is gone.
+    pub(super) fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
+        let before = self.procfs.stat(pid)?;
+        let is_marked = self.procfs.mark(pid, &self.run).is_some() && self.procfs.is_process(pid);
+        let stat = self.procfs.stat(pid)?;
+        Some((stat, is_marked && stat.name == before.name))
     }
 
     /// All that has a mark of this run.
@@ -327,7 +320,7 @@ impl Census {
         let own = std::process::id();
         let mut found = Vec::new();
         for pid in self.procfs.pids() {
-            if pid != own && self.run.find_in(self.procfs.environment(pid)).is_some() {
+            if pid != own && self.procfs.mark(pid, &self.run).is_some() {
                 found.extend(self.procfs.stat(pid));
             }
         }

@@ -204,6 +204,9 @@ pub mod os {
             /// It is around the job that each process has for itself, and within whatever this
             /// program is in. Where the system refuses that, which it does when this program was
             /// put into another job after it had started processes, they have their own alone.
+            ///
+            /// Nobody can end or stop a job that only this program has a handle of; so, other than
+            /// the process that does this on Linux, it need not be watched.
             #[must_use]
             fn keeper(self, keep: bool) -> Self;
         }

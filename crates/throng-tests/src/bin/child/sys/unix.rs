@@ -9,21 +9,27 @@
 //! | `daemon:STEPS` | leaves a grandchild with these steps, no stream and a session of its own |
 //! | `daemon-holder:STEPS` | the same with both streams |
 //! | `bare-daemon:STEPS` | as `daemon`, with an empty environment |
+//! | `bare-orphan:STEPS` | as `bare-daemon`, in the session and the group that it has |
 //! | `bare-session:STEPS` | starts a child with an empty environment and a session of its own |
 //! | `pgid` | says its pid and its process group |
 //! | `join-parent-group` | leaves its own process group for that of its parent |
+//! | `join-group:PGID` | leaves its own process group for this one |
+//! | `hop:PATH` | starts itself again in another session, and ends, while there is this file |
+//! | `bare-hop:PATH` | the same with an empty environment |
 //! | `fds` | says which descriptors it has |
 //! | `nofile` | says its soft limit on open files |
 
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rustix::process::{
-    Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid, setsid,
+    Pid, Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid,
+    setsid,
 };
 use signal_hook::consts::SIGTERM;
 use throng_tests::Source;
@@ -39,9 +45,17 @@ pub(crate) fn take_step(name: &str, value: &str) {
             signal_hook::flag::register(SIGTERM, noticed).expect("SIGTERM can be caught");
         }
         "setsid" => drop(setsid().expect("we lead no group")),
-        "daemon" => leave_behind(&mut own_program(), &format!("quiet:{value}")),
-        "daemon-holder" => leave_behind(&mut own_program(), &format!("holder:{value}")),
-        "bare-daemon" => leave_behind(own_program().env_clear(), &format!("quiet:{value}")),
+        "daemon" => leave_behind(own_program().arg("setsid"), &format!("quiet:{value}")),
+        "daemon-holder" => leave_behind(own_program().arg("setsid"), &format!("holder:{value}")),
+        "bare-daemon" => {
+            leave_behind(
+                own_program().env_clear().arg("setsid"),
+                &format!("quiet:{value}"),
+            );
+        }
+        "bare-orphan" => leave_behind(own_program().env_clear(), &format!("quiet:{value}")),
+        "hop" => hop(&mut own_program(), value),
+        "bare-hop" => hop(own_program().env_clear(), value),
         "bare-session" => {
             let mut program = own_program();
             program
@@ -55,6 +69,10 @@ pub(crate) fn take_step(name: &str, value: &str) {
         "join-parent-group" => {
             let group = getpgid(getppid()).expect("our parent has a group");
             setpgid(None, Some(group)).expect("it is in our session");
+        }
+        "join-group" => {
+            let group = value.parse().ok().and_then(Pid::from_raw);
+            setpgid(None, group).expect("it is in our session");
         }
         "fds" => say(&open_fds()),
         "nofile" => {
@@ -81,8 +99,19 @@ fn own_program() -> Command {
 
 /// A double fork: the child starts the grandchild that this step makes, and ends.
 fn leave_behind(program: &mut Command, step: &str) {
-    let status = program.args(["setsid", step]).status();
+    let status = program.arg(step).status();
     assert!(status.expect("it can be started").success());
+}
+
+/// Goes on in a new process, which does all that this one does.
+fn hop(program: &mut Command, path: &str) {
+    if Path::new(path).exists() {
+        let steps = env::args_os().skip(1).filter(|step| step != "setsid");
+        program.arg("setsid").args(steps);
+        program.stdout(Stdio::null()).stderr(Stdio::null());
+        drop(program.spawn().expect("it can be started"));
+    }
+    std::process::exit(0);
 }
 
 fn say(text: &str) {

@@ -30,6 +30,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "exit-codes" => exit_codes(setting),
         "signals" => signals(setting),
         "undisturbed" => undisturbed(setting),
+        "peak" => peak(setting),
         mode => panic!("{mode} is not a mode"),
     }
 }
@@ -231,6 +232,17 @@ fn undisturbed(setting: &Setting) {
     let good = worker.join().expect("it does not panic");
     println!("good={good}");
     println!("woken={}", own_sleeps() - before);
+}
+
+/// What a process is said to have had of memory that takes so many MiB.
+fn peak(setting: &Setting) {
+    let command = setting.child(&format!("alloc:{}", setting.number(0)));
+    let outcome = setting.throng(1).spawn(&command).wait();
+    let usage = outcome.expect("an outcome comes").usage();
+    println!(
+        "peak_mib={}",
+        usage.max_rss_bytes.map_or(0, |bytes| bytes >> 20)
+    );
 }
 
 /// How often this thread has gone to sleep.

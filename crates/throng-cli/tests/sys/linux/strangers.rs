@@ -1,0 +1,287 @@
+//! What others of the same user, or of the same machine, cannot do to a run: have throng end
+//! processes that are not its own, hide from it, or take its keeper from it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, getpgid, kill_process};
+use throng_tests::{Tag, eventually};
+
+use super::trees::{children, is_keeper, kill, start, tree};
+use crate::program::{child, finish, output, run, stderr, without_settings};
+
+/// The keeper of a program that runs, other than this one.
+fn keeper(program: &Child, other: u32) -> u32 {
+    let mut keeper = 0;
+    eventually("a keeper runs", || {
+        let mut children = children(program.id()).into_iter();
+        let found = children.find(|pid| *pid != other && is_keeper(*pid));
+        keeper = found.unwrap_or(0);
+        found.is_some()
+    });
+    keeper
+}
+
+fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+fn state(pid: u32) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, rest) = stat.rsplit_once(") ").unwrap_or_default();
+    rest.chars().take(1).collect()
+}
+
+#[test]
+fn who_kills_the_keeper_does_not_get_away_with_it() {
+    let tag = Tag::new();
+    let ways = ["daemon", "daemon-holder", "quiet"];
+    let mut program = start(&[], &tree(&tag, &ways), &tag);
+    tag.await_count(ways.len() + 1);
+    let first = keeper(&program, 0);
+    send(first, Signal::KILL);
+    let second = keeper(&program, first);
+    send(second, Signal::STOP);
+    eventually("it is continued", || state(second) == "S");
+    program.kill().unwrap();
+    let output = finish(program);
+    tag.await_gone();
+    let said = stderr(&output);
+    assert!(said.contains(&format!("(pid {first})")), "{said}");
+    assert!(
+        said.contains(&format!("another was started (pid {second})")),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+/// Starts commands with these steps one after the other, and then has room for others.
+fn start_each(options: &[&str], steps: &[String]) -> (Child, impl Write + use<>) {
+    let args = [&["-j1"], options, &[child()]].concat();
+    let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = program.stdin.take().unwrap();
+    for steps in steps {
+        writeln!(values, "{steps}").unwrap();
+    }
+    (program, values)
+}
+
+#[test]
+fn an_orphan_may_be_in_our_own_group() {
+    let tag = Tag::new();
+    // Those that are started here are in the group of the test.
+    let group = getpgid(None).unwrap();
+    let orphan = format!("bare-orphan:join-group:{group},ignore-term,{tag},sleep:600000");
+    let (program, values) = start_each(&["--termseq", "TERM,100,KILL"], &[orphan]);
+    tag.await_deaf(1);
+    kill(&program, Signal::INT);
+    let output = finish(program);
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(tag.pids(), [0; 0], "{}", stderr(&output));
+    drop(values);
+}
+
+/// The children of a program that have ended and were not waited for.
+fn dead(pid: u32) -> usize {
+    children(pid)
+        .into_iter()
+        .filter(|pid| state(*pid) == "Z")
+        .count()
+}
+
+#[test]
+fn orphans_that_end_in_our_own_group_are_waited_for() {
+    let group = getpgid(None).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("end");
+    let wait = format!("wait-file:{}", file.display());
+    let orphan = format!("bare-orphan:join-group:{group},{wait}");
+    let (program, values) = start_each(&[], &vec![orphan; 30]);
+    let orphans = || {
+        let children = children(program.id()).into_iter();
+        children.filter(|pid| !is_keeper(*pid)).count()
+    };
+    eventually("all have come", || orphans() == 30);
+    fs::write(&file, "").unwrap();
+    eventually("nobody is left, dead or alive", || orphans() == 0);
+    drop(values);
+    assert_eq!(finish(program).status.code(), Some(0));
+}
+
+#[test]
+fn who_goes_on_in_a_new_process_all_the_time_is_ended_or_named() {
+    for way in ["hop", "bare-hop"] {
+        let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
+        let file = dir.path().join("go-on");
+        fs::write(&file, "").unwrap();
+        // The steps of the command are its value, and one word.
+        let args = ["-j1", "--colsep", " ", "--termseq", "KILL", child()];
+        let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut values = program.stdin.take().unwrap();
+        writeln!(values, "{tag} {way}:{}", file.display()).unwrap();
+        let hops = || !tag.pids().is_empty();
+        eventually("it hops", hops);
+        kill(&program, Signal::INT);
+        let output = finish(program);
+        assert_eq!(output.status.code(), Some(130));
+        let is_named = stderr(&output).contains("was killed and goes on");
+        let goes_on = (0..100).any(|_| hops());
+        fs::remove_file(&file).unwrap();
+        assert!(!goes_on || is_named, "{way}: {}", stderr(&output));
+        tag.await_gone();
+    }
+}
+
+#[test]
+fn who_holds_a_stream_cannot_write_lines_of_ours() {
+    let tag = Tag::new();
+    let noise = "\x1b[2J\nthrong: forged\u{202e}";
+    let holder = format!("holder:{tag},sleep:600000,tag:{noise}{}", "x".repeat(5000));
+    let output = output(&["--grace", "1ms", child(), &holder, ":::", "exit:0"]);
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    assert!(said.contains("stdout and stderr held by pid "), "{said:?}");
+    assert!(
+        !said.contains(['\x1b', '\u{202e}']) && said.len() < 400,
+        "{said:?}"
+    );
+    for pid in tag.pids() {
+        send(pid, Signal::KILL);
+    }
+}
+
+#[test]
+fn names_of_programs_are_shown_as_text() {
+    let output = output(&["no\x1b[31msuch\x07", ":::", "1"]);
+    let said = stderr(&output);
+    assert!(
+        said.contains("no\\u{1b}[31msuch\\u{7}") && !said.contains('\x1b'),
+        "{said:?}"
+    );
+}
+
+/// What makes a process namespace with these options, if that can be done here.
+fn unshare(options: &[&str]) -> Option<Command> {
+    for user in [&[][..], &["--user", "--map-root-user"]] {
+        let command = || {
+            let mut command = Command::new("unshare");
+            without_settings(&mut command);
+            command.args(user).args(["--pid", "--fork"]).args(options);
+            command
+        };
+        if command()
+            .arg("true")
+            .status()
+            .is_ok_and(|status| status.success())
+        {
+            return Some(command());
+        }
+    }
+    eprintln!("no process namespace can be made here");
+    None
+}
+
+#[test]
+fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
+    let Some(mut unshare) = unshare(&["--mount-proc"]) else {
+        return;
+    };
+    unshare.args([env!("CARGO_BIN_EXE_throng"), "run", "-j4", child()]);
+    let mut outer = unshare.stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = outer.stdin.take().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let [begun, end] = ["begun", "end"].map(|name| dir.path().join(name));
+    let daemon = format!(
+        "daemon:enter:{},wait-file:{}",
+        begun.display(),
+        end.display()
+    );
+    fs::create_dir(&begun).unwrap();
+    for _ in 0..200 {
+        writeln!(values, "{daemon}").unwrap();
+    }
+    eventually("all have been left behind", || {
+        fs::read_dir(&begun).unwrap().count() == 200
+    });
+    let inner = children(outer.id());
+    assert_eq!(inner.len(), 1);
+    fs::write(&end, "").unwrap();
+    eventually("none of them is left, dead or alive", || {
+        let children = children(inner[0]).into_iter();
+        children.filter(|pid| !is_keeper(*pid)).count() == 0
+    });
+    assert_eq!(dead(inner[0]), 0);
+    drop(values);
+    assert!(outer.wait().unwrap().success());
+}
+
+/// In a namespace that has no /proc of its own, the ids that are told there are others' inside. So
+/// there is somebody inside with every id that a daemon of ours may have outside.
+#[test]
+fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
+    const STRANGERS: usize = 200;
+    let Some(mut unshare) = unshare(&[]) else {
+        return;
+    };
+    let (strangers, ours) = (Tag::new(), Tag::new());
+    let script = r#"
+        read -r last
+        echo $((last + 100)) >/proc/sys/kernel/ns_last_pid || exit 9
+        i=0
+        while [ $i -lt 200 ]; do
+            "$child" "$strangers" sleep:600000 & i=$((i + 1))
+        done
+        echo ready
+        read -r _
+        "$throng" run --timeout 2 "$child" "daemon:$ours,sleep:600000" sleep:600000 ::: exit:0
+        echo "code $?"
+        read -r _
+    "#;
+    // Not as arguments, for only those that are meant must have a tag there.
+    let variables = [
+        ("child", child()),
+        ("throng", env!("CARGO_BIN_EXE_throng")),
+        ("strangers", &strangers.to_string()),
+        ("ours", &ours.to_string()),
+    ];
+    unshare.args(["sh", "-c", script]).envs(variables);
+    unshare
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut outer = unshare.spawn().unwrap();
+    let mut stdin = outer.stdin.take().unwrap();
+    let mut stdout = BufReader::new(outer.stdout.take().unwrap());
+    let mut line = String::new();
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let last = load.split_whitespace().last().unwrap();
+    writeln!(stdin, "{last}").unwrap();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    strangers.await_count(STRANGERS);
+    writeln!(stdin).unwrap();
+    line.clear();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(strangers.pids().len(), STRANGERS, "{line}");
+    assert_eq!(line, "code 1\n");
+    drop(stdin);
+    outer.wait().unwrap();
+    // With the first process of the namespace all others end.
+    strangers.await_gone();
+    ours.await_gone();
+}
+
+#[test]
+fn whatever_a_directory_is_called_it_is_shown_as_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a\nthrong: b\x1b[0m");
+    fs::write(&file, "").unwrap();
+    let output = output(&["--wd", file.to_str().unwrap(), child(), ":::", "exit:0"]);
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    assert!(
+        said.contains("a\\nthrong: b") && !said.contains('\x1b'),
+        "{said:?}"
+    );
+}

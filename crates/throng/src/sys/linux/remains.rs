@@ -1,0 +1,265 @@
+//! What a keeper does when the program that it keeps for is gone: kills what that has left, all
+//! that has the mark of its run, and all in its control group if it has one.
+//!
+//! Strangers must not be able to delay that. Processes that were started before the program are not
+//! looked into, those of our own user first. To read an environment takes a lock of its process, or
+//! has the kernel read a page of it from where that process says, and can take for ever: so that is
+//! done on a thread that is left behind when it takes long. Whoever is found is killed at once, not
+//! when all have been looked at.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, io};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
+
+use super::chase::Newcomers;
+use super::groups::keep_out_of;
+use super::procfs::{Procfs, Stat};
+use super::signals;
+use super::tag::RunId;
+use super::tree::Census;
+
+/// Tells the keeper whose processes it keeps.
+pub(super) const RUN: &str = "THRONG_KEEPER";
+
+/// Tells it which control group to empty, if there is one.
+pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
+
+/// What goes on after so long will not be had.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A mark that has not been read after so long is not waited for. It is looked for again.
+const READ_MAX: Duration = Duration::from_millis(200);
+
+/// What the keeper does, until there is nothing left to keep.
+pub(crate) fn keep() -> io::Result<()> {
+    let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
+    let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
+    // Whoever ends us (Ctrl-C, a terminal that goes) has ended our program as well, and then we
+    // have work to do.
+    signals::block_all();
+    // What was inherited by mistake is somebody's pipe that does not end.
+    super::clone::close_all_above(2);
+    let _ = rustix::process::chdir("/");
+    let mut census = Census::new(run.clone())?;
+    let program = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    // If it is gone already this is whoever has taken us in, who has been there for longer.
+    let since = census.procfs().stat(program as u32);
+    let since = since.map_or(0, |stat| stat.name.started);
+    let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
+    await_end()?;
+    let mut remains = Remains {
+        marks: Marks {
+            run,
+            open: Procfs::open,
+            reader: None,
+        },
+        hung: HashSet::new(),
+        since,
+        deadline: Instant::now() + PATIENCE,
+    };
+    let mut last_was_empty = false;
+    while Instant::now() < remains.deadline {
+        let grouped = group
+            .as_ref()
+            .map_or(0, |group| census.kill_group(group).len());
+        let is_empty = !remains.kill(&mut census) && grouped == 0;
+        if is_empty && last_was_empty {
+            break;
+        }
+        last_was_empty = is_empty;
+        // What we have killed takes a moment to go.
+        thread::sleep(Duration::from_millis(2));
+    }
+    if let Some(group) = group {
+        group.remove_all();
+    }
+    Ok(())
+}
+
+/// Reads stdin, to which nobody writes, to its end.
+fn await_end() -> io::Result<()> {
+    loop {
+        match rustix::io::read(io::stdin().as_fd(), &mut [0; 8]) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+struct Remains<Open> {
+    marks: Marks<Open>,
+    /// Whose marks could not be read in time.
+    hung: HashSet<u32>,
+    /// When the program was started that we keep for.
+    since: u64,
+    deadline: Instant,
+}
+
+impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
+    /// Kills all that has a mark of the run and what is below it, and whoever is started meanwhile.
+    /// Says whether there was anybody, or may have been.
+    fn kill(&mut self, census: &mut Census) -> bool {
+        let mut newcomers = Newcomers::from_now_on(census.procfs());
+        let mut pids = census.procfs().pids();
+        let procfs = census.procfs();
+        let is_likely = |pid: &u32| (!self.hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
+        // The newest first: they may start others.
+        pids.sort_by_cached_key(|pid| Reverse(is_likely(pid)));
+        let mut any = false;
+        while !pids.is_empty() && Instant::now() < self.deadline {
+            let mut found = false;
+            for pid in pids.drain(..) {
+                found |= self.kill_one(census, pid);
+                if Instant::now() >= self.deadline {
+                    return true;
+                }
+            }
+            any |= found;
+            if !found {
+                break;
+            }
+            pids = newcomers.ids(census.procfs()).collect();
+        }
+        any
+    }
+
+    /// Kills a process that has a mark, and its family. Says whether it has one, or may have.
+    fn kill_one(&mut self, census: &mut Census, pid: u32) -> bool {
+        let stat = census.procfs().stat(pid);
+        let is_ours = |stat: &Stat| stat.name.started >= self.since && pid != std::process::id();
+        let Some(stat) = stat.filter(is_ours) else {
+            return false;
+        };
+        match self.marks.is_there(pid) {
+            // It is the one that was looked at before, or nobody is signalled.
+            Ok(true) => {
+                if let Some(pid) = Pid::from_raw(pid as i32) {
+                    census.kill_family(pid, &mut HashSet::new());
+                }
+                census.send_to(stat.name, Signal::KILL);
+                true
+            }
+            Ok(false) => false,
+            Err(Hangs) => {
+                self.hung.insert(pid);
+                true
+            }
+        }
+    }
+}
+
+/// The mark could not be read in time.
+#[derive(Debug)]
+struct Hangs;
+
+/// Reads marks on a thread of its own, and on the next one when that hangs. Threads that hang are
+/// left behind: there are not more of them than fit into [`PATIENCE`].
+struct Marks<Open> {
+    run: RunId,
+    /// How a thread comes by a /proc of its own.
+    open: Open,
+    reader: Option<Reader>,
+}
+
+struct Reader {
+    ask: Sender<u32>,
+    answer: Receiver<bool>,
+}
+
+impl<Open: FnMut() -> io::Result<Procfs>> Marks<Open> {
+    fn is_there(&mut self, pid: u32) -> Result<bool, Hangs> {
+        if self.reader.is_none() {
+            let procfs = (self.open)();
+            self.reader = procfs
+                .and_then(|procfs| Reader::start(procfs, &self.run))
+                .ok();
+        }
+        let Some(reader) = &self.reader else {
+            // Without a thread the mark is read here.
+            let mark = (self.open)().map(|mut procfs| procfs.mark(pid, &self.run));
+            return Ok(mark.is_ok_and(|mark| mark.is_some()));
+        };
+        let answer = match reader.ask.send(pid) {
+            Ok(()) => reader.answer.recv_timeout(READ_MAX).ok(),
+            Err(_) => None,
+        };
+        if answer.is_none() {
+            self.reader = None;
+        }
+        answer.ok_or(Hangs)
+    }
+}
+
+impl Reader {
+    fn start(mut procfs: Procfs, run: &RunId) -> io::Result<Reader> {
+        let run = run.clone();
+        let (ask, asked) = mpsc::channel::<u32>();
+        let (tell, answer) = mpsc::channel();
+        thread::Builder::new().spawn(move || {
+            for pid in asked {
+                let is_there = procfs.mark(pid, &run).is_some() && procfs.is_process(pid);
+                // Nobody listens any more where that has taken too long.
+                if tell.send(is_there).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Reader { ask, answer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn an_environment_that_cannot_be_read_to_its_end_does_not_keep_others_from_being_looked_at() {
+        let run = RunId::random().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        for pid in ["7", "8", "9"] {
+            fs::create_dir(dir.path().join(pid)).unwrap();
+            let status = format!("Name:\ta\nTgid:\t{pid}\n");
+            fs::write(dir.path().join(pid).join("status"), status).unwrap();
+        }
+        // To open it takes for ever, as to read a page of a file system that does not answer.
+        mkfifoat(CWD, dir.path().join("7/environ"), Mode::RWXU).unwrap();
+        let mark = format!("A=1\0THRONG_JOB={}.1\0", run.as_str());
+        fs::write(dir.path().join("8/environ"), mark).unwrap();
+        fs::write(dir.path().join("9/environ"), "A=1\0").unwrap();
+        let mut marks = Marks {
+            run,
+            open: || Procfs::at(dir.path()),
+            reader: None,
+        };
+        for _ in 0..2 {
+            assert!(marks.is_there(7).is_err());
+            // On a busy machine it may take longer, and is looked for again.
+            let answer = |marks: &mut Marks<_>, pid| loop {
+                if let Ok(is_there) = marks.is_there(pid) {
+                    return is_there;
+                }
+            };
+            assert!(answer(&mut marks, 8));
+            assert!(!answer(&mut marks, 9));
+        }
+        // The threads that were left behind go.
+        for _ in 0..2 {
+            let _ = fs::OpenOptions::new()
+                .write(true)
+                .open(dir.path().join("7/environ"));
+        }
+    }
+}
