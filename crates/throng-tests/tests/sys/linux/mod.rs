@@ -7,6 +7,7 @@ mod holders;
 mod limits;
 mod niceness;
 mod panics;
+mod refusals;
 mod signals;
 mod spill;
 mod start_errors;

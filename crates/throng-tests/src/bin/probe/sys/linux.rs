@@ -1,6 +1,7 @@
 //! The modes about limits and signals.
 
 mod group;
+mod scenarios;
 mod spill;
 
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "starve" => starve(setting),
         "full-disk" => spill::full_disk(setting),
         "no-file" => spill::no_file(setting),
+        "scenarios" => scenarios::run(setting),
+        "survey" => scenarios::survey(),
         "run-group" => group::run_group(setting),
         "relieve" => relieve(setting),
         "cancel-waiting" => cancel_waiting(setting),
