@@ -3,6 +3,7 @@
 mod cgroups;
 mod endings;
 mod exhaustion;
+mod exits;
 mod holders;
 mod limits;
 mod niceness;
@@ -13,4 +14,5 @@ mod spill;
 mod start_errors;
 mod surroundings;
 mod suspend;
+mod thieves;
 mod trees;

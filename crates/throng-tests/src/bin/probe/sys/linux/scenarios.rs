@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use throng_tests::{
     Source, Tag, check_pattern, children, fill, open_handles, stable, with_enough_time,
 };
 
-use crate::setting::{Setting, is_whole};
+use crate::setting::Setting;
 
 /// What takes longer hangs. It is shorter than anybody here sleeps.
 const HANGS: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ const SLEEP: &str = "sleep:90000";
 
 type Scenario = fn(&Setting, &Throng) -> String;
 
-const SCENARIOS: [(&str, Scenario); 15] = [
+const SCENARIOS: [(&str, Scenario); 16] = [
     ("plain", plain),
     ("exit-code", exit_code),
     ("closed-early", closed_early),
@@ -39,8 +40,22 @@ const SCENARIOS: [(&str, Scenario); 15] = [
     ("not-executable", not_executable),
     ("no-directory", no_directory),
     ("many", many),
+    ("sequence", sequence),
     ("descriptors", descriptors),
 ];
+
+/// Whether other code of this program takes exit statuses. What they are is up to chance then.
+static IS_REAPED: AtomicBool = AtomicBool::new(false);
+
+/// How many were taken by it.
+static UNKNOWN: AtomicUsize = AtomicUsize::new(0);
+
+/// The same list while other code takes exit statuses.
+pub(super) fn run_reaped(setting: &Setting) {
+    IS_REAPED.store(true, Ordering::Relaxed);
+    run(setting);
+    println!("unknown={}", UNKNOWN.load(Ordering::Relaxed));
+}
 
 /// Which mechanisms there are, why others are not, and which is the default.
 pub(super) fn survey() {
@@ -123,7 +138,8 @@ fn say(outcome: &Outcome) -> String {
     if let Some(error) = outcome.start_error() {
         return format!("{:?}: {error}", error.kind());
     }
-    let status = match outcome.status() {
+    let status = match status(outcome) {
+        _ if IS_REAPED.load(Ordering::Relaxed) => "ended".into(),
         Some(Status::Exited(code)) => format!("exit {code}"),
         Some(Status::Signaled { signal, .. }) => format!("signal {signal}"),
         status => format!("{status:?}"),
@@ -149,6 +165,23 @@ fn say(outcome: &Outcome) -> String {
         line += &format!(", {verdict} {}{wrong} bytes", bytes.len());
     }
     line + &format!(", {} survive", outcome.survivors().len())
+}
+
+fn status(outcome: &Outcome) -> Option<Status> {
+    let status = outcome.status();
+    let is_unknown = status == Some(Status::Unknown);
+    UNKNOWN.fetch_add(is_unknown.into(), Ordering::Relaxed);
+    status
+}
+
+/// All that it wrote came, and its exit code did if nobody else has taken that.
+fn is_right(outcome: &Outcome) -> bool {
+    let is_taken = status(outcome) == Some(Status::Unknown) && IS_REAPED.load(Ordering::Relaxed);
+    let came = |source, bytes, len| check_pattern(source, bytes, len).is_ok();
+    (is_taken || outcome.success())
+        && outcome.is_complete()
+        && came(Source::Out, outcome.stdout(), 100)
+        && came(Source::Err, outcome.stderr(), 7)
 }
 
 fn plain(setting: &Setting, throng: &Throng) -> String {
@@ -240,8 +273,13 @@ fn no_directory(setting: &Setting, throng: &Throng) -> String {
 fn many(setting: &Setting, throng: &Throng) -> String {
     let commands = vec![setting.child("out:100 err:7"); 200];
     let outcomes = throng.run(commands);
-    let whole = outcomes.filter(|outcome| is_whole(outcome, 100, 7)).count();
-    format!("{whole} whole")
+    format!("{} whole", outcomes.filter(is_right).count())
+}
+
+/// One after the other: if each is noticed late that adds up.
+fn sequence(setting: &Setting, throng: &Throng) -> String {
+    let outcomes = (0..30).map(|_| run_one(throng, &setting.child("out:100 err:7")));
+    format!("{} whole", outcomes.filter(is_right).count())
 }
 
 /// Which descriptors a process has: its own, and none that is open here without close-on-exec.
