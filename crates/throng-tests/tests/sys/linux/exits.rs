@@ -1,9 +1,8 @@
 //! Exits that are not learnt the usual way: other code of the program takes the status, or no
 //! descriptor is to be had that would announce it.
 
-use std::io::{self, Write};
-
 use throng::Mechanism;
+use throng_tests::os::not_tested;
 use throng_tests::{Report, for_each_mechanism, probe};
 
 use super::refusals::{EXPECTED, LIMIT};
@@ -53,16 +52,11 @@ fn in_own_pids(probe: throng_tests::Probe) -> throng_tests::Probe {
 fn who_gets_the_id_of_a_process_that_other_code_has_waited_for_is_not_signalled() {
     for_each_mechanism(|mechanism: Mechanism| {
         if !rustix::process::geteuid().is_root() {
-            let _ = writeln!(
-                io::stderr(),
-                "NOT TESTED: process ids that come again, for only root can choose them"
-            );
-            return;
+            return not_tested("process ids that come again, for only root can choose them");
         }
         let report = report(in_own_pids(probe!(mechanism, "reused")));
         if let Some(why) = report.find("skipped") {
-            let _ = writeln!(io::stderr(), "NOT TESTED: {why}");
-            return;
+            return not_tested(why);
         }
         for name in ["killed-stranger", "asked-stranger"] {
             assert_eq!(report.text(name), "unhurt", "{report:?}");

@@ -1,12 +1,16 @@
 //! What is promised on Linux: errors by their names, signals, descriptors, limits.
 
 mod cgroups;
+mod emulators;
 mod endings;
 mod exhaustion;
 mod exits;
+mod fifos;
+mod ground;
 mod holders;
 mod limits;
 mod niceness;
+mod not_ours;
 mod panics;
 mod refusals;
 mod signals;

@@ -1,5 +1,6 @@
 //! The modes about limits and signals.
 
+mod ground;
 mod group;
 mod reaped;
 mod scenarios;
@@ -28,6 +29,10 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "scenarios-reaped" => reaped::scenarios(setting),
         "reused" => reaped::reused(setting),
         "exits-without-descriptors" => exits_without_descriptors(setting),
+        "basics" => ground::basics(setting),
+        "closed" => ground::closed(setting),
+        "no-null" => ground::no_null(setting),
+        "not-ours" => ground::not_ours(setting),
         "survey" => scenarios::survey(),
         "run-group" => group::run_group(setting),
         "relieve" => relieve(setting),

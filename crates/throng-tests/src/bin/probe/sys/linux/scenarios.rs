@@ -134,7 +134,7 @@ fn run_one(throng: &Throng, command: &Command) -> Outcome {
 }
 
 /// Everything about an outcome that is not left to chance.
-fn say(outcome: &Outcome) -> String {
+pub(super) fn say(outcome: &Outcome) -> String {
     if let Some(error) = outcome.start_error() {
         return format!("{:?}: {error}", error.kind());
     }
