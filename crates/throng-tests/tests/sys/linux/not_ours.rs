@@ -230,13 +230,13 @@ fn throng(mechanism: Mechanism) -> Throng {
 #[test]
 fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
     for_each_mechanism(|mechanism| {
-        let Some(freezer) = Freezer::new("1", &["/sys/fs/cgroup/freezer"], V1) else {
-            return;
-        };
         let tag = Tag::new();
         let steps = format!("{tag} sleep:600000");
         let (other, frozen) = (throng(mechanism), throng(mechanism));
-        // So that a panic does not wait for what only the freezer's end ends.
+        // After the throngs, so that a panic thaws before it waits for them.
+        let Some(freezer) = Freezer::new("1", &["/sys/fs/cgroup/freezer"], V1) else {
+            return;
+        };
         let process = frozen.spawn(&child!("{steps}"));
         tag.await_count(1);
         let pid = tag.pids()[0];
@@ -260,13 +260,14 @@ fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
 fn a_process_that_is_frozen_by_version_2_is_ended() {
     for_each_mechanism(|mechanism| {
         let parents = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+        let tag = Tag::new();
+        let throng = throng(mechanism);
         let Some(freezer) = Freezer::new("2", &parents, V2) else {
             return;
         };
-        let tag = Tag::new();
-        let throng = throng(mechanism);
-        let mut process = throng.spawn(&child!("{tag} sleep:600000"));
-        tag.await_count(1);
+        // It would end at the first signal, frozen or not.
+        let mut process = throng.spawn(&child!("ignore-term {tag} sleep:600000"));
+        tag.await_deaf(1);
         freezer.freeze(tag.pids()[0]);
         assert!(poll_once(&mut process).is_pending());
         process.cancel();
