@@ -7,6 +7,7 @@ mod sanitize;
 mod setup;
 mod soak;
 mod steps;
+mod targets;
 mod tested;
 mod tidy;
 mod windows;
@@ -33,6 +34,9 @@ enum Command {
         /// The Windows half alone
         #[arg(long)]
         windows: bool,
+        /// The library alone, with musl in the place of glibc
+        #[arg(long, conflicts_with_all = ["linux", "windows"])]
+        musl: bool,
         /// Passed on to `cargo test`, for example the name of a test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -43,7 +47,7 @@ enum Command {
         #[arg(long)]
         windows: bool,
     },
-    /// Installs what the Windows half of the tests needs: a compiler, a linker, Wine
+    /// Installs what the tests need: for Windows a compiler, a linker, Wine; for Linux emulators
     Setup,
     /// Lints for a system other than this one
     Check {
@@ -53,6 +57,12 @@ enum Command {
         /// Windows with Microsoft's runtime, up to the linker
         #[arg(long)]
         windows_msvc: bool,
+        /// Linux with musl in the place of glibc
+        #[arg(long)]
+        musl: bool,
+        /// Linux on 64-bit ARM
+        #[arg(long)]
+        aarch64: bool,
     },
     /// Everything that CI checks: format, lints, tidy, tests, docs
     Ci,
@@ -102,9 +112,13 @@ fn run_command(command: Command) -> anyhow::Result<()> {
     steps::go_to_root()?;
     match command {
         Command::Test {
+            musl: true, args, ..
+        } => steps::summary("musl", targets::test_musl(&args)?),
+        Command::Test {
             linux,
             windows,
             args,
+            ..
         } => {
             let halves = match (linux, windows) {
                 (true, _) => Halves::Linux,
@@ -117,13 +131,21 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             println!("{}", steps::build(windows)?.display());
             Ok(())
         }
-        Command::Setup => setup::install(),
+        Command::Setup => setup::install_all(),
         Command::Check {
             windows,
             windows_msvc,
+            musl,
+            aarch64,
         } => {
-            if windows || !windows_msvc {
+            if windows || !(windows_msvc || musl || aarch64) {
                 windows::check()?;
+            }
+            if musl {
+                targets::check(targets::MUSL)?;
+            }
+            if aarch64 {
+                targets::check(targets::AARCH64)?;
             }
             if windows_msvc {
                 windows::check_msvc()?;

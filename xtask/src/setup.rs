@@ -1,4 +1,5 @@
-//! What the Windows half needs on this machine, and its installation where we may.
+//! What the tests need on this machine, for Windows and for Linux under emulators, and its
+//! installation where we may.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,6 +27,10 @@ const DEBIAN_PACKAGES: [&str; 8] = [
     "wine",
 ];
 
+/// What Linux is tested under as well: the program that shows that it is there, and Debian's name
+/// of the package.
+const EMULATORS: [(&str, &str); 2] = [("qemu-x86_64", "qemu-user"), ("valgrind", "valgrind")];
+
 /// What is missing, in words; nothing when all is there.
 pub(crate) fn missing() -> Vec<&'static str> {
     let mut missing = Vec::new();
@@ -41,7 +46,32 @@ pub(crate) fn missing() -> Vec<&'static str> {
     missing
 }
 
-/// Installs what is missing, or says what to install.
+/// Installs all that is missing, or says what to install.
+pub(crate) fn install_all() -> anyhow::Result<()> {
+    supply_emulators()?;
+    install()
+}
+
+/// Installs the emulators where we may. Where we may not, tests say what they do not test.
+pub(crate) fn supply_emulators() -> anyhow::Result<()> {
+    let missing = EMULATORS
+        .iter()
+        .filter(|(program, _)| !is_in_path(program))
+        .map(|(_, package)| *package);
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if !is_in_path("apt-get") || !is_root() {
+        eprintln!("xtask: {names}: not there; as root on Debian `apt-get install` installs them");
+        return Ok(());
+    }
+    eprintln!("xtask: installing {names}");
+    apt_install(&missing)
+}
+
+/// Installs what Windows needs and is missing, or says what to install.
 pub(crate) fn install() -> anyhow::Result<()> {
     let missing = missing();
     if missing.is_empty() {
@@ -53,11 +83,15 @@ pub(crate) fn install() -> anyhow::Result<()> {
         bail!("{what}: not there; {}", advice());
     }
     eprintln!("xtask: installing {what}");
+    apt_install(&DEBIAN_PACKAGES)
+}
+
+fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     run(Command::new("apt-get").args(["update", "-qq"]))?;
     run(Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "-y", "-qq", "--no-install-recommends"])
-        .args(DEBIAN_PACKAGES))
+        .args(packages))
 }
 
 /// What somebody has to do who may.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 use crate::run::{cargo, run, run_tests};
-use crate::{Halves, sanitize, setup, soak, tidy, windows, wine};
+use crate::{Halves, sanitize, setup, soak, targets, tidy, windows, wine};
 
 /// All paths here count from the root of the workspace.
 pub(crate) fn go_to_root() -> anyhow::Result<()> {
@@ -48,9 +48,13 @@ fn prepare_windows() -> anyhow::Result<Option<String>> {
     }
     match setup::install() {
         Ok(()) => Ok(None),
-        Err(error) if env::var_os("CI").is_some_and(|ci| ci == "true") => Err(error),
+        Err(error) if is_in_ci() => Err(error),
         Err(error) => Ok(Some(format!("{error:#}"))),
     }
+}
+
+fn is_in_ci() -> bool {
+    env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
 /// Tests on the system that we are on. Examples in the documentation run Unix programs, so they
@@ -68,7 +72,7 @@ fn test_here(args: &[String]) -> anyhow::Result<u64> {
     run_tests(test.args(args))
 }
 
-fn summary(half: &str, passed: u64) -> anyhow::Result<()> {
+pub(crate) fn summary(half: &str, passed: u64) -> anyhow::Result<()> {
     eprintln!("xtask: {half}: {passed} tests passed");
     Ok(())
 }
@@ -122,6 +126,10 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     if under_wine {
         windows::check()?;
         windows::check_msvc()?;
+    }
+    if cfg!(target_os = "linux") {
+        targets::check_all(is_in_ci())?;
+        setup::supply_emulators()?;
     }
     test(Halves::Both, &[])?;
     if !cfg!(windows) {

@@ -42,7 +42,8 @@ impl Cross {
         Cross::for_target(GNU)
     }
 
-    fn for_target(target: &str) -> anyhow::Result<Cross> {
+    /// The same for any target.
+    pub(crate) fn for_target(target: &str) -> anyhow::Result<Cross> {
         if rustup_has(target) {
             return Ok(Cross::Rustup);
         }
@@ -106,7 +107,7 @@ fn debian_path() -> std::ffi::OsString {
     env::join_paths(kept).unwrap_or_else(|_| "/usr/bin:/bin".into())
 }
 
-fn rustup_has(target: &str) -> bool {
+pub(crate) fn rustup_has(target: &str) -> bool {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
     let Ok(sysroot) = sysroot else {
         return false;
@@ -138,10 +139,15 @@ pub(crate) fn one_at_a_time(test: &mut Command) {
     test.env("RUST_TEST_THREADS", "1");
 }
 
+/// Whether this cargo has the linter: Debian's is a package of its own.
+pub(crate) fn has_clippy(cross: Cross) -> bool {
+    cross == Cross::Rustup || Path::new(setup::DEBIAN_CLIPPY).exists()
+}
+
 /// Lints everything as it is compiled for Windows.
 pub(crate) fn check() -> anyhow::Result<()> {
     let cross = Cross::find()?;
-    let has_clippy = cross == Cross::Rustup || Path::new(setup::DEBIAN_CLIPPY).exists();
+    let has_clippy = has_clippy(cross);
     let subcommand = if has_clippy { "clippy" } else { "check" };
     let mut cargo = cross.command(subcommand, GNU);
     cargo.args(PACKAGES);

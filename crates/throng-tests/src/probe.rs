@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use throng::Mechanism;
 
@@ -96,15 +99,79 @@ impl Probe {
             status.success(),
             "{what} failed with {status} after this report:\n{all}"
         );
+        Report::new(all)
+    }
+
+    /// Runs it for so long at the most and then ends it. Gives what it has reported until then,
+    /// and what is wrong with its end, if anything is.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn report_within(mut self, limit: Duration) -> (Report, Result<(), String>) {
+        self.command.stdin(Stdio::null());
+        let mut probe = self.spawn();
+        let lines = Lines::read(probe.stdout.take().expect("its stdout is a pipe"));
+        let deadline = Instant::now() + limit;
+        let result = loop {
+            match probe.try_wait().expect("the probe can be waited for") {
+                Some(status) if status.success() => break Ok(()),
+                Some(status) => break Err(format!("the probe failed with {status}")),
+                None if Instant::now() > deadline => {
+                    probe.kill().expect("it is ours");
+                    probe.wait().expect("the probe can be waited for");
+                    break Err(format!("the probe hangs, and was ended after {limit:?}"));
+                }
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        (Report::new(lines.so_far()), result)
+    }
+}
+
+/// What a program has said until now.
+struct Lines(Arc<Mutex<String>>);
+
+impl Lines {
+    /// Reads on a thread of its own: a process that has our pipe may outlive the program.
+    fn read(stdout: ChildStdout) -> Lines {
+        let lines = Arc::new(Mutex::new(String::new()));
+        let writer = lines.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let mut lines = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                *lines += &(line + "\n");
+            }
+        });
+        Lines(lines)
+    }
+
+    /// Once the program has ended: what is still in the pipe has a moment to be read.
+    fn so_far(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // The thread drops its share at the end of the pipe.
+        while Arc::strong_count(&self.0) > 1 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.clone()
+    }
+}
+
+impl Report {
+    fn new(all: String) -> Report {
         let pairs = all.lines().filter_map(|line| line.split_once('='));
         let values = pairs
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         Report { values, all }
     }
-}
 
-impl Report {
+    /// The value of this name, if there is one.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
     /// The value of this name, as it was written.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 
 mod deaf;
 mod groups;
-pub(super) mod small_disk;
+pub(super) mod mounts;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

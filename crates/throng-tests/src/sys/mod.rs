@@ -33,7 +33,7 @@ use windows as system;
 /// What one system alone has.
 pub mod os {
     #[cfg(target_os = "linux")]
-    pub use super::linux::small_disk::on_small_disk;
+    pub use super::linux::mounts::{not_tested, on_small_disk, without_devices};
 }
 
 pub use system::{

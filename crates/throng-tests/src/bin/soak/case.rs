@@ -18,6 +18,8 @@ pub(crate) struct Case {
     /// Whether somebody may still hold its streams when it has ended.
     pub(crate) may_be_held: bool,
     pub(crate) keep_at_most: Option<u64>,
+    /// Whether somebody else reads some of its stdout.
+    pub(crate) is_robbed: bool,
     timeout: Option<Duration>,
     grace: Option<Duration>,
     held: Option<Held>,
@@ -73,6 +75,7 @@ impl Case {
             treatment: Treatment::Run,
             may_be_held: false,
             keep_at_most: None,
+            is_robbed: false,
             timeout: None,
             grace: None,
             held: None,
@@ -134,8 +137,18 @@ impl Case {
 
     fn trickle(&mut self, dice: &mut Dice) {
         let count = dice.below(20) as usize;
+        if has_sessions() && dice.below(2) == 0 {
+            self.is_robbed = true;
+            self.add("rob-out");
+        }
         self.add(&format!("slow-out:{count}:{}", dice.below(2000)));
         self.out = Said::Pattern(count);
+        if self.is_robbed && dice.below(3) == 0 {
+            // It goes on without a word after what may have been stolen.
+            self.add("sleep:600000");
+            self.end = End::Never;
+            self.timeout = Some(Duration::from_millis(20 + dice.below(80)));
+        }
     }
 
     /// Somebody keeps a stream open for a while: shorter or longer than the grace period.
@@ -170,7 +183,11 @@ impl Case {
             self.add("ignore-term");
         }
         let out = dice.size();
-        self.add(&format!("out:{out} sleep:600000"));
+        self.add(&format!("out:{out}"));
+        if has_sessions() && dice.below(3) == 0 {
+            self.add("signal:STOP");
+        }
+        self.add("sleep:600000");
         self.out = Said::Pattern(out);
         self.end = End::Never;
         self.timeout = Some(Duration::from_millis(dice.below(80)));

@@ -2,6 +2,7 @@
 //! that is known of each with what its script says: bytes lost, bytes twice, bytes out of order,
 //! wrong verdicts, wrong exit codes; and after each round what this program has left: descriptors
 //! or handles, threads, children, processes, memory. Whatever does not end is ended by a watchdog.
+//! Some rounds are made harder than that (hardship.rs), each in a program of its own (apart.rs).
 //!
 //! ```text
 //!  seed ──► round: mechanism, jobs, rate of faults ──► cases (case.rs) ──► throng ──► check.rs
@@ -14,10 +15,13 @@
 
 #![forbid(unsafe_code)]
 
+mod apart;
 mod case;
 mod check;
 mod dice;
+mod hardship;
 mod round;
+mod sys;
 mod traces;
 
 use std::process::ExitCode;
@@ -38,10 +42,15 @@ struct Args {
     count: u64,
     seed: u64,
     mechanism: Option<Mechanism>,
+    /// This round and no other, which is how one runs in a program of its own.
+    only: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let args = parse(std::env::args().skip(1));
+    if let Some(number) = args.only {
+        return run_only(&args, number);
+    }
     eprintln!("soak: --count {} --seed {}", args.count, args.seed);
     let watchdog = Watchdog::start(args.seed);
     match soak(&args, &watchdog) {
@@ -59,6 +68,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Args {
         count: 10_000,
         seed: now.map_or(0, |now| now.as_nanos() as u64),
         mechanism: None,
+        only: None,
     };
     while let Some(word) = words.next() {
         let value = words.next().unwrap_or_default();
@@ -66,11 +76,33 @@ fn parse(mut words: impl Iterator<Item = String>) -> Args {
         match word.as_str() {
             "--count" => args.count = number(),
             "--seed" => args.seed = number(),
+            "--only" => args.only = Some(number()),
             "--mechanism" => args.mechanism = Some(value.parse().expect("a mechanism")),
-            word => panic!("\"{word}\" is not --count, --seed or --mechanism"),
+            word => panic!("\"{word}\" is not --count, --seed, --only or --mechanism"),
         }
     }
     args
+}
+
+/// One round; says how many processes it had, and how many faults.
+fn run_only(args: &Args, number: u64) -> ExitCode {
+    let watchdog = Watchdog::start(args.seed);
+    let mechanism = args.mechanism.expect("the mechanism of the round");
+    let round = Round::new(args.seed, number, mechanism, args.count);
+    watchdog.see(&format!("round {number}: {round:?}"));
+    match round.run(|| watchdog.beat()) {
+        Ok(counts) => {
+            println!("{} {}", counts.processes, counts.faults);
+            ExitCode::SUCCESS
+        }
+        Err(wrong) => {
+            eprintln!(
+                "soak: --seed {}: round {number}, {round:?}: {wrong}",
+                args.seed
+            );
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
@@ -78,15 +110,22 @@ fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
     let mut mechanisms = Mechanism::available();
     mechanisms.retain(|mechanism| args.mechanism.is_none_or(|only| only == *mechanism));
     let mut traces: Option<Traces> = None;
-    let (mut done, mut struck) = (0, 0);
+    let (mut done, mut struck, mut hard) = (0, 0, 0);
     for number in 0.. {
         if done >= args.count {
             break;
         }
         let mechanism = mechanisms[number as usize % mechanisms.len()];
-        let round = Round::new(args.seed, number, mechanism, args.count - done);
+        let at_most = args.count - done;
+        let round = Round::new(args.seed, number, mechanism, at_most);
         watchdog.see(&format!("round {number}: {round:?}"));
-        let outcome = round.run(|| watchdog.beat());
+        let outcome = if round.hardship.is_any() {
+            hard += 1;
+            let numbers = [args.seed, number, at_most];
+            apart::run(&round, mechanism, numbers, || watchdog.beat())
+        } else {
+            round.run(|| watchdog.beat())
+        };
         let counts = outcome.map_err(|wrong| format!("round {number}, {round:?}: {wrong}"))?;
         done += counts.processes;
         struck += counts.faults;
@@ -112,7 +151,7 @@ fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
         .map(|mechanism| mechanism.name())
         .collect();
     println!(
-        "{done} processes as their scripts say, {struck} faults, {} in {took} s; {:?}",
+        "{done} processes as their scripts say, {struck} faults, {hard} hard rounds, {} in {took} s; {:?}",
         names.join(", "),
         Traces::take()
     );

@@ -11,6 +11,8 @@ use throng_tests::{Tag, repeat};
 use crate::case::{Case, Treatment};
 use crate::check::check;
 use crate::dice::Dice;
+use crate::hardship::Hardship;
+use crate::sys;
 
 /// How many handles wait at once, each in a thread of its own.
 const WAITERS: usize = 8;
@@ -25,6 +27,7 @@ pub(crate) struct Round {
     cases: usize,
     seed: u64,
     number: u64,
+    pub(crate) hardship: Hardship,
 }
 
 /// What has been done.
@@ -45,6 +48,7 @@ impl Round {
             cases: (most / 4 + dice.below(most)).min(at_most) as usize,
             seed,
             number,
+            hardship: sys::hardship(&mut dice, mechanism),
         }
     }
 
@@ -58,6 +62,7 @@ impl Round {
         let tag_word = tag.to_string();
         let cases = (0..self.cases).map(|_| Case::random(&mut dice, &tag_word));
         let cases: Vec<Case> = cases.collect();
+        let endured = sys::begin(self.hardship);
         let throng = Throng::builder()
             .mechanism(self.mechanism)
             .jobs(self.jobs)
@@ -67,9 +72,10 @@ impl Round {
             .build();
         let throng = throng.map_err(|error| error.to_string())?;
         faults::begin(self.seed ^ self.number, self.one_in);
-        let result = run_all(&throng, &cases, child, &beat);
+        let result = run_all(&throng, &cases, child, self.hardship, &beat);
         drop(throng);
         faults::end();
+        drop(endured);
         result?;
         await_gone(&tag)?;
         Ok(Counts {
@@ -83,6 +89,7 @@ fn run_all(
     throng: &Throng,
     cases: &[Case],
     child: &str,
+    hardship: Hardship,
     beat: &(impl Fn() + Sync),
 ) -> Result<(), String> {
     let (in_run, by_handle): (Vec<&Case>, Vec<&Case>) = cases
@@ -91,7 +98,7 @@ fn run_all(
     let by_handle = Mutex::new(by_handle);
     thread::scope(|scope| {
         let waiters: Vec<_> = (0..WAITERS)
-            .map(|_| scope.spawn(|| treat_all(throng, &by_handle, child, beat)))
+            .map(|_| scope.spawn(|| treat_all(throng, &by_handle, child, hardship, beat)))
             .collect();
         let commands: Vec<_> = in_run.iter().map(|case| case.command(child)).collect();
         let mut heard = vec![false; in_run.len()];
@@ -102,7 +109,7 @@ fn run_all(
             if std::mem::replace(&mut heard[place], true) {
                 result = Err(format!("the outcome of {:?} comes twice", in_run[place]));
             }
-            result = result.and(check(in_run[place], &outcome));
+            result = result.and(check(in_run[place], &outcome, hardship));
         }
         if let Some(place) = heard.iter().position(|heard| !heard) {
             result = result.and(Err(format!("no outcome of {:?}", in_run[place])));
@@ -118,6 +125,7 @@ fn treat_all(
     throng: &Throng,
     cases: &Mutex<Vec<&Case>>,
     child: &str,
+    hardship: Hardship,
     beat: &impl Fn(),
 ) -> Result<(), String> {
     loop {
@@ -147,7 +155,7 @@ fn treat_all(
             .wait()
             .map_err(|error| format!("{error}: {case:?}"))?;
         beat();
-        check(case, &outcome)?;
+        check(case, &outcome, hardship)?;
     }
 }
 

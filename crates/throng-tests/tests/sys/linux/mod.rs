@@ -1,15 +1,22 @@
 //! What is promised on Linux: errors by their names, signals, descriptors, limits.
 
 mod cgroups;
+mod emulators;
 mod endings;
 mod exhaustion;
+mod exits;
+mod fifos;
+mod ground;
 mod holders;
 mod limits;
 mod niceness;
+mod not_ours;
 mod panics;
+mod refusals;
 mod signals;
 mod spill;
 mod start_errors;
 mod surroundings;
 mod suspend;
+mod thieves;
 mod trees;

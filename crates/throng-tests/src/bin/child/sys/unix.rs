@@ -16,17 +16,21 @@
 //! | `join-group:PGID` | leaves its own process group for this one |
 //! | `hop:PATH` | starts itself again in another session, and ends, while there is this file |
 //! | `bare-hop:PATH` | the same with an empty environment |
+//! | `rob-out` | reads its own stdout from here on, as fast as it can |
 //! | `fds` | says which descriptors it has |
 //! | `nofile` | says its soft limit on open files |
 
 use std::env;
 use std::fs::{self, File};
-use std::os::unix::fs::FileTypeExt;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 
+use rustix::fs::OFlags;
 use rustix::process::{
     Pid, Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid,
     setsid,
@@ -74,6 +78,7 @@ pub(crate) fn take_step(name: &str, value: &str) {
             let group = value.parse().ok().and_then(Pid::from_raw);
             setpgid(None, group).expect("it is in our session");
         }
+        "rob-out" => rob_stdout(),
         "fds" => say(&open_fds()),
         "nofile" => {
             let limit = getrlimit(Resource::Nofile).current;
@@ -129,6 +134,23 @@ fn close(stream: &str) {
         _ => panic!("\"{stream}\" is not a stream"),
     };
     closed.expect("it can be replaced");
+}
+
+/// Somebody who looks at our descriptors could do so; for a test we do it ourselves.
+fn rob_stdout() {
+    let mut options = File::options();
+    let options = options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let opened = options.read(true).open("/proc/self/fd/1");
+    let mut stdout = opened.expect("it is a pipe");
+    thread::spawn(move || {
+        let mut loot = [0; 4096];
+        loop {
+            // Where there is nothing it is tried again; the pipe has a writer as long as we live.
+            if stdout.read(&mut loot).is_err() {
+                thread::yield_now();
+            }
+        }
+    });
 }
 
 fn zero_write(stream: &str) {

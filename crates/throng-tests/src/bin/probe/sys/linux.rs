@@ -1,15 +1,20 @@
 //! The modes about limits and signals.
 
+mod ground;
 mod group;
+mod reaped;
+mod scenarios;
 mod spill;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use throng::{Command, Outcome, Stream, Throng};
-use throng_tests::{Gate, eventually, stable, with_enough_time};
+use throng_tests::{Gate, Tag, eventually, stable, with_enough_time};
 
+use self::spill::tempdir;
 use crate::setting::{Setting, is_whole};
 
 /// Runs a mode that only this system has.
@@ -23,6 +28,15 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "no-file" => spill::no_file(setting),
         "no-memory" => spill::no_memory(setting),
         "spill-dir" => spill::spill_dir(setting),
+        "scenarios" => scenarios::run(setting),
+        "scenarios-reaped" => reaped::scenarios(setting),
+        "reused" => reaped::reused(setting),
+        "exits-without-descriptors" => exits_without_descriptors(setting),
+        "basics" => ground::basics(setting),
+        "closed" => ground::closed(setting),
+        "no-null" => ground::no_null(setting),
+        "not-ours" => ground::not_ours(setting),
+        "survey" => scenarios::survey(),
         "run-group" => group::run_group(setting),
         "relieve" => relieve(setting),
         "cancel-waiting" => cancel_waiting(setting),
@@ -149,6 +163,54 @@ fn relieve_after(setting: &Setting, throng: &Throng, pause: Duration) -> Outcome
     thread::sleep(pause);
     drop(taken);
     process.wait().expect("an outcome comes")
+}
+
+/// Processes that end while there is no descriptor left, and whatever comes free is taken, until
+/// their outcomes have come: how many of those are as they should be.
+fn exits_without_descriptors(setting: &Setting) {
+    set_nofile(100, Some(100));
+    let (throng, heard) = setting.listening_with(setting.builder().jobs(1));
+    let dir = tempdir();
+    let (mut right, mut held) = (0, 0);
+    for n in 0..setting.number(0) {
+        let tag = Tag::new();
+        let steps = format!("out:5 wait-file:{dir}/{n}");
+        let early = format!("{steps} close:out close:err exit:3");
+        let with_holder = format!("holder:{tag},sleep:90000 {steps}");
+        let mut command = setting.child(if n % 2 == 0 { &early } else { &with_holder });
+        let process = throng.spawn(command.grace(Duration::from_millis(50)));
+        eventually("it runs", || heard.load(Ordering::Relaxed) == 5 * (n + 1));
+        let outcome = while_all_are_taken(|| {
+            // A directory is made without a descriptor.
+            fs::create_dir(format!("{dir}/{n}")).expect("a directory can be made");
+            process.wait().expect("an outcome comes")
+        });
+        let code = outcome.status().and_then(|status| status.code());
+        right += usize::from(code == Some(3) && outcome.is_complete());
+        let verdict = outcome.verdict(Stream::Stdout).name();
+        held += usize::from(outcome.success() && verdict == "held");
+        println!("so-far={}", n + 1);
+    }
+    println!("right={right}");
+    println!("held={held}");
+    fs::remove_dir_all(dir).expect("it is ours");
+}
+
+/// Does something while no descriptor is left, nor any that comes free.
+fn while_all_are_taken<T>(work: impl FnOnce() -> T) -> T {
+    let mut taken = take_all_descriptors();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                taken.extend(take_all_descriptors());
+                thread::sleep(Duration::from_micros(100));
+            }
+        });
+        let result = work();
+        is_done.store(true, Ordering::Relaxed);
+        result
+    })
 }
 
 /// Commands that wait for a descriptor are cancelled: one by its handle, then all by a drop.

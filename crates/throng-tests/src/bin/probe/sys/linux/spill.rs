@@ -151,7 +151,7 @@ pub(super) fn no_file(setting: &Setting) {
     fs::remove_dir_all(dir).expect("it is ours");
 }
 
-fn tempdir() -> String {
+pub(super) fn tempdir() -> String {
     let dir = std::env::temp_dir().join(format!("throng-probe-{}", std::process::id()));
     // Left behind by somebody who had our process id, and was ended.
     let _ = fs::remove_dir_all(&dir);

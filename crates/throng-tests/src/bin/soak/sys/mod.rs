@@ -1,0 +1,11 @@
+//! The hardships that a system can bring about.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{begin, hardship};
+
+#[cfg(not(target_os = "linux"))]
+mod none;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use none::{begin, hardship};

@@ -1,0 +1,17 @@
+//! A system that cannot make it any harder.
+
+use throng::Mechanism;
+
+use crate::dice::Dice;
+use crate::hardship::Hardship;
+
+/// What is endured until it is dropped: nothing.
+pub(crate) struct Endured;
+
+pub(crate) fn hardship(_: &mut Dice, _: Mechanism) -> Hardship {
+    Hardship::default()
+}
+
+pub(crate) fn begin(_: Hardship) -> Endured {
+    Endured
+}

@@ -1,0 +1,76 @@
+//! Other Linuxes than the one we are on: with musl in the place of glibc, and on a processor whose
+//! pages may have 64 KiB and that has no `clone3` of ours. Both are compiled as far as that needs no
+//! linker; musl, whose programs run here as well, is tested where rustup has it.
+//!
+//! Knows nothing of Windows: that is `windows.rs`, whose compilers are used here too.
+
+use std::process::{Command, Stdio};
+
+use anyhow::bail;
+
+use crate::run::{cargo, run, run_tests};
+use crate::setup::is_in_path;
+use crate::windows::{Cross, PACKAGES, has_clippy, rustup_has};
+
+pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
+pub(crate) const AARCH64: &str = "aarch64-unknown-linux-gnu";
+
+const TARGET_DIR: &str = "target/musl";
+
+/// What is run on musl: what starts and ends processes, and reads them.
+const BEHAVIOUR: [&str; 6] = ["outcomes", "timeouts", "held", "verdicts", "stdin", "sys"];
+
+/// Lints everything as it is compiled for this target.
+pub(crate) fn check(target: &str) -> anyhow::Result<()> {
+    supply(target);
+    let cross = Cross::for_target(target)?;
+    let lints = has_clippy(cross);
+    let mut cargo = cross.command(if lints { "clippy" } else { "check" }, target);
+    cargo
+        .args(PACKAGES)
+        .args(["--locked", "--lib", "--bins", "--tests"]);
+    if lints {
+        cargo.args(["--", "-D", "warnings"]);
+    }
+    run(&mut cargo)
+}
+
+/// The same for both targets; says loudly what cannot be compiled here, which in CI is a failure.
+pub(crate) fn check_all(must: bool) -> anyhow::Result<()> {
+    for target in [MUSL, AARCH64] {
+        supply(target);
+        match Cross::for_target(target) {
+            Err(error) if must => return Err(error),
+            Err(error) => eprintln!("xtask: NOTHING WAS CHECKED FOR {target}: {error:#}"),
+            Ok(_) => check(target)?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs the tests of the library that are about processes, with musl.
+pub(crate) fn test_musl(args: &[String]) -> anyhow::Result<u64> {
+    supply(MUSL);
+    if !rustup_has(MUSL) {
+        bail!("no compiler for {MUSL}; `rustup target add {MUSL}` installs one");
+    }
+    let target = ["--locked", "--target", MUSL, "--target-dir", TARGET_DIR];
+    let unit = ["test", "--package", "throng", "--lib"];
+    let unit = run_tests(cargo().args(unit).args(target).args(args))?;
+    let mut behaviour = cargo();
+    behaviour
+        .args(["test", "--no-fail-fast", "--package", "throng-tests"])
+        .args(BEHAVIOUR.iter().flat_map(|test| ["--test", test]));
+    Ok(unit + run_tests(behaviour.args(target).args(args))?)
+}
+
+/// Where there is rustup it may have the target, or get it.
+fn supply(target: &str) {
+    if rustup_has(target) || !is_in_path("rustup") {
+        return;
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", target]).stdin(Stdio::null());
+    // If it cannot, others are asked, and if none has it that is said.
+    let _ = run(&mut rustup);
+}
