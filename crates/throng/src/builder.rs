@@ -138,9 +138,9 @@ impl Builder {
     /// Where the system refuses memory though the budget allows it, a stream goes on in a file as
     /// well. Where no file can be opened for want of descriptors, it stays in memory and that is
     /// tried again when it has grown by a quarter, until captures take twice the budget, or 16 MiB
-    /// more than it where that is less than 16 MiB. Where it is at its end with that, or the disk is
-    /// full, the verdict is [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was
-    /// kept until then is kept, the rest is read, counted and dropped.
+    /// more than a budget of less than that. Where it is at its end with that, or the disk is full,
+    /// the verdict is [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was kept
+    /// until then is kept, the rest is read, counted and dropped.
     pub fn memory(mut self, bytes: u64) -> Builder {
         self.memory = Some(bytes);
         self
@@ -168,10 +168,10 @@ impl Builder {
     /// is in memory (tmpfs): then /var/tmp, where that can be used and is not. On Windows it is the
     /// directory for temporary files.
     ///
-    /// A directory that was set is used whatever it is. Where it is in memory, or there is no other,
-    /// what is spilled there takes memory all the same: so it is counted, and all of it together may
-    /// take half of what the memory of the machine, or of the control group, is more than the
-    /// [budget](Builder::memory). A stream that would take more has the verdict
+    /// A directory that was set is used whatever it is. Where it is in memory, or there is no
+    /// other, what is spilled there takes memory all the same: so it is counted, and all of it
+    /// together may take half of what the memory of the machine, or of the control group, is more
+    /// than the [budget](Builder::memory). A stream that would take more has the verdict
     /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`].
     pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.spill_dir = Some(dir.into());

@@ -61,8 +61,8 @@ pub enum Stdin {
     /// Nothing: end of file at once.
     #[default]
     Null,
-    /// These bytes, then end of file. The process sees them as a file, so however much it is, giving
-    /// it never waits on the process and never deadlocks with reading its output.
+    /// These bytes, then end of file. The process sees them as a file, so however much it is,
+    /// giving it never waits on the process and never deadlocks with reading its output.
     ///
     /// On Linux the file is in memory. From 32 KiB on it is counted in the
     /// [budget](crate::Builder::memory) while the process lives, and a file in the

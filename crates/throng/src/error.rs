@@ -57,8 +57,8 @@ pub enum ErrorKind {
     /// A captured stream could not be read.
     Read,
     /// A captured stream could not be kept: it was too much for memory, and the disk is full or
-    /// refuses to be written, the directory is in memory itself and has its share, or no file can be
-    /// opened.
+    /// refuses to be written, or the directory is in memory itself and its share is used up, or no
+    /// file can be opened.
     Keep,
     /// A callback panicked: that for output, or that for the start of a command.
     Callback,

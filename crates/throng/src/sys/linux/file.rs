@@ -54,14 +54,14 @@ mod tests {
         assert!(!is_in_memory(Path::new("/proc")), "no files are kept there");
         assert!(!is_in_memory(Path::new("/is/not/there")));
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-        let mounted: Vec<Vec<&str>> = mounts.lines().map(|l| l.split(' ').collect()).collect();
-        for mount in mounted.iter().filter(|mount| mount[2] == "tmpfs") {
-            let is_hidden = !mounted
-                .iter()
-                .rfind(|other| other[1] == mount[1])
-                .is_some_and(|last| last[2] == "tmpfs");
+        let mounts = mounts.lines().map(|line| line.split(' ').collect());
+        let mounts: Vec<Vec<&str>> = mounts.collect();
+        for mount in &mounts {
+            // What is mounted over it is what is seen.
+            let seen = mounts.iter().rfind(|other| other[1] == mount[1]);
+            let is_tmpfs = seen.is_some_and(|seen| seen[2] == "tmpfs");
             let place = Path::new(mount[1]);
-            if !is_hidden && rustix::fs::statfs(place).is_ok() {
+            if is_tmpfs && rustix::fs::statfs(place).is_ok() {
                 assert!(is_in_memory(place), "{mount:?}");
             }
         }

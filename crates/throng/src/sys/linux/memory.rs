@@ -53,9 +53,9 @@ fn physical() -> Option<u64> {
     value_of(&text, "MemTotal:")
 }
 
-/// How much more this process may ask for, where that is limited: address space, or memory that can
-/// be written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). Where /proc does not
-/// say what it has already, that is the limit.
+/// How much more this process may ask for, where that is limited: address space, or memory that
+/// can be written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). Where /proc
+/// does not say what it has already, that is the limit.
 pub(crate) fn memory_left() -> Option<u64> {
     let status = read(Path::new("/proc/self/status")).unwrap_or_default();
     let left = |limit: Resource, used: &str| {
