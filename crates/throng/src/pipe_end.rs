@@ -45,13 +45,7 @@ impl PipeEnd {
         *self.reader() = None;
     }
 
-    /// Holds the lock, as its other owner may do while a process is being started.
-    #[cfg(test)]
-    pub(crate) fn hold(&self) -> impl Sized + '_ {
-        self.reader()
-    }
-
-    fn reader(&self) -> std::sync::MutexGuard<'_, Option<PipeReader>> {
+    pub(crate) fn reader(&self) -> std::sync::MutexGuard<'_, Option<PipeReader>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -60,11 +60,11 @@ impl Pace {
     const SHORTEST: Duration = Duration::from_millis(1);
 
     /// How long to sleep before going to sleep until woken; none when that is all right, as it is
-    /// when nothing has come meanwhile.
+    /// after such a sleep that was in vain.
     fn pause(&mut self, now: Instant) -> Option<Duration> {
         let since = self.last.map(|last| now.saturating_duration_since(last));
         let rest = since.and_then(|since| Self::SHORTEST.checked_sub(since));
-        let rest = rest.filter(|rest| !rest.is_zero() && !self.has_paused);
+        let rest = rest.filter(|rest| !rest.is_zero());
         self.has_paused = rest.is_some();
         if !self.has_paused {
             self.last = Some(now);

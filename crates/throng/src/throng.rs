@@ -232,10 +232,11 @@ impl Throng {
     ///
     /// On Windows nothing can stop a process; there only the starting and the clocks stop.
     ///
-    /// Returns when all is still, or after five seconds when a thread is held up in a callback; it
-    /// follows as soon as it comes back. `false` says that this was so. [`cancel`](Throng::cancel), [`kill`](Throng::kill) and
-    /// dropping the `Throng` resume first. A single process that is cancelled while all stands
-    /// still is asked to end at once, and killed when its time is over after that.
+    /// Returns `true` when all threads have done that, or `false` after five seconds when one is
+    /// held up in a callback; it follows as soon as it comes back. [`cancel`](Throng::cancel),
+    /// [`kill`](Throng::kill) and dropping the `Throng` resume first. A single process that is
+    /// cancelled while all stands still is asked to end at once, and killed when its time is over
+    /// after that.
     #[must_use = "not all may stand still yet"]
     pub fn suspend(&self) -> bool {
         if !self.is_ours() {

@@ -3,24 +3,26 @@
 //! Here the fork is pretended, and a thread holds the locks itself: whoever takes one hangs. A true
 //! one is in `sys/linux`.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Owner;
 use crate::{Command, ErrorKind, Outcome, Process, Run, Running, Throng};
 
-thread_local! {
-    static PRETENDED: Cell<Option<Owner>> = const { Cell::new(None) };
-}
+/// The thread that pretends, and whether it does so now.
+static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
+static PRETENDS: AtomicBool = AtomicBool::new(false);
 
 /// The process that this thread pretends to be in.
 pub(super) fn pretended() -> Option<Owner> {
-    PRETENDED.get()
+    let pretends = PRETENDS.load(Ordering::SeqCst);
+    let is_it = || PRETENDER.get() == Some(&thread::current().id());
+    (pretends && is_it()).then(|| Owner(std::process::id() + 1))
 }
 
 /// What belongs to another process, and what may be asked of it there.
@@ -119,10 +121,10 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
             cells.each_ref().map(|cell| cell.hold()),
             basket.hold(),
         );
-        let Owner(own) = Owner::this();
-        PRETENDED.set(Some(Owner(own + 1)));
+        PRETENDER.set(thread::current().id()).unwrap();
+        PRETENDS.store(true, Ordering::SeqCst);
         inherited.use_all();
-        PRETENDED.set(None);
+        PRETENDS.store(false, Ordering::SeqCst);
         drop(locks);
         // The shards were forgotten and not joined; they end with this program, or here.
         inner.ask_all(|| crate::inner::Request::Close);

@@ -17,7 +17,7 @@ fn a_process_that_is_killed_while_it_is_being_started_is_not_asked_to_end_first(
     let outcome = loop {
         let (reader, _writer) = std::io::pipe().unwrap();
         let end = PipeEnd::new(reader);
-        let held = end.hold();
+        let held = end.reader();
         let (report, is_coming) = mpsc::channel();
         let mut command = Command::new("sleep");
         command.arg("600").stdin(Stdin::Pipe(end.clone()));
