@@ -1,6 +1,6 @@
 //! Other Linuxes than the one we are on: with musl in the place of glibc, and on a processor whose
-//! pages may have 64 KiB and that has no `clone3` of ours. Both are compiled as far as that needs no
-//! linker; musl, whose programs run here as well, is tested where rustup has it.
+//! pages may have 64 KiB and on which we have no `clone3`. Both are compiled as far as that needs
+//! no linker; musl, whose programs run here as well, is tested where rustup has it.
 //!
 //! Knows nothing of Windows: that is `windows.rs`, whose compilers are used here too.
 

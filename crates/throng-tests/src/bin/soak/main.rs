@@ -151,7 +151,8 @@ fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
         .map(|mechanism| mechanism.name())
         .collect();
     println!(
-        "{done} processes as their scripts say, {struck} faults, {hard} hard rounds, {} in {took} s; {:?}",
+        "{done} processes as their scripts say, {struck} faults, {hard} hard rounds, \
+         {} in {took} s; {:?}",
         names.join(", "),
         Traces::take()
     );
