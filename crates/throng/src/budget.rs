@@ -152,7 +152,10 @@ impl Budget {
         if room < SPARE_FROM as u64 {
             return;
         }
-        let mut spares = lock(&self.spares);
+        // Somebody has it just now, or had when this process was forked: the block is given back.
+        let Ok(mut spares) = self.spares.try_lock() else {
+            return;
+        };
         let spare = self.spare.load(Ordering::Relaxed).saturating_add(room);
         if spare <= SPARE_MAX && self.has_room_for(spare) {
             bytes.clear();

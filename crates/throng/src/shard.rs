@@ -339,8 +339,10 @@ impl Shard {
         let Pending { job, slot, tries } = pending;
         self.give_back(slot);
         job.command.stdin.close();
-        let (StartError::Exhausted(error) | StartError::Busy(error) | StartError::Refused(error)) =
-            error;
+        let (StartError::Exhausted(error)
+        | StartError::Hampered(error)
+        | StartError::Busy(error)
+        | StartError::Refused(error)) = error;
         job.not_started(error, tries.retries);
     }
 

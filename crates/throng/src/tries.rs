@@ -2,7 +2,8 @@
 //!
 //! Exhaustion is backpressure: as long as anything of ours runs, something will become free, so a
 //! start is tried again for as long as it takes. Only when nothing runs and nothing changes for
-//! [`GIVE_UP_AFTER`] does a command fail for it.
+//! [`GIVE_UP_AFTER`] does a command fail for it. Where it was one command's own program, directory or
+//! stdin that met with it, it may be that this command never gets it, and it has a bound of its own.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(64);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// A program that is being written is closed within moments, or it is no program.
 const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
+
+/// What one command alone does not get in this time it does not get: others are started meanwhile.
+const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,8 @@ impl Tries {
         let hopeless = match error {
             StartError::Refused(_) => true,
             StartError::Busy(_) => now - self.first >= BUSY_FOR_LONG,
-            StartError::Exhausted(_) => {
+            StartError::Hampered(_) if now - self.first >= HAMPERED_FOR_LONG => true,
+            StartError::Exhausted(_) | StartError::Hampered(_) => {
                 alone_since.is_some_and(|since| now - since >= GIVE_UP_AFTER)
             }
         };
@@ -113,6 +118,14 @@ mod tests {
         let live = |at| usize::from(at < live_for);
         let after = given_up_after(StartError::Exhausted(error()), live).unwrap();
         assert!(after >= live_for + GIVE_UP_AFTER && after < live_for + 2 * GIVE_UP_AFTER);
+    }
+
+    #[test]
+    fn what_one_command_alone_does_not_get_is_given_up_whatever_runs() {
+        let after = given_up_after(StartError::Hampered(error()), |_| 9).unwrap();
+        assert!(after >= HAMPERED_FOR_LONG && after < 2 * HAMPERED_FOR_LONG);
+        let alone = given_up_after(StartError::Hampered(error()), |_| 0).unwrap();
+        assert!(alone >= GIVE_UP_AFTER && alone < 2 * GIVE_UP_AFTER);
     }
 
     #[test]

@@ -131,6 +131,13 @@ pub(crate) struct Started {
 pub(crate) enum StartError {
     /// The system has run out of something that comes back when processes end.
     Exhausted(Error),
+    /// The same, met when this command's own program, directory or stdin was at hand: others may be
+    /// started all the same, so it may never come back for this one.
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "there a start is one call, which does not tell")
+    )]
+    Hampered(Error),
     /// The program is being written to; that passes within moments, or is a mistake.
     Busy(Error),
     /// This command cannot be started.

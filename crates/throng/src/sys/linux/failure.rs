@@ -29,6 +29,8 @@ pub(super) struct Failure {
     kind: ErrorKind,
     source: Option<io::Error>,
     is_worth_another_try: bool,
+    /// Whether the process had been made, so that what failed is this command's own.
+    is_own: bool,
 }
 
 impl Failure {
@@ -38,6 +40,7 @@ impl Failure {
             kind,
             source,
             is_worth_another_try: false,
+            is_own: false,
         }
     }
 
@@ -124,7 +127,18 @@ impl Failure {
             Step::Niceness => ("set its niceness".into(), ErrorKind::System),
             Step::Signals => ("reset its signals".into(), ErrorKind::System),
         };
-        Failure::new(step, kind, Some(source))
+        Failure {
+            is_own: failed.step > Step::Descriptors,
+            ..Failure::new(step, kind, Some(source))
+        }
+    }
+
+    /// What failed concerns this command alone.
+    pub(super) fn own(self) -> Failure {
+        Failure {
+            is_own: true,
+            ..self
+        }
     }
 
     pub(super) fn into_start_error(self, command: &Command) -> StartError {
@@ -137,7 +151,9 @@ impl Failure {
                 false => StartError::Refused(error),
             };
         };
-        if is_exhaustion(&source) {
+        if is_exhaustion(&source) && self.is_own {
+            StartError::Hampered(Error::os(ErrorKind::Exhausted, doing, source))
+        } else if is_exhaustion(&source) {
             StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
         } else if source.raw_os_error() == Some(libc::ETXTBSY) {
             StartError::Busy(Error::os(self.kind, doing, source))

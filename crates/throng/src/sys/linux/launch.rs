@@ -506,7 +506,8 @@ fn open_stdin(stdin: &Stdin, stdins: &Stdins) -> Result<(Option<OwnedFd>, Option
         }
         Stdin::Bytes(bytes) => {
             let opened = stdins.open(bytes);
-            let (file, held) = opened.map_err(|error| failed(&stdins.doing(bytes), error))?;
+            let doing = |error| failed(&stdins.doing(bytes), error).own();
+            let (file, held) = opened.map_err(doing)?;
             Ok((Some(above_stdio(file)), Some(held)))
         }
         Stdin::Pipe(end) => {

@@ -1,4 +1,4 @@
-//! Linux: pipes, a vfork-style start, pidfds, and epoll, io_uring or threads to read.
+//! Linux: pipes, a start that shares memory, pidfds, and epoll, io_uring or threads to read.
 //!
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
