@@ -9,7 +9,7 @@ use throng::Mechanism;
 use throng_tests::{Report, for_each_mechanism, probe};
 
 /// What the probe reports where nothing is wrong.
-pub(super) const EXPECTED: [(&str, &str); 19] = [
+pub(super) const EXPECTED: [(&str, &str); 20] = [
     (
         "plain",
         "exit 0 by itself, complete 70003 bytes, complete 5000 bytes, 0 survive",
@@ -30,6 +30,7 @@ pub(super) const EXPECTED: [(&str, &str); 19] = [
         "holder",
         "exit 0 by itself, held by 1 4 bytes, held by 1 0 bytes, 0 survive",
     ),
+    ("holders", "40 held"),
     (
         "holder-killed",
         "exit 0 by itself, complete 4 bytes, complete 0 bytes, 0 survive, 0 left",

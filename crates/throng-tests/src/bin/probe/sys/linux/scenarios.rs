@@ -25,12 +25,13 @@ const SLEEP: &str = "sleep:90000";
 
 type Scenario = fn(&Setting, &Throng) -> String;
 
-const SCENARIOS: [(&str, Scenario); 16] = [
+const SCENARIOS: [(&str, Scenario); 17] = [
     ("plain", plain),
     ("exit-code", exit_code),
     ("closed-early", closed_early),
     ("closed-early-timeout", closed_early_timeout),
     ("holder", holder),
+    ("holders", holders),
     ("holder-killed", holder_killed),
     ("deaf-timeout", deaf_timeout),
     ("session-timeout", session_timeout),
@@ -82,7 +83,8 @@ pub(super) fn run(setting: &Setting) {
     // As careless code leaves it, with a number that nothing of ours has.
     let _careless = careless_file();
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(200));
-    let builder = setting.builder().jobs(32).shards(2).kill_sequence(kill);
+    // So many that those that hang keep no other from being started.
+    let builder = setting.builder().jobs(128).shards(2).kill_sequence(kill);
     let throng = match builder.build() {
         Ok(throng) => throng,
         Err(error) => return println!("build={error}"),
@@ -216,6 +218,20 @@ fn holder(setting: &Setting, throng: &Throng) -> String {
     let tag = Tag::new();
     let mut command = setting.child(&format!("holder:{tag},{SLEEP} out:4 exit:0"));
     say(&run_one(throng, command.grace(Duration::from_millis(50))))
+}
+
+/// Many, of which some have ended before anybody could look at them.
+fn holders(setting: &Setting, throng: &Throng) -> String {
+    let tag = Tag::new();
+    let mut command = setting.child(&format!("holder-err:{tag},{SLEEP} out:100"));
+    let command = command.grace(Duration::from_millis(50));
+    let outcomes = throng.run(vec![command.clone(); 40]);
+    let is_held = |outcome: &Outcome| {
+        let verdict = outcome.verdict(throng::Stream::Stderr);
+        let is_whole = check_pattern(Source::Out, outcome.stdout(), 100).is_ok();
+        is_whole && verdict.name() == "held"
+    };
+    format!("{} held", outcomes.filter(is_held).count())
 }
 
 /// A holder in a session of its own.
