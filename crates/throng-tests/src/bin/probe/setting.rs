@@ -42,10 +42,6 @@ impl Setting {
         script(&self.child, steps)
     }
 
-    pub(crate) fn child_path(&self) -> &str {
-        &self.child
-    }
-
     pub(crate) fn number(&self, index: usize) -> usize {
         self.args[index].parse().expect("a number")
     }

@@ -106,7 +106,11 @@ fn a_tree_in_our_group_ends_and_we_do_not() {
 #[test]
 fn a_timeout_and_a_suspension_reach_a_process_wherever_it_is() {
     for_each_mechanism(|mechanism| {
-        for group in [ProcessGroup::Own, ProcessGroup::Session, ProcessGroup::Inherit] {
+        for group in [
+            ProcessGroup::Own,
+            ProcessGroup::Session,
+            ProcessGroup::Inherit,
+        ] {
             let throng = builder(mechanism).build().unwrap();
             let tag = Tag::new();
             let mut command = child!("{tag} sleep:600000");

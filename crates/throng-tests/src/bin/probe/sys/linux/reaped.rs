@@ -127,7 +127,7 @@ impl Stranger {
     fn with(setting: &Setting, pid: u32) -> Stranger {
         for _ in 0..100 {
             fs::write(LAST_PID, (pid - 1).to_string()).expect("it could be written before");
-            let mut command = process::Command::new(setting.child_path());
+            let mut command = process::Command::new(setting.child("").get_program());
             command.arg("sleep:90000").env_clear().process_group(0);
             let child = command.stdin(Stdio::null()).spawn();
             let stranger = Stranger(child.expect("the child can be started"));
