@@ -37,7 +37,8 @@ impl Probe {
             .map(String::from)
             .collect();
         let mut command = Command::new(program);
-        command.args(&argv[1..]);
+        // A panic may be what it is about, and it may have no memory for more than its message.
+        command.args(&argv[1..]).env("RUST_BACKTRACE", "0");
         Probe { command, argv }
     }
 
@@ -57,7 +58,10 @@ impl Probe {
     pub fn by_words(self, starter: &[impl AsRef<OsStr>]) -> Probe {
         let (program, words) = starter.split_first().expect("a program");
         let mut command = Command::new(program);
-        command.args(words).args(&self.argv);
+        command
+            .args(words)
+            .args(&self.argv)
+            .env("RUST_BACKTRACE", "0");
         Probe { command, ..self }
     }
 

@@ -13,6 +13,7 @@ mod niceness;
 mod not_ours;
 mod panics;
 mod refusals;
+mod sessions;
 mod signals;
 mod spill;
 mod start_errors;

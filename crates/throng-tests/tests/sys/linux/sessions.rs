@@ -117,7 +117,7 @@ fn a_timeout_and_a_suspension_reach_a_process_wherever_it_is() {
             let process = throng.spawn(command.process_group(group));
             tag.await_count(1);
             let pid = tag.pids()[0];
-            throng.suspend();
+            assert!(throng.suspend());
             eventually("it stands still", || stat(pid)[0] == "T");
             throng.resume();
             eventually("it goes on", || stat(pid)[0] != "T");
@@ -208,7 +208,7 @@ fn a_process_that_we_have_stand_still_is_not_told_of() {
         let process = throng.spawn(&child!("{tag} sleep:600000"));
         tag.await_count(1);
         let pid = tag.pids()[0];
-        throng.suspend();
+        assert!(throng.suspend());
         eventually("it stands still", || stat(pid)[0] == "T");
         throng.resume();
         eventually("it goes on", || stat(pid)[0] != "T");

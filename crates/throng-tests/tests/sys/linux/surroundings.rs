@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use rustix::io::FdFlags;
-use throng::{Command, Mechanism, Stdin, Throng};
+use throng::{Command, ErrorKind, Mechanism, Stdin, Throng};
 use throng_tests::{assert_complete, child, for_each_mechanism, probe, run_one};
 
 /// What the child says.
@@ -147,5 +147,27 @@ fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
         let starter = [env!("CARGO_BIN_EXE_child"), "alloc:300", "run"];
         let peak: u64 = probe.by_words(&starter).report().get("peak_mib");
         assert!((50..100).contains(&peak), "{peak}");
+    });
+}
+
+#[test]
+fn a_relative_part_of_the_search_path_counts_from_the_directory_of_the_command() {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_child"), dir.path().join("tool")).unwrap();
+    for_each_mechanism(move |mechanism| {
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let mut command = Command::new("tool");
+        command.arg("out:10").env("PATH", "/nowhere:.:/bin");
+        let missing = throng.spawn(&command).wait().unwrap();
+        assert_eq!(missing.start_error().unwrap().kind(), ErrorKind::NotFound);
+        command.current_dir(dir.path());
+        // Twice: where it was found is not remembered for others.
+        for _ in 0..2 {
+            let outcome = throng.spawn(&command).wait().unwrap();
+            assert!(outcome.success(), "{:?}", outcome.start_error());
+        }
+        command.current_dir("/");
+        let missing = throng.spawn(&command).wait().unwrap();
+        assert_eq!(missing.start_error().unwrap().kind(), ErrorKind::NotFound);
     });
 }

@@ -22,7 +22,7 @@ use super::procfs::Name;
 use super::signals;
 use super::stdin::Held;
 use super::tag::Number;
-use super::wait::{self, OwnMaxRss};
+use super::wait::{self, OwnMaxRss, Which};
 use crate::os::linux::ProcessGroup;
 use crate::sys::{Exit, StartError};
 use crate::{Command, Signal, Status, Stream};
@@ -79,10 +79,11 @@ enum Life {
     Running,
     /// It runs, and this descriptor says when it has ended.
     Watched(OwnedFd),
-    /// It has exited, and keeps its id until we wait for it.
-    Exited,
+    /// It has exited, and keeps its id until we wait for it, or somebody else does: then the
+    /// descriptor tells.
+    Exited(Option<OwnedFd>),
     /// It was killed, does not go, and is waited for no more.
-    GivenUp,
+    GivenUp(Option<OwnedFd>),
     /// We have waited for it, or somebody else has.
     Reaped,
 }
@@ -99,6 +100,7 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Straggler {
     pid: Pid,
+    pidfd: Option<OwnedFd>,
     /// What it may still be using.
     _start: Option<Box<Start>>,
 }
@@ -142,8 +144,30 @@ impl Child {
 
     /// Its id, as long as it is its own.
     pub(super) fn own_pid(&self) -> Option<Pid> {
-        let is_own = !matches!(self.life, Life::Reaped) && !wait::is_lost(self.pid);
-        is_own.then_some(self.pid)
+        let is_over = matches!(self.life, Life::Reaped) || self.is_lost();
+        (!is_over).then_some(self.pid)
+    }
+
+    /// Whether somebody else has waited for it.
+    fn is_lost(&self) -> bool {
+        let seen = wait::look(self.which(), false);
+        seen.is_some_and(|(status, _)| status == Status::Unknown)
+    }
+
+    /// What it is asked for by: by its descriptor as long as there is one, since its id may be
+    /// another's by now, and even another child's of this program.
+    fn which(&self) -> Which<'_> {
+        match &self.life {
+            Life::Watched(fd) | Life::Exited(Some(fd)) | Life::GivenUp(Some(fd)) => {
+                Which::Pidfd(fd, self.pid)
+            }
+            _ => Which::Pid(self.pid),
+        }
+    }
+
+    /// Whether it has exited, as far as nobody has seen it yet.
+    pub(super) fn has_exited(&self) -> bool {
+        wait::look(self.which(), false).is_some()
     }
 
     /// The id of its group, if it has one of its own.
@@ -205,12 +229,16 @@ impl Child {
         // While a pipe is open, or the group is being ended, the exit is looked at without taking
         // the id away: the group may still have to be told to end.
         let reap = !self.has_open_pipe() && !self.is_ending;
-        let (status, usage) = wait::look(self.pid, reap)?;
+        let (status, usage) = wait::look(self.which(), reap)?;
         let is_lost = status == Status::Unknown;
-        self.life = if reap || is_lost {
-            Life::Reaped
-        } else {
-            Life::Exited
+        self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
+            _ if reap || is_lost => Life::Reaped,
+            Life::Watched(fd) => Life::Exited(Some(fd)),
+            _ => Life::Exited(
+                pidfd_open(self.pid, PidfdFlags::empty())
+                    .ok()
+                    .map(above_stdio),
+            ),
         };
         self.exited_at = (!reap).then(Instant::now);
         if self.start.is_some() {
@@ -272,7 +300,10 @@ impl Child {
     /// It is waited for no more.
     pub(super) fn give_up(&mut self) {
         if self.is_running() {
-            self.life = Life::GivenUp;
+            self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
+                Life::Watched(fd) => Life::GivenUp(Some(fd)),
+                _ => Life::GivenUp(None),
+            };
         }
     }
 
@@ -282,15 +313,21 @@ impl Child {
         if self.is_running() {
             self.signal(Signal::Kill);
             let deadline = Instant::now() + LAST_WAIT;
-            while wait::look(self.pid, false).is_none() && Instant::now() < deadline {
+            while !self.has_exited() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        if matches!(self.life, Life::Reaped) || wait::look(self.pid, true).is_some() {
+        if matches!(self.life, Life::Reaped) || wait::look(self.which(), true).is_some() {
             return None;
         }
+        let pidfd = match self.life {
+            Life::Watched(fd) => Some(fd),
+            Life::Exited(fd) | Life::GivenUp(fd) => fd,
+            Life::Running | Life::Reaped => None,
+        };
         Some(Straggler {
             pid: self.pid,
+            pidfd,
             _start: self.start,
         })
     }
@@ -299,11 +336,19 @@ impl Child {
 impl Straggler {
     /// One that has failed to start.
     pub(super) fn new(pid: Pid) -> Straggler {
-        Straggler { pid, _start: None }
+        Straggler {
+            pid,
+            pidfd: None,
+            _start: None,
+        }
     }
 
     /// Whether it has exited; then the system has forgotten it.
     pub(super) fn is_gone(&self) -> bool {
-        wait::look(self.pid, true).is_some()
+        let which = match &self.pidfd {
+            Some(fd) => Which::Pidfd(fd, self.pid),
+            None => Which::Pid(self.pid),
+        };
+        wait::look(which, true).is_some()
     }
 }

@@ -40,7 +40,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use self::steps::run_plan;
-use super::raw;
+use super::{memory, raw};
 use crate::os::linux::ProcessGroup;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
@@ -265,7 +265,7 @@ impl Stack {
     pub(super) fn new() -> io::Result<Stack> {
         // A guard is a page, and a page has up to 64 KiB on some machines: what is protected is
         // rounded up to pages (mprotect(2)).
-        let guard = rustix::param::page_size();
+        let guard = memory::page_size();
         let size = guard + Self::ROOM.next_multiple_of(guard);
         let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
         // SAFETY: a new mapping at an address that the kernel chooses overlaps nothing.

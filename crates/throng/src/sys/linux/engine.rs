@@ -17,7 +17,7 @@ use super::kills::Kills;
 use super::launch::Launcher;
 use super::search::Answer;
 use super::signals;
-use super::wait::{OwnMaxRss, has_exited};
+use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
@@ -335,7 +335,7 @@ impl Engine {
             let Some(child) = self.children.get_mut(id) else {
                 continue;
             };
-            if busy || (faults::strike(Point::Look).is_ok() && has_exited(child.pid)) {
+            if busy || (faults::strike(Point::Look).is_ok() && child.has_exited()) {
                 self.to_ask.push(id);
             } else {
                 self.watch(id);
@@ -404,7 +404,7 @@ impl Engine {
                 else {
                     continue;
                 };
-                if has_exited(child.pid) {
+                if child.has_exited() {
                     self.to_ask.push(id);
                 }
                 still.push(id);

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::clone::{Failed, Step};
 use super::launch::is_exhaustion;
+use super::memory;
 use crate::command::Stdin;
 use crate::sys::StartError;
 use crate::{Command, Error, ErrorKind};
@@ -235,7 +236,7 @@ fn unknown_format(head: &[u8]) -> String {
 
 /// What is too long: one string, or all of them.
 fn too_long(command: &Command) -> String {
-    let most = STRING_PAGES * rustix::param::page_size();
+    let most = STRING_PAGES * memory::page_size();
     let longest = command.args.iter().map(|arg| arg.len() + 1);
     let longest = longest.enumerate().max_by_key(|(_, len)| *len);
     if let Some((place, len)) = longest

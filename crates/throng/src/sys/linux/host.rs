@@ -2,9 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::HostOptions;
@@ -54,6 +56,8 @@ pub(crate) struct Host {
     pub(super) original_nofile: Option<Rlimit>,
     nofile: u64,
     open_fds: u64,
+    /// In place of stdin, stdout and stderr that this program does not have.
+    held_stdio: Vec<OwnedFd>,
     /// Looks at other processes for all shards.
     pub(super) searcher: Arc<Searcher>,
     /// Whether somebody wants to know of processes that are stopped.
@@ -72,6 +76,7 @@ impl Host {
     /// budget.
     pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
         signals::keep_exit_statuses();
+        let held_stdio = hold_stdio();
         let original_nofile = raise_nofile();
         let mut vars: Vec<_> = std::env::vars_os().collect();
         let given = vars.iter().position(|(key, _)| key == tag::NAME);
@@ -117,6 +122,7 @@ impl Host {
             original_nofile,
             nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             open_fds: open_fds(),
+            held_stdio,
         })
     }
 
@@ -139,6 +145,11 @@ impl Host {
             shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
         }
+    }
+
+    /// Whether this program has a stdin that can be handed on.
+    pub(super) fn has_stdin(&self) -> bool {
+        self.held_stdio.iter().all(|fd| fd.as_raw_fd() != 0)
     }
 
     /// No descriptor of ours has this number or a higher one.
@@ -211,6 +222,20 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Puts /dev/null in place of those of stdin, stdout and stderr that are closed, so that nothing of
+/// ours gets their numbers.
+fn hold_stdio() -> Vec<OwnedFd> {
+    let mut held = Vec::new();
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    while let Ok(null) = rustix::fs::open("/dev/null", flags, Mode::empty()) {
+        if null.as_raw_fd() > 2 {
+            break;
+        }
+        held.push(null);
+    }
+    held
 }
 
 /// Raises the soft limit on open files to the hard one. Returns what it was before we first did, if

@@ -30,10 +30,10 @@ use super::host::Host;
 use super::loading::{Kit, Loading, add_pointer};
 use super::program::candidates;
 use super::signals;
-use super::stdin::{Held, Stdins};
+use super::stdin::Held;
 use super::strings::Nul;
 use super::tag::{self, Number};
-use super::wait;
+use super::wait::{self, Which};
 use crate::command::{EnvChanges, Stdin};
 use crate::sys::StartError;
 use crate::sys::faults::Point;
@@ -182,7 +182,7 @@ impl Launcher {
         theirs: [OwnedFd; 2],
     ) -> Result<Belongings, Failure> {
         let number = self.prepare(kit, command)?;
-        let (file, stdin) = open_stdin(&command.stdin, &self.host.stdins)?;
+        let (file, stdin) = open_stdin(&command.stdin, &self.host)?;
         self.land(file, theirs)?;
         let leaf = self.make_leaf()?;
         Ok(Belongings {
@@ -460,7 +460,7 @@ impl Launcher {
     fn see_off(&mut self, pid: Pid) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
-            if wait::look(pid, true).is_some() {
+            if wait::look(Which::Pid(pid), true).is_some() {
                 return;
             }
             std::thread::yield_now();
@@ -495,16 +495,19 @@ fn struck() -> Option<(Step, Errno)> {
 
 /// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself, and
 /// what is to be kept for that.
-fn open_stdin(stdin: &Stdin, stdins: &Stdins) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
+fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
     let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
+    let closed = || io::Error::from(Errno::BADF);
     match stdin {
         Stdin::Null | Stdin::File(_) => Ok((None, None)),
+        Stdin::Inherit if !host.has_stdin() => Err(failed("give it our stdin", closed())),
         Stdin::Inherit => {
             let own = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3);
             let own = own.map_err(|errno| failed("give it our stdin", errno.into()))?;
             Ok((Some(own), None))
         }
         Stdin::Bytes(bytes) => {
+            let stdins = &host.stdins;
             let opened = stdins.open(bytes);
             let doing = |error| failed(&stdins.doing(bytes), error).own();
             let (file, held) = opened.map_err(doing)?;

@@ -9,6 +9,21 @@ use rustix::process::{Resource, getrlimit};
 /// The most that is read of a file: all of them are of some lines.
 const MOST: u64 = 64 * 1024;
 
+/// How large a page is. Asked of libc: rustix reads the auxiliary vector for it, and does not get
+/// along with that of valgrind.
+pub(super) fn page_size() -> usize {
+    // SAFETY: an integer.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(64 * 1024)
+}
+
+/// How many of the ticks that /proc counts in are in a second.
+pub(super) fn ticks_per_second() -> u64 {
+    // SAFETY: an integer.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).unwrap_or(100).max(1)
+}
+
 /// Where control groups are mounted, version 2 or the memory controller of version 1.
 const ROOTS: [(&str, &str, &str); 2] = [
     ("", "/sys/fs/cgroup", "memory.max"),

@@ -22,7 +22,7 @@ use rustix::process::{Pid, getpid, set_child_subreaper};
 
 use super::procfs::{Name, Procfs, Stat};
 use super::tag::RunId;
-use super::wait;
+use super::wait::{self, Which};
 
 /// How long those that have ended may wait for us. They take nothing but a number.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -80,7 +80,7 @@ impl Orphans {
                 for pid in due.into_iter().filter_map(|name| to_pid(name.pid)) {
                     // Nobody else's: it was our child a moment ago, and its id is not given to
                     // another before somebody has waited for it.
-                    wait::look(pid, true);
+                    wait::look(Which::Pid(pid), true);
                 }
             }
         };

@@ -18,6 +18,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::descriptors::above_stdio;
+use super::memory;
 use super::tag::{Number, RunId};
 use crate::Holder;
 
@@ -96,7 +98,7 @@ impl Procfs {
     pub(super) fn at(root: &Path) -> io::Result<Procfs> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Procfs {
-            root: openat(CWD, root, flags, Mode::empty())?,
+            root: above_stdio(openat(CWD, root, flags, Mode::empty())?),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             #[cfg(test)]
             total: 0,
@@ -341,7 +343,7 @@ impl Procfs {
 
     /// When a process was started, as far as the clock has not been set since.
     pub(super) fn started_at(&self, name: Name) -> Option<SystemTime> {
-        let per_second = rustix::param::clock_ticks_per_second();
+        let per_second = memory::ticks_per_second();
         let since_boot =
             Duration::from_millis(name.started.saturating_mul(1000) / per_second.max(1));
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

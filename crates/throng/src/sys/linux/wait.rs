@@ -1,7 +1,9 @@
 //! Waits for children, one by one: `waitid` with the usage that the kernel counted, never
 //! `waitpid(-1)`, so nobody else's children are taken.
 
+use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -62,18 +64,30 @@ fn high_water_mark() -> Option<i64> {
     value.strip_suffix(" kB")?.trim_end().parse().ok()
 }
 
+/// A child of ours: by a descriptor, which means this one for ever, or by its id, which means
+/// another once somebody has waited for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which<'a> {
+    Pid(Pid),
+    Pidfd(&'a OwnedFd, Pid),
+}
+
 /// Asks whether this child of ours has exited. With `reap` it is gone afterwards, else it stays.
-pub(super) fn look(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
+pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let keep = if reap { 0 } else { libc::WNOWAIT };
+    let (kind, id) = match which {
+        Which::Pid(pid) => (libc::P_PID, pid.as_raw_nonzero().get()),
+        Which::Pidfd(fd, _) => (libc::P_PIDFD, fd.as_raw_fd()),
+    };
     // SAFETY: waitid(2) with the fifth argument that the kernel has and libc hides; both results
     // go to places that are large enough.
     let result = unsafe {
         libc::syscall(
             libc::SYS_waitid,
-            libc::P_PID,
-            pid.as_raw_nonzero().get(),
+            kind,
+            id,
             info.as_mut_ptr(),
             libc::WEXITED | libc::WNOHANG | keep,
             usage.as_mut_ptr(),
@@ -82,6 +96,12 @@ pub(super) fn look(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
     // SAFETY: plain integers, zeroed and then perhaps written.
     let usage = unsafe { usage.assume_init() };
     if result != 0 {
+        // Before 5.4 the call does not take descriptors.
+        if let Which::Pidfd(_, pid) = which
+            && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL)
+        {
+            return look(Which::Pid(pid), reap);
+        }
         // ECHILD: somebody else has waited for it. EINTR cannot happen with WNOHANG.
         return Some((Status::Unknown, usage));
     }
@@ -101,16 +121,6 @@ pub(super) fn look(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
         },
     };
     Some((status, usage))
-}
-
-/// Whether this child of ours has exited, without taking its status.
-pub(super) fn has_exited(pid: Pid) -> bool {
-    look(pid, false).is_some()
-}
-
-/// Whether this child is ours no more: somebody else has waited for it.
-pub(super) fn is_lost(pid: Pid) -> bool {
-    look(pid, false).is_some_and(|(status, _)| status == Status::Unknown)
 }
 
 /// The signal that has stopped this child of ours, if it stands still. Takes nothing from other code

@@ -6,7 +6,7 @@
 //! | `io_uring` | all three calls of it |
 //! | `close_range.unshare` | `close_range` with `CLOSE_RANGE_UNSHARE` |
 //! | `clone.files` | a new process with `CLONE_FILES`, as qemu-user refuses it |
-//! | `clone.vm` | a new process with `CLONE_VM` |
+//! | `clone.vm` | a new process with `CLONE_VM` and without `CLONE_VFORK`, which std starts with |
 //!
 //! A filter sees the numbers that a call is given and nothing that they point to, so of `clone3` no
 //! flags can be told apart.
@@ -89,7 +89,10 @@ fn calls(name: &str) -> Result<Vec<(c_long, Vec<SeccompRule>)>, String> {
             vec![(libc::SYS_close_range, has_flags(2, unshare, unshare)?)]
         }
         "clone.files" => vec![(libc::SYS_clone, process_with(libc::CLONE_FILES)?)],
-        "clone.vm" => vec![(libc::SYS_clone, process_with(libc::CLONE_VM)?)],
+        "clone.vm" => {
+            let of = libc::CLONE_THREAD | libc::CLONE_VFORK | libc::CLONE_VM;
+            vec![(libc::SYS_clone, has_flags(0, of, libc::CLONE_VM)?)]
+        }
         _ => return Err(format!("\"{name}\" is not a call that is known here")),
     };
     Ok(calls)
