@@ -60,8 +60,6 @@ pub(super) struct Child {
     failure: Option<StartError>,
     /// Whether it is asked from time to time whether it has exited, for want of a descriptor.
     pub(super) is_asked: bool,
-    /// The signal that has stopped it, as far as we have looked.
-    stopped_by: Option<i32>,
 }
 
 /// A start that takes longer.
@@ -134,7 +132,6 @@ impl Child {
             start,
             failure: None,
             is_asked: false,
-            stopped_by: None,
         }
     }
 
@@ -287,14 +284,9 @@ impl Child {
         }
     }
 
-    /// Looks whether it has been stopped since it was last looked at; gives the signal.
-    pub(super) fn poll_stop(&mut self) -> Option<i32> {
-        if !self.is_running() {
-            return None;
-        }
-        let stopped_by = wait::stopped_by(self.pid);
-        let before = std::mem::replace(&mut self.stopped_by, stopped_by);
-        stopped_by.filter(|_| before.is_none())
+    /// Whether it has been stopped since it was last looked at; gives the signal.
+    pub(super) fn poll_stop(&self) -> Option<i32> {
+        wait::stopped_by(self.pid).filter(|_| self.is_running())
     }
 
     /// It is waited for no more.

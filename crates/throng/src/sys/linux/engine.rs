@@ -36,6 +36,9 @@ const LOOK_LATER: Duration = Duration::from_millis(100);
 const STOPS_EVERY: Duration = Duration::from_millis(200);
 const STOPS_PACE: u32 = 20;
 
+/// So long it may take until what we have stopped goes on.
+const CONTINUED_BY: Duration = Duration::from_secs(2);
+
 /// What became ready, as a driver reports it to the engine.
 #[derive(Debug)]
 pub(super) enum Notice {
@@ -257,6 +260,8 @@ impl Engine {
     /// Sends a signal to a process and all of its tree: to its group and its family now, to what has
     /// left both a little later.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
+        // From here on its id may be somebody else's: it is known by a descriptor, if there is one.
+        self.watch(id);
         if let Some(child) = self.children.get_mut(id) {
             self.kills.signal(child, signal);
             child.signal(signal);
@@ -277,7 +282,15 @@ impl Engine {
     /// Has them go on: first those below, so that no parent finds its children stopped.
     pub(crate) fn resume(&mut self, ids: &[Id]) {
         self.is_suspended = false;
+        // Those that we have stopped are not told of.
+        self.put_stops_off(CONTINUED_BY);
         self.kills.go_on(ids);
+    }
+
+    fn put_stops_off(&mut self, by: Duration) {
+        if let Some(at) = &mut self.stops_at {
+            *at = Instant::now() + by;
+        }
     }
 
     fn continue_groups(&mut self, ids: &[Id]) {
@@ -288,6 +301,7 @@ impl Engine {
                 child.stand_still(false);
             }
         }
+        self.put_stops_off(STOPS_EVERY);
     }
 
     /// A process that was killed does not go: it is waited for no more, and its exit is not
