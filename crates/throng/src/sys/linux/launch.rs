@@ -349,13 +349,16 @@ impl Launcher {
                 }
                 return Ok(begun(pid, own, Some(loading)));
             }
-            if !loading.has_begun() {
-                self.see_off(pid);
-                return Err(Failure::did_not_run());
-            }
+            let has_begun = loading.has_begun();
             let (back, result) = loading.into_result();
             kit = back;
             let Err(failed) = result else {
+                if !has_begun {
+                    // It was ended, by us since somebody had stopped it, before its first step.
+                    self.keep(kit);
+                    self.see_off(pid);
+                    return Err(Failure::did_not_run());
+                }
                 self.loaded(kit, command);
                 return Ok(begun(pid, own, None));
             };
