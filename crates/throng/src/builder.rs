@@ -222,13 +222,13 @@ impl Builder {
         self
     }
 
-    /// Is told of processes that were stopped (by `SIGSTOP`, or because they have tried to read from
-    /// a terminal whose foreground they are not), each time that it happens, on the thread that has
-    /// noticed it, a fifth of a second later at the most where no more than some thousand processes
-    /// are live. A process that is stopped goes on when it is sent `SIGCONT`, or is ended by its
-    /// timeout. Those that [`suspend`](Throng::suspend) stops are not told of. Costs a system call
-    /// for each live process each fifth of a second. On Windows nothing is stopped, so it is never
-    /// called.
+    /// Is told of processes that were stopped (by `SIGSTOP`, or because they have tried to read
+    /// from a terminal whose foreground they are not), each time that it happens, on the thread
+    /// that has noticed it, a fifth of a second later at the most where no more than some thousand
+    /// processes are live. A process that is stopped goes on when it is sent `SIGCONT`, or is ended
+    /// by its timeout. Those that [`suspend`](Throng::suspend) stops are not told of. Costs a
+    /// system call for each live process each fifth of a second. On Windows nothing is stopped, so
+    /// it is never called.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")]

@@ -28,8 +28,8 @@ use crate::budget::Budget;
 ///
 /// When the captures of a [`Throng`](crate::Throng) take more memory than its
 /// [budget](crate::Builder::memory), a stream goes on in a temporary file that nothing else opens
-/// and that is gone with the capture. Everything here works for such a stream as well: the slices map the
-/// file the first time they are asked for, and the readers do not even do that.
+/// and that is gone with the capture. Everything here works for such a stream as well: the slices
+/// map the file the first time they are asked for, and the readers do not even do that.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {

@@ -4,10 +4,10 @@
 //! Invariant: a process is finished when it has exited and both streams have verdicts, in
 //! whatever order that comes about, and not before.
 //!
-//! Invariant: nothing is waited for without end but a process that nobody has asked to end. A stream
-//! that is open a grace period after the exit is released; a process that was asked to end is
-//! killed, and given up when it does not go then. Under [`Held::Wait`], which the user has to ask
-//! for, whatever holds a stream is waited for as well.
+//! Invariant: nothing is waited for without end but a process that nobody has asked to end. A
+//! stream that is open a grace period after the exit is released; a process that was asked to end
+//! is killed, and given up when it does not go then. Under [`Held::Wait`], which the user has to
+//! ask for, whatever holds a stream is waited for as well.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,8 +2,9 @@
 //!
 //! Exhaustion is backpressure: as long as anything of ours runs, something will become free, so a
 //! start is tried again for as long as it takes. Only when nothing runs and nothing changes for
-//! [`GIVE_UP_AFTER`] does a command fail for it. Where it was one command's own program, directory or
-//! stdin that met with it, it may be that this command never gets it, and it has a bound of its own.
+//! [`GIVE_UP_AFTER`] does a command fail for it. Where it was one command's own program, directory
+//! or stdin that met with it, it may be that this command never gets it, and it has a bound of its
+//! own.
 
 use std::time::{Duration, Instant};
 

@@ -57,7 +57,8 @@ fn programs_that_cannot_be_started_are_named_with_the_reason() {
         (
             &orphan,
             format!(
-                "exec {orphan}: its interpreter is missing: /no/such/interpreter: No such file or directory (os error 2)"
+                "exec {orphan}: its interpreter is missing: /no/such/interpreter: \
+                 No such file or directory (os error 2)"
             ),
         ),
         ("", "its name is empty".into()),

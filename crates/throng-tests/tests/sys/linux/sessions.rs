@@ -170,7 +170,7 @@ fn a_process_that_stops_itself_is_told_of_once() {
             pid,
             signal: 19,
         };
-        assert_eq!(*seen.lock().unwrap(), [expected.clone()]);
+        assert_eq!(*seen.lock().unwrap(), std::slice::from_ref(&expected));
         let to = rustix::process::Pid::from_raw(pid as i32).unwrap();
         rustix::process::kill_process(to, rustix::process::Signal::CONT).unwrap();
         let outcome = process.wait().unwrap();

@@ -213,8 +213,8 @@ impl Child {
         }
     }
 
-    /// Says what has become of the process, if it has ended; once. What its start has told before is
-    /// taken in with this.
+    /// Says what has become of the process, if it has ended; once. What its start has told before
+    /// is taken in with this.
     pub(super) fn poll_exit(
         &mut self,
         own_max_rss: &mut OwnMaxRss,

@@ -1,9 +1,9 @@
 //! The moment between clone and exec: starting a program without copying the parent, and without
 //! waiting for a program that does not come.
 //!
-//! `clone(CLONE_VM)` makes a process that shares our memory until it has loaded its program. Nothing
-//! is copied, so a large parent starts programs as fast as a small one. The price is that the code
-//! which runs in the new process runs inside ours. Why that is sound:
+//! `clone(CLONE_VM)` makes a process that shares our memory until it has loaded its program.
+//! Nothing is copied, so a large parent starts programs as fast as a small one. The price is that
+//! the code which runs in the new process runs inside ours. Why that is sound:
 //!
 //! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. Stack, plan and all that
 //!    the plan points to belong to a [`Loading`](super::loading::Loading) and are not touched by
@@ -19,16 +19,16 @@
 //! The kernel says when it uses our memory no more, because it has loaded its program or has ended,
 //! by a word of the plan that it clears and wakes us at (`CLONE_CHILD_CLEARTID`). A vfork would say
 //! it by letting us go on, and not before: a program on a file system that does not answer would
-//! hold up everybody. We wait at that word for as long as nearly all programs take, and then look at
-//! it from time to time.
+//! hold up everybody. We wait at that word for as long as nearly all programs take, and then look
+//! at it from time to time.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
 //! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
 //! up to its landing places in it (`close_range` with `CLOSE_RANGE_UNSHARE`, since Linux 5.9). So
 //! a start costs the same with ten thousand pipes open as with ten.
 //!
-//! Where memory cannot be shared in this way (an emulator of user programs, valgrind, a machine that
-//! `raw.rs` does not know) all is copied, as fork does it, and a pipe says what the word says.
+//! Where memory cannot be shared in this way (an emulator of user programs, valgrind, a machine
+//! that `raw.rs` does not know) all is copied, as fork does it, and a pipe says what the word says.
 
 mod steps;
 

@@ -257,8 +257,8 @@ impl Engine {
         self.driver.stop(id, stream, pipe);
     }
 
-    /// Sends a signal to a process and all of its tree: to its group and its family now, to what has
-    /// left both a little later.
+    /// Sends a signal to a process and all of its tree: to its group and its family now, to what
+    /// has left both a little later.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
         // From here on its id may be somebody else's: it is known by a descriptor, if there is one.
         self.watch(id);

@@ -1,8 +1,8 @@
 //! Readiness: the kernel says which pipes have something, and we read them.
 //!
-//! Our ends of the pipes do not block: what was announced need not be there any more when we read it,
-//! since whoever may look at a process can open its end of a pipe for reading (/proc/PID/fd) and take
-//! it. The other ends are not affected: each is an open file of its own.
+//! Our ends of the pipes do not block: what was announced need not be there any more when we read
+//! it, since whoever may look at a process can open its end of a pipe for reading (/proc/PID/fd)
+//! and take it. The other ends are not affected: each is an open file of its own.
 
 use std::collections::VecDeque;
 use std::io;

@@ -11,8 +11,8 @@
 //! [`WATCH_AFTER`] at the most.
 //!
 //! Where there is no descriptor to be opened, now or ever (all are in use, or a sandbox or a kernel
-//! does not have the call), a process is asked from time to time: every [`ASK_AGAIN`], or less often
-//! where there are so many that this would take more than a twentieth of the time.
+//! does not have the call), a process is asked from time to time: every [`ASK_AGAIN`], or less
+//! often where there are so many that this would take more than a twentieth of the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! Ends trees, for a shard: the family and the control group of a process at once, and what is found
-//! by its mark, or is left of it later, by the thread that searches (`search.rs`). Nothing here waits
-//! for that thread; what it does not answer in time is answered here, with nothing.
+//! Ends trees, for a shard: the family and the control group of a process at once, and what is
+//! found by its mark, or is left of it later, by the thread that searches (`search.rs`). Nothing
+//! here waits for that thread; what it does not answer in time is answered here, with nothing.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

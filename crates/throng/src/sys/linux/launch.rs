@@ -496,8 +496,8 @@ fn struck() -> Option<(Step, Errno)> {
     made.and_then(|()| loaded()).err()
 }
 
-/// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself, and
-/// what is to be kept for that.
+/// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself,
+/// and what is to be kept for that.
 fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
     let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
     let closed = || io::Error::from(Errno::BADF);

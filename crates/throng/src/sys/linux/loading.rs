@@ -24,8 +24,8 @@ use super::strings::Strings;
 use super::tag;
 use super::wait;
 
-/// A process that has not even taken its descriptors in this time does not run at all, and is ended.
-/// It waits for nothing but a processor, unless somebody has stopped it.
+/// A process that has not even taken its descriptors in this time does not run at all, and is
+/// ended. It waits for nothing but a processor, unless somebody has stopped it.
 const FIRST_STEPS: Duration = Duration::from_secs(10);
 
 /// So long a process that was killed is waited for.

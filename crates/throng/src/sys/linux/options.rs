@@ -122,8 +122,8 @@ pub mod os {
             /// `/dev/tty` fails (`ENXIO`), and nothing that a terminal does reaches it.
             Session,
             /// Our group and session. The terminal treats it as it does this program: Ctrl-C and
-            /// Ctrl-Z reach it, and it can read from the terminal. Signals of ours go to the process
-            /// and to its descendants one by one.
+            /// Ctrl-Z reach it, and it can read from the terminal. Signals of ours go to the
+            /// process and to its descendants one by one.
             Inherit,
         }
 

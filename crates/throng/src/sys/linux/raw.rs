@@ -91,12 +91,14 @@ pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
 }
 
 /// Makes a system call that makes a process (`clone` or `clone3`) with a stack of its own, where it
-/// calls this function. In this process it gives the id of the new one, or the error number negated.
+/// calls this function. In this process it gives the id of the new one, or the error number
+/// negated.
 ///
 /// # Safety
 ///
-/// The stack that the arguments name is free, aligned to 16 bytes and large enough for the function,
-/// which must not return, and may be called with this argument by a process that was made so.
+/// The stack that the arguments name is free, aligned to 16 bytes and large enough for the
+/// function, which must not return, and may be called with this argument by a process that was made
+/// so.
 #[cfg(target_arch = "x86_64")]
 pub(super) unsafe fn enter(
     number: c_long,

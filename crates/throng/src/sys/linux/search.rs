@@ -1,13 +1,13 @@
-//! The thread that looks at other processes for all shards of a `Throng`: which of them have a mark,
-//! are in a group, or hold a pipe.
+//! The thread that looks at other processes for all shards of a `Throng`: which of them have a
+//! mark, are in a group, or hold a pipe.
 //!
 //! Such a look is expensive where there are many processes, and may not come to an end: reading the
-//! environment or the command line of a process waits for a lock that this process may hold for ever
-//! (its `mmap_lock`, in /proc/PID/environ and cmdline). No shard waits for that. It asks, goes on,
-//! and is woken for the answer; what is not answered in time is given up by the shard.
+//! environment or the command line of a process waits for a lock that this process may hold for
+//! ever (its `mmap_lock`, in /proc/PID/environ and cmdline). No shard waits for that. It asks, goes
+//! on, and is woken for the answer; what is not answered in time is given up by the shard.
 //!
-//! A look that takes too long at one process is left to its thread, which is lost with that; another
-//! takes its place and leaves this process alone.
+//! A look that takes too long at one process is left to its thread, which is lost with that;
+//! another takes its place and leaves this process alone.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -1,8 +1,8 @@
 //! All that a process has started, directly or not, wherever it has gone; and signals to it.
 //!
-//! A signal to a group is one call, and reaches what is in the group. What has left it (a session of
-//! its own, a double fork) is found in two ways, and neither needs more than what the kernel keeps
-//! anyway:
+//! A signal to a group is one call, and reaches what is in the group. What has left it (a session
+//! of its own, a double fork) is found in two ways, and neither needs more than what the kernel
+//! keeps anyway:
 //!
 //! 1. from parent to child, down from the process, as long as it has not exited: what is found
 //!    that way is family, whatever its environment. It costs a few looks for each member.
@@ -30,8 +30,8 @@ use super::tag::{Number, RunId};
 use crate::Holder;
 
 /// A family that grows while it is looked at is stopped, one generation after the other, and looked
-/// at again, for no longer than this. Longer it grows only if it starts processes faster than we can
-/// look.
+/// at again, for no longer than this. Longer it grows only if it starts processes faster than we
+/// can look.
 const FAMILY_TIME: Duration = Duration::from_millis(50);
 
 /// A process that we have started, as far as it concerns its tree.

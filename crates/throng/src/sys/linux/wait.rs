@@ -123,8 +123,8 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
     Some((status, usage))
 }
 
-/// The signal that has stopped this child of ours, if it stands still and that has not been told yet:
-/// each stop is told once.
+/// The signal that has stopped this child of ours, if it stands still and that has not been told
+/// yet: each stop is told once.
 pub(super) fn stopped_by(pid: Pid) -> Option<i32> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let flags = libc::WSTOPPED | libc::WNOHANG;

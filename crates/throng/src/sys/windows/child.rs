@@ -82,8 +82,8 @@ impl Child {
         })
     }
 
-    /// Whether anything is left in its job when the process has ended; nothing is known where it has
-    /// none.
+    /// Whether anything is left in its job when the process has ended; nothing is known where it
+    /// has none.
     pub(super) fn has_left_behind(&self) -> bool {
         let pids = self.job.as_ref().and_then(|job| job.pids().ok());
         pids.is_some_and(|pids| pids.iter().any(|pid| *pid != self.pid))

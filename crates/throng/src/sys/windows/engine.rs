@@ -252,8 +252,8 @@ impl Engine {
         }
     }
 
-    /// Stops nothing: for that there are only undocumented calls, and those for debuggers, which would
-    /// take its threads one by one. What runs goes on.
+    /// Stops nothing: for that there are only undocumented calls, and those for debuggers, which
+    /// would take its threads one by one. What runs goes on.
     pub(crate) fn suspend(&mut self, _: &[Id], done: WhenDone) {
         done();
     }
