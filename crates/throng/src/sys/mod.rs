@@ -88,7 +88,8 @@ pub(crate) enum Event<'engine> {
     /// The process has exited. Exactly once for each process, before or after either end; but never
     /// for one that was given up.
     Exited(Exit),
-    /// The program of a process that was started without it is loaded.
+    /// The program of a process that was started without it is loaded. Where the process has exited
+    /// before that was seen, its exit says so.
     Loaded,
     /// It could not be loaded, and the process has exited: nothing else comes of it.
     NotStarted(StartError),

@@ -259,7 +259,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         engine.start(slow, &command).unwrap();
         drop(leased);
         until(&mut engine, slow, |event| {
-            matches!(event, Event::Loaded).then_some(())
+            matches!(event, Event::Loaded | Event::Exited(_)).then_some(())
         });
         engine.forget(slow);
         assert_whole(&run(&mut engine, &command).unwrap(), "");
