@@ -419,7 +419,7 @@ impl Features {
         let clone3 = refusal(libc::SYS_clone3, [0; 6]) == Some(libc::EINVAL);
         let none = c_uint::MAX as usize;
         let close_range = refusal(libc::SYS_close_range, [none, none, 0, 0, 0, 0]).is_none();
-        let shared = raw::IS_BARE && !is_under_valgrind();
+        let shared = raw::IS_BARE && !IS_SANITIZED && !is_under_valgrind();
         Features {
             clone3: clone3 && raw::IS_BARE && shared,
             close_range,
@@ -427,6 +427,10 @@ impl Features {
         }
     }
 }
+
+/// Under AddressSanitizer memory cannot be shared: it checks the frames of all code, ours in the
+/// new process included, by data of the thread.
+pub(super) const IS_SANITIZED: bool = cfg!(sanitized);
 
 /// valgrind ends a program that makes a process with flags other than those of fork and vfork. It
 /// preloads its own libraries into every program that it runs.

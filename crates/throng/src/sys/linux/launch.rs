@@ -120,6 +120,14 @@ impl Launcher {
     #[cfg(test)]
     pub(super) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
         let launcher = Launcher::new(host)?;
+        let features = match super::clone::IS_SANITIZED {
+            true => Features {
+                shared: false,
+                clone3: false,
+                ..features
+            },
+            false => features,
+        };
         if !features.clone3 {
             signals::block_all();
         }

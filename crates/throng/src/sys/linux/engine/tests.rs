@@ -288,7 +288,12 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
     for_each_engine(|mut engine| {
         // Younger than the first and not of its tree, so that it is looked at for its mark.
         let (first, second) = (kept_id(), kept_id());
-        engine.start(first, &sh("trap '' TERM; sleep 600")).unwrap();
+        let deaf = sh("trap '' TERM; echo deaf; sleep 600");
+        engine.start(first, &deaf).unwrap();
+        until(&mut engine, first, |event| {
+            matches!(event, Event::Output(..)).then_some(())
+        });
+        // The ticks in which /proc counts are of 10 ms.
         thread::sleep(Duration::from_millis(20));
         let mut hung = std::process::Command::new("sleep")
             .arg("600")
