@@ -30,7 +30,7 @@ pub(super) const EXPECTED: [(&str, &str); 20] = [
         "holder",
         "exit 0 by itself, held by 1 4 bytes, held by 1 0 bytes, 0 survive",
     ),
-    ("holders", "40 held"),
+    ("holders", "40 named"),
     (
         "holder-killed",
         "exit 0 by itself, complete 4 bytes, complete 0 bytes, 0 survive, 0 left",

@@ -24,6 +24,9 @@ const KEPT: u32 = 4;
 /// More ids than this are not looked at one by one.
 const FEW: u32 = 2048;
 
+/// For more pipes than this at once a look at all processes is cheaper.
+const ONE_BY_ONE: usize = 4;
+
 /// Processes that a machine starts in a second, at the most: so long it takes to run out of ids.
 const STARTS_A_SECOND: u32 = 30_000;
 
@@ -65,30 +68,33 @@ impl Holders {
         }
     }
 
-    /// The processes that can write to a pipe. One that can only read is no reason why it does not
-    /// end: that is ourselves, and for a moment processes that we are just starting.
-    pub(super) fn find(&mut self, census: &mut Census, question: Question) -> Vec<Holder> {
-        let not_before = question.not_before;
-        let holders = self.among_few(census, question);
-        if !holders.is_empty() {
-            return holders;
+    /// The processes that can write to each of these pipes. One that can only read is no reason why
+    /// a pipe does not end: that is ourselves, and for a moment processes that we are just
+    /// starting.
+    pub(super) fn find(&mut self, census: &mut Census, questions: &[Question]) -> Vec<Vec<Holder>> {
+        let mut answers = vec![Vec::new(); questions.len()];
+        if questions.len() <= ONE_BY_ONE {
+            answer(&mut answers, questions, |question| {
+                self.among_few(census, question)
+            });
         }
-        let is_usable = |index: &Index| {
-            index.taken >= not_before && index.taken.elapsed() < index.took * (KEPT + 1)
-        };
-        if is_usable(&self.index) {
-            let holders = self.index.holders(census, question.inode);
-            if !holders.is_empty() {
-                return holders;
-            }
+        if self.index.taken.elapsed() < self.index.took * (KEPT + 1) {
+            answer(&mut answers, questions, |question| {
+                self.index.holders(census, question)
+            });
         }
-        // Or what holds it now has got it from a process that has gone since.
-        self.index = Index::take(census.procfs());
-        self.index.holders(census, question.inode)
+        if answers.iter().any(Vec::is_empty) {
+            // Or what holds it now has got it from a process that has gone since.
+            self.index = Index::take(census.procfs());
+            answer(&mut answers, questions, |question| {
+                self.index.holders(census, question)
+            });
+        }
+        answers
     }
 
     /// Those with the ids that were given since the process was started.
-    fn among_few(&mut self, census: &mut Census, question: Question) -> Vec<Holder> {
+    fn among_few(&mut self, census: &mut Census, question: &Question) -> Vec<Holder> {
         let procfs = census.procfs();
         let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
         let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
@@ -106,6 +112,19 @@ impl Holders {
             });
         }
         writers(census, &ends, question.inode)
+    }
+}
+
+/// Looks for what has not been found yet.
+fn answer(
+    answers: &mut [Vec<Holder>],
+    questions: &[Question],
+    mut look: impl FnMut(&Question) -> Vec<Holder>,
+) {
+    for (holders, question) in answers.iter_mut().zip(questions) {
+        if holders.is_empty() {
+            *holders = look(question);
+        }
     }
 }
 
@@ -149,9 +168,12 @@ impl Index {
         }
     }
 
-    fn holders(&self, census: &mut Census, inode: u64) -> Vec<Holder> {
-        let ends = self.by_pipe.get(&inode).map_or(&[][..], Vec::as_slice);
-        writers(census, ends, inode)
+    fn holders(&self, census: &mut Census, question: &Question) -> Vec<Holder> {
+        if self.taken < question.not_before {
+            return Vec::new();
+        }
+        let ends = self.by_pipe.get(&question.inode);
+        writers(census, ends.map_or(&[], Vec::as_slice), question.inode)
     }
 }
 
@@ -199,8 +221,43 @@ mod tests {
         }
     }
 
-    fn pids(holders: &[Holder]) -> Vec<u32> {
-        holders.iter().map(|holder| holder.pid).collect()
+    fn found(holders: &mut Holders, census: &mut Census, question: Question) -> Vec<u32> {
+        let found = holders.find(census, &[question]);
+        found[0].iter().map(|holder| holder.pid).collect()
+    }
+
+    #[test]
+    fn many_pipes_are_found_in_one_look() {
+        let ends: Vec<_> = (0..2 * ONE_BY_ONE)
+            .map(|_| pipe_with(PipeFlags::CLOEXEC).unwrap())
+            .collect();
+        let (mut writers, ours): (Vec<Child>, Vec<OwnedFd>) = ends
+            .into_iter()
+            .map(|(ours, theirs)| (cat(Stdio::piped(), theirs), ours))
+            .unzip();
+        let mut census = census();
+        let mut holders = Holders::new();
+        let mut look = || {
+            let since = Instant::now();
+            let questions: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
+            let found = holders.find(&mut census, &questions);
+            let pids = found
+                .iter()
+                .map(|holders| Vec::from_iter(holders.iter().map(|holder| holder.pid)));
+            (pids.collect::<Vec<_>>(), since, holders.index.taken)
+        };
+        let expected: Vec<_> = writers.iter().map(|writer| vec![writer.id()]).collect();
+        until(|| look().0 == expected);
+        let (_, since, taken) = look();
+        assert!(
+            since <= taken,
+            "who has exited since the last look is looked for"
+        );
+        for writer in &mut writers {
+            drop(writer.stdin.take());
+            writer.wait().unwrap();
+        }
+        until(|| look().0.iter().all(Vec::is_empty));
     }
 
     #[test]
@@ -216,7 +273,7 @@ mod tests {
                 pid: before,
                 ..long_ago(&ours, Instant::now())
             };
-            pids(&holders.find(&mut census, question)) == [writer.id()]
+            found(&mut holders, &mut census, question) == [writer.id()]
         });
         // Unless ids have begun anew, or thousands of processes were started, just now.
         let is_later = (before..before + FEW).contains(&writer.id());
@@ -232,7 +289,7 @@ mod tests {
         let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
         let mut holders = Holders::new();
         let mut census = census();
-        let mut found = || pids(&holders.find(&mut census, long_ago(&ours, Instant::now())));
+        let mut found = || found(&mut holders, &mut census, long_ago(&ours, Instant::now()));
         until(|| found() == [writer.id()]);
         drop(writer.stdin.take());
         writer.wait().unwrap();
@@ -250,7 +307,7 @@ mod tests {
         let mut holders = Holders::new();
         let mut census = census();
         let mut find = |holders: &mut Holders, pipe: &OwnedFd, since| {
-            pids(&holders.find(&mut census, long_ago(pipe, since)))
+            found(holders, &mut census, long_ago(pipe, since))
         };
         let since = Instant::now();
         assert!(find(&mut holders, &first, since).contains(&one.id()));

@@ -203,12 +203,17 @@ impl Kills {
                 self.deadlines[kind as usize].pop_front();
                 let Some(tries) = tries else { continue };
                 self.searcher.take_over();
-                if kind == Kind::Cleared
-                    && tries < TRIES
-                    && let Some(child) = children.get_mut(id)
-                {
-                    self.clear(id, child);
-                    continue;
+                let child = children.get_mut(id).filter(|_| tries < TRIES);
+                match (kind, child) {
+                    (Kind::Cleared, Some(child)) => {
+                        self.clear(id, child);
+                        continue;
+                    }
+                    (Kind::Holders, Some(child)) => {
+                        self.name_holders(id, child);
+                        continue;
+                    }
+                    _ => {}
                 }
                 self.open.remove(&(kind, id));
                 answers.push(match kind {

@@ -321,6 +321,7 @@ impl Work {
 
     fn take(&mut self, tasks: Vec<Task>) {
         let mut signals = Vec::new();
+        let mut unnamed = Vec::new();
         for task in tasks {
             match task {
                 Task::Signal { root, signal, seen } => signals.push((root, signal, seen)),
@@ -332,13 +333,7 @@ impl Work {
                         self.trees.push(tree);
                     }
                 }
-                Task::Name(id, questions, client) => {
-                    let mut find = |question: Option<Question>| {
-                        question.map(|question| self.holders.find(&mut self.census, question))
-                    };
-                    let holders = questions.map(|question| find(question).unwrap_or_default());
-                    client.answer(Answer::Holders(id, holders));
-                }
+                Task::Name(id, questions, client) => unnamed.push((id, questions, client)),
                 Task::Stop(trees, client, done) => {
                     for (id, names) in standstill::stop(&mut self.census, &trees) {
                         self.stopped
@@ -360,6 +355,21 @@ impl Work {
             }
         }
         self.signal(signals);
+        self.name_holders(unnamed);
+    }
+
+    /// Finds the holders of all these pipes at once.
+    fn name_holders(&mut self, unnamed: Vec<(Id, [Option<Question>; 2], Client)>) {
+        let pipes = unnamed.iter().flat_map(|(_, questions, _)| questions);
+        let questions: Vec<Question> = pipes.flatten().copied().collect();
+        let mut found = self.holders.find(&mut self.census, &questions).into_iter();
+        for (id, questions, client) in unnamed {
+            let holders = questions.map(|question| {
+                let answer = question.and_then(|_| found.next());
+                answer.unwrap_or_default()
+            });
+            client.answer(Answer::Holders(id, holders));
+        }
     }
 
     /// Sends signals to those that are found by their mark, of all trees in one look.

@@ -82,7 +82,7 @@ pub(super) fn run(setting: &Setting) {
     }
     // As careless code leaves it, with a number that nothing of ours has.
     let _careless = careless_file();
-    let kill = KillSequence::new(Signal::Term, Duration::from_millis(200));
+    let kill = KillSequence::new(Signal::Term, Duration::from_millis(500));
     // So many that those that hang keep no other from being started.
     let builder = setting.builder().jobs(128).shards(2).kill_sequence(kill);
     let throng = match builder.build() {
@@ -200,18 +200,26 @@ fn closed_early(setting: &Setting, throng: &Throng) -> String {
     say(&run_one(throng, &setting.child(steps)))
 }
 
-/// With enough time for what it has to say before.
-fn run_briefly(throng: &Throng, command: &Command) -> Outcome {
+/// With enough time for what it has to do before.
+fn run_briefly(
+    throng: &Throng,
+    command: &Command,
+    has_come_far: impl Fn(&Outcome) -> bool,
+) -> Outcome {
     let run = |timeout| {
         let mut command = command.clone();
         run_one(throng, command.timeout(timeout))
     };
-    with_enough_time(run, |outcome| outcome.stdout().len() >= 5)
+    with_enough_time(run, has_come_far)
+}
+
+fn has_said_all(outcome: &Outcome) -> bool {
+    outcome.stdout().len() >= 5
 }
 
 fn closed_early_timeout(setting: &Setting, throng: &Throng) -> String {
     let command = setting.child(&format!("out:5 close:out close:err {SLEEP}"));
-    say(&run_briefly(throng, &command))
+    say(&run_briefly(throng, &command, Outcome::is_complete))
 }
 
 fn holder(setting: &Setting, throng: &Throng) -> String {
@@ -229,9 +237,9 @@ fn holders(setting: &Setting, throng: &Throng) -> String {
     let is_held = |outcome: &Outcome| {
         let verdict = outcome.verdict(throng::Stream::Stderr);
         let is_whole = check_pattern(Source::Out, outcome.stdout(), 100).is_ok();
-        is_whole && verdict.name() == "held"
+        is_whole && matches!(verdict, throng::Verdict::Held { holders } if holders.len() == 1)
     };
-    format!("{} held", outcomes.filter(is_held).count())
+    format!("{} named", outcomes.filter(is_held).count())
 }
 
 /// A holder in a session of its own.
@@ -245,13 +253,13 @@ fn holder_killed(setting: &Setting, throng: &Throng) -> String {
 
 fn deaf_timeout(setting: &Setting, throng: &Throng) -> String {
     let command = setting.child(&format!("ignore-term out:5 {SLEEP}"));
-    say(&run_briefly(throng, &command))
+    say(&run_briefly(throng, &command, has_said_all))
 }
 
 fn session_timeout(setting: &Setting, throng: &Throng) -> String {
     let tag = Tag::new();
     let steps = format!("daemon:ignore-term,{tag},{SLEEP} out:5 {SLEEP}");
-    let line = say(&run_briefly(throng, &setting.child(&steps)));
+    let line = say(&run_briefly(throng, &setting.child(&steps), has_said_all));
     format!("{line}, {} left", tag.pids().len())
 }
 
