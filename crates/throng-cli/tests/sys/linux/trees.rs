@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use throng_tests::{Gate, Tag, eventually, with_enough_time};
 
-use crate::program::{child, finish, run, start_with_stdin, stderr, stdout};
+use crate::program::{child, finish, run, start_with_stdin, stderr, stdout, without_settings};
 
 /// The ways out of a group that leave the environment or the family.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
@@ -164,6 +165,48 @@ fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
     assert_eq!(finish(program).status.code(), Some(0));
     assert_eq!(tag.pids().len(), 1);
     assert!(!is_keeper(keeper));
+}
+
+/// A pipe that it kept open would not end, and whoever reads it would wait for ever.
+#[test]
+fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
+    let own = Path::new(env!("CARGO_BIN_EXE_throng"));
+    let confine = own.with_file_name("confine");
+    for refusals in ["-", "close_range=EPERM", "close_range=ENOSYS"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"exec 9</etc/passwd; exec "$@""#, "sh"]);
+        command.arg(&confine).args([refusals, "--"]).arg(own);
+        command.args(["run", child(), ":::", "sleep:600000"]);
+        without_settings(&mut command);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let program = command.spawn().unwrap();
+        let what_it_has = |keeper: u32| {
+            let entries = fs::read_dir(format!("/proc/{keeper}/fd"))
+                .unwrap()
+                .flatten();
+            let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+            links.collect::<Vec<_>>()
+        };
+        let mut found = Vec::new();
+        eventually("the keeper has closed what is not its own", || {
+            let keeper = children(program.id())
+                .into_iter()
+                .find(|pid| is_keeper(*pid));
+            found = keeper.map(what_it_has).unwrap_or_default();
+            // It opens /proc when all is closed.
+            found.contains(&PathBuf::from("/proc"))
+        });
+        let passwd = Path::new("/etc/passwd");
+        assert!(
+            !found.iter().any(|link| link == passwd),
+            "{refusals}: {found:?}"
+        );
+        kill(&program, Signal::INT);
+        finish(program);
+    }
 }
 
 #[test]

@@ -390,11 +390,15 @@ unsafe fn forked(plan: *mut Plan, stack: &Stack) -> pid_t {
     pid
 }
 
-/// Closes all descriptors above this one, where the kernel can do that at once (since 5.9); for a
-/// program that has just begun.
-pub(super) fn close_all_above(fd: c_uint) {
-    // SAFETY: three integers. What is closed is nobody's: the caller has only just begun.
-    unsafe { libc::syscall(libc::SYS_close_range, fd + 1, c_uint::MAX, 0) };
+/// Closes all descriptors above this one, at once or, where the kernel or a sandbox does not have
+/// that, one by one; for a program that has just begun.
+pub(super) fn close_all_above(fd: c_int) {
+    let first = fd + 1;
+    if steps::close_range(first as c_uint, 0).is_err() {
+        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let most = most.and_then(|most| c_int::try_from(most).ok());
+        steps::close_one_by_one(first, most.unwrap_or(c_int::MAX));
+    }
 }
 
 impl Features {

@@ -293,7 +293,7 @@ fn close(fd: c_int) {
     let _ = unsafe { call(libc::SYS_close, [fd as usize, 0, 0, 0]) };
 }
 
-fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
+pub(super) fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
     let args = [first as usize, c_uint::MAX as usize, flags as usize, 0];
     // SAFETY: as above.
     unsafe { call(libc::SYS_close_range, args) }.map(drop)
@@ -303,7 +303,7 @@ fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
 struct Entries([u8; ENTRIES]);
 
 /// Closes all from this one on, as /proc/self/fd lists them; without /proc, all that there can be.
-fn close_one_by_one(first: c_int, fds: c_int) {
+pub(super) fn close_one_by_one(first: c_int, fds: c_int) {
     const DIR: &CStr = c"/proc/self/fd";
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
     // SAFETY: a NUL-terminated string.
