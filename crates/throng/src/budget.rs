@@ -8,8 +8,8 @@
 //! times what one costs that is there. They are few, and are given back where those and what is in
 //! use would be more than the limit; so no stream goes to a file on their account.
 //!
-//! Memory that output needs is asked for here, and the system may refuse it: a process that says
-//! much must not end this program.
+//! Memory that output needs is requested here, and the system may refuse it: a process that writes
+//! a lot must not end this program.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,19 +33,19 @@ pub(crate) const SPARE_FROM: usize = 128 * 1024;
 /// What is kept for others, in all.
 const SPARE_MAX: u64 = 16 << 20;
 
-/// Where no file can be opened for a while, captures may take twice the limit, or this much more
-/// where that is little.
+/// If no file can be opened for a while, captures may take twice the limit, or this much more than
+/// a small limit.
 const OVER_LEAST: u64 = 16 << 20;
 
 /// The default: this part of the memory there is, and not less than the other.
 const DEFAULT_PART: u64 = 8;
 const DEFAULT_LEAST: u64 = 64 << 20;
 
-/// Of the memory that this process may still ask for, captures have this part at the most: the rest
-/// of it needs some too, and cannot do without.
+/// Captures may take at most this part of the memory that this process may still request: the rest
+/// of the program needs memory too, and cannot do without it.
 const LEFT_PART: u64 = 2;
 
-/// What is spilled to a directory in memory may take this part of what the limit leaves.
+/// Files in a spill directory in memory may take this part of what the limit leaves.
 const IN_MEMORY_PART: u64 = 2;
 
 #[derive(Debug)]
@@ -60,13 +60,13 @@ pub(crate) struct Budget {
     pub(crate) refusals: Refusals,
 }
 
-/// What the system refuses, as a test wants it.
+/// What the system refuses, set by a test.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    /// Memory, for as long as this is set.
+    /// Memory is refused for as long as this is set.
     pub(crate) memory: std::sync::atomic::AtomicBool,
-    /// Files, with this code, as long as it is not 0.
+    /// Files are refused with this code, as long as it is not 0.
     pub(crate) files: std::sync::atomic::AtomicI32,
 }
 
@@ -116,7 +116,7 @@ impl Budget {
         self.used().saturating_add(more) <= self.limit
     }
 
-    /// Whether so much more may be taken beyond the limit by who finds no file to go on in.
+    /// Whether a stream that finds no file to go on in may take this much more beyond the limit.
     pub(crate) fn may_exceed_by(&self, more: u64) -> bool {
         let most = self.limit.saturating_add(self.limit.max(OVER_LEAST));
         self.used().saturating_add(more) <= most
@@ -152,7 +152,7 @@ impl Budget {
         if room < SPARE_FROM as u64 {
             return;
         }
-        // Somebody has it just now, or had when this process was forked: the block is given back.
+        // Another thread has the lock now, or had it when this process was forked: free the block.
         let Ok(mut spares) = self.spares.try_lock() else {
             return;
         };
@@ -179,7 +179,7 @@ impl Budget {
         }
     }
 
-    /// Makes room for so many bytes more, whatever the limit; an error where the system has none.
+    /// Makes room for this many more bytes, whatever the limit; fails if the system has no memory.
     pub(crate) fn reserve(&self, bytes: &mut Bytes, more: usize) -> io::Result<()> {
         #[cfg(test)]
         if self.refusals.memory.load(Ordering::Relaxed) {
@@ -188,7 +188,7 @@ impl Budget {
         if bytes.try_reserve_exact(more).is_ok() {
             return Ok(());
         }
-        // Perhaps what is kept for others is what is missing.
+        // The blocks kept for other streams may be what is missing.
         let spares = std::mem::take(&mut *lock(&self.spares));
         let room: usize = spares.iter().map(Bytes::capacity).sum();
         self.spare.fetch_sub(room as u64, Ordering::Relaxed);
@@ -196,7 +196,7 @@ impl Budget {
         bytes.try_reserve_exact(more).map_err(|_| no_memory())
     }
 
-    /// Where captures are spilled to.
+    /// The place where captures are spilled.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
@@ -213,7 +213,7 @@ impl Default for Budget {
     }
 }
 
-/// What captures may take: what was asked for or the default, as far as this process has it.
+/// What captures may take: the requested limit or the default, as far as this process can have it.
 pub(crate) fn limit_of(asked: Option<u64>) -> u64 {
     let left = sys::memory_left().unwrap_or(u64::MAX);
     let memory = || sys::memory_limit().unwrap_or(0);
@@ -221,7 +221,7 @@ pub(crate) fn limit_of(asked: Option<u64>) -> u64 {
     limit.min(left / LEFT_PART)
 }
 
-/// The system's error where there is no memory.
+/// The system's error for a lack of memory.
 pub(crate) fn no_memory() -> io::Error {
     io::Error::from_raw_os_error(sys::OUT_OF_MEMORY)
 }

@@ -62,13 +62,13 @@ impl Builder {
     }
 
     /// Asks this before each process that is started: `None` when it may be started now, or how
-    /// long to wait before asking again. It is asked when there is a command that is going to be
-    /// started and room for it, and says `None` once for each: not for one that was cancelled or
-    /// whose run is held up by its consumer, and not again when the start has to be tried again. It
-    /// is used up also by a start that fails, or is cancelled at that moment.
+    /// long to wait before asking again. It is asked when there is a command to start and room for
+    /// it. Each command gets one `None`: a command that was cancelled or whose run is held up by
+    /// its consumer gets none, and a start that has to be tried again gets no second one. A start
+    /// that fails, or is cancelled at that moment, uses up its `None`.
     ///
-    /// It is asked by one thread at a time, while no other can take a command; so it should be
-    /// quick, and must not use the [`Throng`].
+    /// Only one thread at a time asks, and no other thread can take a command meanwhile; so the
+    /// callback should be quick, and must not use the [`Throng`].
     ///
     /// A panic in it ends all: what runs is ended, and what is queued is not started.
     ///
@@ -127,27 +127,27 @@ impl Builder {
     /// have (`ulimit -v`, `ulimit -d`; on Windows the limit that a job sets for each process).
     ///
     /// A stream that would take more goes on in a temporary file; see [`Capture`](crate::Capture).
-    /// One of less than 32 KiB is not worth a file and stays in memory.
+    /// A stream of less than 32 KiB is not worth a file and stays in memory.
     ///
-    /// While outcomes that nobody has taken from a [`run`](Throng::run) have more than half of the
-    /// budget, in memory or on the disk, no other command of that run is started. So what a run
-    /// whose outcomes are not taken holds is half of the budget and what the processes write that
-    /// run at that time; several such runs hold that much each, in files but for the streams that
+    /// While the outcomes of a [`run`](Throng::run) that nobody has taken hold more than half of
+    /// the budget, in memory or on the disk, no other command of that run is started. So a run
+    /// whose outcomes are not taken holds half of the budget and what its running processes write
+    /// at that time. Several such runs hold that much each, in files except for the streams that
     /// are not worth one.
     ///
-    /// Where the system refuses memory though the budget allows it, a stream goes on in a file as
-    /// well. Where no file can be opened for want of descriptors, it stays in memory and that is
-    /// tried again when it has grown by a quarter, until captures take twice the budget, or 16 MiB
-    /// more than a budget of less than that. Where it is at its end with that, or the disk is full,
-    /// the verdict is [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was kept
-    /// until then is kept, the rest is read, counted and dropped.
+    /// If the system refuses memory although the budget allows it, a stream goes on in a file as
+    /// well. If no file can be opened for lack of descriptors, the stream stays in memory, and a
+    /// file is tried again each time it has grown by a quarter, until captures take twice the
+    /// budget, or 16 MiB more than a smaller budget. When that is used up, or the disk is full, the
+    /// verdict is [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was kept until
+    /// then is kept, the rest is read, counted and dropped.
     pub fn memory(mut self, bytes: u64) -> Builder {
         self.memory = Some(bytes);
         self
     }
 
-    /// How much memory all captures together may take, in bytes: what was set, or what is the
-    /// default here, as far as this process may have it. Useful when several pools share a budget.
+    /// How much memory all captures together may take, in bytes: what was set, or the default on
+    /// this machine, as far as this process may have it. Useful when several pools share a budget.
     ///
     /// ```
     /// use throng::Throng;
@@ -160,26 +160,26 @@ impl Builder {
         budget::limit_of(self.memory)
     }
 
-    /// Where the files are made that captures are spilled to. They have no name there (on Windows:
-    /// nobody else can open them), and are gone with their capture, or with this program however it
-    /// ends.
+    /// The directory for the files that captures are spilled to. They have no name there (on
+    /// Windows: no other process can open them), and are gone with their capture, or with this
+    /// program however it ends.
     ///
     /// By default it is the system's directory for temporary files (`TMPDIR`, or /tmp), unless that
-    /// is in memory (tmpfs): then /var/tmp, where that can be used and is not. On Windows it is the
-    /// directory for temporary files.
+    /// is in memory (tmpfs): then it is /var/tmp, if that is usable and not in memory. On Windows
+    /// it is the directory for temporary files.
     ///
-    /// A directory that was set is used whatever it is. Where it is in memory, or there is no
-    /// other, what is spilled there takes memory all the same: so it is counted, and all of it
-    /// together may take half of what the memory of the machine, or of the control group, is more
-    /// than the [budget](Builder::memory). A stream that would take more has the verdict
+    /// A directory that was set is used whatever it is. If it is in memory, or there is no other,
+    /// what is spilled there still takes memory: so it is counted, and all of it together may take
+    /// half of the memory that the machine, or the control group, has beyond the
+    /// [budget](Builder::memory). A stream that would take more has the verdict
     /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`].
     pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.spill_dir = Some(dir.into());
         self
     }
 
-    /// Where captures will be spilled to: what was set, or what is the default here. Useful for
-    /// other temporary files that should not be in memory either.
+    /// The directory that captures will be spilled to: what was set, or the default on this
+    /// machine. Useful for other temporary files that should not be in memory either.
     ///
     /// ```
     /// let dir = throng::Throng::builder().get_spill_dir();
@@ -222,13 +222,13 @@ impl Builder {
         self
     }
 
-    /// Is told of processes that were stopped (by `SIGSTOP`, or because they have tried to read
-    /// from a terminal whose foreground they are not), each time that it happens, on the thread
-    /// that has noticed it, a fifth of a second later at the most where no more than some thousand
-    /// processes are live. A process that is stopped goes on when it is sent `SIGCONT`, or is ended
-    /// by its timeout. Those that [`suspend`](Throng::suspend) stops are not told of. Costs a
-    /// system call for each live process each fifth of a second. On Windows nothing is stopped, so
-    /// it is never called.
+    /// Sets a callback for processes that were stopped (by `SIGSTOP`, or because they tried to read
+    /// from a terminal in the background). It is called each time that happens, on the thread that
+    /// has noticed it, at most a fifth of a second later while no more than a few thousand
+    /// processes are live. A stopped process goes on when `SIGCONT` is sent to it, or is ended by
+    /// its timeout. Processes stopped by [`suspend`](Throng::suspend) are not reported. Costs a
+    /// system call for each live process every fifth of a second. On Windows nothing is stopped, so
+    /// the callback is never called.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")]

@@ -27,9 +27,9 @@ use crate::budget::Budget;
 /// order in which they were written; between the streams it is as close as two pipes allow.
 ///
 /// When the captures of a [`Throng`](crate::Throng) take more memory than its
-/// [budget](crate::Builder::memory), a stream goes on in a temporary file that nothing else opens
-/// and that is gone with the capture. Everything here works for such a stream as well: the slices
-/// map the file the first time they are asked for, and the readers do not even do that.
+/// [budget](crate::Builder::memory), a stream goes on in a temporary file that no other process
+/// opens and that is gone with the capture. Everything here works for such a stream as well: the
+/// slices map the file the first time they are used, and the readers do not map it at all.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -43,9 +43,9 @@ use crate::budget::Budget;
 ///
 /// # Panics
 ///
-/// The methods that give slices panic when the file of a spilled stream can neither be mapped nor
-/// be read back, be it for want of memory; `merged` and `clone` when there is no memory for the
-/// copy. The readers need little memory, and give an error when a file cannot be read.
+/// The methods that return slices panic when the file of a spilled stream can neither be mapped nor
+/// read back, possibly for lack of memory; `merged` and `clone` panic when there is no memory for
+/// the copy. The readers need little memory, and return an error when a file cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
     streams: [Kept; 2],

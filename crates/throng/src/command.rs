@@ -61,14 +61,14 @@ pub enum Stdin {
     /// Nothing: end of file at once.
     #[default]
     Null,
-    /// These bytes, then end of file. The process sees them as a file, so however much it is,
-    /// giving it never waits on the process and never deadlocks with reading its output.
+    /// These bytes, then end of file. The process sees them as a file, so however many there are,
+    /// giving them never waits for the process and never deadlocks with reading its output.
     ///
     /// On Linux the file is in memory. From 32 KiB on it is counted in the
-    /// [budget](crate::Builder::memory) while the process lives, and a file in the
-    /// [directory for spilled captures](crate::Builder::spill_dir) where that has no room. Commands
-    /// that have the same `Arc` and run at the same time share one file, which none of them can
-    /// write to. On Windows each process has a temporary file of its own in that directory.
+    /// [budget](crate::Builder::memory) while the process lives; if it does not fit there, it is a
+    /// file in the [directory for spilled captures](crate::Builder::spill_dir). Commands that have
+    /// the same `Arc` and run at the same time share one file, which none of them can write to. On
+    /// Windows each process has a temporary file of its own in that directory.
     Bytes(Arc<[u8]>),
     /// This file, opened for reading when the process starts.
     File(PathBuf),
@@ -242,12 +242,12 @@ impl Command {
     /// Ends the process by the kill sequence when it runs for longer than this. No limit by
     /// default. The clock starts when the process does.
     ///
-    /// The clock is that of [`Instant`](std::time::Instant). On Linux it stops while the machine
-    /// is suspended (`CLOCK_MONOTONIC`): a process with an hour left has an hour left when the
-    /// machine wakes up. On Windows it goes on (`QueryPerformanceCounter`): a time that was over
-    /// meanwhile is over when the thread that captures the process looks again, which is when one
-    /// of its processes writes or ends, or at the latest when the wait that the machine's sleep
-    /// has interrupted is over. The same holds for grace periods and kill sequences.
+    /// The clock is that of [`Instant`](std::time::Instant). On Linux it stops while the machine is
+    /// suspended (`CLOCK_MONOTONIC`): a process with an hour left has an hour left when the machine
+    /// wakes up. On Windows it goes on (`QueryPerformanceCounter`): a timeout that expired
+    /// meanwhile takes effect when the thread that captures the process looks again. That is when
+    /// one of its processes writes or ends, or at the latest at the end of the wait that the
+    /// machine's sleep has interrupted. The same holds for grace periods and kill sequences.
     pub fn timeout(&mut self, timeout: Duration) -> &mut Command {
         self.timeout = Some(timeout);
         self

@@ -14,7 +14,7 @@ use crate::text;
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    /// On one line whatever the names in it are: all errors are made by the functions below.
+    /// On one line whatever names are in it: all errors are made by the functions below.
     doing: String,
     source: Option<io::Error>,
 }
@@ -48,7 +48,7 @@ pub enum ErrorKind {
     /// [`Throng`]: crate::Throng
     Cancelled,
     /// The [`Throng`] was built by the process that this one was forked from, and its threads are
-    /// there. Build another after the `fork`.
+    /// in that process. Build another after the `fork`.
     ///
     /// [`Throng`]: crate::Throng
     Forked,
@@ -56,8 +56,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A captured stream could not be read.
     Read,
-    /// A captured stream could not be kept: it was too much for memory, and the disk is full or
-    /// refuses to be written, or the directory is in memory itself and its share is used up, or no
+    /// A captured stream could not be kept: it did not fit into memory, and the disk is full or
+    /// cannot be written to, or the directory is in memory itself and its share is used up, or no
     /// file can be opened.
     Keep,
     /// A callback panicked: that for output, or that for the start of a command.

@@ -20,8 +20,8 @@ use crate::{Error, ErrorKind, Outcome};
 /// [`detach`](Process::detach). Dropping a future that has been polled, and polling the handle
 /// again later, loses nothing: `(&mut process).await` is cancel safe.
 ///
-/// In a process that was forked from the one that has it, it is an error to wait for it, and
-/// ending or dropping it does nothing.
+/// In a process that was forked from the one that made the handle, waiting is an error, and ending
+/// or dropping does nothing.
 #[derive(Debug)]
 #[must_use = "dropping the handle ends the process"]
 pub struct Process {
@@ -53,16 +53,16 @@ enum Waited {
     Taken,
 }
 
-/// What has been asked of the process by its handle. A later wish replaces an earlier one only when
-/// it is stronger, and that is one further down.
+/// What has been asked of the process through its handle. A later request replaces an earlier one
+/// only when it is stronger, that is, further down in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Wish {
     GoOn,
-    /// To go on without the handle.
+    /// Go on without the handle.
     Detached,
-    /// To end by the kill sequence.
+    /// End by the kill sequence.
     Cancel,
-    /// To end now.
+    /// End now.
     Kill,
 }
 
@@ -100,7 +100,7 @@ impl Process {
     /// # Errors
     ///
     /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
-    /// [`ErrorKind::Forked`] in a process that was forked from the one that has it.
+    /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
     pub fn wait(self) -> Result<Outcome, Error> {
         if !self.owner.is_here() {
             return Err(self.foreign());
@@ -124,23 +124,23 @@ impl Process {
         self.ask_to_end(Wish::Cancel, Request::Cancel);
     }
 
-    /// Ends the process at once, whether or not it was told to end before; one that has not been
-    /// started never is. The outcome still comes, with all that was captured.
+    /// Ends the process at once, whether or not it was told to end before; a process that has not
+    /// been started is never started. The outcome still comes, with all that was captured.
     pub fn kill(&self) {
         self.ask_to_end(Wish::Kill, Request::Kill);
     }
 
-    /// Gives up the outcome and lets the process go on, unless it was told to end before. It is
-    /// still read, so that it never blocks, and what it says is dropped. It may outlive the
+    /// Gives up the outcome and lets the process go on, unless it was told to end before. Its
+    /// output is still read, so that it never blocks, and dropped. The process may outlive the
     /// `Throng`, but not this program:
     ///
-    /// * On Linux the kernel kills the process when this program ends, however that comes about
-    ///   (`PR_SET_PDEATHSIG`). What it has started goes on, unless there is a
+    /// * On Linux the kernel kills the process when this program ends, for whatever reason
+    ///   (`PR_SET_PDEATHSIG`). Processes that it has started go on, unless there is a
     ///   [keeper](crate::os).
-    /// * On Windows its job ends with this program, and in it the process and all that it has
-    ///   started. What was started by a process that has already ended by itself goes on, unless
-    ///   there is a keeper. A process that could not have a job
-    ///   ([`is_contained`](Outcome::is_contained)) goes on, too.
+    /// * On Windows its job ends with this program, and with it the process and everything that it
+    ///   has started. Processes started by one that has already ended by itself go on, unless there
+    ///   is a keeper. A process that could not have a job ([`is_contained`](Outcome::is_contained))
+    ///   goes on, too.
     pub fn detach(self) {
         if self.owner.is_here() {
             lock(&self.cell.state).strengthen(Wish::Detached);
@@ -152,7 +152,7 @@ impl Process {
         self.cell.clone()
     }
 
-    /// Why nothing of this process can be had in a fork of ours.
+    /// Why nothing of this process is available in a fork of ours.
     #[cold]
     fn foreign(&self) -> Error {
         self.owner.error("cannot wait for a process")
@@ -264,7 +264,7 @@ impl Cell {
         }
     }
 
-    /// The process is there from now on. Gives what was asked of it while it was being started.
+    /// The process exists from now on. Returns what was asked of it while it was being started.
     pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
         let mut state = lock(&self.state);
         state.place = Some((shard, id));
@@ -289,8 +289,8 @@ mod tests {
     use super::*;
     use crate::slots::Slots;
 
-    /// What a shard gets that has just started a process of which this was asked meanwhile, and
-    /// whether the process may outlive the `Throng`.
+    /// What the shard gets when it has just started a process of which this was asked meanwhile,
+    /// and whether the process may outlive the `Throng`.
     fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Option<Input>, bool) {
         let (process, cell) = Process::new(Weak::new());
         ask(process);

@@ -36,25 +36,25 @@ pub struct Output<'a> {
 
 pub(crate) type Callback = Box<dyn Fn(Output<'_>) + Send + Sync>;
 
-/// A process that was stopped, as the [callback for that](crate::Builder::on_stopped) gets it.
+/// A process that was stopped, as passed to the [callback](crate::Builder::on_stopped).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Stopped<'a> {
-    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
+    /// The position of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
     pub seq: u64,
     /// The command that the process runs.
     pub command: &'a Command,
     /// The process id.
     pub pid: u32,
-    /// The number of the signal that has stopped it: `SIGTTIN` (21 on Linux) when it has tried to
-    /// read from the terminal as a background job, `SIGTTOU` (22) when it has tried to change it.
+    /// The number of the signal that has stopped it: `SIGTTIN` (21 on Linux) if it tried to read
+    /// from the terminal as a background job, `SIGTTOU` (22) if it tried to change the terminal.
     pub signal: i32,
 }
 
 pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
 
 pub(crate) struct Inner {
-    /// Of the shards' threads.
+    /// The owner of the shards' threads.
     pub(crate) owner: Owner,
     pub(crate) queue: Queue,
     jobs: AtomicUsize,

@@ -20,8 +20,8 @@ pub enum Status {
         /// Whether the system wrote a core dump.
         core_dumped: bool,
     },
-    /// It was killed, and was still there a second later: it waits for a device that does not
-    /// answer, is frozen, or is not ours to kill. It is among the
+    /// It was killed, and was still alive a second later: it waits for a device that does not
+    /// answer, is frozen, or may not be killed by us. It is among the
     /// [survivors](Outcome::survivors).
     StillRunning,
     /// The exit status is gone: other code in this program waited for processes that are not its
@@ -127,7 +127,7 @@ pub(crate) enum Ending {
 /// Everything known of one command that was run, or could not be.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Which run it is one of.
+    /// The run that it belongs to.
     pub(crate) run: Option<RunId>,
     pub(crate) seq: u64,
     pub(crate) attempt: u32,
@@ -266,10 +266,10 @@ impl Outcome {
         self.verdicts.iter().all(Verdict::is_complete)
     }
 
-    /// What was killed and was still there a second later: descendants of the process, or the
-    /// process itself, which wait for a device that does not answer, are frozen, or are not ours to
-    /// kill; and descendants that keep starting others faster than they can be killed. Empty when
-    /// nothing was killed.
+    /// Processes that were killed and were still alive a second later: descendants of the process,
+    /// or the process itself, which wait for a device that does not answer, are frozen, or may not
+    /// be killed by us; and descendants that keep starting others faster than they can be killed.
+    /// Empty when nothing was killed.
     pub fn survivors(&self) -> &[Holder] {
         &self.survivors
     }

@@ -1,9 +1,9 @@
-//! The process that a `Throng` and what belongs to it were made in.
+//! The process in which a `Throng` and what belongs to it were made.
 //!
-//! After a `fork` the child has a copy of all memory and none of the threads. There a lock that
-//! another thread held stays locked for ever, a thread that is waited for never ends, and the
-//! processes are somebody else's children. So whatever may take a lock, wait or signal asks here
-//! first, before it does. It costs a `getpid`.
+//! After a `fork` the child has a copy of all memory and none of the threads. A lock that another
+//! thread held stays locked for ever there, waiting for a thread never ends, and the processes are
+//! the children of another process. So whatever may take a lock, wait or signal asks here first.
+//! That costs a `getpid`.
 
 use crate::{Error, ErrorKind};
 
@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind};
 pub(crate) struct Owner(u32);
 
 impl Owner {
-    /// The process that we are in.
+    /// The process that is running now.
     pub(crate) fn this() -> Owner {
         #[cfg(test)]
         if let Some(other) = tests::pretended() {
@@ -20,12 +20,12 @@ impl Owner {
         Owner(std::process::id())
     }
 
-    /// Whether we are in that process, and not in a fork of it.
+    /// Whether this is that process, and not a fork of it.
     pub(crate) fn is_here(self) -> bool {
         self == Owner::this()
     }
 
-    /// Why nothing can be done in a fork.
+    /// The error for anything attempted in a fork.
     pub(crate) fn error(self, doing: &str) -> Error {
         let Owner(pid) = self;
         let why = format!("this Throng belongs to process {pid}; build another after fork");

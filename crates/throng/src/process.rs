@@ -4,10 +4,10 @@
 //! Invariant: a process is finished when it has exited and both streams have verdicts, in
 //! whatever order that comes about, and not before.
 //!
-//! Invariant: nothing is waited for without end but a process that nobody has asked to end. A
+//! Invariant: the only wait without end is the one for a process that was not asked to end. A
 //! stream that is open a grace period after the exit is released; a process that was asked to end
-//! is killed, and given up when it does not go then. Under [`Held::Wait`], which the user has to
-//! ask for, whatever holds a stream is waited for as well.
+//! is killed, and given up when it does not end then. Under [`Held::Wait`], which the user has to
+//! choose, a held stream is waited for as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::sys::End;
 use crate::timer::Alarm;
 use crate::{Cause, Error, ErrorKind, Held, Holder, KillSequence, Signal, Stream, Verdict};
 
-/// A process that was killed has gone within this time, or is not going to: it waits for a device
-/// that does not answer, is frozen, or is not ours to kill.
+/// A process that was killed ends within this time, or will not: it waits for a device that does
+/// not answer, is frozen, or may not be killed by us.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// What happened.
@@ -44,11 +44,11 @@ pub(crate) enum Action {
     Signal(Signal),
     SetAlarm(Duration, Alarm),
     /// Find out which processes hold its streams, and go on reading meanwhile. The answer may come
-    /// late, and has to come.
+    /// late, but must come.
     NameHolders,
-    /// Stop reading this stream. Its end is announced as any other.
+    /// Stop reading this stream. Its end is announced like any other.
     Release(Stream),
-    /// It does not go although it was killed. It counts as exited, and no exit is announced later.
+    /// It does not end although it was killed. It counts as exited, and no exit is announced later.
     GiveUp,
     /// The process is finished; nothing more comes of it.
     Finish,
@@ -178,8 +178,8 @@ impl Machine {
                 self.release_all(holders, actions);
             }
 
-            // An alarm or an answer that is no longer wanted, or a wish that is being carried out
-            // already.
+            // An alarm or an answer that is no longer wanted, or a request that is being carried
+            // out already.
             (_, Input::Alarm(_) | Input::HoldersNamed(_) | Input::Cancel | Input::Exited) => {}
         }
     }
@@ -214,7 +214,7 @@ impl Machine {
         self.phase = Phase::Draining(rest);
     }
 
-    /// Whether it runs as far as we know, and nobody has asked it to end.
+    /// Whether it runs as far as we know, and has not been asked to end.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
     }
@@ -246,8 +246,8 @@ impl Machine {
         }
     }
 
-    /// Takes a step to end a process that has not exited; after the last it is given up some time
-    /// later.
+    /// Takes a step to end a process that has not exited; some time after the last step the process
+    /// is given up.
     fn end(&mut self, cause: Cause, step: usize, actions: &mut Vec<Action>) {
         self.phase = Phase::Ending(self.take_step(cause, step, actions));
         if self.limits.kill.step(step).1.is_none() {

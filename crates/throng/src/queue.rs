@@ -3,9 +3,9 @@
 //! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
 //!
-//! Invariant: a job is set aside only while its run has too many bytes untaken, and whoever takes
-//! the byte that makes them few enough puts it back. Both are decided under the lock, so a job is
-//! set aside before that byte is taken, or not at all.
+//! Invariant: a job is set aside only while its run has too many bytes untaken, and the caller that
+//! takes the byte which makes them few enough puts it back. Both are decided under the lock, so a
+//! job is set aside before that byte is taken, or not at all.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) enum Popped {
 /// The callback of [`Builder::admit`](crate::Builder::admit).
 pub(crate) struct Admit {
     callback: Box<AdmitFn>,
-    /// It has told us not to ask before this.
+    /// The callback has told us not to ask before this time.
     not_before: Option<Instant>,
 }
 
@@ -116,9 +116,9 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     /// Processes that are live, over all shards.
     live: AtomicUsize,
-    /// While finished outcomes of a run that nobody has taken hold more bytes than this, no command
-    /// of that run is started. A consumer that does not keep up slows its run down and does not
-    /// grow it, in memory or on the disk; and it is nothing to other runs.
+    /// While the finished outcomes of a run that nobody has taken hold more bytes than this, no
+    /// command of that run is started. A consumer that does not keep up slows its run down instead
+    /// of making it grow, in memory or on the disk; other runs are unaffected.
     untaken_bytes_max: u64,
 }
 
@@ -126,7 +126,7 @@ pub(crate) struct Queue {
 struct State {
     jobs: VecDeque<Job>,
     /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
-    /// run. So they are looked at once, and not each time that a job is looked for.
+    /// run. So they are looked at once, and not at each search for a job.
     aside: Vec<(Arc<Untaken>, VecDeque<Job>)>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
@@ -176,8 +176,8 @@ impl Queue {
         lock(&self.state).admit = Some(admit);
     }
 
-    /// Takes a job out, or parks the shard. Where it is not going to be started, any will do and
-    /// there is nobody to ask.
+    /// Takes a job out, or parks the shard. If the job is not going to be started, any job will do
+    /// and no callback is asked.
     pub(crate) fn pop_or_park(&self, shard: usize, starts: bool) -> Popped {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
@@ -215,8 +215,8 @@ impl Queue {
         lock(&self.state).take_any()
     }
 
-    /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, when
-    /// that lets the run go on.
+    /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, if that
+    /// lets the run go on.
     #[must_use = "the shards sleep until they are woken"]
     pub(crate) fn remove_untaken(&self, run: &Arc<Untaken>, bytes: u64) -> Vec<usize> {
         let before = run.0.fetch_sub(bytes, Ordering::Relaxed);
@@ -252,7 +252,7 @@ impl Queue {
 }
 
 impl State {
-    /// Sets jobs aside until the first may be started as far as its run is concerned.
+    /// Sets jobs aside until the first one's run allows it to start.
     fn set_aside(&mut self, untaken_bytes_max: u64) {
         while let Some(run) = self.jobs.front().and_then(|job| job.recipient.untaken())
             && run.is_more_than(untaken_bytes_max)
@@ -266,8 +266,8 @@ impl State {
         }
     }
 
-    /// Puts the jobs of a run back where they were, before all that came after them. Says whether
-    /// there were any.
+    /// Puts the jobs of a run back where they were, before all that came after them. Returns
+    /// whether there were any.
     fn put_back(&mut self, run: &Arc<Untaken>) -> bool {
         let Some(place) = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run)) else {
             return false;
@@ -291,7 +291,7 @@ impl State {
         job
     }
 
-    /// How long the first job has to wait, if it has to. One that is not wanted any more need not.
+    /// How long the first job has to wait, if at all. A job that is no longer wanted need not wait.
     fn ask_to_wait(&mut self) -> Option<Duration> {
         let admit = self.admit.as_mut()?;
         let next = self.jobs.front()?;

@@ -141,7 +141,7 @@ fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
     assert_eq!(pop(&queue, 1), Some(1));
 }
 
-/// A queue whose starts have to be admitted, and how often that was asked. Every second time the
+/// A queue whose starts have to be admitted, and how often the callback was asked. Every second
 /// answer is to wait for this long.
 fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
     let queue = Queue::new(UNTAKEN_BYTES_MAX);

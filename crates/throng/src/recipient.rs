@@ -44,7 +44,7 @@ impl Recipient {
         }
     }
 
-    /// The process has a place now, where wishes for it can be sent. Returns what was asked of it
+    /// The process has a place now, where requests for it can be sent. Returns what was asked of it
     /// before.
     pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
         match &self.0 {

@@ -1,8 +1,8 @@
 //! Many commands in, many outcomes out, both streaming.
 //!
 //! The commands are taken by a thread of their own, so that a source that makes us wait (a
-//! terminal, a pipe) keeps no outcome waiting; where the system has no thread, by whoever asks for
-//! outcomes. No more are taken while a window of commands is under way.
+//! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
+//! outcomes takes them. No more are taken while a window of commands is under way.
 
 mod again;
 mod basket;
@@ -28,7 +28,7 @@ use crate::{Command, Outcome};
 ///
 /// Dropping it takes no more commands and ends those that run by the kill sequence.
 ///
-/// In a process that was forked from the one that has it, there are no outcomes, and dropping it
+/// In a process that was forked from the one that made it, there are no outcomes, and dropping it
 /// does nothing.
 #[derive(Debug)]
 #[must_use = "outcomes come from iterating; dropping ends the run"]
@@ -51,7 +51,8 @@ pub struct Run {
 /// come fast they are fetched together, a little later.
 #[derive(Debug, Default)]
 struct Pace {
-    /// When we last went to sleep until woken, or had slept for a time and fetched what had come.
+    /// When we last went to sleep until woken, or had slept for a time and fetched what had
+    /// arrived.
     last: Option<Instant>,
     has_paused: bool,
 }
@@ -59,8 +60,8 @@ struct Pace {
 impl Pace {
     const SHORTEST: Duration = Duration::from_millis(1);
 
-    /// How long to sleep before going to sleep until woken; none when that is all right, as it is
-    /// after such a sleep that was in vain.
+    /// How long to sleep before going to sleep until woken; `None` if it may sleep until woken
+    /// right away, as after a pause in which nothing arrived.
     fn pause(&mut self, now: Instant) -> Option<Duration> {
         let since = self.last.map(|last| now.saturating_duration_since(last));
         let rest = since.and_then(|since| Self::SHORTEST.checked_sub(since));
@@ -86,12 +87,12 @@ impl Run {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        // In a fork of the process that has the shards each command only gets an error.
+        // In a fork of the process that has the shards, each command only gets an error.
         let has_shards = inner.owner.is_here();
         Run::start_with(inner, has_shards, commands)
     }
 
-    /// The same, where it is said whether a thread may be started.
+    /// The same, with a parameter for whether a thread may be started.
     fn start_with<I>(inner: Arc<Inner>, may_start: bool, commands: I) -> Run
     where
         I: Iterator + Send + 'static,
@@ -158,7 +159,7 @@ impl Run {
         self.pace.fetched(Instant::now());
     }
 
-    /// Somebody has taken outcomes with so many bytes.
+    /// Outcomes with this many bytes were taken.
     fn remove_untaken(&self, bytes: u64) {
         let queue = &self.inner.queue;
         for shard in queue.remove_untaken(self.basket.untaken(), bytes) {
@@ -170,8 +171,8 @@ impl Run {
 impl Iterator for Run {
     type Item = Outcome;
 
-    /// Waits for the next process to finish. Where the system had no thread for the commands when
-    /// this run [was started](crate::Throng::run), takes commands first.
+    /// Waits for the next process to finish. If the system had no thread for the commands when this
+    /// run [was started](crate::Throng::run), takes commands first.
     ///
     /// # Panics
     ///

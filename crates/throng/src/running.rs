@@ -27,7 +27,7 @@ pub struct Running {
     /// The command that it runs.
     pub command: Command,
     pub(crate) place: (usize, Id),
-    /// Whose shards those are.
+    /// The pool that the shard belongs to.
     pub(crate) pool: Weak<Inner>,
 }
 

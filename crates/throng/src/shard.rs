@@ -36,8 +36,8 @@ pub(crate) struct Shard {
     processes: Slots<Live>,
     timers: Timers,
     clock: Clock,
-    /// Commands that could not be started for want of something: one, and more only where programs
-    /// took long to load before that was known.
+    /// Commands that could not be started because something ran out: normally one, and more only if
+    /// programs took long to load before that was known.
     pending: Vec<Pending>,
     /// There are commands, and this is when one may be started.
     look_again: Option<Instant>,
@@ -386,7 +386,7 @@ impl Shard {
         }
     }
 
-    /// A program that took long could not be loaded in the end.
+    /// A program that was slow to load could not be loaded in the end.
     fn start_came_to_nothing(&mut self, id: Id, error: StartError) {
         let Some(live) = self.processes.remove(id) else {
             return;
@@ -487,7 +487,8 @@ impl Live {
         catch_unwind(AssertUnwindSafe(|| callback(output))).is_ok()
     }
 
-    /// Tells that the process was stopped. A panic of the callback is printed, and changes nothing.
+    /// Reports that the process was stopped. A panic of the callback is printed, and changes
+    /// nothing.
     fn tell_stopped(&self, signal: i32, inner: &Inner) {
         let Some(callback) = &inner.settings.on_stopped else {
             return;
@@ -501,7 +502,7 @@ impl Live {
         let _ = catch_unwind(AssertUnwindSafe(|| callback(stopped)));
     }
 
-    /// It was killed and does not go: that is how it has ended, as far as we are concerned.
+    /// It was killed and does not end: for us, that is its end.
     fn give_up(&mut self) {
         self.exit = Some(Exit {
             status: Status::StillRunning,

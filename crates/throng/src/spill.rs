@@ -1,9 +1,9 @@
-//! Temporary files for what does not fit into memory: where they are, and what they may take where
-//! that place is memory itself.
+//! Temporary files for what does not fit into memory: where they are, and how large they may become
+//! if that place is memory itself.
 //!
 //! A directory on tmpfs is memory under another name: what is spilled there frees none, and a
-//! control group counts it. So the directory is one on a disk where there is one, and where there
-//! is none, or somebody insists on another, what is written is counted and limited.
+//! control group counts it. So a directory on a disk is used if there is one; if there is none, or
+//! the user chose another, what is written is counted and limited.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,22 +14,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::budget::Budget;
 use crate::sys;
 
-/// How often an interrupted call is made again. A file system may answer that for ever, and the
-/// thread has other processes to look after.
+/// How often an interrupted call is made again. A file system may answer like that for ever, and
+/// the thread has other processes to look after.
 const INTERRUPTED_MAX: usize = 100;
 
 /// A directory for temporary files.
 #[derive(Debug)]
 pub(crate) struct Place {
     dir: PathBuf,
-    /// Where the directory is in memory: how many bytes its files may have together.
+    /// If the directory is in memory: how many bytes its files may have together.
     in_memory_max: Option<u64>,
-    /// How many they have.
+    /// How many bytes they have.
     in_memory: AtomicU64,
 }
 
 impl Place {
-    /// Files in this directory; with a limit where that is in memory.
+    /// Files in this directory; with a limit if that is in memory.
     pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> Place {
         Place {
             dir,
@@ -47,7 +47,7 @@ impl Place {
         self.in_memory.load(Ordering::Relaxed)
     }
 
-    /// A file that nobody else can open by a name, and that is gone when it is closed.
+    /// A file that no other process can open by a name, and that is gone when it is closed.
     fn open(&self) -> io::Result<File> {
         uninterrupted(|| tempfile::tempfile_in(&self.dir).map_err(plain))
     }
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    /// Why not more can be taken. The kind is that of a full disk.
+    /// Why no more can be taken. The kind is that of a full disk.
     fn full(&self) -> io::Error {
         let mib = self.in_memory_max.unwrap_or(0) >> 20;
         let why = format!(
@@ -84,8 +84,8 @@ impl Place {
     }
 }
 
-/// Where captures are spilled to, and whether that is in memory: the directory that was asked for,
-/// or the first of the system's that can be used and is not in memory, or the first that can be
+/// Where captures are spilled, and whether that is in memory: the directory that was asked for; or
+/// the system's first directory that can be used and is not in memory; or the first that can be
 /// used.
 pub(crate) fn choose(asked: Option<PathBuf>) -> (PathBuf, bool) {
     let dir = asked.unwrap_or_else(|| {
@@ -109,11 +109,11 @@ fn first_of(
         dirs.iter().partition(|dir| is_in_memory(dir.as_path()));
     let mut best_first = on_disk.into_iter().chain(in_memory);
     let first = best_first.find(|dir| is_usable(dir));
-    // What is wrong with it is said when something is to be spilled there.
+    // Its error is reported when something is to be spilled there.
     first.or(dirs.first()).cloned().unwrap_or_default()
 }
 
-/// A temporary file that is only added to.
+/// A temporary file that is only appended to.
 #[derive(Debug)]
 pub(crate) struct SpillFile {
     file: File,
@@ -177,7 +177,7 @@ impl Drop for SpillFile {
     }
 }
 
-/// Makes a call again that a signal has interrupted.
+/// Repeats a call that a signal has interrupted.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..INTERRUPTED_MAX {
         match call() {
@@ -188,7 +188,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     call()
 }
 
-/// What the system said, without the path that has been put around it.
+/// The system's error, without the path that was wrapped around it.
 fn plain(error: io::Error) -> io::Error {
     let within = error.get_ref().and_then(|error| error.source());
     let within = within.and_then(|error| error.downcast_ref::<io::Error>());

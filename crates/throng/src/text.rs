@@ -1,20 +1,20 @@
 //! Text that others have chosen, on one line of ours: names of programs, directories, command
 //! lines.
 //!
-//! A terminal obeys control characters and a log is read line by line, so whoever may choose a name
-//! could draw over what is there, or write lines that look like ours. What is not to be seen, or
-//! changes how the rest is seen, is shown as an escape. A backslash stays as it is: this is for
-//! people, and cannot be read back.
+//! A terminal obeys control characters and a log is read line by line, so a process that chooses
+//! its name could draw over the screen, or write lines that look like ours. Characters that are
+//! invisible, or change how the rest is displayed, are shown as escapes. A backslash stays as it
+//! is: the result is for people, and cannot be parsed back.
 
 use std::fmt::Write as _;
 
-/// The most characters that are shown of what a stranger has chosen.
+/// The maximum number of characters shown of text that another process has chosen.
 const LONGEST: usize = 60;
 
-/// What stands for the rest.
+/// Stands for the rest.
 const CUT: &str = "...";
 
-/// Bytes as text on one line, with what is not to be seen as `\n`, `\u{202e}` or `\xff`.
+/// Bytes as text on one line, with invisible characters as `\n`, `\u{202e}` or `\xff`.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut shown = String::new();
     each_escaped(bytes, |piece| {
@@ -43,7 +43,7 @@ pub fn shortened(bytes: &[u8]) -> String {
     shown
 }
 
-/// Calls this with each character as it is to be shown, until it has had enough.
+/// Calls this with each character in its displayed form, until it returns `false`.
 fn each_escaped(bytes: &[u8], mut show: impl FnMut(&str) -> bool) {
     let mut piece = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -69,9 +69,9 @@ fn each_escaped(bytes: &[u8], mut show: impl FnMut(&str) -> bool) {
     }
 }
 
-/// Whether a character shows itself, and nothing else in another way: it is no control character
-/// (Cc), no format character (Cf: directions, joiners, tags) and ends no line (Zl, Zp), by the
-/// general categories of Unicode 16.
+/// Whether a character shows itself, and does not change how others are shown: it is no control
+/// character (Cc), no format character (Cf: directions, joiners, tags) and ends no line (Zl, Zp),
+/// by the general categories of Unicode 16.
 fn is_seen(char: char) -> bool {
     let changes_others = matches!(
         char,
@@ -115,7 +115,7 @@ mod tests {
             escaped("\u{202e}gnp\u{2066}\u{2028}\u{200d}\u{e0041}".as_bytes()),
             r"\u{202e}gnp\u{2066}\u{2028}\u{200d}\u{e0041}"
         );
-        // Accents that follow their letter are seen.
+        // Accents that follow their letter are visible.
         assert_eq!(escaped("e\u{301}".as_bytes()), "e\u{301}");
         assert_eq!(escaped(b"a\xff\xc3"), r"a\xff\xc3");
     }

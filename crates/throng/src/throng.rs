@@ -26,9 +26,10 @@ use crate::{Command, Error, Holder, Mechanism};
 /// Dropping it starts nothing more, ends what runs by the kill sequence and waits until it has
 /// ended; only processes whose handles were [detached](Process::detach) go on.
 ///
-/// It belongs to the process that has built it, for its threads are there. In one that was forked
-/// from that, and has not loaded another program, commands have outcomes with
-/// [`ErrorKind::Forked`](crate::ErrorKind::Forked), and all else does nothing, dropping included.
+/// It belongs to the process that has built it, because its threads run there. In a process that
+/// was forked from that one and has not loaded another program, commands have outcomes with
+/// [`ErrorKind::Forked`](crate::ErrorKind::Forked), and everything else does nothing, dropping
+/// included.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -83,13 +84,13 @@ impl Throng {
     /// the iterator may be endless, and may block. If the outcomes are not taken, no more commands
     /// are. One that cannot be started gives an outcome as well, and the others go on.
     ///
-    /// While outcomes of a run that nobody has taken have more than half of the
+    /// While outcomes of a run that nobody has taken hold more than half of the
     /// [memory](Builder::memory) for output, in memory or on the disk, no other command of that run
     /// is started. Other runs and single processes go on.
     ///
-    /// Where the system has no thread to give, the commands are taken by
-    /// [`next`](Iterator::next) itself, as there is room for them. Then an iterator that blocks
-    /// keeps outcomes waiting, and one that waits for an outcome waits for ever.
+    /// If the system has no thread to give, [`next`](Iterator::next) itself takes the commands, as
+    /// there is room for them. Then an iterator that blocks delays outcomes, and one that waits for
+    /// an outcome waits for ever.
     pub fn run<I>(&self, commands: I) -> Run
     where
         I: IntoIterator,
@@ -135,8 +136,9 @@ impl Throng {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::System`](crate::ErrorKind::System) when the system does not say what runs: on
-    /// Linux, without /proc. [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a fork.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) when the system does not tell which
+    /// processes run: on Linux, without /proc. [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a
+    /// fork.
     pub fn sweep(&self) -> Result<Vec<Holder>, Error> {
         if !self.is_ours() {
             return Err(self.inner.owner.error("cannot sweep"));
@@ -178,7 +180,7 @@ impl Throng {
     }
 
     /// Ends this process by the kill sequence, if it still runs. Does nothing and returns `false`
-    /// where it is one of another `Throng`.
+    /// if it belongs to another `Throng`.
     pub fn end(&self, running: &Running) -> bool {
         let is_here = running.pool.as_ptr() == Arc::as_ptr(&self.inner) && self.is_ours();
         if is_here {
@@ -232,11 +234,11 @@ impl Throng {
     ///
     /// On Windows nothing can stop a process; there only the starting and the clocks stop.
     ///
-    /// Returns `true` when all threads have done that, or `false` after five seconds when one is
-    /// held up in a callback; it follows as soon as it comes back. [`cancel`](Throng::cancel),
-    /// [`kill`](Throng::kill) and dropping the `Throng` resume first. A single process that is
-    /// cancelled while all stands still is asked to end at once, and killed when its time is over
-    /// after that.
+    /// Returns `true` when all threads have done that, or `false` after five seconds if a thread is
+    /// held up in a callback; that thread follows as soon as the callback returns.
+    /// [`cancel`](Throng::cancel), [`kill`](Throng::kill) and dropping the `Throng` resume first. A
+    /// single process that is cancelled while everything is suspended is asked to end at once, and
+    /// is killed when its time is over after that.
     #[must_use = "not all may stand still yet"]
     pub fn suspend(&self) -> bool {
         if !self.is_ours() {
@@ -277,7 +279,7 @@ impl Throng {
         self.inner.settings.budget.used()
     }
 
-    /// Where captures go that are too much for memory; see [`Builder::spill_dir`].
+    /// Where captures go that do not fit into memory; see [`Builder::spill_dir`].
     pub fn spill_dir(&self) -> &Path {
         self.inner.settings.budget.dir()
     }
@@ -287,7 +289,7 @@ impl Throng {
         self.mechanism
     }
 
-    /// Whether its threads are in this process, and it was not forked from theirs.
+    /// Whether its threads are in this process, which was not forked from theirs.
     fn is_ours(&self) -> bool {
         self.inner.owner.is_here()
     }

@@ -2,9 +2,8 @@
 //!
 //! Exhaustion is backpressure: as long as anything of ours runs, something will become free, so a
 //! start is tried again for as long as it takes. Only when nothing runs and nothing changes for
-//! [`GIVE_UP_AFTER`] does a command fail for it. Where it was one command's own program, directory
-//! or stdin that met with it, it may be that this command never gets it, and it has a bound of its
-//! own.
+//! [`GIVE_UP_AFTER`] does a command fail for it. If the error arose at one command's own program,
+//! directory or stdin, that command may never succeed, so its retries have a bound of their own.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// A program that is being written is closed within moments, or it is no program.
 const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
 
-/// What one command alone does not get in this time it does not get: others are started meanwhile.
+/// A resource that one command alone lacks for this long will not come; others start meanwhile.
 const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.

@@ -152,8 +152,8 @@ impl FromStr for Held {
     }
 }
 
-/// The command line is cut short, and what is not to be seen in it is escaped: whoever is named has
-/// chosen it himself.
+/// The command line is cut short, and invisible characters in it are escaped: the process that is
+/// named has chosen it.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}", self.pid)?;

@@ -35,8 +35,8 @@ impl Block {
         room.checked_next_power_of_two().unwrap_or(room)
     }
 
-    /// Makes room for so many in all, whatever the budget says, and counts it; an error where the
-    /// system has no memory, and then all is as before.
+    /// Makes room for this many bytes in all, whatever the budget, and counts it; if the system has
+    /// no memory, returns an error and changes nothing.
     pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) -> io::Result<()> {
         if let Some(mut spare) = budget.take_spare(room) {
             spare.extend_from_slice(&self.bytes);
@@ -77,7 +77,7 @@ impl DerefMut for Block {
 }
 
 impl Clone for Block {
-    /// Panics where there is no memory for it.
+    /// Panics if there is no memory for the copy.
     fn clone(&self) -> Block {
         let (mut bytes, len) = (Bytes::default(), self.bytes.len());
         if let Err(error) = bytes.try_reserve_exact(len) {

@@ -22,7 +22,7 @@ const CHUNK_SPAN: Duration = Duration::from_millis(1);
 /// An entry as it is stored.
 const ENTRY_SIZE: usize = 16;
 
-/// How many bytes of the log are looked at at a time.
+/// How many bytes of the log are read at a time.
 const READ_SIZE: usize = 64 * ENTRY_SIZE;
 
 /// A log of fewer entries than this is not worth looking through.
@@ -142,15 +142,16 @@ impl Log {
         }
     }
 
-    /// Takes out what was dropped, as long as the log is in memory. Where there is no memory for
-    /// that it is tried again when the log has doubled; if it is too large before, it is spilled.
+    /// Removes the entries of dropped bytes, as long as the log is in memory. If there is no memory
+    /// for that, it is tried again when the log has doubled; a log that becomes too large before is
+    /// spilled.
     fn compact(&mut self, budget: &Arc<Budget>) {
         if self.stored.is_spilled() || self.stored.failure().is_some() {
             return;
         }
         let count = self.stored.len() as usize / ENTRY_SIZE;
         let mut kept: Vec<Entry> = Vec::new();
-        // Those that are not stored, and the halves of two.
+        // The entries that are not stored, and the halves of two.
         if kept.try_reserve_exact(count + 5).is_err() {
             self.compact_at = count * 2;
             return;
@@ -181,7 +182,7 @@ impl Log {
     ///
     /// # Panics
     ///
-    /// The iterator does where a log that was spilled cannot be read back.
+    /// The iterator panics if a log that was spilled cannot be read back.
     pub(super) fn entries(&self) -> Entries<'_> {
         Entries {
             log: self,
@@ -202,10 +203,10 @@ fn same_chunk(first: Entry, at: Duration) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Entries<'log> {
     log: &'log Log,
-    /// A piece of the log, and what of it has not been given out.
+    /// A piece of the log, and the part of it that has not been returned.
     read: [u8; READ_SIZE],
     unread: Range<usize>,
-    /// How far the log has been read.
+    /// The position up to which the log has been read.
     read_to: u64,
     /// Which of the entries that are not stored comes next.
     step: usize,
@@ -231,7 +232,7 @@ impl Entries<'_> {
         Ok(None)
     }
 
-    /// An entry of which only a part found a place is none.
+    /// An entry of which only a part could be stored counts as not there.
     fn next_stored(&mut self) -> io::Result<Option<Entry>> {
         while self.unread.len() < ENTRY_SIZE {
             self.read.copy_within(self.unread.clone(), 0);
@@ -251,7 +252,7 @@ impl Entries<'_> {
         Ok(Some(Entry::from_bytes(*entry)))
     }
 
-    /// The next piece; an error where a log that was spilled cannot be read back.
+    /// Returns the next piece; an error if a log that was spilled cannot be read back.
     pub(super) fn try_next(&mut self) -> io::Result<Option<Entry>> {
         if let Some(half) = self.second_half.take() {
             return Ok(Some(half));

@@ -1,9 +1,9 @@
 //! Bytes that begin in memory and go on in a file when memory is to be saved.
 //!
-//! Invariant: what `append` has taken is there to be read, whatever happens later. A disk that is
-//! full loses what comes after, and that is counted.
+//! Invariant: what `append` has taken can be read, whatever happens later. A disk that is full
+//! loses what comes after, and that is counted.
 //!
-//! How large it becomes is for a process to decide, so nothing here takes memory for granted.
+//! Its size is decided by a process, so nothing here takes memory for granted.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -49,11 +49,11 @@ struct Spilled {
     mapped: Arc<OnceLock<Mapped>>,
 }
 
-/// Why bytes are not to go into memory.
+/// Why bytes cannot go into memory.
 #[derive(Debug)]
 enum Refused {
     OverBudget,
-    /// The system has none.
+    /// The system has no memory.
     NoMemory(io::Error),
 }
 
@@ -106,9 +106,9 @@ impl Store {
         Ok(())
     }
 
-    /// Takes bytes for which memory was refused and that could not go into a file either: says how
-    /// many. Where files are short they stay in memory, though the budget is used up, and a file is
-    /// tried again when the stream has grown by a quarter; that has an end when captures are far
+    /// Takes bytes for which memory was refused and that could not go into a file either; returns
+    /// how many. If no file is available, they stay in memory though the budget is used up, and a
+    /// file is tried again when the stream has grown by a quarter; that stops when captures are far
     /// over the budget. Any other error is final.
     #[cold]
     fn without_file(
@@ -132,7 +132,7 @@ impl Store {
                 let is_taken = may && memory.force(bytes, room, budget);
                 ((!is_taken).then_some(error), is_taken)
             }
-            // What is in our hands is kept in memory once more.
+            // The bytes in hand go into memory once more.
             Refused::OverBudget => (Some(error), memory.force(bytes, len, budget)),
         };
         self.failure = failure.map(Arc::new);
@@ -215,7 +215,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes these bytes whatever the budget says, and makes so much room for that; says whether
+    /// Takes these bytes whatever the budget, and makes this much room for them; returns whether
     /// there was memory.
     fn force(&mut self, bytes: &[u8], room: usize, budget: &Arc<Budget>) -> bool {
         if room > self.bytes.capacity() && self.bytes.grow(room, budget).is_err() {

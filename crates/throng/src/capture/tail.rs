@@ -1,7 +1,7 @@
 //! The last bytes of a stream of which not all are kept: a ring in memory.
 //!
-//! It is as large as the user wants it, or as the budget and the system allow if that is less: a
-//! ring cannot go on in a file.
+//! It is as large as the user wants, or as the budget and the system allow if that is less: a ring
+//! cannot go on in a file.
 
 use std::sync::Arc;
 

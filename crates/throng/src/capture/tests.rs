@@ -249,7 +249,7 @@ fn a_directory_that_is_gone_is_a_failure_that_keeps_what_there_was() {
     assert!(capture.failure(Stream::Stderr).is_none());
 }
 
-/// Pushes so many pieces of a thousand bytes to stdout, and closes.
+/// Pushes this many pieces of a thousand bytes to stdout, and closes it.
 fn thousands(count: usize, part: Part, budget: &Arc<Budget>) -> Capture {
     let mut capture = Capture::default();
     let bytes = match part {
@@ -264,7 +264,7 @@ fn thousands(count: usize, part: Part, budget: &Arc<Budget>) -> Capture {
     capture
 }
 
-/// The stream is cut somewhere, and all that is missing is counted.
+/// Asserts that the stream is cut somewhere, and that all missing bytes are counted.
 #[track_caller]
 fn assert_cut(capture: &Capture, pushed: usize) {
     let kept = capture.stdout().len();
@@ -292,7 +292,8 @@ fn without_memory_a_stream_goes_on_in_a_file_however_short_it_is() {
 #[test]
 fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
     const ENOSPC_LIKE: i32 = 28;
-    // For want of files the memory is the reason; whatever else is wrong with them is one itself.
+    // For lack of files, the reported reason is memory; any other error of the files is itself the
+    // reason.
     for (files, reason) in [
         (sys::OUT_OF_MEMORY, sys::OUT_OF_MEMORY),
         (ENOSPC_LIKE, ENOSPC_LIKE),
@@ -335,7 +336,7 @@ fn where_files_are_never_to_be_had_memory_has_an_end() {
     assert_cut(&capture, count * 1000);
     assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
     assert!(capture.stdout().len() > 8 << 20);
-    // A stream that is not worth a file is kept all the same.
+    // A stream that is not worth a file is still kept.
     let small = thousands(20, Part::Head, &budget);
     assert!(small.failure(Stream::Stdout).is_none());
     assert_eq!(small.stdout().len(), 20_000);
@@ -377,7 +378,7 @@ fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() 
         let mut capture = Capture::default();
         let mut expected = [Vec::new(), Vec::new()];
         for i in 0..20_000u32 {
-            // The streams themselves get their memory beforehand.
+            // The streams themselves get their memory before that.
             let is_log_refused = i > 10_000;
             let refused = &budget.refusals.memory;
             refused.store(false, Ordering::Relaxed);

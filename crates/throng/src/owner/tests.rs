@@ -1,7 +1,7 @@
-//! What a fork of a program finds of its `Throng`, while other threads held every lock there is.
+//! What a fork of a program can do with its `Throng`, while other threads hold every lock there is.
 //!
-//! Here the fork is pretended, and a thread holds the locks itself: whoever takes one hangs. A true
-//! one is in `sys/linux`.
+//! The fork is only pretended here, and the same thread holds the locks itself: code that takes one
+//! hangs. A real fork is tested in `sys/linux`.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::Owner;
 use crate::{Command, ErrorKind, Outcome, Process, Run, Running, Throng};
 
-/// The thread that pretends, and whether it does so now.
+/// The thread that pretends to be a fork, and whether it does so now.
 static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
 static PRETENDS: AtomicBool = AtomicBool::new(false);
 
@@ -25,18 +25,18 @@ pub(super) fn pretended() -> Option<Owner> {
     (pretends && is_it()).then(|| Owner(std::process::id() + 1))
 }
 
-/// What belongs to another process, and what may be asked of it there.
+/// Objects that belong to another process, and that may be used here.
 pub(crate) struct Inherited {
     pub(crate) throng: Throng,
     pub(crate) processes: [Process; 6],
     pub(crate) run: Run,
-    /// One of that run.
+    /// An outcome of that run.
     pub(crate) outcome: Outcome,
     pub(crate) running: Vec<Running>,
 }
 
 impl Inherited {
-    /// Does everything that there is to do, and takes care that it comes to nothing.
+    /// Calls everything there is to call, and checks that it has no effect.
     pub(crate) fn use_all(self) {
         let Inherited {
             throng,
@@ -91,8 +91,8 @@ impl Inherited {
     }
 }
 
-/// Commands that cannot be started have outcomes as well, so no process is needed. Some stay in
-/// hand that have theirs.
+/// Commands that cannot be started have outcomes as well, so no process is needed. Some handles are
+/// kept after their outcomes have arrived.
 pub(crate) fn inherited(command: &Command) -> Inherited {
     let throng = Throng::builder().jobs(9).shards(2).build().unwrap();
     let processes = [(); 6].map(|()| throng.spawn(command));

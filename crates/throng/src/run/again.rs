@@ -42,7 +42,7 @@ impl Run {
     /// [`Throng`](crate::Throng) starts no more, the new outcome comes at once and says
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     ///
-    /// Does nothing and returns `false` where the outcome is not one of this run.
+    /// Does nothing and returns `false` if the outcome does not belong to this run.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {

@@ -12,14 +12,14 @@ use crate::inner::Inner;
 use crate::lock::lock;
 use crate::queue::Untaken;
 
-/// Commands that are taken beyond those that can run: a shard that has room finds one.
+/// Commands that are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
 
 fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
 }
 
-/// Names a run among all of this program, of whatever `Throng`.
+/// Identifies a run among all runs of this program, of any `Throng`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RunId(NonZero<u64>);
 
@@ -45,11 +45,11 @@ pub(crate) struct Basket {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) outcomes: VecDeque<Outcome>,
-    /// Commands that were taken and whose outcomes were not yet given out.
+    /// Commands that were taken and whose outcomes have not been returned yet.
     pub(super) under_way: usize,
     window: usize,
     feeding: bool,
-    /// Whether the feeder has ended, or is about to without waiting for anything.
+    /// Whether the feeder has ended, or is about to end without waiting for anything.
     pub(super) feeder_is_done: bool,
     waiting: bool,
 }
@@ -116,7 +116,7 @@ impl Basket {
         self.notify(&state);
     }
 
-    /// Nobody listens any more. Gives the outcomes that are there; no more are put in.
+    /// The consumer is gone. Returns the outcomes that are there; no more are put in.
     pub(super) fn stop(&self) -> VecDeque<Outcome> {
         self.stop_feeding();
         let mut state = lock(&self.state);
@@ -124,7 +124,7 @@ impl Basket {
         std::mem::take(&mut state.outcomes)
     }
 
-    /// So many outcomes have been given out, which makes room for other commands.
+    /// This many outcomes have been returned, which makes room for other commands.
     pub(super) fn give_out(&self, state: &mut State, outcomes: usize) {
         state.under_way -= outcomes;
         if state.under_way * 2 <= state.window {
@@ -132,7 +132,7 @@ impl Basket {
         }
     }
 
-    /// Waits until something has arrived, or been stopped.
+    /// Waits until something has arrived, or the run was stopped.
     pub(super) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.waiting = true;
         state = self
@@ -193,7 +193,7 @@ impl Basket {
         state.feeding && state.under_way < state.window
     }
 
-    /// Waits until another command may be taken; `false` when none is wanted any more.
+    /// Waits until another command may be taken; `false` when no more are wanted.
     pub(super) fn take_room(&self) -> bool {
         let mut state = lock(&self.state);
         while state.feeding && state.under_way >= state.window {
@@ -205,7 +205,7 @@ impl Basket {
         state.feeding
     }
 
-    /// Counts a command that was taken; `false` when it is not wanted any more.
+    /// Counts a command that was taken; `false` when it is no longer wanted.
     pub(crate) fn count(&self) -> bool {
         let mut state = lock(&self.state);
         if state.feeding {

@@ -1,4 +1,4 @@
-//! Takes the commands of a run: a thread of its own, or whoever asks for outcomes.
+//! Takes the commands of a run: on a thread of its own, or on the one that asks for outcomes.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +16,8 @@ use crate::recipient::Recipient;
 #[derive(Debug)]
 pub(super) enum Feeder {
     Thread(JoinHandle<()>),
-    /// The system has no thread for it. In a mutex, which is never locked, only so that a `Run` can
-    /// be shared between threads.
+    /// The system has no thread for it. The mutex is never locked; it only makes a `Run` shareable
+    /// between threads.
     Consumer(Mutex<Source>),
     Ended,
 }
@@ -25,7 +25,7 @@ pub(super) enum Feeder {
 /// Commands that are taken one by one.
 pub(super) struct Source {
     commands: Box<dyn Iterator<Item = Command> + Send>,
-    /// The place of the next command among all.
+    /// The position of the next command among all.
     seq: u64,
     panic: Option<Payload>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Source {
 type Payload = Box<dyn Any + Send>;
 
 impl Feeder {
-    /// A thread where one may be started and the system has one.
+    /// Starts a thread if that is allowed and the system has one.
     pub(super) fn start<I>(
         basket: &Arc<Basket>,
         inner: &Arc<Inner>,
@@ -44,7 +44,7 @@ impl Feeder {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        // Where no thread is started, we have to have them back.
+        // If no thread is started, the commands have to come back to us.
         let shared = Arc::new(Mutex::new(Some(commands)));
         let theirs = shared.clone();
         let (for_thread, to) = (basket.clone(), inner.clone());
@@ -69,17 +69,17 @@ impl Feeder {
         }))
     }
 
-    /// There are no more outcomes. Gives the panic of the iterator of commands.
+    /// There are no more outcomes. Returns the panic of the iterator of commands.
     pub(super) fn end(&mut self, basket: &Basket) -> Option<Payload> {
         match mem::replace(self, Feeder::Ended) {
-            // A thread that was told to stop may be waiting for its iterator, for ever perhaps.
+            // A thread that was told to stop may be waiting for its iterator, perhaps for ever.
             Feeder::Thread(thread) if basket.lock().feeder_is_done => thread.join().err(),
             Feeder::Consumer(source) => source.into_inner().unwrap_or_else(plain).panic,
             Feeder::Thread(_) | Feeder::Ended => None,
         }
     }
 
-    /// In a fork there is no such thread, and nothing that may be done to it.
+    /// In a fork this thread does not exist, and nothing may be done with its handle.
     pub(super) fn forget(&mut self) {
         mem::forget(mem::replace(self, Feeder::Ended));
     }
@@ -90,8 +90,8 @@ fn plain<T>(error: PoisonError<T>) -> T {
 }
 
 impl Run {
-    /// Takes commands where no thread does: as many as there is room for, so that all shards have
-    /// something to do, but only one where an outcome is there that can be given out.
+    /// Takes commands if no thread does: as many as there is room for, so that all shards have
+    /// something to do, but only one if an outcome is ready to be returned.
     pub(super) fn feed(&mut self) {
         let Feeder::Consumer(source) = &mut self.feeder else {
             return;
@@ -120,7 +120,7 @@ impl Run {
     }
 }
 
-/// Queues a command of a run; `false` when it is not wanted any more.
+/// Queues a command of a run; `false` when it is no longer wanted.
 fn submit(basket: &Arc<Basket>, inner: &Inner, seq: u64, command: Command) -> bool {
     let is_wanted = basket.count();
     if is_wanted {
@@ -134,7 +134,7 @@ fn submit(basket: &Arc<Basket>, inner: &Inner, seq: u64, command: Command) -> bo
     is_wanted
 }
 
-/// The thread's part.
+/// What the thread runs.
 struct Feeding(Arc<Basket>);
 
 impl Feeding {

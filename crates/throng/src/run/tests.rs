@@ -1,4 +1,4 @@
-//! Tests of runs that need no process: of commands that cannot be started, and of the pace.
+//! Tests of runs that need no process: commands that cannot be started, and the pace.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::{ErrorKind, Throng};
 
-/// A run whose commands are taken by whoever iterates, as where the system has no thread.
+/// A run whose commands are taken by the caller that iterates, as when the system has no thread.
 fn without_thread<I>(throng: &Throng, commands: I) -> Run
 where
     I: Iterator<Item = Command> + Send + 'static,
@@ -92,7 +92,7 @@ fn an_outcome_of_elsewhere_is_not_run_again() {
     assert_eq!(again.start_error().unwrap().kind(), ErrorKind::NotFound);
 }
 
-/// A second in which outcomes come at this distance, as [`Run::fetch`] goes about it: how often it
+/// A second in which outcomes come at this distance, handled as [`Run::fetch`] does: how often it
 /// sleeps for a time, and how often until it is woken.
 fn pauses_and_waits(distance: Duration, overshoot: Duration) -> (usize, usize) {
     let start = Instant::now();

@@ -17,7 +17,7 @@ impl Shard {
         let read_retries = self.engine.forget(id);
         self.give_back(live.slot);
         self.inner.queue.remove_live();
-        // What it had has become free.
+        // What the process had in use is free again.
         let waiting = self.pending.iter_mut();
         waiting.for_each(|pending| pending.tries.hurry());
         let Live {
