@@ -60,7 +60,7 @@ mod recipient {
     use crate::queue::Untaken;
     use std::sync::Arc;
 
-    /// What is untaken of its run; of a handle where there is none.
+    /// What is untaken of its run; for a handle there is none.
     #[derive(Debug)]
     pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
 
@@ -192,7 +192,7 @@ impl Shared {
         })
     }
 
-    /// Of a run, or of a handle.
+    /// For a run, or for a handle.
     fn submit(&self, run: Option<usize>) {
         let untaken = run.map(|run| self.runs[run].untaken.clone());
         let job = Job {

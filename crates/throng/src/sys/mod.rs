@@ -18,8 +18,8 @@
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
 //! | `memory_limit` | how much memory this program may hope for |
-//! | `memory_left` | how much more of it this process may ask for, where that is limited |
-//! | `OUT_OF_MEMORY` | the error code where there is none |
+//! | `memory_left` | how much more of it this process may request, if that is limited |
+//! | `OUT_OF_MEMORY` | the error code for a lack of memory |
 //! | `temporary_dirs`, `is_in_memory` | directories for temporary files; whether one is in memory |
 //! | `Bytes` | as much of `Vec<u8>` as is needed, and its memory goes back to the system |
 //! | `read_at` | reads a file of ours at a position |
@@ -86,18 +86,18 @@ pub(crate) enum Event<'engine> {
     /// No more bytes come from this stream. Exactly once for each stream of each process.
     End(Stream, End),
     /// The process has exited. Exactly once for each process, before or after either end; but never
-    /// for one that was given up.
+    /// for a process that was given up.
     Exited(Exit),
-    /// The program of a process that was started without it is loaded. Where the process has exited
-    /// before that was seen, its exit says so.
+    /// The program of a process is loaded that was not when the start returned. If the process has
+    /// exited before that was seen, its exit implies it.
     Loaded,
-    /// It could not be loaded, and the process has exited: nothing else comes of it.
+    /// The program could not be loaded, and the process has exited: no other event follows.
     NotStarted(StartError),
     /// A signal has stopped the process.
     Stopped(i32),
     /// The answer to `name_holders`: of stdout and of stderr.
     HoldersNamed([Vec<Holder>; 2]),
-    /// The answer to `clear`: nothing is left but these, which do not go.
+    /// The answer to `clear`: nothing is left except these, which do not end.
     Cleared(Vec<Holder>),
 }
 
@@ -132,8 +132,8 @@ pub(crate) struct Started {
 pub(crate) enum StartError {
     /// The system has run out of something that comes back when processes end.
     Exhausted(Error),
-    /// The same, met when this command's own program, directory or stdin was at hand: others may be
-    /// started all the same, so it may never come back for this one.
+    /// The same, but for this command's own program, directory or stdin: other commands may start
+    /// all the same, so for this one it may never become free.
     #[cfg_attr(
         all(windows, not(test)),
         expect(dead_code, reason = "there a start is one call, which does not tell")

@@ -8,8 +8,8 @@
 //!
 //! The price: what is freed is not there for the next one, which has its pages zeroed again.
 //!
-//! How many they become is for somebody else to decide, so room is asked for first, and that there
-//! is none is an error and not the end of this program.
+//! How many bytes there will be is decided elsewhere, so room is requested first, and a lack of it
+//! is an error and not the end of this program.
 
 use std::collections::TryReserveError;
 use std::ops::{Deref, DerefMut};
@@ -41,7 +41,7 @@ impl Bytes {
         }
     }
 
-    /// Makes room for so many more, and for no others if it has to. On an error all is as before.
+    /// Makes room for this many more, and for no others if it has to. On an error nothing changes.
     pub(crate) fn try_reserve_exact(&mut self, more: usize) -> Result<(), TryReserveError> {
         let wanted = self.len().saturating_add(more);
         if wanted <= self.capacity() {

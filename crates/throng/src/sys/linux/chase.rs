@@ -1,17 +1,17 @@
-//! Follows processes that are younger than a look at all processes. One that forks, leaves its
-//! parent and goes on in the child is never there when it is looked at; but it has to be among
-//! those that were started since.
+//! Follows processes that are younger than a look at all processes. A process that forks, leaves
+//! its parent and goes on in the child is never there when it is looked at; but its successor has
+//! to be among the processes that were started since.
 //!
-//! Ids are given one after the other, and the kernel says which was the last (`/proc/loadavg`).
-//! Where it does not, or when ids begin anew, nobody is found here, and the next look at all has to
-//! do.
+//! Ids are assigned in turn, and the kernel tells the last one (`/proc/loadavg`). If it does not,
+//! or when ids start over, nothing is found here, and the next look at all processes has to
+//! suffice.
 
 use super::procfs::Procfs;
 
-/// More newcomers than this are not looked at one by one: the oldest of them are missed.
+/// If more processes than this are new, the oldest of them are not looked at and are missed.
 const FEW: u32 = 2048;
 
-/// The ids that are given from some time on.
+/// The ids that are assigned from some time on.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     last: u32,
@@ -24,7 +24,7 @@ impl Newcomers {
         }
     }
 
-    /// Those that were given since this was last asked, the newest first.
+    /// The ids that were assigned since the last call, the newest first.
     pub(super) fn ids(&mut self, procfs: &mut Procfs) -> impl Iterator<Item = u32> + use<> {
         let last = procfs.last_pid();
         let before = std::mem::replace(&mut self.last, last);
@@ -46,7 +46,7 @@ mod tests {
         let before = procfs.last_pid();
         let mut child = Command::new("true").spawn().unwrap();
         let ids: Vec<u32> = newcomers.ids(&mut procfs).collect();
-        // Unless ids have begun anew, or thousands were given, just now.
+        // Unless ids have just started over, or thousands were assigned.
         let is_later = (before..before + FEW / 2).contains(&child.id());
         assert!(ids.contains(&child.id()) || !is_later, "{ids:?}");
         assert!(ids.is_sorted_by(|one, next| one > next));

@@ -1,8 +1,8 @@
 //! A process as the kernel sees it: its pid, our ends of its pipes, and whether it has exited.
 //!
-//! Invariant: a process is reaped (forgotten by the system) only when nobody needs its id any more:
-//! it has exited, its streams have ended, and it is not being ended. Until then its id, and that of
-//! its group, belongs to nobody else, so a signal never goes astray. Where other code of this
+//! Invariant: a process is reaped (forgotten by the system) only when its id is no longer needed:
+//! it has exited, its streams have ended, and it is not being ended. Until then no other process
+//! can have its id, or that of its group, so a signal never goes astray. If other code of this
 //! program has reaped it, neither id is used any more.
 
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ use crate::{Command, Signal, Status, Stream};
 /// Our end of a pipe. Shared only with the thread that reads it, where there is one.
 pub(super) type Pipe = Arc<OwnedFd>;
 
-/// So long a process that is killed when all is lost is waited for.
+/// How long a process that is killed as the last resort is waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -51,14 +51,14 @@ pub(super) struct Child {
     pub(super) killed: HashSet<Name>,
     /// Its control group, where it has one of its own.
     pub(super) leaf: Option<Leaf>,
-    /// What it reads, where that has to be kept.
+    /// What it reads, if that has to be kept.
     #[expect(dead_code, reason = "it is kept, and dropped")]
     stdin: Option<Held>,
-    /// While its program is not loaded yet.
+    /// Set while its program is not loaded yet.
     pub(super) start: Option<Box<Start>>,
-    /// Why its program could not be loaded; its exit says that.
+    /// Why its program could not be loaded; reported when it exits.
     failure: Option<StartError>,
-    /// Whether it is asked from time to time whether it has exited, for want of a descriptor.
+    /// Whether its exit is polled for, for lack of a descriptor.
     pub(super) is_asked: bool,
 }
 
@@ -77,16 +77,16 @@ enum Life {
     Running,
     /// It runs, and this descriptor says when it has ended.
     Watched(OwnedFd),
-    /// It has exited, and keeps its id until we wait for it, or somebody else does: then the
-    /// descriptor tells.
+    /// It has exited, and keeps its id until we wait for it, or other code does: then the
+    /// descriptor shows it.
     Exited(Option<OwnedFd>),
-    /// It was killed, does not go, and is waited for no more.
+    /// It was killed, does not end, and is no longer waited for.
     GivenUp(Option<OwnedFd>),
-    /// We have waited for it, or somebody else has.
+    /// We have waited for it, or other code has.
     Reaped,
 }
 
-/// What has become of a process.
+/// How a process has ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     Exited(Exit),
@@ -94,7 +94,7 @@ pub(super) enum Ended {
     NotStarted(StartError),
 }
 
-/// A process that has not exited when all else about it was over.
+/// A process that has not exited when everything else about it was over.
 #[derive(Debug)]
 pub(super) struct Straggler {
     pid: Pid,
@@ -139,20 +139,20 @@ impl Child {
         self.pid.as_raw_nonzero().get() as u32
     }
 
-    /// Its id, as long as it is its own.
+    /// Its id, as long as it still belongs to this process.
     pub(super) fn own_pid(&self) -> Option<Pid> {
         let is_over = matches!(self.life, Life::Reaped) || self.is_lost();
         (!is_over).then_some(self.pid)
     }
 
-    /// Whether somebody else has waited for it.
+    /// Whether other code has waited for it.
     fn is_lost(&self) -> bool {
         let seen = wait::look(self.which(), false);
         seen.is_some_and(|(status, _)| status == Status::Unknown)
     }
 
-    /// What it is asked for by: by its descriptor as long as there is one, since its id may be
-    /// another's by now, and even another child's of this program.
+    /// What to wait for it by: its descriptor as long as there is one, since its id may belong to
+    /// another process by now, even to another child of this program.
     fn which(&self) -> Which<'_> {
         match &self.life {
             Life::Watched(fd) | Life::Exited(Some(fd)) | Life::GivenUp(Some(fd)) => {
@@ -162,7 +162,7 @@ impl Child {
         }
     }
 
-    /// Whether it has exited, as far as nobody has seen it yet.
+    /// Whether it has exited, as long as no code has waited for it.
     pub(super) fn has_exited(&self) -> bool {
         wait::look(self.which(), false).is_some()
     }
@@ -213,8 +213,7 @@ impl Child {
         }
     }
 
-    /// Says what has become of the process, if it has ended; once. What its start has told before
-    /// is taken in with this.
+    /// Returns how the process has ended, if it has; once. The report of its start is included.
     pub(super) fn poll_exit(
         &mut self,
         own_max_rss: &mut OwnMaxRss,
@@ -255,13 +254,13 @@ impl Child {
         self.failure = Some(error);
     }
 
-    /// Whether it is about to exit without having come to its program.
+    /// Whether it is about to exit without having reached its program.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
     }
 
-    /// Sends a signal to the process and its group, as long as their id is surely theirs. One that
-    /// has not come to its program has nobody to be asked, and is killed.
+    /// Sends a signal to the process and its group, as long as their id is certainly theirs. A
+    /// process that has not reached its program cannot handle a signal, and is killed.
     pub(super) fn signal(&mut self, signal: Signal) {
         self.is_ending = true;
         let signal = match self.start {
@@ -275,7 +274,7 @@ impl Child {
         }
     }
 
-    /// Stops the process and its group, or has them go on.
+    /// Stops the process and its group, or continues them.
     pub(super) fn stand_still(&self, still: bool) {
         if let Some(group) = self.own_group() {
             signals::stop_group(group, still);
@@ -284,12 +283,12 @@ impl Child {
         }
     }
 
-    /// Whether it has been stopped since it was last looked at; gives the signal.
+    /// Whether it has been stopped since the last look; returns the signal.
     pub(super) fn poll_stop(&self) -> Option<i32> {
         wait::stopped_by(self.pid).filter(|_| self.is_running())
     }
 
-    /// It is waited for no more.
+    /// It is no longer waited for.
     pub(super) fn give_up(&mut self) {
         if self.is_running() {
             self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
@@ -299,8 +298,8 @@ impl Child {
         }
     }
 
-    /// Lets the system forget a process that has exited; kills one that has not, and waits for it
-    /// for a moment. Gives it back if it does not go.
+    /// Reaps a process that has exited; kills one that has not, and waits for it for a moment.
+    /// Returns it if it does not end.
     pub(super) fn bury(mut self) -> Option<Straggler> {
         if self.is_running() {
             self.signal(Signal::Kill);
@@ -326,7 +325,7 @@ impl Child {
 }
 
 impl Straggler {
-    /// One that has failed to start.
+    /// A process whose start has failed.
     pub(super) fn new(pid: Pid) -> Straggler {
         Straggler {
             pid,
@@ -335,7 +334,7 @@ impl Straggler {
         }
     }
 
-    /// Whether it has exited; then the system has forgotten it.
+    /// Whether it has exited; then it is reaped.
     pub(super) fn is_gone(&self) -> bool {
         let which = match &self.pidfd {
             Some(fd) => Which::Pidfd(fd, self.pid),

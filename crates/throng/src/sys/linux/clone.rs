@@ -1,34 +1,35 @@
 //! The moment between clone and exec: starting a program without copying the parent, and without
-//! waiting for a program that does not come.
+//! waiting for a program that never loads.
 //!
 //! `clone(CLONE_VM)` makes a process that shares our memory until it has loaded its program.
 //! Nothing is copied, so a large parent starts programs as fast as a small one. The price is that
 //! the code which runs in the new process runs inside ours. Why that is sound:
 //!
-//! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. Stack, plan and all that
-//!    the plan points to belong to a [`Loading`](super::loading::Loading) and are not touched by
-//!    us before the kernel has said that the new process uses our memory no more.
+//! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. The stack, the plan and
+//!    everything that the plan points to belong to a [`Loading`](super::loading::Loading), and we
+//!    do not touch them before the kernel has told us that the new process no longer uses our
+//!    memory.
 //! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls, without
-//!    libc (`raw.rs`), so that not even `errno` is written. All it needs has been prepared in
-//!    [`Plan`], where it writes to atomics alone.
+//!    libc (`raw.rs`), so that not even `errno` is written. Everything it needs has been prepared
+//!    in [`Plan`], where it writes only to atomics.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
 //!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
 //!    that, and unblocks them when it has taken all handlers off one by one.
 //! 4. It never returns: it execs or it exits.
 //!
-//! The kernel says when it uses our memory no more, because it has loaded its program or has ended,
-//! by a word of the plan that it clears and wakes us at (`CLONE_CHILD_CLEARTID`). A vfork would say
-//! it by letting us go on, and not before: a program on a file system that does not answer would
-//! hold up everybody. We wait at that word for as long as nearly all programs take, and then look
-//! at it from time to time.
+//! The kernel tells when the new process no longer uses our memory, because it has loaded its
+//! program or has ended, by a word of the plan: it clears the word and wakes us there
+//! (`CLONE_CHILD_CLEARTID`). A vfork would tell it by letting us go on, and not before: a program
+//! on a file system that does not answer would hold up everything. We wait at that word for as long
+//! as nearly all programs take, and then look at it from time to time.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
 //! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
 //! up to its landing places in it (`close_range` with `CLOSE_RANGE_UNSHARE`, since Linux 5.9). So
 //! a start costs the same with ten thousand pipes open as with ten.
 //!
-//! Where memory cannot be shared in this way (an emulator of user programs, valgrind, a machine
-//! that `raw.rs` does not know) all is copied, as fork does it, and a pipe says what the word says.
+//! If memory cannot be shared in this way (an emulator of user programs, valgrind, a machine that
+//! `raw.rs` does not know) everything is copied, as fork does it, and a pipe replaces the word.
 
 mod steps;
 
@@ -46,7 +47,7 @@ use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Pid;
 
-/// As much of a program's file as the kernel reads to know what it is, and a little more.
+/// As much of a program's file as the kernel reads to recognise its kind, and a little more.
 pub(super) const HEAD: usize = 320;
 
 /// What the new process does, prepared in full by its parent.
@@ -61,7 +62,7 @@ pub(super) struct Plan {
     /// A file to be opened as stdin, or null.
     pub(super) stdin: *const c_char,
     pub(super) dir: *const c_char,
-    /// Where the program may be, in this order.
+    /// Where the program may be, in the order of the search.
     pub(super) candidates: *const *const c_char,
     pub(super) argv: *const *const c_char,
     pub(super) envp: *const *const c_char,
@@ -74,7 +75,7 @@ pub(super) struct Plan {
     /// The control group to be born in: needs clone3.
     pub(super) cgroup: Option<RawFd>,
     pub(super) features: Features,
-    /// Where the report goes when memory is not shared; else negative.
+    /// The descriptor for the report when memory is not shared; else negative.
     report_fd: RawFd,
     /// Not zero while the new process may use this memory.
     in_use: AtomicU32,
@@ -85,11 +86,11 @@ pub(super) struct Plan {
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Report {
-    /// The step that it is at.
+    /// The step that it has reached.
     step: AtomicI32,
-    /// Why that has failed.
+    /// The error of that step, or 0.
     errno: AtomicI32,
-    /// Which of the candidates it is about.
+    /// The candidate that the error is about.
     candidate: AtomicU32,
     pub(super) is_there: AtomicU32,
     pub(super) is_directory: AtomicU32,
@@ -100,10 +101,10 @@ pub(super) struct Report {
 #[repr(transparent)]
 struct Head(UnsafeCell<[u8; HEAD]>);
 
-// SAFETY: the new process alone writes it, through a pointer, and it is read when that has ended.
+// SAFETY: only the new process writes it, through a pointer, and it is read when that has ended.
 unsafe impl Sync for Head {}
 
-/// A report that is written no more.
+/// A report that is no longer written to.
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
     pub(super) step: Step,
@@ -111,7 +112,7 @@ pub(super) struct Failed {
     pub(super) candidate: usize,
     pub(super) is_there: bool,
     pub(super) is_directory: bool,
-    /// How its file begins, where it could not be run.
+    /// The beginning of its file, if that could not be run.
     pub(super) head: Vec<u8>,
 }
 
@@ -192,19 +193,19 @@ impl Plan {
         self.in_use.load(Ordering::Acquire) != 0
     }
 
-    /// The word that [`is_in_use`](Plan::is_in_use) looks at, to wait at it.
+    /// The word that [`is_in_use`](Plan::is_in_use) reads, for waiting.
     pub(super) fn word(&self) -> &AtomicU32 {
         &self.in_use
     }
 
-    /// The step that the new process has come to, where memory is shared.
+    /// The step that the new process has reached, if memory is shared.
     pub(super) fn step(&self) -> Step {
         Step::of(self.report.step.load(Ordering::Relaxed))
     }
 }
 
 impl Report {
-    /// Why it has failed, if it has. To be asked when it is written no more.
+    /// Why it has failed, if it has. To be called when the report is no longer written to.
     pub(super) fn failed(&self) -> Option<Failed> {
         let errno = self.errno.load(Ordering::Relaxed);
         if errno == 0 {
@@ -224,7 +225,7 @@ impl Report {
         })
     }
 
-    /// The candidate that was run, where memory is shared and one was.
+    /// The candidate that was run, if memory is shared and one was.
     pub(super) fn candidate(&self) -> usize {
         self.candidate.load(Ordering::Relaxed) as usize
     }
@@ -233,8 +234,8 @@ impl Report {
 
     /// The report that came through a pipe.
     pub(super) fn from_bytes(bytes: &[u8; Report::SIZE]) -> Report {
-        // SAFETY: a struct of integers and bytes, for which any bytes are valid, and as many of
-        // them as it has; they need not be aligned.
+        // SAFETY: a struct of integers and bytes, for which any bytes are valid, and as many bytes
+        // as it has; they need not be aligned.
         unsafe { ptr::read_unaligned(bytes.as_ptr().cast()) }
     }
 }
@@ -259,11 +260,11 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// It has 64 KiB above its guard page; what runs there needs less than four.
+    /// It has 64 KiB above its guard page; the code that runs there needs less than four.
     const ROOM: usize = 64 * 1024;
 
     pub(super) fn new() -> io::Result<Stack> {
-        // A guard is a page, and a page has up to 64 KiB on some machines: what is protected is
+        // A guard is one page, and a page has up to 64 KiB on some machines: the protected range is
         // rounded up to pages (mprotect(2)).
         let guard = memory::page_size();
         let size = guard + Self::ROOM.next_multiple_of(guard);
@@ -284,21 +285,21 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: our own mapping, made in `new` with this size; no process runs on it any more:
-        // `Kit`, which owns it, is dropped by nobody while its plan is in use.
+        // `Kit`, which owns it, is never dropped while its plan is in use.
         let _ = unsafe { rustix::mm::munmap(self.base, self.size) };
     }
 }
 
-/// Makes a process that follows this plan, and gives its id. What becomes of it is said by the
-/// plan's word, or by the end of the pipe that was given for its report.
+/// Makes a process that follows this plan, and returns its id. How it ends is shown by the plan's
+/// word, or by the end of the pipe that was given for its report.
 ///
 /// # Safety
 ///
 /// Every pointer in the plan is null where that is allowed (`stdin`, `dir`) or points to what its
 /// type says, NUL- and null-terminated. With shared memory neither these nor the plan nor the stack
 /// are changed, moved or freed while the plan [is in use](Plan::is_in_use). The landing descriptors
-/// are open until the new process has come past [`Step::Descriptors`]. The calling thread has all
-/// signals blocked, with clone3 all but `SIGCHLD`.
+/// are open until the new process has passed [`Step::Descriptors`]. The calling thread has all
+/// signals blocked, with clone3 all except `SIGCHLD`.
 pub(super) unsafe fn start(
     plan: &mut Plan,
     stack: &Stack,
@@ -357,8 +358,8 @@ unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -
     unsafe { raw::enter(libc::SYS_clone3, args, run_plan, plan.cast()) }
 }
 
-/// The older call, with the same effect but for handlers. The order of its last two arguments is
-/// the machine's own (clone(2)).
+/// The older call, with the same effect except for handlers. The order of its last two arguments
+/// depends on the machine (clone(2)).
 ///
 /// # Safety
 ///
@@ -375,7 +376,7 @@ unsafe fn bare_clone(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u3
     unsafe { raw::enter(libc::SYS_clone, args, run_plan, plan.cast()) }
 }
 
-/// A copy of all that is ours, as fork makes it, without its handlers.
+/// A copy of everything that is ours, as fork makes it, without its handlers.
 ///
 /// # Safety
 ///
@@ -390,8 +391,8 @@ unsafe fn forked(plan: *mut Plan, stack: &Stack) -> pid_t {
     pid
 }
 
-/// Closes all descriptors above this one, at once or, where the kernel or a sandbox does not have
-/// that, one by one; for a program that has just begun.
+/// Closes all descriptors above this one, at once or, if the kernel or a sandbox does not have that
+/// call, one by one; for a program that has just begun.
 pub(super) fn close_all_above(fd: c_int) {
     let first = fd + 1;
     if steps::close_range(first as c_uint, 0).is_err() {
@@ -432,8 +433,8 @@ impl Features {
     }
 }
 
-/// Under AddressSanitizer memory cannot be shared: it checks the frames of all code, ours in the
-/// new process included, by data of the thread.
+/// Under AddressSanitizer memory cannot be shared: it checks the frames of all code, including ours
+/// in the new process, with data of the thread.
 pub(super) const IS_SANITIZED: bool = cfg!(sanitized);
 
 /// valgrind ends a program that makes a process with flags other than those of fork and vfork. It

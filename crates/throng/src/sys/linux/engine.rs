@@ -24,19 +24,19 @@ use crate::sys::faults::Point;
 use crate::sys::{End, Event, StartError, Started, WhenDone};
 use crate::{Command, Mechanism, Signal, Stream};
 
-/// What has not been loaded in this time is not there.
+/// A program that is not loaded within this time counts as not loadable.
 const LONGEST_START: Duration = Duration::from_secs(30);
 
 /// How often starts that take longer are looked at, and processes that do not exit.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const LOOK_LATER: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether processes have been stopped, where somebody wants to know; less
-/// often where that would take more than a twentieth of the time.
+/// How often we look for stopped processes, if the user wants to know; less often if that would
+/// take more than a twentieth of the time.
 const STOPS_EVERY: Duration = Duration::from_millis(200);
 const STOPS_PACE: u32 = 20;
 
-/// So long it may take until what we have stopped goes on.
+/// How long it may take until the processes that we have stopped run again.
 const CONTINUED_BY: Duration = Duration::from_secs(2);
 
 /// What became ready, as a driver reports it to the engine.
@@ -76,15 +76,15 @@ pub(crate) struct Engine {
     answers: Vec<Answer>,
     /// Processes whose programs are not loaded yet. Some may be gone.
     starting: Vec<Id>,
-    /// Processes that are done with and have not exited.
+    /// Processes that are finished with and have not exited.
     stragglers: Vec<Straggler>,
-    /// Processes whose programs were loaded after all, and those that were stopped and by which
-    /// signal: to be announced.
+    /// To be announced: processes whose slow programs were loaded, and those that were stopped,
+    /// with the signal.
     loaded: Vec<Id>,
     stopped: Vec<(Id, i32)>,
-    /// When to look whether processes have been stopped, where that is wanted.
+    /// When to look for stopped processes, if that is wanted.
     stops_at: Option<Instant>,
-    /// Whether all stand still, so that nothing is to be made of it.
+    /// Whether all processes are suspended, so that stops are not reported.
     is_suspended: bool,
     waker: Waker,
     driver: Driver,
@@ -130,8 +130,8 @@ impl Engine {
         self.waker.clone()
     }
 
-    /// Starts a process and begins to capture both of its streams. Where its program is not loaded
-    /// at once, it is announced later whether it has been.
+    /// Starts a process and begins to capture both of its streams. If its program is not loaded at
+    /// once, the result is announced later.
     pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
@@ -238,7 +238,7 @@ impl Engine {
         ended
     }
 
-    /// Has it found out which processes hold the streams of this one, which is announced later.
+    /// Has the processes found that hold the streams of this one; they are announced later.
     pub(crate) fn name_holders(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
             self.kills.name_holders(id, child);
@@ -257,10 +257,10 @@ impl Engine {
         self.driver.stop(id, stream, pipe);
     }
 
-    /// Sends a signal to a process and all of its tree: to its group and its family now, to what
-    /// has left both a little later.
+    /// Sends a signal to a process and its whole tree: to its group and its family now, to
+    /// descendants that have left both a little later.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
-        // From here on its id may be somebody else's: it is known by a descriptor, if there is one.
+        // From here on another process may get its id: a descriptor identifies it, if there is one.
         self.watch(id);
         if let Some(child) = self.children.get_mut(id) {
             self.kills.signal(child, signal);
@@ -268,7 +268,7 @@ impl Engine {
         }
     }
 
-    /// Has processes and their trees stand still, and calls this when they do.
+    /// Stops processes and their trees, and calls this when they are stopped.
     pub(crate) fn suspend(&mut self, ids: &[Id], done: WhenDone) {
         self.is_suspended = true;
         for id in ids {
@@ -279,10 +279,10 @@ impl Engine {
         self.kills.stop(&mut self.children, ids, done);
     }
 
-    /// Has them go on: first those below, so that no parent finds its children stopped.
+    /// Continues them: descendants first, so that no parent finds its children stopped.
     pub(crate) fn resume(&mut self, ids: &[Id]) {
         self.is_suspended = false;
-        // Those that we have stopped are not told of.
+        // Stops made by us are not reported.
         self.put_stops_off(CONTINUED_BY);
         self.kills.go_on(ids);
     }
@@ -304,16 +304,16 @@ impl Engine {
         self.put_stops_off(STOPS_EVERY);
     }
 
-    /// A process that was killed does not go: it is waited for no more, and its exit is not
-    /// announced. The system is told to forget it when it exits after all.
+    /// A process that was killed does not end: it is no longer waited for, and its exit is not
+    /// announced. It is reaped if it exits later.
     pub(crate) fn give_up(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
             child.give_up();
         }
     }
 
-    /// Has all killed that is left of a process which was ended and is over. What does not go is
-    /// announced later.
+    /// Has everything killed that is left of a process which was ended and is over. What does not
+    /// end is announced later.
     pub(crate) fn clear(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
             self.kills.clear(id, child);
@@ -326,7 +326,7 @@ impl Engine {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
             if self.is_suspended {
-                // It has ended while all stood still. What it leaves behind nobody else continues.
+                // It has ended during a suspension. Nothing else continues what it leaves behind.
                 self.kills.go_on(&[id]);
             }
             self.stragglers.extend(child.bury());
@@ -398,8 +398,8 @@ impl Engine {
         let watched = watched.and_then(|()| child.watch());
         let watched = watched.and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {
-            // Now or ever, for whatever reason: it is asked whether it has exited, at once and from
-            // time to time.
+            // Now or ever, for whatever reason: its exit is polled for, at once and from time to
+            // time.
             child.unwatch();
             self.to_ask.push(id);
             if !std::mem::replace(&mut child.is_asked, true) {
@@ -408,7 +408,7 @@ impl Engine {
         }
     }
 
-    /// Asks those that cannot be watched whether they have exited, and whether they can be by now.
+    /// Polls the processes that cannot be watched for their exits, and tries to watch them again.
     fn ask_unwatched(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let now = Instant::now();
         if self.exits.ask_at().is_some_and(|at| at <= now) {
@@ -431,8 +431,8 @@ impl Engine {
         sooner(timeout, self.exits.ask_at())
     }
 
-    /// Looks at starts that take longer: whether their programs are loaded, and whether they have
-    /// had their time.
+    /// Looks at starts that take longer: whether their programs are loaded, and whether their time
+    /// is up.
     fn look_at_starts(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         if self.starting.is_empty() {
             return timeout;
@@ -449,7 +449,8 @@ impl Engine {
             if start.loading.look() {
                 finish(&mut self.launcher, child);
                 if child.is_running() && child.has_failed() {
-                    // Its exit says so, and comes at once, unless closing what it has takes long.
+                    // Its exit reports that, and comes at once, unless closing its descriptors
+                    // takes long.
                     self.to_ask.push(id);
                 } else {
                     self.loaded.push(id);
@@ -481,7 +482,7 @@ impl Engine {
         Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))
     }
 
-    /// Looks whether processes have been stopped, where somebody wants to know.
+    /// Looks for stopped processes, if the user wants to know.
     fn look_at_stops(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let Some(at) = self.stops_at else {
             return timeout;
@@ -509,7 +510,7 @@ impl Engine {
 
 #[cfg(test)]
 impl Engine {
-    /// Has a start seem to have begun earlier than it has.
+    /// Makes a start appear to have begun earlier than it has.
     fn put_start_back(&mut self, id: Id, by: Duration) {
         let start = self
             .children
@@ -522,13 +523,13 @@ impl Engine {
     }
 }
 
-/// What a start that took longer has come to.
+/// The result of a start that took longer.
 fn finish(launcher: &mut Launcher, child: &mut Child) {
     let Some(mut start) = child.start.take() else {
         return;
     };
     if !start.loading.look() {
-        // It has exited, so nothing is in use any more; somebody else has its report's pipe.
+        // It has exited, so nothing is in use any more; another process has the pipe of its report.
         return;
     }
     let Start {
@@ -573,7 +574,7 @@ impl Drop for Engine {
             thread::sleep(Duration::from_millis(1));
         }
         for (_, child) in self.children.drain() {
-            // What does not go is nobody's any more.
+            // What does not end here is no longer looked after.
             drop(child.bury());
         }
     }

@@ -1,8 +1,9 @@
 //! Readiness: the kernel says which pipes have something, and we read them.
 //!
 //! Our ends of the pipes do not block: what was announced need not be there any more when we read
-//! it, since whoever may look at a process can open its end of a pipe for reading (/proc/PID/fd)
-//! and take it. The other ends are not affected: each is an open file of its own.
+//! it, since any process that may look at another can open its end of a pipe for reading
+//! (/proc/PID/fd) and take the bytes. The other ends are not affected: each is an open file of its
+//! own.
 
 use std::collections::VecDeque;
 use std::io;
@@ -51,7 +52,7 @@ enum Ready {
 impl Epoll {
     pub(super) fn new(waker: Waker) -> io::Result<Epoll> {
         let epoll = above_stdio(epoll::create(epoll::CreateFlags::CLOEXEC)?);
-        // The id in this token means nothing: the tag alone tells it from others.
+        // The id in this token means nothing: the tag alone distinguishes it.
         let token = epoll::EventData::new_u64(u64::from(TAG_WAKE));
         epoll::add(&epoll, waker.fd(), token, epoll::EventFlags::IN)?;
         Ok(Epoll {

@@ -10,9 +10,9 @@
 //! The cost: the exit of a short-lived process whose pipes are held is noticed late, by
 //! [`WATCH_AFTER`] at the most.
 //!
-//! Where there is no descriptor to be opened, now or ever (all are in use, or a sandbox or a kernel
-//! does not have the call), a process is asked from time to time: every [`ASK_AGAIN`], or less
-//! often where there are so many that this would take more than a twentieth of the time.
+//! If no descriptor can be opened, now or ever (all are in use, or a sandbox or a kernel does not
+//! have the call), a process is polled: every [`ASK_AGAIN`], or less often where there are so many
+//! that this would take more than a twentieth of the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const WATCH_AFTER: Duration = Duration::from_millis(10);
 
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A round of questions takes one part in so many of the time.
+/// A round of polling takes at most one part in this many of the time.
 const PACE: u32 = 20;
 
 #[derive(Debug, Default)]
@@ -55,25 +55,25 @@ impl Exits {
         !self.lingering.is_empty()
     }
 
-    /// A process cannot be watched, so it is asked from now on.
+    /// A process cannot be watched, so it is polled from now on.
     pub(super) fn ask(&mut self, id: Id, now: Instant) {
         self.asked.push(id);
         self.ask_at.get_or_insert(now + ASK_AGAIN);
     }
 
-    /// When processes are to be asked next.
+    /// When processes are to be polled next.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         self.ask_at
     }
 
-    /// Those that are to be asked now. The caller says later which of them go on being asked, and
-    /// how long it has taken.
+    /// The processes that are to be polled now. The caller passes back which of them stay polled,
+    /// and how long the round has taken.
     pub(super) fn take_asked(&mut self) -> Vec<Id> {
         self.ask_at = None;
         std::mem::take(&mut self.asked)
     }
 
-    /// These go on being asked.
+    /// These stay polled.
     pub(super) fn ask_again(&mut self, ids: Vec<Id>, took: Duration, now: Instant) {
         if !ids.is_empty() {
             self.ask_at = Some(now + ASK_AGAIN.max(took * PACE));

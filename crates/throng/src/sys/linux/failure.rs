@@ -1,5 +1,5 @@
-//! Why a command was not started, in words: the step that failed, what it was about, and what kind
-//! of error that is for who has to decide whether to try again.
+//! Why a command was not started, in words: the step that failed, what it was about, and which kind
+//! of error that is, for the decision whether to try again.
 
 use std::ffi::OsStr;
 use std::io;
@@ -20,7 +20,7 @@ use crate::{Command, Error, ErrorKind};
 /// (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).
 const STRING_PAGES: usize = 32;
 
-/// As much of a file as the kernel reads to know how to run it (`BINPRM_BUF_SIZE`, since 5.1).
+/// As much of a file as the kernel reads to see how to run it (`BINPRM_BUF_SIZE`, since 5.1).
 const READ_TO_RUN: usize = 256;
 
 /// A step that failed, before it is put into words.
@@ -30,7 +30,7 @@ pub(super) struct Failure {
     kind: ErrorKind,
     source: Option<io::Error>,
     is_worth_another_try: bool,
-    /// Whether the process had been made, so that what failed is this command's own.
+    /// Whether the process had been made, so that the failure is this command's own.
     is_own: bool,
 }
 
@@ -71,7 +71,7 @@ impl Failure {
         }
     }
 
-    /// It took longer than a program may take to be loaded.
+    /// Its program took longer to load than is allowed.
     pub(super) fn not_loaded(command: &Command, limit: Duration) -> Failure {
         let shown = command.program.to_string_lossy();
         let step = format!("exec {shown}: it was not loaded in {limit:?}");
@@ -91,7 +91,7 @@ impl Failure {
         Failure::in_child(&failed, &command.program, false, command)
     }
 
-    /// What the new process has reported before it ended.
+    /// What the new process reported before it ended.
     pub(super) fn in_child(
         failed: &Failed,
         path: &OsStr,
@@ -134,7 +134,7 @@ impl Failure {
         }
     }
 
-    /// What failed concerns this command alone.
+    /// The failure concerns this command alone.
     pub(super) fn own(self) -> Failure {
         Failure {
             is_own: true,
@@ -164,7 +164,7 @@ impl Failure {
     }
 }
 
-/// The error of a process that cannot be captured, for a reason that the driver gives.
+/// The error for a process that cannot be captured, with the driver's reason.
 pub(super) fn cannot_capture(command: &Command, error: io::Error) -> StartError {
     Failure::io("watch its output", ErrorKind::System, error).into_start_error(command)
 }
@@ -217,7 +217,7 @@ fn unknown_format(head: &[u8]) -> String {
         return "which is empty".into();
     }
     if is_elf {
-        // The kind of machine: two bytes at 18, in the order that the byte at 5 says (elf(5)).
+        // The kind of machine: two bytes at 18, in the order given by the byte at 5 (elf(5)).
         let machine = match head.get(18..20) {
             Some([high, low]) if head.get(5) == Some(&2) => u16::from_be_bytes([*high, *low]),
             Some([low, high]) => u16::from_le_bytes([*low, *high]),

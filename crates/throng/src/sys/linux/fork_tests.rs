@@ -1,4 +1,4 @@
-//! A true fork of a program that has a `Throng`; what is tried there is in `owner/tests.rs`.
+//! A real fork of a program that has a `Throng`; what is tried there is in `owner/tests.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -10,18 +10,18 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use crate::owner::tests::inherited;
 use crate::{Command, Throng};
 
-/// Does this in a fork of this program, and says how it has ended.
+/// Runs this in a fork of this program, and returns how the fork has ended.
 fn in_fork(body: impl FnOnce()) -> rustix::process::WaitStatus {
     const LONGEST_S: libc::c_uint = 60;
-    // SAFETY: the child has this thread alone. It calls code of ours, which is what is tested; the
-    // allocator of the C library can be used after a fork, as it sees to that itself. It leaves by
+    // SAFETY: the child has only this thread. It calls code of ours, which is what is tested; the
+    // allocator of the C library can be used after a fork, as the library ensures. It leaves by
     // `_exit`, so nothing that belongs to the threads of the parent is torn down.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // SAFETY: it has no conditions. Nobody has a handler for the signal: it ends the child.
+        // SAFETY: the call has no conditions. The signal has no handler: it ends the child.
         unsafe { libc::alarm(LONGEST_S) };
         let panicked = catch_unwind(AssertUnwindSafe(body)).is_err();
-        // SAFETY: it has no conditions.
+        // SAFETY: the call has no conditions.
         unsafe { libc::_exit(i32::from(panicked)) }
     }
     let pid = Pid::from_raw(pid).expect("it can fork");
@@ -33,7 +33,7 @@ fn in_fork(body: impl FnOnce()) -> rustix::process::WaitStatus {
 fn a_fork_can_use_and_drop_what_it_has_inherited_and_the_parent_notices_nothing() {
     let mut inherited = inherited(Command::new("sleep").arg("600"));
     let deadline = Instant::now() + Duration::from_secs(60);
-    // Those that cannot be started count until that is known.
+    // Commands that cannot be started count until that is known.
     while inherited.running.len() != 6 {
         assert!(Instant::now() < deadline, "never do just six run");
         thread::sleep(Duration::from_millis(5));

@@ -15,14 +15,14 @@ use super::file::read_start;
 use super::hierarchy;
 use super::procfs::Procfs;
 
-/// The most that is read of a file of a few lines.
+/// At most this much is read of a file of a few lines.
 const SHORT_MAX: u64 = 4096;
 
-/// The most that is read of a list of members: at least 500,000 of them. Others are seen by the
-/// next look, when those have ended.
+/// At most this much is read of a list of members: at least 500,000 of them. The others are seen by
+/// the next look, when those have ended.
 const MEMBERS_MAX: u64 = 4 << 20;
 
-/// The most groups that one look goes through.
+/// At most this many groups are visited by one look.
 const GROUPS_MAX: usize = 1 << 16;
 
 #[derive(Clone, Debug)]
@@ -82,8 +82,8 @@ impl Group {
     /// Who is in it.
     pub(super) fn own_members(&self) -> Vec<u32> {
         let procs = read_start(&self.procs(), MEMBERS_MAX).unwrap_or_default();
-        // One that was cut is another number. 0 is somebody whom our own process namespace does not
-        // have.
+        // A number that was cut off is another number. 0 is a process that is not in our own
+        // process namespace.
         let whole = procs.split_inclusive(|byte| *byte == b'\n');
         let lines = whole.filter_map(|line| str::from_utf8(line.strip_suffix(b"\n")?).ok());
         let pids = lines.filter_map(|line| line.parse().ok());
@@ -160,8 +160,9 @@ impl Group {
         name.is_some_and(|name| is_of_a_run(name) || is_number(name))
     }
 
-    /// It, and all below that are to be entered, each before those that are in it. Commands make
-    /// groups as deep and as many as they like: of more than [`GROUPS_MAX`] the rest is left out.
+    /// This group, and all below it that are to be entered, each before those that are in it.
+    /// Commands make groups as deep and as many as they like: beyond [`GROUPS_MAX`] the rest is
+    /// left out.
     pub(super) fn tree(&self, is_entered: impl Fn(&Group) -> bool) -> Vec<Group> {
         let mut tree = vec![self.clone()];
         let mut next = 0;

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::file::read_start;
 
-/// The most that is read of the list of mounts: whoever may mount in our namespace can make it long
-/// (100,000 of them by default, `fs.mount-max`). A mount beyond this is not found.
+/// At most this much is read of the list of mounts: a process that may mount in our namespace can
+/// make it long (100,000 of them by default, `fs.mount-max`). A mount beyond this is not found.
 const MOST: u64 = 16 << 20;
 
 /// The directory of the group that we are in, or why there is none.

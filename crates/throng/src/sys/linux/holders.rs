@@ -68,8 +68,8 @@ impl Holders {
         }
     }
 
-    /// The processes that can write to each of these pipes. One that can only read is no reason why
-    /// a pipe does not end: that is ourselves, and for a moment processes that we are just
+    /// The processes that can write to each of these pipes. A process that can only read does not
+    /// keep a pipe from ending: that is ourselves, and for a moment processes that we are just
     /// starting.
     pub(super) fn find(&mut self, census: &mut Census, questions: &[Question]) -> Vec<Vec<Holder>> {
         let mut answers = vec![Vec::new(); questions.len()];
@@ -84,7 +84,7 @@ impl Holders {
             });
         }
         if answers.iter().any(Vec::is_empty) {
-            // Or what holds it now has got it from a process that has gone since.
+            // Or its holder has received it from a process that is gone since.
             self.index = Index::take(census.procfs());
             answer(&mut answers, questions, |question| {
                 self.index.holders(census, question)
@@ -128,7 +128,7 @@ fn answer(
     }
 }
 
-/// Which of these have an end of this pipe that can be written to.
+/// The processes among these that have a writable end of this pipe.
 fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
     let procfs = census.procfs();
     let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);

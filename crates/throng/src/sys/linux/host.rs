@@ -37,10 +37,10 @@ const SPARE_FDS: u64 = 16;
 /// memory for a while, a start that finds none is tried again.
 const SPILL_FDS: u64 = 64;
 
-/// What a shard opens besides its processes: its epoll or ring, its waker and that of its
-/// threads, four places for what a new process gets, /proc; and eight for the one that is being
-/// started, one of them only where it has a control group of its own, two only where memory cannot
-/// be shared with it.
+/// What a shard opens besides its processes: its epoll or ring, its waker and that of its threads,
+/// four places for what a new process gets, /proc; and eight for the process that is being started,
+/// one of them only if it has a control group of its own, two only if memory cannot be shared with
+/// it.
 const FDS_OF_A_SHARD: u64 = 16;
 
 #[derive(Debug)]
@@ -56,11 +56,11 @@ pub(crate) struct Host {
     pub(super) original_nofile: Option<Rlimit>,
     nofile: u64,
     open_fds: u64,
-    /// In place of stdin, stdout and stderr that this program does not have.
+    /// Placeholders for those of stdin, stdout and stderr that this program does not have.
     held_stdio: Vec<OwnedFd>,
     /// Looks at other processes for all shards.
     pub(super) searcher: Arc<Searcher>,
-    /// Whether somebody wants to know of processes that are stopped.
+    /// Whether the user wants to know of stopped processes.
     pub(super) watches_stops: bool,
     /// The bytes that processes read.
     pub(super) stdins: Stdins,
@@ -71,9 +71,9 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Looks at the surroundings of this program, raises its limit on open files as far as it may,
-    /// and makes sure that exit statuses can be had at all. What processes read is counted in the
-    /// budget.
+    /// Looks at the surroundings of this program, raises its limit on open files as far as allowed,
+    /// and makes sure that exit statuses are available at all. What processes read is counted in
+    /// the budget.
     pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
         signals::keep_exit_statuses();
         let held_stdio = hold_stdio();
@@ -224,8 +224,8 @@ impl Host {
     }
 }
 
-/// Puts /dev/null in place of those of stdin, stdout and stderr that are closed, so that nothing of
-/// ours gets their numbers.
+/// Puts /dev/null in place of those of stdin, stdout and stderr that are closed, so that no
+/// descriptor of ours gets their numbers.
 fn hold_stdio() -> Vec<OwnedFd> {
     let mut held = Vec::new();
     let flags = OFlags::RDWR | OFlags::CLOEXEC;

@@ -1,19 +1,20 @@
 //! Who sees to it that nothing is left when this program is killed: a process of its own.
 //!
-//! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and nobody else: what they have
-//! started goes on. So a program that wants to leave nothing starts a keeper, which reads a pipe
-//! that nobody writes to. The pipe ends when we do, however that comes about, and then the keeper
-//! kills what we have left (`remains.rs`). When we end in good order we end the keeper first.
+//! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and only those: what they have
+//! started goes on. So a program that wants to leave nothing starts a guardian process (keeper),
+//! which reads a pipe that nobody writes to. The pipe ends when we do, however that comes about,
+//! and then the keeper kills what we have left (`remains.rs`). When we end in good order we end the
+//! keeper first.
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
 //! been: from then on it has its end of the pipe, whatever becomes of us, and need not have come to
 //! read it. It has nothing of ours: /dev/null for its streams, no other descriptor, a group of its
 //! own, `/` for its directory.
 //!
-//! Whatever runs as our user may kill or stop it. So it is looked at from time to time, by the
-//! thread that has started it: when it is gone another is started, a few times, and when it is
-//! stopped it is continued. Whoever kills it and then us within [`LOOK`] gets away with it, and so
-//! does a debugger that holds it.
+//! Any process that runs as our user may kill or stop it. So the thread that has started it looks
+//! at it from time to time: when it is gone another is started, a few times, and when it is stopped
+//! it is continued. A process that kills it and then us within [`LOOK`] escapes it, and so does a
+//! debugger that holds it.
 
 use std::ffi::OsString;
 use std::io;
@@ -38,11 +39,11 @@ use super::tag::RunId;
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// So often another one is started, or tried to be. Where it is killed more often than that it is
-/// of no use.
+/// How many times another keeper is started, or tried to be. One that is killed more often than
+/// that is of no use.
 const OTHERS_MAX: u32 = 3;
 
-/// So often it is told that one was stopped. It is continued however often that happens.
+/// How many times a stop is reported. The keeper is continued however often that happens.
 const TOLD_MAX: u32 = 3;
 
 /// A keeper that is being started, or runs.
@@ -55,15 +56,15 @@ pub(super) struct Keeper {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// 0 while there is none.
+    /// 0 while there is no keeper.
     pid: AtomicU32,
     /// Set when the first has been started, or could not be.
     was_started: OnceLock<()>,
 }
 
 impl Keeper {
-    /// Starts a program that is to call [`keep`](super::keep), on a thread of its own, which looks
-    /// after it from then on.
+    /// Starts a program that is to call [`keep`](super::keep), on a thread of its own, which
+    /// watches the program from then on.
     pub(super) fn start(
         argv: &[OsString],
         run: &RunId,
@@ -123,7 +124,7 @@ impl Drop for Keeper {
     }
 }
 
-/// What the thread does that has started the keeper.
+/// The work of the thread that has started the keeper.
 struct Watch {
     command: Command,
     shared: Arc<Shared>,
@@ -133,7 +134,7 @@ struct Watch {
     told: u32,
 }
 
-/// How a keeper is doing.
+/// The state of a keeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Runs,
@@ -168,7 +169,7 @@ impl Watch {
                 },
             }
         }
-        // Before its pipe is closed: that would have it do its work.
+        // Before its pipe is closed: the end of the pipe would start its work.
         if state(&keeper) != State::Gone {
             let _ = keeper.kill();
         }
@@ -214,8 +215,8 @@ impl Watch {
         }
     }
 
-    /// A callback that panics must not take this thread along: the keeper's pipe would be closed,
-    /// and it would kill what runs.
+    /// A callback that panics must not end this thread: the keeper's pipe would be closed, and the
+    /// keeper would kill what runs.
     fn tell(&self, event: KeeperEvent) {
         if let Some(KeeperReport(report)) = &self.report {
             let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
@@ -223,7 +224,7 @@ impl Watch {
     }
 }
 
-/// Asks without taking its status. One that somebody else has waited for is gone as well.
+/// Looks without taking its status. A keeper that other code has waited for is gone as well.
 fn state(keeper: &Child) -> State {
     let Some(pid) = to_pid(keeper.id()) else {
         return State::Gone;
@@ -265,8 +266,8 @@ mod tests {
         look(host.keeper_pid());
     }
 
-    /// What a process that has been started runs. When its start is over for whoever has started it
-    /// the kernel may still be about to note its command line.
+    /// The command line of a process that has been started. When its start has returned to the
+    /// caller, the kernel may still be about to note the command line.
     fn command_line(pid: u32) -> Vec<u8> {
         let begun = Instant::now();
         loop {
@@ -293,12 +294,12 @@ mod tests {
         keeper_at_the_first_start("/nonexistent/keeper", |keeper| assert_eq!(keeper, 0));
     }
 
-    /// A keeper that does nothing but read, and what is told of it.
+    /// A keeper that does nothing but read, and the events that are reported for it.
     fn told_of(program: &str) -> (Keeper, Receiver<KeeperEvent>) {
         let (tell, told) = mpsc::channel();
         let report = KeeperReport(Arc::new(move |event| {
             tell.send(event).unwrap();
-            // What the callback does is no matter of the keeper's.
+            // A panic of the callback does not affect the keeper.
             panic::resume_unwind(Box::new("this is part of a test"));
         }));
         let argv = [OsString::from(program)];
@@ -341,7 +342,7 @@ mod tests {
             signal(&keeper, Signal::STOP);
             assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
         }
-        // However often; but it is not told for ever.
+        // However often; but it is not reported for ever.
         signal(&keeper, Signal::STOP);
         let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let begun = Instant::now();

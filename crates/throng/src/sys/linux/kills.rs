@@ -1,6 +1,7 @@
-//! Ends trees, for a shard: the family and the control group of a process at once, and what is
-//! found by its mark, or is left of it later, by the thread that searches (`search.rs`). Nothing
-//! here waits for that thread; what it does not answer in time is answered here, with nothing.
+//! Ends trees, for a shard: the family and the control group of a process at once. What is found by
+//! its mark, or is left of the tree later, is ended by the thread that searches (`search.rs`).
+//! Nothing here waits for that thread; a question that it does not answer in time is answered here,
+//! with nothing.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -21,18 +22,18 @@ use crate::slots::{Id, Table};
 use crate::sys::WhenDone;
 use crate::{Signal as Wish, Stream};
 
-/// So often a question is asked that is not answered.
+/// How many times a question that is not answered is asked.
 const TRIES: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Kills {
-    /// For families: looks that take no time. None where there is no /proc; then the group is all
-    /// that is reached at once.
+    /// For families: looks that take no time. `None` if there is no /proc; then only the group is
+    /// reached at once.
     census: Option<Census>,
     searcher: Arc<Searcher>,
     client: Client,
     open: HashMap<(Kind, Id), usize>,
-    /// When to stop waiting for an answer, of each kind the oldest first. Some have come by now.
+    /// When to stop waiting for an answer, of each kind the oldest first. Some have arrived by now.
     deadlines: [VecDeque<(Instant, Id)>; 3],
     /// Whether each process is to have a control group.
     needs_leaves: bool,
@@ -49,8 +50,8 @@ enum Kind {
 impl Kind {
     const ALL: [Kind; 3] = [Kind::Holders, Kind::Cleared, Kind::Continued];
 
-    /// An answer that takes longer than this does not come. The search itself gives up what was
-    /// killed after a second.
+    /// An answer that takes longer than this does not come. The search itself gives up killed
+    /// processes after a second.
     fn patience(self) -> Duration {
         match self {
             Kind::Holders | Kind::Continued => Duration::from_secs(1),
@@ -80,8 +81,8 @@ impl Kills {
         self.needs_leaves
     }
 
-    /// Sends a signal to the family, and to the control group if there is one; what is found by its
-    /// mark gets it a little later. To be called before the group is signalled: a process that
+    /// Sends a signal to the family, and to the control group if there is one; processes found by
+    /// their mark get it a little later. To be called before the group is signalled: a process that
     /// loses its parent by that can no longer be found as a child.
     pub(super) fn signal(&mut self, child: &mut Child, wish: Wish) {
         let root = self.root(child);
@@ -112,7 +113,8 @@ impl Kills {
         }
     }
 
-    /// Has all killed that is left of a process which is over; the answer says what does not go.
+    /// Has everything killed that is left of a process which is over; the answer names what does
+    /// not end.
     pub(super) fn clear(&mut self, id: Id, child: &mut Child) {
         self.await_answer(Kind::Cleared, id);
         let tree = Tree {
@@ -127,10 +129,10 @@ impl Kills {
         self.searcher.ask(Task::Clear(tree));
     }
 
-    /// Has it found out which processes hold the streams of this one.
+    /// Has the processes found that hold the streams of this one.
     pub(super) fn name_holders(&mut self, id: Id, child: &Child) {
         self.await_answer(Kind::Holders, id);
-        // One that still runs may yet be joined by others.
+        // While it still runs, other holders may appear.
         let not_before = child.exited_at.unwrap_or_else(Instant::now);
         let questions = Stream::ALL.map(|stream| {
             let pipe = rustix::fs::fstat(child.pipe(stream)?).ok()?;
@@ -145,7 +147,7 @@ impl Kills {
         self.searcher.ask(task);
     }
 
-    /// Has these trees stand still, whose groups do so already, and calls this when they do.
+    /// Has these trees stopped, whose groups are stopped already, and calls this when they are.
     pub(super) fn stop(&mut self, children: &mut Table<Child>, ids: &[Id], done: WhenDone) {
         let mut trees = Vec::new();
         for id in ids {
@@ -161,7 +163,7 @@ impl Kills {
         self.searcher.ask(task);
     }
 
-    /// Has those go on that were stopped of these trees; the answer says that they do.
+    /// Has the stopped processes of these trees continued; the answer confirms it.
     pub(super) fn go_on(&mut self, ids: &[Id]) {
         for id in ids {
             self.await_answer(Kind::Continued, *id);
@@ -170,7 +172,7 @@ impl Kills {
             .ask(Task::Continue(ids.to_vec(), self.client.clone()));
     }
 
-    /// The answers that have come, or would have had to by now.
+    /// The answers that have arrived, or should have by now.
     pub(super) fn take_answers(&mut self, children: &mut Table<Child>) -> Vec<Answer> {
         if self.open.is_empty() {
             return Vec::new();
@@ -225,7 +227,7 @@ impl Kills {
         }
     }
 
-    /// When an answer has to come, if one is waited for.
+    /// When an answer has to arrive, if one is waited for.
     pub(super) fn due(&self) -> Option<Instant> {
         if self.open.is_empty() {
             return None;

@@ -3,8 +3,8 @@
 //!
 //! Invariant: when a start fails, everything that was made for it is closed again.
 //!
-//! Nothing here waits for a file system: where a program is, whether a directory can be entered and
-//! a file be opened as stdin is found out by the new process, and told by its report.
+//! Nothing here waits for a file system: the new process finds out where a program is, whether a
+//! directory can be entered and whether a file can be opened as stdin, and its report tells it.
 
 use std::collections::HashMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -39,14 +39,14 @@ use crate::sys::StartError;
 use crate::sys::faults::Point;
 use crate::{Command, ErrorKind};
 
-/// So long a shard waits for a program to be loaded before it does something else meanwhile. Nearly
-/// all are loaded in a tenth of it; and a wait at the word is what tells soonest that one is.
+/// How long a shard waits for a program to be loaded before it does something else meanwhile.
+/// Nearly all are loaded in a tenth of it; and waiting at the word is the fastest way to notice.
 const INLINE_WAIT: Duration = Duration::from_millis(5);
 
 /// Kits that are kept for starts that take longer.
 const SPARE_KITS: usize = 4;
 
-/// More programs than this in one run are looked up anew now and then; it bounds memory.
+/// If one run has more programs than this, some are looked up again now and then; it bounds memory.
 const REMEMBERED_MAX: usize = 1024;
 
 /// The pipes of a process that is about to be started: stdout, stderr.
@@ -70,9 +70,9 @@ pub(super) struct Begun {
 pub(super) struct Belongings {
     /// Its mark.
     pub(super) number: Option<Number>,
-    /// Its control group, where it has one of its own.
+    /// Its control group, if it has one of its own.
     pub(super) leaf: Option<Leaf>,
-    /// What it reads, to be kept until it is gone.
+    /// What it reads, kept until it is gone.
     pub(super) stdin: Option<Held>,
 }
 
@@ -219,9 +219,9 @@ impl Launcher {
         }
     }
 
-    /// Prepares all that the new process needs but its descriptors; gives the mark that its
-    /// environment has, if it has one: a command that wants it empty, or has put something else in
-    /// that place, gets what it wants.
+    /// Prepares everything that the new process needs except its descriptors; returns the mark in
+    /// its environment, if it has one: a command that wants an empty environment, or has set the
+    /// variable itself, gets what it wants.
     fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<Number>, Failure> {
         let nul = |what: &str| Failure::nul(what);
         if command.program.is_empty() {
@@ -312,7 +312,7 @@ impl Launcher {
         Ok(())
     }
 
-    /// Makes the process, with less of what a kernel, or a sandbox before it, refuses: one that
+    /// Makes the process, leaving out what a kernel, or a sandbox in front of it, refuses: one that
     /// knows the call may not know the flag.
     fn clone_and_retry(
         &mut self,
@@ -331,7 +331,7 @@ impl Launcher {
                 // SAFETY: the strings and lists are the kit's, and were written for this command.
                 // The landing places are our own open descriptors, and stay so until this function
                 // returns, which is not before `wait` has. A launcher is made and used by a shard's
-                // thread, which has blocked all signals, but for `SIGCHLD` where there is clone3:
+                // thread, which has blocked all signals, except `SIGCHLD` where there is clone3:
                 // see `Engine::new` and `Launcher::new`.
                 None => unsafe { kit.start() },
             };
@@ -349,7 +349,7 @@ impl Launcher {
             let pid = loading.pid;
             if !loading.wait(self.inline_wait) {
                 if !loading.has_begun() {
-                    // It has done nothing at all and is killed: memory is not what it seems.
+                    // It has done nothing at all and is killed: the memory is not really shared.
                     self.features.shared = false;
                     self.features.clone3 = false;
                     self.exiting.push(pid);
@@ -362,7 +362,8 @@ impl Launcher {
             kit = back;
             let Err(failed) = result else {
                 if !has_begun {
-                    // It was ended, by us since somebody had stopped it, before its first step.
+                    // It was ended before its first step, by us since another process had stopped
+                    // it.
                     self.keep(kit);
                     self.see_off(pid);
                     return Err(Failure::did_not_run());
@@ -385,7 +386,7 @@ impl Launcher {
         let code = error.raw_os_error().unwrap_or(0);
         let is_unknown = [libc::EINVAL, libc::ENOSYS].contains(&code);
         if leaf.is_some() && !is_exhaustion(error) {
-            // Before 5.7, or where the group is not one for processes any more.
+            // Before 5.7, or when the group no longer takes processes.
             *leaf = None;
         } else if is_unknown && self.features.clone3 {
             signals::block_all();
@@ -441,7 +442,7 @@ impl Launcher {
         self.keep(kit);
     }
 
-    /// A start that took longer is decided.
+    /// The result of a start that took longer is known.
     pub(super) fn finish(&mut self, loading: Loading, command: &Command) -> Result<(), StartError> {
         let (kit, result) = loading.into_result();
         match result {
@@ -466,8 +467,8 @@ impl Launcher {
         }
     }
 
-    /// Lets the system forget a process that has reported a failure and is about to exit. It does
-    /// so at once, unless closing what it has open takes long.
+    /// Reaps a process that has reported a failure and is about to exit. It exits at once, unless
+    /// closing what it has open takes long.
     fn see_off(&mut self, pid: Pid) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
@@ -505,7 +506,7 @@ fn struck() -> Option<(Step, Errno)> {
 }
 
 /// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself,
-/// and what is to be kept for that.
+/// and what is to be kept for it.
 fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
     let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
     let closed = || io::Error::from(Errno::BADF);
@@ -532,7 +533,7 @@ fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Hel
     }
 }
 
-/// Whether this is a want of something that comes back when processes end.
+/// Whether this is a lack of something that becomes free when processes end.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     let exhausted = [
         libc::EAGAIN,
@@ -541,7 +542,7 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
         libc::ENOMEM,
         libc::ENOSPC,
     ];
-    // The bound on a directory in memory has no number of the system.
+    // The bound on a directory in memory has no error number.
     error.kind() == io::ErrorKind::StorageFull
         || error
             .raw_os_error()

@@ -1,8 +1,8 @@
 //! A start that has been made and whose program may not be loaded yet: what the new process needs
-//! for that, and how we hear that it has it, or has failed.
+//! for that, and how we learn that it has succeeded or failed.
 //!
-//! Nobody waits for it without bound: a program, a directory or a named pipe that makes the new
-//! process wait keeps nothing else up. How long it may take is for the engine to say.
+//! It is never waited for without bound: a program, a directory or a named pipe that makes the new
+//! process wait holds up nothing else. The engine decides how long it may take.
 
 use std::ffi::{CString, c_char};
 use std::io;
@@ -25,16 +25,16 @@ use super::tag;
 use super::wait;
 
 /// A process that has not even taken its descriptors in this time does not run at all, and is
-/// ended. It waits for nothing but a processor, unless somebody has stopped it.
+/// ended. It waits only for a processor, unless another process has stopped it.
 const FIRST_STEPS: Duration = Duration::from_secs(10);
 
-/// So long a process that was killed is waited for.
+/// How long a process that was killed is waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether somebody has stopped it.
+/// How often we look whether another process has stopped it.
 const STOPPED_EVERY: Duration = Duration::from_millis(50);
 
-/// All that a new process uses of our memory, reused from start to start.
+/// Everything that a new process uses of our memory, reused from start to start.
 #[derive(Debug)]
 pub(super) struct Kit {
     pub(super) plan: Box<Plan>,
@@ -58,11 +58,11 @@ pub(super) struct Kit {
 /// A new process on its way to its program.
 #[derive(Debug)]
 pub(super) struct Loading {
-    /// Always there but while this is taken apart.
+    /// Always there except while this is taken apart.
     kit: Option<Box<Kit>>,
     pub(super) pid: Pid,
     pub(super) begun: Instant,
-    /// Where its report comes, if memory is not shared.
+    /// The pipe for its report, if memory is not shared.
     report: Option<OwnedFd>,
     /// Why it failed, once that is known.
     result: Option<Option<Failed>>,
@@ -94,9 +94,8 @@ impl Kit {
     /// Makes a process that follows the plan, which the caller has filled in from the rest of this.
     ///
     /// # Safety
-    ///
-    /// As for [`clone::start`], whose demands on memory are met by this kit, where the pointers of
-    /// the plan are null, or to strings and lists of this kit.
+    /// As for [`clone::start`], whose demands on memory are met by this kit if the pointers of the
+    /// plan are null, or point to strings and lists of this kit.
     pub(super) unsafe fn start(mut self: Box<Kit>) -> Result<Loading, (Box<Kit>, io::Error)> {
         let mut pipe = None;
         if !self.plan.features.shared {
@@ -109,7 +108,7 @@ impl Kit {
         let kit = &mut *self;
         let begun = Instant::now();
         // SAFETY: by the contract of this function; the plan and the stack are in boxes of their
-        // own or mapped, and `Loading` keeps them until they are in use no more.
+        // own or mapped, and `Loading` keeps them until they are no longer in use.
         let started = unsafe { clone::start(&mut kit.plan, &kit.stack, theirs) };
         match started {
             Ok(pid) => Ok(Loading {
@@ -125,8 +124,8 @@ impl Kit {
 }
 
 impl Loading {
-    /// Waits until the program is loaded or has failed, but no longer than this; says whether it is
-    /// decided. Never before the new process has its descriptors, or is killed.
+    /// Waits until the program is loaded or has failed, but no longer than this; returns whether
+    /// that is decided. Never returns before the new process has its descriptors, or is killed.
     pub(super) fn wait(&mut self, at_most: Duration) -> bool {
         loop {
             if self.look() {
@@ -147,8 +146,8 @@ impl Loading {
         }
     }
 
-    /// Kills a process that has not begun, so that it takes no step any more when it comes to run.
-    /// Says whether it is decided what has become of it.
+    /// Kills a process that has not begun, so that it takes no step when it does run. Returns
+    /// whether its result is decided.
     fn end_unbegun(&mut self) -> bool {
         let _ = kill_process(self.pid, Signal::KILL);
         let deadline = Instant::now() + LAST_WAIT;
@@ -183,7 +182,7 @@ impl Loading {
         !self.kit().plan.stdin.is_null() && self.kit().plan.step() <= Step::Stdin
     }
 
-    /// What has become of it, once that is decided, and what can be used again.
+    /// The result, once it is decided, and the kit, which can be used again.
     pub(super) fn into_result(mut self) -> (Box<Kit>, Result<(), Failed>) {
         debug_assert!(self.result.is_some(), "it is decided");
         let failed = self.result.take().flatten();
@@ -210,16 +209,16 @@ impl Loading {
             0,
             0,
         ];
-        // SAFETY: an atomic and a time, which are there for as long as the call is, and are 32 and
-        // twice 64 bits as it wants them. The kernel wakes who waits without FUTEX_PRIVATE
-        // (clone(2), CLONE_CHILD_CLEARTID).
+        // SAFETY: an atomic and a time, which live for as long as the call, and are 32 and twice 64
+        // bits as it requires. The kernel wakes waiters without FUTEX_PRIVATE (clone(2),
+        // CLONE_CHILD_CLEARTID).
         unsafe { raw::call(libc::SYS_futex, args) };
     }
 }
 
 impl Drop for Loading {
-    /// What a process may still use is never freed. It is one of few: its program could not be
-    /// loaded, and it could not be killed.
+    /// What a process may still use is never freed. Such processes are few: their program could not
+    /// be loaded, and they could not be killed.
     fn drop(&mut self) {
         if let Some(kit) = self.kit.take()
             && kit.plan.is_in_use()
@@ -234,11 +233,11 @@ fn is_readable(pipe: &OwnedFd, at_most: Duration) -> bool {
     poll(&mut fds, Some(&timespec(at_most))).is_ok() && !fds[0].revents().is_empty()
 }
 
-/// What was reported; nothing at the end of the pipe, which the loading of a program closes.
+/// The report; nothing at the end of the pipe, which is closed when a program is loaded.
 fn read_report(pipe: &OwnedFd) -> Option<Failed> {
     let mut bytes = [0; Report::SIZE];
     loop {
-        // Somebody who stole it would have had to be quicker than our own descriptors are told.
+        // To steal the report, another process would have to read it before we are told of it.
         match rustix::io::read(pipe, &mut bytes) {
             Ok(len) if len == bytes.len() => return Report::from_bytes(&bytes).failed(),
             Err(Errno::INTR) => {}

@@ -1,23 +1,23 @@
-//! How much memory there is: what the machine has, or what the control group that we are in may use
-//! if that is less; and what this process may still ask for.
+//! How much memory there is: what the machine has, or what our control group may use if that is
+//! less; and what this process may still request.
 
 use std::path::{Path, PathBuf};
 
 use super::file::read_start;
 use rustix::process::{Resource, getrlimit};
 
-/// The most that is read of a file: all of them are of some lines.
+/// At most this much is read of a file: all of them have only a few lines.
 const MOST: u64 = 64 * 1024;
 
-/// How large a page is. Asked of libc: rustix reads the auxiliary vector for it, and does not get
-/// along with that of valgrind.
+/// The size of a page. Asked of libc: rustix reads the auxiliary vector for it, and cannot handle
+/// valgrind's.
 pub(super) fn page_size() -> usize {
     // SAFETY: an integer.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(64 * 1024)
 }
 
-/// How many of the ticks that /proc counts in are in a second.
+/// How many of the ticks that /proc counts in make up a second.
 pub(super) fn ticks_per_second() -> u64 {
     // SAFETY: an integer.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
@@ -68,9 +68,9 @@ fn physical() -> Option<u64> {
     value_of(&text, "MemTotal:")
 }
 
-/// How much more this process may ask for, where that is limited: address space, or memory that
-/// can be written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). Where /proc
-/// does not say what it has already, that is the limit.
+/// How much more this process may request, if that is limited: address space, or memory that can be
+/// written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). If /proc does not tell
+/// what it has already, the result is the limit itself.
 pub(crate) fn memory_left() -> Option<u64> {
     let status = read(Path::new("/proc/self/status")).unwrap_or_default();
     let left = |limit: Resource, used: &str| {

@@ -25,13 +25,13 @@ pub(crate) struct HostOptions {
 }
 
 impl HostOptions {
-    /// Somebody wants to know of processes that are stopped.
+    /// The user wants to know of stopped processes.
     pub(crate) fn watch_stops(&mut self) {
         self.watches_stops = true;
     }
 }
 
-/// What is called when something has happened to the keeper.
+/// The callback for events of the keeper.
 #[derive(Clone)]
 pub(super) struct KeeperReport(pub(super) Arc<dyn Fn(KeeperEvent) + Send + Sync>);
 
@@ -107,23 +107,24 @@ pub mod os {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ProcessGroup {
-            /// A group of its own in our session. One signal reaches it and all that it starts, and
-            /// Ctrl-C on a terminal reaches this program alone, which ends the others in its own
-            /// way. The terminal counts it as a background job: reading from it stops the process
-            /// (`SIGTTIN`), in silence; see [`on_stopped`](crate::Builder::on_stopped).
+            /// A group of its own in our session. One signal reaches it and everything that it
+            /// starts, and Ctrl-C on a terminal reaches only this program, which ends the others in
+            /// its own way. For the terminal it is a background job: reading from it stops the
+            /// process (`SIGTTIN`) without a message; see
+            /// [`on_stopped`](crate::Builder::on_stopped).
             ///
-            /// This is the default, for with a session of their own processes would lose a
+            /// This is the default, because in a session of their own processes would lose a
             /// terminal that they may write to (a password prompt of a program that runs in the
-            /// foreground, `tput`, `ps` without arguments), and when this program is killed the
-            /// terminal's end would not reach them.
+            /// foreground, `tput`, `ps` without arguments), and would not be reached by the
+            /// terminal's end when this program is killed.
             #[default]
             Own,
             /// A session of its own, and a group in it. It has no controlling terminal: opening
-            /// `/dev/tty` fails (`ENXIO`), and nothing that a terminal does reaches it.
+            /// `/dev/tty` fails (`ENXIO`), and nothing that happens on a terminal reaches it.
             Session,
-            /// Our group and session. The terminal treats it as it does this program: Ctrl-C and
-            /// Ctrl-Z reach it, and it can read from the terminal. Signals of ours go to the
-            /// process and to its descendants one by one.
+            /// Our group and session. The terminal treats it like this program: Ctrl-C and Ctrl-Z
+            /// reach it, and it can read from the terminal. Our signals go to the process and to
+            /// its descendants one by one.
             Inherit,
         }
 
@@ -168,28 +169,28 @@ pub mod os {
             Command,
         }
 
-        /// What has happened to a [keeper](BuilderExt::keeper). Whatever runs as the same user may
+        /// What has happened to a [keeper](BuilderExt::keeper). Any process of the same user may
         /// kill or stop it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum KeeperEvent {
-            /// It was gone, and another one was started, which keeps for the same processes.
-            /// Between the two, for half a second at the most, nobody did.
+            /// It was gone, and another one was started, which guards the same processes. For half
+            /// a second at most, between the two, there was no keeper.
             Replaced {
-                /// The id that it had.
+                /// The process id of the old keeper.
                 pid: u32,
-                /// That of the other.
+                /// The process id of the new keeper.
                 by: u32,
             },
-            /// It is gone, and no other is started: three were, or that failed. From now on nobody
+            /// It is gone, and no other is started: three were, or that failed. From now on nothing
             /// ends what is left when this program is killed.
             Lost {
-                /// The id that it had; none when the first could not be started.
+                /// The process id that it had; none if the first could not be started.
                 pid: Option<u32>,
             },
             /// It was stopped, and was continued.
             Continued {
-                /// Its id.
+                /// Its process id.
                 pid: u32,
             },
         }
@@ -204,22 +205,23 @@ pub mod os {
             fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
 
             /// Calls this when something has happened to the keeper, which is looked at twice a
-            /// second: when it was killed, stopped, or could not be started. It is called on a
-            /// thread of the `Throng`'s.
+            /// second: when it was killed, stopped, or could not be started. The callback runs on a
+            /// thread of the `Throng`.
             #[must_use]
             fn on_keeper_lost(self, report: impl Fn(KeeperEvent) + Send + Sync + 'static) -> Self;
 
             /// Makes this program the one to which descendants come that have lost their parent
             /// (`PR_SET_CHILD_SUBREAPER`), so that [`Throng::sweep`](crate::Throng::sweep) finds
-            /// those that have no mark either. As the first process of a process namespace (a
-            /// container without an init) it is that one in any case, and should ask for this.
+            /// those that have no mark either. A program that is the first process of a process
+            /// namespace (a container without an init) adopts them in any case, and should ask for
+            /// this.
             ///
-            /// Those that end are waited for, and those that are left are ended by a sweep. They
-            /// are told by being children of the program's first thread that it did not have when
-            /// the `Throng` was built. So processes that are started by other means have to be
-            /// started before that, or from another thread, which must not end before it has
-            /// waited for them. It stays so when the `Throng` is gone, but then nobody waits for
-            /// them.
+            /// Those that end are waited for, and those that are left are ended by a sweep. An
+            /// orphan is recognised as a child of the program's first thread that the thread did
+            /// not have when the `Throng` was built. So processes that are started by other means
+            /// have to be started before that, or from another thread, which must not end before it
+            /// has waited for them. Orphans still come to this program when the `Throng` is gone,
+            /// but then they are not waited for.
             #[must_use]
             fn adopt_orphans(self, adopt: bool) -> Self;
 

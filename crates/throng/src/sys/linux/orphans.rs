@@ -3,13 +3,13 @@
 //! be ended when all is to end, and have to be waited for when they end by themselves.
 //!
 //! An orphan becomes a child of the program's first thread; our own processes, and the keeper, are
-//! children of other threads. So all children of the first thread are orphans but those that it had
-//! before, whatever group or session they are in: they choose that themselves. What the program
-//! starts by other means from its first thread later, or from a thread that ends before the
+//! children of other threads. So all children of the first thread are orphans, except those that it
+//! had before, whatever group or session they are in: they choose that themselves. What the program
+//! starts by other means later, from its first thread or from a thread that ends before the
 //! process, looks the same; a program that asks for orphans must not do that.
 //!
-//! `waitpid(-1)` is never called. Statuses of the program's own processes are not taken lightly
-//! even so: see [`Seen`].
+//! `waitpid(-1)` is never called. Even so, care is taken not to take statuses of the program's own
+//! processes: see [`Seen`].
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -27,25 +27,26 @@ use super::wait::{self, Which};
 /// How long those that have ended may wait for us. They take nothing but a number.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// So many looks find one dead of which nothing is known before it is waited for.
+/// How many looks find an unknown orphan dead before it is waited for.
 const LOOKS: u32 = 3;
 
-/// How many of the last that came are looked at by [`Orphans::newest`].
+/// How many of the latest arrivals are looked at by [`Orphans::newest`].
 const NEWEST: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Orphans {
-    /// The children of the first thread that are none.
+    /// The children of the first thread that are not orphans.
     before: Arc<HashSet<Name>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What is known of orphans that have been there at the last look.
+/// What is known of orphans that were there at the last look.
 ///
-/// One that was seen alive with a mark of ours, or in another session, is no process that other
-/// code of this program waits for: it is waited for as soon as it has ended. Others may be, and
-/// their code mostly comes soon: they are waited for when nobody has for [`LOOKS`] looks.
+/// An orphan that was seen alive with a mark of ours, or in another session, is no process that
+/// other code of this program waits for: it is waited for as soon as it has ended. Other orphans
+/// may be, and that code usually waits soon: they are waited for here when they are still there
+/// after [`LOOKS`] looks.
 #[derive(Debug, Default)]
 struct Seen {
     known: HashMap<Name, Known>,
@@ -78,8 +79,8 @@ impl Orphans {
                     session != Some(stat.session) || procfs.mark(stat.name.pid, &run).is_some()
                 });
                 for pid in due.into_iter().filter_map(|name| to_pid(name.pid)) {
-                    // Nobody else's: it was our child a moment ago, and its id is not given to
-                    // another before somebody has waited for it.
+                    // It belongs to us: it was our child a moment ago, and its id is not given to
+                    // another process before it has been waited for.
                     wait::look(Which::Pid(pid), true);
                 }
             }
@@ -97,7 +98,7 @@ impl Orphans {
         all(procfs, &self.before)
     }
 
-    /// The last that have come, the last first: the kernel adds them at the end of the list.
+    /// The latest arrivals, the last first: the kernel adds them at the end of the list.
     pub(super) fn newest(&self, procfs: &mut Procfs) -> Vec<Stat> {
         let own = std::process::id();
         let pids = procfs.children_of_thread(own, own);
@@ -130,7 +131,7 @@ fn to_pid(pid: u32) -> Option<Pid> {
 }
 
 impl Seen {
-    /// Another look, which has found these. Gives those that are to be waited for.
+    /// Another look, which has found these. Returns those that are to be waited for.
     fn look(&mut self, orphans: &[Stat], mut is_ours: impl FnMut(&Stat) -> bool) -> Vec<Name> {
         let there: HashSet<Name> = orphans.iter().map(|stat| stat.name).collect();
         self.known.retain(|name, _| there.contains(name));
@@ -191,7 +192,7 @@ mod tests {
         let dead = &dead[1..];
         assert_eq!(due(&mut seen, dead, &[]), [0; 0]);
         assert_eq!(due(&mut seen, dead, &[]), [2, 3]);
-        // Another with the same id is another.
+        // Another process with the same id is a different orphan.
         let other = Stat {
             name: Name { pid: 2, started: 2 },
             ..stat(2, true)

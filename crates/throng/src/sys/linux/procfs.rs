@@ -3,10 +3,10 @@
 //! Every look is at a process that may be gone by then, or another; so what is found is told with
 //! the time of its start, which together with its id names it for good.
 //!
-//! What is read is written by strangers: a process can present an environment and a command line of
-//! gigabytes (`PR_SET_MM_MAP` of prctl(2)), and have any number of children, threads and
-//! descriptors. So nothing is read into memory that grows, and every read has a limit. What is
-//! beyond it is missed, and named at the limit.
+//! What is read is controlled by other processes: a process can present an environment and a
+//! command line of gigabytes (`PR_SET_MM_MAP` of prctl(2)), and have any number of children,
+//! threads and descriptors. So nothing is read into memory that grows, and every read has a limit.
+//! What lies beyond a limit is missed; the comment on each limit names it.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
@@ -23,34 +23,34 @@ use super::memory;
 use super::tag::{Number, RunId};
 use crate::Holder;
 
-/// What is read at once.
+/// How much is read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// The most that is read of a file of a few lines or words: `stat`, `status`, `loadavg`.
+/// At most this much is read of a file of a few lines or words: `stat`, `status`, `loadavg`.
 const SHORT_MAX: usize = 4096;
 
-/// The most that is read of a command line; the rest is not shown.
+/// At most this much is read of a command line; the rest is not shown.
 const COMMAND_LINE_MAX: usize = 4096;
 
-/// The most that is read of `cgroup`: a line for each hierarchy, of which each has a path of less
-/// than 4 KiB (PATH_MAX).
+/// At most this much is read of `cgroup`: a line for each hierarchy, each with a path of less than
+/// 4 KiB (PATH_MAX).
 const CONTROL_GROUP_MAX: usize = BUFFER;
 
-/// The most that is read of an environment: arguments and environment together are not larger when
-/// a program is started (three quarters of `_STK_LIM`, `bprm_stack_limits` in the kernel's
-/// fs/exec.c). Whoever presents more has moved it there himself, and is missed as if he had
-/// emptied it.
+/// At most this much is read of an environment: arguments and environment together are not larger
+/// when a program is started (three quarters of `_STK_LIM`, `bprm_stack_limits` in the kernel's
+/// fs/exec.c). A process that presents more has moved it there itself, and is missed as if its
+/// environment were empty.
 const ENVIRON_MAX: usize = 6 << 20;
 
-/// The most that is read of a list of children: at least 500,000 of them. Others are missed by this
-/// look, and seen by the next when those have ended.
+/// At most this much is read of a list of children: at least 500,000 of them. Others are missed by
+/// this look, and seen by the next one when those have ended.
 const CHILDREN_MAX: usize = 4 << 20;
 
-/// The most threads, or descriptors, of one process that are looked at; children of the other
+/// At most this many threads, or descriptors, of one process are looked at; children of the other
 /// threads are missed, and pipes behind the other descriptors.
 const ENTRIES_MAX: usize = 1 << 16;
 
-/// The most processes there are (PID_MAX_LIMIT, proc_sys_kernel(5)).
+/// The maximum number of processes (PID_MAX_LIMIT, proc_sys_kernel(5)).
 const PIDS_MAX: usize = 1 << 22;
 
 /// /proc, open, and a buffer for what is read there.
@@ -83,9 +83,9 @@ pub(super) struct Stat {
 }
 
 impl Procfs {
-    /// /proc, if it is that of our own process namespace. Elsewhere an id means another process,
-    /// and a signal would go to a stranger: so in a namespace that was made without a /proc of its
-    /// own, there is none.
+    /// Opens /proc, if it is that of our own process namespace. In another namespace's /proc an id
+    /// means another process, and a signal would go to an unrelated one: so in a namespace that was
+    /// made without a /proc of its own, there is none.
     pub(super) fn open() -> io::Result<Procfs> {
         let mut procfs = Procfs::at(Path::new("/proc"))?;
         if !procfs.is_of(std::process::id()) {
@@ -105,16 +105,16 @@ impl Procfs {
         })
     }
 
-    /// Whether we have this id here, and no other in a namespace within this one: `NSpid` has our
+    /// Whether we have this id here, and no other in a namespace within this one: `NSpid` lists our
     /// ids from the namespace of this /proc on (proc_pid_status(5), since 4.1). Without that line
-    /// the link has to do, which could only be right by chance.
+    /// the link has to suffice, which could be right only by coincidence.
     fn is_of(&mut self, own: u32) -> bool {
         let mut buffer = [0; 16];
         let link = readlinkat_raw(&self.root, c"self", &mut buffer);
         if link.map_or(0, |length| number(&buffer[..length])) != own {
             return false;
         }
-        // The groups that we are in come before, and may be many.
+        // The list of our groups comes before that line, and may be long.
         let status = self.read("self/status", BUFFER).unwrap_or_default();
         let mut lines = status.split(|byte| *byte == b'\n');
         let ids = lines.find_map(|line| line.strip_prefix(b"NSpid:"));
@@ -126,7 +126,7 @@ impl Procfs {
         self.numbers(".", PIDS_MAX)
     }
 
-    /// The directory of a process, which stands for this one and no other as long as it is open.
+    /// The directory of a process, which refers to this process and no other as long as it is open.
     pub(super) fn directory(&self, pid: u32) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(&self.root, pid.to_string(), flags, Mode::empty())
@@ -145,8 +145,8 @@ impl Procfs {
             .collect()
     }
 
-    /// The beginning of a file, up to so many bytes and [`BUFFER`]; an error when it is gone, or
-    /// not for us.
+    /// The beginning of a file, up to this many bytes and [`BUFFER`]; an error when it is gone, or
+    /// we may not read it.
     fn read(&mut self, path: &str, most: usize) -> Result<&[u8], Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = openat(&self.root, path, flags, Mode::empty())?;
@@ -168,7 +168,7 @@ impl Procfs {
     }
 
     /// Calls this with a file, piece by piece, until it has found what it looks for. At the end of
-    /// the file, but not where so much has been read that no more is, the piece is empty.
+    /// the file the piece is empty, but not when the limit was reached.
     fn stream<T>(
         &mut self,
         path: &str,
@@ -183,7 +183,7 @@ impl Procfs {
             let length = match rustix::io::read(&file, &mut self.buffer[..size]) {
                 Ok(length) => length,
                 Err(Errno::INTR) => continue,
-                // It is over, or has become another program that is not ours to look at.
+                // The process has ended, or has become another program that we may not look at.
                 Err(_) => return None,
             };
             left -= length;
@@ -199,8 +199,8 @@ impl Procfs {
         None
     }
 
-    /// The mark of this run that a process was started with. None for one that is over, and for
-    /// those that do not tell us.
+    /// The mark of this run that a process was started with. None if the process has ended, or does
+    /// not let us read it.
     pub(super) fn mark(&mut self, pid: u32, run: &RunId) -> Option<Number> {
         let mut search = run.search();
         self.stream(&format!("{pid}/environ"), ENVIRON_MAX, |piece| {
@@ -225,7 +225,7 @@ impl Procfs {
             .is_some_and(|stat| stat.name == name && !stat.is_over)
     }
 
-    /// Whether this is a process, and not a thread of one: those have directories as well, which
+    /// Whether this is a process, and not a thread of one: threads have directories as well, which
     /// are not listed.
     pub(super) fn is_process(&mut self, pid: u32) -> bool {
         let status = self.read(&format!("{pid}/status"), SHORT_MAX);
@@ -234,7 +234,7 @@ impl Procfs {
         id.is_some_and(|id| number(id) == pid)
     }
 
-    /// Whether it runs as the user that we run as, as far as can be told without looking into it.
+    /// Whether it runs as our user, as far as can be told without looking into it.
     pub(super) fn is_of_our_user(&self, pid: u32) -> bool {
         let dir = statat(&self.root, pid.to_string(), AtFlags::SYMLINK_NOFOLLOW);
         dir.is_ok_and(|dir| dir.st_uid == rustix::process::geteuid().as_raw())
@@ -253,7 +253,7 @@ impl Procfs {
     pub(super) fn children_of_thread(&mut self, pid: u32, thread: u32) -> Vec<u32> {
         let (mut children, mut begun) = (Vec::new(), None);
         let path = format!("{pid}/task/{thread}/children");
-        // Each number has a blank behind it; one that was cut at the limit has none.
+        // Each number is followed by a blank; one that was cut at the limit is not.
         self.stream(&path, CHILDREN_MAX, |piece| {
             for byte in piece {
                 match byte {
@@ -289,7 +289,8 @@ impl Procfs {
         self.read("thread-self/children", SHORT_MAX).is_ok()
     }
 
-    /// The beginning of its command line, program first; empty for one that is over or has none.
+    /// The beginning of its command line, program first; empty if the process has ended or has
+    /// none.
     pub(super) fn command_line(&mut self, pid: u32) -> Vec<OsString> {
         let path = format!("{pid}/cmdline");
         let line = self.read(&path, COMMAND_LINE_MAX).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where a program may be: the candidates that are tried one after the other, as execvp does. Looks
+//! Where a program may be: the candidates that are tried one after the other, as in execvp. Looks
 //! at no file.
 
 use std::ffi::{OsStr, OsString};
@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::strings::{Nul, Strings};
 
-/// Writes the candidates for a program along a search path, the one that is known first. A name
-/// with a `/` is a path already. A relative one counts from the directory that the process is to
-/// work in, and so does a relative part of the search path.
+/// Writes the candidates for a program along a search path, the known one first. A name with a `/`
+/// is a path already. A relative path is relative to the directory that the process is to work in,
+/// and so is a relative part of the search path.
 pub(super) fn candidates(
     out: &mut Strings,
     program: &OsStr,

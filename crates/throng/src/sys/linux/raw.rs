@@ -1,8 +1,8 @@
 //! System calls without libc: for the code that runs in a new process before its program does.
 //!
 //! A wrapper of libc would write `errno`, which a process that shares our memory shares with the
-//! thread that has started it; and it may be another function altogether, where a library is
-//! preloaded (`LD_PRELOAD`), with a stack frame or a lock of its own.
+//! thread that has started it; and a preloaded library (`LD_PRELOAD`) may have replaced the wrapper
+//! with a function that has a large stack frame or a lock of its own.
 
 #[cfg(target_arch = "aarch64")]
 use std::arch::asm;
@@ -12,15 +12,15 @@ use std::ffi::{c_int, c_long, c_void};
 
 use libc::pid_t;
 
-/// Whether [`call`] leaves everything of ours alone but what the system call itself writes, and
-/// [`enter`] is there.
+/// Whether [`call`] changes nothing of ours except what the system call itself writes, and
+/// [`enter`] is available.
 pub(super) const IS_BARE: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
-/// Makes a system call; gives its result, or the error number negated.
+/// Makes a system call; returns its result, or the negated error number.
 ///
 /// # Safety
 ///
-/// The call, with these arguments, must touch no memory but such as its caller may have touched.
+/// The call, with these arguments, must touch only memory that its caller may touch.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
@@ -54,7 +54,7 @@ pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
 #[inline]
 pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
     let result: isize;
-    // SAFETY: the system call convention of arm64 (syscall(2)): it changes x0 alone, and the caller
+    // SAFETY: the system call convention of arm64 (syscall(2)): it changes only x0, and the caller
     // vouches for the rest.
     unsafe {
         asm!(
@@ -72,11 +72,11 @@ pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
     result
 }
 
-/// As above, by way of libc.
+/// As above, through libc.
 ///
 /// # Safety
 ///
-/// As above; and nobody else may use this thread's `errno` at the same time.
+/// As above; and nothing else may use this thread's `errno` at the same time.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = args;
@@ -91,14 +91,14 @@ pub(super) unsafe fn call(number: c_long, args: [usize; 6]) -> isize {
 }
 
 /// Makes a system call that makes a process (`clone` or `clone3`) with a stack of its own, where it
-/// calls this function. In this process it gives the id of the new one, or the error number
-/// negated.
+/// calls this function. In this process it returns the id of the new one, or the negated error
+/// number.
 ///
 /// # Safety
 ///
 /// The stack that the arguments name is free, aligned to 16 bytes and large enough for the
 /// function, which must not return, and may be called with this argument by a process that was made
-/// so.
+/// in this way.
 #[cfg(target_arch = "x86_64")]
 pub(super) unsafe fn enter(
     number: c_long,
@@ -108,8 +108,9 @@ pub(super) unsafe fn enter(
 ) -> pid_t {
     let result: isize;
     // SAFETY: in this process it is one system call, as in `call`. The new process continues with
-    // rsp at the top of its stack, which is a multiple of 16 as the calling convention wants before
-    // a call, and every other register as here; it calls the function, which does not return.
+    // rsp at the top of its stack, which is a multiple of 16 as the calling convention requires
+    // before a call, and every other register as here; it calls the function, which does not
+    // return.
     unsafe {
         asm!(
             "syscall",
@@ -171,7 +172,7 @@ pub(super) unsafe fn enter(
     result as pid_t
 }
 
-/// Is not there; see [`IS_BARE`].
+/// Not available; see [`IS_BARE`].
 ///
 /// # Safety
 ///

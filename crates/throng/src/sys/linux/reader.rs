@@ -18,11 +18,12 @@ pub(super) const READ_SIZE: usize = 64 * 1024;
 pub(super) struct Reader {
     buffer: Box<[u8]>,
     filled: usize,
-    /// How often in a row there was nothing to be read where there should have been something.
+    /// How many times in a row there was nothing to read although something was announced.
     vain: usize,
 }
 
-/// Somebody else is quicker than we are; a read that is interrupted is not so often.
+/// After this many, another process is reading faster than we do; interrupted reads are not that
+/// frequent.
 const VAIN_MAX: usize = 64;
 
 pub(super) enum Read {
@@ -87,7 +88,7 @@ impl Reader {
     }
 }
 
-/// Has reads of our end fail where they would have to wait.
+/// Makes reads of our end fail instead of waiting.
 pub(super) fn unblock(pipe: &OwnedFd) -> Result<(), Errno> {
     fcntl_setfl(pipe, OFlags::NONBLOCK)
 }

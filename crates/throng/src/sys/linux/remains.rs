@@ -1,11 +1,12 @@
-//! What a keeper does when the program that it keeps for is gone: kills what that has left, all
-//! that has the mark of its run, and all in its control group if it has one.
+//! What a keeper does when the program that it guards is gone: it kills everything that the program
+//! has left, everything with the mark of its run, and everything in its control group if it has
+//! one.
 //!
-//! Strangers must not be able to delay that. Processes that were started before the program are not
-//! looked into, those of our own user first. To read an environment takes a lock of its process, or
-//! has the kernel read a page of it from where that process says, and can take for ever: so that is
-//! done on a thread that is left behind when it takes long. Whoever is found is killed at once, not
-//! when all have been looked at.
+//! Other processes must not be able to delay that. Processes that were started before the program
+//! are not looked into, and those of our own user come first. Reading an environment takes a lock
+//! of its process, or has the kernel read a page from a place that the process chooses, and can
+//! take for ever: so that is done on a thread that is left behind when it takes long. What is found
+//! is killed at once, not when all processes have been looked at.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -26,31 +27,32 @@ use super::signals;
 use super::tag::RunId;
 use super::tree::Census;
 
-/// Tells the keeper whose processes it keeps.
+/// Tells the keeper which run's processes it guards.
 pub(super) const RUN: &str = "THRONG_KEEPER";
 
 /// Tells it which control group to empty, if there is one.
 pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
 
-/// What goes on after so long will not be had.
+/// What still runs after this long will not end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A mark that has not been read after so long is not waited for. It is looked for again.
+/// A mark that has not been read after this long is not waited for. It is looked for again.
 const READ_MAX: Duration = Duration::from_millis(200);
 
-/// What the keeper does, until there is nothing left to keep.
+/// What the keeper does, until there is nothing left to guard.
 pub(crate) fn keep() -> io::Result<()> {
     let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
     let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
-    // Whoever ends us (Ctrl-C, a terminal that goes) has ended our program as well, and then we
-    // have work to do.
+    // Whatever signals us (Ctrl-C, a terminal that is closed) has ended our program as well, and
+    // then we have work to do.
     signals::block_all();
-    // What was inherited by mistake is somebody's pipe that does not end.
+    // A descriptor that was inherited by mistake may be a pipe that another process reads to its
+    // end.
     super::clone::close_all_above(2);
     let _ = rustix::process::chdir("/");
     let mut census = Census::new(run.clone())?;
     let program = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-    // If it is gone already this is whoever has taken us in, who has been there for longer.
+    // If the program is gone already, this is the process that has adopted us, which is older.
     let since = census.procfs().stat(program as u32);
     let since = since.map_or(0, |stat| stat.name.started);
     let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
@@ -75,7 +77,7 @@ pub(crate) fn keep() -> io::Result<()> {
             break;
         }
         last_was_empty = is_empty;
-        // What we have killed takes a moment to go.
+        // Killed processes take a moment to end.
         thread::sleep(Duration::from_millis(2));
     }
     if let Some(group) = group {
@@ -84,7 +86,7 @@ pub(crate) fn keep() -> io::Result<()> {
     Ok(())
 }
 
-/// Reads stdin, to which nobody writes, to its end.
+/// Reads stdin, to which nothing writes, to its end.
 fn await_end() -> io::Result<()> {
     loop {
         match rustix::io::read(io::stdin().as_fd(), &mut [0; 8]) {
@@ -97,22 +99,22 @@ fn await_end() -> io::Result<()> {
 
 struct Remains<Open> {
     marks: Marks<Open>,
-    /// Whose marks could not be read in time.
+    /// The processes whose marks could not be read in time.
     hung: HashSet<u32>,
-    /// When the program was started that we keep for.
+    /// When the guarded program was started.
     since: u64,
     deadline: Instant,
 }
 
 impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
-    /// Kills all that has a mark of the run and what is below it, and whoever is started meanwhile.
-    /// Says whether there was anybody, or may have been.
+    /// Kills everything that has a mark of the run and what is below it, and what is started
+    /// meanwhile. Returns whether there was any such process, or may have been.
     fn kill(&mut self, census: &mut Census) -> bool {
         let mut newcomers = Newcomers::from_now_on(census.procfs());
         let mut pids = census.procfs().pids();
         let procfs = census.procfs();
         let is_likely = |pid: &u32| (!self.hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
-        // The newest first: they may start others.
+        // The newest of the likely ones first: they may start others.
         pids.sort_by_cached_key(|pid| Reverse(is_likely(pid)));
         let mut any = false;
         while !pids.is_empty() && Instant::now() < self.deadline {
@@ -132,7 +134,7 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
         any
     }
 
-    /// Kills a process that has a mark, and its family. Says whether it has one, or may have.
+    /// Kills a process that has a mark, and its family. Returns whether it has one, or may have.
     fn kill_one(&mut self, census: &mut Census, pid: u32) -> bool {
         let stat = census.procfs().stat(pid);
         let is_ours = |stat: &Stat| stat.name.started >= self.since && pid != std::process::id();
@@ -140,7 +142,7 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
             return false;
         };
         match self.marks.is_there(pid) {
-            // It is the one that was looked at before, or nobody is signalled.
+            // It is the process that was looked at before, or nothing is signalled.
             Ok(true) => {
                 if let Some(pid) = Pid::from_raw(pid as i32) {
                     census.kill_family(pid, &mut HashSet::new());
@@ -162,10 +164,10 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
 struct Hangs;
 
 /// Reads marks on a thread of its own, and on the next one when that hangs. Threads that hang are
-/// left behind: there are not more of them than fit into [`PATIENCE`].
+/// left behind: there are no more of them than fit into [`PATIENCE`].
 struct Marks<Open> {
     run: RunId,
-    /// How a thread comes by a /proc of its own.
+    /// How a thread gets a /proc of its own.
     open: Open,
     reader: Option<Reader>,
 }
@@ -207,7 +209,7 @@ impl Reader {
         thread::Builder::new().spawn(move || {
             for pid in asked {
                 let is_there = procfs.mark(pid, &run).is_some() && procfs.is_process(pid);
-                // Nobody listens any more where that has taken too long.
+                // The receiver is gone if this has taken too long.
                 if tell.send(is_there).is_err() {
                     return;
                 }
@@ -234,7 +236,7 @@ mod tests {
             let status = format!("Name:\ta\nTgid:\t{pid}\n");
             fs::write(dir.path().join(pid).join("status"), status).unwrap();
         }
-        // To open it takes for ever, as to read a page of a file system that does not answer.
+        // Opening it takes for ever, like reading a page of a file system that does not answer.
         mkfifoat(CWD, dir.path().join("7/environ"), Mode::RWXU).unwrap();
         let mark = format!("A=1\0THRONG_JOB={}.1\0", run.as_str());
         fs::write(dir.path().join("8/environ"), mark).unwrap();
@@ -255,7 +257,7 @@ mod tests {
             assert!(answer(&mut marks, 8));
             assert!(!answer(&mut marks, 9));
         }
-        // The threads that were left behind go.
+        // The threads that were left behind end.
         for _ in 0..2 {
             let _ = fs::OpenOptions::new()
                 .write(true)

@@ -1,13 +1,14 @@
 //! The thread that looks at other processes for all shards of a `Throng`: which of them have a
 //! mark, are in a group, or hold a pipe.
 //!
-//! Such a look is expensive where there are many processes, and may not come to an end: reading the
+//! Such a look is expensive where there are many processes, and may never return: reading the
 //! environment or the command line of a process waits for a lock that this process may hold for
 //! ever (its `mmap_lock`, in /proc/PID/environ and cmdline). No shard waits for that. It asks, goes
-//! on, and is woken for the answer; what is not answered in time is given up by the shard.
+//! on, and is woken for the answer; a question that is not answered in time is given up by the
+//! shard.
 //!
-//! A look that takes too long at one process is left to its thread, which is lost with that;
-//! another takes its place and leaves this process alone.
+//! When a look at one process takes too long, its thread is given up as lost; another thread takes
+//! its place and leaves this process alone.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -29,40 +30,40 @@ use crate::lock::lock;
 use crate::slots::Id;
 use crate::sys::WhenDone;
 
-/// At the most a fifth of the time goes into looking.
+/// At most a fifth of the time is spent on looking.
 const PACE: u32 = 4;
 
-/// What has been killed is gone within this time, or does not go at all.
+/// A killed process ends within this time, or will not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A process that goes on by starting another and ending is run after for so long in one look.
+/// How long one look chases a process that goes on by starting another and ending.
 const CHASE: Duration = Duration::from_millis(100);
 
-/// What has been killed takes a moment to go; looking again before that is of no use.
+/// Killed processes take a moment to end; looking again before that is of no use.
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A look at one process that takes longer than this will not end.
 const STUCK_AFTER: Duration = Duration::from_millis(800);
 
-/// As many threads may be lost; then nothing is read any more that may take long.
+/// How many threads may be lost; after that nothing is read any more that may take long.
 const LOST_MAX: usize = 4;
 
-/// What a shard wants to know, or to have done.
+/// What a shard wants to know, or wants done.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Send this to those processes of a tree that have its mark.
+    /// Send this to the processes of a tree that have its mark.
     Signal {
         root: Root,
         signal: Signal,
         seen: HashSet<Name>,
     },
-    /// Kill what is left of a tree, and say what does not go.
+    /// Kill what is left of a tree, and name what does not end.
     Clear(Tree),
-    /// Which processes hold these pipes.
+    /// Find out which processes hold these pipes.
     Name(Id, [Option<Question>; 2], Client),
-    /// Have these trees stand still, whose groups do so already, and call this.
+    /// Stop these trees, whose groups are stopped already, and call this.
     Stop(Vec<Still>, Client, Done),
-    /// Have those go on that were stopped.
+    /// Continue the processes that were stopped.
     Continue(Vec<Id>, Client),
 }
 
@@ -75,23 +76,23 @@ pub(super) struct Tree {
     pub(super) id: Id,
     pub(super) root: Root,
     pub(super) leaf: Option<Group>,
-    /// What has been killed of it and may not be gone yet.
+    /// The processes that have been killed and may not be gone yet.
     pub(super) killed: HashSet<Name>,
     pub(super) client: Client,
     pub(super) since: Option<Instant>,
-    /// What the last look has found that had not been killed before.
+    /// The processes that the last look has found and that had not been killed before.
     pub(super) latest: Vec<Holder>,
 }
 
 #[derive(Debug)]
 pub(super) enum Answer {
     Holders(Id, [Vec<Holder>; 2]),
-    /// Nothing is left of a tree but these.
+    /// Nothing is left of a tree except these.
     Cleared(Id, Vec<Holder>),
     Continued(Vec<Id>),
 }
 
-/// A shard, to whom answers go.
+/// A shard that gets answers.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     answers: Arc<Mutex<Vec<Answer>>>,
@@ -114,12 +115,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     tasks: Vec<Task>,
-    /// Which thread does the work: the others are lost.
+    /// Which thread does the work: the earlier ones are lost.
     generation: usize,
     is_closed: bool,
-    /// What the thread looks at just now, and since when.
+    /// The process that the thread is looking at, and since when.
     looking_at: Option<(Name, Instant)>,
-    /// What made others get lost.
+    /// The processes at which threads were lost.
     avoided: HashSet<Name>,
 }
 
@@ -140,7 +141,7 @@ impl Client {
         self.waker.wake();
     }
 
-    /// What tells this shard from others.
+    /// Distinguishes this shard from others.
     fn key(&self) -> usize {
         Arc::as_ptr(&self.answers) as usize
     }
@@ -178,13 +179,13 @@ impl Searcher {
         state.generation += 1;
         let generation = state.generation;
         drop(state);
-        // Where there is no thread, the next question that is not answered tries again.
+        // If there is no thread, the next unanswered question tries again.
         let _ = self.shared.clone().spawn(generation);
     }
 }
 
 impl Drop for Searcher {
-    /// The thread ends by itself, be it stuck or not.
+    /// The thread ends by itself, stuck or not.
     fn drop(&mut self) {
         lock(&self.shared.state).is_closed = true;
         self.shared.changed.notify_all();
@@ -222,7 +223,7 @@ impl Shared {
         }
     }
 
-    /// Waits for tasks, or until this; none when this thread is not wanted any more.
+    /// Waits for tasks, or until this time; `None` when this thread is no longer wanted.
     fn next(&self, generation: usize, until: Option<Instant>) -> Option<Vec<Task>> {
         let mut state = lock(&self.state);
         loop {
@@ -233,7 +234,7 @@ impl Shared {
             if until.is_some_and(|until| until <= now) || !state.tasks.is_empty() {
                 return Some(std::mem::take(&mut state.tasks));
             }
-            // Whoever asked has gone, but what was to be ended still is.
+            // The shard that asked is gone, but what was to be ended is still ended.
             if state.is_closed && until.is_none() {
                 return None;
             }
@@ -259,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Without /proc nothing is found but what is in the group.
+    /// Without /proc only the processes in the group are found.
     fn answer_without_proc(&self, generation: usize) {
         while let Some(tasks) = self.next(generation, None) {
             for task in tasks {
@@ -278,7 +279,7 @@ impl Shared {
     }
 }
 
-/// Where a thread says what it looks at, and is told what to leave alone.
+/// Where a thread records what it looks at, and learns what to leave alone.
 #[derive(Debug)]
 pub(super) struct Looker {
     shared: Arc<Shared>,
@@ -286,7 +287,8 @@ pub(super) struct Looker {
 }
 
 impl Looker {
-    /// Says that a process is being looked at in a way that may take long, if it may be.
+    /// Records that a process is about to be looked at in a way that may take long; `false` if it
+    /// has to be left alone.
     pub(super) fn begin(&self, name: Name) -> bool {
         let mut state = lock(&self.shared.state);
         let is_fine = self.generation < LOST_MAX && !state.avoided.contains(&name);
@@ -307,9 +309,9 @@ impl Looker {
 struct Work {
     census: Census,
     holders: Holders,
-    /// Those that are being ended.
+    /// The trees that are being ended.
     trees: Vec<Tree>,
-    /// What was stopped of which tree.
+    /// The processes that were stopped, by tree.
     stopped: HashMap<(usize, Id), HashSet<Name>>,
 }
 
@@ -372,7 +374,7 @@ impl Work {
         }
     }
 
-    /// Sends signals to those that are found by their mark, of all trees in one look.
+    /// Sends signals to processes that are found by their mark, for all trees in one look.
     fn signal(&mut self, mut signals: Vec<(Root, Signal, HashSet<Name>)>) {
         let numbers = signals.iter().enumerate();
         let numbers: HashMap<Number, usize> = numbers
@@ -388,7 +390,7 @@ impl Work {
         }
     }
 
-    /// Kills what is left of trees that are over, and answers for those that are gone.
+    /// Kills what is left of trees that are over, and answers for trees that are gone.
     fn clear(&mut self) {
         if self.trees.is_empty() {
             return;
@@ -406,7 +408,7 @@ impl Work {
         let mut last = self.census.procfs().last_pid();
         let all = self.census.procfs().pids();
         let mut found = self.census.of_trees(all, &numbers, &groups, first);
-        // What has started another before it was killed, and that another, is run after.
+        // A process that has started another before it was killed, and that other one, are chased.
         while !found.is_empty() && now.elapsed() < CHASE {
             for (index, stat) in found {
                 self.kill_one(index, stat);
@@ -440,7 +442,7 @@ impl Work {
         if tree.root.pid.is_some_and(|pid| raw(pid) == stat.name.pid) {
             return;
         }
-        // What is new is described before it is gone: it may be there again in another shape.
+        // A new process is described before it is gone: its successor may look different.
         let is_new = !tree.killed.contains(&stat.name);
         let description = is_new.then(|| self.census.describe(stat.name));
         if self.census.send_to(stat.name, Signal::KILL) || self.census.is_live(stat.name) {
@@ -451,7 +453,7 @@ impl Work {
 }
 
 impl Tree {
-    /// What has not gone, once that is certain: what still runs, and what keeps appearing.
+    /// What has not ended, once that is certain: what still runs, and what keeps appearing.
     fn cleared(&mut self, now: Instant, census: &mut Census) -> Option<Vec<Holder>> {
         self.killed.retain(|name| census.is_live(*name));
         let since = *self.since.get_or_insert(now);

@@ -1,9 +1,9 @@
-//! Trees that stand still: what a process has started is stopped after its group and continued
-//! before it, wherever it has gone.
+//! Suspended trees: what a process has started is stopped after its group and continued before it,
+//! wherever it has gone.
 //!
-//! Which processes these are is found as for the end of a tree (`tree.rs`): as family, by the mark,
-//! in the control group. Only what runs is stopped, and just that is continued; what was stopped by
-//! somebody else, or has stopped itself, stays so.
+//! These processes are found as for the end of a tree (`tree.rs`): as family, by the mark, in the
+//! control group. Only running processes are stopped, and exactly those are continued; a process
+//! that another has stopped, or that has stopped itself, stays stopped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use crate::slots::Id;
 /// A tree that grows while it is stopped is looked at so often, if it goes on growing.
 const LOOKS_MAX: usize = 8;
 
-/// A tree that is to stand still.
+/// A tree that is to be suspended.
 #[derive(Debug)]
 pub(super) struct Still {
     pub(super) id: Id,
@@ -25,7 +25,7 @@ pub(super) struct Still {
     pub(super) leaf: Option<Group>,
 }
 
-/// Stops these trees, whose groups have been stopped; gives what was stopped of each. One look at
+/// Stops these trees, whose groups have been stopped; returns what was stopped of each. One look at
 /// all processes of the machine serves them all.
 pub(super) fn stop(census: &mut Census, trees: &[Still]) -> Vec<(Id, HashSet<Name>)> {
     let mut stopped: Vec<_> = trees.iter().map(|tree| (tree.id, HashSet::new())).collect();
@@ -76,7 +76,7 @@ fn stop_family(census: &mut Census, top: Pid, root: &Root, stopped: &mut HashSet
     }
 }
 
-/// Stops what runs outside of the group. Says whether it did.
+/// Stops a running process outside of the group. Returns whether it did.
 fn stop_one(census: &mut Census, stat: Stat, root: &Root, stopped: &mut HashSet<Name>) -> bool {
     let is_root = root
         .pid

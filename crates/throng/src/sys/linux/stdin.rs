@@ -1,16 +1,17 @@
 //! Bytes that processes read as their stdin: a file that is written in full before the process
-//! starts, so that nobody needs to feed a pipe later.
+//! starts, so that no pipe has to be fed later.
 //!
-//! The file is in memory and counted in the budget; where that has no room, or files in memory are
-//! refused, it is a temporary file as those of captures are. Few bytes have a file for each start
-//! and are not counted. Many that several commands have in common are there once, however many
-//! processes read them at the same time: each gets a description of its own, with its own position
-//! and for reading only, and a file in memory is sealed, so that no process can change what another
-//! reads. (One on a disk can be changed by a process of the same user that sets out to.)
+//! The file is in memory and counted in the budget; if it does not fit there, or files in memory
+//! are refused, it is a temporary file like those of captures. Few bytes have a file for each start
+//! and are not counted. Many bytes that several commands share exist once, however many processes
+//! read them at the same time: each process gets a file description of its own, with its own
+//! position and for reading only, and a file in memory is sealed, so that no process can change
+//! what another reads. (A file on a disk can be changed by a process of the same user that sets out
+//! to.)
 //!
-//! A file is kept here while a process lives that was started with it, and no longer: one that
-//! starts later has it made again. That costs no more than a copy for each start, and keeps nothing
-//! that nobody may ever ask for again.
+//! A file is kept here while a process lives that was started with it, and no longer: for a process
+//! that starts later it is made again. That costs no more than a copy for each start, and keeps
+//! nothing that may never be asked for again.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -33,13 +34,13 @@ const SHARE_FROM: usize = WORTH_A_FILE;
 #[derive(Debug)]
 pub(super) struct Stdins {
     budget: Arc<Budget>,
-    /// By the address of the bytes, which are not freed while the file is there.
+    /// By the address of the bytes, which are not freed while the file exists.
     shared: Mutex<HashMap<usize, Weak<Shared>>>,
     /// Whether a file can be opened again, by its name in /proc.
     reopens: AtomicBool,
 }
 
-/// What is kept while a process lives that reads them.
+/// What is kept while a process lives that reads the bytes.
 #[derive(Debug)]
 #[expect(dead_code, reason = "they are kept, and dropped")]
 pub(super) enum Held {
@@ -73,7 +74,7 @@ impl Stdins {
         }
     }
 
-    /// What is being done here, where it fails.
+    /// The operation that is going on here, for an error message.
     pub(super) fn doing(&self, bytes: &[u8]) -> String {
         let dir = self.budget.dir().display();
         format!(
@@ -85,14 +86,14 @@ impl Stdins {
     /// A descriptor that reads these bytes from the beginning, and what is to be kept until the
     /// process that has it is gone.
     pub(super) fn open(&self, bytes: &Arc<[u8]>) -> io::Result<(OwnedFd, Held)> {
-        // With one reference to them there is one command that can be started with them.
+        // With one reference to the bytes, only one command can be started with them.
         let is_shared = bytes.len() >= SHARE_FROM && Arc::strong_count(bytes) > 1;
         if is_shared && self.reopens.load(Ordering::Relaxed) {
             let shared = self.share(bytes)?;
             match reopen(shared.file.as_fd()) {
                 Ok(fd) => return Ok((fd, Held::Shared(shared))),
                 Err(error) if is_want_of_files(&error) => return Err(error),
-                // There is no /proc, or not ours. It will not be otherwise the next time.
+                // There is no /proc, or not ours. The next time will be the same.
                 Err(_) => self.reopens.store(false, Ordering::Relaxed),
             }
         }
@@ -100,7 +101,7 @@ impl Stdins {
         Ok((file.into(), Held::Own(counted)))
     }
 
-    /// Whoever comes second waits until the first has copied them.
+    /// A second caller waits until the first has copied the bytes.
     fn share(&self, bytes: &Arc<[u8]>) -> io::Result<Arc<Shared>> {
         let address = bytes.as_ptr().addr();
         let mut all = lock(&self.shared);
@@ -118,14 +119,14 @@ impl Stdins {
         Ok(shared)
     }
 
-    /// These bytes in a file, at whose beginning it is.
+    /// These bytes in a file whose position is at the beginning.
     fn copy(&self, bytes: &[u8], seals: bool) -> io::Result<(File, Counted)> {
         let len = bytes.len() as u64;
         let is_counted = bytes.len() >= SHARE_FROM;
         if !is_counted || self.budget.has_room_for(len) {
             self.budget.make_way(if is_counted { len } else { 0 });
             // A sandbox may refuse files in memory, an old kernel has none, and there may be no
-            // memory for one. For want of descriptors the other file is not opened either.
+            // memory for one. If descriptors have run out, the other file cannot be opened either.
             if let Ok(file) = in_memory(bytes, seals) {
                 let counted = match is_counted {
                     true => Counted::memory(&self.budget, len),
@@ -157,7 +158,7 @@ impl Drop for Counted {
     }
 }
 
-/// Bytes in a file in memory, at whose beginning it is.
+/// Bytes in a file in memory whose position is at the beginning.
 fn in_memory(bytes: &[u8], seals: bool) -> io::Result<File> {
     let flags = match seals {
         true => MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
@@ -172,7 +173,7 @@ fn in_memory(bytes: &[u8], seals: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// The same file once more, with a position of its own (proc_pid_fd(5)).
+/// The same file opened again, with a position of its own (proc_pid_fd(5)).
 fn reopen(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let again = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

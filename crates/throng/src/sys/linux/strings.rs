@@ -44,7 +44,7 @@ impl Strings {
         self.starts.len()
     }
 
-    /// A string, without its NUL; empty if there are not so many.
+    /// A string, without its NUL; empty if there are not that many.
     pub(super) fn get(&self, number: usize) -> &[u8] {
         let Some(start) = self.starts.get(number) else {
             return &[];

@@ -1,9 +1,9 @@
 //! Ends what finished processes have left running: all of a run, when the run is to leave nothing.
 //!
-//! What forks and goes on in the child faster than all processes can be looked at is chased: after
-//! each look those are looked at that were started meanwhile, the newest first and without a pause,
-//! for as long as members come. One that is faster still is named though the one that was seen last
-//! is gone: there is another.
+//! Processes that fork and go on in the child faster than all processes can be looked at are
+//! chased: after each look the processes that were started meanwhile are looked at, the newest
+//! first and without a pause, for as long as members come. A process that is faster still is named
+//! even if the one that was seen last is gone: there is another.
 
 use std::collections::HashSet;
 use std::io;
@@ -25,8 +25,8 @@ use crate::{Holder, KillSequence};
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Newcomers that are gone when they are looked at may have left another; so often in a row it is
-/// looked for.
+/// Newcomers that are gone when they are looked at may have left another; this is how many times in
+/// a row it is looked for.
 const CHASED_MAX: usize = 256;
 
 /// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all
@@ -74,14 +74,14 @@ struct Sweep<'a> {
     groups: Option<&'a Groups>,
     keeper: Option<&'a Keeper>,
     newcomers: Newcomers,
-    /// All that were ever found.
+    /// All processes that were ever found.
     seen: HashSet<Name>,
-    /// The one that was found last for the first time, as it was then.
+    /// The process that was the last to be found for the first time, as it was then.
     latest: Option<Holder>,
 }
 
 impl Sweep<'_> {
-    /// Kills all that are left, and whoever comes meanwhile. Gives those that do not go.
+    /// Kills all that are left, and any that appear meanwhile. Returns those that do not end.
     fn kill(&mut self, mut left: Vec<Stat>) -> Vec<Holder> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
@@ -96,7 +96,7 @@ impl Sweep<'_> {
             if Instant::now() >= deadline {
                 break;
             }
-            // Whoever was killed takes a moment to go; who has just come does not wait.
+            // Killed processes take a moment to end; new ones are killed without a wait.
             if self.latest.is_none() {
                 thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(50));
@@ -112,8 +112,9 @@ impl Sweep<'_> {
         survivors
     }
 
-    /// All that still run: those with a mark, orphans, those in our control group, and whoever is
-    /// below them. With a deadline, those that were started meanwhile are killed as they are found.
+    /// All that still run: those with a mark, orphans, those in our control group, and the
+    /// processes below them. With a deadline, those that were started meanwhile are killed as they
+    /// are found.
     fn left(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
         let mut tops = self.census.all_marked();
         if let Some(orphans) = self.orphans {
@@ -140,13 +141,13 @@ impl Sweep<'_> {
         found
     }
 
-    /// Those that were started since the last look, until no more come.
+    /// The processes that were started since the last look, until no more come.
     fn chase(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
         let mut found = Vec::new();
         for _ in 0..CHASED_MAX {
             let mut goes_on = false;
             for stat in self.newer(&mut goes_on) {
-                // Known or not, it has not gone yet; but only who is new may be one of many.
+                // Known or not, it has not ended yet; but only a new one may be one of many.
                 goes_on |= self.note(stat);
                 if kill_until.is_some() {
                     self.census.send_to(stat.name, Signal::KILL);
@@ -160,8 +161,8 @@ impl Sweep<'_> {
         found
     }
 
-    /// Those of us that have come since this was last asked. Says whether somebody was gone before
-    /// he was looked at.
+    /// The processes of ours that have appeared since the last call. Reports whether one was gone
+    /// before it was looked at.
     fn newer(&mut self, somebody_is_gone: &mut bool) -> Vec<Stat> {
         let own = std::process::id();
         let mut found = Vec::new();
@@ -179,7 +180,7 @@ impl Sweep<'_> {
         found
     }
 
-    /// Says whether this is one that has not been found before.
+    /// Returns whether this process has not been found before.
     fn note(&mut self, stat: Stat) -> bool {
         let is_new = self.seen.insert(stat.name);
         if is_new {

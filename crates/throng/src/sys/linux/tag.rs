@@ -18,7 +18,7 @@ pub(super) const NAME: &str = "THRONG_JOB";
 /// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
 const GIVEN_MAX: usize = 1024;
 
-/// A variable that is longer is no mark: what is given, and ours behind it, is shorter by far.
+/// A variable longer than this is no mark: the given name and our mark behind it are far shorter.
 const MARK_MAX: usize = 4096;
 
 /// The marks of all processes of one `Throng`.
@@ -67,7 +67,7 @@ impl RunId {
         }
     }
 
-    /// Whose process has this variable, if it is the mark of one of this run.
+    /// The process whose mark this variable is, if it belongs to this run.
     fn number_in(&self, variable: &[u8]) -> Option<Number> {
         if variable.len() > MARK_MAX {
             return None;
@@ -80,19 +80,20 @@ impl RunId {
     }
 }
 
-/// A look through the variables of one environment, all of them: whoever is looked at says which
-/// there are, in which order, and how often the same.
+/// A look through the variables of one environment, all of them: the process that is looked at
+/// decides which there are, in which order, and how often the same.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     run: &'a RunId,
-    /// What has come of a variable that has not come whole, and no more than [`begin`] keeps.
+    /// The part that has arrived of an unfinished variable, and no more than [`begin`] keeps.
     ///
     /// [`begin`]: Search::begin
     begun: Vec<u8>,
 }
 
 impl Search<'_> {
-    /// The next bytes of the environment; none at its end. `Some` when the mark has been found.
+    /// Takes the next bytes of the environment; none at its end. `Some` when the mark has been
+    /// found.
     pub(super) fn push(&mut self, piece: &[u8]) -> Option<Number> {
         if piece.is_empty() {
             return self.run.number_in(&std::mem::take(&mut self.begun));
@@ -117,8 +118,8 @@ impl Search<'_> {
         None
     }
 
-    /// Keeps the beginning of a variable. Of one that is longer than any mark enough is kept to see
-    /// that it is.
+    /// Keeps the beginning of a variable. Of a variable longer than any mark, enough is kept to see
+    /// that it is too long.
     fn begin(&mut self, bytes: &[u8]) {
         let room = MARK_MAX + 1 - self.begun.len();
         self.begun

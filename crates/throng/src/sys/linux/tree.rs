@@ -1,21 +1,21 @@
 //! All that a process has started, directly or not, wherever it has gone; and signals to it.
 //!
 //! A signal to a group is one call, and reaches what is in the group. What has left it (a session
-//! of its own, a double fork) is found in two ways, and neither needs more than what the kernel
-//! keeps anyway:
+//! of its own, a double fork) is found in two ways, and both need only what the kernel keeps
+//! anyway:
 //!
 //! 1. from parent to child, down from the process, as long as it has not exited: what is found
 //!    that way is family, whatever its environment. It costs a few looks for each member.
-//! 2. by the mark in the environment (`tag.rs`), among the processes that were started later: what
-//!    has lost its parent has not lost that. Such a look is taken by a thread of its own
+//! 2. by the mark in the environment (`tag.rs`), among the processes that were started later: a
+//!    process that has lost its parent still has its mark. A separate thread takes such a look
 //!    (`search.rs`).
 //!
 //! A signal goes to a process that has been looked at again after it was pinned by a pidfd, so it
 //! never goes to another that has got its id.
 //!
-//! What neither way finds is a process that has both thrown its environment away and lost its
-//! parent. Where the program adopts orphans (`orphans.rs`) it is found in the end; and where it has
-//! asked for control groups (`groups.rs`) none is missed.
+//! Neither finds a process that has both cleared its environment and lost its parent. If the
+//! program adopts orphans (`orphans.rs`) it is found in the end; and with control groups
+//! (`groups.rs`) none is missed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -30,16 +30,16 @@ use super::tag::{Number, RunId};
 use crate::Holder;
 
 /// A family that grows while it is looked at is stopped, one generation after the other, and looked
-/// at again, for no longer than this. Longer it grows only if it starts processes faster than we
-/// can look.
+/// at again, for no longer than this. It grows for longer only if it starts processes faster than
+/// we can look.
 const FAMILY_TIME: Duration = Duration::from_millis(50);
 
 /// A process that we have started, as far as it concerns its tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
-    /// Its id, as long as nobody has waited for it.
+    /// Its id, as long as it has not been waited for.
     pub(super) pid: Option<Pid>,
-    /// That of its group, likewise, if it has one of its own.
+    /// The id of its group, likewise, if it has one of its own.
     pub(super) group: Option<Pid>,
     /// None where it was started without an environment of ours.
     pub(super) number: Option<Number>,
@@ -62,13 +62,13 @@ pub(super) fn raw(pid: Pid) -> u32 {
 pub(super) struct Census {
     procfs: Procfs,
     run: RunId,
-    /// Told of looks that may take long.
+    /// Told about looks that may take long.
     looker: Option<Looker>,
 }
 
 impl Census {
-    /// For a thread that may wait, or that takes no looks that may take long: at environments and
-    /// command lines.
+    /// For a thread that may wait, or that takes no look that may take long: at an environment or a
+    /// command line.
     pub(super) fn new(run: RunId) -> std::io::Result<Census> {
         Ok(Census {
             procfs: Procfs::open()?,
@@ -117,8 +117,8 @@ impl Census {
         }
     }
 
-    /// Kills the family. First it is stopped, generation after generation, so that nothing that is
-    /// being looked for starts another process meanwhile, or loses the parent that it is found by.
+    /// Kills the family. First it is stopped, generation after generation, so that no process of it
+    /// starts another while the family is searched, or loses the parent through which it is found.
     pub(super) fn kill_family(&mut self, root: Pid, seen: &mut HashSet<Name>) {
         let mut family = HashSet::new();
         let deadline = Instant::now() + FAMILY_TIME;
@@ -142,8 +142,8 @@ impl Census {
         }
     }
 
-    /// Sends a signal to this process and no other. `false` when it is not there any more, or not
-    /// ours to signal.
+    /// Sends a signal to this process and no other. `false` when it is gone, or we may not signal
+    /// it.
     pub(super) fn send_to(&mut self, name: Name, signal: Signal) -> bool {
         let Some(pid) = i32::try_from(name.pid).ok().and_then(Pid::from_raw) else {
             return false;
@@ -154,7 +154,7 @@ impl Census {
             Errno::SRCH => Err(errno),
             _ => self.procfs.directory(name.pid),
         });
-        // What is pinned is looked at once more: from here on its id cannot be another's.
+        // The pinned process is looked at once more: from here on no other can have its id.
         if !self.procfs.is_live(name) {
             return false;
         }
@@ -162,8 +162,8 @@ impl Census {
         let is_sent = match sent {
             Ok(()) => true,
             Err(Errno::SRCH) => return false,
-            // Neither is available, or it is not ours to signal, which this call says once more. We
-            // have just looked, and ids are given in turn.
+            // Neither is available, or we may not signal it, which this call then reports again. We
+            // have just looked, and ids are assigned in turn.
             Err(_) => kill_process(pid, signal).is_ok(),
         };
         if is_sent && !matches!(signal, Signal::KILL | Signal::STOP | Signal::CONT) {
@@ -173,8 +173,8 @@ impl Census {
         is_sent
     }
 
-    /// Those of these trees that are found by their mark, with the number of their tree; none that
-    /// is older than all of them.
+    /// The processes of these trees that are found by their mark, with the number of their tree;
+    /// none that is older than all of the trees.
     pub(super) fn marked(
         &mut self,
         numbers: &HashMap<Number, usize>,
@@ -187,7 +187,7 @@ impl Census {
         self.of_trees(pids, numbers, &HashMap::new(), first)
     }
 
-    /// Those of these processes that are of one of these trees, by their mark or their group.
+    /// The processes among these that belong to one of these trees, by their mark or their group.
     pub(super) fn of_trees(
         &mut self,
         pids: impl IntoIterator<Item = u32>,
@@ -223,7 +223,7 @@ impl Census {
         self.watched(name, |census| census.procfs.mark(name.pid, &census.run))?
     }
 
-    /// A process as the user is told of it.
+    /// A process as it is reported to the user.
     pub(super) fn describe(&mut self, name: Name) -> Holder {
         let described = self.watched(name, |census| census.procfs.describe(name));
         described.unwrap_or_else(|| Holder {
@@ -233,7 +233,7 @@ impl Census {
         })
     }
 
-    /// Takes a look that may take long, unless it is known that it does not come to an end.
+    /// Takes a look that may take long, unless it is known that it never returns.
     fn watched<T>(&mut self, name: Name, look: impl FnOnce(&mut Census) -> T) -> Option<T> {
         if self
             .looker
@@ -307,7 +307,7 @@ impl Census {
         &mut self.procfs
     }
 
-    /// A process, and whether it has a mark of this run; none when it is gone.
+    /// A process, and whether it has a mark of this run; `None` when it is gone.
     pub(super) fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
         let before = self.procfs.stat(pid)?;
         let is_marked = self.procfs.mark(pid, &self.run).is_some() && self.procfs.is_process(pid);
@@ -328,7 +328,7 @@ impl Census {
     }
 }
 
-/// Looks that a test has not come to an end, as those at a process do whose `mmap_lock` is held.
+/// Looks that never return in a test, like those at a process whose `mmap_lock` is held.
 #[cfg(test)]
 pub(super) mod hang {
     use std::sync::{Condvar, Mutex};

@@ -297,8 +297,8 @@ impl Uring {
         if let Some(position) = stopping {
             // The read that was in flight is over, so nobody else reads what is left.
             self.stopping.swap_remove(position);
-            // It would block otherwise, as the ring needs it: somebody else may take what is there.
-            // It fails for no open descriptor.
+            // It blocks until now, as the ring requires; another process may take what is there.
+            // The call fails for no open descriptor.
             let _ = unblock(pipe);
             self.ready.push_back(Ready::Drain {
                 id,

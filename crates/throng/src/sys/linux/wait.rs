@@ -17,7 +17,7 @@ use crate::{Status, Usage};
 /// that is not above ours tells nothing about the process.
 #[derive(Debug, Default)]
 pub(super) struct OwnMaxRss {
-    /// In KiB. At least what it was when last asked; it is not taken for less later.
+    /// In KiB. At least the figure of the last call; it is never taken for less later.
     at_least: i64,
 }
 
@@ -39,10 +39,10 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000)
 }
 
-/// The peak of the memory that we have now, in KiB. `getrusage` counts as the kernel does for a new
-/// process, but has the peak of whoever started *us* by vfork in it as well, for the same reason;
-/// `VmHWM` (proc_pid_status(5)) has not, but may differ by what each processor has yet to add up.
-/// So it is the former, unless that is more by an eighth.
+/// The peak of our own memory, in KiB. `getrusage` counts as the kernel does for a new process, but
+/// also includes the peak of the process that started *us* by vfork, for the same reason; `VmHWM`
+/// (proc_pid_status(5)) does not, but may differ by what each processor has yet to add up. So the
+/// result is the former, unless that is more by an eighth.
 fn own_max_rss() -> i64 {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: a valid place for the result.
@@ -55,7 +55,7 @@ fn own_max_rss() -> i64 {
 }
 
 fn high_water_mark() -> Option<i64> {
-    // What comes before this line is short, but for the groups of a user who has very many.
+    // What comes before this line is short, except for the groups of a user who has very many.
     const MOST: u64 = 64 * 1024;
     let status = read_start(Path::new("/proc/self/status"), MOST).ok()?;
     let mut lines = status.split(|byte| *byte == b'\n');
@@ -64,8 +64,8 @@ fn high_water_mark() -> Option<i64> {
     value.strip_suffix(" kB")?.trim_end().parse().ok()
 }
 
-/// A child of ours: by a descriptor, which means this one for ever, or by its id, which means
-/// another once somebody has waited for it.
+/// A child of ours: by a descriptor, which always means this child, or by its id, which may mean
+/// another process once it has been waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which<'a> {
     Pid(Pid),
@@ -123,8 +123,8 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
     Some((status, usage))
 }
 
-/// The signal that has stopped this child of ours, if it stands still and that has not been told
-/// yet: each stop is told once.
+/// The signal that has stopped this child of ours, if it is stopped and that has not been reported
+/// yet: each stop is reported once.
 pub(super) fn stopped_by(pid: Pid) -> Option<i32> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let flags = libc::WSTOPPED | libc::WNOHANG;

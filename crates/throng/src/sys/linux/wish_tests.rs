@@ -11,8 +11,8 @@ fn a_process_that_is_killed_while_it_is_being_started_is_not_asked_to_end_first(
     let sequence = KillSequence::new(Signal::Term, Duration::from_secs(3600));
     let builder = Throng::builder().jobs(1).kill_sequence(sequence);
     let throng = builder.build().unwrap();
-    // How long a shard takes from the last look at the wish to the pipe that stops it. Where it is
-    // more the process is not started at all, and it is tried again.
+    // How long a shard takes from the last look at the request to the pipe that stops it. If it
+    // takes longer, the process is not started at all, and the test tries again.
     let mut pause = Duration::from_millis(1);
     let outcome = loop {
         let (reader, _writer) = std::io::pipe().unwrap();

@@ -82,19 +82,18 @@ impl Child {
         })
     }
 
-    /// Whether anything is left in its job when the process has ended; nothing is known where it
-    /// has none.
+    /// Whether anything is left in its job when the process has ended; unknown without a job.
     pub(super) fn has_left_behind(&self) -> bool {
         let pids = self.job.as_ref().and_then(|job| job.pids().ok());
         pids.is_some_and(|pids| pids.iter().any(|pid| *pid != self.pid))
     }
 
-    /// It was killed and does not go: its exit is not announced.
+    /// It was killed and does not end: its exit is not announced.
     pub(super) fn give_up(&mut self) {
         self.has_exited = true;
     }
 
-    /// What is left in its job when the process has ended; nothing is known where it has none.
+    /// What is left in its job when the process has ended; unknown without a job.
     pub(super) fn left_behind(&self) -> Vec<Holder> {
         let all = self.job.as_ref().map(holders::left_in).unwrap_or_default();
         let others = all.into_iter().filter(|holder| holder.pid != self.pid);

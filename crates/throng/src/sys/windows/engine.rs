@@ -28,10 +28,10 @@ use crate::{Command, Holder, Mechanism, Signal, Stream};
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// What has been killed is gone within this time, or does not go at all.
+/// A killed process ends within this time, or will not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What has been killed takes a moment to go.
+/// Killed processes take a moment to end.
 const MOMENT: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct Engine {
     in_flight: usize,
     /// Processes whose holders are to be named, in the next turn.
     to_name: Vec<Id>,
-    /// Trees that were killed, and since when it is looked whether they are gone.
+    /// Trees that were killed, and since when we have been looking whether they are gone.
     clearing: Vec<(Id, Instant)>,
     cleared: Vec<(Id, Vec<Holder>)>,
 }
@@ -168,7 +168,7 @@ impl Engine {
         }
         while let Some(id) = self.to_name.pop() {
             if let Some(child) = self.children.get_mut(id) {
-                // The same for both streams: it is not known which of them they have.
+                // The same for both streams: it is unknown which of them the processes have.
                 let left = child.left_behind();
                 return Some((id, Event::HoldersNamed([left.clone(), left])));
             }
@@ -218,8 +218,8 @@ impl Engine {
         }
     }
 
-    /// Has it found out which processes may have streams of this one open: all that are left in its
-    /// job, whichever stream it is.
+    /// Has the processes found that may have streams of this one open: all that are left in its
+    /// job, for either stream.
     pub(crate) fn name_holders(&mut self, id: Id) {
         self.to_name.push(id);
     }
@@ -252,8 +252,8 @@ impl Engine {
         }
     }
 
-    /// Stops nothing: for that there are only undocumented calls, and those for debuggers, which
-    /// would take its threads one by one. What runs goes on.
+    /// Stops nothing: there are only undocumented calls for that, and those for debuggers, which
+    /// would stop its threads one by one. What runs goes on.
     pub(crate) fn suspend(&mut self, _: &[Id], done: WhenDone) {
         done();
     }
@@ -261,15 +261,15 @@ impl Engine {
     /// Does nothing, as nothing was stopped.
     pub(crate) fn resume(&mut self, _: &[Id]) {}
 
-    /// A process that was killed does not go: its exit is not announced.
+    /// A process that was killed does not end: its exit is not announced.
     pub(crate) fn give_up(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
             child.give_up();
         }
     }
 
-    /// Has it looked whether all is gone that was in the job of a process which was ended, and
-    /// announced what is not.
+    /// Checks whether everything is gone that was in the job of a process which was ended; what is
+    /// not is announced.
     pub(crate) fn clear(&mut self, id: Id) {
         self.clearing.push((id, Instant::now()));
     }

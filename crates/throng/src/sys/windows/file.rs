@@ -1,4 +1,4 @@
-//! Files of ours, and where they are.
+//! Our own files, and where they are.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use windows_sys::Win32::Foundation::ERROR_NOT_ENOUGH_MEMORY;
 
 use super::host::is_exhausted;
 
-/// The error code where there is no memory.
+/// The error code for a lack of memory.
 pub(crate) const OUT_OF_MEMORY: i32 = ERROR_NOT_ENOUGH_MEMORY as i32;
 
 /// Reads at a position. Moves the position of the file, which matters only to who writes, and what
@@ -23,7 +23,7 @@ pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     is_exhausted(error)
 }
 
-/// Directories for temporary files, the preferred first: there is one (GetTempPath2).
+/// Directories for temporary files, the preferred first: there is only one (GetTempPath2).
 pub(crate) fn temporary_dirs() -> Vec<PathBuf> {
     vec![std::env::temp_dir()]
 }

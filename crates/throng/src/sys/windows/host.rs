@@ -35,7 +35,7 @@ pub(crate) struct Host {
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Vec<u16>,
     pub(super) null: OwnedHandle,
-    /// Says where the files are that processes read.
+    /// Knows where the files are that processes read.
     pub(super) budget: Arc<Budget>,
     /// None where nobody has asked for one.
     keeper: Option<Keeper>,

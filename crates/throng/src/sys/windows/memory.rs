@@ -1,5 +1,5 @@
-//! How much memory there is: what the machine has, or what the job that we are in may use if that
-//! is less; and what this process may still ask for.
+//! How much memory there is: what the machine has, or what our job may use if that is less; and
+//! what this process may still request.
 
 use std::mem;
 use std::ptr;
@@ -21,9 +21,9 @@ pub(crate) fn memory_limit() -> Option<u64> {
     physical.into_iter().chain(of_our_job).min()
 }
 
-/// How much more this process may ask for: its address space, and what a job lets each of its
-/// processes have. What the whole system can still promise is not counted, for that changes all the
-/// time; where it is short, memory is refused.
+/// How much more this process may request: its address space, and what a job allows each of its
+/// processes. What the whole system can still promise is not counted, because that changes all the
+/// time; if the system is short of it, memory is refused.
 pub(crate) fn memory_left() -> Option<u64> {
     let address_space = status().map(|status| status.ullAvailVirtual);
     let of_our_job = limits_of_our_job()
@@ -42,13 +42,13 @@ fn status() -> Option<MEMORYSTATUSEX> {
     succeeded.then_some(status)
 }
 
-/// What this process has been promised already.
+/// What has been promised to this process already.
 fn committed() -> u64 {
     let mut counters = PROCESS_MEMORY_COUNTERS::default();
     let size = mem::size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
-    // SAFETY: it takes no arguments and gives a constant that stands for this process.
+    // SAFETY: it takes no arguments and returns a constant that stands for this process.
     let own = unsafe { GetCurrentProcess() };
-    // SAFETY: the handle is valid as long as this process is; the structure is as large as is said.
+    // SAFETY: the handle is valid as long as this process is; the structure has the given size.
     let succeeded = unsafe { K32GetProcessMemoryInfo(own, &mut counters, size) } != 0;
     if succeeded {
         counters.PagefileUsage as u64
@@ -61,7 +61,7 @@ fn has(limits: &JOBOBJECT_EXTENDED_LIMIT_INFORMATION, flag: u32) -> bool {
     limits.BasicLimitInformation.LimitFlags & flag != 0
 }
 
-/// Without a job there are none.
+/// Without a job there are no limits.
 fn limits_of_our_job() -> Option<JOBOBJECT_EXTENDED_LIMIT_INFORMATION> {
     let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
     // SAFETY: no handle stands for the job of this process; the structure is of the class that is

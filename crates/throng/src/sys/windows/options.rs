@@ -205,8 +205,8 @@ pub mod os {
             /// program is in. Where the system refuses that, which it does when this program was
             /// put into another job after it had started processes, they have their own alone.
             ///
-            /// Nobody can end or stop a job that only this program has a handle of; so, other than
-            /// the process that does this on Linux, it need not be watched.
+            /// No other process can end or stop a job that only this program has a handle of; so,
+            /// unlike the process that does this on Linux, it need not be watched.
             #[must_use]
             fn keeper(self, keep: bool) -> Self;
         }

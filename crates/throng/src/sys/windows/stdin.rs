@@ -41,10 +41,10 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
     })
 }
 
-/// Bytes, in a temporary file that goes away with its last handle, so that nobody has to feed a
-/// pipe. The system writes such a file to the disk only when memory is short
-/// (FILE_ATTRIBUTE_TEMPORARY), and then it does, so it is not counted. Each process has a file of
-/// its own: nothing keeps another from writing to one that they had in common.
+/// Bytes, in a temporary file that goes away with its last handle, so that no pipe has to be fed.
+/// The system writes such a file to the disk only when memory is short (FILE_ATTRIBUTE_TEMPORARY),
+/// and then it does, so it is not counted. Each process has a file of its own: if several shared
+/// one, nothing would keep one of them from writing to it.
 pub(super) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandle> {
     let spilled = SpillFile::new(budget)?;
     spilled.append(bytes).1?;

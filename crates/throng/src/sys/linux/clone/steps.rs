@@ -16,7 +16,7 @@ const SIGNAL_MAX: c_int = 64;
 /// How many bytes a set of signals has for the kernel.
 const SIGNAL_SET: usize = 8;
 
-/// Directory entries that are read at once, in bytes.
+/// How many bytes of directory entries are read at once.
 const ENTRIES: usize = 1024;
 
 /// Where the report goes when memory is not shared: the first descriptor behind stdin, stdout and
@@ -28,16 +28,16 @@ type Errno = c_int;
 
 /// Where the new process begins.
 pub(super) extern "C" fn run_plan(plan: *mut c_void) -> c_int {
-    // SAFETY: `start` passes a plan that lives for as long as this process uses it, and nobody
-    // writes to it but for its atomics.
+    // SAFETY: `start` passes a plan that lives for as long as this process uses it, and only its
+    // atomics are written to.
     let plan = unsafe { &*plan.cast::<Plan>() };
     // SAFETY: this is the new process, and `start` vouches for the plan.
     let Err(errno) = unsafe { follow(plan) };
     plan.report.errno.store(errno, Relaxed);
     if plan.report_fd >= 0 {
         let report = &raw const plan.report as usize;
-        // Shorter than what a pipe takes at once; if it is lost, the start has succeeded for all
-        // that is known, and the exit code says that it has not.
+        // The report is shorter than what a pipe takes at once; if it is lost, the start seems to
+        // have succeeded, and only the exit code shows that it has not.
         // SAFETY: as many bytes as the report has, of integers and without gaps.
         let _ = unsafe {
             call(
@@ -51,7 +51,7 @@ pub(super) extern "C" fn run_plan(plan: *mut c_void) -> c_int {
     0
 }
 
-/// A system call of four arguments, as most have.
+/// A system call of four arguments, which is enough for most.
 ///
 /// # Safety
 ///
@@ -100,7 +100,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     } else {
         close_one_by_one(first, plan.fds);
     }
-    // 3. A group or a session of its own, so that it can be ended with all that it starts.
+    // 3. A group or a session of its own, so that it can be ended with everything that it starts.
     at(Step::Group);
     let group = match plan.group {
         ProcessGroup::Own => Some(libc::SYS_setpgid),
@@ -120,8 +120,8 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     if unsafe { call(libc::SYS_getppid, [0; 4]) } != Ok(plan.parent as usize) {
         return Err(libc::ESRCH);
     }
-    // 5. A file as stdin. Opening a named pipe waits for its writer, and that is this process's
-    //    affair alone.
+    // 5. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
+    //    only.
     if !plan.stdin.is_null() {
         at(Step::Stdin);
         let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY;
@@ -135,7 +135,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         unsafe { call(libc::SYS_chdir, [plan.dir as usize, 0, 0, 0]) }?;
     }
-    // 7. The limit on open files that our parent has raised for itself, and how nice to be.
+    // 7. The limit on open files that our parent has raised for itself, and the niceness.
     if let Some(limit) = &plan.nofile {
         at(Step::Limits);
         let args = [
@@ -153,14 +153,14 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: three integers; 0 is this process.
         unsafe { call(libc::SYS_setpriority, args) }?;
     }
-    // 8. No handlers; SIGPIPE as a program expects it, since Rust's runtime ignores it and that
+    // 8. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
     at(Step::Signals);
     if !plan.features.clone3 {
         (1..=SIGNAL_MAX).for_each(take_handler_off);
     }
     set_default(libc::SIGPIPE);
-    // 9. No signal blocked. From here on one may end us, and that is right.
+    // 9. No signal blocked. From here on a signal may end us, as it should.
     let none = 0_u64;
     let args = [
         libc::SIG_SETMASK as usize,
@@ -168,7 +168,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         0,
         SIGNAL_SET,
     ];
-    // SAFETY: a set of as many bytes as is said, and no place for the old one.
+    // SAFETY: a set of as many bytes as the argument says, and no place for the old one.
     unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
     // 10. The program.
     at(Step::Exec);
@@ -176,8 +176,8 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     Err(unsafe { exec(plan) })
 }
 
-/// Runs the first candidate that can be run; says why none could. As execvp does: one that may not
-/// be executed does not end the search, and is what is told if nothing is found.
+/// Runs the first candidate that can be run; returns why none could. As in execvp, a candidate that
+/// may not be executed does not end the search, and is the one reported if nothing is found.
 ///
 /// # Safety
 ///
@@ -207,7 +207,7 @@ unsafe fn exec(plan: &Plan) -> Errno {
             libc::ENOENT | libc::ENOTDIR if is_there => {}
             libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV => continue,
             libc::ETIMEDOUT | libc::ELOOP | libc::ENAMETOOLONG => continue,
-            // Another program of this name would not be the one that was meant.
+            // Another program of this name would not be the intended one.
             _ => {
                 // SAFETY: as above.
                 unsafe { look_at(plan, path, n, is_there) };
@@ -240,7 +240,7 @@ unsafe fn is_there(path: *const c_char) -> bool {
     unsafe { call(libc::SYS_faccessat, args) }.is_ok()
 }
 
-/// Puts down what kind of file could not be run.
+/// Records what kind of file could not be run.
 ///
 /// # Safety
 ///
@@ -252,7 +252,7 @@ unsafe fn look_at(plan: &Plan, path: *const c_char, number: usize, is_there: boo
     // SAFETY: a NUL-terminated string.
     let dir = unsafe { open(path, libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
     report.is_directory.store(u32::from(dir.is_ok()), Relaxed);
-    // Not a device or a pipe, which opening or reading may wait for: a file that can be run.
+    // Not a device or a pipe, where opening or reading may wait: only a file that can be run.
     if !is_there || dir.is_ok() {
         return;
     }
@@ -278,7 +278,7 @@ unsafe fn open(path: *const c_char, flags: c_int) -> Result<c_int, Errno> {
 }
 
 fn duplicate(fd: c_int, to: c_int, flags: c_int) -> Result<(), Errno> {
-    // SAFETY: integers. In the new process nobody owns the descriptors but itself.
+    // SAFETY: integers. In the new process only this code owns the descriptors.
     unsafe {
         call(
             libc::SYS_dup3,
@@ -302,7 +302,7 @@ pub(super) fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
 #[repr(align(8))]
 struct Entries([u8; ENTRIES]);
 
-/// Closes all from this one on, as /proc/self/fd lists them; without /proc, all that there can be.
+/// Closes all from this one on, as /proc/self/fd lists them; without /proc, all that can exist.
 pub(super) fn close_one_by_one(first: c_int, fds: c_int) {
     const DIR: &CStr = c"/proc/self/fd";
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
@@ -333,7 +333,7 @@ pub(super) fn close_one_by_one(first: c_int, fds: c_int) {
     close(dir);
 }
 
-/// The number that a NUL-terminated name is.
+/// The number that a NUL-terminated name spells.
 fn number(name: &[u8]) -> Option<c_int> {
     let mut number: c_int = 0;
     let mut digits = 0;
@@ -345,7 +345,7 @@ fn number(name: &[u8]) -> Option<c_int> {
     (digits > 0).then_some(number)
 }
 
-/// An action as the kernel has it: the handler first, then no more than three words.
+/// A signal action as the kernel has it: the handler first, then at most three words.
 type Action = [usize; 4];
 
 fn take_handler_off(signal: c_int) {

@@ -234,7 +234,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
         assert_eq!(engine.starting, [slow]);
-        // Others are started, read and heard of meanwhile.
+        // Others are started, read and reported meanwhile.
         assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
         engine.put_start_back(slow, LONGEST_START);
         let error = until(&mut engine, slow, |event| match event {
@@ -244,7 +244,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let message = error.to_string();
         assert!(message.contains("it was not loaded in 30"), "{message}");
         engine.forget(slow);
-        // One that is ended before it is loaded has been ended, and no more.
+        // A process that is ended before it is loaded counts as ended, and no more.
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
         engine.signal(slow, Signal::Term);
@@ -254,7 +254,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         });
         assert_eq!(status.signal(), Some(libc::SIGKILL));
         engine.forget(slow);
-        // One that takes long and comes.
+        // A program that is slow to load, and is loaded.
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
         drop(leased);
@@ -267,7 +267,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
     });
 }
 
-/// Listens until a process has this to tell.
+/// Waits until a process has this to report.
 fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

@@ -170,7 +170,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
             };
             start().unwrap();
             std::fs::rename(&first, &second).unwrap();
-            // Where memory is not shared the new process cannot tell where it was found.
+            // If memory is not shared, the new process cannot report where it was found.
             let expected = Features::probe()
                 .shared
                 .then(|| second.clone().into_os_string());

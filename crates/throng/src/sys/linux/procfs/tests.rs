@@ -1,4 +1,4 @@
-//! What /proc says, and what is made to look like it.
+//! What /proc contains, and files that imitate it.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn a_program_may_have_any_name() {
     assert_eq!(parse_stat(7, b"7 (a) S 1 2"), None);
 }
 
-/// A directory with these files, as /proc.
+/// A directory with these files, in place of /proc.
 fn fake(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Procfs) {
     let dir = tempfile::tempdir().unwrap();
     for (path, content) in files {
@@ -54,7 +54,7 @@ fn fake(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Procfs) {
     (dir, procfs)
 }
 
-/// Makes a file a terabyte long. It has holes.
+/// Makes a file a terabyte long, with holes.
 fn lengthen(dir: &tempfile::TempDir, path: &str) {
     let file = File::options().write(true).open(dir.path().join(path));
     file.unwrap().set_len(1 << 40).unwrap();
@@ -64,7 +64,7 @@ fn lengthen(dir: &tempfile::TempDir, path: &str) {
 fn a_mark_is_found_wherever_it_is_in_an_environment() {
     let run = RunId::parse("0123456789abcdef").unwrap();
     let mark = format!("THRONG_JOB={}.77", run.as_str());
-    // Around the borders between what is read at once.
+    // Around the boundaries between two reads.
     for begin in (BUFFER - 40..BUFFER + 3).chain(3 * BUFFER - 2..3 * BUFFER + 2) {
         let mut environment = b"A=".to_vec();
         environment.resize(begin - 1, b'x');
@@ -160,7 +160,7 @@ fn a_proc_in_which_we_have_another_id_is_not_ours() {
     assert!(Procfs::open().unwrap().is_of(own));
 }
 
-/// Whether `open` takes the /proc that is there, as the test below is run again.
+/// Set when the test below is run again, to check whether `open` takes the /proc that is there.
 const INSIDE: &str = "THRONG_TEST_FOREIGN_PROC";
 
 #[test]
@@ -171,7 +171,7 @@ fn a_foreign_proc_is_none() {
     let program = std::env::current_exe().unwrap();
     let name = "sys::linux::procfs::tests::a_foreign_proc_is_none";
     let mut command = Command::new("unshare");
-    // A user's namespace of its own where the tests are not run by root.
+    // A user namespace of its own if the tests are not run by root.
     command.args(["--user", "--map-root-user", "--pid", "--fork"]);
     let unshared = |command: &mut Command| {
         let status = command.arg("true").status();
