@@ -20,15 +20,15 @@ const TARGET_DIR: &str = "target/sanitize";
 /// The behaviour tests: captures in all places, ends of all kinds, callbacks that panic.
 const BEHAVIOUR: [&str; 5] = ["budget", "callbacks", "cancel", "held", "verdicts"];
 
-/// What asks for more memory than there is has to be refused, as without a sanitizer.
+/// A request for more memory than there is has to be refused, as without a sanitizer.
 const OPTIONS: &str = "allocator_may_return_null=1";
 
 /// With `sanitized` no new process shares our memory: the sanitizer keeps frames for a thread and
 /// notes on its stack, and both would be those of the thread that has started the process.
 const FLAGS: &str = "-Zsanitizer=address --cfg=sanitized";
 
-/// What pretends to be a fork, whose memory is that of threads which it does not have: it is not
-/// freed, on purpose.
+/// Code that pretends to be a fork, where the threads that own the memory do not exist: the memory
+/// is deliberately not freed.
 const FORKED: &str = "owner::tests";
 
 /// What is run under Miri.

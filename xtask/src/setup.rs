@@ -1,5 +1,5 @@
 //! What the tests need on this machine, for Windows and for Linux under emulators, and its
-//! installation where we may.
+//! installation if we have the rights.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,8 +27,8 @@ const DEBIAN_PACKAGES: [&str; 8] = [
     "wine",
 ];
 
-/// What Linux is tested under as well: the program that shows that it is there, and Debian's name
-/// of the package.
+/// Emulators for further tests of Linux: the program that shows that one is installed, and Debian's
+/// name of the package.
 const EMULATORS: [(&str, &str); 2] = [("qemu-x86_64", "qemu-user"), ("valgrind", "valgrind")];
 
 /// What is missing, in words; nothing when all is there.
@@ -46,13 +46,13 @@ pub(crate) fn missing() -> Vec<&'static str> {
     missing
 }
 
-/// Installs all that is missing, or says what to install.
+/// Installs everything that is missing, or prints what to install.
 pub(crate) fn install_all() -> anyhow::Result<()> {
     supply_emulators()?;
     install()
 }
 
-/// Installs the emulators where we may. Where we may not, tests say what they do not test.
+/// Installs the emulators if we have the rights. If not, tests print what they do not test.
 pub(crate) fn supply_emulators() -> anyhow::Result<()> {
     let missing = EMULATORS
         .iter()
@@ -71,7 +71,7 @@ pub(crate) fn supply_emulators() -> anyhow::Result<()> {
     apt_install(&missing)
 }
 
-/// Installs what Windows needs and is missing, or says what to install.
+/// Installs what Windows needs and is missing, or prints what to install.
 pub(crate) fn install() -> anyhow::Result<()> {
     let missing = missing();
     if missing.is_empty() {

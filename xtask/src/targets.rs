@@ -1,6 +1,6 @@
-//! Other Linuxes than the one we are on: with musl in the place of glibc, and on a processor whose
-//! pages may have 64 KiB and on which we have no `clone3`. Both are compiled as far as that needs
-//! no linker; musl, whose programs run here as well, is tested where rustup has it.
+//! Other kinds of Linux than the one we are on: with musl instead of glibc, and on a processor
+//! whose pages may have 64 KiB and for which we have no `clone3`. Both are compiled as far as that
+//! needs no linker; musl, whose programs run here as well, is tested if rustup has it.
 //!
 //! Knows nothing of Windows: that is `windows.rs`, whose compilers are used here too.
 
@@ -17,7 +17,7 @@ pub(crate) const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
 const TARGET_DIR: &str = "target/musl";
 
-/// What is run on musl: what starts and ends processes, and reads them.
+/// What is run on musl: the tests that start and end processes, and read them.
 const BEHAVIOUR: [&str; 6] = ["outcomes", "timeouts", "held", "verdicts", "stdin", "sys"];
 
 /// Lints everything as it is compiled for this target.
@@ -35,7 +35,8 @@ pub(crate) fn check(target: &str) -> anyhow::Result<()> {
     run(&mut cargo)
 }
 
-/// The same for both targets; says loudly what cannot be compiled here, which in CI is a failure.
+/// The same for both targets; reports loudly what cannot be compiled here, which in CI is a
+/// failure.
 pub(crate) fn check_all(must: bool) -> anyhow::Result<()> {
     for target in [MUSL, AARCH64] {
         supply(target);
@@ -64,13 +65,13 @@ pub(crate) fn test_musl(args: &[String]) -> anyhow::Result<u64> {
     Ok(unit + run_tests(behaviour.args(target).args(args))?)
 }
 
-/// Where there is rustup it may have the target, or get it.
+/// If there is rustup, it may have the target, or be able to get it.
 fn supply(target: &str) {
     if rustup_has(target) || !is_in_path("rustup") {
         return;
     }
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", target]).stdin(Stdio::null());
-    // If it cannot, others are asked, and if none has it that is said.
+    // If it cannot, others are asked, and if none has it that is reported.
     let _ = run(&mut rustup);
 }

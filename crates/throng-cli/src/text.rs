@@ -7,14 +7,14 @@ use throng::text;
 
 use crate::progress;
 
-/// One line that names us and what is wrong; see [`complaint`].
+/// Prints one line with our name and what is wrong; see [`complaint`].
 pub(crate) fn complain(message: fmt::Arguments<'_>) {
     let line = complaint(&message.to_string());
     let _ = progress::aside(|| std::io::stderr().write_all(line.as_bytes()));
 }
 
-/// The line of a complaint, with its end. Names in it are others' text (a path, a command line,
-/// what an error tells of them), so nothing of it reaches a terminal as anything but text.
+/// The line of a complaint, with its end. Names in it are text from elsewhere (a path, a command
+/// line, what an error reports of them), so they are escaped and reach a terminal only as text.
 pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }

@@ -37,7 +37,8 @@ impl Probe {
             .map(String::from)
             .collect();
         let mut command = Command::new(program);
-        // A panic may be what it is about, and it may have no memory for more than its message.
+        // A panic may be what the test is about, and there may be no memory for more than its
+        // message.
         command.args(&argv[1..]).env("RUST_BACKTRACE", "0");
         Probe { command, argv }
     }
@@ -106,8 +107,8 @@ impl Probe {
         Report::new(all)
     }
 
-    /// Runs it for so long at the most and then ends it. Gives what it has reported until then,
-    /// and what is wrong with its end, if anything is.
+    /// Runs it for this long at most and then ends it. Returns what it has reported until then, and
+    /// what is wrong with its end, if anything is.
     ///
     /// # Panics
     ///
@@ -133,7 +134,7 @@ impl Probe {
     }
 }
 
-/// What a program has said until now.
+/// What a program has written until now.
 struct Lines(Arc<Mutex<String>>);
 
 impl Lines {

@@ -307,7 +307,7 @@ fn a_process_is_ended_by_its_own_throng_and_by_no_other() {
             eventually("they run", || throng.running(9).len() == count);
             throng.running(9)
         };
-        // A shard of that number the other has not, or it has a process of its own in that place.
+        // The other has no shard of that number, or has a process of its own in that place.
         for running in running(&one, 2) {
             assert!(!other.end(&running));
         }

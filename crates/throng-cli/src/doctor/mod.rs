@@ -144,7 +144,7 @@ fn show(findings: &[Finding]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Paths and names of programs are in it; in JSON the format escapes them.
+/// The line contains paths and names of programs; in JSON the format escapes them.
 fn print_text(line: &str) -> anyhow::Result<()> {
     print(&text::on_one_line(line.as_bytes()))
 }

@@ -84,7 +84,8 @@ pub(crate) fn config_dir() -> Option<PathBuf> {
     own.or_else(|| Some(dir("HOME")?.join(".config")))
 }
 
-/// A file of some lines that the kernel writes: not more than it has, whatever is mounted there.
+/// A file of a few lines that the kernel writes: no more is read than it has, whatever is mounted
+/// there.
 fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     const MOST: u64 = 1 << 20;
     let mut text = String::new();

@@ -44,7 +44,7 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
 #[test]
 fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
     let throng = env!("CARGO_BIN_EXE_throng");
-    // Of a default for memory that allows many times as much.
+    // The default for memory allows many times as much.
     const LEN: u64 = 210_000_000;
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(LEN).unwrap();

@@ -1,5 +1,5 @@
-//! What others of the same user, or of the same machine, cannot do to a run: have throng end
-//! processes that are not its own, hide from it, or take its keeper from it.
+//! What other processes of the same user, or of the same machine, cannot do to a run: make throng
+//! end processes that are not its own, hide from it, or take its keeper away.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use throng_tests::{Tag, eventually};
 use super::trees::{children, is_keeper, kill, start, tree};
 use crate::program::{child, finish, output, run, stderr, without_settings};
 
-/// The keeper of a program that runs, other than this one.
+/// The keeper of a running program, other than this one.
 fn keeper(program: &Child, other: u32) -> u32 {
     let mut keeper = 0;
     eventually("a keeper runs", || {
@@ -56,7 +56,7 @@ fn who_kills_the_keeper_does_not_get_away_with_it() {
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
-/// Starts commands with these steps one after the other, and then has room for others.
+/// Starts commands with these steps one after the other, and then has room for more.
 fn start_each(options: &[&str], steps: &[String]) -> (Child, impl Write + use<>) {
     let args = [&["-j1"], options, &[child()]].concat();
     let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
@@ -70,7 +70,7 @@ fn start_each(options: &[&str], steps: &[String]) -> (Child, impl Write + use<>)
 #[test]
 fn an_orphan_may_be_in_our_own_group() {
     let tag = Tag::new();
-    // Those that are started here are in the group of the test.
+    // The processes that are started here are in the group of the test.
     let group = getpgid(None).unwrap();
     let orphan = format!("bare-orphan:join-group:{group},ignore-term,{tag},sleep:600000");
     let (program, values) = start_each(&["--termseq", "TERM,100,KILL"], &[orphan]);
@@ -82,7 +82,7 @@ fn an_orphan_may_be_in_our_own_group() {
     drop(values);
 }
 
-/// The children of a program that have ended and were not waited for.
+/// How many children of a program have ended and were not waited for.
 fn dead(pid: u32) -> usize {
     children(pid)
         .into_iter()
@@ -161,7 +161,7 @@ fn names_of_programs_are_shown_as_text() {
     );
 }
 
-/// What makes a process namespace with these options, if that can be done here.
+/// The command that makes a process namespace with these options, if that is possible here.
 fn unshare(options: &[&str]) -> Option<Command> {
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = || {
@@ -216,8 +216,8 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
     assert!(outer.wait().unwrap().success());
 }
 
-/// In a namespace that has no /proc of its own, the ids that are told there are others' inside. So
-/// there is somebody inside with every id that a daemon of ours may have outside.
+/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
+/// inside. So inside there is a process with every id that a daemon of ours may have outside.
 #[test]
 fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     const STRANGERS: usize = 200;
@@ -238,7 +238,7 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
         echo "code $?"
         read -r _
     "#;
-    // Not as arguments, for only those that are meant must have a tag there.
+    // Not as arguments, because only the intended processes must have a tag there.
     let variables = [
         ("child", child()),
         ("throng", env!("CARGO_BIN_EXE_throng")),
@@ -267,7 +267,7 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     assert_eq!(line, "code 1\n");
     drop(stdin);
     outer.wait().unwrap();
-    // With the first process of the namespace all others end.
+    // All others end with the first process of the namespace.
     strangers.await_gone();
     ours.await_gone();
 }

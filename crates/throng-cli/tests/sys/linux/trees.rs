@@ -167,7 +167,7 @@ fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
     assert!(!is_keeper(keeper));
 }
 
-/// A pipe that it kept open would not end, and whoever reads it would wait for ever.
+/// A pipe that it kept open would not end, and its reader would wait for ever.
 #[test]
 fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
     let own = Path::new(env!("CARGO_BIN_EXE_throng"));
@@ -196,7 +196,7 @@ fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
                 .into_iter()
                 .find(|pid| is_keeper(*pid));
             found = keeper.map(what_it_has).unwrap_or_default();
-            // It opens /proc when all is closed.
+            // It opens /proc when everything is closed.
             found.contains(&PathBuf::from("/proc"))
         });
         let passwd = Path::new("/etc/passwd");

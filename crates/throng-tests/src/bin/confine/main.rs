@@ -1,8 +1,8 @@
-//! Runs a program to which some system calls are refused, as older kernels, containers and
-//! emulators refuse them: `confine pidfd_open=EPERM,clone3=ENOSYS -- program arguments`.
+//! Runs a program with some system calls refused, as older kernels, containers and emulators refuse
+//! them: `confine pidfd_open=EPERM,clone3=ENOSYS -- program arguments`.
 //!
-//! A list of `-` refuses nothing. What a program starts is confined as well, and none of them gains
-//! privileges by a setuid program. Which calls there are is in `sys`; this is for Linux alone.
+//! A list of `-` refuses nothing. What the program starts is confined as well, and no process of it
+//! gains privileges by a setuid program. The calls are listed in `sys`; this works on Linux only.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! A round in a program of its own, started by another where calls are to be refused to it.
+//! A round in a program of its own, started by another program with calls refused to it.
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::Read;
@@ -46,7 +46,7 @@ pub(crate) fn run(
     }
     let mut said = String::new();
     let mut stdout = program.stdout.take().ok_or("its stdout is a pipe")?;
-    // A line, which the pipe has room for.
+    // One line, which fits into the pipe.
     stdout
         .read_to_string(&mut said)
         .map_err(|error| error.to_string())?;

@@ -18,7 +18,7 @@ pub(crate) struct Case {
     /// Whether somebody may still hold its streams when it has ended.
     pub(crate) may_be_held: bool,
     pub(crate) keep_at_most: Option<u64>,
-    /// Whether somebody else reads some of its stdout.
+    /// Whether another process reads some of its stdout.
     pub(crate) is_robbed: bool,
     timeout: Option<Duration>,
     grace: Option<Duration>,
@@ -144,7 +144,7 @@ impl Case {
         self.add(&format!("slow-out:{count}:{}", dice.below(2000)));
         self.out = Said::Pattern(count);
         if self.is_robbed && dice.below(3) == 0 {
-            // It goes on without a word after what may have been stolen.
+            // It goes on without output after what may have been stolen.
             self.add("sleep:600000");
             self.end = End::Never;
             self.timeout = Some(Duration::from_millis(20 + dice.below(80)));

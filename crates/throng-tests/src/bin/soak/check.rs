@@ -74,7 +74,7 @@ fn check_bytes(case: &Case, outcome: &Outcome, hardship: Hardship) -> Result<(),
         let bytes = outcome.capture().stream(stream);
         let has_failed = matches!(outcome.verdict(stream), Verdict::Failed(_));
         let said = match (stream, &case.out) {
-            // What is wrong there is found by its verdict.
+            // An error there shows in its verdict.
             (Stream::Stdout, Said::Echo(echo)) if has_failed && echo.starts_with(bytes) => continue,
             (Stream::Stdout, Said::Echo(echo)) => {
                 if bytes != echo {

@@ -1,16 +1,16 @@
-//! What makes a round harder than others, and what may differ from a script because of it. What a
-//! system can bring about is in `sys`.
+//! What makes a round harder than others, and how results may differ from a script because of it.
+//! The hardships that a system can create are in `sys`.
 
-/// Rounds with any of these run in a program of their own: none of it can be taken back.
+/// Rounds with any of these run in a program of their own: none of them can be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hardship {
     /// System calls that are refused, as `confine` takes them.
     pub(crate) refusals: Option<&'static str>,
-    /// Other code of this program waits for all children: exit statuses are up to chance.
+    /// Other code of this program waits for all children: exit statuses are unpredictable.
     pub(crate) is_reaped: bool,
     /// Other code of this program takes all descriptors, again and again.
     pub(crate) has_few_descriptors: bool,
-    /// A file cannot become large: of what is spilled only the beginning may be kept.
+    /// A file cannot become large: only the beginning of what is spilled may be kept.
     pub(crate) has_full_disk: bool,
 }
 

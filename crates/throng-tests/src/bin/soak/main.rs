@@ -42,7 +42,7 @@ struct Args {
     count: u64,
     seed: u64,
     mechanism: Option<Mechanism>,
-    /// This round and no other, which is how one runs in a program of its own.
+    /// Only this round, which is how a round runs in a program of its own.
     only: Option<u64>,
 }
 
@@ -84,7 +84,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Args {
     args
 }
 
-/// One round; says how many processes it had, and how many faults.
+/// Runs one round; prints how many processes it had, and how many faults.
 fn run_only(args: &Args, number: u64) -> ExitCode {
     let watchdog = Watchdog::start(args.seed);
     let mechanism = args.mechanism.expect("the mechanism of the round");

@@ -1,24 +1,24 @@
-//! Mounts that nobody else sees, and that are gone with the program that has them.
+//! Mounts that no other process sees, and that are gone with the program that has them.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The ways to a mount that nobody else sees: as root, and as whoever may make a user namespace.
+/// The ways to a private mount: as root, and as a user that may make a user namespace.
 const WAYS: [&[&str]; 2] = [
     &["unshare", "--mount"],
     &["unshare", "--mount", "--map-root-user"],
 ];
 
-/// The words to start a program by, so that it finds a file system of this size, in memory, at this
-/// directory. None where no way leads to that; then it is said what is not tested.
+/// The command prefix that starts a program with a file system of this size, in memory, at this
+/// directory. `None` if no way leads to that; then what is not tested is printed.
 pub fn on_small_disk(dir: &Path, bytes: u64) -> Option<Vec<String>> {
     let mount = format!("mount -t tmpfs -o size={bytes} tmpfs \"$0\"");
     in_own_mounts(&mount, dir, "a disk that is really full")
 }
 
-/// The words to start a program by, so that it finds no /dev/null: this directory is in the place
-/// of /dev. None as above.
+/// The command prefix that starts a program without /dev/null: this directory replaces /dev. `None`
+/// as above.
 pub fn without_devices(dir: &Path) -> Option<Vec<String>> {
     in_own_mounts(
         "mount --bind \"$0\" /dev",
@@ -27,9 +27,9 @@ pub fn without_devices(dir: &Path) -> Option<Vec<String>> {
     )
 }
 
-/// The words to start a program by when a shell has mounted something, with this directory as `$0`.
-/// Where that is refused it is said what is not tested, in any case: what tests write by `eprintln`
-/// is not shown when all is well.
+/// The command prefix that starts a program after a shell has mounted something, with this
+/// directory as `$0`. If that is refused, what is not tested is printed in any case: what tests
+/// write by `eprintln` is not shown when they pass.
 fn in_own_mounts(mount: &str, dir: &Path, what: &str) -> Option<Vec<String>> {
     let script = format!("{mount} && exec \"$@\"");
     let mut why = String::new();
@@ -46,10 +46,10 @@ fn in_own_mounts(mount: &str, dir: &Path, what: &str) -> Option<Vec<String>> {
     None
 }
 
-/// Says that something cannot be tested on this machine, and why, so that it is seen though all is
-/// well otherwise.
+/// Prints that something cannot be tested on this machine, and why, so that it is seen even if all
+/// tests pass.
 pub fn not_tested(what: &str) {
-    // Where stderr is closed nobody listens.
+    // If stderr is closed, there is no reader.
     let _ = writeln!(io::stderr(), "NOT TESTED: {what}");
 }
 

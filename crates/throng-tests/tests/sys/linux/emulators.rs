@@ -1,5 +1,5 @@
-//! throng under an emulator, under a debugger of memory, and with a C library that is not like
-//! others: what starts there with std starts with throng.
+//! throng under an emulator, under a memory debugger, and with an unusual C library: what starts
+//! there with std starts with throng.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use throng_tests::{Probe, for_each_mechanism, probe};
 /// Emulated programs are slow.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the probe reports where nothing is wrong.
+/// What the probe reports if nothing is wrong.
 const EXPECTED: [(&str, &str); 9] = [
     ("build", "built"),
     (
@@ -66,7 +66,7 @@ fn assert_as_expected(mut probe: Probe, what: &str, ignored: &[&str]) {
     assert!(is_good, "{what}: {ended:?}\n{wrong}{complaints}");
 }
 
-/// Whether this program is here; if not it is said what is not tested.
+/// Whether this program is here; if not, what is not tested is printed.
 fn has(program: &str) -> bool {
     let tried = Command::new(program).arg("--version").output();
     if tried.is_err() {
@@ -75,7 +75,7 @@ fn has(program: &str) -> bool {
     tried.is_ok()
 }
 
-/// Those that an emulator may be expected to have.
+/// The mechanisms that an emulator may be expected to have.
 fn for_each_emulated_mechanism(test: impl Fn(Mechanism) + Send + Sync + 'static) {
     for_each_mechanism(move |mechanism| {
         if mechanism != Mechanism::IoUring {
@@ -119,7 +119,7 @@ fn program() -> Option<PathBuf> {
     None
 }
 
-/// What a program says on both streams, and its exit code, if it ends at all.
+/// What a program writes to both streams, and its exit code, if it ends at all.
 fn said(words: &[&OsStr]) -> (String, String, Option<i32>) {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=1", "100"]).args(words);

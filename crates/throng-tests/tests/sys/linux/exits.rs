@@ -1,5 +1,5 @@
-//! Exits that are not learnt the usual way: other code of the program takes the status, or no
-//! descriptor is to be had that would announce it.
+//! Exits that are not noticed in the usual way: other code of the program takes the status, or no
+//! descriptor is available that would announce it.
 
 use throng::Mechanism;
 use throng_tests::os::not_tested;
@@ -7,7 +7,7 @@ use throng_tests::{Report, for_each_mechanism, probe};
 
 use super::refusals::{EXPECTED, LIMIT};
 
-/// What the probe reports, which must have come to its end.
+/// What the probe reports, which must have run to its end.
 #[track_caller]
 fn report(probe: throng_tests::Probe) -> Report {
     let (report, ended) = probe.report_within(LIMIT);
@@ -15,7 +15,7 @@ fn report(probe: throng_tests::Probe) -> Report {
     report
 }
 
-/// What is expected where the exit status is up to chance.
+/// What is expected when the exit status is unpredictable.
 fn without_status(expected: &str) -> String {
     let mut words: Vec<&str> = expected.split(' ').collect();
     if matches!(words[..], ["exit" | "signal", _, "by", ..]) {
@@ -40,7 +40,7 @@ fn outcomes_come_at_once_where_other_code_waits_for_all_children() {
     });
 }
 
-/// A namespace of process ids of its own, in which nobody else starts anything.
+/// A namespace of process ids of its own, in which nothing else is started.
 fn in_own_pids(probe: throng_tests::Probe) -> throng_tests::Probe {
     let words = "unshare --pid --fork --kill-child --mount-proc sh -c";
     let mut words: Vec<&str> = words.split(' ').collect();

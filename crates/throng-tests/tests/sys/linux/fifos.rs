@@ -1,4 +1,4 @@
-//! A named pipe as stdin: it is opened when somebody writes to it, and nothing else waits for that.
+//! A named pipe as stdin: it is opened when it has a writer, and nothing else waits for that.
 
 use std::fs::File;
 use std::io::Write;
@@ -19,7 +19,7 @@ fn fifo(dir: &Path) -> PathBuf {
     path
 }
 
-/// All on one thread, so that one that waits would keep the others waiting.
+/// Everything on one thread, so that a wait would hold up the others.
 fn throng(mechanism: Mechanism) -> Throng {
     let builder = Throng::builder().mechanism(mechanism).shards(1).jobs(8);
     let soon = KillSequence::new(Signal::Term, Duration::from_millis(50));
@@ -35,9 +35,9 @@ fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
             let throng = throng(mechanism);
             let mut command = child!("cat");
             let process = throng.spawn(command.stdin(Stdin::File(path.clone())));
-            // Nothing announces that it waits for a writer; if it does not yet nothing is lost.
+            // Nothing announces that it waits for a writer; if it does not yet, nothing is lost.
             thread::sleep(Duration::from_millis(300));
-            // Where nobody reads it waits without end; so nobody waits for this thread.
+            // If there is no reader it waits without end; so this thread is not joined.
             thread::spawn(move || {
                 let mut bytes = vec![0; 100_000];
                 fill(Source::Out, 0, &mut bytes);

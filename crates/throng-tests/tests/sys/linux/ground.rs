@@ -21,7 +21,7 @@ fn a_program_that_has_closed_stdin_stdout_and_stderr_captures_and_lends_nothing_
             assert!(ended.is_ok(), "{when}: {ended:?}: {report:?}");
             assert_eq!(report.text("whole"), "50", "{when}");
             assert_eq!(report.text("echo"), "bytes", "{when}");
-            // The child's runtime puts /dev/null where nothing is.
+            // The child's runtime opens /dev/null in place of closed ones.
             for (name, expected) in [("stdin", "null"), ("descriptors", "0 1 2")] {
                 let said = report.text(name);
                 let is_error = said.starts_with("error: cannot start ") && said.contains("stdin");
@@ -50,15 +50,15 @@ fn a_machine_without_dev_null_is_an_error_that_names_it() {
     });
 }
 
-/// A program that does not load: whoever opens it waits until the lease on it is given back, as for
-/// a file system that does not answer (fcntl(2), `F_SETLEASE`; for 45 seconds by default).
+/// A program that does not load: opening it waits until the lease on it is given back, as on a file
+/// system that does not answer (fcntl(2), `F_SETLEASE`; for 45 seconds by default).
 struct Unanswered(Child);
 
 impl Unanswered {
     const SCRIPT: &str = "$SIG{IO} = 'IGNORE'; open(F, '+<', $ARGV[0]) or die; \
         fcntl(F, 1024, 1) or die \"no lease: $!\"; $| = 1; print \"held\\n\"; sleep 600";
 
-    /// None where no lease is to be had.
+    /// `None` if no lease is available.
     fn hold(program: &std::path::Path) -> Option<Unanswered> {
         let mut perl = Command::new("perl");
         let perl = perl.args(["-e", Unanswered::SCRIPT]).arg(program);
@@ -93,7 +93,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 fn a_program_that_does_not_load_keeps_no_other_from_being_read_and_running_out_of_time() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
-        // A lease is refused where the file is open anywhere else; the child itself is running.
+        // A lease is refused if the file is open anywhere else; the child itself is running.
         let program = dir.path().join("slow");
         std::fs::copy(env!("CARGO_BIN_EXE_child"), &program).unwrap();
         let Some(holder) = Unanswered::hold(&program) else {
@@ -132,7 +132,7 @@ fn a_program_that_does_not_load_can_be_cancelled() {
             let throng = throng(mechanism);
             let slow = throng.spawn(&throng::Command::new(&program));
             let mut later = throng.spawn(&throng::Command::new(&program));
-            // It may be cancelled before it is even tried, and that is fine too.
+            // It may be cancelled before it is even tried, which is fine too.
             std::thread::sleep(Duration::from_millis(100));
             slow.cancel();
             assert!(!slow.wait().unwrap().success());

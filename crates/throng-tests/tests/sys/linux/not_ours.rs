@@ -15,15 +15,16 @@ use throng_tests::{
 
 use super::refusals::LIMIT;
 
-/// How long the processes of these tests live, and what comes sooner has not waited for them.
+/// How long the processes of these tests live; an outcome that comes sooner has not waited for
+/// them.
 const LIFE_MS: u64 = 40_000;
 const SOON_MS: u64 = 15_000;
 
-/// A directory with the probe, the child, and a program that makes whatever it starts root's.
+/// A directory with the probe, the child, and a program that makes everything it starts root's.
 struct Stronger(tempfile::TempDir);
 
 impl Stronger {
-    /// None where we are not root, or such a program does not work.
+    /// `None` if we are not root, or such a program does not work.
     fn new() -> Option<Stronger> {
         if !rustix::process::geteuid().is_root() {
             not_tested("a process that becomes root's, for we are not root");
@@ -161,7 +162,7 @@ const V1: (&str, &str, &str) = ("freezer.state", "FROZEN", "THAWED");
 const V2: (&str, &str, &str) = ("cgroup.freeze", "1", "0");
 
 impl Freezer {
-    /// None where there is none that we can use.
+    /// `None` if there is no group that we can use.
     fn new(
         version: &str,
         parents: &[&str],
@@ -210,7 +211,7 @@ impl Freezer {
 impl Drop for Freezer {
     fn drop(&mut self) {
         self.thaw();
-        // Who was in it ends now, if it was killed, or with its tag.
+        // The processes in it end now if they were killed, or with their tag.
         for _ in 0..200 {
             if fs::remove_dir(&self.group).is_ok() {
                 break;
@@ -226,7 +227,7 @@ fn throng(mechanism: Mechanism) -> Throng {
     builder.kill_sequence(soon).build().unwrap()
 }
 
-/// A kill does nothing to it as long as it is frozen.
+/// A kill has no effect on it as long as it is frozen.
 #[test]
 fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
     for_each_mechanism(|mechanism| {
@@ -265,7 +266,7 @@ fn a_process_that_is_frozen_by_version_2_is_ended() {
         let Some(freezer) = Freezer::new("2", &parents, V2) else {
             return;
         };
-        // It would end at the first signal, frozen or not.
+        // Without `ignore-term` it would end at the first signal, frozen or not.
         let mut process = throng.spawn(&child!("ignore-term {tag} sleep:600000"));
         tag.await_deaf(1);
         freezer.freeze(tag.pids()[0]);

@@ -1,6 +1,7 @@
 //! System calls that older kernels do not have and stricter sandboxes refuse. Whichever it is, and
-//! with whatever error: what comes of a command is the same, nothing is left, and no stranger hears
-//! of it. Where that is not so the whole table is shown; `--nocapture` shows it in any case.
+//! with whatever error: the result of a command is the same, nothing is left, and no unrelated
+//! process is signalled. If that is not so the whole table is shown; `--nocapture` shows it in any
+//! case.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use throng::Mechanism;
 use throng_tests::{Report, for_each_mechanism, probe};
 
-/// What the probe reports where nothing is wrong.
+/// What the probe reports if nothing is wrong.
 pub(super) const EXPECTED: [(&str, &str); 20] = [
     (
         "plain",
@@ -76,7 +77,7 @@ pub(super) const EXPECTED: [(&str, &str); 20] = [
 /// What takes longer than this hangs; the probe itself gives up a little before.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// A process that is none of the probe's, in the group that it is in as well.
+/// A process that is none of the probe's, in the same group.
 struct Stranger(Child);
 
 impl Stranger {
@@ -86,7 +87,7 @@ impl Stranger {
         Stranger(command.spawn().expect("the child can be started"))
     }
 
-    /// Whether it neither ended nor stands still.
+    /// Whether it has neither ended nor been stopped.
     fn is_unhurt(&mut self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()));
         let stat = stat.unwrap_or_default();
@@ -97,7 +98,7 @@ impl Stranger {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        // It may have been ended by whom this is about.
+        // It may have been ended by the process under test.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -204,7 +205,7 @@ refused! {
     ];
 }
 
-/// glibc makes threads by it, and does without it only where there is no such call.
+/// glibc makes threads with it, and does without it only if there is no such call.
 #[test]
 fn where_threads_are_refused_with_clone3_a_throng_is_an_error_that_says_so() {
     for_each_mechanism(|mechanism| {

@@ -1,5 +1,5 @@
 //! Where a process is: in a group of its own, in a session of its own, or in the group of this
-//! program; and what is known of one that stops.
+//! program; and what is reported of one that is stopped.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn builder(mechanism: Mechanism) -> Builder {
     builder.kill_sequence(soon)
 }
 
-/// What /proc says: state, parent, group, session (proc_pid_stat(5)).
+/// The fields from /proc: state, parent, group, session (proc_pid_stat(5)).
 fn stat(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, after_name) = stat.rsplit_once(") ").unwrap();
@@ -28,7 +28,7 @@ fn group_and_session(pid: u32) -> (u32, u32) {
     (stat[2].parse().unwrap(), stat[3].parse().unwrap())
 }
 
-/// The group and the session of a process that is started so, and its id.
+/// The group and the session of a process that is started in this way, and its id.
 fn place_of(mechanism: Mechanism, group: Option<ProcessGroup>) -> (u32, u32, u32) {
     let throng = builder(mechanism).build().unwrap();
     let tag = Tag::new();
@@ -76,7 +76,7 @@ fn a_process_may_be_in_our_group_and_is_ended_without_us() {
     });
 }
 
-/// With all that it has started, and nobody else of our group.
+/// With everything that it has started, and no other process of our group.
 #[test]
 fn a_tree_in_our_group_ends_and_we_do_not() {
     for_each_mechanism(|mechanism| {
@@ -136,7 +136,7 @@ struct Seen {
     signal: i32,
 }
 
-/// A throng, and which stops were told.
+/// A throng, and the stops that were reported.
 fn watching(mechanism: Mechanism) -> (Throng, Arc<Mutex<Vec<Seen>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let eyes = seen.clone();
@@ -155,7 +155,7 @@ fn watching(mechanism: Mechanism) -> (Throng, Arc<Mutex<Vec<Seen>>>) {
 fn a_process_that_stops_itself_is_told_of_once() {
     for_each_mechanism(|mechanism| {
         let (throng, seen) = watching(mechanism);
-        // The second is the one that is told of.
+        // The second is the one that is reported.
         assert_complete(&throng.spawn(&child!("out:9")).wait().unwrap());
         let tag = Tag::new();
         let command = child!("{tag} out:5 signal:STOP out:5 exit:3");
@@ -212,7 +212,7 @@ fn a_process_that_we_have_stand_still_is_not_told_of() {
         eventually("it stands still", || stat(pid)[0] == "T");
         throng.resume();
         eventually("it goes on", || stat(pid)[0] != "T");
-        // One that has stopped itself is told of, and so nothing is left to be told of.
+        // A process that has stopped itself is reported, and so no report is outstanding.
         let last = throng.spawn(&child!("{stops} signal:STOP sleep:600000"));
         eventually("a stop is told of", || !seen.lock().unwrap().is_empty());
         let pids: Vec<u32> = seen.lock().unwrap().iter().map(|seen| seen.pid).collect();
@@ -221,7 +221,7 @@ fn a_process_that_we_have_stand_still_is_not_told_of() {
     });
 }
 
-/// Where exits are learnt from each process alone, one that has closed its streams as well.
+/// If exits are learnt from each process alone, of a process that has closed its streams as well.
 #[test]
 fn the_stop_of_a_process_without_streams_is_told_of() {
     for_each_mechanism(|mechanism| {

@@ -104,7 +104,7 @@ fn a_directory_in_memory_is_filled_to_its_share_and_that_is_a_verdict() {
 
 #[test]
 fn a_temporary_directory_in_memory_is_not_where_captures_go() {
-    // A hint, and not an order: where the other is as good, that is taken.
+    // A hint, and not an order: if the other is just as good, that is used.
     fn is_in_memory(dir: &str) -> bool {
         rustix::fs::statfs(dir).is_ok_and(|stat| stat.f_type as u32 == 0x0102_1994)
     }

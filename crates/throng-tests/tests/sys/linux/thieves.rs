@@ -1,6 +1,6 @@
-//! Somebody else reads what a process says: whoever may look at its descriptors can open its end of
-//! a pipe for reading. What is stolen is gone, and nothing else is: a thread that has been told of
-//! bytes which are there no more looks after its other processes.
+//! Another process reads the output of a process: any process that may look at its descriptors can
+//! open its end of a pipe for reading. What is stolen is gone, and nothing else is: a thread that
+//! was told of bytes which are no longer there goes on with its other processes.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,16 +17,18 @@ use throng_tests::{
     Tag, assert_ended_by, assert_output, child, describe, eventually, for_each_mechanism, within,
 };
 
-/// How often it is tried: that a byte goes between the word of it and the read is a matter of luck.
+/// How often it is tried: whether a byte disappears between its announcement and the read depends
+/// on timing.
 const ROUNDS: usize = 4;
 
-/// How many talk at once in each round, each with a thief of its own.
+/// How many processes write at once in each round, each with a thief of its own.
 const TALKERS: usize = 4;
 
-/// What is over this late is not over at all: the thread is frozen.
+/// What is not over this late will never be: the thread is frozen.
 const FROZEN: Duration = Duration::from_secs(60);
 
-/// Reads all that it can of what the process with this mark says on stdout, until it is stopped.
+/// Reads as much as it can of what the process with this mark writes to stdout, until it is
+/// stopped.
 struct Thief {
     stop: Arc<AtomicBool>,
     stolen: Arc<AtomicUsize>,
@@ -61,7 +63,7 @@ fn steal(mut pipe: File, stop: &AtomicBool, stolen: &AtomicUsize) {
     };
     while !stop.load(Ordering::Relaxed) {
         let mut fds = [PollFd::new(&pipe, PollFlags::IN)];
-        // A failure is seen by the read.
+        // A failure shows in the read.
         let _ = poll(&mut fds, Some(&moment));
         if let Ok(bytes) = pipe.read(&mut loot) {
             stolen.fetch_add(bytes, Ordering::Relaxed);
@@ -84,13 +86,13 @@ fn throng(mechanism: Mechanism) -> Throng {
     builder.kill_sequence(soon).build().unwrap()
 }
 
-/// Talks in small pieces, and then says nothing and does not end either.
+/// Writes in small pieces, and then writes nothing and does not end either.
 fn talker(throng: &Throng, tag: &Tag) -> Process {
     throng.spawn(&child!("{tag} slow-out:300:200 sleep:600000"))
 }
 
-/// One timeout while others are being robbed by the same thread's side. Gives its outcome, and how
-/// much was stolen.
+/// A single timeout while other processes of the same thread are being robbed. Returns its outcome,
+/// and how much was stolen.
 fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
     let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());
     let talkers = tags.each_ref().map(|tag| talker(throng, tag));
@@ -98,7 +100,7 @@ fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
     let mut bystander = child!("sleep:600000");
     let bystander = throng.spawn(bystander.timeout(Duration::from_millis(300)));
     let outcome = bystander.wait().unwrap();
-    // One that comes later is started, read and waited for.
+    // A process that comes later is started, read and waited for.
     let later = throng.spawn(&child!("out:1000 err:10")).wait().unwrap();
     assert_output(&later, 1000, 10);
     for process in &talkers {
@@ -139,7 +141,7 @@ fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
             for _ in 0..ROUNDS {
                 let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());
                 let processes = tags.each_ref().map(|tag| {
-                    // It goes on talking while the thread lets go of its stream.
+                    // It goes on writing while the thread lets go of its stream.
                     let holder = format!("holder:{tag},slow-out:3000:100,sleep:600000");
                     let mut command = child!("{holder} exit:0");
                     throng.spawn(command.grace(Duration::from_millis(100)))

@@ -9,12 +9,12 @@
 //! | `daemon:STEPS` | leaves a grandchild with these steps, no stream and a session of its own |
 //! | `daemon-holder:STEPS` | the same with both streams |
 //! | `bare-daemon:STEPS` | as `daemon`, with an empty environment |
-//! | `bare-orphan:STEPS` | as `bare-daemon`, in the session and the group that it has |
+//! | `bare-orphan:STEPS` | as `bare-daemon`, in its present session and group |
 //! | `bare-session:STEPS` | starts a child with an empty environment and a session of its own |
 //! | `pgid` | says its pid and its process group |
 //! | `join-parent-group` | leaves its own process group for that of its parent |
 //! | `join-group:PGID` | leaves its own process group for this one |
-//! | `hop:PATH` | starts itself again in another session, and ends, while there is this file |
+//! | `hop:PATH` | starts itself again in another session, and ends, while this file exists |
 //! | `bare-hop:PATH` | the same with an empty environment |
 //! | `rob-out` | reads its own stdout from here on, as fast as it can |
 //! | `fds` | says which descriptors it has |
@@ -103,15 +103,15 @@ fn own_program() -> Command {
     program
 }
 
-/// A double fork: the child starts the grandchild that this step makes, and ends. Who is asked to
-/// end while the grandchild runs already may still find the child there, which listens.
+/// A double fork: the child starts the grandchild that this step makes, and ends. A request to end
+/// that comes when the grandchild runs already may still reach the child, which obeys it.
 fn leave_behind(program: &mut Command, step: &str) {
     let status = program.arg(step).status().expect("it can be started");
     let was_asked_to_end = status.signal() == Some(SIGTERM);
     assert!(status.success() || was_asked_to_end, "{status}");
 }
 
-/// Goes on in a new process, which does all that this one does.
+/// Goes on in a new process, which does everything that this one does.
 fn hop(program: &mut Command, path: &str) {
     if Path::new(path).exists() {
         let steps = env::args_os().skip(1).filter(|step| step != "setsid");
@@ -139,7 +139,7 @@ fn close(stream: &str) {
     closed.expect("it can be replaced");
 }
 
-/// Somebody who looks at our descriptors could do so; for a test we do it ourselves.
+/// A process that may look at our descriptors could do so; for a test we do it ourselves.
 fn rob_stdout() {
     let mut options = File::options();
     let options = options.custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -148,7 +148,7 @@ fn rob_stdout() {
     thread::spawn(move || {
         let mut loot = [0; 4096];
         loop {
-            // Where there is nothing it is tried again; the pipe has a writer as long as we live.
+            // If there is nothing it is tried again; the pipe has a writer as long as we live.
             if stdout.read(&mut loot).is_err() {
                 thread::yield_now();
             }

@@ -1,4 +1,4 @@
-//! Refusals as seccomp filters, one for each error, since a filter answers with one error alone.
+//! Refusals as seccomp filters, one for each error, since a filter answers with one error only.
 //!
 //! | name | what is refused |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `clone.files` | a new process with `CLONE_FILES`, as qemu-user refuses it |
 //! | `clone.vm` | a new process with `CLONE_VM` and without `CLONE_VFORK`, which std starts with |
 //!
-//! A filter sees the numbers that a call is given and nothing that they point to, so of `clone3` no
-//! flags can be told apart.
+//! A filter sees the numbers that a call is given and nothing that they point to, so the flags of
+//! `clone3` cannot be distinguished.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,11 +23,10 @@ use seccompiler::{
     apply_filter,
 };
 
-/// The rules of a filter: for each call the cases in which it is refused, and none for all.
+/// The rules of a filter: for each call the cases in which it is refused, or none to refuse all.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Becomes this program, to which these calls are refused. Returns only when that fails, and says
-/// why.
+/// Becomes this program, with these calls refused. Returns only when that fails, with the reason.
 pub(crate) fn run(refusals: &str, argv: &[OsString]) -> String {
     let Some((program, args)) = argv.split_first() else {
         return "a program is missing".into();
@@ -98,7 +97,7 @@ fn calls(name: &str) -> Result<Vec<(c_long, Vec<SeccompRule>)>, String> {
     Ok(calls)
 }
 
-/// The case in which the argument at this place has, of these flags, those.
+/// The case in which the argument at this place has, of the flags `of`, exactly `those`.
 fn has_flags(place: u8, of: i32, those: i32) -> Result<Vec<SeccompRule>, String> {
     let operator = SeccompCmpOp::MaskedEq(of as u32 as u64);
     let condition = SeccompCondition::new(place, Dword, operator, those as u32 as u64);

@@ -95,7 +95,7 @@ fn few_processes(setting: &Setting) {
     println!("retries={retries}");
 }
 
-/// A run for whose commands there is no thread, as this user may have no more: how many of so many
+/// A run that gets no thread for its commands, as this user may have no more: how many of how many
 /// came whole. The commands themselves may be started.
 fn no_thread(setting: &Setting) {
     let throng = setting.throng(4);
@@ -165,8 +165,8 @@ fn relieve_after(setting: &Setting, throng: &Throng, pause: Duration) -> Outcome
     process.wait().expect("an outcome comes")
 }
 
-/// Processes that end while there is no descriptor left, and whatever comes free is taken, until
-/// their outcomes have come: how many of those are as they should be.
+/// Processes that end while no descriptor is left, and any that comes free is taken, until their
+/// outcomes have come: how many of those are as they should be.
 fn exits_without_descriptors(setting: &Setting) {
     set_nofile(100, Some(100));
     let (throng, heard) = setting.listening_with(setting.builder().jobs(1));
@@ -296,7 +296,7 @@ fn undisturbed(setting: &Setting) {
     println!("woken={}", own_sleeps() - before);
 }
 
-/// What a process is said to have had of memory that takes so many MiB.
+/// The reported peak memory of a process that takes this many MiB.
 fn peak(setting: &Setting) {
     let command = setting.child(&format!("alloc:{}", setting.number(0)));
     let outcome = setting.throng(1).spawn(&command).wait();

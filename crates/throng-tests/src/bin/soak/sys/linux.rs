@@ -1,5 +1,5 @@
-//! Refused system calls, statuses that somebody else takes, descriptors that are all in use, and
-//! files that may not become large.
+//! Refused system calls, statuses that other code takes, descriptors that are all in use, and files
+//! that may not become large.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use throng::Mechanism;
 use crate::dice::Dice;
 use crate::hardship::Hardship;
 
-/// How many descriptors this program may have where they are few.
+/// How many descriptors this program may have when they are few.
 const FEW: u64 = 400;
 
-/// How many bytes a file may have where that is not much.
+/// How many bytes a file may have when that is limited.
 const SMALL: u64 = 100_000;
 
 /// What is refused: each call alone, and all of them.
@@ -49,14 +49,14 @@ pub(crate) fn hardship(dice: &mut Dice, mechanism: Mechanism) -> Hardship {
     hardship
 }
 
-/// What is endured until it is dropped.
+/// The hardship, in effect until this is dropped.
 pub(crate) struct Endured {
     stop: Arc<AtomicBool>,
     hog: Option<JoinHandle<()>>,
 }
 
-/// Brings it about, but for what `confine` has done already. Before the throng is made, so that it
-/// finds the limits.
+/// Puts it into effect, except for what `confine` has done already. Called before the throng is
+/// made, so that the throng finds the limits.
 pub(crate) fn begin(hardship: Hardship) -> Endured {
     if hardship.has_full_disk {
         limit(Resource::Fsize, SMALL);
@@ -99,9 +99,9 @@ fn reap_all() {
     }
 }
 
-/// A fifth of the time there are none.
+/// For a fifth of the time no descriptors are available.
 fn take_all_again_and_again(stop: &AtomicBool) {
-    // A throng is made first: that it cannot be made without descriptors is no news.
+    // A throng is made first: it is well known that it cannot be made without descriptors.
     thread::sleep(Duration::from_millis(200));
     while !stop.load(Ordering::Relaxed) {
         let taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();

@@ -1,4 +1,4 @@
-//! The hardships that a system can bring about.
+//! The hardships that a system can create.
 
 #[cfg(target_os = "linux")]
 mod linux;

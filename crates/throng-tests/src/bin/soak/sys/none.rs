@@ -5,7 +5,7 @@ use throng::Mechanism;
 use crate::dice::Dice;
 use crate::hardship::Hardship;
 
-/// What is endured until it is dropped: nothing.
+/// The hardship, in effect until this is dropped: none.
 pub(crate) struct Endured;
 
 pub(crate) fn hardship(_: &mut Dice, _: Mechanism) -> Hardship {

@@ -1,5 +1,5 @@
-//! The modes on unfriendly ground: without stdin, stdout and stderr, without /dev/null, among
-//! processes that are not ours to signal, and under emulators.
+//! The modes in unfriendly surroundings: without stdin, stdout and stderr, without /dev/null, among
+//! processes that we may not signal, and under emulators.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use throng::{Command, KillSequence, Outcome, Signal, Stdin, Throng};
 use super::scenarios::say;
 use crate::setting::{Setting, is_whole};
 
-/// The least of starts and their errors, a line for each.
+/// The basics of starts and their errors, a line for each.
 pub(super) fn basics(setting: &Setting) {
     let throng = match setting.builder().jobs(2).shards(1).build() {
         Ok(throng) => throng,
@@ -86,13 +86,13 @@ pub(super) fn closed(setting: &Setting) {
 )]
 fn close_standard_streams() {
     for fd in 0..=2 {
-        // SAFETY: nothing of this program uses them from here on but the standard library, which
-        // takes one that is closed for one that swallows everything.
+        // SAFETY: from here on only the standard library uses them in this program, and it treats a
+        // closed one as one that swallows everything.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
 }
 
-/// There is no /dev/null: what is said of that.
+/// There is no /dev/null: the resulting error.
 pub(super) fn no_null(setting: &Setting) {
     let throng = match setting.builder().build() {
         Ok(throng) => throng,
@@ -106,8 +106,8 @@ pub(super) fn no_null(setting: &Setting) {
     }
 }
 
-/// A command, given as further arguments, that runs out of time, and whose processes are not ours
-/// to signal.
+/// A command, given as further arguments, that runs out of time, and whose processes we may not
+/// signal.
 pub(super) fn not_ours(setting: &Setting) {
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(100));
     let throng = setting.builder().jobs(2).shards(1).kill_sequence(kill);

@@ -16,10 +16,10 @@ use throng_tests::{Tag, eventually};
 use super::scenarios;
 use crate::setting::Setting;
 
-/// Where the system counts process ids, and lets root decide which comes next.
+/// Where the system counts process ids, and lets root set the next one.
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
-/// Takes the exit status of whatever ends, from here on.
+/// Takes the exit status of every child that ends, from here on.
 fn reap_all() {
     thread::spawn(|| {
         loop {
@@ -37,14 +37,14 @@ pub(super) fn scenarios(setting: &Setting) {
     scenarios::run_reaped(setting);
 }
 
-/// A process whose id, after it was taken from us, is given to a stranger; and then we end what is
-/// left of it. For a namespace of process ids that nobody else uses.
+/// A process whose id, after it was taken from us, is given to an unrelated process; then we end
+/// what is left of ours. For a namespace of process ids that nothing else uses.
 pub(super) fn reused(setting: &Setting) {
     if let Err(error) = fs::write(LAST_PID, "1000") {
         return println!("skipped=no process id can be chosen: {error}");
     }
     reap_all();
-    // What it has left behind has its stream, and is ended by a kill.
+    // What it has left behind holds its stream, and is ended by a kill.
     held_then_killed(setting);
     // It ends when it is asked to, and what it has left behind does not.
     asked_then_killed(setting);
@@ -57,7 +57,7 @@ fn held_then_killed(setting: &Setting) {
     let process = throng.spawn(setting.child(&steps).held(Held::Wait));
     let pid = pid.get();
     eventually("it is gone", || !exists(pid));
-    // Nothing tells whether the throng has noticed; it should not matter.
+    // Nothing shows whether the throng has noticed; it should not matter.
     thread::sleep(Duration::from_millis(100));
     let stranger = Stranger::with(setting, pid);
     process.kill();
@@ -84,7 +84,7 @@ fn asked_then_killed(setting: &Setting) {
     println!("asked-stranger={}", stranger.state());
 }
 
-/// A throng, and the process id that its one process will say.
+/// A throng, and the process id that its one process will report.
 fn listening(setting: &Setting) -> (Throng, SaidPid) {
     let said = SaidPid::default();
     let ears = said.clone();
@@ -103,7 +103,7 @@ impl SaidPid {
         *said += &String::from_utf8_lossy(bytes);
     }
 
-    /// It comes in one piece, as "PID GROUP".
+    /// The id comes in one piece, as "PID GROUP".
     fn get(&self) -> u32 {
         let mut pid = None;
         eventually("it says its id", || {
@@ -123,7 +123,7 @@ fn exists(pid: u32) -> bool {
 struct Stranger(process::Child);
 
 impl Stranger {
-    /// The one that gets this id, which is free.
+    /// Starts the process that gets this id, which is free.
     fn with(setting: &Setting, pid: u32) -> Stranger {
         for _ in 0..100 {
             fs::write(LAST_PID, (pid - 1).to_string()).expect("it could be written before");

@@ -1,8 +1,8 @@
-//! A fixed list of commands, and a line on what came of each that is the same on every machine:
-//! where system calls are refused it must be the same as well.
+//! A fixed list of commands, and a line on the result of each that is the same on every machine: if
+//! system calls are refused it must be the same as well.
 //!
-//! All run at once in one throng, each looked after by a thread of its own, so that one that hangs
-//! hides no other. What does not come in time is said to hang.
+//! All run at once in one throng, each on a thread of its own, so that one that hangs hides no
+//! other. What does not come in time is reported as hanging.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +19,7 @@ use throng_tests::{
 
 use crate::setting::Setting;
 
-/// What takes longer hangs. It is shorter than anybody here sleeps.
+/// What takes longer hangs. It is shorter than any sleep here.
 const HANGS: Duration = Duration::from_secs(30);
 const SLEEP: &str = "sleep:90000";
 
@@ -45,10 +45,10 @@ const SCENARIOS: [(&str, Scenario); 17] = [
     ("descriptors", descriptors),
 ];
 
-/// Whether other code of this program takes exit statuses. What they are is up to chance then.
+/// Whether other code of this program takes exit statuses, which are then unpredictable.
 static IS_REAPED: AtomicBool = AtomicBool::new(false);
 
-/// How many were taken by it.
+/// How many statuses were taken by it.
 static UNKNOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// The same list while other code takes exit statuses.
@@ -80,10 +80,10 @@ pub(super) fn run(setting: &Setting) {
         let error = built.map_or_else(|error| error.to_string(), |_| "built".into());
         return println!("build={error}");
     }
-    // As careless code leaves it, with a number that nothing of ours has.
+    // As careless code leaves it, with a number that no descriptor of ours has.
     let _careless = careless_file();
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(500));
-    // So many that those that hang keep no other from being started.
+    // So many that commands which hang keep no other from being started.
     let builder = setting.builder().jobs(128).shards(2).kill_sequence(kill);
     let throng = match builder.build() {
         Ok(throng) => throng,
@@ -97,7 +97,7 @@ pub(super) fn run(setting: &Setting) {
         let (say, lines) = mpsc::channel();
         for (name, scenario) in SCENARIOS {
             let (say, throng): (Sender<_>, _) = (say.clone(), &throng);
-            // The other end is gone when all is given up.
+            // The receiver is gone when everything is given up.
             scope.spawn(move || drop(say.send((name, scenario(setting, throng)))));
         }
         let mut missing = SCENARIOS.map(|(name, _)| name).to_vec();
@@ -114,7 +114,7 @@ pub(super) fn run(setting: &Setting) {
             println!("{name}=hangs");
         }
         if !missing.is_empty() {
-            // The threads that hang would be waited for.
+            // Threads that hang would be waited for.
             std::process::exit(0);
         }
     });
@@ -135,7 +135,7 @@ fn run_one(throng: &Throng, command: &Command) -> Outcome {
     throng.spawn(command).wait().expect("an outcome comes")
 }
 
-/// Everything about an outcome that is not left to chance.
+/// Everything about an outcome that is predictable.
 pub(super) fn say(outcome: &Outcome) -> String {
     if let Some(error) = outcome.start_error() {
         return format!("{:?}: {error}", error.kind());
@@ -176,7 +176,7 @@ fn status(outcome: &Outcome) -> Option<Status> {
     status
 }
 
-/// All that it wrote came, and its exit code did if nobody else has taken that.
+/// Whether everything that it wrote came, and its exit code unless other code has taken that.
 fn is_right(outcome: &Outcome) -> bool {
     let is_taken = status(outcome) == Some(Status::Unknown) && IS_REAPED.load(Ordering::Relaxed);
     let came = |source, bytes, len| check_pattern(source, bytes, len).is_ok();
@@ -194,13 +194,13 @@ fn exit_code(setting: &Setting, throng: &Throng) -> String {
     say(&run_one(throng, &setting.child("out:3 exit:7")))
 }
 
-/// It lives on without a stream, and ends when it wants to.
+/// It lives on without a stream, and ends by itself.
 fn closed_early(setting: &Setting, throng: &Throng) -> String {
     let steps = "out:5 close:out close:err sleep:500 exit:3";
     say(&run_one(throng, &setting.child(steps)))
 }
 
-/// With enough time for what it has to do before.
+/// With enough time for what it has to do first.
 fn run_briefly(
     throng: &Throng,
     command: &Command,
@@ -228,7 +228,7 @@ fn holder(setting: &Setting, throng: &Throng) -> String {
     say(&run_one(throng, command.grace(Duration::from_millis(50))))
 }
 
-/// Many, of which some have ended before anybody could look at them.
+/// Many holders, some of which have ended before they could be looked at.
 fn holders(setting: &Setting, throng: &Throng) -> String {
     let tag = Tag::new();
     let mut command = setting.child(&format!("holder-err:{tag},{SLEEP} out:100"));
@@ -300,7 +300,7 @@ fn many(setting: &Setting, throng: &Throng) -> String {
     format!("{} whole", outcomes.filter(is_right).count())
 }
 
-/// One after the other: if each is noticed late that adds up.
+/// One after the other: if each is noticed late, the delays add up.
 fn sequence(setting: &Setting, throng: &Throng) -> String {
     let outcomes = (0..30).map(|_| run_one(throng, &setting.child("out:100 err:7")));
     format!("{} whole", outcomes.filter(is_right).count())
@@ -319,7 +319,7 @@ fn descriptors(setting: &Setting, throng: &Throng) -> String {
     said.join(", or ")
 }
 
-/// The throng goes while a tree runs, none of which ends when it is asked to.
+/// The throng is dropped while a tree runs of which no process ends when it is asked to.
 fn dropped(setting: &Setting, throng: Throng) {
     let tag = Tag::new();
     let steps = format!("ignore-term {tag} daemon:ignore-term,{tag},{SLEEP} {SLEEP}");
@@ -329,7 +329,7 @@ fn dropped(setting: &Setting, throng: Throng) {
     thread::spawn(move || {
         drop(throng);
         let line = say(&process.wait().expect("an outcome comes"));
-        // Nobody listens any more when it has taken too long.
+        // The receiver is gone when it has taken too long.
         let _ = done.send(line);
     });
     let line = is_done.recv_timeout(HANGS / 2);

@@ -57,8 +57,8 @@ pub(super) fn full_disk(setting: &Setting) {
     println!("whole_after={}", is_whole(&after, 500_000, 0));
 }
 
-/// The address space ends while the budget has room for much more: what becomes of a long output,
-/// in the directory that is named if one is, of which it may have 36 MiB if it is in memory.
+/// The address space is used up while the budget has room for much more: what happens to a long
+/// output, in the spill directory if one is named, where it may have 36 MiB if that is in memory.
 pub(super) fn no_memory(setting: &Setting) {
     const LEN: usize = 40_000_000;
     let builder = setting.builder().jobs(2);
@@ -97,7 +97,7 @@ pub(super) fn no_memory(setting: &Setting) {
     println!("refused={}", slice.is_err() && copy.is_err());
 }
 
-/// Whether this is what the child says on its stdout.
+/// Whether this is what the child writes to its stdout.
 fn is_pattern(mut reader: impl Read) -> bool {
     let (mut at, mut piece, mut expected) = (0, [0; 4096], [0; 4096]);
     loop {
@@ -119,7 +119,7 @@ fn is_pattern(mut reader: impl Read) -> bool {
     }
 }
 
-/// Which directory is chosen where none was asked for.
+/// The directory that is chosen if none was asked for.
 pub(super) fn spill_dir(setting: &Setting) {
     let throng = setting.builder().build().expect("a throng can be built");
     println!("spill_dir={}", throng.spill_dir().display());
