@@ -91,7 +91,7 @@ fn talker(throng: &Throng, tag: &Tag) -> Process {
     throng.spawn(&child!("{tag} slow-out:300:200 sleep:600000"))
 }
 
-/// A single timeout while other processes of the same thread are being robbed. Returns its outcome,
+/// A process that times out while others of the same thread are being robbed. Returns its outcome,
 /// and how much was stolen.
 fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
     let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());

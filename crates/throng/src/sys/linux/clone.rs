@@ -17,11 +17,11 @@
 //!    that, and unblocks them when it has taken all handlers off one by one.
 //! 4. It never returns: it execs or it exits.
 //!
-//! The kernel tells when the new process no longer uses our memory, because it has loaded its
+//! The kernel signals when the new process no longer uses our memory, because it has loaded its
 //! program or has ended, by a word of the plan: it clears the word and wakes us there
-//! (`CLONE_CHILD_CLEARTID`). A vfork would tell it by letting us go on, and not before: a program
-//! on a file system that does not answer would hold up everything. We wait at that word for as long
-//! as nearly all programs take, and then look at it from time to time.
+//! (`CLONE_CHILD_CLEARTID`). A vfork would signal that by letting us go on, and not before: a
+//! program on a file system that does not answer would hold up everything. We wait at that word for
+//! as long as nearly all programs take, and then look at it from time to time.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
 //! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
@@ -123,7 +123,7 @@ pub(super) struct Features {
     pub(super) clone3: bool,
     /// close_range with `CLOSE_RANGE_UNSHARE`.
     pub(super) close_range: bool,
-    /// A process that shares our memory, and says when it has ceased to.
+    /// A process that shares our memory, and clears the plan's word when it no longer does.
     pub(super) shared: bool,
 }
 
@@ -418,9 +418,9 @@ impl Features {
             let result = unsafe { raw::call(number, args) };
             (result < 0).then_some(-result as c_int)
         };
-        // With flags that make no sense a kernel that has the call says EINVAL; one that has not,
-        // or a sandbox, says something else. A null pointer with size zero is refused before it is
-        // looked at, and no descriptor has the highest number.
+        // With flags that make no sense a kernel that has the call returns EINVAL; one that does
+        // not have it, or a sandbox, returns another error. A null pointer with size zero is
+        // refused before it is looked at, and no descriptor has the highest number.
         let clone3 = refusal(libc::SYS_clone3, [0; 6]) == Some(libc::EINVAL);
         let none = c_uint::MAX as usize;
         let close_range = refusal(libc::SYS_close_range, [none, none, 0, 0, 0, 0]).is_none();

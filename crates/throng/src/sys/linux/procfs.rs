@@ -132,7 +132,7 @@ impl Procfs {
         openat(&self.root, pid.to_string(), flags, Mode::empty())
     }
 
-    /// The entries of a directory that are numbers, up to so many.
+    /// The entries of a directory that are numbers, up to this many.
     fn numbers(&self, path: &str, most: usize) -> Vec<u32> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&self.root, path, flags, Mode::empty());
