@@ -134,6 +134,32 @@ fn who_goes_on_in_a_new_process_all_the_time_is_ended_or_named() {
 }
 
 #[test]
+fn who_goes_on_in_a_new_process_is_ended_or_named_when_a_command_runs_out_of_time() {
+    let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
+    let file = dir.path().join("go-on");
+    fs::write(&file, "").unwrap();
+    let leaves = format!("daemon:{tag},hop:{}", file.display());
+    let mut program = run(&[
+        "--timeout",
+        "3s",
+        "--termseq",
+        "KILL",
+        child(),
+        &leaves,
+        ":::",
+    ]);
+    let program = program.arg("sleep:600000").spawn().unwrap();
+    let hops = || !tag.pids().is_empty();
+    eventually("it hops", hops);
+    let output = finish(program);
+    let is_named = stderr(&output).contains("was killed and goes on");
+    let goes_on = (0..100).any(|_| hops());
+    fs::remove_file(&file).unwrap();
+    assert!(!goes_on || is_named, "{}", stderr(&output));
+    tag.await_gone();
+}
+
+#[test]
 fn who_holds_a_stream_cannot_write_lines_of_ours() {
     let tag = Tag::new();
     let noise = "\x1b[2J\nthrong: forged\u{202e}";

@@ -67,8 +67,8 @@ pub(super) struct Child {
 pub(super) struct Start {
     pub(super) loading: Loading,
     pub(super) command: Command,
-    /// Whether it was ended because its program was not loaded in time.
-    pub(super) is_given_up: bool,
+    /// When it was ended because its program was not loaded in time.
+    pub(super) given_up_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Child {
             Box::new(Start {
                 loading,
                 command: command.clone(),
-                is_given_up: false,
+                given_up_at: None,
             })
         });
         Child {
@@ -285,7 +285,11 @@ impl Child {
 
     /// Whether it has been stopped since the last look; returns the signal.
     pub(super) fn poll_stop(&self) -> Option<i32> {
-        wait::stopped_by(self.pid).filter(|_| self.is_running())
+        // Of a child that has been waited for, the id may be another child's.
+        match self.is_running() {
+            true => wait::stopped_by(self.pid),
+            false => None,
+        }
     }
 
     /// It is no longer waited for.

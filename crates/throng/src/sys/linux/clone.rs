@@ -92,6 +92,8 @@ pub(super) struct Report {
     errno: AtomicI32,
     /// The candidate that the error is about.
     candidate: AtomicU32,
+    /// Whether its stdin is a named pipe, or may be one.
+    awaits_writer: AtomicU32,
     pub(super) is_there: AtomicU32,
     pub(super) is_directory: AtomicU32,
     head_len: AtomicU32,
@@ -228,6 +230,10 @@ impl Report {
     /// The candidate that was run, if memory is shared and one was.
     pub(super) fn candidate(&self) -> usize {
         self.candidate.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn awaits_writer(&self) -> bool {
+        self.awaits_writer.load(Ordering::Relaxed) != 0
     }
 
     pub(super) const SIZE: usize = size_of::<Report>();

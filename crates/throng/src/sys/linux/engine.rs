@@ -27,6 +27,9 @@ use crate::{Command, Mechanism, Signal, Stream};
 /// A program that is not loaded within this time counts as not loadable.
 const LONGEST_START: Duration = Duration::from_secs(30);
 
+/// What was killed is gone within this time, or does not go at all.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// How often starts that take longer are looked at, and processes that do not exit.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const LOOK_LATER: Duration = Duration::from_millis(100);
@@ -81,11 +84,12 @@ pub(crate) struct Engine {
     /// To be announced: processes whose slow programs were loaded, and those that were stopped,
     /// with the signal.
     loaded: Vec<Id>,
+    not_started: Vec<(Id, StartError)>,
     stopped: Vec<(Id, i32)>,
     /// When to look for stopped processes, if that is wanted.
     stops_at: Option<Instant>,
     /// Whether all processes are suspended, so that stops are not reported.
-    is_suspended: bool,
+    suspended_since: Option<Instant>,
     waker: Waker,
     driver: Driver,
 }
@@ -119,8 +123,9 @@ impl Engine {
             starting: Vec::new(),
             stragglers: Vec::new(),
             loaded: Vec::new(),
+            not_started: Vec::new(),
             stopped: Vec::new(),
-            is_suspended: false,
+            suspended_since: None,
             driver: Driver::new(mechanism, waker.clone())?,
             waker,
         })
@@ -221,6 +226,9 @@ impl Engine {
                 Answer::Holders(..) | Answer::Cleared(..) => {}
             }
         }
+        if let Some((id, error)) = self.not_started.pop() {
+            return Some((id, Event::NotStarted(error)));
+        }
         if let Some(id) = self.loaded.pop() {
             return Some((id, Event::Loaded));
         }
@@ -260,17 +268,20 @@ impl Engine {
     /// Sends a signal to a process and its whole tree: to its group and its family now, to
     /// descendants that have left both a little later.
     pub(crate) fn signal(&mut self, id: Id, signal: Signal) {
+        // A program that has just been loaded can be asked to end.
+        self.settle(id);
         // From here on another process may get its id: a descriptor identifies it, if there is one.
         self.watch(id);
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.signal(child, signal);
+            let seen = self.kills.signal(child, signal);
             child.signal(signal);
+            self.kills.signal_rest(child, signal, seen);
         }
     }
 
     /// Stops processes and their trees, and calls this when they are stopped.
     pub(crate) fn suspend(&mut self, ids: &[Id], done: WhenDone) {
-        self.is_suspended = true;
+        self.suspended_since.get_or_insert_with(Instant::now);
         for id in ids {
             if let Some(child) = self.children.get_mut(*id) {
                 child.stand_still(true);
@@ -281,7 +292,14 @@ impl Engine {
 
     /// Continues them: descendants first, so that no parent finds its children stopped.
     pub(crate) fn resume(&mut self, ids: &[Id]) {
-        self.is_suspended = false;
+        let pause = self.suspended_since.take().map(|since| since.elapsed());
+        for id in &self.starting {
+            if let Some(child) = self.children.get_mut(*id)
+                && let Some(start) = &mut child.start
+            {
+                start.loading.begun += pause.unwrap_or_default();
+            }
+        }
         // Stops made by us are not reported.
         self.put_stops_off(CONTINUED_BY);
         self.kills.go_on(ids);
@@ -296,7 +314,7 @@ impl Engine {
     fn continue_groups(&mut self, ids: &[Id]) {
         for id in ids {
             if let Some(child) = self.children.get_mut(*id)
-                && !self.is_suspended
+                && self.suspended_since.is_none()
             {
                 child.stand_still(false);
             }
@@ -325,7 +343,7 @@ impl Engine {
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
-            if self.is_suspended {
+            if self.suspended_since.is_some() {
                 // It has ended during a suspension. Nothing else continues what it leaves behind.
                 self.kills.go_on(&[id]);
             }
@@ -434,10 +452,10 @@ impl Engine {
     /// Looks at starts that take longer: whether their programs are loaded, and whether their time
     /// is up.
     fn look_at_starts(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        if self.starting.is_empty() {
-            return timeout;
-        }
-        let mut timeout = timeout;
+        let mut timeout = match self.loaded.is_empty() {
+            true => timeout,
+            false => Some(Duration::ZERO),
+        };
         let mut soonest = LOOK_LATER;
         for id in std::mem::take(&mut self.starting) {
             let Some(child) = self.children.get_mut(id) else {
@@ -447,21 +465,28 @@ impl Engine {
                 continue;
             };
             if start.loading.look() {
-                finish(&mut self.launcher, child);
-                if child.is_running() && child.has_failed() {
-                    // Its exit reports that, and comes at once, unless closing its descriptors
-                    // takes long.
-                    self.to_ask.push(id);
-                } else {
-                    self.loaded.push(id);
-                }
+                self.settle(id);
                 timeout = Some(Duration::ZERO);
                 continue;
             }
-            let age = start.loading.begun.elapsed();
-            if age >= LONGEST_START && !start.is_given_up && !start.loading.is_opening_stdin() {
-                start.is_given_up = true;
-                child.signal(Signal::Kill);
+            let now = Instant::now();
+            let age = now.saturating_duration_since(start.loading.begun);
+            match start.given_up_at {
+                Some(at) if now - at >= LAST_WAIT => {
+                    // It is not gone although it was killed, and its exit cannot be waited for.
+                    self.not_started.push((id, not_loaded(&start.command, age)));
+                    child.give_up();
+                    timeout = Some(Duration::ZERO);
+                    continue;
+                }
+                None if age >= LONGEST_START
+                    && self.suspended_since.is_none()
+                    && !start.loading.awaits_writer() =>
+                {
+                    start.given_up_at = Some(now);
+                    child.signal(Signal::Kill);
+                }
+                _ => {}
             }
             soonest = soonest.min(LOOK_AGAIN.max(age / 8));
             self.starting.push(id);
@@ -470,6 +495,27 @@ impl Engine {
             return timeout;
         }
         Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
+    }
+
+    /// Takes in what a start that takes longer has come to, if that is decided.
+    fn settle(&mut self, id: Id) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child
+            .start
+            .as_mut()
+            .is_some_and(|start| start.loading.look())
+        {
+            return;
+        }
+        finish(&mut self.launcher, child);
+        if child.is_running() && child.has_failed() {
+            // Its exit reports that, and comes at once, unless closing its descriptors takes long.
+            self.to_ask.push(id);
+        } else {
+            self.loaded.push(id);
+        }
     }
 
     fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
@@ -488,7 +534,7 @@ impl Engine {
             return timeout;
         };
         let now = Instant::now();
-        if at <= now && !self.is_suspended {
+        if at <= now && self.suspended_since.is_none() {
             for (id, child) in self.children.iter_mut() {
                 if let Some(signal) = child.poll_stop() {
                     self.stopped.push((id, signal));
@@ -501,7 +547,7 @@ impl Engine {
             return Some(Duration::ZERO);
         }
         let has_any = self.children.iter_mut().next().is_some();
-        match !has_any || self.is_suspended {
+        match !has_any || self.suspended_since.is_some() {
             true => timeout,
             false => sooner(timeout, self.stops_at),
         }
@@ -510,6 +556,14 @@ impl Engine {
 
 #[cfg(test)]
 impl Engine {
+    /// Has a start seem to have been given up long ago, and not to have ended since.
+    fn let_start_be_unkillable(&mut self, id: Id) {
+        let child = self.children.get_mut(id);
+        let start = child.and_then(|child| child.start.as_mut());
+        let start = start.expect("it is not loaded");
+        start.given_up_at = Instant::now().checked_sub(LAST_WAIT);
+    }
+
     /// Makes a start appear to have begun earlier than it has.
     fn put_start_back(&mut self, id: Id, by: Duration) {
         let start = self
@@ -535,17 +589,18 @@ fn finish(launcher: &mut Launcher, child: &mut Child) {
     let Start {
         loading,
         command,
-        is_given_up,
+        given_up_at,
     } = *start;
     let took = loading.begun.elapsed();
     match launcher.finish(loading, &command) {
         Err(error) => child.fail(error),
-        Ok(()) if is_given_up => {
-            let failure = Failure::not_loaded(&command, LONGEST_START.min(took));
-            child.fail(failure.into_start_error(&command));
-        }
+        Ok(()) if given_up_at.is_some() => child.fail(not_loaded(&command, took)),
         Ok(()) => {}
     }
+}
+
+fn not_loaded(command: &Command, took: Duration) -> StartError {
+    Failure::not_loaded(command, LONGEST_START.min(took)).into_start_error(command)
 }
 
 fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
@@ -560,8 +615,9 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let mut left = HashSet::new();
         for (id, child) in self.children.iter_mut() {
-            self.kills.signal(child, Signal::Kill);
+            let seen = self.kills.signal(child, Signal::Kill);
             child.signal(Signal::Kill);
+            self.kills.signal_rest(child, Signal::Kill, seen);
             self.kills.clear(id, child);
             left.insert(id);
         }

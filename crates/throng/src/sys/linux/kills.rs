@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use super::child::Child;
 use super::groups::{Groups, Leaf};
 use super::holders::Question;
+use super::procfs::Name;
 use super::search::{Answer, Client, Done, Searcher, Task, Tree};
 use super::signals;
 use super::standstill::Still;
@@ -30,6 +31,7 @@ pub(super) struct Kills {
     /// For families: looks that take no time. `None` if there is no /proc; then only the group is
     /// reached at once.
     census: Option<Census>,
+    run: RunId,
     searcher: Arc<Searcher>,
     client: Client,
     open: HashMap<(Kind, Id), usize>,
@@ -68,7 +70,8 @@ impl Kills {
         waker: Waker,
     ) -> Kills {
         Kills {
-            census: Census::new(run).ok(),
+            census: Census::new(run.clone()).ok(),
+            run,
             searcher,
             client: Client::new(waker),
             open: HashMap::new(),
@@ -81,35 +84,54 @@ impl Kills {
         self.needs_leaves
     }
 
-    /// Sends a signal to the family, and to the control group if there is one; processes found by
-    /// their mark get it a little later. To be called before the group is signalled: a process that
-    /// loses its parent by that can no longer be found as a child.
-    pub(super) fn signal(&mut self, child: &mut Child, wish: Wish) {
+    /// Opens /proc if that has not been possible before: there may have been no descriptor left.
+    fn census(&mut self) -> Option<&mut Census> {
+        if self.census.is_none() {
+            self.census = Census::new(self.run.clone()).ok();
+        }
+        self.census.as_mut()
+    }
+
+    /// Sends a signal to the family, and gives those that it was sent to. To be called before the
+    /// group is signalled: a process that loses its parent by that can no longer be found as a
+    /// child. After that comes [`signal_rest`](Kills::signal_rest).
+    pub(super) fn signal(&mut self, child: &mut Child, wish: Wish) -> HashSet<Name> {
+        let mut seen = HashSet::new();
         let root = self.root(child);
-        let Some(census) = &mut self.census else {
-            return;
+        let Some(census) = self.census() else {
+            return seen;
         };
         let signal = signals::to_system(wish);
-        let mut seen = HashSet::new();
-        match root.pid {
-            Some(pid) if signal == Signal::KILL => {
-                census.kill_family(pid, &mut seen);
+        match root.name() {
+            Some(name) if signal == Signal::KILL => {
+                census.kill_family(name, &mut seen);
                 child.killed.extend(&seen);
             }
             _ => census.signal_family(&root, signal, &mut seen),
         }
-        if let Some(leaf) = &child.leaf {
-            let group = leaf.group();
-            if signal == Signal::KILL {
-                let own = child.raw_pid();
-                let killed = census.kill_group(&group).into_iter().map(|stat| stat.name);
-                child.killed.extend(killed.filter(|name| name.pid != own));
-            } else {
-                census.signal_group(&root, &group, signal, &mut seen);
-            }
+        seen
+    }
+
+    /// Sends a signal to those that the group did not have when it was signalled, and that had not
+    /// been [signalled](Kills::signal) before it: in the family now, those that are found by their
+    /// mark or in the control group a little later.
+    pub(super) fn signal_rest(&mut self, child: &Child, wish: Wish, mut seen: HashSet<Name>) {
+        let root = self.root(child);
+        let signal = signals::to_system(wish);
+        if let Some(census) = self.census()
+            && signal != Signal::KILL
+        {
+            // Some may have left the group between the first look and its signal.
+            census.signal_family(&root, signal, &mut seen);
         }
-        if root.number.is_some() {
-            self.searcher.ask(Task::Signal { root, signal, seen });
+        let leaf = child.leaf.as_ref().map(Leaf::group);
+        if root.number.is_some() || leaf.is_some() {
+            self.searcher.ask(Task::Signal {
+                root,
+                leaf,
+                signal,
+                seen,
+            });
         }
     }
 
@@ -244,7 +266,7 @@ impl Kills {
     /// The process as the root of a tree.
     fn root(&mut self, child: &Child) -> Root {
         let pid = child.own_pid();
-        let census = self.census.as_mut().filter(|_| pid.is_some());
+        let census = self.census().filter(|_| pid.is_some());
         let stat = census.and_then(|census| census.procfs().stat(child.raw_pid()));
         Root {
             pid,

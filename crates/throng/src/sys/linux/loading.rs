@@ -177,9 +177,14 @@ impl Loading {
         self.report.is_some() || self.kit().plan.step() > Step::Descriptors
     }
 
-    /// Whether it waits for the writer of a named pipe, or for a file, that is to be its stdin.
-    pub(super) fn is_opening_stdin(&self) -> bool {
-        !self.kit().plan.stdin.is_null() && self.kit().plan.step() <= Step::Stdin
+    /// Whether it waits for the writer of a named pipe that is to be its stdin, or may do so.
+    pub(super) fn awaits_writer(&self) -> bool {
+        let plan = &self.kit().plan;
+        match &self.report {
+            None => plan.report.awaits_writer() && plan.step() == Step::Stdin,
+            // Nothing is known of its steps.
+            Some(_) => !plan.stdin.is_null(),
+        }
     }
 
     /// The result, once it is decided, and the kit, which can be used again.

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use std::{env, io};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::chase::Newcomers;
 use super::groups::keep_out_of;
@@ -144,9 +144,7 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
         match self.marks.is_there(pid) {
             // It is the process that was looked at before, or nothing is signalled.
             Ok(true) => {
-                if let Some(pid) = Pid::from_raw(pid as i32) {
-                    census.kill_family(pid, &mut HashSet::new());
-                }
+                census.kill_family(stat.name, &mut HashSet::new());
                 census.send_to(stat.name, Signal::KILL);
                 true
             }

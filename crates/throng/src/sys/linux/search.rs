@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::chase::Newcomers;
 use super::group::Group;
 use super::holders::{Holders, Question};
 use super::procfs::{Name, Stat};
@@ -39,6 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long one look chases a process that goes on by starting another and ending.
 const CHASE: Duration = Duration::from_millis(100);
 
+/// So many times in a row the newest processes are looked at in vain, if some of them have gone by
+/// then: they may have left a successor.
+const CHASED_IN_VAIN: u32 = 8;
+
 /// Killed processes take a moment to end; looking again before that is of no use.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -51,9 +56,10 @@ const LOST_MAX: usize = 4;
 /// What a shard wants to know, or wants done.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// Send this to the processes of a tree that have its mark.
+    /// Send this to the processes of a tree that have its mark or are in its control group.
     Signal {
         root: Root,
+        leaf: Option<Group>,
         signal: Signal,
         seen: HashSet<Name>,
     },
@@ -108,6 +114,8 @@ pub(super) struct Searcher {
 #[derive(Debug)]
 struct Shared {
     run: RunId,
+    /// What was stopped of which tree. A thread that takes another's place continues it.
+    stopped: Mutex<HashMap<(usize, Id), HashSet<Name>>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -118,6 +126,8 @@ struct State {
     /// Which thread does the work: the earlier ones are lost.
     generation: usize,
     is_closed: bool,
+    /// Whether the thread that should do the work could not be started.
+    has_no_thread: bool,
     /// The process that the thread is looking at, and since when.
     looking_at: Option<(Name, Instant)>,
     /// The processes at which threads were lost.
@@ -152,6 +162,7 @@ impl Searcher {
         let searcher = Searcher {
             shared: Arc::new(Shared {
                 run,
+                stopped: Mutex::default(),
                 state: Mutex::default(),
                 changed: Condvar::new(),
             }),
@@ -168,19 +179,18 @@ impl Searcher {
     /// Something was not answered in time. Another thread takes over if this one is stuck.
     pub(super) fn take_over(&self) {
         let mut state = lock(&self.shared.state);
-        let Some((name, since)) = state.looking_at else {
-            return;
-        };
-        if since.elapsed() < STUCK_AFTER {
+        let is_long = |(_, since): &mut (Name, Instant)| since.elapsed() >= STUCK_AFTER;
+        if let Some((name, _)) = state.looking_at.take_if(is_long) {
+            state.avoided.insert(name);
+            state.generation += 1;
+            state.has_no_thread = true;
+        }
+        if !state.has_no_thread {
             return;
         }
-        state.looking_at = None;
-        state.avoided.insert(name);
-        state.generation += 1;
-        let generation = state.generation;
-        drop(state);
-        // If there is no thread, the next unanswered question tries again.
-        let _ = self.shared.clone().spawn(generation);
+        // The next question that is not answered tries again if the system has no thread now.
+        let started = self.shared.clone().spawn(state.generation);
+        state.has_no_thread = started.is_err();
     }
 }
 
@@ -201,18 +211,27 @@ impl Shared {
 
     fn work(self: Arc<Shared>, generation: usize) {
         super::signals::block_all();
-        let looker = Looker {
+        loop {
+            let looker = Looker {
+                shared: self.clone(),
+                generation,
+            };
+            match Census::with_looker(self.run.clone(), looker) {
+                Ok(census) => return self.work_with(census, generation),
+                // There may be no descriptor left, or no /proc at all: the next time, or never.
+                Err(_) if self.answer_without_proc(generation) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn work_with(self: Arc<Shared>, census: Census, generation: usize) {
+        let mut work = Work {
             shared: self.clone(),
             generation,
-        };
-        let Ok(census) = Census::with_looker(self.run.clone(), looker) else {
-            return self.answer_without_proc(generation);
-        };
-        let mut work = Work {
             census,
             holders: Holders::new(),
             trees: Vec::new(),
-            stopped: HashMap::new(),
         };
         let mut not_before = Instant::now();
         while let Some(tasks) = self.next(generation, work.due(not_before)) {
@@ -260,21 +279,50 @@ impl Shared {
         }
     }
 
-    /// Without /proc only the processes in the group are found.
-    fn answer_without_proc(&self, generation: usize) {
-        while let Some(tasks) = self.next(generation, None) {
-            for task in tasks {
-                match task {
-                    Task::Clear(tree) => {
-                        tree.client.answer(Answer::Cleared(tree.id, Vec::new()));
-                    }
-                    Task::Name(id, _, client) => {
-                        client.answer(Answer::Holders(id, [Vec::new(), Vec::new()]));
-                    }
-                    Task::Continue(ids, client) => client.answer(Answer::Continued(ids)),
-                    Task::Signal { .. } | Task::Stop(..) => {}
+    /// Answers what is asked next. Without /proc only the processes in the group are found.
+    /// `false` when this thread is no longer wanted.
+    fn answer_without_proc(&self, generation: usize) -> bool {
+        let Some(tasks) = self.next(generation, None) else {
+            return false;
+        };
+        for task in tasks {
+            match task {
+                Task::Clear(tree) => {
+                    tree.client.answer(Answer::Cleared(tree.id, Vec::new()));
                 }
+                Task::Name(id, _, client) => {
+                    client.answer(Answer::Holders(id, [Vec::new(), Vec::new()]));
+                }
+                Task::Continue(ids, client) => client.answer(Answer::Continued(ids)),
+                Task::Signal { .. } | Task::Stop(..) => {}
             }
+        }
+        true
+    }
+
+    /// Whether the thread of this generation does the work, and has not been given up.
+    fn is_current(&self, generation: usize) -> bool {
+        lock(&self.state).generation == generation
+    }
+}
+
+/// The record of what is stopped for one client.
+#[derive(Debug)]
+pub(super) struct Stopped<'a> {
+    all: &'a Mutex<HashMap<(usize, Id), HashSet<Name>>>,
+    client: usize,
+}
+
+impl Stopped<'_> {
+    /// Records that a process of this tree is about to be stopped; `false` if it was before.
+    pub(super) fn insert(&self, tree: Id, name: Name) -> bool {
+        let mut all = lock(self.all);
+        all.entry((self.client, tree)).or_default().insert(name)
+    }
+
+    pub(super) fn remove(&self, tree: Id, name: Name) {
+        if let Some(names) = lock(self.all).get_mut(&(self.client, tree)) {
+            names.remove(&name);
         }
     }
 }
@@ -307,12 +355,12 @@ impl Looker {
 }
 
 struct Work {
+    shared: Arc<Shared>,
+    generation: usize,
     census: Census,
     holders: Holders,
-    /// The trees that are being ended.
+    /// Those that are being ended.
     trees: Vec<Tree>,
-    /// The processes that were stopped, by tree.
-    stopped: HashMap<(usize, Id), HashSet<Name>>,
 }
 
 impl Work {
@@ -326,7 +374,17 @@ impl Work {
         let mut unnamed = Vec::new();
         for task in tasks {
             match task {
-                Task::Signal { root, signal, seen } => signals.push((root, signal, seen)),
+                Task::Signal {
+                    root,
+                    leaf,
+                    signal,
+                    mut seen,
+                } => {
+                    if let Some(leaf) = leaf {
+                        self.signal_leaf(&root, &leaf, signal, &mut seen);
+                    }
+                    signals.push((root, signal, seen));
+                }
                 Task::Clear(tree) => {
                     let is_same = |other: &Tree| {
                         other.id == tree.id && other.client.key() == tree.client.key()
@@ -337,17 +395,16 @@ impl Work {
                 }
                 Task::Name(id, questions, client) => unnamed.push((id, questions, client)),
                 Task::Stop(trees, client, done) => {
-                    for (id, names) in standstill::stop(&mut self.census, &trees) {
-                        self.stopped
-                            .entry((client.key(), id))
-                            .or_default()
-                            .extend(names);
-                    }
+                    let stopped = Stopped {
+                        all: &self.shared.stopped,
+                        client: client.key(),
+                    };
+                    standstill::stop(&mut self.census, &trees, &stopped);
                     drop(done);
                 }
                 Task::Continue(ids, client) => {
                     for id in &ids {
-                        let stopped = self.stopped.remove(&(client.key(), *id));
+                        let stopped = lock(&self.shared.stopped).remove(&(client.key(), *id));
                         for name in stopped.into_iter().flatten() {
                             self.census.send_to(name, Signal::CONT);
                         }
@@ -371,6 +428,13 @@ impl Work {
                 answer.unwrap_or_default()
             });
             client.answer(Answer::Holders(id, holders));
+        }
+    }
+
+    fn signal_leaf(&mut self, root: &Root, leaf: &Group, signal: Signal, seen: &mut HashSet<Name>) {
+        match signal {
+            Signal::KILL => drop(self.census.kill_group(leaf)),
+            _ => self.census.signal_group(root, leaf, signal, seen),
         }
     }
 
@@ -405,18 +469,26 @@ impl Work {
         }
         let first = self.trees.iter().map(|tree| tree.root.started).min();
         let first = first.unwrap_or(0);
-        let mut last = self.census.procfs().last_pid();
-        let all = self.census.procfs().pids();
-        let mut found = self.census.of_trees(all, &numbers, &groups, first);
+        let mut newcomers = Newcomers::from_now_on(self.census.procfs());
+        let mut ids = self.census.procfs().pids();
+        let mut vain = 0;
         // A process that has started another before it was killed, and that other one, are chased.
-        while !found.is_empty() && now.elapsed() < CHASE {
+        // So are the successors of processes that were gone before they were looked at.
+        loop {
+            let found = self.census.of_trees(&ids, &numbers, &groups, first);
+            if !self.shared.is_current(self.generation) {
+                // Another thread has taken over. What these ids stand for may have changed.
+                return self.trees.clear();
+            }
+            vain = if found.is_empty() { vain + 1 } else { 0 };
             for (index, stat) in found {
                 self.kill_one(index, stat);
             }
-            let newest = self.census.procfs().last_pid();
-            let new = last.saturating_add(1)..=newest;
-            found = self.census.of_trees(new, &numbers, &groups, first);
-            last = newest;
+            let is_over = vain > 1 && (vain > CHASED_IN_VAIN || !self.census.is_any_gone(&ids));
+            if is_over || now.elapsed() >= CHASE {
+                break;
+            }
+            ids = newcomers.ids(self.census.procfs()).collect();
         }
         for index in 0..self.trees.len() {
             let Some(group) = self.trees[index].leaf.clone() else {

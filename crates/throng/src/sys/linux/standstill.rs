@@ -5,17 +5,22 @@
 //! control group. Only running processes are stopped, and exactly those are continued; a process
 //! that another has stopped, or that has stopped itself, stays stopped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::group::Group;
 use super::procfs::{Name, Stat};
+use super::search::Stopped;
 use super::tree::{Census, Root};
 use crate::slots::Id;
 
 /// A tree that grows while it is stopped is looked at so often, if it goes on growing.
 const LOOKS_MAX: usize = 8;
+
+/// One look at a family takes no longer than this.
+const LOOK_TIME: Duration = Duration::from_secs(1);
 
 /// A tree that is to be suspended.
 #[derive(Debug)]
@@ -25,22 +30,17 @@ pub(super) struct Still {
     pub(super) leaf: Option<Group>,
 }
 
-/// Stops these trees, whose groups have been stopped; returns what was stopped of each. One look at
-/// all processes of the machine serves them all.
-pub(super) fn stop(census: &mut Census, trees: &[Still]) -> Vec<(Id, HashSet<Name>)> {
-    let mut stopped: Vec<_> = trees.iter().map(|tree| (tree.id, HashSet::new())).collect();
+/// Stops these trees, whose groups have been stopped, and records what was stopped of each. One look
+/// at all processes of the machine serves them all.
+pub(super) fn stop(census: &mut Census, trees: &[Still], stopped: &Stopped<'_>) {
     let mut marks = HashMap::new();
     for (index, tree) in trees.iter().enumerate() {
-        let names = &mut stopped[index].1;
-        if let Some(pid) = tree.root.pid {
-            stop_family(census, pid, &tree.root, names);
+        if let Some(name) = tree.root.name() {
+            tree.stop_family(census, name, stopped);
         }
-        for stat in tree
-            .leaf
-            .as_ref()
-            .map_or_else(Vec::new, |leaf| census.members(leaf))
-        {
-            stop_one(census, stat, &tree.root, names);
+        let members = tree.leaf.as_ref().map(|leaf| census.members(leaf));
+        for stat in members.unwrap_or_default() {
+            tree.stop_one(census, stat, stopped);
         }
         marks.extend(tree.root.number.map(|number| (number, index)));
     }
@@ -48,42 +48,43 @@ pub(super) fn stop(census: &mut Census, trees: &[Still]) -> Vec<(Id, HashSet<Nam
     for _ in 0..LOOKS_MAX {
         let mut grew = false;
         for (index, stat) in census.marked(&marks, first.unwrap_or(0)) {
-            let (root, names) = (&trees[index].root, &mut stopped[index].1);
-            if stop_one(census, stat, root, names) {
+            if trees[index].stop_one(census, stat, stopped) {
                 grew = true;
-                if let Some(pid) = Pid::from_raw(stat.name.pid as i32) {
-                    stop_family(census, pid, root, names);
-                }
+                trees[index].stop_family(census, stat.name, stopped);
             }
         }
         if !grew {
             break;
         }
     }
-    stopped
 }
 
-/// Stops the descendants of a process, generation after generation.
-fn stop_family(census: &mut Census, top: Pid, root: &Root, stopped: &mut HashSet<Name>) {
-    for _ in 0..LOOKS_MAX {
-        let mut grew = false;
-        for stat in census.family(top) {
-            grew |= stop_one(census, stat, root, stopped);
-        }
-        if !grew {
-            break;
+impl Still {
+    /// Stops the descendants of a process, generation after generation.
+    fn stop_family(&self, census: &mut Census, top: Name, stopped: &Stopped<'_>) {
+        for _ in 0..LOOKS_MAX {
+            let mut grew = false;
+            for stat in census.family(top, LOOK_TIME) {
+                grew |= self.stop_one(census, stat, stopped);
+            }
+            if !grew {
+                break;
+            }
         }
     }
-}
 
-/// Stops a running process outside of the group. Returns whether it did.
-fn stop_one(census: &mut Census, stat: Stat, root: &Root, stopped: &mut HashSet<Name>) -> bool {
-    let is_root = root
-        .pid
-        .is_some_and(|pid| super::tree::raw(pid) == stat.name.pid);
-    let stands = is_root || root.is_in_group(&stat) || stat.is_stopped || stat.is_over;
-    if stands || stopped.contains(&stat.name) || !census.send_to(stat.name, Signal::STOP) {
-        return false;
+    /// Stops a running process outside of the group. Returns whether it did.
+    fn stop_one(&self, census: &mut Census, stat: Stat, stopped: &Stopped<'_>) -> bool {
+        let is_root = self.root.name() == Some(stat.name);
+        let stands = is_root || self.root.is_in_group(&stat) || stat.is_stopped || stat.is_over;
+        // It is recorded first: whatever becomes of this thread, it is continued later.
+        if stands || !stopped.insert(self.id, stat.name) {
+            return false;
+        }
+        let is_stopped = census.send_to(stat.name, Signal::STOP);
+        if !is_stopped {
+            stopped.remove(self.id, stat.name);
+        }
+        is_stopped
     }
-    stopped.insert(stat.name)
 }

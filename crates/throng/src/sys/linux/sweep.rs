@@ -10,7 +10,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::chase::Newcomers;
 use super::groups::Groups;
@@ -128,8 +128,8 @@ impl Sweep<'_> {
         let mut found: Vec<Stat> = Vec::new();
         let mut names: HashSet<Name> = HashSet::new();
         for top in tops {
-            let family = Pid::from_raw(top.name.pid as i32).map(|pid| self.census.family(pid));
-            for stat in family.into_iter().flatten().chain([top]) {
+            let family = self.census.family(top.name, PATIENCE);
+            for stat in family.into_iter().chain([top]) {
                 if !stat.is_over && names.insert(stat.name) {
                     self.note(stat);
                     found.push(stat);

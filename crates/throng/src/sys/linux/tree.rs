@@ -34,6 +34,10 @@ use crate::Holder;
 /// we can look.
 const FAMILY_TIME: Duration = Duration::from_millis(50);
 
+/// One look at a family that is to be signalled, or killed, takes no longer than this, which is
+/// enough for a few thousand members. The others are found by their mark.
+const LOOK_TIME: Duration = Duration::from_millis(200);
+
 /// A process that we have started, as far as it concerns its tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
@@ -50,6 +54,15 @@ pub(super) struct Root {
 impl Root {
     pub(super) fn is_in_group(&self, stat: &Stat) -> bool {
         self.group.is_some_and(|group| raw(group) == stat.group)
+    }
+
+    /// The process itself, as long as it has not been waited for.
+    pub(super) fn name(&self) -> Option<Name> {
+        let started = self.started;
+        self.pid.map(|pid| Name {
+            pid: raw(pid),
+            started,
+        })
     }
 }
 
@@ -86,22 +99,30 @@ impl Census {
         })
     }
 
-    /// The descendants of a process that has not been waited for.
-    pub(super) fn family(&mut self, root: Pid) -> Vec<Stat> {
+    /// The descendants of a process; those that are found in this time.
+    pub(super) fn family(&mut self, root: Name, at_most: Duration) -> Vec<Stat> {
+        let deadline = Instant::now() + at_most;
         let mut found = Vec::new();
         let mut names = HashSet::new();
-        let mut parents = vec![raw(root)];
+        let mut parents = vec![root];
         while let Some(parent) = parents.pop() {
-            for child in self.procfs.children(parent) {
-                let Some(stat) = self.procfs.stat(child).filter(|stat| stat.parent == parent)
-                else {
-                    continue;
-                };
+            let children = self.procfs.children(parent.pid).into_iter();
+            let stats = children.filter_map(|child| self.procfs.stat(child));
+            let stats: Vec<Stat> = stats.filter(|stat| stat.parent == parent.pid).collect();
+            // If it has ended, its id may be that of another process, and these its children.
+            let is_still = |stat: Stat| stat.name == parent;
+            if !stats.is_empty() && !self.procfs.stat(parent.pid).is_some_and(is_still) {
+                continue;
+            }
+            for stat in stats {
                 // Twice only if it has got another parent while we were looking.
                 if names.insert(stat.name) {
                     found.push(stat);
-                    parents.push(child);
+                    parents.push(stat.name);
                 }
+            }
+            if Instant::now() >= deadline {
+                break;
             }
         }
         found
@@ -109,9 +130,9 @@ impl Census {
 
     /// Sends a signal other than `KILL` to those of the family that the group does not have.
     pub(super) fn signal_family(&mut self, root: &Root, signal: Signal, seen: &mut HashSet<Name>) {
-        let Some(pid) = root.pid else { return };
-        for stat in self.family(pid) {
-            if seen.insert(stat.name) && !root.is_in_group(&stat) {
+        let Some(name) = root.name() else { return };
+        for stat in self.family(name, LOOK_TIME) {
+            if !root.is_in_group(&stat) && seen.insert(stat.name) {
                 self.send_to(stat.name, signal);
             }
         }
@@ -119,12 +140,12 @@ impl Census {
 
     /// Kills the family. First it is stopped, generation after generation, so that no process of it
     /// starts another while the family is searched, or loses the parent through which it is found.
-    pub(super) fn kill_family(&mut self, root: Pid, seen: &mut HashSet<Name>) {
+    pub(super) fn kill_family(&mut self, root: Name, seen: &mut HashSet<Name>) {
         let mut family = HashSet::new();
         let deadline = Instant::now() + FAMILY_TIME;
         loop {
             let mut grew = false;
-            for stat in self.family(root) {
+            for stat in self.family(root, LOOK_TIME) {
                 if family.insert(stat.name) {
                     grew = true;
                     self.send_to(stat.name, Signal::STOP);
@@ -134,7 +155,7 @@ impl Census {
                 break;
             }
             // The process itself has to stop as well, but only if it has a family at all.
-            let _ = kill_process(root, Signal::STOP);
+            self.send_to(root, Signal::STOP);
         }
         for name in family {
             self.send_to(name, Signal::KILL);
@@ -184,20 +205,20 @@ impl Census {
             return Vec::new();
         }
         let pids = self.procfs.pids();
-        self.of_trees(pids, numbers, &HashMap::new(), first)
+        self.of_trees(&pids, numbers, &HashMap::new(), first)
     }
 
     /// The processes among these that belong to one of these trees, by their mark or their group.
     pub(super) fn of_trees(
         &mut self,
-        pids: impl IntoIterator<Item = u32>,
+        pids: &[u32],
         numbers: &HashMap<Number, usize>,
         groups: &HashMap<u32, usize>,
         first: u64,
     ) -> Vec<(usize, Stat)> {
         let own = std::process::id();
         let mut found = Vec::new();
-        for pid in pids {
+        for pid in pids.iter().copied() {
             let stat = self.procfs.stat(pid);
             let is_candidate =
                 |stat: &Stat| !stat.is_over && stat.name.started >= first && pid != own;
@@ -216,6 +237,12 @@ impl Census {
             }
         }
         found
+    }
+
+    /// Whether one of these has ended.
+    pub(super) fn is_any_gone(&mut self, pids: &[u32]) -> bool {
+        let mut stats = pids.iter().map(|pid| self.procfs.stat(*pid));
+        stats.any(|stat| stat.is_none_or(|stat| stat.is_over))
     }
 
     /// The mark that a process has in its environment.
@@ -320,8 +347,10 @@ impl Census {
         let own = std::process::id();
         let mut found = Vec::new();
         for pid in self.procfs.pids() {
-            if pid != own && self.procfs.mark(pid, &self.run).is_some() {
-                found.extend(self.procfs.stat(pid));
+            // Before its mark: the next process with this id has another.
+            let stat = self.procfs.stat(pid).filter(|_| pid != own);
+            if stat.is_some() && self.procfs.mark(pid, &self.run).is_some() {
+                found.extend(stat);
             }
         }
         found

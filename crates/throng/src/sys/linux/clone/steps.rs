@@ -124,6 +124,11 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     //    only.
     if !plan.stdin.is_null() {
         at(Step::Stdin);
+        // SAFETY: a NUL-terminated string, by the contract of the plan.
+        let awaits_writer = unsafe { may_be_fifo(plan.stdin) };
+        plan.report
+            .awaits_writer
+            .store(awaits_writer.into(), Relaxed);
         let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY;
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         let file = unsafe { open(plan.stdin, flags) }?;
@@ -286,6 +291,33 @@ fn duplicate(fd: c_int, to: c_int, flags: c_int) -> Result<(), Errno> {
         )
     }
     .map(drop)
+}
+
+/// Whether this is a named pipe, or it cannot be told.
+///
+/// # Safety
+///
+/// The path is a NUL-terminated string.
+unsafe fn may_be_fifo(path: *const c_char) -> bool {
+    // As large as the struct of statx(2).
+    let mut stat = [0u64; 32];
+    let args = [
+        libc::AT_FDCWD as usize,
+        path as usize,
+        0,
+        libc::STATX_TYPE as usize,
+        stat.as_mut_ptr() as usize,
+        0,
+    ];
+    // SAFETY: the caller vouches for the path, and there is room for the struct.
+    if unsafe { raw::call(libc::SYS_statx, args) } < 0 {
+        return true;
+    }
+    // After four words of 4 bytes, one of 8 and one more of 4: `stx_mode`, of 2 bytes.
+    let [_, _, _, word, ..] = stat;
+    let bytes = word.to_ne_bytes();
+    let mode = u16::from_ne_bytes([bytes[4], bytes[5]]);
+    u32::from(mode) & libc::S_IFMT == libc::S_IFIFO
 }
 
 fn close(fd: c_int) {

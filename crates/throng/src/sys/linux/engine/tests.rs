@@ -244,6 +244,23 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let message = error.to_string();
         assert!(message.contains("it was not loaded in 30"), "{message}");
         engine.forget(slow);
+        // While all are suspended the time does not go on.
+        let slow = kept_id();
+        engine.start(slow, &command).unwrap();
+        engine.suspend(&[], Box::new(|| {}));
+        engine.put_start_back(slow, LONGEST_START);
+        engine.wait(Some(Duration::from_millis(20))).unwrap();
+        let start = engine.children.get_mut(slow).unwrap().start.as_ref();
+        assert!(start.unwrap().given_up_at.is_none());
+        engine.resume(&[]);
+        // A process that is killed and does not go is given up as well, and its memory kept.
+        engine.let_start_be_unkillable(slow);
+        until(&mut engine, slow, |event| match event {
+            Event::NotStarted(StartError::Refused(_)) => Some(()),
+            _ => None,
+        });
+        engine.forget(slow);
+        assert_eq!(engine.stragglers.len(), 1);
         // A process that is ended before it is loaded counts as ended, and no more.
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
@@ -262,6 +279,9 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
             matches!(event, Event::Loaded | Event::Exited(_)).then_some(())
         });
         engine.forget(slow);
+        while !engine.stragglers.is_empty() {
+            engine.wait(Some(Duration::from_millis(1))).unwrap();
+        }
         assert_whole(&run(&mut engine, &command).unwrap(), "");
         fs::remove_file(dir).unwrap();
     });
