@@ -263,6 +263,11 @@ impl Kills {
         self.deadlines[kind as usize].push_back((Instant::now() + kind.patience(), id));
     }
 
+    #[cfg(test)]
+    pub(super) fn stat(&mut self, pid: u32) -> Option<super::procfs::Stat> {
+        self.census()?.procfs().stat(pid)
+    }
+
     /// The process as the root of a tree.
     fn root(&mut self, child: &Child) -> Root {
         let pid = child.own_pid();

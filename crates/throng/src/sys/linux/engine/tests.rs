@@ -361,6 +361,69 @@ fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
     });
 }
 
+#[test]
+fn a_program_that_has_just_been_loaded_is_asked_to_end() {
+    for_each_engine(|mut engine| {
+        let dir = tempfile::tempdir().unwrap();
+        let (program, file) = (dir.path().join("shell"), dir.path().join("ready"));
+        fs::copy("/bin/sh", &program).unwrap();
+        let leased = lease(&program);
+        let script = "trap 'exit 7' TERM; : > $0; sleep 600 & wait";
+        let mut command = Command::new(&program);
+        command.args(["-c", script]).arg(&file);
+        let slow = kept_id();
+        engine.start(slow, &command).unwrap();
+        assert_eq!(engine.starting, [slow]);
+        drop(leased);
+        while !file.exists() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        engine.signal(slow, Signal::Term);
+        let status = until(&mut engine, slow, |event| match event {
+            Event::Exited(exit) => Some(exit.status),
+            _ => None,
+        });
+        assert_eq!(status, Status::Exited(7));
+        engine.forget(slow);
+    });
+}
+
+#[test]
+fn who_leaves_the_group_while_it_is_being_signalled_has_the_signal_as_well() {
+    for_each_engine(|mut engine| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("leave");
+        let script = "(until [ -e $0 ]; do sleep 0.01; done; exec env -i setsid sleep 600) & \
+             echo $!; trap : TERM; while :; do wait; done";
+        let mut command = sh(script);
+        command.arg(&file);
+        let id = kept_id();
+        engine.start(id, &command).unwrap();
+        let pid: u32 = until(&mut engine, id, |event| match event {
+            Event::Output(_, bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
+            _ => None,
+        });
+        let stat = |engine: &mut Engine| engine.kills.stat(pid);
+        let group = stat(&mut engine).unwrap().group;
+        let child = engine.children.get_mut(id).unwrap();
+        let seen = engine.kills.signal(child, Signal::Term);
+        assert!(seen.is_empty(), "its group is to have the signal");
+        fs::write(&file, "").unwrap();
+        while stat(&mut engine).is_some_and(|stat| stat.group == group) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let child = engine.children.get_mut(id).unwrap();
+        engine.kills.signal_rest(child, Signal::Term, seen);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while stat(&mut engine).is_some_and(|stat| !stat.is_over) {
+            assert!(Instant::now() < deadline, "it does not hear of it");
+            thread::sleep(Duration::from_millis(1));
+        }
+        engine.signal(id, Signal::Kill);
+        engine.forget(id);
+    });
+}
+
 /// Whether a process runs whose command line has this in it.
 fn runs(mark: &str) -> bool {
     let dirs = fs::read_dir("/proc").unwrap().flatten();
