@@ -1,16 +1,18 @@
 //! One shard's mechanism and the processes that it announces: what all mechanisms of Linux have
 //! in common. Each adds how it learns that a pipe can be, or has been, read.
 
+mod starts;
+
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Ended, Start, Straggler};
+use super::child::{Child, Ended, Straggler};
 use super::driver::Driver;
 use super::exits::Exits;
-use super::failure::{Failure, cannot_capture};
+use super::failure::cannot_capture;
 use super::faults;
 use super::host::Host;
 use super::kills::Kills;
@@ -24,14 +26,7 @@ use crate::sys::faults::Point;
 use crate::sys::{End, Event, StartError, Started, WhenDone};
 use crate::{Command, Mechanism, Signal, Stream};
 
-/// A program that is not loaded within this time counts as not loadable.
-const LONGEST_START: Duration = Duration::from_secs(30);
-
-/// What was killed is gone within this time, or does not go at all.
-const LAST_WAIT: Duration = Duration::from_secs(1);
-
-/// How often starts that take longer are looked at, and processes that do not exit.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How often processes are looked at that do not exit.
 const LOOK_LATER: Duration = Duration::from_millis(100);
 
 /// How often we look for stopped processes, if the user wants to know; less often if that would
@@ -239,7 +234,9 @@ impl Engine {
     fn poll_exit(&mut self, id: Id) -> Option<Ended> {
         let child = self.children.get_mut(id)?;
         let launcher = &mut self.launcher;
-        let ended = child.poll_exit(&mut self.own_max_rss, |child| finish(launcher, child));
+        let ended = child.poll_exit(&mut self.own_max_rss, |child| {
+            starts::finish(launcher, child)
+        });
         if ended.is_none() && child.is_unwatched() && !child.has_open_pipe() && !child.is_asked {
             self.exits.linger(id);
         }
@@ -449,75 +446,6 @@ impl Engine {
         sooner(timeout, self.exits.ask_at())
     }
 
-    /// Looks at starts that take longer: whether their programs are loaded, and whether their time
-    /// is up.
-    fn look_at_starts(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        let mut timeout = match self.loaded.is_empty() {
-            true => timeout,
-            false => Some(Duration::ZERO),
-        };
-        let mut soonest = LOOK_LATER;
-        for id in std::mem::take(&mut self.starting) {
-            let Some(child) = self.children.get_mut(id) else {
-                continue;
-            };
-            let Some(start) = &mut child.start else {
-                continue;
-            };
-            if start.loading.look() {
-                self.settle(id);
-                timeout = Some(Duration::ZERO);
-                continue;
-            }
-            let now = Instant::now();
-            let age = now.saturating_duration_since(start.loading.begun);
-            match start.given_up_at {
-                Some(at) if now - at >= LAST_WAIT => {
-                    // It is not gone although it was killed, and its exit cannot be waited for.
-                    self.not_started.push((id, not_loaded(&start.command, age)));
-                    child.give_up();
-                    timeout = Some(Duration::ZERO);
-                    continue;
-                }
-                None if age >= LONGEST_START
-                    && self.suspended_since.is_none()
-                    && !start.loading.awaits_writer() =>
-                {
-                    start.given_up_at = Some(now);
-                    child.signal(Signal::Kill);
-                }
-                _ => {}
-            }
-            soonest = soonest.min(LOOK_AGAIN.max(age / 8));
-            self.starting.push(id);
-        }
-        if self.starting.is_empty() {
-            return timeout;
-        }
-        Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
-    }
-
-    /// Takes in what a start that takes longer has come to, if that is decided.
-    fn settle(&mut self, id: Id) {
-        let Some(child) = self.children.get_mut(id) else {
-            return;
-        };
-        if !child
-            .start
-            .as_mut()
-            .is_some_and(|start| start.loading.look())
-        {
-            return;
-        }
-        finish(&mut self.launcher, child);
-        if child.is_running() && child.has_failed() {
-            // Its exit reports that, and comes at once, unless closing its descriptors takes long.
-            self.to_ask.push(id);
-        } else {
-            self.loaded.push(id);
-        }
-    }
-
     fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let failed = self.launcher.exiting.drain(..);
         self.stragglers.extend(failed.map(Straggler::new));
@@ -552,55 +480,6 @@ impl Engine {
             false => sooner(timeout, self.stops_at),
         }
     }
-}
-
-#[cfg(test)]
-impl Engine {
-    /// Has a start seem to have been given up long ago, and not to have ended since.
-    fn let_start_be_unkillable(&mut self, id: Id) {
-        let child = self.children.get_mut(id);
-        let start = child.and_then(|child| child.start.as_mut());
-        let start = start.expect("it is not loaded");
-        start.given_up_at = Instant::now().checked_sub(LAST_WAIT);
-    }
-
-    /// Makes a start appear to have begun earlier than it has.
-    fn put_start_back(&mut self, id: Id, by: Duration) {
-        let start = self
-            .children
-            .get_mut(id)
-            .and_then(|child| child.start.as_mut());
-        let begun = &mut start.expect("it is not loaded").loading.begun;
-        *begun = begun
-            .checked_sub(by)
-            .expect("the machine has been up for longer");
-    }
-}
-
-/// The result of a start that took longer.
-fn finish(launcher: &mut Launcher, child: &mut Child) {
-    let Some(mut start) = child.start.take() else {
-        return;
-    };
-    if !start.loading.look() {
-        // It has exited, so nothing is in use any more; another process has the pipe of its report.
-        return;
-    }
-    let Start {
-        loading,
-        command,
-        given_up_at,
-    } = *start;
-    let took = loading.begun.elapsed();
-    match launcher.finish(loading, &command) {
-        Err(error) => child.fail(error),
-        Ok(()) if given_up_at.is_some() => child.fail(not_loaded(&command, took)),
-        Ok(()) => {}
-    }
-}
-
-fn not_loaded(command: &Command, took: Duration) -> StartError {
-    Failure::not_loaded(command, LONGEST_START.min(took)).into_start_error(command)
 }
 
 fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {

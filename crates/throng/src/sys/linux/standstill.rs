@@ -30,8 +30,8 @@ pub(super) struct Still {
     pub(super) leaf: Option<Group>,
 }
 
-/// Stops these trees, whose groups have been stopped, and records what was stopped of each. One look
-/// at all processes of the machine serves them all.
+/// Stops these trees, whose groups have been stopped, and records what was stopped of each. One
+/// look at all processes of the machine serves them all.
 pub(super) fn stop(census: &mut Census, trees: &[Still], stopped: &Stopped<'_>) {
     let mut marks = HashMap::new();
     for (index, tree) in trees.iter().enumerate() {

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use super::starts::LONGEST_START;
 use super::*;
 use crate::os::linux::Cgroups;
 use crate::slots::Slots;
@@ -339,6 +340,41 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
         let patience = Duration::from_millis(2500);
         assert!(begun.elapsed() < patience, "it is left alone by now");
         engine.forget(second);
+        crate::sys::linux::tree::hang::end(hung.id());
+        hung.kill().unwrap();
+        hung.wait().unwrap();
+    });
+}
+
+#[test]
+fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
+    for_each_engine(|mut engine| {
+        let id = kept_id();
+        engine
+            .start(id, &sh("setsid sleep 600 & echo $!; wait"))
+            .unwrap();
+        let pid: u32 = until(&mut engine, id, |event| match event {
+            Event::Output(_, bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
+            _ => None,
+        });
+        thread::sleep(Duration::from_millis(20));
+        let mut hung = std::process::Command::new("sleep");
+        let mut hung = hung.arg("600").spawn().unwrap();
+        crate::sys::linux::tree::hang::order(hung.id());
+        engine.suspend(&[id], Box::new(|| {}));
+        let is_stopped = |engine: &mut Engine| engine.kills.stat(pid).unwrap().is_stopped;
+        while !is_stopped(&mut engine) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        engine.resume(&[id]);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while is_stopped(&mut engine) {
+            assert!(Instant::now() < deadline, "it never goes on");
+            engine.wait(Some(Duration::from_millis(50))).unwrap();
+            while engine.next().is_some() {}
+        }
+        engine.signal(id, Signal::Kill);
+        engine.forget(id);
         crate::sys::linux::tree::hang::end(hung.id());
         hung.kill().unwrap();
         hung.wait().unwrap();

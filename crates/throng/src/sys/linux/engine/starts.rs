@@ -1,0 +1,141 @@
+//! Starts that take longer: programs that were not loaded when their start returned.
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::slots::Id;
+use crate::sys::StartError;
+use crate::sys::linux::child::{Child, Start};
+use crate::sys::linux::failure::Failure;
+use crate::sys::linux::launch::Launcher;
+use crate::{Command, Signal};
+
+/// A program that is not loaded within this time counts as not loadable.
+pub(super) const LONGEST_START: Duration = Duration::from_secs(30);
+
+/// What was killed is gone within this time, or does not go at all.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How often starts that take longer are looked at: first, and at least.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const LOOK_LATER: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Looks at starts that take longer: whether their programs are loaded, and whether their time
+    /// is up.
+    pub(super) fn look_at_starts(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let mut timeout = match self.loaded.is_empty() {
+            true => timeout,
+            false => Some(Duration::ZERO),
+        };
+        let mut soonest = LOOK_LATER;
+        for id in std::mem::take(&mut self.starting) {
+            let Some(child) = self.children.get_mut(id) else {
+                continue;
+            };
+            let Some(start) = &mut child.start else {
+                continue;
+            };
+            if start.loading.look() {
+                self.settle(id);
+                timeout = Some(Duration::ZERO);
+                continue;
+            }
+            let now = Instant::now();
+            let age = now.saturating_duration_since(start.loading.begun);
+            match start.given_up_at {
+                Some(at) if now - at >= LAST_WAIT => {
+                    // It is not gone although it was killed, and its exit cannot be waited for.
+                    self.not_started.push((id, not_loaded(&start.command, age)));
+                    child.give_up();
+                    timeout = Some(Duration::ZERO);
+                    continue;
+                }
+                None if age >= LONGEST_START
+                    && self.suspended_since.is_none()
+                    && !start.loading.awaits_writer() =>
+                {
+                    start.given_up_at = Some(now);
+                    child.signal(Signal::Kill);
+                }
+                _ => {}
+            }
+            soonest = soonest.min(LOOK_AGAIN.max(age / 8));
+            self.starting.push(id);
+        }
+        if self.starting.is_empty() {
+            return timeout;
+        }
+        Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
+    }
+
+    /// Takes in what a start that takes longer has come to, if that is decided.
+    pub(super) fn settle(&mut self, id: Id) {
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if !child
+            .start
+            .as_mut()
+            .is_some_and(|start| start.loading.look())
+        {
+            return;
+        }
+        finish(&mut self.launcher, child);
+        if child.is_running() && child.has_failed() {
+            // Its exit reports that, and comes at once, unless closing its descriptors takes long.
+            self.to_ask.push(id);
+        } else {
+            self.loaded.push(id);
+        }
+    }
+}
+
+/// The result of a start that took longer.
+pub(super) fn finish(launcher: &mut Launcher, child: &mut Child) {
+    let Some(mut start) = child.start.take() else {
+        return;
+    };
+    if !start.loading.look() {
+        // It has exited, so nothing is in use any more; another process has the pipe of its report.
+        return;
+    }
+    let Start {
+        loading,
+        command,
+        given_up_at,
+    } = *start;
+    let took = loading.begun.elapsed();
+    match launcher.finish(loading, &command) {
+        Err(error) => child.fail(error),
+        Ok(()) if given_up_at.is_some() => child.fail(not_loaded(&command, took)),
+        Ok(()) => {}
+    }
+}
+
+fn not_loaded(command: &Command, took: Duration) -> StartError {
+    Failure::not_loaded(command, LONGEST_START.min(took)).into_start_error(command)
+}
+
+#[cfg(test)]
+impl Engine {
+    /// Has a start seem to have been given up long ago, and not to have ended since.
+    pub(super) fn let_start_be_unkillable(&mut self, id: Id) {
+        let child = self.children.get_mut(id);
+        let start = child.and_then(|child| child.start.as_mut());
+        let start = start.expect("it is not loaded");
+        start.given_up_at = Instant::now().checked_sub(LAST_WAIT);
+    }
+
+    /// Makes a start appear to have begun earlier than it has.
+    pub(super) fn put_start_back(&mut self, id: Id, by: Duration) {
+        let start = self
+            .children
+            .get_mut(id)
+            .and_then(|child| child.start.as_mut());
+        let begun = &mut start.expect("it is not loaded").loading.begun;
+        *begun = begun
+            .checked_sub(by)
+            .expect("the machine has been up for longer");
+    }
+}
