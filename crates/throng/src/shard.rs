@@ -286,6 +286,7 @@ impl Shard {
             capture,
             process: Started {
                 pid: 0,
+                is_loaded: false,
                 is_contained: true,
             },
             started,
@@ -299,7 +300,9 @@ impl Shard {
         let live = self.processes.get_mut(id).expect("inserted just now");
         match self.engine.start(id, &live.job.command) {
             Ok(process) => {
-                live.job.command.stdin.close();
+                if process.is_loaded {
+                    live.job.command.stdin.close();
+                }
                 live.process = process;
                 live.timing.start_latency = tries.first.elapsed();
                 let wish = live.job.recipient.located(self.index, id);
@@ -360,12 +363,12 @@ impl Shard {
                 }
                 Event::End(stream, end) => Input::StreamEnded(stream, end),
                 Event::Exited(exit) => {
-                    live.exit = Some(exit);
-                    live.timing.wall = live.started.elapsed();
+                    live.exited(exit);
                     Input::Exited
                 }
                 Event::HoldersNamed(holders) => Input::HoldersNamed(holders),
                 Event::Loaded => {
+                    live.job.command.stdin.close();
                     live.timing.start_latency = live.tries.first.elapsed();
                     continue;
                 }
@@ -502,13 +505,19 @@ impl Live {
         let _ = catch_unwind(AssertUnwindSafe(|| callback(stopped)));
     }
 
+    fn exited(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+        self.timing.wall = self.started.elapsed();
+        // It may have ended before its program was loaded.
+        self.job.command.stdin.close();
+    }
+
     /// It was killed and does not end: for us, that is its end.
     fn give_up(&mut self) {
-        self.exit = Some(Exit {
+        self.exited(Exit {
             status: Status::StillRunning,
             usage: Usage::default(),
         });
-        self.timing.wall = self.started.elapsed();
         let command = &self.job.command;
         let argv = std::iter::once(command.get_program()).chain(command.get_args());
         self.survivor = Some(Holder {

@@ -123,6 +123,8 @@ pub(crate) struct Exit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     pub(crate) pid: u32,
+    /// Whether its program is loaded. If not, the start may yet fail.
+    pub(crate) is_loaded: bool,
     /// Whether all that it starts can be ended with it.
     pub(crate) is_contained: bool,
 }

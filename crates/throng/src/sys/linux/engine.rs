@@ -149,9 +149,10 @@ impl Engine {
         let child = Child::new(begun, command, now, pipes.ours);
         let started = Started {
             pid: child.raw_pid(),
+            is_loaded: child.start.is_none(),
             is_contained: child.leaf.is_some() || !self.kills.needs_leaves(),
         };
-        if child.start.is_some() {
+        if !started.is_loaded {
             self.starting.push(id);
         }
         self.children.insert(id, child);

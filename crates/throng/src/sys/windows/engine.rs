@@ -110,6 +110,7 @@ impl Engine {
         let launched = launched.inspect_err(|_| self.driver.forget(id))?;
         let started = Started {
             pid: launched.pid,
+            is_loaded: true,
             is_contained: launched.job.is_some(),
         };
         let child = Child::new(launched, ours.clone());
