@@ -58,7 +58,8 @@ impl Tries {
         };
         let hopeless = match error {
             StartError::Refused(_) => true,
-            StartError::Busy(_) => now - self.first >= BUSY_FOR_LONG,
+            // An attempt may itself take longer than that.
+            StartError::Busy(_) => self.retries > 0 && now - self.first >= BUSY_FOR_LONG,
             StartError::Hampered(_) if now - self.first >= HAMPERED_FOR_LONG => true,
             StartError::Exhausted(_) | StartError::Hampered(_) => {
                 alone_since.is_some_and(|since| now - since >= GIVE_UP_AFTER)
@@ -132,6 +133,17 @@ mod tests {
     fn a_busy_program_is_given_up_soon_whatever_runs() {
         let after = given_up_after(StartError::Busy(error()), |_| 9).unwrap();
         assert!(after >= BUSY_FOR_LONG && after < 2 * BUSY_FOR_LONG);
+    }
+
+    #[test]
+    fn a_busy_program_is_tried_again_after_an_attempt_that_took_long() {
+        let start = Instant::now();
+        let late = start + 10 * BUSY_FOR_LONG;
+        let error = StartError::Busy(error());
+        let again = Tries::new(start).again(&error, 1, late);
+        let again = again.expect("it was tried only once");
+        assert_eq!(again.retries, 1);
+        assert!(again.again(&error, 1, late + LONGEST_WAIT).is_none());
     }
 
     #[test]
