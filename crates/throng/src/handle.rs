@@ -101,6 +101,10 @@ impl Process {
     ///
     /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
     /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the handle was polled before and was ready: its outcome has been taken.
     pub fn wait(self) -> Result<Outcome, Error> {
         if !self.owner.is_here() {
             return Err(self.foreign());
@@ -163,6 +167,11 @@ impl Process {
             return;
         }
         let mut state = lock(&self.cell.state);
+        if !matches!(state.result, Waited::NotYet(_)) {
+            // There is nothing to end. In a fork that is so for every process: none was started,
+            // and the queue must not be looked at, as another thread may have held its lock.
+            return;
+        }
         state.strengthen(wish);
         let place = state.place;
         drop(state);

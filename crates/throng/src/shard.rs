@@ -36,8 +36,9 @@ pub(crate) struct Shard {
     processes: Slots<Live>,
     timers: Timers,
     clock: Clock,
-    /// Commands that could not be started because something ran out: normally one, and more only if
-    /// programs took long to load before that was known.
+    /// Commands that could not be started for now. While one of them lacks something that others
+    /// need as well, no job is taken from the queue; so there are more of those only if programs
+    /// took long to load before that was known.
     pending: Vec<Pending>,
     /// There are commands, and this is when one may be started.
     look_again: Option<Instant>,
@@ -165,8 +166,7 @@ impl Shard {
         let due = |pending: &Pending| pending.tries.not_before() <= now;
         let pending = match self.pending.iter().position(due) {
             Some(place) => self.pending.swap_remove(place),
-            None if !self.pending.is_empty() => return false,
-            None if !self.inner.shares.has_room(self.index, self.processes.len()) => {
+            None if !self.may_take_job() => {
                 self.pass_on();
                 return false;
             }
@@ -187,6 +187,14 @@ impl Shard {
             return true;
         }
         self.start(pending)
+    }
+
+    /// Whether a job may be taken from the queue beside what runs and what is pending.
+    fn may_take_job(&self) -> bool {
+        let mut pending = self.pending.iter();
+        let held_up = pending.any(|pending| pending.tries.holds_up_others());
+        let count = self.processes.len() + self.pending.len();
+        !held_up && self.inner.shares.has_room(self.index, count)
     }
 
     /// Takes a job from the queue, if there is one that may be started now.
@@ -210,8 +218,8 @@ impl Shard {
         }
     }
 
-    /// There is no room here, perhaps because the limit has become less while this shard was
-    /// parked. What it may have been woken for is for another.
+    /// No job can be taken here, perhaps because the limit has become less, or a slow start has
+    /// failed for now, while this shard was parked. What it may have been woken for is for another.
     fn pass_on(&mut self) {
         self.look_again = None;
         if std::mem::take(&mut self.may_be_parked)
@@ -286,6 +294,7 @@ impl Shard {
             capture,
             process: Started {
                 pid: 0,
+                is_loaded: false,
                 is_contained: true,
             },
             started,
@@ -299,7 +308,9 @@ impl Shard {
         let live = self.processes.get_mut(id).expect("inserted just now");
         match self.engine.start(id, &live.job.command) {
             Ok(process) => {
-                live.job.command.stdin.close();
+                if process.is_loaded {
+                    live.job.command.stdin.close();
+                }
                 live.process = process;
                 live.timing.start_latency = tries.first.elapsed();
                 let wish = live.job.recipient.located(self.index, id);
@@ -328,8 +339,9 @@ impl Shard {
     fn start_failed(&mut self, pending: Pending, error: StartError) -> bool {
         let Pending { job, slot, tries } = pending;
         if let Some(tries) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
+            let others_may_start = !tries.holds_up_others();
             self.pending.push(Pending { job, slot, tries });
-            return false;
+            return others_may_start;
         }
         self.give_up_start(Pending { job, slot, tries }, error);
         true
@@ -360,12 +372,12 @@ impl Shard {
                 }
                 Event::End(stream, end) => Input::StreamEnded(stream, end),
                 Event::Exited(exit) => {
-                    live.exit = Some(exit);
-                    live.timing.wall = live.started.elapsed();
+                    live.exited(exit);
                     Input::Exited
                 }
                 Event::HoldersNamed(holders) => Input::HoldersNamed(holders),
                 Event::Loaded => {
+                    live.job.command.stdin.close();
                     live.timing.start_latency = live.tries.first.elapsed();
                     continue;
                 }
@@ -448,9 +460,13 @@ impl Shard {
                 Action::NameHolders => self.engine.name_holders(id),
                 Action::Release(stream) => self.engine.stop(id, stream),
                 Action::GiveUp => {
-                    self.engine.give_up(id);
+                    let exit = self.engine.give_up(id);
                     if let Some(live) = self.processes.get_mut(id) {
-                        live.give_up();
+                        match exit {
+                            // This thread was busy, and has not heard of it in time.
+                            Some(exit) => live.exited(exit),
+                            None => live.give_up(),
+                        }
                     }
                 }
                 // What is left of a tree that was ended is cleared away first.
@@ -502,13 +518,19 @@ impl Live {
         let _ = catch_unwind(AssertUnwindSafe(|| callback(stopped)));
     }
 
+    fn exited(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+        self.timing.wall = self.started.elapsed();
+        // It may have ended before its program was loaded.
+        self.job.command.stdin.close();
+    }
+
     /// It was killed and does not end: for us, that is its end.
     fn give_up(&mut self) {
-        self.exit = Some(Exit {
+        self.exited(Exit {
             status: Status::StillRunning,
             usage: Usage::default(),
         });
-        self.timing.wall = self.started.elapsed();
         let command = &self.job.command;
         let argv = std::iter::once(command.get_program()).chain(command.get_args());
         self.survivor = Some(Holder {

@@ -15,7 +15,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// A program that is being written is closed within moments, or it is no program.
 const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
 
-/// A resource that one command alone lacks for this long will not come; others start meanwhile.
+/// A resource that one command alone lacks for this long will not come. Other commands are started
+/// meanwhile, where there is room beside it.
 const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.
@@ -26,6 +27,8 @@ pub(crate) struct Tries {
     alone_since: Option<Instant>,
     not_before: Instant,
     pub(crate) retries: u32,
+    /// Whether the last attempt failed for a reason that concerns this command alone.
+    is_own: bool,
 }
 
 impl Tries {
@@ -35,7 +38,13 @@ impl Tries {
             alone_since: None,
             not_before: now,
             retries: 0,
+            is_own: false,
         }
+    }
+
+    /// Whether other commands had better not be started before this one.
+    pub(crate) fn holds_up_others(&self) -> bool {
+        !self.is_own
     }
 
     /// When the next attempt is due.
@@ -58,7 +67,8 @@ impl Tries {
         };
         let hopeless = match error {
             StartError::Refused(_) => true,
-            StartError::Busy(_) => now - self.first >= BUSY_FOR_LONG,
+            // An attempt may itself take longer than that.
+            StartError::Busy(_) => self.retries > 0 && now - self.first >= BUSY_FOR_LONG,
             StartError::Hampered(_) if now - self.first >= HAMPERED_FOR_LONG => true,
             StartError::Exhausted(_) | StartError::Hampered(_) => {
                 alone_since.is_some_and(|since| now - since >= GIVE_UP_AFTER)
@@ -75,6 +85,7 @@ impl Tries {
             alone_since,
             not_before: now + wait,
             retries,
+            is_own: matches!(error, StartError::Hampered(_)),
             ..self
         })
     }
@@ -132,6 +143,30 @@ mod tests {
     fn a_busy_program_is_given_up_soon_whatever_runs() {
         let after = given_up_after(StartError::Busy(error()), |_| 9).unwrap();
         assert!(after >= BUSY_FOR_LONG && after < 2 * BUSY_FOR_LONG);
+    }
+
+    #[test]
+    fn a_busy_program_is_tried_again_after_an_attempt_that_took_long() {
+        let start = Instant::now();
+        let late = start + 10 * BUSY_FOR_LONG;
+        let error = StartError::Busy(error());
+        let again = Tries::new(start).again(&error, 1, late);
+        let again = again.expect("it was tried only once");
+        assert_eq!(again.retries, 1);
+        assert!(again.again(&error, 1, late + LONGEST_WAIT).is_none());
+    }
+
+    #[test]
+    fn only_what_one_command_alone_does_not_get_lets_others_start_before_it() {
+        let now = Instant::now();
+        for (error, holds_up) in [
+            (StartError::Hampered(error()), false),
+            (StartError::Exhausted(error()), true),
+            (StartError::Busy(error()), true),
+        ] {
+            let again = Tries::new(now).again(&error, 1, now).unwrap();
+            assert_eq!(again.holds_up_others(), holds_up, "{error:?}");
+        }
     }
 
     #[test]

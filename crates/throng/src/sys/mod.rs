@@ -123,6 +123,8 @@ pub(crate) struct Exit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     pub(crate) pid: u32,
+    /// Whether its program is loaded. If not, the start may yet fail.
+    pub(crate) is_loaded: bool,
     /// Whether all that it starts can be ended with it.
     pub(crate) is_contained: bool,
 }
@@ -178,7 +180,7 @@ const _: fn(&mut Engine, Id, Stream) = Engine::stop;
 const _: fn(&mut Engine, Id, Signal) = Engine::signal;
 const _: fn(&mut Engine, &[Id], WhenDone) = Engine::suspend;
 const _: fn(&mut Engine, &[Id]) = Engine::resume;
-const _: fn(&mut Engine, Id) = Engine::give_up;
+const _: fn(&mut Engine, Id) -> Option<Exit> = Engine::give_up;
 const _: fn(&mut Engine, Id) = Engine::clear;
 const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;

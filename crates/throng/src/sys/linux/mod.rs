@@ -35,6 +35,8 @@ mod reader;
 mod remains;
 mod search;
 mod signals;
+#[cfg(test)]
+mod slow_tests;
 mod standstill;
 mod stdin;
 mod strings;

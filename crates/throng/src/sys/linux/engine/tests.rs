@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use super::starts::LONGEST_START;
@@ -12,6 +11,7 @@ use crate::os::linux::Cgroups;
 use crate::slots::Slots;
 use crate::sys::HostOptions;
 use crate::sys::faults::{Fault, order};
+use crate::sys::linux::slow_tests::lease;
 use crate::{ErrorKind, Status};
 
 /// What an engine has announced of one process.
@@ -205,24 +205,6 @@ fn a_read_that_fails_ends_its_stream_and_no_other() {
         assert_eq!(heard.ends[1].1, "Eof");
     };
     thread::spawn(body).join().unwrap();
-}
-
-/// Whoever opens a file that somebody has a write lease on waits until he gives it up (fcntl(2)):
-/// as good as a file system that does not answer.
-fn lease(path: &std::path::Path) -> fs::File {
-    /// From the kernel's asm-generic/fcntl.h.
-    const F_SETSIG: libc::c_int = 10;
-    let file = fs::File::options().write(true).open(path).unwrap();
-    for (what, value) in [
-        // The news that somebody waits comes as a signal that does nothing.
-        (F_SETSIG, libc::SIGCHLD),
-        (libc::F_SETLEASE, libc::F_WRLCK),
-    ] {
-        // SAFETY: integers, and a descriptor that is open.
-        let result = unsafe { libc::fcntl(file.as_raw_fd(), what, value) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
-    }
-    file
 }
 
 #[test]
