@@ -326,7 +326,9 @@ impl Engine {
     pub(crate) fn give_up(&mut self, id: Id) -> Option<Exit> {
         let child = self.children.get_mut(id)?;
         let launcher = &mut self.launcher;
-        child.give_up(&mut self.own_max_rss, |child| finish(launcher, child))
+        child.give_up(&mut self.own_max_rss, |child| {
+            starts::finish(launcher, child)
+        })
     }
 
     /// Has everything killed that is left of a process which was ended and is over. What does not

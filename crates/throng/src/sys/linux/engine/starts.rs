@@ -46,8 +46,14 @@ impl Engine {
             match start.given_up_at {
                 Some(at) if now - at >= LAST_WAIT => {
                     // It is not gone although it was killed, and its exit cannot be waited for.
-                    self.not_started.push((id, not_loaded(&start.command, age)));
-                    child.give_up();
+                    let error = not_loaded(&start.command, age);
+                    if child.has_exited() {
+                        self.to_ask.push(id);
+                    } else {
+                        let launcher = &mut self.launcher;
+                        child.give_up(&mut self.own_max_rss, |child| finish(launcher, child));
+                        self.not_started.push((id, error));
+                    }
                     timeout = Some(Duration::ZERO);
                     continue;
                 }
