@@ -25,6 +25,7 @@ mod keeper;
 mod kills;
 mod launch;
 mod loading;
+mod marks;
 mod memory;
 mod options;
 mod orphans;

@@ -306,26 +306,6 @@ impl Census {
     pub(super) fn procfs(&mut self) -> &mut Procfs {
         &mut self.procfs
     }
-
-    /// A process, and whether it has a mark of this run; `None` when it is gone.
-    pub(super) fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
-        let before = self.procfs.stat(pid)?;
-        let is_marked = self.procfs.mark(pid, &self.run).is_some() && self.procfs.is_process(pid);
-        let stat = self.procfs.stat(pid)?;
-        Some((stat, is_marked && stat.name == before.name))
-    }
-
-    /// All that has a mark of this run.
-    pub(super) fn all_marked(&mut self) -> Vec<Stat> {
-        let own = std::process::id();
-        let mut found = Vec::new();
-        for pid in self.procfs.pids() {
-            if pid != own && self.procfs.mark(pid, &self.run).is_some() {
-                found.extend(self.procfs.stat(pid));
-            }
-        }
-        found
-    }
 }
 
 /// Looks that never return in a test, like those at a process whose `mmap_lock` is held.
@@ -345,7 +325,7 @@ pub(super) mod hang {
         CHANGED.notify_all();
     }
 
-    pub(super) fn if_ordered(pid: u32) {
+    pub(in crate::sys::linux) fn if_ordered(pid: u32) {
         let hanging = HANGING.lock().unwrap();
         let waited = CHANGED.wait_while(hanging, |hanging| hanging.contains(&pid));
         drop(waited.unwrap());
