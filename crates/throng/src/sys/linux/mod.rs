@@ -2,6 +2,7 @@
 //!
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
+mod attendant;
 mod bytes;
 mod chase;
 mod child;
