@@ -167,7 +167,8 @@ impl Host {
         self.keeper.as_ref().map_or(0, |keeper| keeper.pid())
     }
 
-    /// Before a process is started: from now on somebody keeps it, if that is wanted.
+    /// Before a process is started: from now on somebody keeps it, if that is wanted and has not
+    /// taken too long.
     pub(super) fn await_keeper(&self) {
         if let Some(keeper) = &self.keeper {
             keeper.await_start();
