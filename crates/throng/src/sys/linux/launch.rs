@@ -105,7 +105,7 @@ impl Launcher {
             signals::ignore_ends();
         }
         Ok(Launcher {
-            kits: vec![Kit::new(host.clone(), features)?],
+            kits: vec![Kit::new(&host, features)?],
             host,
             found: HashMap::new(),
             landing,
@@ -169,7 +169,7 @@ impl Launcher {
         self.host.await_keeper();
         let mut kit = match self.kits.pop() {
             Some(kit) => kit,
-            None => Kit::new(self.host.clone(), self.features)
+            None => Kit::new(&self.host, self.features)
                 .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
         };
         let begun = match self.make_ready(&mut kit, command, theirs) {

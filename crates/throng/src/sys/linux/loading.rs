@@ -52,8 +52,9 @@ pub(super) struct Kit {
     pub(super) mark: tag::Buffer,
     pub(super) dir: Option<CString>,
     pub(super) stdin: Option<CString>,
-    /// Has the environment that `host_envp_pointers` points to.
-    _host: Arc<Host>,
+    /// What `host_envp_pointers` points to. Not the host: a kit that is never freed must not keep
+    /// that from being dropped.
+    _environment: Arc<Strings>,
 }
 
 /// A new process on its way to its program.
@@ -70,7 +71,7 @@ pub(super) struct Loading {
 }
 
 impl Kit {
-    pub(super) fn new(host: Arc<Host>, features: Features) -> io::Result<Box<Kit>> {
+    pub(super) fn new(host: &Host, features: Features) -> io::Result<Box<Kit>> {
         let mark = tag::Buffer::new(&host.tags);
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
@@ -88,7 +89,7 @@ impl Kit {
             mark,
             dir: None,
             stdin: None,
-            _host: host,
+            _environment: host.environment.clone(),
         }))
     }
 
@@ -268,6 +269,7 @@ pub(super) fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::HostOptions;
 
     #[test]
     fn a_report_that_is_not_there_is_not_waited_for_and_decides_nothing() {
@@ -279,5 +281,17 @@ mod tests {
         assert!(read_report(&ours).is_none());
         drop(two);
         assert!(matches!(read_report(&ours), Some(None)), "it is loaded");
+    }
+
+    #[test]
+    fn a_kit_that_is_never_freed_does_not_keep_the_host() {
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let gone = Arc::downgrade(&host);
+        let kit = Kit::new(&host, Features::NONE).unwrap();
+        let environment = kit.host_envp_pointers.clone();
+        drop(host);
+        assert!(gone.upgrade().is_none());
+        assert_eq!(kit.host_envp_pointers, environment);
+        assert!(Arc::strong_count(&kit._environment) == 1);
     }
 }
