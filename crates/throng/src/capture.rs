@@ -250,9 +250,9 @@ impl Capture {
     ///
     /// # Panics
     ///
-    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks, was
-    /// spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little memory, and
-    /// returns an error instead.
+    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
+    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
+    /// memory, and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         let len = usize::try_from(self.bytes_total()).unwrap_or(usize::MAX);
         let mut merged = Vec::new();

@@ -239,8 +239,8 @@ impl Outcome {
     ///
     /// # Panics
     ///
-    /// Panics when the stream was spilled to a file that can neither be mapped nor read back, possibly
-    /// for lack of memory. [`Capture::reader`] returns an error instead.
+    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stdout(&self) -> &[u8] {
         self.capture.stdout()
     }
@@ -249,8 +249,8 @@ impl Outcome {
     ///
     /// # Panics
     ///
-    /// Panics when the stream was spilled to a file that can neither be mapped nor read back, possibly
-    /// for lack of memory. [`Capture::reader`] returns an error instead.
+    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stderr(&self) -> &[u8] {
         self.capture.stderr()
     }
@@ -259,9 +259,9 @@ impl Outcome {
     ///
     /// # Panics
     ///
-    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks, was
-    /// spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little memory, and
-    /// returns an error instead.
+    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
+    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
+    /// memory, and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         self.capture.merged()
     }

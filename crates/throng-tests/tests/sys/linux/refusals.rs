@@ -176,6 +176,7 @@ refused! {
         "pidfd_open=ENOSYS,pidfd_send_signal=ENOSYS",
     ];
     clone3_may_be_refused: ["clone3=ENOSYS"];
+    waitid_may_be_refused: ["waitid=EPERM", "waitid=ENOSYS"];
     close_range_may_be_refused: ["close_range=EPERM", "close_range=ENOSYS"];
     memfd_create_may_be_refused: ["memfd_create=EPERM", "memfd_create=ENOSYS"];
     preadv2_may_be_refused: ["preadv2=EPERM", "preadv2=ENOSYS"];

@@ -45,7 +45,7 @@ impl Driver {
     /// The process of these pipes could not be started.
     pub(super) fn detach(&mut self, id: Id) {
         match self {
-            Driver::Epoll(_) => {} // Closing them is all it takes.
+            Driver::Epoll(driver) => driver.detach(),
             Driver::Uring(driver) => driver.detach(),
             Driver::Threads(driver) => driver.forget(id),
         }

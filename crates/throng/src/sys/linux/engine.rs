@@ -320,9 +320,9 @@ impl Engine {
         self.put_stops_off(STOPS_EVERY);
     }
 
-    /// A process that was killed has not been seen to exit: it is looked at once more, and its exit,
-    /// if there is one, returned. Else it is no longer waited for, and reaped if it exits later. In
-    /// neither case is its exit announced.
+    /// A process that was killed has not been seen to exit: it is looked at once more, and its
+    /// exit, if there is one, returned. Else it is no longer waited for, and reaped if it exits
+    /// later. In neither case is its exit announced.
     pub(crate) fn give_up(&mut self, id: Id) -> Option<Exit> {
         let child = self.children.get_mut(id)?;
         let launcher = &mut self.launcher;

@@ -4,10 +4,17 @@
 //! it, since any process that may look at another can open its end of a pipe for reading
 //! (/proc/PID/fd) and take the bytes. The other ends are not affected: each is an open file of its
 //! own.
+//!
+//! A fork of this program has copies of our descriptors, and closing ours does not end what epoll
+//! announces for them (epoll(7), Q6): the end of a pipe would be announced for ever. So a pipe is
+//! taken out of the set before it is closed, which costs a system call for each stream. The
+//! descriptor of a process is announced when something changes, not for as long as it has ended, so
+//! that it need not be taken out.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -32,6 +39,8 @@ pub(super) struct Epoll {
     events: Vec<epoll::Event>,
     ready: VecDeque<Ready>,
     reader: Reader,
+    /// The pipes that were attached last, as long as they are open.
+    attached: [Weak<OwnedFd>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,25 +70,42 @@ impl Epoll {
             events: Vec::with_capacity(BATCH),
             ready: VecDeque::new(),
             reader: Reader::new(),
+            attached: [Weak::new(), Weak::new()],
         })
     }
 
     pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
+        self.attached = pipes.each_ref().map(Arc::downgrade);
         for (stream, pipe) in Stream::ALL.into_iter().zip(pipes) {
             unblock(pipe)?;
-            self.add(pipe, id.to_token(tag(stream)))?;
+            self.add(pipe, id.to_token(tag(stream)), epoll::EventFlags::IN)?;
         }
         Ok(())
     }
 
-    /// Begins to announce the end of a process.
-    pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
-        self.add(pidfd, id.to_token(TAG_EXIT))
+    /// The process of the pipes that were attached last was not started.
+    pub(super) fn detach(&mut self) {
+        for pipe in self.attached.iter().filter_map(Weak::upgrade) {
+            self.remove(&pipe);
+        }
     }
 
-    fn add(&self, fd: &OwnedFd, token: u64) -> io::Result<()> {
+    /// Begins to announce the end of a process: when it ends, and again when a debugger that has
+    /// kept us from seeing that lets go of it (`do_notify_pidfd` in the kernel's
+    /// `do_notify_parent`).
+    pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        self.add(pidfd, id.to_token(TAG_EXIT), flags)
+    }
+
+    fn add(&self, fd: &OwnedFd, token: u64, flags: epoll::EventFlags) -> io::Result<()> {
         let data = epoll::EventData::new_u64(token);
-        Ok(epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)?)
+        Ok(epoll::add(&self.epoll, fd, data, flags)?)
+    }
+
+    fn remove(&self, pipe: &OwnedFd) {
+        // It fails only when the pipe is not registered, and then it announces nothing anyway.
+        let _ = epoll::delete(&self.epoll, pipe);
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -162,7 +188,11 @@ impl Epoll {
                         return Some(Notice::Output(id, stream));
                     }
                     Read::Nothing => continue,
-                    Read::End(end) => end,
+                    Read::End(end) => {
+                        // It is closed next.
+                        let _ = epoll::delete(&self.epoll, pipe);
+                        end
+                    }
                 },
                 Ready::Exited(_) => continue,
             };
@@ -175,8 +205,7 @@ impl Epoll {
     }
 
     pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
-        // It fails only when the pipe is not registered, and then it announces nothing anyway.
-        let _ = epoll::delete(&self.epoll, pipe);
+        self.remove(pipe);
         self.ready.push_back(Ready::Drain {
             id,
             stream,
@@ -197,5 +226,133 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use rustix::pipe::pipe;
+    use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+    use super::super::engine::Engine;
+    use super::super::host::Host;
+    use super::*;
+    use crate::slots::Slots;
+    use crate::sys::{Event, HostOptions};
+    use crate::{Command, Mechanism};
+
+    /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
+    /// woken all the time.
+    const TURNS_MAX: u32 = 50;
+
+    /// How many times this returns in a while, if each may take some of it.
+    fn turns(mut wait: impl FnMut(Duration)) -> u32 {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let mut turns = 0;
+        while Instant::now() < deadline {
+            wait(Duration::from_millis(50));
+            turns += 1;
+        }
+        turns
+    }
+
+    /// Starts a fork of this program that does nothing, for a minute at most.
+    fn idle_fork() -> Pid {
+        // SAFETY: the child calls nothing but system calls, and leaves by a signal.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: the call has no conditions. The signal has no handler: it ends the child.
+            unsafe { libc::alarm(60) };
+            loop {
+                // SAFETY: the call has no conditions.
+                unsafe { libc::pause() };
+            }
+        }
+        Pid::from_raw(pid).expect("it can fork")
+    }
+
+    fn engine(mechanism: Mechanism) -> Engine {
+        let host = Host::new(&HostOptions::default(), Arc::default()).unwrap();
+        Engine::new(mechanism, Arc::new(host)).unwrap()
+    }
+
+    /// Runs a command until it has exited and its streams have ended, or only until the former.
+    fn run(engine: &mut Engine, id: Id, has_ended: impl Fn(usize, bool) -> bool) {
+        let (mut ends, mut has_exited) = (0, false);
+        while !has_ended(ends, has_exited) {
+            engine.wait(Some(Duration::from_secs(20))).unwrap();
+            while let Some((of, event)) = engine.next() {
+                assert_eq!(of, id);
+                ends += usize::from(matches!(event, Event::End(..)));
+                has_exited |= matches!(event, Event::Exited(_));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fork_that_has_our_descriptors_does_not_wake_us_when_a_process_is_over() {
+        for mechanism in [Mechanism::Epoll, Mechanism::Threads] {
+            let body = move || {
+                let mut engine = engine(mechanism);
+                let id = Slots::new().insert(());
+                let command = Command::from_argv(["sh", "-c", "sleep 0.3; echo a"]);
+                engine.start(id, &command).unwrap();
+                // Until its exit is watched.
+                for _ in 0..10 {
+                    engine.wait(Some(Duration::from_millis(10))).unwrap();
+                    assert!(engine.next().is_none());
+                }
+                let fork = idle_fork();
+                run(&mut engine, id, |ends, has_exited| ends == 2 && has_exited);
+                engine.forget(id);
+                let turns = turns(|time| {
+                    engine.wait(Some(time)).unwrap();
+                    assert!(engine.next().is_none());
+                });
+                kill_process(fork, Signal::KILL).unwrap();
+                waitpid(Some(fork), WaitOptions::empty()).unwrap();
+                assert!(turns < TURNS_MAX, "{mechanism}: {turns}");
+            };
+            thread::spawn(body).join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_process_that_has_exited_does_not_wake_us_while_another_holds_its_pipes() {
+        let body = || {
+            let mut engine = engine(Mechanism::Epoll);
+            let id = Slots::new().insert(());
+            let command = Command::from_argv(["sh", "-c", "sleep 1 & sleep 0.1"]);
+            engine.start(id, &command).unwrap();
+            run(&mut engine, id, |_, has_exited| has_exited);
+            let turns = turns(|time| {
+                engine.wait(Some(time)).unwrap();
+                assert!(engine.next().is_none());
+            });
+            assert!(turns < TURNS_MAX, "{turns}");
+            run(&mut engine, id, |ends, _| ends == 2);
+            engine.forget(id);
+        };
+        thread::spawn(body).join().unwrap();
+    }
+
+    #[test]
+    fn pipes_of_a_process_that_was_not_started_are_not_announced() {
+        let mut epoll = Epoll::new(Waker::new().unwrap()).unwrap();
+        let id = Slots::new().insert(());
+        let (out, out_writer) = pipe().unwrap();
+        let (err, err_writer) = pipe().unwrap();
+        // As a fork of this program has them.
+        let copies = [out.try_clone().unwrap(), err.try_clone().unwrap()];
+        let pipes = [out, err].map(Arc::new);
+        epoll.attach(id, &pipes).unwrap();
+        epoll.detach();
+        drop((pipes, out_writer, err_writer));
+        let turns = turns(|time| epoll.wait(Some(time)).unwrap());
+        assert!(turns < TURNS_MAX && epoll.ready.is_empty(), "{turns}");
+        drop(copies);
     }
 }

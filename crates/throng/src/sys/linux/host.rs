@@ -50,7 +50,7 @@ pub(crate) struct Host {
     /// The marks by which what our processes start is found.
     pub(super) tags: Tags,
     /// The environment of a command that changes nothing in it.
-    pub(super) environment: Strings,
+    pub(super) environment: Arc<Strings>,
     /// The limit on open files that this program was started with, where we have raised it.
     /// Processes get it back: some break when they may have more than 1,024 files.
     pub(super) original_nofile: Option<Rlimit>,
@@ -118,7 +118,7 @@ impl Host {
             vars,
             path,
             tags,
-            environment,
+            environment: Arc::new(environment),
             original_nofile,
             nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
             open_fds: open_fds(),
@@ -167,7 +167,8 @@ impl Host {
         self.keeper.as_ref().map_or(0, |keeper| keeper.pid())
     }
 
-    /// Before a process is started: from now on somebody keeps it, if that is wanted.
+    /// Before a process is started: from now on somebody keeps it, if that is wanted and has not
+    /// taken too long.
     pub(super) fn await_keeper(&self) {
         if let Some(keeper) = &self.keeper {
             keeper.await_start();

@@ -7,9 +7,9 @@
 //! keeper first.
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
-//! been: from then on it has its end of the pipe, whatever becomes of us, and need not have come to
-//! read it. It has nothing of ours: /dev/null for its streams, no other descriptor, a group of its
-//! own, `/` for its directory.
+//! been, unless that takes longer than [`START_MAX`]: from then on it has its end of the pipe,
+//! whatever becomes of us, and need not have come to read it. It has nothing of ours: /dev/null for
+//! its streams, no other descriptor, a group of its own, `/` for its directory.
 //!
 //! Any process that runs as our user may kill or stop it. So the thread that has started it looks
 //! at it from time to time: when it is gone another is started, a few times, and when it is stopped
@@ -23,21 +23,30 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use super::attendant::Attendant;
 use super::launch::is_exhaustion;
 use super::options::KeeperReport;
 use super::os::linux::KeeperEvent;
 use super::remains::{GROUP, RUN};
 use super::tag::RunId;
+use crate::lock::lock;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long commands wait for the first. Loading its program may take for ever.
+const START_MAX: Duration = Duration::from_secs(5);
+
+/// How long one that was killed is waited for.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// How many times another keeper is started, or tried to be. One that is killed more often than
 /// that is of no use.
@@ -50,8 +59,10 @@ const TOLD_MAX: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    begun: Instant,
+    report: Option<KeeperReport>,
+    /// Ends the keeper when this is dropped: we end in good order, and what goes on is meant to.
+    _attendant: Attendant,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +71,9 @@ struct Shared {
     pid: AtomicU32,
     /// Set when the first has been started, or could not be.
     was_started: OnceLock<()>,
+    /// Whether that has taken too long, and was reported.
+    is_late: Mutex<bool>,
+    changed: Condvar,
 }
 
 impl Keeper {
@@ -87,19 +101,18 @@ impl Keeper {
             None => command.env_remove(GROUP),
         };
         let shared = Arc::new(Shared::default());
-        let (stop, stopped) = mpsc::channel();
         let watch = Watch {
             command,
             shared: shared.clone(),
-            report,
+            report: report.clone(),
             others: 0,
             told: 0,
         };
-        let thread = thread::Builder::new().name("throng-keeper".into());
         Ok(Keeper {
             shared,
-            stop: Some(stop),
-            thread: Some(thread.spawn(move || watch.run(&stopped))?),
+            begun: Instant::now(),
+            report,
+            _attendant: Attendant::start("throng-keeper", move |stopped| watch.run(stopped))?,
         })
     }
 
@@ -108,19 +121,38 @@ impl Keeper {
         self.shared.pid.load(Ordering::Relaxed)
     }
 
-    /// Waits until it has been started, or could not be.
+    /// Waits until it has been started, or could not be. If that takes too long it counts as a
+    /// keeper that cannot be started, and is not waited for again.
     pub(super) fn await_start(&self) {
-        self.shared.was_started.wait();
+        let was_started = &self.shared.was_started;
+        if was_started.get().is_some() {
+            return;
+        }
+        let left = START_MAX.saturating_sub(self.begun.elapsed());
+        let is_late = lock(&self.shared.is_late);
+        let goes_on = |is_late: &mut bool| was_started.get().is_none() && !*is_late;
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(is_late, left, goes_on);
+        let (mut is_late, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if goes_on(&mut is_late) {
+            *is_late = true;
+            drop(is_late);
+            self.shared.changed.notify_all();
+            tell(self.report.as_ref(), KeeperEvent::Lost { pid: None });
+        }
     }
 }
 
-impl Drop for Keeper {
-    /// We end in good order: what goes on is meant to.
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+impl Shared {
+    /// The first has been started, or could not be. Returns whether that was too late.
+    fn decide(&self) -> bool {
+        self.was_started.get_or_init(|| ());
+        // Under the lock: who waits has either not looked yet, or is woken.
+        let is_late = *lock(&self.is_late);
+        self.changed.notify_all();
+        is_late
     }
 }
 
@@ -145,7 +177,7 @@ enum State {
 impl Watch {
     fn run(mut self, stopped: &Receiver<()>) {
         let mut first = self.start();
-        self.shared.was_started.get_or_init(|| ());
+        let was_late = self.shared.decide();
         let mut keeper = loop {
             match first {
                 Ok(keeper) => break keeper,
@@ -156,11 +188,12 @@ impl Watch {
                     self.others += 1;
                     first = self.start();
                 }
+                Err(_) if was_late => return,
                 Err(_) => return self.tell(KeeperEvent::Lost { pid: None }),
             }
         };
         while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-            match state(&keeper) {
+            match state(&mut keeper) {
                 State::Runs => {}
                 State::Stopped => self.go_on(&keeper),
                 State::Gone => match self.replace(keeper, stopped) {
@@ -170,10 +203,10 @@ impl Watch {
             }
         }
         // Before its pipe is closed: the end of the pipe would start its work.
-        if state(&keeper) != State::Gone {
+        if state(&mut keeper) != State::Gone {
             let _ = keeper.kill();
         }
-        let _ = keeper.wait();
+        see_off(&mut keeper);
     }
 
     fn start(&mut self) -> io::Result<Child> {
@@ -187,7 +220,7 @@ impl Watch {
     fn replace(&mut self, mut gone: Child, stopped: &Receiver<()>) -> Option<Child> {
         let pid = gone.id();
         self.shared.pid.store(0, Ordering::Relaxed);
-        let _ = gone.wait();
+        see_off(&mut gone);
         while self.others < OTHERS_MAX {
             self.others += 1;
             if let Ok(other) = self.start() {
@@ -215,17 +248,30 @@ impl Watch {
         }
     }
 
-    /// A callback that panics must not end this thread: the keeper's pipe would be closed, and the
-    /// keeper would kill what runs.
     fn tell(&self, event: KeeperEvent) {
-        if let Some(KeeperReport(report)) = &self.report {
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
-        }
+        tell(self.report.as_ref(), event);
+    }
+}
+
+/// A callback that panics must not end the keeper's thread: its pipe would be closed, and it would
+/// kill what runs.
+fn tell(report: Option<&KeeperReport>, event: KeeperEvent) {
+    if let Some(KeeperReport(report)) = report {
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
+    }
+}
+
+/// Waits for a keeper that is to be over. One that is frozen, or in an uninterruptible wait, is
+/// left.
+fn see_off(keeper: &mut Child) {
+    let deadline = Instant::now() + LAST_WAIT;
+    while matches!(keeper.try_wait(), Ok(None)) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
 /// Looks without taking its status. A keeper that other code has waited for is gone as well.
-fn state(keeper: &Child) -> State {
+fn state(keeper: &mut Child) -> State {
     let Some(pid) = to_pid(keeper.id()) else {
         return State::Gone;
     };
@@ -236,7 +282,17 @@ fn state(keeper: &Child) -> State {
     match waitid(WaitId::Pid(pid), asked) {
         Ok(None) => State::Runs,
         Ok(Some(status)) if status.stopped() => State::Stopped,
-        Ok(Some(_)) | Err(_) => State::Gone,
+        Ok(Some(_)) | Err(Errno::CHILD) => State::Gone,
+        Err(_) => state_by_waiting(keeper),
+    }
+}
+
+/// Where `waitid` is refused: takes its status, and does not see whether it is stopped.
+fn state_by_waiting(keeper: &mut Child) -> State {
+    match keeper.try_wait() {
+        Ok(Some(_)) => State::Gone,
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => State::Gone,
+        Ok(None) | Err(_) => State::Runs,
     }
 }
 
@@ -247,7 +303,7 @@ fn to_pid(pid: u32) -> Option<Pid> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::Instant;
+    use std::sync::mpsc;
 
     use super::super::engine::Engine;
     use super::super::host::Host;
@@ -359,5 +415,54 @@ mod tests {
     fn a_keeper_that_cannot_be_started_is_told() {
         let (_keeper, told) = told_of("/nonexistent/keeper");
         assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
+    }
+
+    #[test]
+    fn a_keeper_whose_start_does_not_end_is_told_once_and_keeps_nobody_waiting() {
+        let (tell, told) = mpsc::channel();
+        let report = KeeperReport(Arc::new(move |event| tell.send(event).unwrap()));
+        let (go, held) = mpsc::channel::<()>();
+        let keeper = Keeper {
+            shared: Arc::default(),
+            begun: Instant::now().checked_sub(START_MAX).unwrap(),
+            report: Some(report),
+            _attendant: Attendant::start("test", move |_| {
+                let _ = held.recv();
+            })
+            .unwrap(),
+        };
+        let keeper = Arc::new(keeper);
+        let waiting = keeper.clone();
+        thread::spawn(move || {
+            waiting.await_start();
+            waiting.await_start();
+            // It is started in the end.
+            assert!(waiting.shared.decide(), "too late");
+            waiting.await_start();
+        });
+        let limit = Duration::from_secs(60);
+        let event = told.recv_timeout(limit);
+        assert_eq!(event, Ok(KeeperEvent::Lost { pid: None }));
+        drop(go);
+        drop(keeper);
+        assert!(told.recv_timeout(limit).is_err(), "nothing more is told");
+    }
+
+    #[test]
+    fn a_keeper_that_does_not_end_is_not_waited_for_without_bound() {
+        let mut deaf = Command::new("sleep").arg("600").spawn().unwrap();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            see_off(&mut deaf);
+            tell.send(deaf).unwrap();
+        });
+        let left = told.recv_timeout(Duration::from_secs(60));
+        let mut deaf = left.expect("the wait has an end");
+        assert_eq!(state(&mut deaf), State::Runs);
+        assert_eq!(state_by_waiting(&mut deaf), State::Runs);
+        deaf.kill().unwrap();
+        see_off(&mut deaf);
+        assert_eq!(state_by_waiting(&mut deaf), State::Gone);
+        assert_eq!(state(&mut deaf), State::Gone);
     }
 }

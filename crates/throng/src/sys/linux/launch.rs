@@ -105,7 +105,7 @@ impl Launcher {
             signals::ignore_ends();
         }
         Ok(Launcher {
-            kits: vec![Kit::new(host.clone(), features)?],
+            kits: vec![Kit::new(&host, features)?],
             host,
             found: HashMap::new(),
             landing,
@@ -169,7 +169,7 @@ impl Launcher {
         self.host.await_keeper();
         let mut kit = match self.kits.pop() {
             Some(kit) => kit,
-            None => Kit::new(self.host.clone(), self.features)
+            None => Kit::new(&self.host, self.features)
                 .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
         };
         let begun = match self.make_ready(&mut kit, command, theirs) {
@@ -351,7 +351,7 @@ impl Launcher {
                 if !loading.has_begun() {
                     // It has done nothing at all and is killed: the memory is not really shared.
                     self.features.shared = false;
-                    self.features.clone3 = false;
+                    self.leave_out_clone3();
                     self.exiting.push(pid);
                     return Err(Failure::did_not_run());
                 }
@@ -389,8 +389,7 @@ impl Launcher {
             // Before 5.7, or when the group no longer takes processes.
             *leaf = None;
         } else if is_unknown && self.features.clone3 {
-            signals::block_all();
-            self.features.clone3 = false;
+            self.leave_out_clone3();
         } else if self.features.shared
             && !self.features.clone3
             && (is_unknown || code == libc::EPERM)
@@ -400,6 +399,12 @@ impl Launcher {
             return false;
         }
         true
+    }
+
+    /// From now on processes are born with our handlers, so no signal may be handled meanwhile.
+    fn leave_out_clone3(&mut self) {
+        signals::block_all();
+        self.features.clone3 = false;
     }
 
     fn fill_plan(&self, kit: &mut Kit, command: &Command, leaf: Option<&Leaf>) {

@@ -20,6 +20,7 @@ use super::descriptors::above_stdio;
 use super::epoll::timespec;
 use super::host::Host;
 use super::raw;
+use super::reader::unblock;
 use super::strings::Strings;
 use super::tag;
 use super::wait;
@@ -51,8 +52,9 @@ pub(super) struct Kit {
     pub(super) mark: tag::Buffer,
     pub(super) dir: Option<CString>,
     pub(super) stdin: Option<CString>,
-    /// Has the environment that `host_envp_pointers` points to.
-    _host: Arc<Host>,
+    /// What `host_envp_pointers` points to. Not the host: a kit that is never freed must not keep
+    /// that from being dropped.
+    _environment: Arc<Strings>,
 }
 
 /// A new process on its way to its program.
@@ -69,7 +71,7 @@ pub(super) struct Loading {
 }
 
 impl Kit {
-    pub(super) fn new(host: Arc<Host>, features: Features) -> io::Result<Box<Kit>> {
+    pub(super) fn new(host: &Host, features: Features) -> io::Result<Box<Kit>> {
         let mark = tag::Buffer::new(&host.tags);
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
@@ -87,7 +89,7 @@ impl Kit {
             mark,
             dir: None,
             stdin: None,
-            _host: host,
+            _environment: host.environment.clone(),
         }))
     }
 
@@ -99,8 +101,8 @@ impl Kit {
     pub(super) unsafe fn start(mut self: Box<Kit>) -> Result<Loading, (Box<Kit>, io::Error)> {
         let mut pipe = None;
         if !self.plan.features.shared {
-            match pipe_with(PipeFlags::CLOEXEC) {
-                Ok((ours, theirs)) => pipe = Some((above_stdio(ours), above_stdio(theirs))),
+            match report_pipe() {
+                Ok(both) => pipe = Some(both),
                 Err(errno) => return Err((self, errno.into())),
             }
         }
@@ -166,7 +168,10 @@ impl Loading {
             None if self.kit().plan.is_in_use() => return false,
             None => self.kit().plan.report.failed(),
             Some(pipe) if !is_readable(pipe, Duration::ZERO) => return false,
-            Some(pipe) => read_report(pipe),
+            Some(pipe) => match read_report(pipe) {
+                Some(result) => result,
+                None => return false,
+            },
         };
         self.result = Some(result);
         true
@@ -238,15 +243,24 @@ fn is_readable(pipe: &OwnedFd, at_most: Duration) -> bool {
     poll(&mut fds, Some(&timespec(at_most))).is_ok() && !fds[0].revents().is_empty()
 }
 
-/// The report; nothing at the end of the pipe, which is closed when a program is loaded.
-fn read_report(pipe: &OwnedFd) -> Option<Failed> {
+/// The pipe for a report: our end, and that of the new process. Ours does not block: another
+/// process may read it (/proc/PID/fd) and take what was announced.
+fn report_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    unblock(&ours)?;
+    Ok((above_stdio(ours), above_stdio(theirs)))
+}
+
+/// The report, once it is there; nothing at the end of the pipe, which is closed when a program is
+/// loaded.
+fn read_report(pipe: &OwnedFd) -> Option<Option<Failed>> {
     let mut bytes = [0; Report::SIZE];
     loop {
-        // To steal the report, another process would have to read it before we are told of it.
         match rustix::io::read(pipe, &mut bytes) {
-            Ok(len) if len == bytes.len() => return Report::from_bytes(&bytes).failed(),
+            Ok(len) if len == bytes.len() => return Some(Report::from_bytes(&bytes).failed()),
             Err(Errno::INTR) => {}
-            Ok(_) | Err(_) => return None,
+            Err(Errno::AGAIN) => return None,
+            Ok(_) | Err(_) => return Some(None),
         }
     }
 }
@@ -255,4 +269,34 @@ fn read_report(pipe: &OwnedFd) -> Option<Failed> {
 pub(super) fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
     let end = pointers.len() - 1;
     pointers.insert(end, pointer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::HostOptions;
+
+    #[test]
+    fn a_report_that_is_not_there_is_not_waited_for_and_decides_nothing() {
+        let (ours, theirs) = report_pipe().unwrap();
+        // As when another process has taken what was announced.
+        assert!(read_report(&ours).is_none());
+        let two = theirs.try_clone().unwrap();
+        drop(theirs);
+        assert!(read_report(&ours).is_none());
+        drop(two);
+        assert!(matches!(read_report(&ours), Some(None)), "it is loaded");
+    }
+
+    #[test]
+    fn a_kit_that_is_never_freed_does_not_keep_the_host() {
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let gone = Arc::downgrade(&host);
+        let kit = Kit::new(&host, Features::NONE).unwrap();
+        let environment = kit.host_envp_pointers.clone();
+        drop(host);
+        assert!(gone.upgrade().is_none());
+        assert_eq!(kit.host_envp_pointers, environment);
+        assert!(Arc::strong_count(&kit._environment) == 1);
+    }
 }

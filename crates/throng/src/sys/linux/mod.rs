@@ -2,6 +2,7 @@
 //!
 //! What was learned of each kernel interface, with sources, is in `docs/linux.md`.
 
+mod attendant;
 mod bytes;
 mod chase;
 mod child;
@@ -25,6 +26,7 @@ mod keeper;
 mod kills;
 mod launch;
 mod loading;
+mod marks;
 mod memory;
 mod options;
 mod orphans;

@@ -185,7 +185,8 @@ pub mod os {
             /// It is gone, and no other is started: three were, or that failed. From now on nothing
             /// ends what is left when this program is killed.
             Lost {
-                /// The process id that it had; none if the first could not be started.
+                /// The process id that it had; none if the first could not be started, or not
+                /// within five seconds.
                 pid: Option<u32>,
             },
             /// It was stopped, and was continued.

@@ -14,12 +14,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rustix::process::{Pid, getpid, set_child_subreaper};
 
+use super::attendant::Attendant;
 use super::procfs::{Name, Procfs, Stat};
 use super::tag::RunId;
 use super::wait::{self, Which};
@@ -37,8 +37,8 @@ const NEWEST: usize = 32;
 pub(super) struct Orphans {
     /// The children of the first thread that are not orphans.
     before: Arc<HashSet<Name>>,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Waits for those that end. A look at an environment may keep it for ever.
+    _attendant: Attendant,
 }
 
 /// What is known of orphans that were there at the last look.
@@ -68,9 +68,8 @@ impl Orphans {
         let before = children(&mut procfs).into_iter().map(|stat| stat.name);
         let before: Arc<HashSet<Name>> = Arc::new(before.collect());
         set_child_subreaper(Some(getpid()))?;
-        let (stop, stopped) = mpsc::channel();
         let known = before.clone();
-        let bury_dead = move || {
+        let bury_dead = move |stopped: &Receiver<()>| {
             let mut seen = Seen::default();
             while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
                 let orphans = all(&mut procfs, &known);
@@ -85,11 +84,9 @@ impl Orphans {
                 }
             }
         };
-        let thread = thread::Builder::new().name("throng-orphans".into());
         Ok(Orphans {
             before,
-            stop: Some(stop),
-            thread: Some(thread.spawn(bury_dead)?),
+            _attendant: Attendant::start("throng-orphans", bury_dead)?,
         })
     }
 
@@ -148,15 +145,6 @@ impl Seen {
             }
         }
         due
-    }
-}
-
-impl Drop for Orphans {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

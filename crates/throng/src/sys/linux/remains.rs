@@ -3,16 +3,14 @@
 //! one.
 //!
 //! Other processes must not be able to delay that. Processes that were started before the program
-//! are not looked into, and those of our own user come first. Reading an environment takes a lock
-//! of its process, or has the kernel read a page from a place that the process chooses, and can
-//! take for ever: so that is done on a thread that is left behind when it takes long. What is found
-//! is killed at once, not when all processes have been looked at.
+//! are not looked into, and those of our own user come first. Reading an environment can take for
+//! ever: so that is done on a thread that is left behind when it takes long (`marks.rs`). What is
+//! found is killed at once, not when all processes have been looked at.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -22,6 +20,7 @@ use rustix::process::Signal;
 
 use super::chase::Newcomers;
 use super::groups::keep_out_of;
+use super::marks::{Hangs, Marks};
 use super::procfs::{Procfs, Stat};
 use super::signals;
 use super::tag::RunId;
@@ -58,11 +57,8 @@ pub(crate) fn keep() -> io::Result<()> {
     let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
     await_end()?;
     let mut remains = Remains {
-        marks: Marks {
-            run,
-            open: Procfs::open,
-            reader: None,
-        },
+        // Threads that are left behind are no more than fit into the time.
+        marks: Marks::new(run, Procfs::open, READ_MAX),
         hung: HashSet::new(),
         since,
         deadline: Instant::now() + PATIENCE,
@@ -153,113 +149,6 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
                 self.hung.insert(pid);
                 true
             }
-        }
-    }
-}
-
-/// The mark could not be read in time.
-#[derive(Debug)]
-struct Hangs;
-
-/// Reads marks on a thread of its own, and on the next one when that hangs. Threads that hang are
-/// left behind: there are no more of them than fit into [`PATIENCE`].
-struct Marks<Open> {
-    run: RunId,
-    /// How a thread gets a /proc of its own.
-    open: Open,
-    reader: Option<Reader>,
-}
-
-struct Reader {
-    ask: Sender<u32>,
-    answer: Receiver<bool>,
-}
-
-impl<Open: FnMut() -> io::Result<Procfs>> Marks<Open> {
-    fn is_there(&mut self, pid: u32) -> Result<bool, Hangs> {
-        if self.reader.is_none() {
-            let procfs = (self.open)();
-            self.reader = procfs
-                .and_then(|procfs| Reader::start(procfs, &self.run))
-                .ok();
-        }
-        let Some(reader) = &self.reader else {
-            // Without a thread the mark is read here.
-            let mark = (self.open)().map(|mut procfs| procfs.mark(pid, &self.run));
-            return Ok(mark.is_ok_and(|mark| mark.is_some()));
-        };
-        let answer = match reader.ask.send(pid) {
-            Ok(()) => reader.answer.recv_timeout(READ_MAX).ok(),
-            Err(_) => None,
-        };
-        if answer.is_none() {
-            self.reader = None;
-        }
-        answer.ok_or(Hangs)
-    }
-}
-
-impl Reader {
-    fn start(mut procfs: Procfs, run: &RunId) -> io::Result<Reader> {
-        let run = run.clone();
-        let (ask, asked) = mpsc::channel::<u32>();
-        let (tell, answer) = mpsc::channel();
-        thread::Builder::new().spawn(move || {
-            for pid in asked {
-                let is_there = procfs.mark(pid, &run).is_some() && procfs.is_process(pid);
-                // The receiver is gone if this has taken too long.
-                if tell.send(is_there).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Reader { ask, answer })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use rustix::fs::{CWD, Mode, mkfifoat};
-
-    use super::*;
-
-    #[test]
-    fn an_environment_that_cannot_be_read_to_its_end_does_not_keep_others_from_being_looked_at() {
-        let run = RunId::random().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        for pid in ["7", "8", "9"] {
-            fs::create_dir(dir.path().join(pid)).unwrap();
-            let status = format!("Name:\ta\nTgid:\t{pid}\n");
-            fs::write(dir.path().join(pid).join("status"), status).unwrap();
-        }
-        // Opening it takes for ever, like reading a page of a file system that does not answer.
-        mkfifoat(CWD, dir.path().join("7/environ"), Mode::RWXU).unwrap();
-        let mark = format!("A=1\0THRONG_JOB={}.1\0", run.as_str());
-        fs::write(dir.path().join("8/environ"), mark).unwrap();
-        fs::write(dir.path().join("9/environ"), "A=1\0").unwrap();
-        let mut marks = Marks {
-            run,
-            open: || Procfs::at(dir.path()),
-            reader: None,
-        };
-        for _ in 0..2 {
-            assert!(marks.is_there(7).is_err());
-            // On a busy machine it may take longer, and is looked for again.
-            let answer = |marks: &mut Marks<_>, pid| loop {
-                if let Ok(is_there) = marks.is_there(pid) {
-                    return is_there;
-                }
-            };
-            assert!(answer(&mut marks, 8));
-            assert!(!answer(&mut marks, 9));
-        }
-        // The threads that were left behind end.
-        for _ in 0..2 {
-            let _ = fs::OpenOptions::new()
-                .write(true)
-                .open(dir.path().join("7/environ"));
         }
     }
 }

@@ -166,8 +166,13 @@ impl Threads {
     }
 
     pub(super) fn forget(&mut self, id: Id) {
-        // Both have announced their end, which is the last thing they do.
-        for reader in self.readers.remove(id).into_iter().flatten() {
+        let readers = self.readers.remove(id);
+        // Most have announced their end, which is the last thing they do. If the process was never
+        // started, a fork of this program may still have its ends of the pipes.
+        for reader in readers.iter().flatten() {
+            reader.stop();
+        }
+        for reader in readers.into_iter().flatten() {
             let _ = reader.handle.join();
         }
     }
@@ -276,5 +281,32 @@ impl Drop for Threads {
         }
         self.inbox.bytes.store(0, Ordering::Relaxed);
         self.inbox.emptied.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use rustix::pipe::pipe;
+
+    use super::*;
+    use crate::slots::Slots;
+
+    #[test]
+    fn readers_of_pipes_that_have_no_end_are_not_waited_for() {
+        let (out, out_writer) = pipe().unwrap();
+        let (err, err_writer) = pipe().unwrap();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut threads = Threads::new(Waker::new().unwrap()).unwrap();
+            let id = Slots::new().insert(());
+            threads.attach(id, &[out, err].map(Arc::new)).unwrap();
+            threads.forget(id);
+            tell.send(()).unwrap();
+        });
+        // Somebody else has them, as a fork of this program.
+        assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
+        drop((out_writer, err_writer));
     }
 }

@@ -333,28 +333,6 @@ impl Census {
     pub(super) fn procfs(&mut self) -> &mut Procfs {
         &mut self.procfs
     }
-
-    /// A process, and whether it has a mark of this run; `None` when it is gone.
-    pub(super) fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
-        let before = self.procfs.stat(pid)?;
-        let is_marked = self.procfs.mark(pid, &self.run).is_some() && self.procfs.is_process(pid);
-        let stat = self.procfs.stat(pid)?;
-        Some((stat, is_marked && stat.name == before.name))
-    }
-
-    /// All that has a mark of this run.
-    pub(super) fn all_marked(&mut self) -> Vec<Stat> {
-        let own = std::process::id();
-        let mut found = Vec::new();
-        for pid in self.procfs.pids() {
-            // Before its mark: the next process with this id has another.
-            let stat = self.procfs.stat(pid).filter(|_| pid != own);
-            if stat.is_some() && self.procfs.mark(pid, &self.run).is_some() {
-                found.extend(stat);
-            }
-        }
-        found
-    }
 }
 
 /// Looks that never return in a test, like those at a process whose `mmap_lock` is held.
@@ -374,7 +352,7 @@ pub(super) mod hang {
         CHANGED.notify_all();
     }
 
-    pub(super) fn if_ordered(pid: u32) {
+    pub(in crate::sys::linux) fn if_ordered(pid: u32) {
         let hanging = HANGING.lock().unwrap();
         let waited = CHANGED.wait_while(hanging, |hanging| hanging.contains(&pid));
         drop(waited.unwrap());

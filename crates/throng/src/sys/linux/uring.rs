@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
@@ -26,6 +27,11 @@ use crate::sys::End;
 use crate::sys::faults::{self, Fault, Point};
 
 const QUEUE: u32 = 256;
+
+/// How many times in a row the kernel may refuse to take what was pushed, for want of memory or
+/// because too much is finished. After the first it is given some time.
+const REFUSALS_MAX: u32 = 200;
+const REFUSAL_PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) struct Uring {
     ring: ManuallyDrop<IoUring>,
@@ -176,10 +182,26 @@ impl Uring {
     }
 
     fn submit(&mut self) -> io::Result<()> {
+        self.submit_by(|ring| ring.submit())
+    }
+
+    /// Has the kernel take what was pushed, by this call. Want of memory is an error when it does
+    /// not pass; what was pushed remains for the next call.
+    fn submit_by(
+        &mut self,
+        mut submit: impl FnMut(&IoUring) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let mut refusals = 0;
         while !self.ring.submission().is_empty() {
-            match self.ring.submit() {
-                Ok(_) => {}
-                Err(error) if is_passing(&error) => self.collect(),
+            match submit(&self.ring) {
+                Ok(_) => refusals = 0,
+                Err(error) if is_passing(&error) && refusals < REFUSALS_MAX => {
+                    if refusals > 0 {
+                        thread::sleep(REFUSAL_PAUSE);
+                    }
+                    refusals += 1;
+                    self.collect();
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -396,5 +418,40 @@ impl std::fmt::Debug for Uring {
         f.debug_struct("Uring")
             .field("in_flight", &self.in_flight)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_takes_nothing_for_long_is_an_error_and_for_a_moment_is_none() {
+        if probe().is_err() {
+            return;
+        }
+        let mut uring = Uring::new(Waker::new().unwrap()).unwrap();
+        for code in [libc::EAGAIN, libc::EBUSY] {
+            uring.await_wake().unwrap();
+            let mut calls = 0;
+            let refused = uring.submit_by(|_| {
+                calls += 1;
+                assert!(calls <= 10 * REFUSALS_MAX, "it goes on for ever");
+                Err(io::Error::from_raw_os_error(code))
+            });
+            assert_eq!(refused.unwrap_err().raw_os_error(), Some(code));
+            // What was pushed is still there, and is taken when that has passed.
+            let mut calls = 0;
+            let taken = uring.submit_by(|ring| {
+                calls += 1;
+                match calls {
+                    1..=5 => Err(io::Error::from_raw_os_error(code)),
+                    _ => ring.submit(),
+                }
+            });
+            taken.unwrap();
+            assert_eq!(calls, 6);
+            assert!(uring.ring.submission().is_empty());
+        }
     }
 }

@@ -96,14 +96,14 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
     // SAFETY: plain integers, zeroed and then perhaps written.
     let usage = unsafe { usage.assume_init() };
     if result != 0 {
-        // Before 5.4 the call does not take descriptors.
-        if let Which::Pidfd(_, pid) = which
-            && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL)
-        {
-            return look(Which::Pid(pid), reap);
-        }
-        // ECHILD: somebody else has waited for it. EINTR cannot happen with WNOHANG.
-        return Some((Status::Unknown, usage));
+        // EINTR cannot happen with WNOHANG.
+        return match (io::Error::last_os_error().raw_os_error(), which) {
+            // Before 5.4 the call does not take descriptors.
+            (Some(libc::EINVAL), Which::Pidfd(_, pid)) => look(Which::Pid(pid), reap),
+            // Somebody else has waited for it.
+            (Some(libc::ECHILD | libc::ESRCH), _) => Some((Status::Unknown, usage)),
+            (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => look_without_waitid(pid, reap),
+        };
     }
     // SAFETY: plain integers, zeroed and then perhaps written.
     let info = unsafe { info.assume_init() };
@@ -121,6 +121,64 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
         },
     };
     Some((status, usage))
+}
+
+/// The same where a sandbox refuses `waitid`.
+fn look_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let mut status = 0;
+    let pid = pid.as_raw_nonzero().get();
+    if !reap {
+        // No other call leaves the status; the usage is not there.
+        // SAFETY: plain integers, for which zero is valid.
+        return status_in_proc(pid).map(|status| (status, unsafe { usage.assume_init() }));
+    }
+    // SAFETY: wait4(2); both results go to places that are large enough.
+    let result = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, usage.as_mut_ptr()) };
+    // SAFETY: plain integers, zeroed and then perhaps written.
+    let usage = unsafe { usage.assume_init() };
+    match result {
+        0 => None,
+        // Somebody else has waited for it, or this is refused as well.
+        result if result < 0 => Some((Status::Unknown, usage)),
+        _ => Some((decoded(status), usage)),
+    }
+}
+
+/// The status of a child that has exited and has not been waited for. If /proc cannot tell, it has
+/// not exited as far as we know.
+fn status_in_proc(pid: i32) -> Option<Status> {
+    /// A line of numbers and a short name.
+    const MOST: u64 = 4096;
+    let stat = match read_start(Path::new(&format!("/proc/{pid}/stat")), MOST) {
+        Ok(stat) => stat,
+        // Its id is free: somebody else has waited for it. Without /proc nothing is there either.
+        Err(_) if Path::new("/proc/self/stat").exists() => return Some(Status::Unknown),
+        Err(_) => return None,
+    };
+    // The program's name before it, in parentheses, may contain anything.
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
+    // The fields of proc_pid_stat(5) from the third on: state, parent; the number of threads (20)
+    // and the status (52), which is shown of our own children.
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    if fields.get(1)?.parse() != Ok(std::process::id()) {
+        return Some(Status::Unknown);
+    }
+    let threads: u32 = fields.get(17)?.parse().ok()?;
+    let is_over = fields.first()? == &"Z" && threads <= 1;
+    is_over.then(|| fields.get(49)?.parse().ok().map(decoded))?
+}
+
+/// A status as wait4 writes it.
+fn decoded(status: i32) -> Status {
+    match libc::WIFEXITED(status) {
+        true => Status::Exited(libc::WEXITSTATUS(status) as u32),
+        false => Status::Signaled {
+            signal: libc::WTERMSIG(status),
+            core_dumped: libc::WCOREDUMP(status),
+        },
+    }
 }
 
 /// The signal that has stopped this child of ours, if it is stopped and that has not been reported
@@ -145,4 +203,66 @@ pub(super) fn stopped_by(pid: Pid) -> Option<i32> {
     }
     // SAFETY: waitid has filled the fields of a SIGCHLD.
     Some(unsafe { info.si_status() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// What both ways say about a child at its end, the status left and then taken.
+    #[test]
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it is waited for by what is tested"
+    )]
+    fn without_waitid_a_status_is_the_same_left_or_taken() {
+        for (script, expected) in [
+            ("exit 7", Status::Exited(7)),
+            (
+                "kill -TERM $$",
+                Status::Signaled {
+                    signal: libc::SIGTERM,
+                    core_dumped: false,
+                },
+            ),
+        ] {
+            let mut command = Command::new("sh");
+            let child = command.args(["-c", script]).spawn().unwrap();
+            let pid = Pid::from_child(&child);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while look(Which::Pid(pid), false).is_none() {
+                assert!(Instant::now() < deadline, "it never exits");
+                thread::sleep(Duration::from_millis(1));
+            }
+            let status = |seen: Option<(Status, libc::rusage)>| seen.map(|(status, _)| status);
+            for _ in 0..2 {
+                assert_eq!(status(look_without_waitid(pid, false)), Some(expected));
+            }
+            assert_eq!(status(look(Which::Pid(pid), false)), Some(expected));
+            assert_eq!(status(look_without_waitid(pid, true)), Some(expected));
+            // It has been waited for.
+            for reap in [true, false] {
+                assert_eq!(
+                    status(look_without_waitid(pid, reap)),
+                    Some(Status::Unknown)
+                );
+                assert_eq!(status(look(Which::Pid(pid), reap)), Some(Status::Unknown));
+            }
+        }
+    }
+
+    #[test]
+    fn without_waitid_a_child_that_runs_has_not_exited() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        for reap in [false, true] {
+            assert!(look_without_waitid(pid, reap).is_none());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -262,8 +262,8 @@ impl Engine {
     /// Does nothing, as nothing was stopped.
     pub(crate) fn resume(&mut self, _: &[Id]) {}
 
-    /// A process that was killed has not been seen to exit: it is looked at once more, and its exit,
-    /// if there is one, returned. In neither case is its exit announced.
+    /// A process that was killed has not been seen to exit: it is looked at once more, and its
+    /// exit, if there is one, returned. In neither case is its exit announced.
     pub(crate) fn give_up(&mut self, id: Id) -> Option<Exit> {
         self.children.get_mut(id)?.give_up()
     }

@@ -2,7 +2,8 @@
 //!
 //! | name | what is refused |
 //! |---|---|
-//! | `pidfd_open` `pidfd_send_signal` `clone3` `close_range` `memfd_create` `preadv2` | the call |
+//! | `pidfd_open` `pidfd_send_signal` `clone3` `close_range` `memfd_create` `preadv2` `waitid` |
+//! the call |
 //! | `io_uring` | all three calls of it |
 //! | `close_range.unshare` | `close_range` with `CLOSE_RANGE_UNSHARE` |
 //! | `clone.files` | a new process with `CLONE_FILES`, as qemu-user refuses it |
@@ -78,6 +79,7 @@ fn calls(name: &str) -> Result<Vec<(c_long, Vec<SeccompRule>)>, String> {
         "close_range" => vec![always(libc::SYS_close_range)],
         "memfd_create" => vec![always(libc::SYS_memfd_create)],
         "preadv2" => vec![always(libc::SYS_preadv2)],
+        "waitid" => vec![always(libc::SYS_waitid)],
         "io_uring" => vec![
             always(libc::SYS_io_uring_setup),
             always(libc::SYS_io_uring_enter),

@@ -183,3 +183,23 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
     };
     thread::spawn(body).join().unwrap();
 }
+
+#[test]
+fn a_launcher_that_leaves_out_clone3_has_all_signals_blocked() {
+    let body = || {
+        signals::block_all();
+        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let mut launcher = Launcher::new(host).unwrap();
+        if !launcher.features.clone3 {
+            return;
+        }
+        let blocked = || {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            status_field(&status, "SigBlk") & 1 << (libc::SIGCHLD - 1) != 0
+        };
+        assert!(!blocked(), "ends are ignored");
+        launcher.leave_out_clone3();
+        assert!(blocked() && !launcher.features.clone3);
+    };
+    thread::spawn(body).join().unwrap();
+}
