@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use throng::{ErrorKind, Mechanism, Outcome, Process, Stream, Throng, Verdict};
+use throng::{ErrorKind, Mechanism, Outcome, Process, Signal, Stream, Throng, Verdict};
 use throng_tests::{
-    Source, assert_complete, assert_output, check_pattern, child, describe, eventually,
-    for_each_mechanism, repeat,
+    Source, Tag, assert_complete, assert_ended_by, assert_output, check_pattern, child, describe,
+    eventually, for_each_mechanism, repeat,
 };
 
 type Heard = Arc<Mutex<HashMap<(u64, Stream), Vec<u8>>>>;
@@ -279,5 +280,44 @@ fn a_start_callback_that_panics_stops_nobody_else() {
                 n => assert_output(&outcome, n as usize, 0),
             }
         }
+    });
+}
+
+#[test]
+fn a_killed_process_that_ends_while_its_thread_is_in_a_callback_has_ended() {
+    for_each_mechanism(|mechanism| {
+        let builder = Throng::builder().mechanism(mechanism).shards(1).jobs(3);
+        let throng = builder.build().unwrap();
+        let tag = Arc::new(Tag::new());
+        let process = throng.spawn(&child!("{tag} sleep:600000"));
+        tag.await_count(1);
+        // The thread is in one callback when the kill is requested, so it sends the signal right
+        // before it comes to the other.
+        let (arrive, is_there) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let may_go_on = Mutex::new(may_go_on);
+        let mut first = child!("exit:0");
+        first.on_start(move |_, _| {
+            arrive.send(()).unwrap();
+            may_go_on.lock().unwrap().recv().unwrap();
+        });
+        let first = throng.spawn(&first);
+        is_there.recv().unwrap();
+        process.kill();
+        let mut second = child!("exit:0");
+        second.on_start({
+            let tag = tag.clone();
+            move |_, _| {
+                eventually("it has ended", || tag.pids().is_empty());
+                // A process that does not end is given up after a second.
+                thread::sleep(Duration::from_millis(1200));
+            }
+        });
+        let second = throng.spawn(&second);
+        go_on.send(()).unwrap();
+        let outcome = process.wait().unwrap();
+        assert_ended_by(&outcome, Signal::Kill);
+        assert!(outcome.survivors().is_empty(), "{}", describe(&outcome));
+        assert!(first.wait().unwrap().success() && second.wait().unwrap().success());
     });
 }

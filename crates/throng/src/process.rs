@@ -48,7 +48,8 @@ pub(crate) enum Action {
     NameHolders,
     /// Stop reading this stream. Its end is announced like any other.
     Release(Stream),
-    /// It does not end although it was killed. It counts as exited, and no exit is announced later.
+    /// It has not been seen to end although it was killed. If it has not exited by now, it counts
+    /// as exited; in either case no exit is announced later.
     GiveUp,
     /// The process is finished; nothing more comes of it.
     Finish,

@@ -451,9 +451,13 @@ impl Shard {
                 Action::NameHolders => self.engine.name_holders(id),
                 Action::Release(stream) => self.engine.stop(id, stream),
                 Action::GiveUp => {
-                    self.engine.give_up(id);
+                    let exit = self.engine.give_up(id);
                     if let Some(live) = self.processes.get_mut(id) {
-                        live.give_up();
+                        match exit {
+                            // This thread was busy, and has not heard of it in time.
+                            Some(exit) => live.exited(exit),
+                            None => live.give_up(),
+                        }
                     }
                 }
                 // What is left of a tree that was ended is cleared away first.

@@ -219,6 +219,18 @@ impl Child {
         own_max_rss: &mut OwnMaxRss,
         finish: impl FnOnce(&mut Child),
     ) -> Option<Ended> {
+        let exit = self.take_exit(own_max_rss, finish)?;
+        Some(match self.failure.take() {
+            Some(error) => Ended::NotStarted(error),
+            None => Ended::Exited(exit),
+        })
+    }
+
+    fn take_exit(
+        &mut self,
+        own_max_rss: &mut OwnMaxRss,
+        finish: impl FnOnce(&mut Child),
+    ) -> Option<Exit> {
         if !self.is_running() {
             return None;
         }
@@ -240,13 +252,10 @@ impl Child {
         if self.start.is_some() {
             finish(self);
         }
-        if let Some(error) = self.failure.take() {
-            return Some(Ended::NotStarted(error));
-        }
-        Some(Ended::Exited(Exit {
+        Some(Exit {
             status,
             usage: own_max_rss.usage(&usage),
-        }))
+        })
     }
 
     /// Its program could not be loaded, and its process is about to exit.
@@ -288,14 +297,23 @@ impl Child {
         wait::stopped_by(self.pid).filter(|_| self.is_running())
     }
 
-    /// It is no longer waited for.
-    pub(super) fn give_up(&mut self) {
+    /// It is no longer waited for. If it has exited by now, returns how: it was told to end, so it
+    /// does not matter whether its program had been loaded.
+    pub(super) fn give_up(
+        &mut self,
+        own_max_rss: &mut OwnMaxRss,
+        finish: impl FnOnce(&mut Child),
+    ) -> Option<Exit> {
+        if let Some(exit) = self.take_exit(own_max_rss, finish) {
+            return Some(exit);
+        }
         if self.is_running() {
             self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
                 Life::Watched(fd) => Life::GivenUp(Some(fd)),
                 _ => Life::GivenUp(None),
             };
         }
+        None
     }
 
     /// Reaps a process that has exited; kills one that has not, and waits for it for a moment.

@@ -21,7 +21,7 @@ use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
-use crate::sys::{End, Event, StartError, Started, WhenDone};
+use crate::sys::{End, Event, Exit, StartError, Started, WhenDone};
 use crate::{Command, Mechanism, Signal, Stream};
 
 /// A program that is not loaded within this time counts as not loadable.
@@ -305,12 +305,13 @@ impl Engine {
         self.put_stops_off(STOPS_EVERY);
     }
 
-    /// A process that was killed does not end: it is no longer waited for, and its exit is not
-    /// announced. It is reaped if it exits later.
-    pub(crate) fn give_up(&mut self, id: Id) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.give_up();
-        }
+    /// A process that was killed has not been seen to exit: it is looked at once more, and its
+    /// exit, if there is one, returned. Else it is no longer waited for, and reaped if it exits
+    /// later. In neither case is its exit announced.
+    pub(crate) fn give_up(&mut self, id: Id) -> Option<Exit> {
+        let child = self.children.get_mut(id)?;
+        let launcher = &mut self.launcher;
+        child.give_up(&mut self.own_max_rss, |child| finish(launcher, child))
     }
 
     /// Has everything killed that is left of a process which was ended and is over. What does not

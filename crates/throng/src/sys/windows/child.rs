@@ -6,8 +6,9 @@
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::sync::Arc;
 
+use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
-use windows_sys::Win32::System::Threading::TerminateProcess;
+use windows_sys::Win32::System::Threading::{TerminateProcess, WaitForSingleObject};
 
 use super::holders;
 use super::job::Job;
@@ -88,9 +89,16 @@ impl Child {
         pids.is_some_and(|pids| pids.iter().any(|pid| *pid != self.pid))
     }
 
-    /// It was killed and does not end: its exit is not announced.
-    pub(super) fn give_up(&mut self) {
+    /// It was killed and has not been seen to exit: returns how it has ended, if it has. Its exit
+    /// is not announced.
+    pub(super) fn give_up(&mut self) -> Option<Exit> {
+        // SAFETY: the handle is open as long as `self`, and a look without a wait.
+        let seen = unsafe { WaitForSingleObject(self.process.as_raw_handle(), 0) };
+        if seen == WAIT_OBJECT_0 {
+            return self.take_exit();
+        }
         self.has_exited = true;
+        None
     }
 
     /// What is left in its job when the process has ended; unknown without a job.

@@ -22,7 +22,7 @@ use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
-use crate::sys::{End, Event, StartError, Started, WhenDone};
+use crate::sys::{End, Event, Exit, StartError, Started, WhenDone};
 use crate::{Command, Holder, Mechanism, Signal, Stream};
 
 /// How long an engine that goes away before its processes waits for its reads.
@@ -262,11 +262,10 @@ impl Engine {
     /// Does nothing, as nothing was stopped.
     pub(crate) fn resume(&mut self, _: &[Id]) {}
 
-    /// A process that was killed does not end: its exit is not announced.
-    pub(crate) fn give_up(&mut self, id: Id) {
-        if let Some(child) = self.children.get_mut(id) {
-            child.give_up();
-        }
+    /// A process that was killed has not been seen to exit: it is looked at once more, and its
+    /// exit, if there is one, returned. In neither case is its exit announced.
+    pub(crate) fn give_up(&mut self, id: Id) -> Option<Exit> {
+        self.children.get_mut(id)?.give_up()
     }
 
     /// Checks whether everything is gone that was in the job of a process which was ended; what is
