@@ -36,8 +36,9 @@ pub(crate) struct Shard {
     processes: Slots<Live>,
     timers: Timers,
     clock: Clock,
-    /// Commands that could not be started because something ran out: normally one, and more only if
-    /// programs took long to load before that was known.
+    /// Commands that could not be started for now. While one of them lacks something that others
+    /// need as well, no job is taken from the queue; so there are more of those only if programs
+    /// took long to load before that was known.
     pending: Vec<Pending>,
     /// There are commands, and this is when one may be started.
     look_again: Option<Instant>,
@@ -165,8 +166,7 @@ impl Shard {
         let due = |pending: &Pending| pending.tries.not_before() <= now;
         let pending = match self.pending.iter().position(due) {
             Some(place) => self.pending.swap_remove(place),
-            None if !self.pending.is_empty() => return false,
-            None if !self.inner.shares.has_room(self.index, self.processes.len()) => {
+            None if !self.may_take_job() => {
                 self.pass_on();
                 return false;
             }
@@ -187,6 +187,14 @@ impl Shard {
             return true;
         }
         self.start(pending)
+    }
+
+    /// Whether a job may be taken from the queue beside what runs and what is pending.
+    fn may_take_job(&self) -> bool {
+        let mut pending = self.pending.iter();
+        let held_up = pending.any(|pending| pending.tries.holds_up_others());
+        let count = self.processes.len() + self.pending.len();
+        !held_up && self.inner.shares.has_room(self.index, count)
     }
 
     /// Takes a job from the queue, if there is one that may be started now.
@@ -210,8 +218,8 @@ impl Shard {
         }
     }
 
-    /// There is no room here, perhaps because the limit has become less while this shard was
-    /// parked. What it may have been woken for is for another.
+    /// No job can be taken here, perhaps because the limit has become less, or a slow start has
+    /// failed for now, while this shard was parked. What it may have been woken for is for another.
     fn pass_on(&mut self) {
         self.look_again = None;
         if std::mem::take(&mut self.may_be_parked)
@@ -331,8 +339,9 @@ impl Shard {
     fn start_failed(&mut self, pending: Pending, error: StartError) -> bool {
         let Pending { job, slot, tries } = pending;
         if let Some(tries) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
+            let others_may_start = !tries.holds_up_others();
             self.pending.push(Pending { job, slot, tries });
-            return false;
+            return others_may_start;
         }
         self.give_up_start(Pending { job, slot, tries }, error);
         true

@@ -15,7 +15,8 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// A program that is being written is closed within moments, or it is no program.
 const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
 
-/// A resource that one command alone lacks for this long will not come; others start meanwhile.
+/// A resource that one command alone lacks for this long will not come. Other commands are started
+/// meanwhile, where there is room beside it.
 const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.
@@ -26,6 +27,8 @@ pub(crate) struct Tries {
     alone_since: Option<Instant>,
     not_before: Instant,
     pub(crate) retries: u32,
+    /// Whether the last attempt failed for a reason that concerns this command alone.
+    is_own: bool,
 }
 
 impl Tries {
@@ -35,7 +38,13 @@ impl Tries {
             alone_since: None,
             not_before: now,
             retries: 0,
+            is_own: false,
         }
+    }
+
+    /// Whether other commands had better not be started before this one.
+    pub(crate) fn holds_up_others(&self) -> bool {
+        !self.is_own
     }
 
     /// When the next attempt is due.
@@ -76,6 +85,7 @@ impl Tries {
             alone_since,
             not_before: now + wait,
             retries,
+            is_own: matches!(error, StartError::Hampered(_)),
             ..self
         })
     }
@@ -144,6 +154,19 @@ mod tests {
         let again = again.expect("it was tried only once");
         assert_eq!(again.retries, 1);
         assert!(again.again(&error, 1, late + LONGEST_WAIT).is_none());
+    }
+
+    #[test]
+    fn only_what_one_command_alone_does_not_get_lets_others_start_before_it() {
+        let now = Instant::now();
+        for (error, holds_up) in [
+            (StartError::Hampered(error()), false),
+            (StartError::Exhausted(error()), true),
+            (StartError::Busy(error()), true),
+        ] {
+            let again = Tries::new(now).again(&error, 1, now).unwrap();
+            assert_eq!(again.holds_up_others(), holds_up, "{error:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! A start that takes long and then fails for now.
+//! Starts that take long, or fail for now.
 
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Command, ErrorKind, PipeEnd, Stdin, Throng};
+use crate::sys::faults::{Fault, Point, order};
+use crate::{Command, ErrorKind, Outcome, PipeEnd, Process, Stdin, Throng};
 
 /// Whoever opens a file that somebody has a write lease on waits until he gives it up (fcntl(2)):
 /// as good as a file system that does not answer.
@@ -59,4 +64,69 @@ fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() 
         }
     }
     panic!("its start never fails for now alone");
+}
+
+#[test]
+fn a_shard_whose_slow_start_has_failed_for_now_passes_on_what_it_is_woken_for() {
+    let path = std::env::temp_dir().join(format!("throng-passes-{}", std::process::id()));
+    std::fs::copy("/bin/true", &path).unwrap();
+    let throng = Throng::builder().jobs(4).shards(2).build().unwrap();
+    // If the start is given up before the other command has ended, or is not slow, the test tries
+    // again.
+    for pause_ms in [100, 200, 400].into_iter().cycle().take(15) {
+        let leased = lease(&path);
+        let mut slow = throng.spawn(&Command::new(&path));
+        // Its shard is the last that has fallen asleep, and the first to be woken.
+        thread::sleep(Duration::from_millis(pause_ms));
+        control(&leased, libc::F_SETLEASE, libc::F_UNLCK);
+        thread::sleep(Duration::from_millis(20));
+        let was_pending = is_pending(&mut slow);
+        let other = throng.spawn(&Command::new("true")).wait().unwrap();
+        assert!(other.success());
+        let is_pending = is_pending(&mut slow);
+        drop(leased);
+        if !was_pending || !is_pending {
+            continue;
+        }
+        let outcome = slow.wait().unwrap();
+        if outcome.success() && outcome.start_retries() > 0 {
+            std::fs::remove_file(path).unwrap();
+            return;
+        }
+    }
+    panic!("the other command always waits for it");
+}
+
+fn is_pending(process: &mut Process) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    Pin::new(process).poll(&mut context).is_pending()
+}
+
+#[test]
+fn a_command_that_alone_lacks_something_lets_others_start_before_it() {
+    let throng = Throng::builder().jobs(2).shards(1).build().unwrap();
+    let (go_on, may_go_on) = mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let mut hampered = Command::new("true");
+    hampered.on_start(move |_, _| {
+        may_go_on.lock().unwrap().recv().unwrap();
+        // The other command meets some of them too, if it is started before this one.
+        for _ in 0..12 {
+            order(Point::Exec, 0, Fault::Code(libc::ENOMEM as u32));
+        }
+    });
+    let (report, live_then) = mpsc::channel();
+    let inner = Arc::downgrade(&throng.inner);
+    let mut other = Command::new("true");
+    other.on_start(move |_, _| {
+        let inner = inner.upgrade().unwrap();
+        report.send(inner.queue.live()).unwrap();
+    });
+    let processes = [throng.spawn(&hampered), throng.spawn(&other)];
+    go_on.send(()).unwrap();
+    let outcomes = processes.map(|process| process.wait().unwrap());
+    assert!(outcomes.iter().all(Outcome::success), "{outcomes:?}");
+    let retries: u32 = outcomes.iter().map(Outcome::start_retries).sum();
+    assert_eq!(retries, 12);
+    assert_eq!(live_then.recv(), Ok(0), "it has been started before");
 }
