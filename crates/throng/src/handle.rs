@@ -163,6 +163,11 @@ impl Process {
             return;
         }
         let mut state = lock(&self.cell.state);
+        if !matches!(state.result, Waited::NotYet(_)) {
+            // There is nothing to end. In a fork that is so for every process: none was started,
+            // and the queue must not be looked at, as another thread may have held its lock.
+            return;
+        }
         state.strengthen(wish);
         let place = state.place;
         drop(state);

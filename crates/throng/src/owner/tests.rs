@@ -52,7 +52,10 @@ impl Inherited {
             let text = error.to_string();
             assert!(text.contains("build another after fork"), "{text}");
         };
-        is_refused(&throng.spawn(&program).wait().unwrap());
+        let refused = throng.spawn(&program);
+        refused.cancel();
+        refused.kill();
+        is_refused(&refused.wait().unwrap());
         let mut count = 0;
         for outcome in throng.run(vec![program.clone(); 500]) {
             is_refused(&outcome);
