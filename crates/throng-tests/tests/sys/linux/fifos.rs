@@ -62,7 +62,7 @@ fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
             let bystander = throng.spawn(bystander.timeout(Duration::from_millis(500)));
             let mut command = child!("cat");
             command.stdin(Stdin::File(path));
-            let mut waits = throng.spawn(command.clone().timeout(Duration::from_secs(5)));
+            let mut waits = throng.spawn(&command);
             for _ in 0..5 {
                 let outcome = throng.spawn(&child!("out:1000 err:10")).wait().unwrap();
                 assert_output(&outcome, 1000, 10);
@@ -71,8 +71,10 @@ fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
             assert!(outcome.timed_out(), "{}", describe(&outcome));
             let is_waiting = poll_once(&mut waits).is_pending();
             assert!(is_waiting, "it ends before anybody has written");
-            let outcome = waits.wait().unwrap();
+            let outcome = throng.spawn(command.timeout(Duration::from_millis(500)));
+            let outcome = outcome.wait().unwrap();
             assert!(outcome.timed_out(), "{}", describe(&outcome));
+            assert!(poll_once(&mut waits).is_pending(), "its time is not over");
         });
     });
 }

@@ -14,7 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use throng::{KillSequence, Mechanism, Outcome, Process, Signal, Throng};
 use throng_tests::{
-    Tag, assert_ended_by, assert_output, child, describe, eventually, for_each_mechanism, within,
+    Gate, Tag, assert_ended_by, assert_output, child, describe, eventually, for_each_mechanism,
+    within,
 };
 
 /// How often it is tried: whether a byte disappears between its announcement and the read depends
@@ -86,17 +87,20 @@ fn throng(mechanism: Mechanism) -> Throng {
     builder.kill_sequence(soon).build().unwrap()
 }
 
-/// Writes in small pieces, and then writes nothing and does not end either.
-fn talker(throng: &Throng, tag: &Tag) -> Process {
-    throng.spawn(&child!("{tag} slow-out:300:200 sleep:600000"))
+/// Writes in small pieces when the gate is open, and then writes nothing and does not end either.
+fn talker(throng: &Throng, tag: &Tag, gate: &Gate) -> Process {
+    let gate = gate.step();
+    throng.spawn(&child!("{tag} {gate} slow-out:300:200 sleep:600000"))
 }
 
 /// A process that times out while others of the same thread are being robbed. Returns its outcome,
 /// and how much was stolen.
 fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
+    let gate = Gate::new();
     let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());
-    let talkers = tags.each_ref().map(|tag| talker(throng, tag));
+    let talkers = tags.each_ref().map(|tag| talker(throng, tag, &gate));
     let thieves = tags.each_ref().map(Thief::of);
+    gate.open();
     let mut bystander = child!("sleep:600000");
     let bystander = throng.spawn(bystander.timeout(Duration::from_millis(300)));
     let outcome = bystander.wait().unwrap();
@@ -139,14 +143,17 @@ fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
         within(FROZEN, "the outcome of one that was robbed", move || {
             let throng = throng(mechanism);
             for _ in 0..ROUNDS {
+                let gate = Gate::new();
                 let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());
                 let processes = tags.each_ref().map(|tag| {
                     // It goes on writing while the thread lets go of its stream.
-                    let holder = format!("holder:{tag},slow-out:3000:100,sleep:600000");
-                    let mut command = child!("{holder} exit:0");
+                    let gate = gate.step();
+                    let holder = format!("holder:{tag},{gate},slow-out:3000:100,sleep:600000");
+                    let mut command = child!("{holder} {gate} exit:0");
                     throng.spawn(command.grace(Duration::from_millis(100)))
                 });
                 let _thieves = tags.each_ref().map(Thief::of);
+                gate.open();
                 for process in processes {
                     let outcome = process.wait().unwrap();
                     assert!(outcome.success(), "{}", describe(&outcome));
@@ -162,10 +169,12 @@ fn a_process_that_robs_itself_has_an_outcome() {
         within(FROZEN, "the outcome of one that robs itself", move || {
             let throng = throng(mechanism);
             for _ in 0..ROUNDS {
-                let tag = Tag::new();
+                let (tag, gate) = (Tag::new(), Gate::new());
+                let passes = gate.step();
                 // It is the only writer, so what it leaves in the pipe when it ends is read.
-                let process = throng.spawn(&child!("{tag} slow-out:300:200 out:5 exit:3"));
+                let process = throng.spawn(&child!("{tag} {passes} slow-out:300:200 out:5 exit:3"));
                 let thief = Thief::of(&tag);
+                gate.open();
                 let outcome = process.wait().unwrap();
                 let code = outcome.status().and_then(throng::Status::code);
                 assert_eq!(code, Some(3), "{}", describe(&outcome));
