@@ -43,9 +43,10 @@ use crate::budget::Budget;
 ///
 /// # Panics
 ///
-/// The methods that return slices panic when the file of a spilled stream can neither be mapped nor
-/// read back, possibly for lack of memory; `merged` and `clone` panic when there is no memory for
-/// the copy. The readers need little memory, and return an error when a file cannot be read.
+/// The methods that return slices or chunks panic when the file of a spilled stream can neither be
+/// mapped nor read back, possibly for lack of memory, and so do `chunks` and `merged` if that of a
+/// spilled order of chunks cannot; `merged` and `clone` panic when there is no memory for the copy.
+/// The readers need little memory, and return an error when a file cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
     streams: [Kept; 2],
@@ -246,6 +247,12 @@ impl Capture {
 
     /// Both streams in one, in the order in which they were read. This copies;
     /// [`Capture::chunks`] and [`Capture::merged_reader`] do not.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
+    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
+    /// memory, and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         let len = usize::try_from(self.bytes_total()).unwrap_or(usize::MAX);
         let mut merged = Vec::new();
@@ -266,6 +273,11 @@ impl Capture {
     /// The pieces of both streams in the order in which they were read. Pieces of one stream that
     /// came within a millisecond of each other, with nothing of the other between, are one chunk.
     /// What was dropped is between two chunks; see [`Capture::gap`].
+    ///
+    /// # Panics
+    ///
+    /// This and the iterator panic when a stream, or the order of the chunks, was spilled to a file
+    /// that cannot be read back. [`Capture::merged_reader`] returns an error instead.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         let mut rest = [self.stdout(), self.stderr()];
         self.log.entries().map(move |entry| {

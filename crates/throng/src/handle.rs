@@ -101,6 +101,10 @@ impl Process {
     ///
     /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
     /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the handle was polled before and was ready: its outcome has been taken.
     pub fn wait(self) -> Result<Outcome, Error> {
         if !self.owner.is_here() {
             return Err(self.foreign());

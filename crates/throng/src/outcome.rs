@@ -236,16 +236,32 @@ impl Outcome {
     }
 
     /// What it wrote to stdout.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stdout(&self) -> &[u8] {
         self.capture.stdout()
     }
 
     /// What it wrote to stderr.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stderr(&self) -> &[u8] {
         self.capture.stderr()
     }
 
     /// Both streams in one, in the order in which they were read.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
+    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
+    /// memory, and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         self.capture.merged()
     }
