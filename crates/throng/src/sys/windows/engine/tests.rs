@@ -349,6 +349,22 @@ fn a_pipe_that_cannot_be_had_now_is_waited_for() {
 }
 
 #[test]
+fn what_one_commands_own_stdin_lacks_is_told_from_what_all_lack() {
+    let mut engine = engine(Mechanism::Events, &HostOptions::default());
+    let id = Slots::new().insert(());
+    let mut command = process("say:1");
+    command.stdin(b"hello".to_vec());
+    for code in [8, 1455] {
+        fail(Point::HoldStdin, 0, code);
+        let error = engine.start(id, &command).unwrap_err();
+        assert!(matches!(error, StartError::Hampered(_)), "{error:?}");
+    }
+    fail(Point::CreateProcess, 0, 1455);
+    let error = engine.start(id, &command).unwrap_err();
+    assert!(matches!(error, StartError::Exhausted(_)), "{error:?}");
+}
+
+#[test]
 fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
     for mechanism in MECHANISMS.iter().copied() {
         let mut engine = engine(mechanism, &HostOptions::default());
