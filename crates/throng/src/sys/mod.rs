@@ -136,10 +136,6 @@ pub(crate) enum StartError {
     Exhausted(Error),
     /// The same, but for this command's own program, directory or stdin: other commands may start
     /// all the same, so for this one it may never become free.
-    #[cfg_attr(
-        all(windows, not(test)),
-        expect(dead_code, reason = "there a start is one call, which does not tell")
-    )]
     Hampered(Error),
     /// The program is being written to; that passes within moments, or is a mistake.
     Busy(Error),

@@ -32,8 +32,9 @@ const FIRST_STEPS: Duration = Duration::from_secs(10);
 /// How long a process that was killed is waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// How often we look whether another process has stopped it.
-const STOPPED_EVERY: Duration = Duration::from_millis(50);
+/// How often we look whether it has begun, and whether another process has stopped it: that its
+/// program is loaded is announced, but not these.
+const BEGUN_EVERY: Duration = Duration::from_millis(1);
 
 /// Everything that a new process uses of our memory, reused from start to start.
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl Loading {
                 if age > FIRST_STEPS || wait::stopped_by(self.pid).is_some() {
                     return self.end_unbegun();
                 }
-                self.sleep(left.max(STOPPED_EVERY));
+                self.sleep(BEGUN_EVERY);
             } else if left.is_zero() {
                 return false;
             } else {

@@ -24,6 +24,8 @@ pub(super) enum Point {
     /// The unnamed kind of pipe alone.
     CreateUnnamedPipe,
     CreateProcess,
+    /// The bytes that a process reads as its stdin are put into a file.
+    HoldStdin,
     /// The job is given along with the start.
     JobList,
     AssignJob,
@@ -45,6 +47,7 @@ pub(super) fn take(point: Point) -> Option<u32> {
         Point::CreateProcess => code(Common::Start),
         // What then happens differs for the user: a process that is not contained.
         Point::JobList | Point::AssignJob => None,
+        Point::HoldStdin => None,
     }
 }
 

@@ -78,6 +78,8 @@ struct Failure {
     kind: ErrorKind,
     source: Option<io::Error>,
     is_busy: bool,
+    /// Whether the failure is surely this command's own.
+    is_own: bool,
 }
 
 impl Launcher {
@@ -210,6 +212,7 @@ impl Launcher {
             kind: ErrorKind::BatchFile,
             source: None,
             is_busy: false,
+            is_own: false,
         };
         if !command.os.allow_batch {
             return Err(refuse(", which cmd.exe would run: that has to be allowed"));
@@ -239,7 +242,11 @@ impl Launcher {
                 let budget = &self.host.budget;
                 let dir = budget.dir().display();
                 let doing = format!("hold its stdin of {} bytes in {dir}", bytes.len());
-                (stdin::bytes(bytes, budget).map(Some), doing)
+                let opened = match faults::take(Point::HoldStdin) {
+                    Some(code) => Err(from_code(code)),
+                    None => stdin::bytes(bytes, budget),
+                };
+                (opened.map(Some), doing)
             }
             Stdin::File(path) => {
                 let opened = stdin::open(path).map(Some);
@@ -248,7 +255,10 @@ impl Launcher {
             Stdin::Inherit => (stdin::own_stdin(), "duplicate our stdin for it".into()),
             Stdin::Pipe(end) => (stdin::pipe(end).map(Some), "give it its pipe".into()),
         };
-        opened.map_err(|error| Failure::os(what, ErrorKind::Stdin, error))
+        opened.map_err(|error| Failure {
+            is_own: matches!(stdin, Stdin::Bytes(_) | Stdin::File(_)),
+            ..Failure::os(what, ErrorKind::Stdin, error)
+        })
     }
 
     /// Starts the process inside a job of its own, and that inside the keeper's where there is one:
@@ -325,6 +335,8 @@ impl Launcher {
             kind,
             source: Some(source),
             is_busy: start_fate(code, around) == StartFate::Busy,
+            // The call does not tell what was lacking, the program's own or what all need.
+            is_own: false,
         }
     }
 }
@@ -467,6 +479,7 @@ impl Failure {
             kind,
             source: Some(source),
             is_busy: false,
+            is_own: false,
         }
     }
 
@@ -476,6 +489,7 @@ impl Failure {
             kind,
             source: None,
             is_busy: false,
+            is_own: false,
         }
     }
 
@@ -509,7 +523,9 @@ impl Failure {
         let Some(source) = self.source else {
             return StartError::Refused(Error::new(self.kind, doing));
         };
-        if is_exhausted(&source) {
+        if is_exhausted(&source) && self.is_own {
+            StartError::Hampered(Error::os(ErrorKind::Exhausted, doing, source))
+        } else if is_exhausted(&source) {
             StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
         } else if self.is_busy {
             StartError::Busy(Error::os(self.kind, doing, source))

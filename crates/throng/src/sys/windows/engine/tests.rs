@@ -1,7 +1,11 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::windows::io::AsRawHandle;
 use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
+use windows_sys::Win32::System::Threading::WaitForSingleObject;
 
 use super::super::driver::Reads;
 use super::super::faults::{Point, fail};
@@ -346,6 +350,47 @@ fn a_pipe_that_cannot_be_had_now_is_waited_for() {
     fail(Point::CreateUnnamedPipe, 1, 1450);
     let error = engine.start(id, &process("say:1")).unwrap_err();
     assert!(matches!(error, StartError::Exhausted(_)), "{error:?}");
+}
+
+#[test]
+fn what_one_commands_own_stdin_lacks_is_told_from_what_all_lack() {
+    let mut engine = engine(Mechanism::Events, &HostOptions::default());
+    let id = Slots::new().insert(());
+    let mut command = process("say:1");
+    command.stdin(b"hello".to_vec());
+    for code in [8, 1455] {
+        fail(Point::HoldStdin, 0, code);
+        let error = engine.start(id, &command).unwrap_err();
+        assert!(matches!(error, StartError::Hampered(_)), "{error:?}");
+    }
+    fail(Point::CreateProcess, 0, 1455);
+    let error = engine.start(id, &command).unwrap_err();
+    assert!(matches!(error, StartError::Exhausted(_)), "{error:?}");
+}
+
+#[test]
+fn a_process_that_is_given_up_and_has_ended_is_told_as_ended_and_once() {
+    let mut engine = engine(Mechanism::Events, &HostOptions::default());
+    let mut ids = Slots::new();
+    let (ended, running) = (ids.insert(()), ids.insert(()));
+    engine.start(ended, &process("say:1")).unwrap();
+    engine.start(running, &process("sleep:60000")).unwrap();
+    let handle = engine.children.get_mut(ended).unwrap().process.clone();
+    // SAFETY: the handle is open as long as it is here.
+    let seen = unsafe { WaitForSingleObject(handle.as_raw_handle(), 60_000) };
+    assert_eq!(seen, WAIT_OBJECT_0);
+    let exit = engine.give_up(ended).expect("it has ended");
+    assert_eq!(exit.status, Status::Exited(7));
+    assert!(engine.give_up(running).is_none(), "it has not ended");
+    let deadline = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < deadline {
+        engine.wait(Some(MOMENT)).unwrap();
+        while let Some((_, event)) = engine.next() {
+            assert!(!matches!(event, Event::Exited(_)), "{event:?}");
+        }
+    }
+    engine.forget(ended);
+    engine.forget(running);
 }
 
 #[test]
