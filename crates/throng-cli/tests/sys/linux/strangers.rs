@@ -292,7 +292,9 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     assert_eq!(strangers.pids().len(), STRANGERS, "{line}");
     assert_eq!(line, "code 1\n");
     drop(stdin);
-    outer.wait().unwrap();
+    let said = finish(outer);
+    assert_eq!(stderr(&said).matches("there is no keeper").count(), 1);
+    assert_eq!(stderr(&said).matches("keeper").count(), 1);
     // All others end with the first process of the namespace.
     strangers.await_gone();
     ours.await_gone();

@@ -35,6 +35,7 @@ use super::attendant::Attendant;
 use super::launch::is_exhaustion;
 use super::options::KeeperReport;
 use super::os::linux::KeeperEvent;
+use super::procfs::Procfs;
 use super::remains::{GROUP, RUN};
 use super::tag::RunId;
 use crate::lock::lock;
@@ -210,6 +211,8 @@ impl Watch {
     }
 
     fn start(&mut self) -> io::Result<Child> {
+        // Without a /proc of our process namespace it would find nothing, and end at once.
+        Procfs::open()?;
         let child = self.command.spawn();
         let pid = child.as_ref().map_or(0, Child::id);
         self.shared.pid.store(pid, Ordering::Relaxed);
