@@ -43,9 +43,9 @@ impl Driver {
     }
 
     /// The process of these pipes could not be started.
-    pub(super) fn detach(&mut self, id: Id) {
+    pub(super) fn detach(&mut self, id: Id, pipes: &[Pipe; 2]) {
         match self {
-            Driver::Epoll(driver) => driver.detach(),
+            Driver::Epoll(driver) => driver.detach(pipes),
             Driver::Uring(driver) => driver.detach(),
             Driver::Threads(driver) => driver.forget(id),
         }

@@ -140,11 +140,11 @@ impl Engine {
             .and_then(|()| self.driver.attach(id, &pipes.ours));
         if let Err(error) = attached {
             // One of the two may be attached.
-            self.driver.detach(id);
+            self.driver.detach(id, &pipes.ours);
             return Err(cannot_capture(command, error));
         }
         let started = self.launcher.start(command, pipes.theirs);
-        let begun = started.inspect_err(|_| self.driver.detach(id))?;
+        let begun = started.inspect_err(|_| self.driver.detach(id, &pipes.ours))?;
         let now = Instant::now();
         let child = Child::new(begun, command, now, pipes.ours);
         let started = Started {

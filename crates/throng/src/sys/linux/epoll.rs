@@ -14,7 +14,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -39,8 +38,6 @@ pub(super) struct Epoll {
     events: Vec<epoll::Event>,
     ready: VecDeque<Ready>,
     reader: Reader,
-    /// The pipes that were attached last, as long as they are open.
-    attached: [Weak<OwnedFd>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +67,10 @@ impl Epoll {
             events: Vec::with_capacity(BATCH),
             ready: VecDeque::new(),
             reader: Reader::new(),
-            attached: [Weak::new(), Weak::new()],
         })
     }
 
     pub(super) fn attach(&mut self, id: Id, pipes: &[Pipe; 2]) -> io::Result<()> {
-        self.attached = pipes.each_ref().map(Arc::downgrade);
         for (stream, pipe) in Stream::ALL.into_iter().zip(pipes) {
             unblock(pipe)?;
             self.add(pipe, id.to_token(tag(stream)), epoll::EventFlags::IN)?;
@@ -83,10 +78,10 @@ impl Epoll {
         Ok(())
     }
 
-    /// The process of the pipes that were attached last was not started.
-    pub(super) fn detach(&mut self) {
-        for pipe in self.attached.iter().filter_map(Weak::upgrade) {
-            self.remove(&pipe);
+    /// The process of these pipes was not started.
+    pub(super) fn detach(&mut self, pipes: &[Pipe; 2]) {
+        for pipe in pipes {
+            self.remove(pipe);
         }
     }
 
@@ -231,6 +226,7 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::thread;
     use std::time::Instant;
 
@@ -349,7 +345,7 @@ mod tests {
         let copies = [out.try_clone().unwrap(), err.try_clone().unwrap()];
         let pipes = [out, err].map(Arc::new);
         epoll.attach(id, &pipes).unwrap();
-        epoll.detach();
+        epoll.detach(&pipes);
         drop((pipes, out_writer, err_writer));
         let turns = turns(|time| epoll.wait(Some(time)).unwrap());
         assert!(turns < TURNS_MAX && epoll.ready.is_empty(), "{turns}");

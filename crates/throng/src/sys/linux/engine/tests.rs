@@ -123,6 +123,21 @@ fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
 }
 
 #[test]
+fn a_process_is_read_on_when_the_pipes_of_the_next_cannot_be() {
+    for_each_engine(|mut engine| {
+        let first = kept_id();
+        engine.start(first, &sh("sleep 0.2; echo a")).unwrap();
+        order(Point::Attach, 0, Fault::Code(libc::ENOMEM as u32));
+        assert!(engine.start(id(), &sh("echo b")).is_err());
+        until(&mut engine, first, |event| match event {
+            Event::Output(_, b"a\n") => Some(()),
+            _ => None,
+        });
+        engine.forget(first);
+    });
+}
+
+#[test]
 fn a_busy_program_and_a_refusal_are_told_from_a_want() {
     for_each_engine(|mut engine| {
         order(Point::Exec, 0, Fault::Code(libc::ETXTBSY as u32));
