@@ -73,5 +73,6 @@ fn outcomes_come_where_the_program_has_used_up_its_descriptors() {
         let report = report(probe!(mechanism, "exits-without-descriptors 20"));
         assert_eq!(report.text("right"), "10");
         assert_eq!(report.text("held"), "10");
+        assert_eq!(report.text("left"), "0", "of trees that were killed");
     });
 }

@@ -157,6 +157,7 @@ impl Engine {
         }
         self.children.insert(id, child);
         self.exits.started(id, now);
+        self.kills.keep_spares();
         Ok(started)
     }
 

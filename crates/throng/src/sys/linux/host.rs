@@ -38,10 +38,10 @@ const SPARE_FDS: u64 = 16;
 const SPILL_FDS: u64 = 64;
 
 /// What a shard opens besides its processes: its epoll or ring, its waker and that of its threads,
-/// four places for what a new process gets, /proc; and eight for the process that is being started,
-/// one of them only if it has a control group of its own, two only if memory cannot be shared with
-/// it.
-const FDS_OF_A_SHARD: u64 = 16;
+/// four places for what a new process gets, /proc and four spares for it; and eight for the process
+/// that is being started, one of them only if it has a control group of its own, two only if memory
+/// cannot be shared with it.
+const FDS_OF_A_SHARD: u64 = 20;
 
 #[derive(Debug)]
 pub(crate) struct Host {

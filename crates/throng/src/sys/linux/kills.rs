@@ -84,6 +84,13 @@ impl Kills {
         self.needs_leaves
     }
 
+    /// Prepares for looks at a time when there are no descriptors.
+    pub(super) fn keep_spares(&mut self) {
+        if let Some(census) = &mut self.census {
+            census.procfs().keep_spares();
+        }
+    }
+
     /// Opens /proc if that has not been possible before: there may have been no descriptor left.
     fn census(&mut self) -> Option<&mut Census> {
         if self.census.is_none() {

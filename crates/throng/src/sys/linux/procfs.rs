@@ -8,6 +8,7 @@
 //! threads and descriptors. So nothing is read into memory that grows, and every read has a limit.
 //! What lies beyond a limit is missed; the comment on each limit names it.
 
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,12 +17,15 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::descriptors::above_stdio;
 use super::memory;
 use super::tag::{Number, RunId};
 use crate::Holder;
+
+/// How many descriptors are kept for a time when there are no others.
+const SPARES: usize = 4;
 
 /// How much is read at once.
 const BUFFER: usize = 64 * 1024;
@@ -57,6 +61,12 @@ const PIDS_MAX: usize = 1 << 22;
 #[derive(Debug)]
 pub(super) struct Procfs {
     root: OwnedFd,
+    /// Descriptors that are given up for looks when all others are in use, and taken again later:
+    /// processes must be found even then. One pins a process, one is for a look at it, and others
+    /// may be taken by whatever else of this program waits for a descriptor.
+    spares: RefCell<Vec<OwnedFd>>,
+    /// Whether something could not be looked at because descriptors or memory had run out.
+    is_starved: Cell<bool>,
     buffer: Box<[u8]>,
     /// How many bytes have been read.
     #[cfg(test)]
@@ -97,12 +107,49 @@ impl Procfs {
 
     pub(super) fn at(root: &Path) -> io::Result<Procfs> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Procfs {
-            root: above_stdio(openat(CWD, root, flags, Mode::empty())?),
+        let root = above_stdio(openat(CWD, root, flags, Mode::empty())?);
+        let procfs = Procfs {
+            spares: RefCell::default(),
+            root,
+            is_starved: Cell::new(false),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             #[cfg(test)]
             total: 0,
-        })
+        };
+        procfs.keep_spares();
+        Ok(procfs)
+    }
+
+    fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut opened = openat(&self.root, path, flags, Mode::empty());
+        if opened.as_ref().is_err_and(|errno| *errno == Errno::MFILE) {
+            drop(self.spares.borrow_mut().pop());
+            opened = openat(&self.root, path, flags, Mode::empty());
+        } else {
+            self.keep_spares();
+        }
+        if matches!(opened, Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM)) {
+            self.is_starved.set(true);
+        }
+        opened
+    }
+
+    /// Takes spare descriptors again that were given up, and returns whether all are there. To be
+    /// called from time to time, while there are descriptors.
+    pub(super) fn keep_spares(&self) -> bool {
+        let mut spares = self.spares.borrow_mut();
+        while spares.len() < SPARES
+            && let Some(spare) = above(&self.root)
+        {
+            spares.push(spare);
+        }
+        spares.len() == SPARES
+    }
+
+    /// Whether anything could not be looked at since the last call because descriptors or memory
+    /// had run out. It may be there all the same.
+    pub(super) fn was_starved(&self) -> bool {
+        self.is_starved.take()
     }
 
     /// Whether we have this id here, and no other in a namespace within this one: `NSpid` lists our
@@ -129,14 +176,13 @@ impl Procfs {
     /// The directory of a process, which refers to this process and no other as long as it is open.
     pub(super) fn directory(&self, pid: u32) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.root, pid.to_string(), flags, Mode::empty())
+        self.open_at(&pid.to_string(), flags)
     }
 
     /// The entries of a directory that are numbers, up to this many.
     fn numbers(&self, path: &str, most: usize) -> Vec<u32> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = openat(&self.root, path, flags, Mode::empty());
-        let Ok(dir) = opened.and_then(Dir::new) else {
+        let Ok(dir) = self.open_at(path, flags).and_then(Dir::new) else {
             return Vec::new();
         };
         dir.flatten()
@@ -149,7 +195,7 @@ impl Procfs {
     /// we may not read it.
     fn read(&mut self, path: &str, most: usize) -> Result<&[u8], Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(&self.root, path, flags, Mode::empty())?;
+        let file = self.open_at(path, flags)?;
         let mut filled = 0;
         let most = most.min(self.buffer.len());
         while filled < most {
@@ -176,7 +222,7 @@ impl Procfs {
         mut look: impl FnMut(&[u8]) -> Option<T>,
     ) -> Option<T> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(&self.root, path, flags, Mode::empty()).ok()?;
+        let file = self.open_at(path, flags).ok()?;
         let mut left = most;
         while left > 0 {
             let size = left.min(self.buffer.len());
@@ -306,16 +352,17 @@ impl Procfs {
     /// Calls this with each descriptor of a process that is a pipe, and with the pipe's inode.
     pub(super) fn each_pipe(&mut self, pid: u32, mut found: impl FnMut(u32, u64)) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let path = format!("{pid}/fd");
-        let Ok(dir) = openat(&self.root, path, flags, Mode::empty()) else {
+        let opened = self.open_at(&format!("{pid}/fd"), flags);
+        let Ok(mut dir) = opened.and_then(Dir::new) else {
             return;
         };
-        let Ok(entries) = Dir::read_from(&dir) else {
-            return;
-        };
-        for entry in entries.flatten().take(ENTRIES_MAX) {
+        for _ in 0..ENTRIES_MAX {
+            let Some(Ok(entry)) = dir.read() else {
+                return;
+            };
             let name = entry.file_name();
-            if let Some(inode) = pipe_inode(&dir, name)
+            if let Ok(dir) = dir.fd()
+                && let Some(inode) = pipe_inode(dir, name)
                 && let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok())
             {
                 found(fd, inode);
@@ -351,6 +398,11 @@ impl Procfs {
         let up = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
         SystemTime::now().checked_sub(up.checked_sub(since_boot)?)
     }
+}
+
+/// Another descriptor of the same, above stdin, stdout and stderr.
+fn above(fd: &OwnedFd) -> Option<OwnedFd> {
+    fcntl_dupfd_cloexec(fd, 3).ok()
 }
 
 /// 0 where there is none.

@@ -44,6 +44,9 @@ const CHASE: Duration = Duration::from_millis(100);
 /// then: they may have left a successor.
 const CHASED_IN_VAIN: u32 = 8;
 
+/// When to try again to have descriptors for a time when there are no others.
+const SPARES_AGAIN: Duration = Duration::from_millis(20);
+
 /// Killed processes take a moment to end; looking again before that is of no use.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -234,30 +237,43 @@ impl Shared {
             trees: Vec::new(),
         };
         let mut not_before = Instant::now();
-        while let Some(tasks) = self.next(generation, work.due(not_before)) {
+        let mut spares_at = None;
+        while let Some(tasks) = self.next(generation, work.due(not_before), spares_at) {
             let begun = Instant::now();
             work.take(tasks);
             work.clear();
+            let has_spares = work.census.procfs().keep_spares();
+            spares_at = (!has_spares).then(|| Instant::now() + SPARES_AGAIN);
             not_before = (Instant::now() + begun.elapsed() * PACE).max(begun + MOMENT);
         }
     }
 
-    /// Waits for tasks, or until this time; `None` when this thread is no longer wanted.
-    fn next(&self, generation: usize, until: Option<Instant>) -> Option<Vec<Task>> {
+    /// Waits for tasks, or until one of these times; `None` when this thread is no longer wanted.
+    /// The second is nothing to stay for.
+    fn next(
+        &self,
+        generation: usize,
+        until: Option<Instant>,
+        or_until: Option<Instant>,
+    ) -> Option<Vec<Task>> {
         let mut state = lock(&self.state);
+        let at = [until, or_until].into_iter().flatten().min();
         loop {
             if state.generation != generation {
                 return None;
             }
             let now = Instant::now();
-            if until.is_some_and(|until| until <= now) || !state.tasks.is_empty() {
+            if !state.tasks.is_empty() {
                 return Some(std::mem::take(&mut state.tasks));
             }
-            // The shard that asked is gone, but what was to be ended is still ended.
+            // The process that asked is gone, but what was to be ended still is.
             if state.is_closed && until.is_none() {
                 return None;
             }
-            state = self.wait(state, until.map(|until| until - now));
+            if at.is_some_and(|at| at <= now) {
+                return Some(Vec::new());
+            }
+            state = self.wait(state, at.map(|at| at - now));
         }
     }
 
@@ -282,7 +298,7 @@ impl Shared {
     /// Answers what is asked next. Without /proc only the processes in the group are found.
     /// `false` when this thread is no longer wanted.
     fn answer_without_proc(&self, generation: usize) -> bool {
-        let Some(tasks) = self.next(generation, None) else {
+        let Some(tasks) = self.next(generation, None, None) else {
             return false;
         };
         for task in tasks {
@@ -498,9 +514,10 @@ impl Work {
                 self.kill_one(index, stat);
             }
         }
+        let is_starved = self.census.procfs().was_starved();
         let census = &mut self.census;
         self.trees
-            .retain_mut(|tree| match tree.cleared(now, census) {
+            .retain_mut(|tree| match tree.cleared(now, is_starved, census) {
                 None => true,
                 Some(survivors) => {
                     tree.client.answer(Answer::Cleared(tree.id, survivors));
@@ -526,10 +543,15 @@ impl Work {
 
 impl Tree {
     /// What has not ended, once that is certain: what still runs, and what keeps appearing.
-    fn cleared(&mut self, now: Instant, census: &mut Census) -> Option<Vec<Holder>> {
+    fn cleared(
+        &mut self,
+        now: Instant,
+        is_starved: bool,
+        census: &mut Census,
+    ) -> Option<Vec<Holder>> {
         self.killed.retain(|name| census.is_live(*name));
         let since = *self.since.get_or_insert(now);
-        let is_quiet = self.latest.is_empty() && self.killed.is_empty();
+        let is_quiet = !is_starved && self.latest.is_empty() && self.killed.is_empty();
         if !is_quiet && now - since < PATIENCE {
             return None;
         }
@@ -559,27 +581,4 @@ impl std::fmt::Debug for Done {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::slots::Slots;
-
-    #[test]
-    fn a_thread_that_could_not_be_started_is_started_when_there_is_one() {
-        let searcher = Searcher::start(RunId::random().unwrap()).unwrap();
-        {
-            let mut state = lock(&searcher.shared.state);
-            state.generation += 1;
-            state.has_no_thread = true;
-        }
-        let client = Client::new(Waker::new().unwrap());
-        let id = Slots::new().insert(());
-        searcher.ask(Task::Name(id, [None; 2], client.clone()));
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while client.take_answers().is_empty() {
-            assert!(Instant::now() < deadline, "nobody answers");
-            searcher.take_over();
-            thread::sleep(Duration::from_millis(1));
-        }
-        assert!(!lock(&searcher.shared.state).has_no_thread);
-    }
-}
+mod tests;

@@ -194,6 +194,24 @@ fn exits_without_descriptors(setting: &Setting) {
     println!("right={right}");
     println!("held={held}");
     fs::remove_dir_all(dir).expect("it is ours");
+    println!("left={}", left_of_trees(setting, &throng));
+}
+
+/// How many processes are left of trees that were killed while no descriptor was left.
+fn left_of_trees(setting: &Setting, throng: &Throng) -> usize {
+    let mut left = 0;
+    for _ in 0..4 {
+        let tag = Tag::new();
+        let away = format!("daemon:{tag},sleep:90000 bare-session:{tag},sleep:90000");
+        let process = throng.spawn(&setting.child(&format!("{away} {tag} sleep:90000")));
+        tag.await_count(3);
+        let taken = take_all_descriptors();
+        process.kill();
+        process.wait().expect("an outcome comes");
+        drop(taken);
+        left += tag.pids().len();
+    }
+    left
 }
 
 /// Does something while no descriptor is left, nor any that comes free.
