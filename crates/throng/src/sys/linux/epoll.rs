@@ -226,6 +226,7 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::sync::Arc;
     use std::thread;
     use std::time::Instant;
@@ -294,14 +295,20 @@ mod tests {
             let body = move || {
                 let mut engine = engine(mechanism);
                 let id = Slots::new().insert(());
-                let command = Command::from_argv(["sh", "-c", "sleep 0.3; echo a"]);
-                engine.start(id, &command).unwrap();
+                let dir = tempfile::tempdir().unwrap();
+                let gate = dir.path().join("gate");
+                let script = "until [ -e $0 ]; do sleep 0.01; done; echo a";
+                let mut command = Command::from_argv(["sh", "-c", script]);
+                engine.start(id, command.arg(&gate)).unwrap();
                 // Until its exit is watched.
                 for _ in 0..10 {
                     engine.wait(Some(Duration::from_millis(10))).unwrap();
-                    assert!(engine.next().is_none());
+                    while let Some((_, event)) = engine.next() {
+                        assert!(matches!(event, Event::Loaded));
+                    }
                 }
                 let fork = idle_fork();
+                File::create(gate).unwrap();
                 run(&mut engine, id, |ends, has_exited| ends == 2 && has_exited);
                 engine.forget(id);
                 let turns = turns(|time| {
@@ -321,14 +328,18 @@ mod tests {
         let body = || {
             let mut engine = engine(Mechanism::Epoll);
             let id = Slots::new().insert(());
-            let command = Command::from_argv(["sh", "-c", "sleep 1 & sleep 0.1"]);
-            engine.start(id, &command).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let gate = dir.path().join("gate");
+            let script = "(until [ -e $0 ]; do sleep 0.01; done) & sleep 0.1";
+            let mut command = Command::from_argv(["sh", "-c", script]);
+            engine.start(id, command.arg(&gate)).unwrap();
             run(&mut engine, id, |_, has_exited| has_exited);
             let turns = turns(|time| {
                 engine.wait(Some(time)).unwrap();
                 assert!(engine.next().is_none());
             });
             assert!(turns < TURNS_MAX, "{turns}");
+            File::create(gate).unwrap();
             run(&mut engine, id, |ends, _| ends == 2);
             engine.forget(id);
         };
