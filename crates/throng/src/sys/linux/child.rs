@@ -101,6 +101,8 @@ pub(super) struct Straggler {
     pidfd: Option<OwnedFd>,
     /// What it may still be using.
     _start: Option<Box<Start>>,
+    /// The control group that it is in, which is removed when it is gone.
+    _leaf: Option<Leaf>,
 }
 
 impl Child {
@@ -342,17 +344,19 @@ impl Child {
             pid: self.pid,
             pidfd,
             _start: self.start,
+            _leaf: self.leaf,
         })
     }
 }
 
 impl Straggler {
     /// A process whose start has failed.
-    pub(super) fn new(pid: Pid) -> Straggler {
+    pub(super) fn new(pid: Pid, leaf: Option<Leaf>) -> Straggler {
         Straggler {
             pid,
             pidfd: None,
             _start: None,
+            _leaf: leaf,
         }
     }
 

@@ -453,7 +453,8 @@ impl Engine {
 
     fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let failed = self.launcher.exiting.drain(..);
-        self.stragglers.extend(failed.map(Straggler::new));
+        self.stragglers
+            .extend(failed.map(|(pid, leaf)| Straggler::new(pid, leaf)));
         self.stragglers.retain(|straggler| !straggler.is_gone());
         if self.stragglers.is_empty() {
             return timeout;

@@ -90,8 +90,9 @@ pub(super) struct Launcher {
     #[expect(clippy::vec_box, reason = "they are handed around, and are large")]
     kits: Vec<Box<Kit>>,
     inline_wait: Duration,
-    /// Processes that have failed and have not been seen to exit.
-    pub(super) exiting: Vec<Pid>,
+    /// Processes that have failed and have not been seen to exit, and the control groups that they
+    /// are in.
+    pub(super) exiting: Vec<(Pid, Option<Leaf>)>,
 }
 
 impl Launcher {
@@ -352,7 +353,7 @@ impl Launcher {
                     // It has done nothing at all and is killed: the memory is not really shared.
                     self.features.shared = false;
                     self.leave_out_clone3();
-                    self.exiting.push(pid);
+                    self.exiting.push((pid, own.leaf.take()));
                     return Err(Failure::did_not_run());
                 }
                 return Ok(begun(pid, own, Some(loading)));
@@ -365,18 +366,20 @@ impl Launcher {
                     // It was ended before its first step, by us since another process had stopped
                     // it.
                     self.keep(kit);
-                    self.see_off(pid);
+                    self.see_off(pid, own.leaf.take());
                     return Err(Failure::did_not_run());
                 }
                 self.loaded(kit, command);
                 return Ok(begun(pid, own, None));
             };
-            self.see_off(pid);
             let refused = [libc::EINVAL, libc::ENOSYS, libc::EPERM].contains(&failed.errno);
             if failed.step == Step::Descriptors && refused && self.features.close_range {
                 self.features.close_range = false;
+                // The next attempt is in the same control group.
+                self.see_off(pid, None);
                 continue;
             }
+            self.see_off(pid, own.leaf.take());
             return Err(self.failed(kit, failed, command));
         }
     }
@@ -474,7 +477,7 @@ impl Launcher {
 
     /// Reaps a process that has reported a failure and is about to exit. It exits at once, unless
     /// closing what it has open takes long.
-    fn see_off(&mut self, pid: Pid) {
+    fn see_off(&mut self, pid: Pid, leaf: Option<Leaf>) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
             if wait::look(Which::Pid(pid), true).is_some() {
@@ -482,7 +485,7 @@ impl Launcher {
             }
             std::thread::yield_now();
         }
-        self.exiting.push(pid);
+        self.exiting.push((pid, leaf));
     }
 }
 
