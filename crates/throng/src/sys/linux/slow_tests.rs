@@ -14,8 +14,8 @@ use std::time::Duration;
 use crate::sys::faults::{Fault, Point, order};
 use crate::{Command, ErrorKind, Outcome, PipeEnd, Process, Stdin, Throng};
 
-/// Whoever opens a file that somebody has a write lease on waits until he gives it up (fcntl(2)):
-/// as good as a file system that does not answer.
+/// A process that opens this file waits until the write lease on it is given up (fcntl(2)), as it
+/// would for a file system that does not answer.
 pub(super) fn lease(path: &Path) -> File {
     /// From the kernel's asm-generic/fcntl.h.
     const F_SETSIG: libc::c_int = 10;

@@ -55,7 +55,7 @@ fn own_max_rss() -> i64 {
 }
 
 fn high_water_mark() -> Option<i64> {
-    // What comes before this line is short, except for the groups of a user who has very many.
+    // The lines before it are short, except that of the groups, of which a user may have many.
     const MOST: u64 = 64 * 1024;
     let status = read_start(Path::new("/proc/self/status"), MOST).ok()?;
     let mut lines = status.split(|byte| *byte == b'\n');

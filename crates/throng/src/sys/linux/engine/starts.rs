@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Engine;
+use super::{Engine, LOOK_LATER};
 use crate::slots::Id;
 use crate::sys::StartError;
 use crate::sys::linux::child::{Child, Start};
@@ -16,9 +16,8 @@ pub(super) const LONGEST_START: Duration = Duration::from_secs(30);
 /// What was killed is gone within this time, or does not go at all.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// How often starts that take longer are looked at: first, and at least.
+/// How often starts that take longer are looked at, at first. Later it is every [`LOOK_LATER`].
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
-const LOOK_LATER: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Looks at starts that take longer: whether their programs are loaded, and whether their time
@@ -30,17 +29,16 @@ impl Engine {
         };
         let mut soonest = LOOK_LATER;
         for id in std::mem::take(&mut self.starting) {
+            if self.settle(id) {
+                timeout = Some(Duration::ZERO);
+                continue;
+            }
             let Some(child) = self.children.get_mut(id) else {
                 continue;
             };
             let Some(start) = &mut child.start else {
                 continue;
             };
-            if start.loading.look() {
-                self.settle(id);
-                timeout = Some(Duration::ZERO);
-                continue;
-            }
             let now = Instant::now();
             let age = now.saturating_duration_since(start.loading.begun);
             match start.given_up_at {
@@ -75,17 +73,17 @@ impl Engine {
         Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
     }
 
-    /// Takes in what a start that takes longer has come to, if that is decided.
-    pub(super) fn settle(&mut self, id: Id) {
+    /// Takes in what a start that takes longer has come to, and returns whether that is decided.
+    pub(super) fn settle(&mut self, id: Id) -> bool {
         let Some(child) = self.children.get_mut(id) else {
-            return;
+            return false;
         };
         if !child
             .start
             .as_mut()
             .is_some_and(|start| start.loading.look())
         {
-            return;
+            return false;
         }
         finish(&mut self.launcher, child);
         if child.is_running() && child.has_failed() {
@@ -94,6 +92,7 @@ impl Engine {
         } else {
             self.loaded.push(id);
         }
+        true
     }
 }
 
