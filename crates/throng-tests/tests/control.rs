@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use throng::{Cause, Command, ErrorKind, Mechanism, Outcome, Throng};
+use throng::{Cause, Command, ErrorKind, Mechanism, Next, Outcome, Throng};
 use throng_tests::{Gate, HANG, child, describe, eventually, for_each_mechanism, within};
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -222,17 +222,25 @@ fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 3);
         let commands = (0..20).map(|n| child!("out:{n} exit:{}", n % 2));
-        let mut run = throng.run(commands);
+        let run = throng.run_judged(commands, |outcome| {
+            let after = Duration::from_millis(outcome.seq() % 4);
+            let is_last = outcome.success() || outcome.attempt() == 4;
+            if is_last {
+                Next::GoOn
+            } else {
+                Next::RunAgain(after)
+            }
+        });
         let mut attempts = [0; 20];
-        while let Some(outcome) = run.next() {
+        for outcome in run {
             let seq = outcome.seq();
             attempts[seq as usize] += 1;
             assert_eq!(outcome.attempt(), attempts[seq as usize]);
             assert_eq!(outcome.stdout().len() as u64, seq);
-            if !outcome.success() && outcome.attempt() < 4 {
-                let after = Duration::from_millis(seq % 4);
-                run.again(&outcome, after);
-            }
+            assert_eq!(
+                outcome.is_final(),
+                outcome.success() || outcome.attempt() == 4
+            );
         }
         assert!((0..20).all(|n| attempts[n] == if n % 2 == 1 { 4 } else { 1 }));
     });
@@ -247,27 +255,28 @@ fn another_attempt_is_given_its_slot_anew() {
             let calls = command.get_args().count();
             *command = child!("outs:{slot}-{calls} exit:1");
         });
-        let mut run = throng.run([command]);
-        for attempt in 1..=3 {
-            let outcome = run.next().unwrap();
-            assert_eq!(
-                (outcome.stdout(), outcome.attempt()),
-                (&b"1-1"[..], attempt)
-            );
-            run.again(&outcome, Duration::ZERO);
-        }
-        assert!(run.next().is_some_and(|outcome| outcome.attempt() == 4));
-        assert!(run.next().is_none());
+        let run = throng.run_judged([command], |outcome| match outcome.attempt() {
+            4 => Next::GoOn,
+            _ => Next::RunAgain(Duration::ZERO),
+        });
+        let outcomes: Vec<_> = run.collect();
+        assert!(outcomes.iter().all(|outcome| outcome.stdout() == b"1-1"));
+        let attempts: Vec<_> = outcomes.iter().map(Outcome::attempt).collect();
+        assert_eq!(attempts, [1, 2, 3, 4]);
     });
+}
+
+/// Judges that a command is to be run again, but not within this test.
+fn again_in_an_hour(_: &Outcome) -> Next {
+    Next::RunAgain(Duration::from_secs(3600))
 }
 
 #[test]
 fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_started_any_more() {
     for_each_mechanism(|mechanism| {
         let throng = Arc::new(throng(mechanism, 1));
-        let mut run = throng.run([child!("exit:1")]);
-        let outcome = run.next().unwrap();
-        run.again(&outcome, HANG);
+        let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
+        assert!(run.next().is_some_and(|outcome| !outcome.is_final()));
         assert!(!run.is_ready());
         let waits = within(HANG / 2, "the end of the run", move || {
             let canceller = std::thread::spawn(move || {
@@ -288,11 +297,33 @@ fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_start
 fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 1);
-        let mut run = throng.run([child!("exit:1")]);
-        let outcome = run.next().unwrap();
-        run.again(&outcome, HANG);
+        let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
+        assert!(run.next().is_some());
         drop(run);
         assert!(throng.spawn(&child!("")).wait().unwrap().success());
+    });
+}
+
+#[test]
+fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken() {
+    for_each_mechanism(|mechanism| {
+        for (jobs, next) in [
+            (1, Next::StartNoMore),
+            (1, Next::Cancel),
+            (4, Next::StartNoMore),
+        ] {
+            let throng = throng(mechanism, jobs);
+            let commands = (0..200).map(|_| child!("out:9 exit:1"));
+            let run = throng.run_judged(commands, move |_| next);
+            // Nobody takes an outcome before all that is to come of it has come.
+            eventually("nothing is started any more", || throng.starts_no_more());
+            eventually("nothing runs", || throng.live() == 0);
+            let started = run.filter(|outcome| outcome.pid().is_some()).count();
+            assert!(
+                (1..=jobs).contains(&started),
+                "{started} with {jobs} at a time"
+            );
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -297,7 +297,6 @@ impl Builder {
             mechanism,
             room,
             asked: AtomicUsize::new(asked),
-            is_ended: AtomicBool::new(false),
             host: host.clone(),
             shards: Mutex::default(),
         };

@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<Basket>>>,
     cancelled: AtomicBool,
+    /// Whether what runs was told to end as well.
+    ended: AtomicBool,
     next_seq: AtomicU64,
 }
 
@@ -118,6 +120,7 @@ impl Inner {
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             next_seq: AtomicU64::new(0),
         }
     }
@@ -159,6 +162,14 @@ impl Inner {
         }
     }
 
+    /// Submits a job that was run before, ahead of all others, when this much time has passed.
+    pub(crate) fn submit_again(&self, job: Job, after: Duration) {
+        match self.queue.push_again(job, after) {
+            Ok(shards) => shards.into_iter().for_each(|shard| self.wake(shard)),
+            Err(job) => job.cancel(),
+        }
+    }
+
     /// Nobody is left to start anything.
     pub(crate) fn close(&self) {
         self.queue.close().into_iter().for_each(Job::cancel);
@@ -191,6 +202,16 @@ impl Inner {
         runs.iter()
             .filter_map(Weak::upgrade)
             .for_each(|run| run.stop_feeding());
+    }
+
+    /// Starts nothing more, and ends what runs as this says.
+    pub(crate) fn end(&self, request: impl Fn() -> Request) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.cancel(request);
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     pub(crate) fn add_run(&self, run: &Arc<Basket>) {

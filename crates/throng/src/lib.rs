@@ -92,7 +92,7 @@ pub use kill::{KillSequence, ParseKillSequenceError, Signal};
 pub use mechanism::{Mechanism, Survey, UnknownMechanism};
 pub use outcome::{Cause, Outcome, Status, Usage};
 pub use pipe_end::PipeEnd;
-pub use run::Run;
+pub use run::{Next, Run};
 pub use running::Running;
 pub use stream::Stream;
 #[cfg(feature = "faults")]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::run::RunId;
 use crate::{Capture, Command, Error, Holder, Stream, Verdict};
 
 /// How a process ended.
@@ -127,10 +126,9 @@ pub(crate) enum Ending {
 /// Everything known of one command that was run, or could not be.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The run that it belongs to.
-    pub(crate) run: Option<RunId>,
     pub(crate) seq: u64,
     pub(crate) attempt: u32,
+    pub(crate) is_final: bool,
     pub(crate) command: Box<Command>,
     pub(crate) ending: Ending,
     pub(crate) capture: Capture,
@@ -147,9 +145,9 @@ impl Outcome {
         retries: u32,
     ) -> Outcome {
         Outcome {
-            run: None,
             seq,
             attempt: 1,
+            is_final: true,
             command,
             ending: Ending::NotStarted(Arc::new(error)),
             capture: Capture::default(),
@@ -175,16 +173,25 @@ impl Outcome {
         self.seq
     }
 
-    /// Which attempt this was: 1, and one more each time that [`Run::again`](crate::Run::again)
-    /// has run the command again.
+    /// Which attempt this was: 1, and one more each time that the command was
+    /// [run again](crate::Next::RunAgain).
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
+    /// Whether this is the last outcome of the command: it is not [run
+    /// again](crate::Next::RunAgain).
+    pub fn is_final(&self) -> bool {
+        self.is_final
+    }
+
     /// Whether the process was started and ended by itself with exit code 0, and, under
-    /// [`Held::Fail`](crate::Held::Fail), left nobody behind who holds a stream.
+    /// [`Held::Fail`](crate::Held::Fail), no other process held its streams afterwards. What throng
+    /// [has ended](Outcome::ended_by) did not succeed, whatever exit code it had: a program may
+    /// catch the signal and exit with 0.
     pub fn success(&self) -> bool {
-        self.status().is_some_and(Status::success) && !self.fails_by_holders()
+        let has_succeeded = self.status().is_some_and(Status::success);
+        has_succeeded && self.ended_by().is_none() && !self.fails_by_holders()
     }
 
     fn fails_by_holders(&self) -> bool {

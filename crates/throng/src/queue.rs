@@ -3,11 +3,17 @@
 //! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
 //!
+//! Invariant: a shard that sleeps with room knows when the first job is due that is to be run later:
+//! it was told when it last looked, and is woken when such a job is put in. So each of them looks
+//! again at that time, and whoever comes first takes the job.
+//!
 //! Invariant: a job is set aside only while its run has too many bytes untaken, and the caller that
 //! takes the byte which makes them few enough puts it back. Both are decided under the lock, so a
 //! job is set aside before that byte is taken, or not at all.
 
-use std::collections::VecDeque;
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,8 +29,8 @@ pub(crate) enum Popped {
     Job(Job),
     /// There is one, and it must not be started before this has passed.
     NotYet(Duration),
-    /// There is none. The shard is woken when one comes.
-    Parked,
+    /// There is none. The shard is woken when one comes, and has to look again at this time.
+    Parked(Option<Instant>),
 }
 
 /// The callback of [`Builder::admit`](crate::Builder::admit).
@@ -96,6 +102,43 @@ impl Job {
     }
 }
 
+/// A job that is to be started when its time has come, and not before.
+#[derive(Debug)]
+struct Later {
+    at: Instant,
+    job: Job,
+}
+
+impl Later {
+    /// What is later than any clock goes is due in a time that nobody waits for.
+    const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+    fn new(job: Job, after: Duration) -> Later {
+        let at = Instant::now() + after.min(Self::FAR);
+        Later { at, job }
+    }
+}
+
+impl Ord for Later {
+    fn cmp(&self, other: &Later) -> Order {
+        (self.at, self.job.seq).cmp(&(other.at, other.job.seq))
+    }
+}
+
+impl PartialOrd for Later {
+    fn partial_cmp(&self, other: &Later) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Later {
+    fn eq(&self, other: &Later) -> bool {
+        self.cmp(other) == Order::Equal
+    }
+}
+
+impl Eq for Later {}
+
 /// How many bytes the finished outcomes of one run have that nobody has taken.
 #[derive(Debug, Default)]
 pub(crate) struct Untaken(AtomicU64);
@@ -128,6 +171,8 @@ struct State {
     /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
     /// run. So they are looked at once, and not at each search for a job.
     aside: Vec<(Arc<Untaken>, VecDeque<Job>)>,
+    /// Jobs that are to be run again, but not yet.
+    later: BinaryHeap<Reverse<Later>>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
     admit: Option<Admit>,
@@ -152,6 +197,21 @@ impl Queue {
         }
         state.jobs.push_back(job);
         Ok(state.parked.pop())
+    }
+
+    /// Puts in a job that was run before: ahead of all others, once this much time has passed. Returns
+    /// the shards that have to be woken; gives the job back when nobody is there any more to take it.
+    pub(crate) fn push_again(&self, job: Job, after: Duration) -> Result<Vec<usize>, Job> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(job);
+        }
+        if after.is_zero() {
+            state.jobs.push_front(job);
+            return Ok(state.parked.pop().into_iter().collect());
+        }
+        state.later.push(Reverse(Later::new(job, after)));
+        Ok(mem::take(&mut state.parked))
     }
 
     /// Takes out the job whose outcome goes to this handle, if no shard has taken it.
@@ -182,6 +242,7 @@ impl Queue {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
         let job = if starts {
+            state.take_in_due();
             state.set_aside(self.untaken_bytes_max);
             if let Some(wait) = state.ask_to_wait() {
                 return Popped::NotYet(wait);
@@ -194,7 +255,7 @@ impl Queue {
             Some(job) => Popped::Job(job),
             None => {
                 state.parked.push(shard);
-                Popped::Parked
+                Popped::Parked(state.later.peek().map(|Reverse(first)| first.at))
             }
         }
     }
@@ -226,7 +287,7 @@ impl Queue {
         }
         let mut state = lock(&self.state);
         if state.put_back(run) {
-            std::mem::take(&mut state.parked)
+            mem::take(&mut state.parked)
         } else {
             Vec::new()
         }
@@ -252,6 +313,22 @@ impl Queue {
 }
 
 impl State {
+    /// Puts what is due ahead of all others, the first of them at the head.
+    fn take_in_due(&mut self) {
+        let Some(Reverse(first)) = self.later.peek() else {
+            return;
+        };
+        let now = Instant::now();
+        let mut due = Vec::new();
+        let mut next = Some(first);
+        while next.is_some_and(|first| first.at <= now) {
+            due.extend(self.later.pop().map(|Reverse(first)| first.job));
+            next = self.later.peek().map(|Reverse(first)| first);
+        }
+        let last_first = due.into_iter().rev();
+        last_first.for_each(|job| self.jobs.push_front(job));
+    }
+
     /// Sets jobs aside until the first one's run allows it to start.
     fn set_aside(&mut self, untaken_bytes_max: u64) {
         while let Some(run) = self.jobs.front().and_then(|job| job.recipient.untaken())
@@ -283,7 +360,9 @@ impl State {
         if let Some(job) = self.jobs.pop_front() {
             return Some(job);
         }
-        let (_, jobs) = self.aside.last_mut()?;
+        let Some((_, jobs)) = self.aside.last_mut() else {
+            return self.later.pop().map(|Reverse(later)| later.job);
+        };
         let job = jobs.pop_front();
         if jobs.is_empty() {
             self.aside.pop();

@@ -15,7 +15,7 @@ const UNTAKEN_BYTES_MAX: u64 = 1000;
 fn pop(queue: &Queue, shard: usize) -> Option<u64> {
     match queue.pop_or_park(shard, true) {
         Popped::Job(job) => Some(job.seq),
-        Popped::Parked => None,
+        Popped::Parked(_) => None,
         Popped::NotYet(_) => panic!("nobody has to wait"),
     }
 }
@@ -62,7 +62,7 @@ fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
 
 /// A run, and a way to queue some of its jobs.
 fn run(queue: &Queue) -> (Arc<Untaken>, impl Fn(&[u64])) {
-    let basket = Arc::new(Basket::new(Weak::new(), 1));
+    let basket = Arc::new(Basket::new(Weak::new(), 1, None));
     let untaken = basket.untaken().clone();
     let push = move |seqs: &[u64]| {
         for seq in seqs {
@@ -102,6 +102,45 @@ fn untaken_bytes_hold_up_their_own_run_until_they_are_taken() {
             .chain([None])
             .collect::<Vec<_>>()[..]
     );
+}
+
+#[test]
+fn what_is_run_again_comes_before_all_others_when_it_is_due() {
+    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let again = |seq, after| queue.push_again(job(seq), after).expect("it is open");
+    assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
+    assert!(again(3, Duration::ZERO).is_empty());
+    assert_eq!([0, 0].map(|shard| pop(&queue, shard)), [Some(3), Some(1)]);
+    // The first is long due when it is looked for again, and the other never is.
+    assert!(again(4, Duration::from_nanos(1)).is_empty());
+    assert!(again(5, Duration::MAX).is_empty());
+    std::thread::sleep(Duration::from_millis(1));
+    assert_eq!([0, 0].map(|shard| pop(&queue, shard)), [Some(4), Some(2)]);
+    assert!(matches!(
+        queue.pop_or_park(0, true),
+        Popped::Parked(Some(_))
+    ));
+    assert_eq!(queue.pop_to_cancel().map(|job| job.seq), Some(5));
+    assert!(matches!(queue.pop_or_park(0, true), Popped::Parked(None)));
+}
+
+#[test]
+fn all_shards_with_room_hear_of_what_is_to_be_run_later() {
+    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    assert_eq!([0, 1].map(|shard| pop(&queue, shard)), [None, None]);
+    let later = |seq| queue.push_again(job(seq), Duration::from_secs(3600));
+    assert_eq!(later(1).expect("it is open"), [0, 1]);
+    for shard in [0, 1] {
+        assert!(matches!(
+            queue.pop_or_park(shard, true),
+            Popped::Parked(Some(_))
+        ));
+    }
+    let at_once = queue.push_again(job(2), Duration::ZERO);
+    assert_eq!(at_once.expect("it is open"), [1], "one is enough");
+    assert_eq!(pop(&queue, 1), Some(2));
+    assert_eq!(queue.close().len(), 1);
+    assert!(later(3).is_err());
 }
 
 #[test]
@@ -170,7 +209,7 @@ fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_before_that_time_is_over(
         match queue.pop_or_park(0, true) {
             Popped::Job(job) => order.push(job.seq),
             Popped::NotYet(wait) => std::thread::sleep(wait),
-            Popped::Parked => panic!("there is another"),
+            Popped::Parked(_) => panic!("there is another"),
         }
     }
     assert_eq!((order, asked.load(Ordering::SeqCst)), (vec![1, 2], 4));

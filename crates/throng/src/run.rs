@@ -4,21 +4,21 @@
 //! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
 //! outcomes takes them. No more are taken while a window of commands is under way.
 
-mod again;
 mod basket;
 mod feeder;
+mod judge;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, panic, thread};
 
-use self::again::Later;
-pub(crate) use self::basket::{Basket, RunId};
+pub(crate) use self::basket::Basket;
 use self::feeder::Feeder;
+pub(crate) use self::judge::Judge;
+pub use self::judge::Next;
 use crate::inner::{Inner, Request};
 use crate::owner::Owner;
 use crate::{Command, Outcome};
@@ -39,8 +39,6 @@ pub struct Run {
     batch: VecDeque<Outcome>,
     /// How many of the last batch have been given out since it was fetched.
     given_out: usize,
-    /// Commands that are to be run again.
-    later: BinaryHeap<Reverse<Later>>,
     pace: Pace,
     feeder: Feeder,
     owner: Owner,
@@ -82,23 +80,23 @@ impl Pace {
 }
 
 impl Run {
-    pub(crate) fn start<I>(inner: Arc<Inner>, commands: I) -> Run
+    pub(crate) fn start<I>(inner: Arc<Inner>, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
         // In a fork of the process that has the shards, each command only gets an error.
         let has_shards = inner.owner.is_here();
-        Run::start_with(inner, has_shards, commands)
+        Run::start_with(inner, has_shards, commands, judge)
     }
 
     /// The same, with a parameter for whether a thread may be started.
-    fn start_with<I>(inner: Arc<Inner>, may_start: bool, commands: I) -> Run
+    fn start_with<I>(inner: Arc<Inner>, may_start: bool, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        let basket = Arc::new(Basket::new(Arc::downgrade(&inner), inner.jobs()));
+        let basket = Arc::new(Basket::new(Arc::downgrade(&inner), inner.jobs(), judge));
         let owner = Owner::this();
         if inner.owner == owner {
             inner.add_run(&basket);
@@ -109,7 +107,6 @@ impl Run {
             inner,
             batch: VecDeque::new(),
             given_out: 0,
-            later: BinaryHeap::new(),
             pace: Pace::default(),
             owner,
         }
@@ -143,15 +140,6 @@ impl Run {
                 state = basket.lock();
                 continue;
             }
-            if !self.later.is_empty() {
-                drop(state);
-                let due = self.submit_due();
-                state = basket.lock();
-                if let Some(due) = due {
-                    state = basket.wait_until(state, due);
-                }
-                continue;
-            }
             state = basket.wait(state);
         }
         mem::swap(&mut self.batch, &mut state.outcomes);
@@ -181,9 +169,6 @@ impl Iterator for Run {
         if !self.owner.is_here() {
             return None;
         }
-        if !self.later.is_empty() {
-            self.submit_due();
-        }
         self.feed();
         if self.batch.is_empty() {
             self.fetch();
@@ -206,7 +191,7 @@ impl Drop for Run {
             // What is shared with the threads of our parent must not be torn down here: that takes
             // locks and joins.
             mem::forget((self.inner.clone(), self.basket.clone()));
-            mem::forget((mem::take(&mut self.batch), mem::take(&mut self.later)));
+            mem::forget(mem::take(&mut self.batch));
             self.feeder.forget();
             return;
         }

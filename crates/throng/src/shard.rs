@@ -42,6 +42,8 @@ pub(crate) struct Shard {
     pending: Vec<Pending>,
     /// There are commands, and this is when one may be started.
     look_again: Option<Instant>,
+    /// There is none now, and this is when the first of those is due that are to be run later.
+    due_at: Option<Instant>,
     /// Whether this shard sleeps where a command would find it, or did and has not looked since.
     may_be_parked: bool,
     actions: Vec<Action>,
@@ -96,6 +98,7 @@ impl Shard {
             clock: Clock::default(),
             pending: Vec::new(),
             look_again: None,
+            due_at: None,
             may_be_parked: false,
             actions: Vec::new(),
             closing: None,
@@ -151,7 +154,7 @@ impl Shard {
         }
         let retries = self.pending.iter();
         let retry = retries.map(|pending| pending.tries.not_before()).min();
-        let next = [self.timers.next_at(), retry, self.look_again];
+        let next = [self.timers.next_at(), retry, self.look_again, self.due_at];
         let next = next.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -204,6 +207,7 @@ impl Shard {
             return None;
         }
         self.look_again = None;
+        self.due_at = None;
         self.may_be_parked = false;
         match self.inner.queue.pop_or_park(self.index, !is_cancelled) {
             Popped::Job(job) => Some(job),
@@ -211,7 +215,8 @@ impl Shard {
                 self.look_again = Instant::now().checked_add(wait);
                 None
             }
-            Popped::Parked => {
+            Popped::Parked(due_at) => {
+                self.due_at = due_at;
                 self.may_be_parked = true;
                 None
             }
@@ -222,6 +227,7 @@ impl Shard {
     /// failed for now, while this shard was parked. What it may have been woken for is for another.
     fn pass_on(&mut self) {
         self.look_again = None;
+        self.due_at = None;
         if std::mem::take(&mut self.may_be_parked)
             && let Some(other) = self.inner.queue.unpark(self.index)
         {

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -14,12 +14,12 @@ use crate::inner::{Inner, Request};
 use crate::lock::lock;
 use crate::queue::Job;
 use crate::recipient::Recipient;
-use crate::run::Run;
+use crate::run::{Judge, Next, Run};
 use crate::running::{self, Running};
 use crate::shard::OnlyDetachedLeft;
 use crate::suspension::Roll;
 use crate::sys::{Host, Room};
-use crate::{Command, Error, Holder, Mechanism};
+use crate::{Command, Error, Holder, Mechanism, Outcome};
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///
@@ -52,8 +52,6 @@ pub struct Throng {
     /// How many processes can be captured at once here, and what limits that.
     pub(crate) room: Room,
     pub(crate) asked: AtomicUsize,
-    /// Whether what runs was told to end.
-    pub(crate) is_ended: AtomicBool,
     pub(crate) host: Arc<Host>,
     /// In a mutex only so that a `Throng` can be shared between threads.
     pub(crate) shards: Mutex<Vec<StartedShard>>,
@@ -97,31 +95,67 @@ impl Throng {
         I::IntoIter: Send + 'static,
         I::Item: Into<Command>,
     {
-        Run::start(self.inner.clone(), commands.into_iter())
+        Run::start(self.inner.clone(), commands.into_iter(), None)
+    }
+
+    /// As [`run`](Throng::run), and has each outcome judged when it arrives: before anything is
+    /// started in the place of its process, however long the outcome then waits to be taken. With
+    /// one process at a time nothing starts after an outcome with [`Next::StartNoMore`]; with more,
+    /// only what was being started already.
+    ///
+    /// The judge is called for one outcome at a time, on the thread that has captured its process,
+    /// which does nothing else meanwhile: so it should be quick, and must not wait for the
+    /// [`Throng`] or for the [`Run`]. It is not called for a command that was not started because
+    /// nothing is any more ([`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled)). If it panics,
+    /// the run goes on as after [`Next::GoOn`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// use std::time::Duration;
+    /// use throng::{Command, Next, Throng};
+    /// let throng = Throng::builder().jobs(1).build()?;
+    /// // A command that fails is run twice; if it fails again, no other is started.
+    /// let commands = (0..100).map(|_| Command::new("false"));
+    /// let run = throng.run_judged(commands, |outcome| match outcome.attempt() {
+    ///     _ if outcome.success() => Next::GoOn,
+    ///     1 => Next::RunAgain(Duration::ZERO),
+    ///     _ => Next::StartNoMore,
+    /// });
+    /// let outcomes: Vec<_> = run.filter(|outcome| outcome.pid().is_some()).collect();
+    /// assert_eq!(outcomes.len(), 2);
+    /// assert!(!outcomes[0].is_final() && outcomes[1].is_final());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_judged<I, J>(&self, commands: I, judge: J) -> Run
+    where
+        I: IntoIterator,
+        I::IntoIter: Send + 'static,
+        I::Item: Into<Command>,
+        J: FnMut(&Outcome) -> Next + Send + 'static,
+    {
+        let judge = Judge::new(judge);
+        Run::start(self.inner.clone(), commands.into_iter(), Some(judge))
     }
 
     /// Starts nothing more and ends what runs by the kill sequence. Commands that were queued, or
     /// are given later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
-        if !self.is_ours() {
-            return;
+        if self.is_ours() {
+            self.inner.end(|| Request::CancelAll);
         }
-        self.is_ended.store(true, Ordering::Relaxed);
-        self.inner.cancel(|| Request::CancelAll);
     }
 
     /// As [`cancel`](Throng::cancel), but ends what runs at once.
     pub fn kill(&self) {
-        if !self.is_ours() {
-            return;
+        if self.is_ours() {
+            self.inner.end(|| Request::KillAll);
         }
-        self.is_ended.store(true, Ordering::Relaxed);
-        self.inner.cancel(|| Request::KillAll);
     }
 
     /// Whether [`cancel`](Throng::cancel) or [`kill`](Throng::kill) was called.
     pub fn is_cancelled(&self) -> bool {
-        self.is_ended.load(Ordering::Relaxed)
+        self.inner.is_ended()
     }
 
     /// Ends by the kill sequence what processes have left running that ended by themselves (a

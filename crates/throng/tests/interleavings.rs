@@ -120,6 +120,7 @@ impl Outcome {
 }
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
@@ -193,14 +194,25 @@ impl Shared {
     }
 
     /// For a run, or for a handle.
-    fn submit(&self, run: Option<usize>) {
+    fn job(&self, run: Option<usize>) -> Job {
         let untaken = run.map(|run| self.runs[run].untaken.clone());
-        let job = Job {
+        Job {
             seq: 0,
             attempt: 1,
             command: Box::default(),
             recipient: Recipient(untaken),
-        };
+        }
+    }
+
+    fn submit_again(&self, after: Duration) {
+        let woken = self.queue.push_again(self.job(None), after);
+        for shard in woken.expect("the queue is open") {
+            self.mailboxes[shard].0.wake();
+        }
+    }
+
+    fn submit(&self, run: Option<usize>) {
+        let job = self.job(run);
         if let Some(shard) = self.queue.push(job).expect("the queue is open") {
             self.mailboxes[shard].0.wake();
         }
@@ -246,7 +258,12 @@ impl Shared {
             match self.queue.pop_or_park(index, true) {
                 Popped::Job(job) => self.start(&job),
                 Popped::NotYet(_) => unreachable!("nobody has to wait"),
-                Popped::Parked => {
+                // Its alarm goes off at once.
+                Popped::Parked(Some(_)) => {
+                    may_be_parked = true;
+                    thread::yield_now();
+                }
+                Popped::Parked(None) => {
                     may_be_parked = true;
                     self.mailboxes[index].1.wait();
                 }
@@ -298,6 +315,21 @@ fn every_job_is_started_whoever_sleeps_when_it_comes() {
         feeder.join().unwrap();
         // Before anybody asks for anything else: a request would wake the shards as well.
         drop(shared.started.wait_for(3));
+    });
+}
+
+#[test]
+fn every_job_that_is_run_again_is_started_at_once_or_later() {
+    check(2, |shared| {
+        let other = shared.clone();
+        let again = thread::spawn(move || {
+            other.submit_again(Duration::from_nanos(1));
+            other.submit_again(Duration::ZERO);
+        });
+        shared.submit(None);
+        shared.submit_again(Duration::from_nanos(1));
+        again.join().unwrap();
+        drop(shared.started.wait_for(4));
     });
 }
 

@@ -12,7 +12,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Owner;
-use crate::{Command, ErrorKind, Outcome, Process, Run, Running, Throng};
+use crate::{Command, ErrorKind, Next, Outcome, Process, Run, Running, Throng};
 
 /// The thread that pretends to be a fork, and whether it does so now.
 static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
@@ -75,7 +75,7 @@ impl Inherited {
         drop((cancelled, killed, dropped));
 
         assert!(run.is_ready() && run.next().is_none());
-        assert!(!run.again(&outcome, Duration::ZERO));
+        drop(outcome);
         run.stop_feeding();
         drop(run);
 
@@ -99,9 +99,13 @@ impl Inherited {
 pub(crate) fn inherited(command: &Command) -> Inherited {
     let throng = Throng::builder().jobs(9).shards(2).build().unwrap();
     let processes = [(); 6].map(|()| throng.spawn(command));
-    let mut run = throng.run(vec![Command::new("throng-no-such-program"); 9]);
+    let mut is_first = true;
+    let judge = move |_: &Outcome| match std::mem::take(&mut is_first) {
+        true => Next::RunAgain(Duration::from_secs(3600)),
+        false => Next::GoOn,
+    };
+    let mut run = throng.run_judged(vec![Command::new("throng-no-such-program"); 9], judge);
     let outcome = run.next().unwrap();
-    run.again(&outcome, Duration::from_secs(3600));
     Inherited {
         running: throng.running(9),
         throng,

@@ -1,16 +1,17 @@
 //! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
 
 use std::collections::VecDeque;
-use std::num::NonZero;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::Duration;
 
-use crate::Outcome;
-use crate::inner::Inner;
+use super::judge::{Judge, Next};
+use crate::inner::{Inner, Request};
 use crate::lock::lock;
-use crate::queue::Untaken;
+use crate::queue::{Job, Untaken};
+use crate::recipient::Recipient;
+use crate::{ErrorKind, Outcome};
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
@@ -19,21 +20,9 @@ fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
 }
 
-/// Identifies a run among all runs of this program, of any `Throng`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RunId(NonZero<u64>);
-
-impl RunId {
-    fn next() -> RunId {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NonZero::new(NEXT.fetch_add(1, Relaxed));
-        RunId(id.expect("a program has no 2^64 runs"))
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Basket {
-    id: RunId,
+    judge: Option<Judge>,
     state: Mutex<State>,
     arrived: Condvar,
     room: Condvar,
@@ -62,9 +51,9 @@ impl State {
 }
 
 impl Basket {
-    pub(crate) fn new(inner: Weak<Inner>, jobs: usize) -> Basket {
+    pub(crate) fn new(inner: Weak<Inner>, jobs: usize, judge: Option<Judge>) -> Basket {
         Basket {
-            id: RunId::next(),
+            judge,
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 under_way: 0,
@@ -91,23 +80,59 @@ impl Basket {
         lock(&self.state)
     }
 
-    pub(super) fn id(&self) -> RunId {
-        self.id
-    }
-
     pub(crate) fn untaken(&self) -> &Arc<Untaken> {
         &self.untaken
     }
 
-    pub(crate) fn put(&self, mut outcome: Outcome) {
-        outcome.run = Some(self.id);
+    /// An outcome has arrived. It is judged first, then put where the consumer takes it.
+    pub(crate) fn put(self: &Arc<Basket>, mut outcome: Outcome) {
+        let again = self.judge(&outcome);
+        outcome.is_final = again.is_none();
+        let again = again.map(|after| (self.job_of(&outcome), after));
         let mut state = lock(&self.state);
         if self.is_stopped() {
             return;
         }
         self.untaken.add(outcome.capture.bytes_total());
         state.outcomes.push_back(outcome);
+        state.under_way += usize::from(again.is_some());
         self.notify(&state);
+        drop(state);
+        if let Some((job, after)) = again {
+            match self.inner.upgrade() {
+                Some(inner) => inner.submit_again(job, after),
+                None => job.cancel(),
+            }
+        }
+    }
+
+    /// Asks the judge, and does at once what is to be done about the other commands. Returns how
+    /// long to wait before this one is run again, if it is.
+    fn judge(&self, outcome: &Outcome) -> Option<Duration> {
+        let is_cancelled = |error: &crate::Error| error.kind() == ErrorKind::Cancelled;
+        let judge = self.judge.as_ref()?;
+        if outcome.start_error().is_some_and(is_cancelled) {
+            return None;
+        }
+        let (next, inner) = (judge.ask(outcome), self.inner.upgrade());
+        match (next, inner) {
+            (Next::RunAgain(after), _) => return Some(after),
+            (Next::StartNoMore, Some(inner)) => inner.cancel(|| Request::CancelQueue),
+            (Next::Cancel, Some(inner)) => inner.end(|| Request::CancelAll),
+            (Next::GoOn | Next::StartNoMore | Next::Cancel, _) => {}
+        }
+        None
+    }
+
+    /// The command of an outcome, to be run again.
+    fn job_of(self: &Arc<Basket>, outcome: &Outcome) -> Job {
+        let command = &outcome.command;
+        Job {
+            seq: outcome.seq,
+            attempt: outcome.attempt + 1,
+            command: command.as_given.as_ref().unwrap_or(command).clone(),
+            recipient: Recipient::run(self.clone()),
+        }
     }
 
     pub(crate) fn lose(&self) {
@@ -139,27 +164,6 @@ impl Basket {
             .arrived
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner);
-        state.waiting = false;
-        state
-    }
-
-    /// The same, but no longer than this; at once when something has arrived already.
-    pub(super) fn wait_until<'a>(
-        &self,
-        mut state: MutexGuard<'a, State>,
-        at: Instant,
-    ) -> MutexGuard<'a, State> {
-        let cancelled = self
-            .inner
-            .upgrade()
-            .is_none_or(|inner| inner.is_cancelled());
-        if !state.outcomes.is_empty() || cancelled {
-            return state;
-        }
-        state.waiting = true;
-        let timeout = at.saturating_duration_since(Instant::now());
-        let waited = self.arrived.wait_timeout(state, timeout);
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.waiting = false;
         state
     }

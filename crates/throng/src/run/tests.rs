@@ -13,7 +13,7 @@ fn without_thread<I>(throng: &Throng, commands: I) -> Run
 where
     I: Iterator<Item = Command> + Send + 'static,
 {
-    Run::start_with(throng.inner.clone(), false, commands)
+    Run::start_with(throng.inner.clone(), false, commands, None)
 }
 
 fn throng() -> Throng {
@@ -36,16 +36,11 @@ fn without_a_thread_every_command_has_its_outcome_and_they_are_taken_as_there_is
     let mut run = without_thread(&throng, commands.take(1000));
     assert_eq!(taken.load(Ordering::SeqCst), 0, "nobody has asked");
     let first = run.next().unwrap();
-    assert!(run.again(&first, Duration::ZERO));
-    assert!(run.again(&first, Duration::from_millis(1)));
     assert!(taken.load(Ordering::SeqCst) <= 100, "{taken:?}");
     let mut seqs: Vec<u64> = run.map(|outcome| outcome.seq()).collect();
     seqs.push(first.seq());
     seqs.sort_unstable();
-    let again = [first.seq(); 2];
-    let mut expected: Vec<u64> = (0..1000).chain(again).collect();
-    expected.sort_unstable();
-    assert_eq!(seqs, expected);
+    assert_eq!(seqs, (0..1000).collect::<Vec<_>>());
 }
 
 #[test]
@@ -74,22 +69,69 @@ fn without_a_thread_a_run_ends_when_it_is_told_to() {
     assert!(late.next().is_none());
 }
 
+/// Runs this many commands that cannot be started, judged like this.
+fn judged(
+    commands: usize,
+    judge: impl FnMut(&Outcome) -> Next + Send + 'static,
+) -> (Throng, Vec<Outcome>) {
+    let throng = Throng::builder().jobs(1).build().unwrap();
+    let run = throng.run_judged(vec![missing(); commands], judge);
+    let outcomes = run.collect();
+    (throng, outcomes)
+}
+
+fn is_cancelled(outcome: &Outcome) -> bool {
+    outcome.start_error().unwrap().kind() == ErrorKind::Cancelled
+}
+
 #[test]
-fn an_outcome_of_elsewhere_is_not_run_again() {
-    let (throng, other) = (throng(), self::throng());
-    let mut run = throng.run([missing()]);
-    let own = run.next().unwrap();
-    let single = throng.spawn(&missing()).wait().unwrap();
-    let of_the_other = other.run([missing()]).next().unwrap();
-    let of_a_later_run = throng.run([missing()]).next().unwrap();
-    for outcome in [&single, &of_the_other, &of_a_later_run] {
-        assert!(!run.again(outcome, Duration::ZERO));
+fn attempts_follow_each_other_before_other_commands_and_the_last_is_final() {
+    for after in [Duration::ZERO, Duration::from_micros(10)] {
+        let (_, outcomes) = judged(3, move |outcome| match outcome.attempt() {
+            3 => Next::GoOn,
+            _ => Next::RunAgain(after),
+        });
+        let attempts = outcomes
+            .iter()
+            .map(|o| (o.seq(), o.attempt(), o.is_final()));
+        let mut attempts: Vec<_> = attempts.collect();
+        if !after.is_zero() {
+            attempts.sort_unstable();
+        }
+        let expected = (0..3).flat_map(|seq| (1..=3).map(move |n| (seq, n, n == 3)));
+        assert_eq!(attempts, expected.collect::<Vec<_>>());
     }
-    assert!(run.next().is_none());
-    assert!(run.again(&own, Duration::ZERO));
-    let again = run.next().unwrap();
-    assert_eq!((again.attempt(), again.seq()), (2, own.seq()));
-    assert_eq!(again.start_error().unwrap().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn nothing_is_started_after_the_outcome_that_ends_the_run() {
+    for next in [Next::StartNoMore, Next::Cancel] {
+        let (throng, outcomes) = judged(50, move |outcome| match outcome.seq() {
+            4 => next,
+            _ => Next::GoOn,
+        });
+        let cancelled = outcomes.iter().filter(|outcome| is_cancelled(outcome));
+        assert_eq!(outcomes.len() - cancelled.count(), 5, "{next:?}");
+        assert!(throng.starts_no_more());
+        assert_eq!(throng.is_cancelled(), next == Next::Cancel);
+    }
+}
+
+#[test]
+fn an_attempt_that_is_not_to_come_any_more_is_cancelled() {
+    let (_, outcomes) = judged(2, |outcome| match outcome.seq() {
+        0 => Next::RunAgain(Duration::from_secs(3600)),
+        _ => Next::StartNoMore,
+    });
+    let last = outcomes.iter().find(|o| o.seq() == 0 && o.is_final());
+    assert!(last.is_some_and(|outcome| outcome.attempt() == 2 && is_cancelled(outcome)));
+    assert_eq!(outcomes.len(), 3);
+}
+
+#[test]
+fn a_judge_that_panics_changes_nothing() {
+    let (_, outcomes) = judged(3, |_| panic!("of no use"));
+    assert!(outcomes.len() == 3 && outcomes.iter().all(Outcome::is_final));
 }
 
 /// A second in which outcomes come at this distance, handled as [`Run::fetch`] does: how often it

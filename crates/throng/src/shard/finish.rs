@@ -62,9 +62,9 @@ impl Shard {
             recipient,
         } = job;
         recipient.deliver(Outcome {
-            run: None,
             seq,
             attempt,
+            is_final: true,
             command,
             ending,
             capture,

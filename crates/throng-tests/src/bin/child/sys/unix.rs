@@ -5,6 +5,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `signal:NAME` | sends itself this signal |
+//! | `exit-at-term:CODE` | ends with this exit code when SIGTERM comes |
 //! | `setsid` | leaves for a session of its own |
 //! | `daemon:STEPS` | leaves a grandchild with these steps, no stream and a session of its own |
 //! | `daemon-holder:STEPS` | the same with both streams |
@@ -26,7 +27,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -37,6 +38,7 @@ use rustix::process::{
     setsid,
 };
 use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
 use throng_tests::Source;
 
 pub(crate) fn take_step(name: &str, value: &str) {
@@ -48,6 +50,11 @@ pub(crate) fn take_step(name: &str, value: &str) {
         "ignore-term" => {
             let noticed = Arc::new(AtomicBool::new(false));
             signal_hook::flag::register(SIGTERM, noticed).expect("SIGTERM can be caught");
+        }
+        "exit-at-term" => {
+            let code = value.parse().expect("an exit code");
+            let mut signals = Signals::new([SIGTERM]).expect("SIGTERM can be caught");
+            thread::spawn(move || signals.forever().next().map(|_| process::exit(code)));
         }
         "setsid" => drop(setsid().expect("we lead no group")),
         "daemon" => leave_behind(own_program().arg("setsid"), &format!("quiet:{value}")),
