@@ -20,6 +20,11 @@ pub(crate) enum Exit {
 
 impl Exit {
     const MANY: u8 = 101;
+    /// What a shell says of a program that is not there, and of one that it cannot run.
+    pub(crate) const NOT_FOUND: u8 = 127;
+    pub(crate) const NOT_EXECUTABLE: u8 = 126;
+    /// What timeout(1) says of a command that ran out of time.
+    pub(crate) const TIMED_OUT: u8 = 124;
 
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -28,6 +33,19 @@ impl Exit {
             Exit::Signal(number) => 128 + (number & 0x7f) as u8,
             Exit::StdoutClosed => 141,
             Exit::Failed => 255,
+        }
+    }
+
+    /// Ends the program now, whatever else it does.
+    pub(crate) fn leave(self) -> ! {
+        self.die_if_signal();
+        std::process::exit(self.code().into())
+    }
+
+    /// Where a signal asked us to end, dies of it if whoever has started us is to see that.
+    fn die_if_signal(self) {
+        if let Exit::Signal(number) = self {
+            crate::sys::die_of(number);
         }
     }
 
@@ -48,6 +66,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
+        exit.die_if_signal();
         ExitCode::from(exit.code())
     }
 }

@@ -1,21 +1,28 @@
-//! Signals that ask us to end, step by step: finish what runs, end what runs, kill it, leave. And
-//! those that ask what runs.
+//! Signals that ask us to end: to finish what runs, to end it, to kill it, to leave. And those that
+//! ask what runs.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use throng::Throng;
 
 use crate::exit::Exit;
+use crate::output::Sink;
 use crate::sys::{self, Request};
 use crate::text;
 
-/// Whether a signal has asked us to end, and which was the first.
+/// How long our stdout may take nothing when all has ended: then nobody reads it any more.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same when we were asked to kill.
+const PATIENCE_OF_KILL: Duration = Duration::from_secs(2);
+
+/// Which signal has asked us to end, if one has: of two the one that asked for more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupts {
-    first: Arc<AtomicI32>,
+    signal: Arc<AtomicI32>,
 }
 
 /// How far the run has been asked to end.
@@ -44,20 +51,24 @@ impl Stage {
         match (self, request) {
             (stage, Request::List) => (stage, Step::Nothing),
             (Stage::Running, Request::Finish { .. }) => (Stage::Finishing, Step::StartNoMore),
-            // Whoever only wants what runs to be finished has that, or has been overtaken.
-            (stage, Request::Finish { insists: false, .. }) => (stage, Step::Nothing),
-            (Stage::Running | Stage::Finishing, _) => (Stage::Ending, Step::Cancel),
-            (Stage::Ending, _) => (Stage::Killing, Step::Kill),
-            (Stage::Killing, _) => (Stage::Killing, Step::Leave),
+            // That is being done, or more than that.
+            (stage, Request::Finish { .. }) => (stage, Step::Nothing),
+            (Stage::Running | Stage::Finishing, Request::End { .. }) => {
+                (Stage::Ending, Step::Cancel)
+            }
+            (Stage::Ending, Request::End { .. }) => (Stage::Killing, Step::Kill),
+            (Stage::Killing, Request::End { .. }) => (Stage::Killing, Step::Leave),
         }
     }
 }
 
 impl Interrupts {
-    pub(crate) fn watch(throng: &Arc<Throng>) -> anyhow::Result<Interrupts> {
+    /// Does from now on what signals ask for.
+    pub(crate) fn watch(throng: &Arc<Throng>, sink: &Arc<Sink>) -> anyhow::Result<Interrupts> {
         let interrupts = Interrupts::default();
-        let first = interrupts.first.clone();
+        let signal = interrupts.signal.clone();
         let throng = Arc::downgrade(throng);
+        let sink = Arc::downgrade(sink);
         let stage = Mutex::new(Stage::default());
         let on_request = move |request: Request| {
             let Some(throng) = throng.upgrade() else {
@@ -67,11 +78,14 @@ impl Interrupts {
                 list(&throng);
                 return;
             }
-            let number = request.signal().unwrap_or_default();
-            let _ = first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
             let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
             let (next, step) = stage.next(request);
             *stage = next;
+            if matches!(step, Step::StartNoMore | Step::Cancel) {
+                let number = request.signal().unwrap_or_default();
+                signal.store(number, Ordering::SeqCst);
+            }
+            let exit = Exit::Signal(signal.load(Ordering::SeqCst));
             match step {
                 Step::Nothing => {}
                 Step::StartNoMore => {
@@ -82,13 +96,16 @@ impl Interrupts {
                         sys::ENDS
                     ));
                 }
-                Step::Cancel => throng.cancel(),
+                Step::Cancel => {
+                    throng.cancel();
+                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE);
+                }
                 Step::Kill => {
                     text::complain(format_args!("killing what still runs"));
                     throng.kill();
-                    exit_soon(number);
+                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE_OF_KILL);
                 }
-                Step::Leave => std::process::exit(Exit::Signal(number).code().into()),
+                Step::Leave => exit.leave(),
             }
         };
         sys::watch_interrupts(Box::new(on_request))?;
@@ -96,7 +113,7 @@ impl Interrupts {
     }
 
     pub(crate) fn exit(&self) -> Option<Exit> {
-        let number = self.first.load(Ordering::SeqCst);
+        let number = self.signal.load(Ordering::SeqCst);
         (number != 0).then_some(Exit::Signal(number))
     }
 }
@@ -123,27 +140,40 @@ fn list(throng: &Throng) {
     text::print_lines(&lines);
 }
 
-/// A stdout that nobody reads can keep us from ever getting to the end. What we started dies with
-/// us, so leaving is safe.
-fn exit_soon(number: i32) {
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_secs(2));
-        std::process::exit(Exit::Signal(number).code().into());
-    });
+/// A stdout that nobody reads can keep us from ever getting to the end: when nothing runs any more
+/// and nothing has been written for so long, we leave. What could not be written is in no record, so
+/// a run that resumes this one does it again; and what we have started ends with us.
+fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: Duration) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(100);
+    let throng = Arc::downgrade(throng);
+    let body = move || {
+        let mut since = Instant::now();
+        let mut written = None;
+        while let (Some(throng), Some(sink)) = (throng.upgrade(), sink.upgrade()) {
+            let now = Some(sink.written_bytes());
+            if throng.live() > 0 || now != written {
+                (since, written) = (Instant::now(), now);
+            }
+            if since.elapsed() >= patience {
+                text::complain(format_args!(
+                    "stdout is not read, so what is left of the output is not written"
+                ));
+                exit.leave();
+            }
+            drop((throng, sink));
+            thread::sleep(LOOK_AGAIN);
+        }
+    };
+    // Without a thread a second signal does it.
+    let _ = thread::Builder::new().name("leave".into()).spawn(body);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TERM: Request = Request::Finish {
-        signal: 15,
-        insists: true,
-    };
-    const HUP: Request = Request::Finish {
-        signal: 1,
-        insists: false,
-    };
+    const TERM: Request = Request::End { signal: 15 };
+    const HUP: Request = Request::Finish { signal: 1 };
     const INT: Request = Request::End { signal: 2 };
 
     fn steps(requests: &[Request]) -> Vec<Step> {
@@ -157,16 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn ctrl_c_ends_then_kills_then_leaves() {
-        let expected = [Step::Cancel, Step::Kill, Step::Leave];
-        assert_eq!(steps(&[INT, INT, INT]), expected);
-    }
-
-    #[test]
-    fn sigterm_finishes_then_ends_then_kills() {
-        let expected = [Step::StartNoMore, Step::Cancel, Step::Kill, Step::Leave];
-        assert_eq!(steps(&[TERM; 4]), expected);
-        assert_eq!(steps(&[TERM, INT]), [Step::StartNoMore, Step::Cancel]);
+    fn who_asks_for_an_end_gets_it_then_a_kill_then_leaves() {
+        let expected = [Step::Cancel, Step::Kill, Step::Leave, Step::Leave];
+        for requests in [[INT; 4], [TERM; 4], [TERM, INT, TERM, INT]] {
+            assert_eq!(steps(&requests), expected);
+        }
     }
 
     #[test]
@@ -185,6 +210,6 @@ mod tests {
     fn asking_what_runs_changes_nothing() {
         let list = Request::List;
         let expected = [Step::Nothing, Step::StartNoMore, Step::Nothing];
-        assert_eq!(steps(&[list, TERM, list]), expected);
+        assert_eq!(steps(&[list, HUP, list]), expected);
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod duration;
 mod exit;
+mod fate;
 mod input;
 mod interrupt;
 mod jobs;

@@ -15,6 +15,7 @@ use throng::Command;
 use crate::args::{Limits, Run, Timeout, Variable};
 use crate::input::{Input, Length, Record, Value};
 use crate::reads::Reads;
+use crate::session::Halt;
 use crate::sys::{self, SystemArgs};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::text;
@@ -136,7 +137,7 @@ impl Recipe {
             dir: directory(args, &language, input)?,
             makes_dir: !args.control.dry_run,
             env: args.control.env.clone(),
-            counts_all: args.control.halt.needs_total(),
+            counts_all: args.control.halt.is_some_and(Halt::needs_total),
             system: args.system.clone(),
             started: OnceLock::new(),
         })
@@ -171,6 +172,13 @@ impl Recipe {
             });
         }
         Ok(Some(command))
+    }
+
+    /// Whether all commands run the same program, looked for in the same places.
+    pub(crate) fn has_one_program(&self) -> bool {
+        let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_places);
+        let template = self.template.as_ref();
+        !is_elsewhere && !self.shell && template.is_some_and(Template::has_one_program)
     }
 
     /// Whether the command itself differs by slot.

@@ -116,7 +116,7 @@ fn config_shows_what_is_set_and_by_whom() {
     assert!(line("grace = \"1s\"").contains("user"));
     assert!(line("delay = \"1ms\"").ends_with("# THRONG_DELAY"));
     assert!(line("tag = true").ends_with("# command line"));
-    assert!(line("halt = \"never\"").ends_with("# default"));
+    assert!(line("color = \"never\"").ends_with("# default"));
     assert!(line("# THRONG_NONSENSE is no option").ends_with("it"));
     // It is a file itself.
     let shown = Project::new(stdout(&output), "");

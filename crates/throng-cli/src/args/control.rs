@@ -76,11 +76,9 @@ pub(crate) struct Control {
         long,
         visible_alias = "halt-on-error",
         value_name = "never|now|soon,WHY=N|N%",
-        default_value = "never",
-        hide_default_value = true,
         allow_negative_numbers = true
     )]
-    pub(crate) halt: Halt,
+    pub(crate) halt: Option<Halt>,
 
     /// Run commands in this directory, which is made if it is not there; places for values are
     /// filled in

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throng::{Outcome, Stream, Throng};
 
-use super::recorder::is_cancelled;
 use super::{InOrder, Note, Notes, Printer, Recorder, Sink, To};
+use crate::fate::Fate;
 
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -47,8 +47,8 @@ impl Delivery {
     }
 
     /// A command has ended, for good.
-    pub(crate) fn take(&mut self, outcome: &Outcome) {
-        let note = self.notes.take(outcome);
+    pub(crate) fn take(&mut self, outcome: &Outcome, fate: Fate) {
+        let note = self.notes.take(outcome, fate);
         if let Err(error) = self.outlets.recorder.ended(outcome, &note) {
             self.outlets.fail(error);
         }
@@ -99,7 +99,7 @@ impl Delivery {
         let Delivery {
             outlets, printer, ..
         } = self;
-        if !is_cancelled(outcome) {
+        if note.fate != Fate::NotStarted {
             printer.outcome(outcome, note, &mut |to, bytes| put(outlets, to, bytes));
         }
         match outlets.recorder.lines(outcome, note) {
@@ -123,6 +123,9 @@ impl Delivery {
             let outlets = &mut self.outlets;
             let rest = lock(&order).give_out_rest(&mut |to, bytes| outlets.put(to, bytes));
             self.check_order(rest, &order);
+        }
+        for line in self.printer.repeated() {
+            self.outlets.sink.say(line.as_bytes());
         }
         self.flush();
         if let Some(summary) = self.outlets.recorder.summary() {

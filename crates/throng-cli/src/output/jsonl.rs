@@ -19,6 +19,8 @@ struct Line<'a> {
     /// From 1, as `{#}`.
     seq: u64,
     argv: Vec<Text<'a>>,
+    /// `succeeded`, `failed`, `ended` or `unfinished`: as the program counts it.
+    result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +112,7 @@ pub(super) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::
     let line = Line {
         seq: note.number,
         argv: sys::argv(command).into_iter().map(text).collect(),
+        result: note.fate.name(),
         exit_code: outcome.status().and_then(|status| status.code()),
         signal: outcome.status().and_then(|status| status.signal()),
         start_error: outcome.start_error().map(ToString::to_string),

@@ -14,6 +14,7 @@ mod results;
 mod resume;
 mod sink;
 mod spool;
+mod start_errors;
 mod summary;
 mod target;
 mod through;
@@ -22,13 +23,13 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use throng::{Command, ErrorKind, Outcome, Output, Stream, Verdict};
+use throng::{Command, Outcome, Output, Stream, Verdict};
 
 pub(crate) use delivery::Delivery;
 pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
-pub(crate) use recorder::{Plan, Recorder, is_cancelled, is_lost};
+pub(crate) use recorder::{Plan, Recorder, is_lost};
 pub(crate) use resume::Resume;
 pub(crate) use sink::Sink;
 pub(crate) use target::Target;
@@ -36,6 +37,7 @@ pub(crate) use through::{Out, Through};
 
 use self::dress::Dress;
 use self::lines::Lines;
+use self::start_errors::StartErrors;
 use crate::args::Mode;
 use crate::{sys, text};
 
@@ -71,6 +73,7 @@ pub(crate) struct Printer {
     order: Option<Arc<Mutex<InOrder>>>,
     /// Whether the command is said before its output, as a script or not.
     echo: Option<bool>,
+    start_errors: StartErrors,
 }
 
 impl Printer {
@@ -88,6 +91,7 @@ impl Printer {
             lines: Arc::default(),
             order: order.map(|order| Arc::new(Mutex::new(order))),
             echo,
+            start_errors: StartErrors::default(),
         }
     }
 
@@ -152,6 +156,12 @@ impl Printer {
         self.warn(outcome, out);
     }
 
+    /// What was left out because it had been said of another command, with how often.
+    pub(crate) fn repeated(&self) -> Vec<String> {
+        let lines = self.start_errors.repeated().into_iter();
+        lines.map(|line| text::complaint(&line)).collect()
+    }
+
     /// A command has ended and is to be run again. What was to be said at its end is not; a line
     /// that has begun is ended here.
     pub(crate) fn again(&self, outcome: &Outcome) {
@@ -196,7 +206,7 @@ impl Printer {
     fn warn(&self, outcome: &Outcome, out: Out<'_>) {
         let mut complain = |message: &str| out(To::Stderr, text::complaint(message).as_bytes());
         if let Some(error) = outcome.start_error() {
-            if self.mode != Mode::Jsonl && error.kind() != ErrorKind::Cancelled {
+            if self.mode != Mode::Jsonl && self.start_errors.is_new(&error.to_string()) {
                 complain(&error.to_string());
             }
             return;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use throng::Outcome;
 
+use crate::fate::Fate;
 use crate::input::Record;
 use crate::recipe::Recipe;
 use crate::template::Pattern;
@@ -19,6 +20,8 @@ pub(crate) struct Note {
     pub(crate) values: Vec<Vec<u8>>,
     /// Where its results go, where that was given with places in it.
     pub(crate) place: Vec<u8>,
+    /// What has become of it, once that is decided.
+    pub(crate) fate: Fate,
 }
 
 /// Writes the notes. Knows what of a command the records of the run want.
@@ -50,6 +53,7 @@ impl Scribe {
                 Some(pattern) => pattern.bytes(&recipe.fill(record, number, 1))?,
                 None => Vec::new(),
             },
+            fate: Fate::NotStarted,
         })
     }
 }
@@ -76,17 +80,20 @@ impl Notes {
         }
     }
 
-    pub(crate) fn take(&self, outcome: &Outcome) -> Note {
+    /// The note of the command of this outcome, which is its last.
+    pub(crate) fn take(&self, outcome: &Outcome, fate: Fate) -> Note {
         let seq = outcome.seq();
         let kept = self.kept.as_ref();
         let note = kept.and_then(|kept| {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.remove(&seq)
         });
-        note.unwrap_or_else(|| Note {
+        let note = note.unwrap_or_else(|| Note {
             number: seq + 1,
             values: Vec::new(),
             place: Vec::new(),
-        })
+            fate,
+        });
+        Note { fate, ..note }
     }
 }

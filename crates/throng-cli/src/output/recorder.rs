@@ -2,7 +2,7 @@
 //! when its time has come.
 
 use anyhow::{Context, bail};
-use throng::{Cause, ErrorKind, Outcome, Stream, Verdict};
+use throng::{Outcome, Stream, Verdict};
 
 use super::joblog::{Joblog, Past};
 use super::results::{Results, Wanted};
@@ -157,7 +157,7 @@ impl Recorder {
             summary.add(outcome, note);
         }
         match &mut self.results {
-            Some(Results::Tree(tree)) if !is_left_to_do(outcome) => tree.write(outcome, note),
+            Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => tree.write(outcome, note),
             _ => Ok(()),
         }
     }
@@ -181,7 +181,7 @@ impl Recorder {
         note: &Note,
     ) -> anyhow::Result<Vec<(To, Vec<u8>)>> {
         let mut all = Vec::new();
-        if is_left_to_do(outcome) {
+        if is_left_to_do(outcome, note) {
             return Ok(all);
         }
         if let Some(Results::Lines(lines)) = &self.results {
@@ -228,19 +228,12 @@ impl Recorder {
     }
 }
 
-fn is_left_to_do(outcome: &Outcome) -> bool {
-    is_cancelled(outcome) || outcome.ended_by() == Some(Cause::Cancel) || is_lost(outcome)
+fn is_left_to_do(outcome: &Outcome, note: &Note) -> bool {
+    !note.fate.is_done() || is_lost(outcome)
 }
 
 /// Whether some of what it has said could not be had or kept: a full disk, mostly.
 pub(crate) fn is_lost(outcome: &Outcome) -> bool {
     let is_lost = |stream| matches!(outcome.verdict(stream), Verdict::Failed(_));
     Stream::ALL.into_iter().any(is_lost)
-}
-
-/// Whether the command was never started because the run had been cut short.
-pub(crate) fn is_cancelled(outcome: &Outcome) -> bool {
-    outcome
-        .start_error()
-        .is_some_and(|error| error.kind() == ErrorKind::Cancelled)
 }

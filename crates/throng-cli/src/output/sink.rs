@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
@@ -14,9 +15,13 @@ use crate::sys::{self, Writer};
 
 /// Held back before it is written, to write less often.
 const BUFFER_SIZE: usize = 64 * 1024;
+/// Written at a time, so that it can be seen how far a slow reader has got.
+const PIECE_SIZE: usize = 256 * 1024;
 
 pub(crate) struct Sink {
     streams: Mutex<Streams>,
+    /// How much has been written to stdout.
+    written: AtomicU64,
     /// Called once, when stdout turns out to be of no use any more.
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -48,6 +53,7 @@ impl Sink {
         };
         Ok(Sink {
             streams: Mutex::new(streams),
+            written: AtomicU64::new(0),
             on_failure: OnceLock::new(),
         })
     }
@@ -105,6 +111,11 @@ impl Sink {
         self.lock().failure.take()
     }
 
+    /// How much stdout has taken so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// Whether something is lost because stderr is on a full disk.
     pub(crate) fn has_lost(&self) -> bool {
         self.lock().stderr_was_full
@@ -122,7 +133,13 @@ impl Sink {
             return;
         }
         let is_terminal = streams.stdout_is_terminal;
-        if let Err(error) = write_all(&mut streams.stdout, bytes, is_terminal) {
+        let written = bytes.chunks(PIECE_SIZE).try_for_each(|piece| {
+            write_all(&mut streams.stdout, piece, is_terminal)?;
+            let length = piece.len() as u64;
+            self.written.fetch_add(length, Ordering::Relaxed);
+            Ok(())
+        });
+        if let Err(error) = written {
             streams.failure = Some(error);
             if let Some(on_failure) = self.on_failure.get() {
                 on_failure();

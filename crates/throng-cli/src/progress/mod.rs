@@ -20,6 +20,7 @@ use self::facts::{Facts, LongRunner};
 use self::pace::Pace;
 use self::screen::Screen;
 pub(crate) use self::shape::Shape;
+use crate::fate::Fate;
 use crate::{sys, text};
 
 /// Between two looks. The first is after one: what is over by then needs no view.
@@ -114,13 +115,16 @@ impl Progress {
         }
     }
 
-    pub(crate) fn ended(&self, outcome: &Outcome) {
-        let Some(shared) = &self.shared else { return };
+    /// A command has ended like this. What the end of the run has cut short is not done.
+    pub(crate) fn ended(&self, outcome: &Outcome, fate: Fate) {
+        let Some(shared) = self.shared.as_ref().filter(|_| fate.is_done()) else {
+            return;
+        };
         let is_held = |stream| matches!(outcome.verdict(stream), Verdict::Held { .. });
         if Stream::ALL.into_iter().any(is_held) {
             shared.held.fetch_add(1, Ordering::Relaxed);
         }
-        if !outcome.success() {
+        if fate == Fate::Failed {
             shared.failed.fetch_add(1, Ordering::Relaxed);
         }
         shared.done.fetch_add(1, Ordering::Relaxed);

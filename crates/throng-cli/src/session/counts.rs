@@ -2,25 +2,31 @@
 
 use throng::Outcome;
 
-use crate::output::{is_cancelled, is_lost};
+use crate::fate::Fate;
+use crate::output::is_lost;
 use crate::text;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     succeeded: u64,
     pub(super) failed: u64,
+    ended: u64,
+    unfinished: u64,
     not_started: u64,
     not_contained: u64,
     has_lost: bool,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, outcome: &Outcome) {
-        match (outcome.success(), is_cancelled(outcome)) {
-            (true, _) => self.succeeded += 1,
-            (false, true) => self.not_started += 1,
-            (false, false) => self.failed += 1,
-        }
+    pub(super) fn add(&mut self, outcome: &Outcome, fate: Fate) {
+        let count = match fate {
+            Fate::Succeeded => &mut self.succeeded,
+            Fate::Failed => &mut self.failed,
+            Fate::Ended => &mut self.ended,
+            Fate::Unfinished => &mut self.unfinished,
+            Fate::NotStarted => &mut self.not_started,
+        };
+        *count += 1;
         self.not_contained += u64::from(!outcome.is_contained());
         self.has_lost |= is_lost(outcome);
     }
@@ -42,9 +48,13 @@ impl Counts {
     }
 
     pub(super) fn say_interrupted(&self) {
+        let unfinished = match self.unfinished {
+            0 => String::new(),
+            n => format!("{n} to be tried again, "),
+        };
         text::complain(format_args!(
-            "interrupted: {} succeeded, {} failed or were ended, {} not started",
-            self.succeeded, self.failed, self.not_started
+            "interrupted: {} succeeded, {} failed, {} ended, {unfinished}{} not started",
+            self.succeeded, self.failed, self.ended, self.not_started
         ));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use throng::Command;
 
@@ -14,9 +14,11 @@ use crate::recipe::Recipe;
 use crate::text;
 
 /// What the feeding thread leaves for the end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Feeding {
     bad_lines: AtomicU64,
+    /// Called with each of them.
+    on_bad_line: OnceLock<Box<dyn Fn() + Send + Sync>>,
     error: Mutex<Option<anyhow::Error>>,
 }
 
@@ -24,6 +26,20 @@ impl Feeding {
     /// How many values could not be made commands of.
     pub(super) fn bad_lines(&self) -> u64 {
         self.bad_lines.load(Ordering::Relaxed)
+    }
+
+    /// Calls this for each of them, those that there have been already included. Said once.
+    pub(super) fn on_bad_line(&self, callback: impl Fn() + Send + Sync + 'static) {
+        (0..self.bad_lines()).for_each(|_| callback());
+        let first = self.on_bad_line.set(Box::new(callback));
+        debug_assert!(first.is_ok(), "one listener is enough");
+    }
+
+    fn add_bad_line(&self) {
+        self.bad_lines.fetch_add(1, Ordering::Relaxed);
+        if let Some(callback) = self.on_bad_line.get() {
+            callback();
+        }
     }
 
     /// Why values could not be read on, if so.
@@ -132,8 +148,8 @@ impl Commands {
                     return Ok(Some(Noted { note, command }));
                 }
                 Err(error) => {
-                    self.feeding.bad_lines.fetch_add(1, Ordering::Relaxed);
                     text::complain(format_args!("{error:#}"));
+                    self.feeding.add_bad_line();
                 }
             }
         }

@@ -24,15 +24,18 @@ const TICKS_BETWEEN_READINGS: u32 = 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Governor {
-    watch: Arc<Mutex<Watch>>,
+    watch: Watch,
     /// Dropped when the run is over; then the thread ends.
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread and the session share.
+/// What the thread and whoever judges outcomes share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch(Arc<Mutex<Watched>>);
+
 #[derive(Debug, Default)]
-struct Watch {
+struct Watched {
     /// Of the commands that have succeeded; kept where a timeout depends on it.
     median: Remedian,
     timeout_percent: Option<f64>,
@@ -48,10 +51,8 @@ impl Governor {
     ) -> anyhow::Result<Governor> {
         let timeout_percent = control.timeout.and_then(Timeout::percent);
         let file = JobsFile::new(&control.jobs, cores);
-        let watch = Arc::new(Mutex::new(Watch {
-            timeout_percent,
-            ..Watch::default()
-        }));
+        let watch = Watch::default();
+        watch.lock().timeout_percent = timeout_percent;
         if timeout_percent.is_none() && file.is_none() && control.memfree.is_none() {
             return Ok(Governor::default());
         }
@@ -76,18 +77,9 @@ impl Governor {
         })
     }
 
-    /// A command has ended. Says whether it was ended to make room, and so has to be run again.
-    pub(super) fn ended(&self, outcome: &Outcome) -> bool {
-        let mut watch = lock(&self.watch);
-        if outcome.success() && watch.timeout_percent.is_some() {
-            watch.median.add(outcome.wall());
-        }
-        watch.evicted.remove(&outcome.seq()) && outcome.ended_by().is_some()
-    }
-
-    /// Whether there is anything to be told.
-    pub(super) fn is_on(&self) -> bool {
-        self.thread.is_some()
+    /// What has to be told of outcomes; none where nobody wants to know.
+    pub(super) fn watch(&self) -> Option<Watch> {
+        self.thread.is_some().then(|| self.watch.clone())
     }
 }
 
@@ -104,7 +96,7 @@ impl Drop for Governor {
 /// What the thread does, again and again.
 struct Rounds {
     throng: Weak<Throng>,
-    watch: Arc<Mutex<Watch>>,
+    watch: Watch,
     file: Option<JobsFile>,
     /// Half of what must be free for another start: with less than this, one has to go.
     memory_min: Option<f64>,
@@ -117,7 +109,7 @@ impl Rounds {
         let Some(throng) = self.throng.upgrade() else {
             return false;
         };
-        if let Some(timeout) = lock(&self.watch).timeout() {
+        if let Some(timeout) = self.watch.lock().timeout() {
             throng.end_older(timeout);
         }
         if self.number.is_multiple_of(TICKS_BETWEEN_READINGS)
@@ -140,13 +132,28 @@ impl Rounds {
     fn evict(&self, throng: &Throng) {
         let running = throng.running(usize::MAX);
         if let [_, .., youngest] = &running[..] {
-            lock(&self.watch).evicted.insert(youngest.seq);
+            self.watch.lock().evicted.insert(youngest.seq);
             throng.end(youngest);
         }
     }
 }
 
 impl Watch {
+    /// A command has ended. Says whether it was ended to make room, and so has to be run again.
+    pub(super) fn ended(&self, outcome: &Outcome) -> bool {
+        let mut watched = self.lock();
+        if outcome.success() && watched.timeout_percent.is_some() {
+            watched.median.add(outcome.wall());
+        }
+        watched.evicted.remove(&outcome.seq()) && outcome.ended_by().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
     fn timeout(&self) -> Option<Duration> {
         let percent = self.timeout_percent?;
         let median = self.median.get()?;
@@ -200,10 +207,6 @@ impl JobsFile {
     }
 }
 
-fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
-    watch.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,30 +234,26 @@ mod tests {
         let oldest = throng.running(9)[0].seq;
         let rounds = Rounds {
             throng: Arc::downgrade(&throng),
-            watch: Arc::default(),
+            watch: Watch::default(),
             file: None,
             memory_min: Some(f64::INFINITY),
             number: 0,
         };
-        let governor = Governor {
-            watch: rounds.watch.clone(),
-            over: None,
-            thread: None,
-        };
+        let watch = rounds.watch.clone();
         for _ in 0..2 {
             let youngest = throng.running(9).pop().unwrap().seq;
             rounds.evict(&throng);
             let outcome = run.next().unwrap();
             assert_eq!(outcome.seq(), youngest);
-            assert!(governor.ended(&outcome), "it is to be run again");
-            assert!(!governor.ended(&outcome), "and once");
+            assert!(watch.ended(&outcome), "it is to be run again");
+            assert!(!watch.ended(&outcome), "and once");
         }
         rounds.evict(&throng);
-        assert!(lock(&rounds.watch).evicted.is_empty(), "the last one stays");
+        assert!(rounds.watch.lock().evicted.is_empty(), "the last one stays");
         assert_eq!(throng.running(9)[0].seq, oldest);
         throng.kill();
         assert!(
-            !governor.ended(&run.next().unwrap()),
+            !watch.ended(&run.next().unwrap()),
             "that was not to make room"
         );
     }

@@ -98,48 +98,56 @@ impl Threshold {
     }
 }
 
-/// Watches the outcomes of a run.
+/// Counts the commands of a run.
 #[derive(Debug)]
 pub(super) struct HaltWatch {
     halt: Halt,
+    /// How many commands the run has, where somebody has counted.
+    total: Option<u64>,
     failed: u64,
     succeeded: u64,
-    /// What the run exits with, once it is decided.
-    exit: Option<Exit>,
+    /// The exit status of the command that has ended the run, once one has.
+    decided_by: Option<u8>,
 }
 
-/// What is to be done, and how it is said.
+/// What is to be done, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) when: When,
     pub(super) reason: String,
 }
 
+impl When {
+    /// What becomes of the run.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            When::Now => "what runs is ended",
+            When::Soon => "no more are started",
+        }
+    }
+}
+
 impl HaltWatch {
-    pub(super) fn new(halt: Halt) -> HaltWatch {
+    pub(super) fn new(halt: Halt, total: Option<u64>) -> HaltWatch {
         HaltWatch {
             halt,
+            total,
             failed: 0,
             succeeded: 0,
-            exit: None,
+            decided_by: None,
         }
     }
 
-    /// A command has succeeded or failed for good. Gives an order once.
-    pub(super) fn add(&mut self, outcome: &Outcome, total: Option<u64>) -> Option<Order> {
-        self.count(outcome.success(), total, || exit_status(outcome))
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
     }
 
-    fn count(
-        &mut self,
-        success: bool,
-        total: Option<u64>,
-        exit_status: impl FnOnce() -> u8,
-    ) -> Option<Order> {
+    /// A command has succeeded, or failed for good with this exit status. Gives an order once.
+    pub(super) fn count(&mut self, success: bool, exit_status: u8) -> Option<Order> {
         let Halt::When(when, why, threshold) = self.halt else {
             return None;
         };
-        if self.exit.is_some() {
+        if self.decided_by.is_some() {
             return None;
         }
         if success {
@@ -159,21 +167,14 @@ impl HaltWatch {
         };
         let reached = match threshold {
             Threshold::Commands(n) => count >= n,
-            Threshold::Percent(percent) => {
-                total.is_some_and(|total| count.saturating_mul(100) >= total * percent)
-            }
+            Threshold::Percent(percent) => self
+                .total
+                .is_some_and(|total| count.saturating_mul(100) >= total * percent),
         };
         if !reached || !counts_itself {
             return None;
         }
-        self.exit = Some(match (why, threshold) {
-            (Why::Success, _) => Exit::Halted(0),
-            (_, Threshold::Commands(1)) => Exit::Halted(exit_status()),
-            (_, Threshold::Commands(_)) => Exit::Commands {
-                failed: self.failed,
-            },
-            (_, Threshold::Percent(_)) => Exit::Halted(self.percent_failed(total)),
-        });
+        self.decided_by = Some(exit_status);
         let are = if count == 1 {
             "command has"
         } else {
@@ -189,42 +190,50 @@ impl HaltWatch {
         })
     }
 
-    /// What the run exits with, if `--halt` has a say in it.
-    pub(super) fn exit(&self, total: Option<u64>) -> Option<Exit> {
-        if self.exit.is_some() {
-            return self.exit;
+    /// What the run exits with, if `--halt` decides that, when so many commands have failed. They
+    /// may be more than when it halted: what ran then has ended since.
+    pub(super) fn exit(&self, failed: u64) -> Option<Exit> {
+        let Halt::When(_, why, threshold) = self.halt else {
+            return None;
+        };
+        match (self.decided_by, why, threshold) {
+            (Some(_), Why::Success, _) => Some(Exit::Halted(0)),
+            (Some(status), _, Threshold::Commands(1)) => Some(Exit::Halted(status)),
+            // Without having got there GNU parallel counts as always, but in percent where that was
+            // the unit.
+            (_, _, Threshold::Percent(_)) => Some(Exit::Halted(self.percent(failed))),
+            (_, _, Threshold::Commands(_)) => None,
         }
-        // Without having got there GNU parallel counts as always, but in percent where that was
-        // the unit.
-        let in_percent = self.halt.needs_total().then(|| self.percent_failed(total));
-        in_percent.map(Exit::Halted)
     }
 
     /// Rounded up, so that 0 is none.
-    fn percent_failed(&self, total: Option<u64>) -> u8 {
-        let total = total.unwrap_or(self.failed + self.succeeded).max(1);
-        let percent = self.failed.saturating_mul(100).div_ceil(total);
+    fn percent(&self, failed: u64) -> u8 {
+        let total = self.total.unwrap_or(self.failed + self.succeeded).max(1);
+        let percent = failed.saturating_mul(100).div_ceil(total);
         u8::try_from(percent).unwrap_or(100).min(100)
     }
 }
 
-/// What a shell would say of this command.
-fn exit_status(outcome: &Outcome) -> u8 {
+/// What a shell would say of this command, or `timeout` of one that ended well when its time was
+/// over. What failed is never 0.
+pub(super) fn exit_status(outcome: &Outcome) -> u8 {
     if let Some(error) = outcome.start_error() {
         return if error.kind() == ErrorKind::NotFound {
-            127
+            Exit::NOT_FOUND
         } else {
-            126
+            Exit::NOT_EXECUTABLE
         };
     }
     let status = outcome.status();
     if let Some(signal) = status.and_then(|status| status.signal()) {
         return 128 + (signal & 0x7f) as u8;
     }
-    match status.and_then(|status| status.code()) {
+    let code = status.and_then(|status| status.code());
+    match code {
+        Some(0) if outcome.success() => 0,
+        Some(0) if outcome.timed_out() => Exit::TIMED_OUT,
         // A failure stays one, whatever its lowest byte says.
-        Some(code) if code > 255 => (code as u8).max(1),
-        Some(code) => code as u8,
+        Some(code) => u8::try_from(code).unwrap_or(code as u8).max(1),
         None => 1,
     }
 }

@@ -1,35 +1,37 @@
 //! `throng run`: from the words of the command line to an exit status.
 
-mod attempts;
 mod brake;
 mod counts;
 mod dry_run;
 mod feeding;
 mod governor;
 mod halt;
+mod judge;
 mod median;
 mod pool;
 mod retries;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use throng::{Outcome, Throng};
+use throng::{Next, Outcome, Throng};
 
-use self::attempts::Attempts;
 pub(crate) use self::brake::Rate;
 use self::counts::Counts;
 use self::feeding::{Commands, Feeding};
 use self::governor::Governor;
 pub(crate) use self::halt::Halt;
-use self::halt::{HaltWatch, Order, When};
+use self::halt::HaltWatch;
+use self::judge::Judge;
 pub(crate) use self::retries::Backoff;
 use self::retries::Retries;
 use crate::args::{Again, Mode, Run};
 use crate::exit::Exit;
+use crate::fate;
 use crate::input::{Input, Records};
 use crate::interrupt::Interrupts;
-use crate::output::{Delivery, InOrder, Plan, Printer, Resume, Sink, is_cancelled, verbose_line};
+use crate::output::{Delivery, InOrder, Plan, Printer, Resume, Sink, verbose_line};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::{suspend, text};
@@ -92,16 +94,26 @@ fn announce(recipe: &Recipe, printer: &Printer, verbose: Option<bool>) {
     });
 }
 
+/// Values that no command could be made of count as commands that have failed.
+fn judge_bad_lines(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
+    let (judge, throng) = (judge.clone(), Arc::downgrade(throng));
+    feeding.on_bad_line(move || match (judge.judge_bad_line(), throng.upgrade()) {
+        (Next::StartNoMore, Some(throng)) => throng.start_no_more(),
+        (Next::Cancel, Some(throng)) => throng.cancel(),
+        _ => {}
+    });
+}
+
 /// A run under way.
 struct Session {
     throng: Arc<Throng>,
     run: throng::Run,
     interrupts: Interrupts,
     governor: Governor,
-    attempts: Attempts,
-    halt: HaltWatch,
-    /// How many commands there are, where somebody has counted.
-    total: Option<u64>,
+    judge: Judge,
+    /// The last outcomes of commands that are to be run again, by their `seq`: if the next attempt
+    /// is not made any more, they are the commands' last.
+    attempts: HashMap<u64, Outcome>,
     sink: Arc<Sink>,
     progress: Progress,
     delivery: Delivery,
@@ -132,6 +144,7 @@ impl Session {
         announce(&recipe, &printer, output.verbose.then_some(shell));
 
         let scribe = plan.scribe();
+        let needs_program = args.control.halt.is_none() && recipe.has_one_program();
         let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
         commands.look_ahead()?;
         let recorder = plan.open()?;
@@ -142,27 +155,30 @@ impl Session {
                 throng.cancel();
             }
         });
-        let interrupts = Interrupts::watch(&throng)?;
+        let interrupts = Interrupts::watch(&throng, &sink)?;
         suspend::watch(&throng)?;
         let governor = Governor::start(&args.control, pool::cores(), &throng)?;
         let retries = Retries {
             attempts: args.control.retries,
             backoff: args.control.backoff,
         };
+        let halt = HaltWatch::new(args.control.halt.unwrap_or_default(), total);
+        let judge = Judge::new(retries, halt, governor.watch(), needs_program);
         let feeding = commands.feeding();
+        judge_bad_lines(&feeding, &judge, &throng);
         let delivery = Delivery::new(printer, recorder, commands.notes(), throng.clone());
         progress
             .follow(&throng)
             .context("cannot watch the run for --progress")?;
-        let run = throng.run(commands);
+        let judges = judge.clone();
+        let run = throng.run_judged(commands, move |outcome| judges.judge(outcome));
         Ok(Session {
             throng,
             run,
             interrupts,
             governor,
-            attempts: Attempts::new(retries),
-            halt: HaltWatch::new(args.control.halt),
-            total,
+            judge,
+            attempts: HashMap::new(),
             sink,
             progress,
             delivery,
@@ -180,6 +196,9 @@ impl Session {
         }
         self.governor = Governor::default();
         self.progress.clear();
+        if let Some(reason) = self.judge.take_reason(None) {
+            self.sink.say(text::complaint(&reason).as_bytes());
+        }
         self.delivery.finish();
         if self.throng.is_cancelled() {
             // A daemon that a command has left behind was not meant to outlive this end.
@@ -192,49 +211,19 @@ impl Session {
     }
 
     fn take(&mut self, outcome: Outcome) {
-        let Some(outcome) = self.run_again(outcome) else {
-            return;
-        };
-        let order = if is_cancelled(&outcome) {
-            None
-        } else {
-            self.halt.add(&outcome, self.total)
-        };
-        self.counts.add(&outcome);
-        self.progress.ended(&outcome);
-        self.delivery.take(&outcome);
-        if let Some(order) = order {
-            self.obey(&order);
-        }
-    }
-
-    /// Has the command run again, if that is to be. Otherwise gives what is final of it.
-    fn run_again(&mut self, outcome: Outcome) -> Option<Outcome> {
-        let evicted = self.governor.is_on() && self.governor.ended(&outcome);
         let seq = outcome.seq();
-        if self.throng.starts_no_more() {
-            let is_cancelled = is_cancelled(&outcome);
-            let before = self.attempts.give_up(seq).filter(|_| is_cancelled);
-            return before.or(Some(outcome));
+        if !outcome.is_final() {
+            self.delivery.again(&outcome);
+            self.attempts.insert(seq, outcome);
+            return;
         }
-        let Some(again) = self.attempts.decide(&outcome, evicted) else {
-            return Some(outcome);
-        };
-        let kept = self.attempts.keep(outcome, again);
-        self.delivery.again(kept);
-        let is_again = self.run.again(kept, again.wait);
-        debug_assert!(is_again, "it is an outcome of this run");
-        None
-    }
-
-    fn obey(&self, order: &Order) {
-        let (what, end): (_, fn(&Throng)) = match order.when {
-            When::Now => ("what runs is ended", Throng::cancel),
-            When::Soon => ("no more are started", Throng::start_no_more),
-        };
-        let line = text::complaint(&format!("{}; {what}", order.reason));
-        self.sink.say(line.as_bytes());
-        end(&self.throng);
+        let (outcome, fate) = fate::decide(outcome, self.attempts.remove(&seq));
+        self.counts.add(&outcome, fate);
+        self.progress.ended(&outcome, fate);
+        self.delivery.take(&outcome, fate);
+        if let Some(reason) = self.judge.take_reason(Some(seq)) {
+            self.sink.say(text::complaint(&reason).as_bytes());
+        }
     }
 
     fn exit(mut self) -> anyhow::Result<Exit> {
@@ -256,11 +245,8 @@ impl Session {
         if self.counts.has_lost() || self.sink.has_lost() {
             return Ok(Exit::Failed);
         }
-        if let Some(exit) = self.halt.exit(self.total) {
-            return Ok(exit);
-        }
-        Ok(Exit::Commands {
-            failed: self.counts.failed + self.feeding.bad_lines(),
-        })
+        let failed = self.counts.failed + self.feeding.bad_lines();
+        let decided = self.judge.exit(failed);
+        Ok(decided.unwrap_or(Exit::Commands { failed }))
     }
 }

@@ -4,6 +4,7 @@
 //! | name | what it is |
 //! |---|---|
 //! | `watch_interrupts` | calls back when somebody asks us to end, or what runs |
+//! | `die_of` | ends us as this signal would have, where it is one of those that are passed on so |
 //! | `gauge` | what the machine has left |
 //! | `findings`, `own_cpu` | what limits the machine; the processor time of this program |
 //! | `set_leaf` | has a command that starts no others run as cheaply as it can |
@@ -51,9 +52,9 @@ use crate::template::PathRules;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, escaped_name, findings, first_line, folded_path, gauge, keep,
-    limits, name, os_string, own_cpu, push_quoted, script, set_leaf, shell, split, stderr, stdout,
-    watch_interrupts, watch_stops, word_length,
+    argv, command_line, config_dir, die_of, escaped_name, findings, first_line, folded_path, gauge,
+    keep, limits, name, os_string, own_cpu, push_quoted, script, set_leaf, shell, split, stderr,
+    stdout, watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -64,25 +65,20 @@ pub(crate) type OnSignal = Box<dyn FnMut(Request) + Send>;
 pub(crate) enum Request {
     /// To end, and to end what runs.
     End { signal: i32 },
-    /// To finish what runs and to start nothing more; who insists and asks again wants an end.
-    Finish { signal: i32, insists: bool },
+    /// To finish what runs and to start nothing more.
+    Finish { signal: i32 },
     /// To say what runs.
     List,
 }
 
 impl Request {
-    /// What GNU parallel takes a signal of this number for. Since 2019 its SIGTERM ends what runs
-    /// at once; what it did before is the kinder first step.
+    /// What a signal of this number asks for, as GNU parallel and other supervisors have it.
     fn of_signal(signal: i32) -> Request {
         const HUP: i32 = 1;
         const USR1: i32 = 10;
-        const TERM: i32 = 15;
         match signal {
             USR1 => Request::List,
-            HUP | TERM => Request::Finish {
-                signal,
-                insists: signal == TERM,
-            },
+            HUP => Request::Finish { signal },
             _ => Request::End { signal },
         }
     }
@@ -90,7 +86,7 @@ impl Request {
     /// The signal that asked us to end.
     pub(crate) fn signal(self) -> Option<i32> {
         match self {
-            Request::End { signal } | Request::Finish { signal, .. } => Some(signal),
+            Request::End { signal } | Request::Finish { signal } => Some(signal),
             Request::List => None,
         }
     }
@@ -130,6 +126,7 @@ pub(crate) type OnStop = Box<dyn FnMut() + Send>;
 pub(crate) type Writer = Box<dyn Write + Send>;
 
 const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
+const _: fn(i32) = die_of;
 const _: fn() -> Option<PathBuf> = config_dir;
 const _: fn() -> Vec<Finding> = findings;
 const _: fn() -> Option<Duration> = own_cpu;

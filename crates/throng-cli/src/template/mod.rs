@@ -170,6 +170,12 @@ impl Template {
         self.words.iter().flat_map(|word| &word.pieces)
     }
 
+    /// Whether no place is in the word that names the program.
+    pub(crate) fn has_one_program(&self) -> bool {
+        let program = self.words.first();
+        program.is_some_and(|word| !word.pieces.iter().any(Piece::is_place))
+    }
+
     pub(crate) fn uses_slot(&self) -> bool {
         self.pieces().any(|piece| matches!(piece, Piece::Slot(_)))
     }

@@ -112,10 +112,12 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
 }
 
 /// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a
-/// command that could not be started what a shell would have said.
+/// command that could not be started what a shell would have said. Both are 0 for what has succeeded
+/// and for nothing else.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
+        Some(status) if status.success() && !outcome.success() => (-1, 0),
         Some(status) => match (status.code(), status.signal()) {
             (Some(code), _) => (code.into(), 0),
             (None, Some(signal)) => (0, signal),

@@ -237,6 +237,7 @@ mod tests {
             number: 1,
             values: bytes(["x", "y", "z", "w"]),
             place: Vec::new(),
+            fate: crate::fate::Fate::Succeeded,
         };
         let files = Tree::below("r".into(), columns)
             .place

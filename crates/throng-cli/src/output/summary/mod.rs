@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use throng::{Outcome, Stream, Verdict};
 
 use self::histogram::Histogram;
-use super::{Note, is_cancelled};
+use super::Note;
+use crate::fate::Fate;
 use crate::{sys, text};
 
 /// So many failures are told, and so many of the slowest.
@@ -30,6 +31,8 @@ pub(crate) struct Summary {
     failed: u64,
     timed_out: u64,
     start_errors: u64,
+    ended: u64,
+    unfinished: u64,
     not_started: u64,
     held: u64,
     capped: u64,
@@ -62,6 +65,8 @@ impl Summary {
             failed: 0,
             timed_out: 0,
             start_errors: 0,
+            ended: 0,
+            unfinished: 0,
             not_started: 0,
             held: 0,
             capped: 0,
@@ -78,14 +83,15 @@ impl Summary {
     }
 
     pub(crate) fn add(&mut self, outcome: &Outcome, note: &Note) {
-        if is_cancelled(outcome) {
-            self.not_started += 1;
-            return;
-        }
-        if outcome.success() {
-            self.succeeded += 1;
-        } else {
-            self.add_failure(outcome, note);
+        match note.fate {
+            Fate::Succeeded => self.succeeded += 1,
+            Fate::Failed => self.add_failure(outcome, note),
+            Fate::Ended => self.ended += 1,
+            Fate::Unfinished => self.unfinished += 1,
+            Fate::NotStarted => {
+                self.not_started += 1;
+                return;
+            }
         }
         self.retried += u64::from(outcome.attempt() > 1);
         self.start_retries += u64::from(outcome.start_retries());

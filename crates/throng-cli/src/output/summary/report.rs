@@ -52,8 +52,13 @@ impl Summary {
         if !how.is_empty() {
             let _ = write!(text, " ({how})");
         }
-        if self.not_started > 0 {
-            let _ = write!(text, ", {} not started", with_commas(self.not_started));
+        let others = [
+            (self.ended, "ended"),
+            (self.unfinished, "to be tried again"),
+            (self.not_started, "not started"),
+        ];
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            let _ = write!(text, ", {} {what}", with_commas(count));
         }
         text
     }

@@ -4,17 +4,21 @@ use super::*;
 
 /// Feeds successes and failures, with the exit status of each failure; says after how many it
 /// halts, and with what.
-fn run(halt: &str, outcomes: &[u8], total: u64) -> (Option<usize>, Option<u8>) {
-    let mut watch = HaltWatch::new(halt.parse().unwrap());
+fn run(halt: &str, outcomes: &[u8], total: u64) -> (Option<usize>, u8) {
+    let mut watch = HaltWatch::new(halt.parse().unwrap(), Some(total));
     let mut halted = None;
     for (n, status) in outcomes.iter().enumerate() {
-        let order = watch.count(*status == 0, Some(total), || *status);
+        let order = watch.count(*status == 0, *status);
         if order.is_some() {
             assert_eq!(halted, None, "it is ordered once");
             halted = Some(n + 1);
         }
     }
-    (halted, watch.exit(Some(total)).map(Exit::code))
+    let until = halted.unwrap_or(outcomes.len());
+    let failed = outcomes[..until].iter().filter(|status| **status != 0);
+    let failed = failed.count() as u64;
+    let exit = watch.exit(failed);
+    (halted, exit.unwrap_or(Exit::Commands { failed }).code())
 }
 
 #[test]
@@ -63,26 +67,26 @@ fn the_grammar_is_that_of_parallel() {
 
 #[test]
 fn a_run_halts_when_so_many_have_failed_or_succeeded_or_ended() {
-    assert_eq!(run("now,fail=1", &[0, 7, 3], 3), (Some(2), Some(7)));
-    assert_eq!(run("soon,fail=2", &[1, 0, 9, 1], 4), (Some(3), Some(2)));
-    assert_eq!(run("soon,success=1", &[5, 5, 0], 3), (Some(3), Some(0)));
-    assert_eq!(run("now,done=1", &[4], 3), (Some(1), Some(4)));
-    assert_eq!(run("now,done=3", &[0, 2, 0, 0], 4), (Some(3), Some(1)));
-    assert_eq!(run("now,fail=2", &[0, 2, 0, 0], 4), (None, None));
-    assert_eq!(run("never", &[1, 1], 2), (None, None));
+    assert_eq!(run("now,fail=1", &[0, 7, 3], 3), (Some(2), 7));
+    assert_eq!(run("soon,fail=2", &[1, 0, 9, 1], 4), (Some(3), 2));
+    assert_eq!(run("soon,success=1", &[5, 5, 0], 3), (Some(3), 0));
+    assert_eq!(run("now,done=1", &[4], 3), (Some(1), 4));
+    assert_eq!(run("now,done=3", &[0, 2, 0, 0], 4), (Some(3), 1));
+    assert_eq!(run("now,fail=2", &[0, 2, 0, 0], 4), (None, 1));
+    assert_eq!(run("never", &[1, 1], 2), (None, 2));
 }
 
 #[test]
 fn percentages_are_of_all_commands_and_so_is_the_exit_status() {
-    assert_eq!(run("now,fail=50%", &[1, 0, 1, 1], 4), (Some(3), Some(50)));
-    assert_eq!(run("soon,success=25%", &[1, 0], 4), (Some(2), Some(0)));
-    assert_eq!(run("soon,done=100%", &[0, 1, 0], 3), (Some(3), Some(34)));
-    assert_eq!(run("soon,fail=90%", &[0, 1, 0], 3), (None, Some(34)));
-    assert_eq!(run("soon,fail=90%", &[0, 0, 0], 3), (None, Some(0)));
+    assert_eq!(run("now,fail=50%", &[1, 0, 1, 1], 4), (Some(3), 50));
+    assert_eq!(run("soon,success=25%", &[1, 0], 4), (Some(2), 0));
+    assert_eq!(run("soon,done=100%", &[0, 1, 0], 3), (Some(3), 34));
+    assert_eq!(run("soon,fail=90%", &[0, 1, 0], 3), (None, 34));
+    assert_eq!(run("soon,fail=90%", &[0, 0, 0], 3), (None, 0));
 }
 
 #[test]
 fn without_a_total_a_percentage_is_never_reached() {
-    let mut watch = HaltWatch::new("now,fail=1%".parse().unwrap());
-    assert_eq!(watch.count(false, None, || 1), None);
+    let mut watch = HaltWatch::new("now,fail=1%".parse().unwrap(), None);
+    assert_eq!(watch.count(false, 1), None);
 }

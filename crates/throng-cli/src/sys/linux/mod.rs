@@ -38,8 +38,8 @@ pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
 pub(crate) const ENDS: &str = "SIGTERM or Ctrl-C";
 
 pub(crate) const INTERRUPTS: &str = "\
-ended by Ctrl-C; 143, 129: asked by SIGTERM or SIGHUP to finish what runs
-           (again by SIGTERM: to end it). SIGUSR1 lists what runs";
+ended by Ctrl-C; 143: by SIGTERM; 129: SIGHUP had it start no more and
+           finish what ran. SIGUSR1 lists what runs";
 
 pub(crate) const WORD_RULES: &str = "\
 Without COMMAND each value is itself a command line: it is split by
@@ -75,6 +75,16 @@ pub(crate) fn watch_interrupts(mut on: OnSignal) -> io::Result<()> {
                 .for_each(|signal| on(Request::of_signal(signal)))
         })?;
     Ok(())
+}
+
+/// A shell ends its loop at Ctrl-C only if it sees that we died of it: a program that just exits
+/// may have handled it (<https://www.cons.org/cracauer/sigint.html>). Of other signals the exit
+/// status tells.
+pub(crate) fn die_of(signal: i32) {
+    if signal == SIGINT {
+        // It returns only if that cannot be done, and then the exit status has to tell.
+        let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
+    }
 }
 
 /// As the XDG Base Directory Specification has it.

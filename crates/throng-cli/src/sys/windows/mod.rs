@@ -62,6 +62,9 @@ pub(crate) fn keep() -> anyhow::Result<()> {
     anyhow::bail!("there is nothing to keep here")
 }
 
+/// Here a program that was interrupted exits like any other.
+pub(crate) fn die_of(_: i32) {}
+
 /// Calls this at Ctrl-C, Ctrl-Break and when the console is closed, on a thread of its own. Our
 /// processes are in groups of their own, so Ctrl-C reaches us alone. The system ends us soon after
 /// its console has been closed, whatever we do; then our job objects end the processes.

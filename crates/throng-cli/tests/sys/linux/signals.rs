@@ -1,6 +1,7 @@
 //! Signals, and how much memory a run needs.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::time::Duration;
 
@@ -90,12 +91,38 @@ fn an_interrupt_ends_what_runs_and_says_so() {
     let child = start_tagged(5, &[], &["{}", "sleep:600000"], &tag);
     kill(child.id(), Signal::INT);
     let output = finish(child);
-    assert_eq!(output.status.code(), Some(130));
-    assert!(
-        stderr(&output).contains("interrupted: 0 succeeded, 5 failed"),
-        "{output:?}"
+    assert_eq!(
+        output.status.signal(),
+        Some(2),
+        "a shell's loop ends as well"
     );
+    let told = "interrupted: 0 succeeded, 0 failed, 5 ended, 0 not started";
+    assert!(stderr(&output).contains(told), "{output:?}");
     assert_eq!(tag.pids(), [0; 0]);
+}
+
+#[test]
+fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
+    let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
+    let log = dir.path().join("log");
+    let options = ["-j3", "--summary", "--joblog", log.to_str().unwrap()];
+    // They catch the signal, and say that all is well.
+    let steps = ["exit-at-term:0", "{}", "sleep:600000"];
+    let tags = format!("{tag}\n").repeat(5);
+    let words = [&options, &[child()][..], &steps].concat();
+    let program = start_with_stdin(&words, tags.as_bytes());
+    tag.await_count(3);
+    kill(program.id(), Signal::TERM);
+    let output = finish(program);
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    for told in [
+        "interrupted: 0 succeeded, 0 failed, 3 ended, ",
+        "  0 succeeded, 0 failed, 3 ended, ",
+    ] {
+        assert!(stderr(&output).contains(told), "{output:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
+    tag.await_gone();
 }
 
 /// Two commands that wait for the gate, with more to come.
@@ -149,24 +176,22 @@ impl Waiters {
 }
 
 #[test]
-fn sigterm_and_sighup_let_what_runs_finish_and_start_no_more() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
-        let (tag, gate) = (Tag::new(), Gate::new());
-        let mut waiters = Waiters::start(&tag, &gate);
-        waiters.signal(signal);
-        let line = waiters.complaint();
-        let expected = "no more commands are started; 2 still run, and are ended by SIGTERM";
-        assert!(line.contains(expected), "{line}");
-        gate.open();
-        let (ended_with, stdout, stderr) = waiters.finish();
-        assert_eq!((ended_with, &*stdout), (Some(code), "done\ndone\n"));
-        let summary = "interrupted: 2 succeeded, 0 failed";
-        assert!(stderr.contains(summary), "{stderr}");
-    }
+fn sighup_lets_what_runs_finish_and_starts_no_more() {
+    let (tag, gate) = (Tag::new(), Gate::new());
+    let mut waiters = Waiters::start(&tag, &gate);
+    waiters.signal(Signal::HUP);
+    let line = waiters.complaint();
+    let expected = "no more commands are started; 2 still run, and are ended by SIGTERM";
+    assert!(line.contains(expected), "{line}");
+    gate.open();
+    let (ended_with, stdout, stderr) = waiters.finish();
+    assert_eq!((ended_with, &*stdout), (Some(129), "done\ndone\n"));
+    let summary = "interrupted: 2 succeeded, 0 failed, 0 ended, ";
+    assert!(stderr.contains(summary), "{stderr}");
 }
 
 #[test]
-fn a_second_sigterm_ends_what_runs_and_a_second_sighup_does_not() {
+fn sigterm_ends_what_runs_after_sighup_and_a_second_sighup_does_not() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::HUP);
@@ -180,7 +205,7 @@ fn a_second_sigterm_ends_what_runs_and_a_second_sighup_does_not() {
     }
     waiters.signal(Signal::TERM);
     let (code, stdout, _) = waiters.finish();
-    assert_eq!((code, &*stdout), (Some(129), ""));
+    assert_eq!((code, &*stdout), (Some(143), ""));
     tag.await_gone();
 }
 
@@ -200,12 +225,11 @@ fn sigusr1_lists_what_runs() {
             "{line}"
         );
     }
-    waiters.signal(Signal::TERM);
-    let line = waiters.complaint();
-    assert!(line.contains("no more commands are started"), "{line}");
+    waiters.signal(Signal::HUP);
+    waiters.complaint();
     gate.open();
     let (code, stdout, _) = waiters.finish();
-    assert_eq!((code, &*stdout), (Some(143), "done\ndone\n"));
+    assert_eq!((code, &*stdout), (Some(129), "done\ndone\n"));
 }
 
 #[test]
@@ -231,7 +255,7 @@ fn a_second_interrupt_kills_what_refuses_to_end() {
     }
     kill(child.id(), Signal::INT);
     let output = finish(child);
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(output.status.signal(), Some(2));
     // Whoever waits for them too long leaves, and what it has started ends with it.
     tag.await_gone();
 }
@@ -256,7 +280,7 @@ fn an_interrupt_takes_no_more_values() {
     assert_eq!(line, "one\n");
     // The source stays open and silent, as a terminal does.
     kill(child.id(), Signal::INT);
-    assert_eq!(finish(child).status.code(), Some(130));
+    assert_eq!(finish(child).status.signal(), Some(2));
     drop(stdin);
 }
 

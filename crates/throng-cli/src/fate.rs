@@ -1,0 +1,65 @@
+//! How a command has ended, in the one sense in which the program counts it: what `--halt`, the
+//! records, the summary and the exit status say of a command is this.
+
+use throng::{Cause, ErrorKind, Outcome};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It ended by itself, with exit code 0.
+    Succeeded,
+    /// Its last attempt failed, ran out of time, or could not be started.
+    Failed,
+    /// It was ended because the run was.
+    Ended,
+    /// An attempt has failed, and the run ended before the next one was made.
+    Unfinished,
+    /// The run ended before it was started.
+    NotStarted,
+}
+
+impl Fate {
+    /// What the last outcome of a command says, where no earlier one counts.
+    pub(crate) fn of(outcome: &Outcome) -> Fate {
+        if is_cancelled(outcome) {
+            Fate::NotStarted
+        } else if outcome.ended_by() == Some(Cause::Cancel) {
+            Fate::Ended
+        } else if outcome.success() {
+            Fate::Succeeded
+        } else {
+            Fate::Failed
+        }
+    }
+
+    /// Whether the command has been run to its end, so that a run that resumes this one leaves it
+    /// out.
+    pub(crate) fn is_done(self) -> bool {
+        matches!(self, Fate::Succeeded | Fate::Failed)
+    }
+
+    /// As the objects of `--output jsonl` name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Fate::Succeeded => "succeeded",
+            Fate::Failed => "failed",
+            Fate::Ended => "ended",
+            Fate::Unfinished => "unfinished",
+            Fate::NotStarted => "not started",
+        }
+    }
+}
+
+/// The last outcome of a command that tells anything of it, and what became of the command. A
+/// command whose next attempt was not made any more is known by the attempt before.
+pub(crate) fn decide(last: Outcome, before: Option<Outcome>) -> (Outcome, Fate) {
+    match (Fate::of(&last), before) {
+        (Fate::NotStarted, Some(before)) => (before, Fate::Unfinished),
+        (fate, _) => (last, fate),
+    }
+}
+
+/// Whether it was not started because nothing is started any more.
+fn is_cancelled(outcome: &Outcome) -> bool {
+    let error = outcome.start_error();
+    error.is_some_and(|error| error.kind() == ErrorKind::Cancelled)
+}

@@ -1,0 +1,167 @@
+//! What an outcome means for the run, decided as soon as it arrives: whether the command is run
+//! again, and whether others are started. Output may be given out much later; nothing here waits
+//! for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use throng::{ErrorKind, Next, Outcome};
+
+use super::governor::Watch;
+use super::halt::{HaltWatch, When};
+use super::retries::Retries;
+use crate::exit::Exit;
+use crate::fate::Fate;
+use crate::{sys, text};
+
+/// Decides for the whole run, whoever asks.
+#[derive(Clone, Debug)]
+pub(super) struct Judge(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    retries: Retries,
+    halt: HaltWatch,
+    /// Told of every outcome, where there is something to be told.
+    watch: Option<Watch>,
+    /// How often commands were ended to make room; they do not fail by that.
+    evictions: HashMap<u64, u32>,
+    /// Whether all commands are lost if the first one's program cannot be found.
+    needs_program: bool,
+    /// Why the run was ended, until that has been said.
+    stop: Option<Stop>,
+    /// What the run exits with if it was ended for a reason of its own.
+    exit: Option<Exit>,
+}
+
+/// A run is ended by the outcome of this command.
+#[derive(Debug)]
+struct Stop {
+    seq: Option<u64>,
+    line: String,
+}
+
+impl Judge {
+    pub(super) fn new(
+        retries: Retries,
+        halt: HaltWatch,
+        watch: Option<Watch>,
+        needs_program: bool,
+    ) -> Judge {
+        Judge(Arc::new(Mutex::new(State {
+            retries,
+            halt,
+            watch,
+            evictions: HashMap::new(),
+            needs_program,
+            stop: None,
+            exit: None,
+        })))
+    }
+
+    /// A command has ended, and nothing has been started in its place yet.
+    pub(super) fn judge(&self, outcome: &Outcome) -> Next {
+        self.state().judge(outcome)
+    }
+
+    /// A value could not be made a command of, which counts as a command that has failed.
+    pub(super) fn judge_bad_line(&self) -> Next {
+        self.state().count(false, None, String::new(), 1)
+    }
+
+    /// Why the run is ended, if that is for the outcome of this command, or at all. Told once.
+    pub(super) fn take_reason(&self, seq: Option<u64>) -> Option<String> {
+        let mut state = self.state();
+        let is_its = |stop: &mut Stop| seq.is_none() || stop.seq == seq || stop.seq.is_none();
+        state.stop.take_if(is_its).map(|stop| stop.line)
+    }
+
+    /// What the run exits with, if that is decided here; so many commands have failed.
+    pub(super) fn exit(&self, failed: u64) -> Option<Exit> {
+        let state = self.state();
+        state.exit.or_else(|| state.halt.exit(failed))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn judge(&mut self, outcome: &Outcome) -> Next {
+        let seq = outcome.seq();
+        let is_evicted = self
+            .watch
+            .as_ref()
+            .is_some_and(|watch| watch.ended(outcome));
+        if is_evicted {
+            *self.evictions.entry(seq).or_default() += 1;
+            return Next::RunAgain(Duration::ZERO);
+        }
+        if std::mem::take(&mut self.needs_program) && is_missing(outcome) {
+            self.exit = Some(Exit::Halted(Exit::NOT_FOUND));
+            if self.halt.total() == Some(1) {
+                return Next::GoOn;
+            }
+            let line = "the program cannot be found, so nothing more is started (with --halt \
+                        never the run goes on)";
+            return self.stop(Some(seq), line.into(), When::Soon);
+        }
+        let fate = Fate::of(outcome);
+        let evictions = self.evictions.get(&seq).copied().unwrap_or(0);
+        if fate == Fate::Failed
+            && let Some(wait) = self.retries.next(outcome.attempt() - evictions)
+        {
+            return Next::RunAgain(wait);
+        }
+        self.evictions.remove(&seq);
+        if !fate.is_done() {
+            return Next::GoOn;
+        }
+        let how = format!(": {} {}", name(outcome), how(outcome));
+        let status = super::halt::exit_status(outcome);
+        self.count(outcome.success(), Some(seq), how, status)
+    }
+
+    /// A command has succeeded, or failed for good.
+    fn count(&mut self, success: bool, seq: Option<u64>, how: String, status: u8) -> Next {
+        match self.halt.count(success, status) {
+            None => Next::GoOn,
+            Some(order) => {
+                let line = format!("{}{how}; {}", order.reason, order.when.told());
+                self.stop(seq, line, order.when)
+            }
+        }
+    }
+
+    fn stop(&mut self, seq: Option<u64>, line: String, when: When) -> Next {
+        self.stop = Some(Stop { seq, line });
+        match when {
+            When::Now => Next::Cancel,
+            When::Soon => Next::StartNoMore,
+        }
+    }
+}
+
+fn is_missing(outcome: &Outcome) -> bool {
+    let error = outcome.start_error();
+    error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// The command as a user would know it again, cut short.
+fn name(outcome: &Outcome) -> String {
+    text::quoted(&sys::name(outcome.command()))
+}
+
+/// How a command has ended, for a line that names it.
+fn how(outcome: &Outcome) -> String {
+    match (outcome.start_error(), outcome.status()) {
+        (Some(_), _) => "could not be started".into(),
+        _ if outcome.timed_out() => "ran out of time".into(),
+        _ if outcome.success() => "succeeded".into(),
+        (None, Some(status)) if status.success() => "left a stream open".into(),
+        (None, Some(status)) => format!("ended with {status}"),
+        (None, None) => "failed".into(),
+    }
+}
