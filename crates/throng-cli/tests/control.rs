@@ -148,7 +148,10 @@ fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
     // What the first attempt said is there, and it counts.
     assert_eq!(stdout(&output), "12");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(stderr(&output).contains("1 command has succeeded: "), "{output:?}");
+    assert!(
+        stderr(&output).contains("1 command has succeeded: "),
+        "{output:?}"
+    );
     assert!(stderr(&output).contains("; no more are started"));
 }
 

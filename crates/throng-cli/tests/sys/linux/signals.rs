@@ -1,14 +1,16 @@
 //! Signals, and how much memory a run needs.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use throng_tests::{Gate, Tag, eventually, with_enough_time};
 
-use crate::program::{child, finish, json, output, run, start_with_stdin, stderr, stdout};
+use crate::program::{
+    child, finish, json, output, run, start_with_stdin, stderr, stdout, without_settings,
+};
 
 fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid as i32).unwrap();
@@ -123,6 +125,98 @@ fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
     }
     assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 1);
     tag.await_gone();
+}
+
+#[test]
+fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let log = log.to_str().unwrap();
+    // It catches the signal, and says that all is well.
+    let run = |timeout: Duration| {
+        let timeout = timeout.as_secs().to_string();
+        let options = ["--timeout", &timeout, "--retries", "2", "--joblog", log];
+        let others = ["--summary", "--output", "jsonl", "--halt", "now,fail=1"];
+        let steps = [
+            child(),
+            "exit-at-term:0",
+            "outs:ready",
+            "sleep:600000",
+            ":::",
+            "x",
+        ];
+        output(&[&options[..], &others, &steps].concat())
+    };
+    let output = with_enough_time(run, |output| stdout(output).contains("ready"));
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
+    let object: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(
+        (&object["result"], &object["exit_code"]),
+        (&"failed".into(), &0.into())
+    );
+    assert_eq!(
+        (&object["timed_out"], &object["attempt"]),
+        (&true.into(), &2.into())
+    );
+    for told in [
+        "1 command has failed: ",
+        "  0 succeeded, 1 failed (1 timed out)\n",
+    ] {
+        assert!(stderr(&output).contains(told), "{output:?}");
+    }
+    assert!(std::fs::read_to_string(log).unwrap().contains("\t-1\t15\t"));
+}
+
+#[test]
+fn a_loop_of_a_shell_ends_at_ctrl_c() {
+    let dir = tempfile::tempdir().unwrap();
+    let ready = dir.path().join("ready");
+    let program = env!("CARGO_BIN_EXE_throng");
+    let make = format!("make-file:{}", ready.display());
+    let script = "for i in 1 2 3; do \"$@\"; done; echo the loop goes on";
+    let words = [
+        "-c",
+        script,
+        "sh",
+        program,
+        "run",
+        child(),
+        &make,
+        "sleep:600000",
+        ":::",
+        "#",
+    ];
+    let mut shell = std::process::Command::new("sh");
+    without_settings(&mut shell);
+    shell.args(words).process_group(0);
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let shell = shell.spawn().unwrap();
+    eventually("it runs", || ready.exists());
+    // As a terminal does: to the shell as well.
+    let group = Pid::from_raw(shell.id() as i32).unwrap();
+    rustix::process::kill_process_group(group, Signal::INT).unwrap();
+    let output = finish(shell);
+    assert_eq!(
+        (output.status.signal(), stdout(&output)),
+        (Some(2), ""),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn a_run_that_was_asked_to_end_does_not_wait_for_a_reader_for_ever() {
+    let mut program = run(&[child(), "out:1000000", ":::", "#"]).spawn().unwrap();
+    let stdout = program.stdout.take().unwrap();
+    let waiting = || rustix::io::ioctl_fionread(&stdout).unwrap();
+    eventually("the pipe is full", || waiting() >= 64 * 1024);
+    kill(program.id(), Signal::TERM);
+    let output = finish(program);
+    drop(stdout);
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    assert!(stderr(&output).contains("stdout is not read"), "{output:?}");
 }
 
 /// Two commands that wait for the gate, with more to come.

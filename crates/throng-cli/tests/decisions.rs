@@ -1,0 +1,176 @@
+//! What an outcome means for the run is decided when it arrives, however slowly output is read; and
+//! all that tells of the run afterwards agrees.
+
+mod program;
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use program::{child, finish, output, output_with_stdin, start_with_stdin, stderr, stdout};
+use throng_tests::eventually;
+
+/// Runs commands one or more at a time with a stdout that is not read at first, and gives how many
+/// of them have been started.
+fn started(options: &[&str], last_step: &str) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let (inside, records) = (dir.path().join("inside"), dir.path().join("records"));
+    fs::create_dir(&inside).unwrap();
+    let count = || fs::read_dir(&inside).unwrap().count();
+    let enter = format!("enter:{}", inside.display());
+    let records = records.to_str().unwrap();
+    let place = |option: &&str| {
+        if *option == "RECORDS" {
+            records
+        } else {
+            option
+        }
+        .to_owned()
+    };
+    let options: Vec<String> = options.iter().map(place).collect();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    // More than a pipe holds, and nobody reads it.
+    let words = [
+        &options[..],
+        &[child(), &enter, "out:200000", last_step, "#"],
+    ]
+    .concat();
+    let values: String = (1..=100).map(|n| format!("{n}\n")).collect();
+    let mut program = start_with_stdin(&words, values.as_bytes());
+    eventually("the first has been started", || count() > 0);
+    // Whoever decides when output is given out starts others meanwhile.
+    thread::sleep(Duration::from_millis(700));
+    let mut rest = Vec::new();
+    let mut stdout = program.stdout.take().unwrap();
+    stdout.read_to_end(&mut rest).unwrap();
+    finish(program);
+    count()
+}
+
+#[test]
+fn nothing_starts_after_the_outcome_that_ends_the_run_though_nobody_reads_the_output() {
+    let modes: [&[&str]; 6] = [
+        &[],
+        &["-k"],
+        &["--lb"],
+        &["--output", "jsonl"],
+        &["--results", "RECORDS", "--output", "group"],
+        &["--joblog", "RECORDS"],
+    ];
+    let halts = [
+        ("soon,fail=1", "exit:1", 1),
+        ("now,fail=1", "exit:1", 1),
+        ("now,fail=2", "exit:1", 2),
+        ("soon,success=1", "exit:0", 1),
+        ("now,success=1", "exit:0", 1),
+        ("soon,done=2", "exit:0", 2),
+        ("now,fail=2%", "exit:1", 2),
+    ];
+    let check = |mode: &[&str], jobs: usize, (halt, step, expected): (&str, &str, usize)| {
+        let jobs_word = format!("-j{jobs}");
+        let count = started(&[mode, &[&jobs_word, "--halt", halt]].concat(), step);
+        let most = expected + jobs - 1;
+        assert!(
+            (expected..=most).contains(&count),
+            "{mode:?} {jobs_word} {halt}: {count}"
+        );
+    };
+    thread::scope(|scope| {
+        for halt in halts {
+            scope.spawn(move || modes.iter().for_each(|mode| check(mode, 1, halt)));
+        }
+        scope.spawn(|| modes.iter().for_each(|mode| check(mode, 4, halts[0])));
+    });
+}
+
+/// Runs forty commands that fail, two at a time; gives what the program has said and how many
+/// attempts were made.
+fn forty_that_fail(log: &Path, attempts: &Path, options: &[&str]) -> (std::process::Output, usize) {
+    fs::create_dir_all(attempts).unwrap();
+    let enter = format!("enter:{}", attempts.display());
+    let log = log.to_str().unwrap();
+    let fixed = ["-j2", "--retries", "3", "--summary", "--joblog", log];
+    let words = [&fixed[..], options, &[child(), &enter, "exit:3", "#"]].concat();
+    let values: String = (1..=40).map(|n| format!("{n}\n")).collect();
+    let output = output_with_stdin(&words, values.as_bytes());
+    (output, fs::read_dir(attempts).unwrap().count())
+}
+
+#[test]
+fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, attempts) = (dir.path().join("log"), dir.path().join("attempts"));
+    let (output, count) = forty_that_fail(&log, &attempts, &["--halt", "now,fail=2"]);
+    // Two commands three times each, and whoever has taken the place of the first of them.
+    assert!((6..=7).contains(&count), "{count} attempts: {output:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for told in ["2 commands have failed: ", "\n  0 succeeded, 2 failed, "] {
+        assert!(stderr(&output).contains(told), "{output:?}");
+    }
+    let lines = fs::read_to_string(&log).unwrap().lines().count();
+    assert_eq!(lines, 3, "a head, and the two that have failed");
+    // What had attempts left is run by whoever resumes.
+    let before = count;
+    let (output, count) = forty_that_fail(&log, &attempts, &["--resume"]);
+    assert_eq!(count - before, 38 * 3, "{output:?}");
+    assert_eq!(output.status.code(), Some(38), "{output:?}");
+}
+
+#[test]
+fn an_error_of_many_starts_is_said_once_with_a_count() {
+    let values: String = (1..=300).map(|n| format!("{n}\n")).collect();
+    let run = |options: &[&str]| {
+        let words = [options, &["throng-no-such-program"]].concat();
+        output_with_stdin(&words, values.as_bytes())
+    };
+    let told = run(&["--halt", "never"]);
+    assert_eq!(told.status.code(), Some(101));
+    assert_eq!(stderr(&told).lines().count(), 2, "{told:?}");
+    assert!(
+        stderr(&told).contains(": the same for 299 other commands\n"),
+        "{told:?}"
+    );
+    // Where it is the program of all commands, the first one tells enough.
+    let told = run(&["-j1"]);
+    assert_eq!(told.status.code(), Some(127), "{told:?}");
+    assert_eq!(stderr(&told).lines().count(), 2, "{told:?}");
+    assert!(
+        stderr(&told).contains("nothing more is started"),
+        "{told:?}"
+    );
+    let told = output(&["throng-no-such-program", ":::", "x"]);
+    assert_eq!(
+        (told.status.code(), stderr(&told).lines().count()),
+        (Some(127), 1),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_program_that_differs_by_value_may_be_missing() {
+    let others = ["{}", "outs:ran", ":::", "throng-no-such-program", child()];
+    let told = output(&[&["-j1"], &others[..]].concat());
+    assert_eq!(
+        (stdout(&told), told.status.code()),
+        ("ran", Some(1)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_made_a_command_counts_as_one_that_has_failed() {
+    let line = format!("\"{}\" outs:ran", child());
+    let lines = format!(
+        "a quote ' that is open\n{}",
+        format!("{line}\n").repeat(500)
+    );
+    let told = output_with_stdin(&["-j1", "--halt", "soon,fail=1"], lines.as_bytes());
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    assert!(stdout(&told).matches("ran").count() < 200, "{told:?}");
+    assert!(
+        stderr(&told).contains("1 command has failed; no more are started"),
+        "{told:?}"
+    );
+}
