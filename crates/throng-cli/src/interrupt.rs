@@ -11,6 +11,7 @@ use throng::Throng;
 
 use crate::exit::Exit;
 use crate::output::Sink;
+use crate::session::Lack;
 use crate::sys::{self, Request};
 use crate::text;
 
@@ -64,7 +65,11 @@ impl Stage {
 
 impl Interrupts {
     /// Does from now on what signals ask for.
-    pub(crate) fn watch(throng: &Arc<Throng>, sink: &Arc<Sink>) -> anyhow::Result<Interrupts> {
+    pub(crate) fn watch(
+        throng: &Arc<Throng>,
+        sink: &Arc<Sink>,
+        lack: Lack,
+    ) -> anyhow::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let signal = interrupts.signal.clone();
         let throng = Arc::downgrade(throng);
@@ -75,7 +80,7 @@ impl Interrupts {
                 return;
             };
             if request == Request::List {
-                list(&throng);
+                list(&throng, &lack);
                 return;
             }
             let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +124,7 @@ impl Interrupts {
 }
 
 /// Says what runs, the longest running first.
-fn list(throng: &Throng) {
+fn list(throng: &Throng, lack: &Lack) {
     let mut lines = String::new();
     let now = Instant::now();
     for running in throng.running(usize::MAX) {
@@ -136,6 +141,9 @@ fn list(throng: &Throng) {
     }
     if lines.is_empty() {
         lines = "throng: nothing runs\n".into();
+    }
+    if let Some(told) = lack.told() {
+        lines.push_str(&text::complaint(&told));
     }
     text::print_lines(&lines);
 }

@@ -50,6 +50,26 @@ pub(crate) fn with_commas(number: u64) -> String {
     shown
 }
 
+/// A number of bytes, as people read it: 1.50 GiB.
+pub(crate) fn shown(bytes: u64) -> String {
+    let n = bytes as f64;
+    match bytes {
+        0..=1023 => format!("{bytes} B"),
+        _ if n < 1024.0 * 1024.0 => format!("{} KiB", digits(n / 1024.0)),
+        _ if n < 1024.0 * 1024.0 * 1024.0 => format!("{} MiB", digits(n / 1024.0 / 1024.0)),
+        _ => format!("{} GiB", digits(n / 1024.0 / 1024.0 / 1024.0)),
+    }
+}
+
+/// Three digits of it.
+pub(crate) fn digits(n: f64) -> String {
+    match n {
+        _ if n < 9.995 => format!("{n:.2}"),
+        _ if n < 99.95 => format!("{n:.1}"),
+        _ => format!("{n:.0}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod program;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -251,7 +252,15 @@ fn starts_are_a_delay_apart() {
 fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
     let mut command = run(&["--memfree", "1000T", child(), "outs:x", ":::", "exit:0"]);
     let mut running = command.spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    // It waits, and says what for.
+    let mut line = String::new();
+    let mut told = BufReader::new(running.stderr.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("throng: nothing is started while "),
+        "{line}"
+    );
+    assert!(line.ends_with("--memfree requires 1024000 GiB\n"), "{line}");
     assert!(running.try_wait().unwrap().is_none(), "it waits");
     running.kill().unwrap();
     assert_eq!(stdout(&finish(running)), "");

@@ -2,11 +2,12 @@
 //! no clock and no machine; it is told what time it is, and whom to ask.
 
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::args::Control;
-use crate::duration;
 use crate::sys::Gauge;
+use crate::{duration, size};
 
 /// How often to look whether the machine has become less busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -36,6 +37,75 @@ impl FromStr for Rate {
     }
 }
 
+/// What the machine lacks for the next start, for those who tell the user; nothing where the next
+/// command may start, or waits for its time only.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lack(Arc<Mutex<Option<Lacking>>>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Lacking {
+    since: Instant,
+    what: What,
+    has_been_told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum What {
+    Idleness { running: f64, max: f64 },
+    Memory { free: f64, min: u64 },
+}
+
+impl Lack {
+    /// What takes less time than this is not worth a line.
+    const WORTH_A_LINE: Duration = Duration::from_secs(1);
+
+    /// What is waited for, if that is so.
+    pub(crate) fn told(&self) -> Option<String> {
+        self.lock().as_ref().map(|lacking| lacking.what.told())
+    }
+
+    /// The same, once each time that it takes long.
+    pub(super) fn news(&self, now: Instant) -> Option<String> {
+        let mut lacking = self.lock();
+        let lacking = lacking.as_mut()?;
+        let is_long = now.saturating_duration_since(lacking.since) >= Self::WORTH_A_LINE;
+        let is_news = is_long && !std::mem::replace(&mut lacking.has_been_told, is_long);
+        is_news.then(|| lacking.what.told())
+    }
+
+    fn set(&self, what: Option<What>, now: Instant) {
+        let mut lacking = self.lock();
+        *lacking = what.map(|what| {
+            let before = lacking.take();
+            Lacking {
+                since: before.as_ref().map_or(now, |before| before.since),
+                has_been_told: before.is_some_and(|before| before.has_been_told),
+                what,
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Lacking>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl What {
+    fn told(self) -> String {
+        match self {
+            What::Idleness { running, max } => format!(
+                "nothing is started while {running} threads of the machine run: --load requires \
+                 fewer than {max}"
+            ),
+            What::Memory { free, min } => format!(
+                "nothing is started while {} of memory are free: --memfree requires {}",
+                size::shown(free as u64),
+                size::shown(min)
+            ),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Brake {
     delay: Option<Duration>,
@@ -45,6 +115,7 @@ pub(super) struct Brake {
     /// When the next start is due by the delay, and by the rate.
     next: Option<Instant>,
     next_by_rate: Option<Instant>,
+    lack: Lack,
 }
 
 impl Brake {
@@ -52,8 +123,9 @@ impl Brake {
     const CATCH_UP: Duration = Duration::from_millis(20);
 
     /// None where nothing brakes.
-    pub(super) fn new(control: &Control, cores: usize) -> Option<Brake> {
+    pub(super) fn new(control: &Control, cores: usize, lack: Lack) -> Option<Brake> {
         let brake = Brake {
+            lack,
             delay: control.delay.filter(|delay| !delay.is_zero()),
             rate: control.rate,
             load_max: control.load.map(|load| load.load(cores)),
@@ -90,11 +162,9 @@ impl Brake {
         {
             return Some(wait);
         }
-        let is_busy = self.load_max.is_some_and(|max| read(Gauge::Running) >= max);
-        let is_full = self
-            .memory_min
-            .is_some_and(|min| read(Gauge::FreeMemory) < min as f64);
-        if is_busy || is_full {
+        let lacks = self.lacks(read);
+        self.lack.set(lacks, now);
+        if lacks.is_some() {
             return Some(LOOK_AGAIN);
         }
         self.next = self.delay.and_then(|delay| now.checked_add(delay));
@@ -104,6 +174,20 @@ impl Brake {
             self.next_by_rate = last.checked_add(rate.every);
         }
         None
+    }
+}
+
+impl Brake {
+    fn lacks(&self, read: impl Fn(Gauge) -> f64) -> Option<What> {
+        let idleness = self.load_max.and_then(|max| {
+            let running = read(Gauge::Running);
+            (running >= max).then_some(What::Idleness { running, max })
+        });
+        idleness.or_else(|| {
+            let min = self.memory_min?;
+            let free = read(Gauge::FreeMemory);
+            (free < min as f64).then_some(What::Memory { free, min })
+        })
     }
 }
 
@@ -158,6 +242,37 @@ mod tests {
         assert_eq!(ask(2.0, 100.0), Some(LOOK_AGAIN));
         assert_eq!(ask(1.0, 99.0), Some(LOOK_AGAIN));
         assert_eq!(ask(1.0, 101.0), None);
+    }
+
+    #[test]
+    fn what_is_lacking_for_long_is_told_once_each_time() {
+        let start = Instant::now();
+        let lack = Lack::default();
+        let mut brake = Brake {
+            memory_min: Some(5 << 30),
+            lack: lack.clone(),
+            ..Brake::default()
+        };
+        let mut ask = |after_ms: u32, free_gib: u64| {
+            let now = start + after_ms * MS;
+            brake.ask(now, |_| (free_gib << 30) as f64);
+            lack.news(now)
+        };
+        assert_eq!(
+            [(0, 2), (900, 2)].map(|(ms, free)| ask(ms, free)),
+            [None, None]
+        );
+        let told =
+            "nothing is started while 3.00 GiB of memory are free: --memfree requires 5.00 GiB";
+        assert_eq!(ask(1000, 3).as_deref(), Some(told));
+        assert_eq!(
+            [(2000, 3), (3000, 6), (3100, 1)].map(|(ms, f)| ask(ms, f)),
+            [None, None, None]
+        );
+        assert!(ask(4100, 1).is_some());
+        assert!(lack.told().is_some());
+        ask(4200, 5);
+        assert_eq!(lack.told(), None);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Outcome, Throng};
 
-use super::brake;
+use super::brake::{self, Lack};
 use super::median::Remedian;
 use crate::args::{Control, Timeout};
 use crate::jobs::{self, Jobs};
@@ -48,12 +48,14 @@ impl Governor {
         control: &Control,
         cores: usize,
         throng: &Arc<Throng>,
+        lack: Lack,
     ) -> anyhow::Result<Governor> {
         let timeout_percent = control.timeout.and_then(Timeout::percent);
         let file = JobsFile::new(&control.jobs, cores);
         let watch = Watch::default();
         watch.lock().timeout_percent = timeout_percent;
-        if timeout_percent.is_none() && file.is_none() && control.memfree.is_none() {
+        let may_lack = control.memfree.is_some() || control.load.is_some();
+        if timeout_percent.is_none() && file.is_none() && !may_lack {
             return Ok(Governor::default());
         }
         let (over, is_over) = mpsc::channel();
@@ -62,6 +64,7 @@ impl Governor {
             watch: watch.clone(),
             file,
             memory_min: control.memfree.map(|min| min as f64 / 2.0),
+            lack,
             number: 0,
         };
         let thread = thread::Builder::new()
@@ -100,6 +103,7 @@ struct Rounds {
     file: Option<JobsFile>,
     /// Half of what must be free for another start: with less than this, one has to go.
     memory_min: Option<f64>,
+    lack: Lack,
     number: u32,
 }
 
@@ -123,6 +127,9 @@ impl Rounds {
             && brake::read(Gauge::FreeMemory) < min
         {
             self.evict(&throng);
+        }
+        if let Some(told) = self.lack.news(Instant::now()) {
+            text::complain(format_args!("{told}"));
         }
         self.number = self.number.wrapping_add(1);
         true
@@ -237,6 +244,7 @@ mod tests {
             watch: Watch::default(),
             file: None,
             memory_min: Some(f64::INFINITY),
+            lack: Lack::default(),
             number: 0,
         };
         let watch = rounds.watch.clone();

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use throng::{Next, Outcome, Throng};
 
-pub(crate) use self::brake::Rate;
+pub(crate) use self::brake::{Lack, Rate};
 use self::counts::Counts;
 use self::feeding::{Commands, Feeding};
 use self::governor::Governor;
@@ -148,16 +148,18 @@ impl Session {
         let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
         commands.look_ahead()?;
         let recorder = plan.open()?;
-        let throng = Arc::new(pool::build(args, memory - wait_max.unwrap_or(0), &printer)?);
+        let lack = Lack::default();
+        let for_captures = memory - wait_max.unwrap_or(0);
+        let throng = Arc::new(pool::build(args, for_captures, &printer, &lack)?);
         let weak = Arc::downgrade(&throng);
         sink.on_failure(move || {
             if let Some(throng) = weak.upgrade() {
                 throng.cancel();
             }
         });
-        let interrupts = Interrupts::watch(&throng, &sink)?;
+        let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
         suspend::watch(&throng)?;
-        let governor = Governor::start(&args.control, pool::cores(), &throng)?;
+        let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
         let retries = Retries {
             attempts: args.control.retries,
             backoff: args.control.backoff,

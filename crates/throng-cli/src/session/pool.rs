@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use throng::Throng;
 
-use super::brake::{self, Brake};
+use super::brake::{self, Brake, Lack};
 use crate::args::Run;
 use crate::output::Printer;
 use crate::text;
@@ -20,7 +20,12 @@ pub(super) fn cores() -> usize {
 }
 
 /// Captures may have so much memory.
-pub(super) fn build(args: &Run, memory: u64, printer: &Printer) -> anyhow::Result<Throng> {
+pub(super) fn build(
+    args: &Run,
+    memory: u64,
+    printer: &Printer,
+    lack: &Lack,
+) -> anyhow::Result<Throng> {
     let mut builder = Throng::builder()
         .jobs(args.control.jobs.resolve(cores()))
         .kill_sequence(args.control.termseq.clone());
@@ -38,7 +43,7 @@ pub(super) fn build(args: &Run, memory: u64, printer: &Printer) -> anyhow::Resul
     if args.control.jobs.file().is_some() {
         builder = builder.jobs_up_to(usize::MAX);
     }
-    if let Some(mut brake) = Brake::new(&args.control, cores()) {
+    if let Some(mut brake) = Brake::new(&args.control, cores(), lack.clone()) {
         brake.check()?;
         builder = builder.admit(move || brake.ask(Instant::now(), brake::read));
     }

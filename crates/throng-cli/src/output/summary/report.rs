@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Failure, Histogram, Summary};
-use crate::size::with_commas;
+use crate::size::{self, digits, with_commas};
 use crate::text;
 
 /// A last line of stderr is cut here.
@@ -88,7 +88,7 @@ impl Summary {
         let nanoseconds = |ns| time(Duration::from_nanos(ns));
         push_row(out, "wall", &self.wall, nanoseconds);
         push_row(out, "CPU", &self.cpu, nanoseconds);
-        push_row(out, "memory", &self.max_rss, bytes);
+        push_row(out, "memory", &self.max_rss, size::shown);
         push_row(out, "start", &self.start_latency, nanoseconds);
         let unknown = self.wall.count() - self.max_rss.count();
         if unknown > 0 {
@@ -171,24 +171,6 @@ fn time(time: Duration) -> String {
     }
 }
 
-fn bytes(bytes: u64) -> String {
-    let n = bytes as f64;
-    match bytes {
-        0..=1023 => format!("{bytes} B"),
-        _ if n < 1024.0 * 1024.0 => format!("{} KiB", digits(n / 1024.0)),
-        _ if n < 1024.0 * 1024.0 * 1024.0 => format!("{} MiB", digits(n / 1024.0 / 1024.0)),
-        _ => format!("{} GiB", digits(n / 1024.0 / 1024.0 / 1024.0)),
-    }
-}
-
-fn digits(n: f64) -> String {
-    match n {
-        _ if n < 9.995 => format!("{n:.2}"),
-        _ if n < 99.95 => format!("{n:.1}"),
-        _ => format!("{n:.0}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +250,7 @@ throng: 1,000 commands in 12.5 s, 80.0/s
             ["0.90 µs", "12.3 µs", "1.50 ms", "100 s", "60.0 min"]
         );
         assert_eq!(
-            [9, 1536, 3 << 30].map(bytes),
+            [9, 1536, 3 << 30].map(size::shown),
             ["9 B", "1.50 KiB", "3.00 GiB"]
         );
     }
