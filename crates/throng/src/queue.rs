@@ -3,9 +3,9 @@
 //! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
 //! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
 //!
-//! Invariant: a shard that sleeps with room knows when the first job is due that is to be run later:
-//! it was told when it last looked, and is woken when such a job is put in. So each of them looks
-//! again at that time, and whoever comes first takes the job.
+//! Invariant: a shard that sleeps with room knows when the first job is due that is to be run
+//! later: it was told when it last looked, and is woken when such a job is put in. So each of them
+//! looks again at that time, and whoever comes first takes the job.
 //!
 //! Invariant: a job is set aside only while its run has too many bytes untaken, and the caller that
 //! takes the byte which makes them few enough puts it back. Both are decided under the lock, so a
@@ -199,8 +199,9 @@ impl Queue {
         Ok(state.parked.pop())
     }
 
-    /// Puts in a job that was run before: ahead of all others, once this much time has passed. Returns
-    /// the shards that have to be woken; gives the job back when nobody is there any more to take it.
+    /// Puts in a job that was run before: ahead of all others, once this much time has passed.
+    /// Returns the shards that have to be woken; gives the job back when nobody is there any more
+    /// to take it.
     pub(crate) fn push_again(&self, job: Job, after: Duration) -> Result<Vec<usize>, Job> {
         let mut state = lock(&self.state);
         if state.closed {

@@ -88,6 +88,7 @@ Exit status:
   1..100   this many failed; 101: more than 100. After --halt ...=1: that of the
            command that decided it; with N%: how many percent have failed; after
            --halt ...,success: 0
+  127      the program of all commands cannot be found
   130      {INTERRUPTS}
   141      whoever read our stdout closed it
   255      throng itself failed, or could not keep all that commands have said

@@ -17,8 +17,8 @@ pub enum Next {
     GoOn,
     /// The command is run again once this much time has passed, before commands that have not been
     /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
-    /// [final](Outcome::is_final), and another one follows; its [`attempt`](Outcome::attempt) is one
-    /// more. When nothing is started any more the other one says
+    /// [final](Outcome::is_final), and another one follows; its [`attempt`](Outcome::attempt) is
+    /// one more. When nothing is started any more the other one says
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     RunAgain(Duration),
     /// As [`Throng::start_no_more`](crate::Throng::start_no_more).

@@ -111,9 +111,9 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
     out.extend(command.iter().map(byte));
 }
 
-/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a
-/// command that could not be started what a shell would have said. Both are 0 for what has succeeded
-/// and for nothing else.
+/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a command
+/// that could not be started what a shell would have said. Both are 0 for what has succeeded and
+/// for nothing else.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
