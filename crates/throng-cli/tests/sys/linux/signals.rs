@@ -172,7 +172,8 @@ fn a_loop_of_a_shell_ends_at_ctrl_c() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let program = env!("CARGO_BIN_EXE_throng");
-    let make = format!("make-file:{}", ready.display());
+    // Whoever comes second finds the place taken, and ends.
+    let claim = format!("claim:{}", ready.display());
     let script = "for i in 1 2 3; do \"$@\"; done; echo the loop goes on";
     let words = [
         "-c",
