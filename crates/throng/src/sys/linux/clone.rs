@@ -345,8 +345,8 @@ impl Drop for Stack {
 /// or points to what its type says, NUL- and null-terminated, or as long as `kept_len` says. With
 /// shared memory neither these nor the plan nor the stack are changed, read where they may be
 /// written to (`script_argv`), moved or freed while the plan [is in use](Plan::is_in_use). The
-/// landing descriptors are open until the new process has passed [`Step::Descriptors`]. The calling thread has all
-/// signals blocked, with clone3 all except `SIGCHLD`.
+/// landing descriptors are open until the new process has passed [`Step::Descriptors`]. The calling
+/// thread has all signals blocked, with clone3 all except `SIGCHLD`.
 pub(super) unsafe fn start(
     plan: &mut Plan,
     stack: &Stack,

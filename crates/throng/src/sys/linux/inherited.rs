@@ -13,8 +13,8 @@ use crate::Command;
 /// Without /proc, numbers up to this one are looked at.
 const GUESS: RawFd = 1024;
 
-/// Descriptors that this program was started with: what a shell, make or a supervisor has opened for
-/// it and for what it starts, such as the pipe of a process substitution or of a jobserver.
+/// Descriptors that this program was started with: what a shell, make or a supervisor has opened
+/// for it and for what it starts, such as the pipe of a process substitution or of a jobserver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InheritedFds {
     numbers: Arc<[RawFd]>,

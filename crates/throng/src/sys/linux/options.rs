@@ -123,7 +123,8 @@ pub mod os {
             /// Has the process inherit this descriptor, under the number that it has here; without
             /// this it inherits none but stdin, stdout and stderr. Can be said more than once. The
             /// descriptor stays open here for as long as there is the command or one of its copies
-            /// (an [`Outcome`](crate::Outcome) has one): where it is the end of a pipe, that counts.
+            /// (an [`Outcome`](crate::Outcome) has one); where it is the end of a pipe, that
+            /// counts.
             ///
             /// ```
             /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -149,8 +150,9 @@ pub mod os {
             /// Lends this terminal to the process: its group is the foreground group of the
             /// terminal when its program begins, if this program is in the foreground. So it can
             /// read from the terminal, and Ctrl-C and Ctrl-Z reach it and not this program. When it
-            /// ends, this program is in the foreground again, and the terminal has the modes that it
-            /// had before. Only one process can have a terminal, so this is for one job at a time.
+            /// ends, this program is in the foreground again, and the terminal has the modes that
+            /// it had before. Only one process can have a terminal, so this is for one job at a
+            /// time.
             ///
             /// When the process is [stopped](crate::Builder::on_stopped), as by Ctrl-Z, it is for
             /// the caller to [take the terminal back](Terminal::take_back), stop this program, and

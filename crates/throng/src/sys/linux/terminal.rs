@@ -89,8 +89,8 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal to the group of a process that goes on, with the modes that it had when it
-    /// was taken back. Does nothing while this program is in the background.
+    /// Gives the terminal to the group of a process that goes on, with the modes that it had when
+    /// it was taken back. Does nothing while this program is in the background.
     pub fn give_back(&self, pid: u32) {
         let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return;
