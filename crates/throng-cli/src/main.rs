@@ -27,5 +27,6 @@ mod template;
 mod text;
 
 fn main() -> std::process::ExitCode {
+    sys::take_stock();
     args::dispatch()
 }

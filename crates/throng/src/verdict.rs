@@ -31,6 +31,9 @@ pub enum Verdict {
     Cut,
     /// The stream could not be read to its end.
     Failed(Arc<Error>),
+    /// The process had our own stream, as it was to (`os::linux::CommandExt::inherit_output`).
+    /// Nothing was captured.
+    Inherited,
 }
 
 impl Verdict {
@@ -39,8 +42,8 @@ impl Verdict {
         matches!(self, Verdict::Complete)
     }
 
-    /// The one word for this verdict that the program prints: `complete`, `held`, `capped`,
-    /// `cut` or `failed`.
+    /// The one word for this verdict that the program prints: `complete`, `held`, `capped`, `cut`,
+    /// `failed` or `inherited`.
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::Complete => "complete",
@@ -48,6 +51,7 @@ impl Verdict {
             Verdict::Capped { .. } => "capped",
             Verdict::Cut => "cut",
             Verdict::Failed(_) => "failed",
+            Verdict::Inherited => "inherited",
         }
     }
 }
@@ -55,7 +59,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Complete | Verdict::Cut => f.write_str(self.name()),
+            Verdict::Complete | Verdict::Cut | Verdict::Inherited => f.write_str(self.name()),
             Verdict::Held { holders } if holders.is_empty() => {
                 f.write_str("held by an unknown process")
             }

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::output::Colors;
 use crate::progress::Shape;
+use crate::{duration, sys};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -88,11 +90,16 @@ pub(crate) struct Output {
     #[arg(long)]
     pub(crate) trust_joblog: bool,
 
-    /// Show how far it is and what takes long, on stderr; auto: on a terminal; without WHEN: always
+    /// Show how far it is and what takes long, on stderr; auto: on a terminal, unless stdout is a
+    /// pipe, whose reader may write there too; without WHEN: always
     #[arg(long, value_name = "WHEN", value_enum)]
     #[arg(num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "auto", default_missing_value = "always")]
     progress: When,
+
+    /// How often --progress writes a line where stderr is no terminal
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "10s")]
+    pub(crate) progress_interval: Duration,
 
     /// Say at the end how many commands ended how, what failed with its last line of stderr, what
     /// was slowest, and percentiles of times and memory, right to one in 64
@@ -143,6 +150,7 @@ impl Output {
         // A dumb terminal cannot move its cursor.
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let is_terminal = stderr.is_terminal() && !is_dumb;
+        let is_seen = is_terminal && !sys::may_share_screen();
         let shape = match (self.bar, self.eta) {
             (true, _) => Shape::Bar,
             (_, true) => Shape::Line,
@@ -151,7 +159,7 @@ impl Output {
         let is_wanted = self.bar || self.eta || self.progress == When::Always;
         match (self.progress, is_terminal) {
             (When::Never, _) => None,
-            (_, true) => Some(shape),
+            (_, true) => (is_seen || is_wanted).then_some(shape),
             (_, false) => is_wanted.then_some(Shape::Plain),
         }
     }
@@ -183,6 +191,13 @@ impl Output {
     pub(crate) fn has_tag(&self) -> bool {
         let has_output = !matches!(self.mode(), Mode::Live | Mode::None);
         has_output && (self.tag || self.tagstring.is_some())
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err("a time above 0 is expected".into()),
+        time => Ok(time),
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Facts {
 #[derive(Debug)]
 pub(super) struct LongRunner {
     pub(super) age: Duration,
+    /// Whether a signal has stopped it.
+    pub(super) is_stopped: bool,
     pub(super) name: Vec<u8>,
 }
 
@@ -103,7 +105,8 @@ impl Facts {
     fn processes(&self, width: usize) -> impl Iterator<Item = String> {
         let more = self.live.saturating_sub(self.long.len());
         let lines = self.long.iter().map(move |long| {
-            let name = super::shown(&long.name);
+            let stopped = if long.is_stopped { "stopped: " } else { "" };
+            let name = stopped.to_owned() + &super::shown(&long.name);
             let name = truncate_str(&name, width.saturating_sub(AGE_WIDTH), "…");
             let line = format!("{:>7}  {name}", clock(long.age));
             truncate_str(&line, width, "").into_owned()
@@ -149,6 +152,7 @@ mod tests {
     fn facts() -> Facts {
         let long = |s: u64, name: &str| LongRunner {
             age: Duration::from_secs(s),
+            is_stopped: s == 61,
             name: name.into(),
         };
         Facts {
@@ -175,7 +179,7 @@ mod tests {
                 "12%  1,204/10,000 done  3 failed  1 held  64 running  93/s  0:13 elapsed  \
                  1:35 left",
                 "1:02:05  convert a very long name of a picture.png",
-                "   1:01  é\\n\\u{1b}[2J",
+                "   1:01  stopped: é\\n\\u{1b}[2J",
                 "         and 62 more",
             ]
         );
@@ -228,7 +232,7 @@ mod tests {
             names in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..99), 0..6),
         ) {
             let age = Duration::from_secs(done % 1_000_000);
-            let long = names.into_iter().map(|name| LongRunner { age, name }).collect();
+            let long = names.into_iter().map(|name| LongRunner { age, is_stopped: width % 2 == 0, name }).collect();
             let facts = Facts {
                 done: done / 1000,
                 failed: done,

@@ -25,8 +25,6 @@ use crate::{sys, text};
 
 /// Between two looks. The first is after one: what is over by then needs no view.
 const PAUSE: Duration = Duration::from_millis(200);
-/// The same for a log, which is not to be flooded.
-const PAUSE_PLAIN: Duration = Duration::from_secs(1);
 /// What has run for less is not worth a line.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 /// So many of those that run, at most.
@@ -64,6 +62,8 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 struct Shared {
     shape: Shape,
+    /// Between two looks.
+    pause: Duration,
     /// Whether commands are scripts, and known by them.
     shell: bool,
     begin: Instant,
@@ -77,10 +77,17 @@ struct Shared {
 }
 
 impl Progress {
-    pub(crate) fn new(shape: Option<Shape>, total: Option<u64>, shell: bool) -> Progress {
+    /// In a log there is a line at most every so often.
+    pub(crate) fn new(
+        shape: Option<Shape>,
+        interval: Duration,
+        total: Option<u64>,
+        shell: bool,
+    ) -> Progress {
         let shared = shape.map(|shape| {
             Arc::new(Shared {
                 shape,
+                pause: if shape.is_drawn() { PAUSE } else { interval },
                 shell,
                 begin: Instant::now(),
                 done: AtomicU64::new(0),
@@ -149,12 +156,7 @@ impl Progress {
 impl Shared {
     fn watch(&self, throng: &Weak<Throng>) {
         let mut pace = Pace::default();
-        let pause = if self.shape.is_drawn() {
-            PAUSE
-        } else {
-            PAUSE_PLAIN
-        };
-        while !self.sleep(pause) {
+        while !self.sleep(self.pause) {
             let Some(throng) = throng.upgrade() else {
                 return;
             };
@@ -202,7 +204,12 @@ impl Shared {
                     true => sys::script(&running.command),
                     false => sys::name(&running.command),
                 };
-                (age >= WORTH_A_LINE).then_some(LongRunner { age, name })
+                let is_stopped = sys::is_stopped(running.pid);
+                (age >= WORTH_A_LINE).then_some(LongRunner {
+                    age,
+                    is_stopped,
+                    name,
+                })
             });
             facts.long.extend(old);
         }

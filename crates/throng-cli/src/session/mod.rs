@@ -130,7 +130,8 @@ impl Session {
         resume: Option<Resume>,
     ) -> anyhow::Result<Session> {
         let total = records.total;
-        let progress = Progress::new(args.output.view(), total, args.places.shell);
+        let (view, interval) = (args.output.view(), args.output.progress_interval);
+        let progress = Progress::new(view, interval, total, args.places.shell);
         let sink = Sink::new().context("cannot use stdout")?;
         let sink = Arc::new(sink);
         let output = &args.output;

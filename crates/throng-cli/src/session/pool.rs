@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::Instant;
 
-use throng::Throng;
+use throng::{Stopped, Throng};
 
 use super::brake::{self, Brake, Lack};
 use crate::args::Run;
 use crate::output::Printer;
-use crate::text;
+use crate::{sys, text};
 
 /// How many commands are to run at a time, before anybody has looked at what fits.
 pub(super) fn jobs_wanted(args: &Run) -> usize {
@@ -50,6 +50,7 @@ pub(super) fn build(
     if let Some(callback) = printer.callback() {
         builder = builder.on_output(callback);
     }
+    builder = builder.on_stopped(|stopped| say_stopped(&stopped));
     let throng = builder.build()?;
     if let Some(limit) = throng.jobs_limit()
         && !args.control.jobs.is_all_that_fit()
@@ -60,4 +61,14 @@ pub(super) fn build(
         ));
     }
     Ok(throng)
+}
+
+/// A stopped command would run for ever without a word.
+fn say_stopped(stopped: &Stopped<'_>) {
+    let Stopped { pid, signal, .. } = stopped;
+    text::complain(format_args!(
+        "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
+        text::quoted(&sys::name(stopped.command)),
+        sys::signal_name(*signal),
+    ));
 }

@@ -3,6 +3,7 @@
 //!
 //! | name | what it is |
 //! |---|---|
+//! | `take_stock` | looks at what we were started with; the first thing that the program does |
 //! | `watch_interrupts` | calls back when somebody asks us to end, or what runs |
 //! | `die_of` | ends us as this signal would have, where it is one of those that are passed on so |
 //! | `gauge` | what the machine has left |
@@ -10,6 +11,8 @@
 //! | `set_leaf` | has a command that starts no others run as cheaply as it can |
 //! | `config_dir` | where the user's own settings are |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
+//! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
+//! | `may_share_screen` | whether what reads our stdout may write to our terminal |
 //! | `os_string` | an argument from bytes |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
 //! | `split` | the words of a line that is a command |
@@ -53,8 +56,9 @@ use crate::template::PathRules;
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
     argv, command_line, config_dir, die_of, escaped_name, findings, first_line, folded_path, gauge,
-    keep, limits, name, os_string, own_cpu, push_quoted, script, set_leaf, shell, split, stderr,
-    stdout, watch_interrupts, watch_stops, word_length,
+    is_stopped, keep, limits, may_share_screen, name, os_string, own_cpu, push_quoted, script,
+    set_leaf, shell, signal_name, split, stderr, stdout, take_stock, watch_interrupts, watch_stops,
+    word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -125,6 +129,10 @@ pub(crate) type OnStop = Box<dyn FnMut() + Send>;
 /// A stream of ours.
 pub(crate) type Writer = Box<dyn Write + Send>;
 
+const _: fn() = take_stock;
+const _: fn(u32) -> bool = is_stopped;
+const _: fn(i32) -> String = signal_name;
+const _: fn() -> bool = may_share_screen;
 const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
 const _: fn(i32) = die_of;
 const _: fn() -> Option<PathBuf> = config_dir;

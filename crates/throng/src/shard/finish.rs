@@ -38,7 +38,9 @@ impl Shard {
         for stream in Stream::ALL {
             let verdict = &mut verdicts[stream.index()];
             let dropped_bytes = capture.dropped_bytes(stream);
-            if let Some(error) = capture.failure(stream) {
+            if job.command.os.inherits_output() {
+                *verdict = Verdict::Inherited;
+            } else if let Some(error) = capture.failure(stream) {
                 let error = self.cannot_keep(stream, &job.command, error);
                 *verdict = Verdict::Failed(Arc::new(error));
             } else if verdict.is_complete() && dropped_bytes > 0 {

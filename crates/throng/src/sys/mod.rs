@@ -162,6 +162,7 @@ const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
 const _: fn(&OsStr) -> Command = shell;
 const _: fn(u32) -> Option<&'static str> = exit_code_name;
+const _: fn(&CommandOptions) -> bool = CommandOptions::inherits_output;
 const _: fn(&mut HostOptions) = HostOptions::watch_stops;
 const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;
 const _: fn(&Host, Mechanism, usize) -> Room = Host::room;

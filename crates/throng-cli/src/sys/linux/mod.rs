@@ -6,12 +6,13 @@ mod gauge;
 mod limits;
 mod options;
 mod paths;
+mod started_with;
 mod stops;
 mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,8 @@ pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
-pub(crate) use stops::watch_stops;
+pub(crate) use started_with::take_stock;
+pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use words::{command_line, push_quoted, split};
 
 use super::{OnSignal, Request, Writer};
@@ -122,6 +124,19 @@ pub(crate) fn os_string(bytes: Vec<u8>) -> anyhow::Result<OsString> {
 pub(crate) fn stdout() -> io::Result<Writer> {
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
     Ok(Box::new(File::from(stdout)))
+}
+
+/// A pipe or a socket may lead to a program that shows on our terminal what it reads, as `tee`
+/// does. A file is shown to nobody, as long as nobody follows it.
+pub(crate) fn may_share_screen() -> bool {
+    let stdout = io::stdout();
+    let kind = rustix::fs::fstat(stdout.as_fd())
+        .map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    !stdout.is_terminal()
+        && !matches!(
+            kind,
+            Ok(rustix::fs::FileType::RegularFile | rustix::fs::FileType::CharacterDevice)
+        )
 }
 
 pub(crate) fn stderr() -> Writer {

@@ -1,9 +1,12 @@
 //! Options that only Linux has, or has in a way of its own, and what they set.
 
 use clap::ValueEnum;
-use throng::os::linux::{BuilderExt, Cgroups, CommandExt, KeeperEvent, probe_cgroups};
+use throng::os::linux::{
+    BuilderExt, Cgroups, CommandExt, InheritedFds, KeeperEvent, ProcessGroup, probe_cgroups,
+};
 use throng::{Builder, Command};
 
+use super::started_with;
 use crate::text;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -27,6 +30,11 @@ pub(crate) struct SystemArgs {
         default_value_t
     )]
     cgroup: CgroupFor,
+
+    /// Let commands have no descriptors of ours but stdin, stdout and stderr; by default they have
+    /// those that throng was started with, as of <(...) and of make's jobserver
+    #[arg(long, help_heading = "Control")]
+    no_inherit_fds: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -56,13 +64,21 @@ impl SystemArgs {
     }
 
     pub(crate) fn set_command(&self, command: &mut Command) {
+        // What asks for something on the terminal fails at once, and is not stopped.
+        command.process_group(ProcessGroup::Session);
+        command.allow_script(true);
         if let Some(nice) = self.nice {
             command.nice(nice);
         }
     }
 
     pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
+        let inherited = match self.no_inherit_fds {
+            true => InheritedFds::default(),
+            false => started_with::inherited(),
+        };
         builder
+            .inherit_fds(&inherited)
             .keeper(["/proc/self/exe", "keeper"])
             .on_keeper_lost(|event| text::complain(format_args!("{}", told(event))))
             .adopt_orphans(true)

@@ -8,8 +8,24 @@ use signal_hook::consts::{SIGSTOP, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::raise;
 
-use super::ignored_signals;
+use super::{ignored_signals, read_text};
 use crate::sys::OnStop;
+
+/// Whether a process is stopped, as far as /proc tells.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = read_text(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The third field (proc_pid_stat(5)); the name before it may contain anything.
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state == Some('T')
+}
+
+/// What a signal is called, or else its number.
+pub(crate) fn signal_name(signal: i32) -> String {
+    let name = signal_hook::low_level::signal_name(signal);
+    name.map_or_else(|| format!("signal {signal}"), String::from)
+}
 
 /// Calls back before we stop and after we have been continued, on a thread of its own. A shell
 /// without job control starts us with the signal ignored; then it stays so.

@@ -84,6 +84,29 @@ pub(crate) fn gauge(gauge: Gauge) -> anyhow::Result<f64> {
     }
 }
 
+/// Commands have the handles that they are given by name, and no others.
+pub(crate) fn take_stock() {}
+
+/// Nothing is stopped here.
+pub(crate) fn is_stopped(_: u32) -> bool {
+    false
+}
+
+pub(crate) fn signal_name(signal: i32) -> String {
+    format!("signal {signal}")
+}
+
+/// A pipe may lead to a program that shows on our console what it reads. A file is shown to nobody,
+/// as long as nobody follows it; of what has no metadata (a pipe, NUL) it is not known.
+pub(crate) fn may_share_screen() -> bool {
+    let stdout = io::stdout();
+    let file = stdout.as_handle().try_clone_to_owned().map(File::from);
+    let is_file = file
+        .and_then(|file| file.metadata())
+        .is_ok_and(|meta| meta.is_file());
+    !stdout.is_terminal() && !is_file
+}
+
 /// A console has no Ctrl-Z that stops a program.
 pub(crate) fn watch_stops(_: OnStop, _: OnStop) -> io::Result<()> {
     Ok(())

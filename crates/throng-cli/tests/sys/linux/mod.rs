@@ -7,6 +7,7 @@ mod refusals;
 mod shell;
 mod signals;
 mod strangers;
+mod surroundings;
 mod table;
 mod terminal;
 mod trees;

@@ -33,7 +33,7 @@ fn programs_that_cannot_be_started_are_named_with_the_reason() {
         path.to_str().unwrap().to_owned()
     };
     let plain = path("plain", "", 0o644);
-    let text = path("text", "no format\n", 0o755);
+    let text = path("text", "no \0 format\n", 0o755);
     let orphan = path("orphan", "#!/no/such/interpreter\n", 0o755);
     let directory = dir.path().to_str().unwrap();
     for (program, reason) in [
@@ -52,7 +52,10 @@ fn programs_that_cannot_be_started_are_named_with_the_reason() {
         ),
         (
             &text,
-            format!("exec {text}, perhaps a script without #!: Exec format error (os error 8)"),
+            format!(
+                "exec {text}, which is in no format that this system can run: \
+                 Exec format error (os error 8)"
+            ),
         ),
         (
             &orphan,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, getpgid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use throng_tests::{Tag, eventually};
 
 use super::trees::{children, is_keeper, kill, start, tree};
@@ -56,57 +56,12 @@ fn who_kills_the_keeper_does_not_get_away_with_it() {
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
-/// Starts commands with these steps one after the other, and then has room for more.
-fn start_each(options: &[&str], steps: &[String]) -> (Child, impl Write + use<>) {
-    let args = [&["-j1"], options, &[child()]].concat();
-    let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
-    let mut values = program.stdin.take().unwrap();
-    for steps in steps {
-        writeln!(values, "{steps}").unwrap();
-    }
-    (program, values)
-}
-
-#[test]
-fn an_orphan_may_be_in_our_own_group() {
-    let tag = Tag::new();
-    // The processes that are started here are in the group of the test.
-    let group = getpgid(None).unwrap();
-    let orphan = format!("bare-orphan:join-group:{group},ignore-term,{tag},sleep:600000");
-    let (program, values) = start_each(&["--termseq", "TERM,100,KILL"], &[orphan]);
-    tag.await_deaf(1);
-    kill(&program, Signal::INT);
-    let output = finish(program);
-    assert_eq!(output.status.code(), Some(130));
-    assert_eq!(tag.pids(), [0; 0], "{}", stderr(&output));
-    drop(values);
-}
-
 /// How many children of a program have ended and were not waited for.
 fn dead(pid: u32) -> usize {
     children(pid)
         .into_iter()
         .filter(|pid| state(*pid) == "Z")
         .count()
-}
-
-#[test]
-fn orphans_that_end_in_our_own_group_are_waited_for() {
-    let group = getpgid(None).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("end");
-    let wait = format!("wait-file:{}", file.display());
-    let orphan = format!("bare-orphan:join-group:{group},{wait}");
-    let (program, values) = start_each(&[], &vec![orphan; 30]);
-    let orphans = || {
-        let children = children(program.id()).into_iter();
-        children.filter(|pid| !is_keeper(*pid)).count()
-    };
-    eventually("all have come", || orphans() == 30);
-    fs::write(&file, "").unwrap();
-    eventually("nobody is left, dead or alive", || orphans() == 0);
-    drop(values);
-    assert_eq!(finish(program).status.code(), Some(0));
 }
 
 #[test]

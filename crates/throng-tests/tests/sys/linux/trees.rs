@@ -219,3 +219,11 @@ fn variables_that_begin_as_the_mark_does_hide_nobody() {
         assert_gone(&process.wait().unwrap(), &tag);
     });
 }
+
+#[test]
+fn orphans_may_be_in_our_own_group() {
+    for_each_mechanism(|mechanism| {
+        let report = probe!(mechanism, "orphans-in-our-group 20").report();
+        assert_eq!(report.text("left"), "0", "{report:?}");
+    });
+}

@@ -22,6 +22,7 @@ use super::procfs::Name;
 use super::signals;
 use super::stdin::Held;
 use super::tag::Number;
+use super::terminal::Terminal;
 use super::wait::{self, OwnMaxRss, Which};
 use crate::os::linux::ProcessGroup;
 use crate::sys::{Exit, StartError};
@@ -60,6 +61,8 @@ pub(super) struct Child {
     failure: Option<StartError>,
     /// Whether its exit is polled for, for lack of a descriptor.
     pub(super) is_asked: bool,
+    /// The terminal that it has, until it has ended.
+    terminal: Option<Terminal>,
 }
 
 /// A start that takes longer.
@@ -125,7 +128,7 @@ impl Child {
             life: Life::Running,
             number: begun.own.number,
             started,
-            has_group: command.os.group != ProcessGroup::Inherit,
+            has_group: command.os.group != ProcessGroup::Inherit || command.os.terminal.is_some(),
             is_ending: false,
             exited_at: None,
             killed: HashSet::new(),
@@ -134,6 +137,7 @@ impl Child {
             start,
             failure: None,
             is_asked: false,
+            terminal: command.os.terminal.clone(),
         }
     }
 
@@ -251,6 +255,10 @@ impl Child {
             ),
         };
         self.exited_at = (!reap).then(Instant::now);
+        // Before anybody hears of the exit and starts another.
+        if let Some(terminal) = self.terminal.take() {
+            terminal.ended(status);
+        }
         if self.start.is_some() {
             finish(self);
         }
@@ -314,6 +322,9 @@ impl Child {
             return Some(exit);
         }
         if self.is_running() {
+            if let Some(terminal) = self.terminal.take() {
+                terminal.take_back();
+            }
             self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
                 Life::Watched(fd) => Life::GivenUp(Some(fd)),
                 _ => Life::GivenUp(None),

@@ -11,7 +11,8 @@
 //!    memory.
 //! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls, without
 //!    libc (`raw.rs`), so that not even `errno` is written. Everything it needs has been prepared
-//!    in [`Plan`], where it writes only to atomics.
+//!    in [`Plan`], where it writes only to atomics, and to two places that nobody else looks at
+//!    meanwhile: the beginning of a file that cannot be run, and one of the shell's arguments.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
 //!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
 //!    that, and unblocks them when it has taken all handlers off one by one.
@@ -40,6 +41,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
+pub(super) use self::steps::SHELL;
 use self::steps::run_plan;
 use super::{memory, raw};
 use crate::os::linux::ProcessGroup;
@@ -56,6 +58,9 @@ pub(super) const HEAD: usize = 320;
 pub(super) struct Plan {
     /// Descriptors that become 0, 1 and 2.
     pub(super) landing: [RawFd; 3],
+    /// Other descriptors that are not closed, in ascending order; or null.
+    pub(super) kept: *const Kept,
+    pub(super) kept_len: usize,
     /// All descriptors above this one are not for the new process.
     landing_top: c_uint,
     parent: pid_t,
@@ -65,6 +70,9 @@ pub(super) struct Plan {
     /// Where the program may be, in the order of the search.
     pub(super) candidates: *const *const c_char,
     pub(super) argv: *const *const c_char,
+    /// Where a file without `#!` is for the shell: the same list with the name of the shell before
+    /// it, in which that of the file takes the second place. Else null.
+    pub(super) script_argv: *mut *const c_char,
     pub(super) envp: *const *const c_char,
     /// The limit on open files to give back.
     pub(super) nofile: Option<libc::rlimit>,
@@ -72,14 +80,27 @@ pub(super) struct Plan {
     pub(super) fds: c_int,
     pub(super) nice: Option<c_int>,
     pub(super) group: ProcessGroup,
+    /// The terminal whose foreground group the new process's group becomes, which is among those
+    /// that are kept; else negative.
+    pub(super) terminal: RawFd,
     /// The control group to be born in: needs clone3.
     pub(super) cgroup: Option<RawFd>,
     pub(super) features: Features,
-    /// The descriptor for the report when memory is not shared; else negative.
+    /// The descriptor for the report when memory is not shared, which is among those that are kept;
+    /// else negative.
     report_fd: RawFd,
     /// Not zero while the new process may use this memory.
     in_use: AtomicU32,
     pub(super) report: Report,
+}
+
+/// A descriptor that the new process has under the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub(super) struct Kept {
+    pub(super) fd: RawFd,
+    /// Whether its program has it as well.
+    pub(super) is_inherited: bool,
 }
 
 /// How far the new process has come, and why no farther.
@@ -137,6 +158,7 @@ pub(super) enum Step {
     Clone,
     Descriptors,
     Group,
+    Terminal,
     ParentDeath,
     Stdin,
     Directory,
@@ -147,11 +169,12 @@ pub(super) enum Step {
 }
 
 impl Step {
-    const ALL: [Step; 11] = [
+    const ALL: [Step; 12] = [
         Step::None,
         Step::Clone,
         Step::Descriptors,
         Step::Group,
+        Step::Terminal,
         Step::ParentDeath,
         Step::Stdin,
         Step::Directory,
@@ -171,23 +194,40 @@ impl Plan {
     pub(super) fn new(features: Features) -> Plan {
         Plan {
             landing: [-1; 3],
+            kept: ptr::null(),
+            kept_len: 0,
             landing_top: 0,
             parent: 0,
             stdin: ptr::null(),
             dir: ptr::null(),
             candidates: ptr::null(),
             argv: ptr::null(),
+            script_argv: ptr::null_mut(),
             envp: ptr::null(),
             nofile: None,
             fds: 0,
             nice: None,
             group: ProcessGroup::Own,
+            terminal: -1,
             cgroup: None,
             features,
             report_fd: -1,
             in_use: AtomicU32::new(0),
             report: Report::default(),
         }
+    }
+
+    /// The descriptors that are kept.
+    ///
+    /// # Safety
+    ///
+    /// As for [`start`].
+    unsafe fn kept(&self) -> &[Kept] {
+        if self.kept.is_null() {
+            return &[];
+        }
+        // SAFETY: as many as there are, by the contract.
+        unsafe { std::slice::from_raw_parts(self.kept, self.kept_len) }
     }
 
     /// Whether the new process may still use our memory.
@@ -301,17 +341,21 @@ impl Drop for Stack {
 ///
 /// # Safety
 ///
-/// Every pointer in the plan is null where that is allowed (`stdin`, `dir`) or points to what its
-/// type says, NUL- and null-terminated. With shared memory neither these nor the plan nor the stack
-/// are changed, moved or freed while the plan [is in use](Plan::is_in_use). The landing descriptors
-/// are open until the new process has passed [`Step::Descriptors`]. The calling thread has all
-/// signals blocked, with clone3 all except `SIGCHLD`.
+/// Every pointer in the plan is null where that is allowed (`stdin`, `dir`, `kept`, `script_argv`)
+/// or points to what its type says, NUL- and null-terminated, or as long as `kept_len` says. With
+/// shared memory neither these nor the plan nor the stack are changed, read where they may be
+/// written to (`script_argv`), moved or freed while the plan [is in use](Plan::is_in_use). The
+/// landing descriptors are open until the new process has passed [`Step::Descriptors`]. The calling
+/// thread has all signals blocked, with clone3 all except `SIGCHLD`.
 pub(super) unsafe fn start(
     plan: &mut Plan,
     stack: &Stack,
     report: Option<BorrowedFd<'_>>,
 ) -> io::Result<Pid> {
-    plan.landing_top = plan.landing.iter().max().map_or(2, |top| *top as c_uint);
+    // SAFETY: by the contract of this function.
+    let kept = unsafe { plan.kept() }.last().map(|kept| kept.fd);
+    let top = plan.landing.into_iter().chain(kept).max();
+    plan.landing_top = top.map_or(2, |top| top as c_uint);
     plan.parent = rustix::process::getpid().as_raw_nonzero().get();
     plan.report_fd = report.map_or(-1, |report| report.as_raw_fd());
     plan.report = Report::default();
@@ -401,10 +445,10 @@ unsafe fn forked(plan: *mut Plan, stack: &Stack) -> pid_t {
 /// call, one by one; for a program that has just begun.
 pub(super) fn close_all_above(fd: c_int) {
     let first = fd + 1;
-    if steps::close_range(first as c_uint, 0).is_err() {
+    if steps::close_range(first as c_uint, c_uint::MAX, 0).is_err() {
         let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let most = most.and_then(|most| c_int::try_from(most).ok());
-        steps::close_one_by_one(first, most.unwrap_or(c_int::MAX));
+        steps::close_one_by_one(first, most.unwrap_or(c_int::MAX), &[]);
     }
 }
 

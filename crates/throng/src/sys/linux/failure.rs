@@ -123,6 +123,7 @@ impl Failure {
             Step::None | Step::Clone => ("create a process".into(), ErrorKind::System),
             Step::Descriptors => ("place its descriptors".into(), ErrorKind::System),
             Step::Group => ("make a process group".into(), ErrorKind::System),
+            Step::Terminal => ("give it the terminal".into(), ErrorKind::System),
             Step::ParentDeath => ("tie its life to ours".into(), ErrorKind::System),
             Step::Limits => ("restore its limits".into(), ErrorKind::System),
             Step::Niceness => ("set its niceness".into(), ErrorKind::System),
@@ -198,7 +199,8 @@ fn exec(failed: &Failed, path: &OsStr, command: &Command) -> (String, ErrorKind)
 fn interpreter(head: &[u8]) -> Option<&[u8]> {
     let line = head.strip_prefix(b"#!")?;
     let line = line.split(|byte| *byte == b'\n').next()?.trim_ascii();
-    line.split(u8::is_ascii_whitespace).next()
+    let name = line.split(u8::is_ascii_whitespace).next();
+    name.filter(|name| !name.is_empty())
 }
 
 fn missing_interpreter(head: &[u8]) -> String {
@@ -230,6 +232,13 @@ fn unknown_format(head: &[u8]) -> String {
         return format!(
             "whose first line is longer than the {READ_TO_RUN} bytes that the system reads"
         );
+    }
+    if is_script && interpreter(head).is_none() {
+        return "whose first line names no interpreter".into();
+    }
+    let mut line = head.iter().take_while(|byte| **byte != b'\n');
+    if line.any(|byte| *byte == 0) {
+        return "which is in no format that this system can run".into();
     }
     "perhaps a script without #!".into()
 }
@@ -276,6 +285,8 @@ mod tests {
             (&elf, "machine 183"),
             (&long, "longer than the 256 bytes"),
             (b"echo hello\n", "perhaps a script without #!"),
+            (b"#! \necho hello\n", "names no interpreter"),
+            (b"\xcf\xfa\0\0\n", "in no format that this system can run"),
         ] {
             let told = unknown_format(head);
             assert!(told.contains(expected), "{told}");

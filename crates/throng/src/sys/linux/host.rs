@@ -1,5 +1,6 @@
 //! What all shards share and none changes: the environment, the search path, the limits.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::HostOptions;
 use super::groups::Groups;
+use super::inherited::InheritedFds;
 use super::keeper::Keeper;
 use super::orphans::Orphans;
 use super::search::Searcher;
@@ -45,12 +47,13 @@ const FDS_OF_A_SHARD: u64 = 20;
 
 #[derive(Debug)]
 pub(crate) struct Host {
-    vars: Vec<(OsString, OsString)>,
     path: OsString,
     /// The marks by which what our processes start is found.
     pub(super) tags: Tags,
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Arc<Strings>,
+    /// Where each variable is in it.
+    places: HashMap<OsString, Vec<usize>>,
     /// The limit on open files that this program was started with, where we have raised it.
     /// Processes get it back: some break when they may have more than 1,024 files.
     pub(super) original_nofile: Option<Rlimit>,
@@ -62,6 +65,8 @@ pub(crate) struct Host {
     pub(super) searcher: Arc<Searcher>,
     /// Whether the user wants to know of stopped processes.
     pub(super) watches_stops: bool,
+    /// What every process inherits.
+    pub(super) inherited: InheritedFds,
     /// The bytes that processes read.
     pub(super) stdins: Stdins,
     /// Emptied and removed while there is still a keeper.
@@ -86,10 +91,12 @@ impl Host {
         let lookup = vars.iter().find(|(key, _)| key == "PATH");
         let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
         let mut environment = Strings::default();
-        for (key, value) in &vars {
+        let mut places: HashMap<_, Vec<usize>> = HashMap::new();
+        for (place, (key, value)) in vars.into_iter().enumerate() {
             environment
-                .push_var(key, value)
+                .push_var(&key, &value)
                 .map_err(|_| Error::new(ErrorKind::Nul, "the environment contains a NUL byte"))?;
+            places.entry(key).or_default().push(place);
         }
         let failed = |doing: &'static str| {
             move |error: io::Error| Error::os(ErrorKind::System, doing, error)
@@ -111,11 +118,12 @@ impl Host {
                 .map(Arc::new)
                 .map_err(failed("cannot start a thread"))?,
             watches_stops: options.watches_stops,
+            inherited: options.inherited.clone(),
             stdins: Stdins::new(budget),
             orphans: orphans.and_then(Result::ok),
             groups,
             keeper,
-            vars,
+            places,
             path,
             tags,
             environment: Arc::new(environment),
@@ -199,21 +207,16 @@ impl Host {
         }
     }
 
-    /// Writes the environment of a command that changes it like this.
-    pub(super) fn write_environment(
+    /// Writes the variables that a command sets.
+    ///
+    /// # Errors
+    ///
+    /// The name of one that there cannot be.
+    pub(super) fn write_changes(
         &self,
         changes: &EnvChanges,
         out: &mut Strings,
-    ) -> Result<(), std::ffi::OsString> {
-        if !changes.clear {
-            let kept = self
-                .vars
-                .iter()
-                .filter(|(key, _)| !changes.vars.contains_key(key));
-            for (key, value) in kept {
-                out.push_var(key, value).map_err(|_| key.clone())?;
-            }
-        }
+    ) -> Result<(), OsString> {
         for (key, value) in &changes.vars {
             let Some(value) = value else { continue };
             if key.is_empty() || key.as_bytes().contains(&b'=') {
@@ -222,6 +225,11 @@ impl Host {
             out.push_var(key, value).map_err(|_| key.clone())?;
         }
         Ok(())
+    }
+
+    /// Where a variable is in the environment that most commands have. There may be two of a name.
+    pub(super) fn places_of(&self, name: &OsStr) -> &[usize] {
+        self.places.get(name).map_or(&[], Vec::as_slice)
     }
 }
 

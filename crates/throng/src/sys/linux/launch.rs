@@ -21,20 +21,23 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
 use super::child::Pipe;
-use super::clone::{Failed, Features, Step};
+use super::clone::{self, Failed, Features, Step};
 use super::descriptors::above_stdio;
 use super::failure::Failure;
 use super::faults;
 use super::groups::{Groups, Leaf};
 use super::host::Host;
-use super::loading::{Kit, Loading, add_pointer};
+use super::inherited::write_kept;
+use super::loading::{Kit, Loading};
 use super::program::candidates;
 use super::signals;
 use super::stdin::Held;
 use super::strings::Nul;
 use super::tag::{self, Number};
+use super::terminal::Terminal;
 use super::wait::{self, Which};
 use crate::command::{EnvChanges, Stdin};
+use crate::os::linux::ProcessGroup;
 use crate::sys::StartError;
 use crate::sys::faults::Point;
 use crate::{Command, ErrorKind};
@@ -162,8 +165,10 @@ impl Launcher {
         command: &Command,
         theirs: [OwnedFd; 2],
     ) -> Result<Begun, StartError> {
-        self.try_start(command, theirs)
-            .map_err(|failure| failure.into_start_error(command))
+        self.try_start(command, theirs).map_err(|failure| {
+            command.os.terminal.iter().for_each(Terminal::take_back);
+            failure.into_start_error(command)
+        })
     }
 
     fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, Failure> {
@@ -192,7 +197,7 @@ impl Launcher {
     ) -> Result<Belongings, Failure> {
         let number = self.prepare(kit, command)?;
         let (file, stdin) = open_stdin(&command.stdin, &self.host)?;
-        self.land(file, theirs)?;
+        self.land(file, theirs, command.os.inherits_output)?;
         let leaf = self.make_leaf()?;
         Ok(Belongings {
             number,
@@ -245,6 +250,7 @@ impl Launcher {
                 .map_err(|Nul| nul(&format!("argument {}", i + 1)))?;
         }
         kit.argv.write_pointers(&mut kit.argv_pointers);
+        kit.argv_pointers.insert(0, clone::SHELL.as_ptr());
         let string = |path: &OsStr, what: &str| {
             CString::new(path.as_bytes()).map_err(|_| Failure::nul(what))
         };
@@ -267,16 +273,10 @@ impl Launcher {
         let changes = &command.env;
         let has_mark = !changes.clear && !changes.vars.contains_key(OsStr::new(tag::NAME));
         if !changes.is_empty() {
-            kit.envp.clear();
-            self.host
-                .write_environment(changes, &mut kit.envp)
+            kit.write_environment(&self.host, changes, has_mark)
                 .map_err(|key| {
                     Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
-            kit.envp.write_pointers(&mut kit.envp_pointers);
-            if has_mark {
-                add_pointer(&mut kit.envp_pointers, kit.mark.pointer());
-            }
         }
         if !has_mark {
             return Ok(None);
@@ -290,8 +290,14 @@ impl Launcher {
         *self.host.path(&command.env) == *self.host.path(&EnvChanges::default())
     }
 
-    /// Puts the new process's ends onto their landing places and closes the originals.
-    fn land(&mut self, stdin: Option<OwnedFd>, theirs: [OwnedFd; 2]) -> Result<(), Failure> {
+    /// Puts the new process's ends onto their landing places and closes the originals. In place of
+    /// those of its output it may have ours.
+    fn land(
+        &mut self,
+        stdin: Option<OwnedFd>,
+        theirs: [OwnedFd; 2],
+        inherits_output: bool,
+    ) -> Result<(), Failure> {
         let [landing_in, landing_out, landing_err] = &mut self.landing;
         let put = |fd: BorrowedFd<'_>, place: &mut OwnedFd| {
             rustix::io::dup3(fd, place, DupFlags::CLOEXEC)
@@ -299,6 +305,10 @@ impl Launcher {
         };
         if let Some(stdin) = stdin {
             put(stdin.as_fd(), landing_in)?;
+        }
+        if inherits_output {
+            put(io::stdout().as_fd(), landing_out)?;
+            return put(io::stderr().as_fd(), landing_err);
         }
         put(theirs[0].as_fd(), landing_out)?;
         put(theirs[1].as_fd(), landing_err)
@@ -419,7 +429,12 @@ impl Launcher {
         plan.stdin = pointer(&kit.stdin);
         plan.dir = pointer(&kit.dir);
         plan.candidates = kit.candidate_pointers.as_ptr();
-        plan.argv = kit.argv_pointers.as_ptr();
+        let shell_argv = kit.argv_pointers.as_mut_ptr();
+        plan.argv = shell_argv.wrapping_add(1);
+        plan.script_argv = match command.os.allow_script {
+            true => shell_argv,
+            false => ptr::null_mut(),
+        };
         plan.envp = match command.env.is_empty() {
             true => kit.host_envp_pointers.as_ptr(),
             false => kit.envp_pointers.as_ptr(),
@@ -430,8 +445,14 @@ impl Launcher {
         });
         plan.fds = self.host.fds_max();
         plan.nice = command.os.nice;
-        plan.group = command.os.group;
+        plan.group = match command.os.terminal {
+            Some(_) => ProcessGroup::Own,
+            None => command.os.group,
+        };
         plan.cgroup = leaf.and_then(Leaf::fd);
+        let terminal = command.os.terminal.as_ref().and_then(Terminal::lend);
+        plan.terminal = terminal.unwrap_or(-1);
+        write_kept(&mut kit.kept, command, &self.host.inherited, terminal);
     }
 
     /// The program of a command is loaded.

@@ -4,9 +4,10 @@
 //! It is never waited for without bound: a program, a directory or a named pipe that makes the new
 //! process wait holds up nothing else. The engine decides how long it may take.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, OsString, c_char};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::clone::{self, Failed, Features, Plan, Report, Stack, Step};
+use super::clone::{self, Failed, Features, Kept, Plan, Report, Stack, Step};
 use super::descriptors::above_stdio;
 use super::epoll::timespec;
 use super::host::Host;
@@ -24,6 +25,7 @@ use super::reader::unblock;
 use super::strings::Strings;
 use super::tag;
 use super::wait;
+use crate::command::EnvChanges;
 
 /// A process that has not even taken its descriptors in this time does not run at all, and is
 /// ended. It waits only for a processor, unless another process has stopped it.
@@ -44,6 +46,7 @@ pub(super) struct Kit {
     pub(super) candidates: Strings,
     pub(super) candidate_pointers: Vec<*const c_char>,
     pub(super) argv: Strings,
+    /// With the name of the shell before them, which runs the program if that is a script.
     pub(super) argv_pointers: Vec<*const c_char>,
     pub(super) envp: Strings,
     pub(super) envp_pointers: Vec<*const c_char>,
@@ -53,6 +56,8 @@ pub(super) struct Kit {
     pub(super) mark: tag::Buffer,
     pub(super) dir: Option<CString>,
     pub(super) stdin: Option<CString>,
+    /// The descriptors that it has besides stdin, stdout and stderr.
+    pub(super) kept: Vec<Kept>,
     /// What `host_envp_pointers` points to. Not the host: a kit that is never freed must not keep
     /// that from being dropped.
     _environment: Arc<Strings>,
@@ -90,8 +95,42 @@ impl Kit {
             mark,
             dir: None,
             stdin: None,
+            kept: Vec::new(),
             _environment: host.environment.clone(),
         }))
+    }
+
+    /// Writes the environment of a command that changes it like this. What stays as it is in the
+    /// host's is not copied; only pointers are.
+    ///
+    /// # Errors
+    ///
+    /// The name of a variable that there cannot be.
+    pub(super) fn write_environment(
+        &mut self,
+        host: &Host,
+        changes: &EnvChanges,
+        has_mark: bool,
+    ) -> Result<(), OsString> {
+        self.envp.clear();
+        host.write_changes(changes, &mut self.envp)?;
+        let pointers = &mut self.envp_pointers;
+        pointers.clear();
+        if !changes.clear {
+            // Without the mark and the null.
+            let count = self.host_envp_pointers.len() - 2;
+            pointers.extend_from_slice(&self.host_envp_pointers[..count]);
+            for place in changes.vars.keys().flat_map(|key| host.places_of(key)) {
+                pointers[*place] = ptr::null();
+            }
+            pointers.retain(|pointer| !pointer.is_null());
+        }
+        self.envp.add_pointers(pointers);
+        if has_mark {
+            pointers.push(self.mark.pointer());
+        }
+        pointers.push(ptr::null());
+        Ok(())
     }
 
     /// Makes a process that follows the plan, which the caller has filled in from the rest of this.
@@ -109,6 +148,15 @@ impl Kit {
         }
         let theirs = pipe.as_ref().map(|(_, theirs)| theirs.as_fd());
         let kit = &mut *self;
+        if let Some(theirs) = theirs {
+            kit.kept.push(Kept {
+                fd: theirs.as_raw_fd(),
+                is_inherited: false,
+            });
+            kit.kept.sort_unstable();
+        }
+        kit.plan.kept = kit.kept.as_ptr();
+        kit.plan.kept_len = kit.kept.len();
         let begun = Instant::now();
         // SAFETY: by the contract of this function; the plan and the stack are in boxes of their
         // own or mapped, and `Loading` keeps them until they are no longer in use.
@@ -267,7 +315,7 @@ fn read_report(pipe: &OwnedFd) -> Option<Option<Failed>> {
 }
 
 /// Adds one before the null at the end.
-pub(super) fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
+fn add_pointer(pointers: &mut Vec<*const c_char>, pointer: *const c_char) {
     let end = pointers.len() - 1;
     pointers.insert(end, pointer);
 }

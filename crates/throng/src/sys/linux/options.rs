@@ -2,15 +2,27 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use os::linux::KeeperEvent;
+use os::linux::{InheritedFds, KeeperEvent, Terminal};
 
 /// Of a command.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CommandOptions {
     pub(super) nice: Option<i32>,
     pub(super) group: os::linux::ProcessGroup,
+    pub(super) inherited: Vec<Arc<OwnedFd>>,
+    pub(super) inherits_output: bool,
+    pub(super) terminal: Option<Terminal>,
+    pub(super) allow_script: bool,
+}
+
+impl CommandOptions {
+    /// Whether stdout and stderr are ours, and nothing is captured.
+    pub(crate) fn inherits_output(&self) -> bool {
+        self.inherits_output
+    }
 }
 
 /// Of a [`Throng`](crate::Throng).
@@ -22,6 +34,7 @@ pub(crate) struct HostOptions {
     pub(super) adopt_orphans: bool,
     pub(super) cgroups: os::linux::Cgroups,
     pub(super) watches_stops: bool,
+    pub(super) inherited: InheritedFds,
 }
 
 impl HostOptions {
@@ -57,9 +70,14 @@ pub mod os {
     /// and what those have started goes on. A [keeper](linux::BuilderExt::keeper) ends that too.
     pub mod linux {
         use std::ffi::OsStr;
+        use std::os::fd::OwnedFd;
         use std::path::PathBuf;
+        use std::sync::Arc;
 
         use crate::{Builder, Command, Error, ErrorKind};
+
+        pub use super::super::super::inherited::InheritedFds;
+        pub use super::super::super::terminal::Terminal;
 
         mod sealed {
             pub trait Sealed {}
@@ -101,6 +119,83 @@ pub mod os {
             /// # }
             /// ```
             fn process_group(&mut self, group: ProcessGroup) -> &mut Self;
+
+            /// Has the process inherit this descriptor, under the number that it has here; without
+            /// this it inherits none but stdin, stdout and stderr. Can be said more than once. The
+            /// descriptor stays open here for as long as there is the command or one of its copies
+            /// (an [`Outcome`](crate::Outcome) has one); where it is the end of a pipe, that
+            /// counts.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// use std::fs::File;
+            /// use std::os::fd::{AsRawFd, OwnedFd};
+            /// use throng::os::linux::CommandExt;
+            /// let file = OwnedFd::from(File::open("/dev/null")?);
+            /// let path = format!("/dev/fd/{}", file.as_raw_fd());
+            /// let mut command = throng::Command::new("cat");
+            /// command.arg(path).inherit_fd(file);
+            /// let throng = throng::Throng::builder().build()?;
+            /// assert!(throng.spawn(&command).wait()?.success());
+            /// # Ok(())
+            /// # }
+            /// ```
+            fn inherit_fd(&mut self, fd: impl Into<Arc<OwnedFd>>) -> &mut Self;
+
+            /// Whether the process has our stdout and stderr in place of pipes; `false` by default.
+            /// Then nothing is captured, and the verdicts are
+            /// [`Inherited`](crate::Verdict::Inherited).
+            fn inherit_output(&mut self, inherit: bool) -> &mut Self;
+
+            /// Lends this terminal to the process: its group is the foreground group of the
+            /// terminal when its program begins, if this program is in the foreground. So it can
+            /// read from the terminal, and Ctrl-C and Ctrl-Z reach it and not this program. When it
+            /// ends, this program is in the foreground again, and the terminal has the modes that
+            /// it had before. Only one process can have a terminal, so this is for one job at a
+            /// time.
+            ///
+            /// When the process is [stopped](crate::Builder::on_stopped), as by Ctrl-Z, it is for
+            /// the caller to [take the terminal back](Terminal::take_back), stop this program, and
+            /// [give it back](Terminal::give_back) later. The process is in a group of its own in
+            /// our session, whatever [`process_group`](CommandExt::process_group) says.
+            ///
+            /// ```no_run
+            /// # fn main() -> Result<(), throng::Error> {
+            /// use throng::os::linux::{CommandExt, Terminal};
+            /// let terminal = Terminal::open()?;
+            /// let throng = throng::Throng::builder().jobs(1).build()?;
+            /// let mut command = throng::Command::new("vim");
+            /// command.stdin(throng::Stdin::Inherit);
+            /// command.inherit_output(true).terminal(&terminal);
+            /// throng.spawn(&command).wait()?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            fn terminal(&mut self, terminal: &Terminal) -> &mut Self;
+
+            /// Whether `/bin/sh` runs a file that may be executed and is in no format that the
+            /// system knows, as with execvp(3): mostly a script without `#!`. `false` by default;
+            /// then it does not start, with [`ErrorKind::BadFormat`]. As in bash, a file with a NUL
+            /// in its first line is not taken for a script.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// use std::os::unix::fs::PermissionsExt;
+            /// use throng::os::linux::CommandExt;
+            /// let dir = std::env::temp_dir().join(format!("throng-doc-{}", std::process::id()));
+            /// std::fs::create_dir_all(&dir)?;
+            /// let script = dir.join("script");
+            /// std::fs::write(&script, "echo hello $1\n")?;
+            /// std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
+            /// let mut command = throng::Command::new(&script);
+            /// command.arg("you").allow_script(true);
+            /// let throng = throng::Throng::builder().build()?;
+            /// assert_eq!(throng.spawn(&command).wait()?.stdout(), b"hello you\n");
+            /// # std::fs::remove_dir_all(dir)?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            fn allow_script(&mut self, allow: bool) -> &mut Self;
         }
 
         /// The process group and the session of a process (credentials(7)).
@@ -136,6 +231,26 @@ pub mod os {
 
             fn nice(&mut self, nice: i32) -> &mut Command {
                 self.os.nice = Some(nice);
+                self
+            }
+
+            fn inherit_fd(&mut self, fd: impl Into<Arc<OwnedFd>>) -> &mut Command {
+                self.os.inherited.push(fd.into());
+                self
+            }
+
+            fn inherit_output(&mut self, inherit: bool) -> &mut Command {
+                self.os.inherits_output = inherit;
+                self
+            }
+
+            fn terminal(&mut self, terminal: &Terminal) -> &mut Command {
+                self.os.terminal = Some(terminal.clone());
+                self
+            }
+
+            fn allow_script(&mut self, allow: bool) -> &mut Command {
+                self.os.allow_script = allow;
                 self
             }
         }
@@ -242,6 +357,22 @@ pub mod os {
             /// ```
             #[must_use]
             fn cgroups(self, cgroups: Cgroups) -> Self;
+
+            /// Has every process inherit descriptors that this program was started with, under the
+            /// same numbers; none by default. They stay open here as well. Which they are is found
+            /// out by [`InheritedFds::take`]. One that has been closed since is left out.
+            ///
+            /// ```
+            /// # fn main() -> Result<(), throng::Error> {
+            /// use throng::os::linux::{BuilderExt, InheritedFds};
+            /// // First of all.
+            /// let inherited = InheritedFds::take();
+            /// let throng = throng::Throng::builder().inherit_fds(&inherited).build()?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            #[must_use]
+            fn inherit_fds(self, fds: &InheritedFds) -> Self;
         }
 
         impl BuilderExt for Builder {
@@ -267,6 +398,11 @@ pub mod os {
 
             fn cgroups(mut self, cgroups: Cgroups) -> Builder {
                 self.os.cgroups = cgroups;
+                self
+            }
+
+            fn inherit_fds(mut self, fds: &InheritedFds) -> Builder {
+                self.os.inherited = fds.clone();
                 self
             }
         }

@@ -57,12 +57,14 @@ impl Strings {
     /// this list is neither changed nor moved.
     pub(super) fn write_pointers(&self, pointers: &mut Vec<*const c_char>) {
         pointers.clear();
-        pointers.extend(
-            self.starts
-                .iter()
-                .map(|start| self.bytes[*start..].as_ptr().cast()),
-        );
+        self.add_pointers(pointers);
         pointers.push(std::ptr::null());
+    }
+
+    /// Adds the addresses of all strings. They are good as long as those above.
+    pub(super) fn add_pointers(&self, pointers: &mut Vec<*const c_char>) {
+        let starts = self.starts.iter();
+        pointers.extend(starts.map(|start| self.bytes[*start..].as_ptr().cast::<c_char>()));
     }
 }
 

@@ -16,6 +16,13 @@ pub(crate) struct CommandOptions {
     pub(super) is_shell: bool,
 }
 
+impl CommandOptions {
+    /// Output is always captured here.
+    pub(crate) fn inherits_output(&self) -> bool {
+        false
+    }
+}
+
 /// Of a [`Throng`](crate::Throng).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HostOptions {

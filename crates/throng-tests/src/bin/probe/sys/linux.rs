@@ -2,6 +2,7 @@
 
 mod ground;
 mod group;
+mod orphans;
 mod reaped;
 mod scenarios;
 mod spill;
@@ -38,6 +39,7 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
         "not-ours" => ground::not_ours(setting),
         "survey" => scenarios::survey(),
         "run-group" => group::run_group(setting),
+        "orphans-in-our-group" => orphans::in_our_group(setting),
         "relieve" => relieve(setting),
         "cancel-waiting" => cancel_waiting(setting),
         "soft-limit" => soft_limit(setting),

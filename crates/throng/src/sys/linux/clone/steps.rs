@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{HEAD, Plan, Report, Step};
+use super::{HEAD, Kept, Plan, Report, Step};
 use crate::os::linux::ProcessGroup;
 use crate::sys::linux::raw;
 
@@ -19,9 +19,11 @@ const SIGNAL_SET: usize = 8;
 /// How many bytes of directory entries are read at once.
 const ENTRIES: usize = 1024;
 
-/// Where the report goes when memory is not shared: the first descriptor behind stdin, stdout and
-/// stderr.
-const REPORT_FD: c_int = 3;
+/// The first descriptor behind stdin, stdout and stderr.
+const FIRST: c_int = 3;
+
+/// The shell, which runs files without `#!`.
+pub(in crate::sys::linux) const SHELL: &CStr = c"/bin/sh";
 
 /// An error number.
 type Errno = c_int;
@@ -42,7 +44,7 @@ pub(super) extern "C" fn run_plan(plan: *mut c_void) -> c_int {
         let _ = unsafe {
             call(
                 libc::SYS_write,
-                [REPORT_FD as usize, report, Report::SIZE, 0],
+                [plan.report_fd as usize, report, Report::SIZE, 0],
             )
         };
     }
@@ -79,26 +81,24 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     at(Step::Descriptors);
     let shares_table = plan.features.shared && plan.features.close_range;
     if shares_table {
-        close_range(plan.landing_top + 1, libc::CLOSE_RANGE_UNSHARE)?;
+        let first = plan.landing_top + 1;
+        close_range(first, c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)?;
     }
-    // 2. stdin, stdout, stderr; then nothing else, be it marked close-on-exec or not. This comes
-    //    early: what follows may take long (a directory on a slow disk), and must not keep other
-    //    processes' pipes open meanwhile.
+    // 2. stdin, stdout, stderr; then nothing else but what is kept, be it marked close-on-exec or
+    //    not. This comes early: what follows may take long (a directory on a slow disk), and must
+    //    not keep other processes' pipes open meanwhile.
     for (fd, landing) in plan.landing.into_iter().enumerate() {
         // The landing places are above 2, so none is overwritten.
         duplicate(landing, fd as c_int, 0)?;
     }
-    let mut first = REPORT_FD;
-    if plan.report_fd >= 0 {
-        if plan.report_fd != REPORT_FD {
-            duplicate(plan.report_fd, REPORT_FD, libc::O_CLOEXEC)?;
-        }
-        first += 1;
-    }
-    if plan.features.close_range {
-        close_range(first as c_uint, 0)?;
-    } else {
-        close_one_by_one(first, plan.fds);
+    // SAFETY: `start` vouches for the plan.
+    let kept = unsafe { plan.kept() };
+    close_all_but(kept, plan)?;
+    for kept in kept.iter().filter(|kept| kept.is_inherited) {
+        // It may have been closed by other code meanwhile, and then there is nothing to inherit.
+        let args = [kept.fd as usize, libc::F_SETFD as usize, 0, 0];
+        // SAFETY: integers; the table of descriptors is this process's own by now.
+        let _ = unsafe { call(libc::SYS_fcntl, args) };
     }
     // 3. A group or a session of its own, so that it can be ended with everything that it starts.
     at(Step::Group);
@@ -111,7 +111,13 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: integers.
         unsafe { call(number, [0; 4]) }?;
     }
-    // 4. Die with the parent, which may have died just before we asked for it.
+    // 4. The terminal. This group is in the background, and may take it because `SIGTTOU` is
+    //    blocked.
+    if plan.terminal >= 0 {
+        at(Step::Terminal);
+        give_terminal(plan.terminal)?;
+    }
+    // 5. Die with the parent, which may have died just before we asked for it.
     at(Step::ParentDeath);
     let (what, signal) = (libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize);
     // SAFETY: integers.
@@ -120,7 +126,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     if unsafe { call(libc::SYS_getppid, [0; 4]) } != Ok(plan.parent as usize) {
         return Err(libc::ESRCH);
     }
-    // 5. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
+    // 6. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
     //    only.
     if !plan.stdin.is_null() {
         at(Step::Stdin);
@@ -134,13 +140,13 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         let file = unsafe { open(plan.stdin, flags) }?;
         duplicate(file, 0, 0)?;
     }
-    // 6. The working directory.
+    // 7. The working directory.
     if !plan.dir.is_null() {
         at(Step::Directory);
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         unsafe { call(libc::SYS_chdir, [plan.dir as usize, 0, 0, 0]) }?;
     }
-    // 7. The limit on open files that our parent has raised for itself, and the niceness.
+    // 8. The limit on open files that our parent has raised for itself, and the niceness.
     if let Some(limit) = &plan.nofile {
         at(Step::Limits);
         let args = [
@@ -158,14 +164,14 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: three integers; 0 is this process.
         unsafe { call(libc::SYS_setpriority, args) }?;
     }
-    // 8. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
+    // 9. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
     at(Step::Signals);
     if !plan.features.clone3 {
         (1..=SIGNAL_MAX).for_each(take_handler_off);
     }
     set_default(libc::SIGPIPE);
-    // 9. No signal blocked. From here on a signal may end us, as it should.
+    // 10. No signal blocked. From here on a signal may end us, as it should.
     let none = 0_u64;
     let args = [
         libc::SIG_SETMASK as usize,
@@ -175,7 +181,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     ];
     // SAFETY: a set of as many bytes as the argument says, and no place for the old one.
     unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
-    // 10. The program.
+    // 11. The program.
     at(Step::Exec);
     // SAFETY: by the contract of the plan.
     Err(unsafe { exec(plan) })
@@ -204,6 +210,13 @@ unsafe fn exec(plan: &Plan) -> Errno {
         let Err(errno) = (unsafe { call(libc::SYS_execve, args) }) else {
             continue;
         };
+        if errno == libc::ENOEXEC && !plan.script_argv.is_null() {
+            // SAFETY: as above.
+            unsafe { look_at(plan, path, n, true) };
+            // SAFETY: as above; a place that is for the name of the script.
+            unsafe { run_script(plan, path) };
+            return errno;
+        }
         last = errno;
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         let is_there = errno != libc::EACCES && unsafe { is_there(path) };
@@ -227,6 +240,39 @@ unsafe fn exec(plan: &Plan) -> Errno {
         }
     }
     told.unwrap_or(last)
+}
+
+/// Has the shell run a file that the system does not know how to run, if it may be a script.
+/// Returns if it is none, or there is no shell.
+///
+/// # Safety
+///
+/// As for [`follow`]; the path is one of the plan's candidates, which has been looked at, and there
+/// is a list for the arguments of the shell.
+unsafe fn run_script(plan: &Plan, path: *const c_char) {
+    let len = plan.report.head_len.load(Relaxed) as usize;
+    // SAFETY: this process alone writes it, and has done so.
+    let head = unsafe { &*plan.report.head.0.get() };
+    if !is_script(head.get(..len).unwrap_or_default()) {
+        return;
+    }
+    // SAFETY: a list of at least two pointers and a null, which nobody else looks at while the plan
+    // is in use.
+    let place = unsafe { plan.script_argv.add(1) };
+    // SAFETY: as above.
+    unsafe { place.write(path) };
+    let (shell, argv) = (SHELL.as_ptr() as usize, plan.script_argv as usize);
+    // SAFETY: null-terminated lists of NUL-terminated strings, by the contract of the plan.
+    let _ = unsafe { call(libc::SYS_execve, [shell, argv, plan.envp as usize, 0]) };
+}
+
+/// Whether a file without a known format, which begins like this, is text for a shell. As in bash:
+/// there is no NUL in its first line. The first bytes of programs for other machines, and a `#!`
+/// that the system did not take, are none.
+fn is_script(head: &[u8]) -> bool {
+    let is_known = head.starts_with(b"\x7fELF") || head.starts_with(b"#!");
+    let mut line = head.iter().take_while(|byte| **byte != b'\n');
+    !is_known && line.all(|byte| *byte != 0)
 }
 
 /// Whether there is a file of this name.
@@ -254,6 +300,7 @@ unsafe fn look_at(plan: &Plan, path: *const c_char, number: usize, is_there: boo
     let report = &plan.report;
     report.candidate.store(number as u32, Relaxed);
     report.is_there.store(u32::from(is_there), Relaxed);
+    report.head_len.store(0, Relaxed);
     // SAFETY: a NUL-terminated string.
     let dir = unsafe { open(path, libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) };
     report.is_directory.store(u32::from(dir.is_ok()), Relaxed);
@@ -325,8 +372,35 @@ fn close(fd: c_int) {
     let _ = unsafe { call(libc::SYS_close, [fd as usize, 0, 0, 0]) };
 }
 
-pub(super) fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
-    let args = [first as usize, c_uint::MAX as usize, flags as usize, 0];
+/// Closes all from [`FIRST`] on but these.
+fn close_all_but(kept: &[Kept], plan: &Plan) -> Result<(), Errno> {
+    if !plan.features.close_range {
+        close_one_by_one(FIRST, plan.fds, kept);
+        return Ok(());
+    }
+    let mut first = FIRST as c_uint;
+    for kept in kept {
+        let fd = kept.fd as c_uint;
+        if fd > first {
+            close_range(first, fd - 1, 0)?;
+        }
+        first = fd.wrapping_add(1);
+    }
+    close_range(first, c_uint::MAX, 0)
+}
+
+/// Makes the group of this process the foreground group of a terminal.
+fn give_terminal(terminal: c_int) -> Result<(), Errno> {
+    // SAFETY: no arguments.
+    let pid = unsafe { call(libc::SYS_getpid, [0; 4]) }? as c_int;
+    let place = &raw const pid as usize;
+    let args = [terminal as usize, libc::TIOCSPGRP as usize, place, 0];
+    // SAFETY: the call reads a number of this size from there (TIOCSPGRP(2const)).
+    unsafe { call(libc::SYS_ioctl, args) }.map(drop)
+}
+
+pub(super) fn close_range(first: c_uint, last: c_uint, flags: c_uint) -> Result<(), Errno> {
+    let args = [first as usize, last as usize, flags as usize, 0];
     // SAFETY: as above.
     unsafe { call(libc::SYS_close_range, args) }.map(drop)
 }
@@ -334,13 +408,15 @@ pub(super) fn close_range(first: c_uint, flags: c_uint) -> Result<(), Errno> {
 #[repr(align(8))]
 struct Entries([u8; ENTRIES]);
 
-/// Closes all from this one on, as /proc/self/fd lists them; without /proc, all that can exist.
-pub(super) fn close_one_by_one(first: c_int, fds: c_int) {
+/// Closes all from this one on but those that are kept, as /proc/self/fd lists them; without /proc,
+/// all that can exist.
+pub(super) fn close_one_by_one(first: c_int, fds: c_int, kept: &[Kept]) {
+    let is_kept = |fd: c_int| kept.iter().any(|kept| kept.fd == fd);
     const DIR: &CStr = c"/proc/self/fd";
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
     // SAFETY: a NUL-terminated string.
     let Ok(dir) = (unsafe { open(DIR.as_ptr(), flags) }) else {
-        return (first..fds).for_each(close);
+        return (first..fds).filter(|fd| !is_kept(*fd)).for_each(close);
     };
     let mut entries = Entries([0; ENTRIES]);
     loop {
@@ -356,7 +432,7 @@ pub(super) fn close_one_by_one(first: c_int, fds: c_int) {
             let len = usize::from(u16::from_ne_bytes([*low, *high]));
             let name = rest.get(19..len).unwrap_or_default();
             match number(name) {
-                Some(fd) if fd >= first && fd != dir => close(fd),
+                Some(fd) if fd >= first && fd != dir && !is_kept(fd) => close(fd),
                 _ => {}
             }
             rest = rest.get(len.max(19)..).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::sys::linux::child::Child;
 use crate::sys::linux::signals;
 
 mod groups;
+mod kept;
 
 const fn features(clone3: bool, close_range: bool, shared: bool) -> Features {
     Features {
