@@ -56,8 +56,8 @@ pub(crate) struct Output {
     #[arg(short = 'v')]
     pub(crate) echo: bool,
 
-    /// Write a line for each finished command to FILE, with tabs between columns; +FILE: add to it;
-    /// -: to stdout
+    /// Write a line for each finished command to FILE, with tabs between columns; an earlier FILE is
+    /// kept as FILE~; +FILE: add to it; -: to stdout
     #[arg(long, value_name = "[+]FILE", visible_alias = "jl")]
     pub(crate) joblog: Option<OsString>,
 
@@ -84,7 +84,8 @@ pub(crate) struct Output {
     #[arg(long)]
     retry_failed: bool,
 
-    /// Resume though the commands are others now: go by the numbers in the log alone
+    /// Go by the numbers in the log though its commands differ, and by a log or results that other
+    /// users could have written
     #[arg(long)]
     pub(crate) trust_joblog: bool,
 

@@ -250,6 +250,7 @@ impl Batches {
             values: filling.values,
             width: filling.width,
             stdin: None,
+            number: None,
         }))
     }
 
@@ -263,6 +264,7 @@ impl Batches {
                 values,
                 width: row.len(),
                 stdin: None,
+                number: None,
             };
             self.recipe.length(&record, self.made + 1)?
         } else {
@@ -308,6 +310,7 @@ impl Batches {
                 values: values.to_vec(),
                 width,
                 stdin: None,
+                number: None,
             });
         }
     }

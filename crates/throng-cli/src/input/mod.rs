@@ -54,6 +54,8 @@ pub(crate) struct Record {
     pub(crate) width: usize,
     /// What the command reads, where that is data of `--pipe`.
     pub(crate) stdin: Option<Stdin>,
+    /// The number of its command, where that is not the next one.
+    pub(crate) number: Option<u64>,
 }
 
 impl From<Vec<Value>> for Record {
@@ -258,11 +260,16 @@ impl Records {
         })
     }
 
-    /// A record of each line.
-    pub(crate) fn of_lines(lines: Vec<Value>) -> Records {
+    /// A record of each line, with the number of its command.
+    pub(crate) fn of_lines(lines: Vec<(u64, Value)>) -> Records {
+        let record = |(number, line)| {
+            let mut record = Record::from(vec![line]);
+            record.number = Some(number);
+            Ok(record)
+        };
         Records {
             total: Some(lines.len() as u64),
-            inner: Box::new(lines.into_iter().map(|line| Ok(vec![line].into()))),
+            inner: Box::new(lines.into_iter().map(record)),
         }
     }
 }

@@ -251,11 +251,11 @@ fn say_lines(sink: &Sink, order: Option<&Mutex<InOrder>>, seq: u64, stream: Stre
     }
 }
 
-/// What `--verbose` says of a command that starts.
+/// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.
 pub(crate) fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
-    let mut line = joblog::logged(command, shell);
-    line.push(b'\n');
-    line
+    let mut line = text::on_one_line(&joblog::shown(command, shell));
+    line.push('\n');
+    line.into_bytes()
 }
 
 /// The command as a user would know it again, cut short.

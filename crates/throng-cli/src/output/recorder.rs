@@ -46,7 +46,9 @@ impl Plan {
                     again.map_or("", Again::option)
                 );
                 let past = if target.appends || again.is_some() {
-                    Past::read(&target.path, again == Some(Again::Failed))?
+                    let goes_by_it = again.filter(|_| !output.trust_joblog);
+                    let goes_by_it = goes_by_it.map(Again::option);
+                    Past::read(&target.path, again == Some(Again::Failed), goes_by_it)?
                 } else {
                     None
                 };
@@ -123,7 +125,10 @@ impl Plan {
             None => None,
         };
         let joblog = match self.joblog {
-            Some((target, past)) => Some(Joblog::open(&target, past.as_ref(), self.shell)?),
+            Some((target, past)) => {
+                let goes_on = target.appends || self.again.is_some();
+                Some(Joblog::open(&target, past.as_ref(), goes_on, self.shell)?)
+            }
             None => None,
         };
         Ok(Recorder {

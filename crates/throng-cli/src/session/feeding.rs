@@ -47,6 +47,8 @@ pub(super) struct Commands {
     ready: VecDeque<Noted>,
     /// How many commands have been left out.
     left_out: u64,
+    /// Whether that has been told.
+    is_told: bool,
     /// How many commands have been given out.
     given_out: u64,
     notes: Arc<Notes>,
@@ -76,6 +78,7 @@ impl Commands {
             resume,
             ready: VecDeque::new(),
             left_out: 0,
+            is_told: false,
             given_out: 0,
             notes: Arc::new(notes),
             scribe,
@@ -104,8 +107,23 @@ impl Commands {
                 None => break,
             }
         }
-        let resume = self.resume.as_ref();
-        resume.map_or(Ok(()), |resume| resume.ends_at(self.seq))
+        if let Some(resume) = &self.resume {
+            resume.ends_at(self.seq)?;
+            if resume.goes_by_log_alone() {
+                let total = self.records.total;
+                self.tell(total.map(|total| total.saturating_sub(self.left_out)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says once how much is left out of a run that goes on.
+    fn tell(&mut self, to_run: Option<u64>) {
+        let is_first = !std::mem::replace(&mut self.is_told, true);
+        let resume = self.resume.as_ref().filter(|_| is_first);
+        if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
+            text::complain(format_args!("{told}"));
+        }
     }
 
     /// The next command that is not left out.
@@ -115,7 +133,7 @@ impl Commands {
                 return Ok(None);
             };
             let record = record?;
-            let number = self.seq + 1;
+            let number = record.number.unwrap_or_else(|| self.seq + 1);
             let note = self.scribe.note(&self.recipe, &record, number)?;
             match self.recipe.command(record, number) {
                 Ok(None) => {}
@@ -151,6 +169,7 @@ impl Iterator for Commands {
         let Noted { note, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
+                self.tell(None);
                 self.progress.set_total(self.given_out);
                 return None;
             }

@@ -5,7 +5,8 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,9 +14,10 @@ use throng::Outcome;
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::Tree;
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
+use crate::sys;
 use crate::template::{Language, Pattern};
 
 /// Where results go, as it was asked for.
@@ -132,13 +134,7 @@ impl Wanted {
         let file = if is_stdout {
             None
         } else {
-            let mut options = OpenOptions::new();
-            options.create(true);
-            match keeps {
-                true => options.append(true),
-                false => options.write(true).truncate(true),
-            };
-            Some(options.open(&path).with_context(context)?)
+            Some(open(&path, keeps).with_context(context)?)
         };
         let is_new = match &file {
             Some(file) => file.metadata().with_context(context)?.len() == 0,
@@ -155,6 +151,22 @@ impl Wanted {
             kept: Kept::new("--results", path, file),
         }))
     }
+}
+
+/// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
+fn open(path: &Path, keeps: bool) -> io::Result<File> {
+    let open = || {
+        let mut options = OpenOptions::new();
+        sys::open_for_writing(path, options.create(true).append(true))
+    };
+    let file = open()?;
+    let metadata = file.metadata()?;
+    if keeps || !metadata.is_file() || metadata.len() == 0 {
+        return Ok(file);
+    }
+    drop(file);
+    kept::keep_aside("--results", path)?;
+    open()
 }
 
 impl Lines {

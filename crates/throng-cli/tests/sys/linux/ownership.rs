@@ -1,10 +1,10 @@
 //! Files that other users have made or could write: settings, job logs, results.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::program::{child, finish, run, stderr, stdout};
+use crate::program::{child, finish, output, output_with_stdin, run, stderr, stdout};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -38,4 +38,95 @@ fn settings_that_others_can_write_are_refused_unless_they_are_named() {
     }
     let named = ["--config", file.to_str().unwrap()];
     assert_eq!(stdout(&start(&named, &found)), "t\tx\n");
+}
+
+#[test]
+fn a_log_that_others_can_write_is_gone_by_only_for_whoever_insists() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let log = log.to_str().unwrap();
+    let words = [
+        "--joblog",
+        log,
+        child(),
+        "outs:{} ",
+        "exit:1",
+        ":::",
+        "a",
+        "b",
+    ];
+    output(&words);
+    assert_eq!(fs::metadata(log).unwrap().permissions().mode() & 0o022, 0);
+    set_mode(log.as_ref(), 0o646);
+    let before = fs::read_to_string(log).unwrap();
+    for option in ["--resume", "--resume-failed", "--retry-failed"] {
+        let refused = output(&[&[option], &words[..]].concat());
+        assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+        let expected =
+            format!("every user can write to it (mode 646), and {option} would go by it");
+        assert!(stderr(&refused).contains(&expected), "{refused:?}");
+        assert_eq!(stderr(&refused).lines().count(), 1);
+        assert_eq!(fs::read_to_string(log).unwrap(), before);
+    }
+    let trusted = output(&[&["-k", "--retry-failed", "--trust-joblog"], &words[..]].concat());
+    assert_eq!(stdout(&trusted), "a b ");
+}
+
+#[test]
+fn records_do_not_go_through_links_that_others_may_have_planted() {
+    let shared = tempfile::tempdir().unwrap();
+    set_mode(shared.path(), 0o1777);
+    let victim = tempfile::tempdir().unwrap();
+    let victim = victim.path().join("victim");
+    let header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+    fs::write(&victim, header).unwrap();
+    let link = |name: &str| {
+        let link = shared.path().join(name);
+        symlink(&victim, &link).unwrap();
+        link.to_str().unwrap().to_owned()
+    };
+    for (option, name) in [
+        ("--joblog", link("log")),
+        ("--joblog", format!("+{}", link("log2"))),
+        ("--results", link("x.csv")),
+        ("--results", link("x.jsonl")),
+    ] {
+        let refused = output(&[option, &name, child(), ":::", "outs:x"]);
+        assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+        assert!(
+            stderr(&refused).contains("it is a symbolic link in a directory where others can"),
+            "{refused:?}"
+        );
+        assert_eq!(stderr(&refused).lines().count(), 1);
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), header);
+}
+
+#[test]
+fn a_nul_in_a_value_never_becomes_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let [log, pwned] = ["log", "pwned"].map(|name| dir.path().join(name));
+    let input = [
+        b"a\nx\0touch ",
+        pwned.to_str().unwrap().as_bytes(),
+        b"\nb\n",
+    ]
+    .concat();
+    let log = log.to_str().unwrap();
+    for (options, command) in [
+        (&["--shell"][..], &["echo {}"][..]),
+        (&[], &["env", "--", "touch", "{}"]),
+    ] {
+        output_with_stdin(&[options, &["--joblog", log], command].concat(), &input);
+        assert!(!fs::read(log).unwrap().contains(&0));
+        for again in ["--retry-failed", "--resume-failed", "--resume"] {
+            let words = [&[again, "--joblog", log][..], options, command].concat();
+            output_with_stdin(&words, &input);
+        }
+        let dry = [&["--dry-run"][..], options, command].concat();
+        let dry = output_with_stdin(&dry, &input);
+        assert!(!dry.stdout.contains(&0), "{dry:?}");
+        assert_eq!(stdout(&dry).lines().count(), 2, "{dry:?}");
+        assert!(!pwned.exists());
+    }
 }
