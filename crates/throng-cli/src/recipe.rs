@@ -69,6 +69,17 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
         .with_context(|| format!("--wd \"{}\"", dir.display()))
 }
 
+/// The directory for these values. A value that is all of it may name any that is there; otherwise
+/// none leads out of what is written before it.
+fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(dir.os_string(fill)?);
+    let is_a_value = dir.fixed_directory().is_empty() && path.is_dir();
+    if dir.has_places() && !is_a_value {
+        dir.path_below(fill).context("--wd")?;
+    }
+    Ok(path)
+}
+
 /// How a command is made of a record.
 #[derive(Debug)]
 pub(crate) struct Recipe {
@@ -211,7 +222,7 @@ impl Recipe {
             command.timeout(timeout);
         }
         if let Some(dir) = &self.dir {
-            let dir = PathBuf::from(dir.os_string(&fill)?);
+            let dir = below(dir, &fill)?;
             // Where the slot is not known yet, neither is the directory.
             if self.makes_dir && (slot > 0 || !self.uses_slot()) {
                 fs::create_dir_all(&dir)

@@ -261,11 +261,8 @@ fn a_command_with_other_quoting_is_refused_with_both_lines() {
     ];
     let refused = output(&words);
     assert_eq!(refused.status.code(), Some(255), "{refused:?}");
-    let ours = if cfg!(windows) {
-        r#"echo "a b""#
-    } else {
-        "echo 'a b'"
-    };
+    let dry = output(&["--dry-run", "echo", ":::", "a b"]);
+    let ours = stdout(&dry).trim_end();
     let shown = format!("command 1 is \"{ours}\" here and \"echo a\\ b\" there, for the shell");
     assert!(stderr(&refused).contains(&shown), "{refused:?}");
     assert_eq!(stderr(&refused).lines().count(), 1);

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
 
-use crate::output::Colors;
+use crate::output::{Colors, FilesWanted};
 use crate::progress::Shape;
 
 #[derive(Debug, Args)]
@@ -56,8 +56,8 @@ pub(crate) struct Output {
     #[arg(short = 'v')]
     pub(crate) echo: bool,
 
-    /// Write a line for each finished command to FILE, with tabs between columns; an earlier FILE is
-    /// kept as FILE~; +FILE: add to it; -: to stdout
+    /// Write a line for each finished command to FILE, with tabs between columns; an earlier FILE
+    /// is kept as FILE~; +FILE: add to it; -: to stdout
     #[arg(long, value_name = "[+]FILE", visible_alias = "jl")]
     pub(crate) joblog: Option<OsString>,
 
@@ -70,6 +70,10 @@ pub(crate) struct Output {
         allow_hyphen_values = true
     )]
     pub(crate) results: Option<OsString>,
+
+    /// Which files --results makes for each command
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(crate) results_files: Option<FilesWanted>,
 
     /// Run only what the log of --joblog, or the directory of --results, does not have
     #[arg(long)]

@@ -31,7 +31,8 @@ impl File {
             && let Some(why) = sys::foreign(&file.metadata().with_context(name)?)
         {
             bail!(
-                "{}: {why}, so it is not read (--config FILE names a file to use, --no-config none)",
+                "{}: {why}, so it is not read (--config FILE names a file to read, --no-config \
+                 reads none)",
                 name()
             );
         }

@@ -4,9 +4,9 @@
 //! the few that variables may set.
 //!
 //! Precedence, highest first: the command line, variables, the profile in the file, the file, the
-//! default. There is one file: that of `--config`, else that of `THRONG_CONFIG`, else the user's. No
-//! directory is searched for one, since options can run programs and overwrite files: a file that
-//! another user has left in a directory, or in one above it, must have no effect.
+//! default. There is one file: that of `--config`, else that of `THRONG_CONFIG`, else the user's.
+//! No directory is searched for one, since options can run programs and overwrite files: a file
+//! that another user has left in a directory, or in one above it, must have no effect.
 
 mod file;
 mod show;

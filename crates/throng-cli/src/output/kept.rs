@@ -57,8 +57,8 @@ impl Kept {
     }
 }
 
-/// Renames what an earlier run has left in a file to `FILE~`, so that nothing is lost when it was to
-/// be gone on with. A file that is named by a link stays beside itself, and the link where it is.
+/// Renames what an earlier run has left in a file to `FILE~`, so that nothing is lost when it was
+/// to be gone on with. A file that is named by a link is renamed where it is.
 pub(crate) fn keep_aside(option: &str, path: &Path) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mut aside = OsString::from(&path);

@@ -29,6 +29,7 @@ pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
 pub(crate) use recorder::{Plan, Recorder, is_cancelled, is_lost};
+pub(crate) use results::FilesWanted;
 pub(crate) use resume::Resume;
 pub(crate) use sink::Sink;
 pub(crate) use target::Target;

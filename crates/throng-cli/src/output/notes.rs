@@ -1,10 +1,15 @@
 //! What is known of a command besides what its outcome carries. The thread that makes commands
 //! leaves it here, and whoever takes the outcome finds it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::{Context, bail};
 use throng::Outcome;
+
+use super::joblog::fingerprint;
+use super::results;
+use crate::sys;
 
 use crate::input::Record;
 use crate::recipe::Recipe;
@@ -24,11 +29,47 @@ pub(crate) struct Note {
 /// Writes the notes. Knows what of a command the records of the run want.
 #[derive(Debug)]
 pub(crate) struct Scribe {
-    pub(super) wants_values: bool,
-    pub(super) place: Option<Pattern>,
+    wants_values: bool,
+    place: Option<Pattern>,
+    /// Whether results that are there already are kept, and added to.
+    keeps: bool,
+    /// Fingerprints of the places that this run has, where others are not to be written over.
+    claimed: HashSet<u64>,
 }
 
 impl Scribe {
+    pub(super) fn new(wants_values: bool, place: Option<Pattern>, keeps: bool) -> Scribe {
+        Scribe {
+            wants_values,
+            place,
+            keeps,
+            claimed: HashSet::new(),
+        }
+    }
+
+    /// Whether a place that another run has written to ends the run.
+    pub(crate) fn refuses_what_is_there(&self) -> bool {
+        self.place.is_some() && !self.keeps
+    }
+
+    /// Fails where an earlier run has left results in the place of this command.
+    pub(crate) fn claim(&mut self, note: &Note) -> anyhow::Result<()> {
+        if !self.refuses_what_is_there() {
+            return Ok(());
+        }
+        let file = results::file_of(note)?;
+        if self.claimed.insert(fingerprint(&sys::folded_path(&file)))
+            && file.symlink_metadata().is_ok()
+        {
+            bail!(
+                "--results {}: it is there already: --resume runs what is missing, +NAME writes \
+                 over it",
+                file.display()
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) fn has_work(&self) -> bool {
         self.wants_values
     }
@@ -47,7 +88,9 @@ impl Scribe {
                 Vec::new()
             },
             place: match &self.place {
-                Some(pattern) => pattern.bytes(&recipe.fill(record, number, 1))?,
+                Some(pattern) => pattern
+                    .path_below(&recipe.fill(record, number, 1))
+                    .context("--results")?,
                 None => Vec::new(),
             },
         })

@@ -28,6 +28,7 @@ pub(crate) struct Resume {
     /// Whether commands are compared with those of the log.
     compares: bool,
     tree: Option<Tree>,
+    trusts: bool,
 }
 
 impl Resume {
@@ -39,6 +40,7 @@ impl Resume {
             path: PathBuf::new(),
             compares: false,
             tree: None,
+            trusts: false,
         }
     }
 
@@ -48,8 +50,10 @@ impl Resume {
         self.compares = compares && self.again != Again::Failed;
     }
 
-    pub(super) fn with_tree(&mut self, tree: Tree) {
+    /// `trusts`: whoever has written what is there.
+    pub(super) fn with_tree(&mut self, tree: Tree, trusts: bool) {
         self.tree = Some(tree);
+        self.trusts = trusts;
     }
 
     /// Whether all that is left out is known when the last command of the log has been made.
@@ -92,7 +96,10 @@ impl Resume {
             }
         };
         Ok(match &self.tree {
-            Some(tree) if wants => !tree.has(note)?,
+            Some(tree) if wants => {
+                let goes_by_it = (!self.trusts).then(|| self.again.option());
+                !tree.has(note, goes_by_it)?
+            }
             _ => wants,
         })
     }

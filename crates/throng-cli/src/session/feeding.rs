@@ -97,7 +97,14 @@ impl Commands {
 
     /// Makes the commands that an earlier run has got to, so that one that is another's is seen
     /// before anything starts.
+    ///
+    /// Where results are not to be written over, the first command shows whether this was run
+    /// before.
     pub(super) fn look_ahead(&mut self) -> anyhow::Result<()> {
+        if self.scribe.refuses_what_is_there() {
+            let first = self.make()?;
+            self.ready.extend(first);
+        }
         let Some(last) = self.resume.as_ref().map(Resume::last) else {
             return Ok(());
         };
@@ -134,10 +141,11 @@ impl Commands {
             };
             let record = record?;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
-            let note = self.scribe.note(&self.recipe, &record, number)?;
-            match self.recipe.command(record, number) {
+            let note = self.scribe.note(&self.recipe, &record, number);
+            let made = self.recipe.command(record, number);
+            match made.and_then(|command| command.map(|command| Ok((command, note?))).transpose()) {
                 Ok(None) => {}
-                Ok(Some(command)) => {
+                Ok(Some((command, note))) => {
                     self.seq = number;
                     if let Some(resume) = &self.resume
                         && !resume.wants(&command, &note)?
@@ -147,6 +155,7 @@ impl Commands {
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
+                    self.scribe.claim(&note)?;
                     return Ok(Some(Noted { note, command }));
                 }
                 Err(error) => {

@@ -9,7 +9,7 @@
 //! | `set_leaf` | has a command that starts no others run as cheaply as it can |
 //! | `config_dir` | where the user's own settings are |
 //! | `foreign` | why a file or directory may have been written by another user |
-//! | `open_for_writing`, `create_directories` | makes what only this user writes, past no planted link |
+//! | `open_for_writing`, `create_directories` | makes what only this user writes |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
 //! | `os_string` | an argument from bytes |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
@@ -21,6 +21,7 @@
 //! | `name` | a command as its user knows it again |
 //! | `script` | the script of a command that has the shell run one |
 //! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
+//! | `is_device` | whether a file of this name would be a device |
 //! | `folded_path` | a path as bytes that are the same for the same file |
 //! | `first_line` | the first line of a file without what says how the file is encoded |
 //! | `word_length`, `limits` | how long a word of a command is, and how long commands may be |
@@ -55,9 +56,9 @@ use crate::template::PathRules;
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
     argv, command_line, config_dir, create_directories, escaped_name, findings, first_line,
-    folded_path, foreign, gauge, keep, limits, name, open_for_writing, os_string, own_cpu,
-    push_quoted, script, set_leaf, shell, split, stderr, stdout, watch_interrupts, watch_stops,
-    word_length,
+    folded_path, foreign, gauge, is_device, keep, limits, name, open_for_writing, os_string,
+    own_cpu, push_quoted, script, set_leaf, shell, split, stderr, stdout, watch_interrupts,
+    watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -154,6 +155,7 @@ const _: fn(&Command) -> Vec<u8> = name;
 const _: fn(&Command) -> Vec<u8> = script;
 const _: fn(&[u8]) -> Vec<u8> = escaped_name;
 const _: u8 = ESCAPE;
+const _: fn(&[u8]) -> bool = is_device;
 const _: fn(&Path) -> Vec<u8> = folded_path;
 const _: fn(Vec<u8>) -> Result<Vec<u8>, &'static str> = first_line;
 const _: fn(&[u8]) -> usize = word_length;

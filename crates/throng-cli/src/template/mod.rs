@@ -6,6 +6,7 @@
 //!                                                                                       a script
 //! ```
 
+mod below;
 mod edit;
 mod emit;
 mod language;

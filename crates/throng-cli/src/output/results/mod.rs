@@ -9,11 +9,12 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 use throng::Outcome;
 
 pub(crate) use self::table::Table;
-pub(crate) use self::tree::Tree;
+pub(crate) use self::tree::{Tree, file_of};
 use super::kept::{self, Kept};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
@@ -42,12 +43,23 @@ enum Shape {
     Jsonl,
 }
 
+/// Which files there are of each command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FilesWanted {
+    /// stdout, stderr and the number of the command, as GNU parallel has them
+    #[default]
+    All,
+    /// stdout, and stderr where something was written to it
+    Output,
+}
+
 /// What `--results` has been given, before anything is opened.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     target: Target,
     kind: Kind,
     columns: Columns,
+    files: FilesWanted,
 }
 
 #[derive(Debug)]
@@ -64,6 +76,7 @@ impl Wanted {
         text: &OsStr,
         language: &Language,
         columns: &Columns,
+        files: Option<FilesWanted>,
     ) -> anyhow::Result<Wanted> {
         let target = Target::parse(text)?;
         let lower = text.to_string_lossy().to_ascii_lowercase();
@@ -76,10 +89,16 @@ impl Wanted {
             "json" | "jsonl" => Kind::Jsonl,
             _ => Kind::Tree,
         };
+        let is_table = matches!(kind, Kind::Separated(_) | Kind::Jsonl);
+        ensure!(
+            files.is_none() || !is_table,
+            "--results-files is for a directory, or a name with placeholders"
+        );
         Ok(Wanted {
             target,
             kind,
             columns: columns.clone(),
+            files: files.unwrap_or_default(),
         })
     }
 
@@ -106,11 +125,16 @@ impl Wanted {
         match &self.kind {
             Kind::Tree => {
                 let root = self.target.path.clone();
-                Some(Tree::below(root, self.columns.clone()))
+                Some(Tree::below(root, self.columns.clone(), self.files))
             }
-            Kind::Pattern(_) => Some(Tree::as_noted()),
+            Kind::Pattern(_) => Some(Tree::as_noted(self.files)),
             Kind::Separated(_) | Kind::Jsonl => None,
         }
+    }
+
+    /// Whether what is there is kept, without --resume.
+    pub(crate) fn appends(&self) -> bool {
+        self.target.appends
     }
 
     /// The name with places, if it is one.
@@ -124,7 +148,7 @@ impl Wanted {
     /// Opens what is to be written. `resumes` says that what is there is kept.
     pub(crate) fn open(self, shell: bool, resumes: bool) -> anyhow::Result<Results> {
         let keeps = resumes || self.target.appends;
-        if let Some(tree) = self.tree() {
+        if let Some(mut tree) = self.tree() {
             tree.prepare(keeps)?;
             return Ok(Results::Tree(tree));
         }

@@ -27,7 +27,7 @@ pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{create_directories, foreign, open_for_writing};
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use stops::watch_stops;
 pub(crate) use words::{command_line, push_quoted, split};
 

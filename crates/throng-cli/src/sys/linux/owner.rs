@@ -53,7 +53,7 @@ fn is_of_another(user: u32, uid: u32) -> bool {
 /// followed and a file of another user is not written.
 pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(FILE_MODE);
-    refuse_planted_links(path)?;
+    refuse_planted_links(directory_of(path))?;
     if !is_shared(directory_of(path))? {
         return options.open(path);
     }
@@ -77,16 +77,17 @@ pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Re
 
 /// Makes this directory and those above it, where they are missing; nobody else can write to them.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
+    refuse_planted_links(path)?;
     DirBuilder::new()
         .recursive(true)
         .mode(DIRECTORY_MODE)
         .create(path)
 }
 
-/// Refuses directories on the way that are symbolic links which another user could have made.
+/// Refuses a directory that is, or that is below, a symbolic link of another user.
 fn refuse_planted_links(path: &Path) -> io::Result<()> {
     let user = rustix::process::geteuid().as_raw();
-    for directory in path.ancestors().skip(1) {
+    for directory in path.ancestors() {
         let is_planted = fs::symlink_metadata(directory)
             .is_ok_and(|link| link.is_symlink() && is_of_another(user, link.uid()));
         if is_planted && is_shared(directory_of(directory))? {

@@ -73,6 +73,52 @@ fn a_log_that_others_can_write_is_gone_by_only_for_whoever_insists() {
 }
 
 #[test]
+fn results_that_others_can_write_are_gone_by_only_for_whoever_insists() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("results");
+    let results = path.to_str().unwrap();
+    let words = [
+        "--group",
+        "--results",
+        results,
+        child(),
+        "outs:{}",
+        ":::",
+        "a",
+    ];
+    assert_eq!(stdout(&output(&words)), "a");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o022, 0);
+    set_mode(&path, 0o777);
+    let resume = [&["--resume"], &words[..], &["b"]].concat();
+    let refused = output(&resume);
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+    assert!(
+        stderr(&refused).contains("every user can write to it (mode 777), and --resume would"),
+        "{refused:?}"
+    );
+    let trusted = output(&[&["--trust-joblog"], &resume[..]].concat());
+    assert_eq!(stdout(&trusted), "b");
+    // One file is enough to have its command left out.
+    set_mode(&path, 0o755);
+    set_mode(&path.join("1/a/stdout"), 0o666);
+    assert_eq!(output(&resume).status.code(), Some(255));
+}
+
+#[test]
+fn results_do_not_go_through_links_that_others_may_have_planted() {
+    let shared = tempfile::tempdir().unwrap();
+    set_mode(shared.path(), 0o1777);
+    let victim = tempfile::tempdir().unwrap();
+    let victim = victim.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    symlink(&victim, shared.path().join("a.err")).unwrap();
+    let name = format!("{}/{{}}", shared.path().display());
+    let refused = output(&["--results", &name, child(), "outs:x", "errs:e", ":::", "a"]);
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
 fn records_do_not_go_through_links_that_others_may_have_planted() {
     let shared = tempfile::tempdir().unwrap();
     set_mode(shared.path(), 0o1777);
