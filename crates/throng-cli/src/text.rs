@@ -19,9 +19,9 @@ pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
-/// Lines that are to stay together, with their ends.
+/// Lines that are to stay together, with their ends. They have been made of names that were escaped.
 pub(crate) fn print_lines(lines: &str) {
-    let _ = std::io::stderr().write_all(lines.as_bytes());
+    let _ = progress::aside(|| std::io::stderr().write_all(lines.as_bytes()));
 }
 
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
@@ -34,9 +34,54 @@ pub(crate) fn on_one_line(bytes: &[u8]) -> String {
     text::escaped(bytes)
 }
 
+/// Adds bytes that go among the output of commands, as a tag does: as they are, but for characters
+/// that a terminal obeys, or that end a line. Tabs stay, and so do bytes that are no text, except
+/// those that terminals without UTF-8 obey.
+pub(crate) fn push_harmless(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            let mut buffer = [0; 4];
+            if is_obeyed(char) {
+                out.extend(char.escape_default().map(|char| char as u8));
+            } else {
+                out.extend_from_slice(char.encode_utf8(&mut buffer).as_bytes());
+            }
+        }
+        for byte in chunk.invalid() {
+            match byte {
+                0x80..=0x9f => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+                byte => out.push(*byte),
+            }
+        }
+    }
+}
+
+/// Control characters but the tab, ends of lines, and what changes the direction of text.
+fn is_obeyed(char: char) -> bool {
+    let is_control = char.is_control() && char != '\t';
+    is_control || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_among_output_has_nothing_that_a_terminal_obeys() {
+        for (bytes, expected) in [
+            (&b"a\tb \\ \xc3\xa9\xff"[..], &b"a\tb \\ \xc3\xa9\xff"[..]),
+            (b"\x1b[2J\x07\n\r\x7f", br"\u{1b}[2J\u{7}\n\r\u{7f}"),
+            (b"\xc2\x9b2J \x9b2J", br"\u{9b}2J \x9b2J"),
+            (
+                "\u{202e}x\u{200d}".as_bytes(),
+                "\\u{202e}x\u{200d}".as_bytes(),
+            ),
+        ] {
+            let mut out = Vec::new();
+            push_harmless(&mut out, bytes);
+            assert_eq!(out, expected);
+        }
+    }
 
     #[test]
     fn bytes_are_shown_on_one_line_and_cut_short() {

@@ -120,7 +120,7 @@ impl Printer {
         let (shell, sink) = (self.echo?, self.sink.clone());
         let is_at_once = matches!(self.mode, Mode::Line | Mode::Live);
         is_at_once.then_some(move |command: &Command| {
-            sink.write_now(Stream::Stdout, &verbose_line(command, shell));
+            sink.write_now(Stream::Stdout, &echoed(command, shell));
         })
     }
 
@@ -129,7 +129,7 @@ impl Printer {
         match self.mode {
             Mode::Group => {
                 if let Some(shell) = self.echo {
-                    out(To::Stdout, &verbose_line(outcome.command(), shell));
+                    out(To::Stdout, &echoed(outcome.command(), shell));
                 }
                 for stream in Stream::ALL {
                     self.group(outcome, stream, out);
@@ -250,6 +250,15 @@ fn say_lines(sink: &Sink, order: Option<&Mutex<InOrder>>, seq: u64, stream: Stre
     } else {
         order.hold_or_remember(seq, stream.into(), lines);
     }
+}
+
+/// What `-v` shows of a command, with its tag.
+fn echoed(command: &Command, shell: bool) -> Vec<u8> {
+    let tag = command.get_label();
+    let dress = Dress::new(0, Stream::Stdout, tag, Colors::default());
+    let mut line = Vec::new();
+    dress.put_on(&verbose_line(command, shell), &mut false, &mut line);
+    line
 }
 
 /// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.

@@ -112,7 +112,7 @@ impl Summary {
             return;
         }
         let how = match (outcome.start_error(), outcome.status()) {
-            (Some(error), _) => error.to_string(),
+            (Some(error), _) => text::on_one_line(error.to_string().as_bytes()),
             (None, _) if outcome.timed_out() => "ran out of time".into(),
             (None, Some(status)) => status.to_string(),
             (None, None) => String::new(),
