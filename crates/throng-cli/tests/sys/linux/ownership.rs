@@ -152,17 +152,12 @@ fn records_do_not_go_through_links_that_others_may_have_planted() {
 fn a_nul_in_a_value_never_becomes_code() {
     let dir = tempfile::tempdir().unwrap();
     let [log, pwned] = ["log", "pwned"].map(|name| dir.path().join(name));
-    let input = [
-        b"a\nx\0touch ",
-        pwned.to_str().unwrap().as_bytes(),
-        b"\nb\n",
-    ]
-    .concat();
     let log = log.to_str().unwrap();
-    for (options, command) in [
-        (&["--shell"][..], &["echo {}"][..]),
-        (&[], &["env", "--", "touch", "{}"]),
+    for (options, command, before) in [
+        (&["--shell"][..], &["echo {}"][..], "x\0touch "),
+        (&[], &["env", "{}"], "-i\0touch\0"),
     ] {
+        let input = format!("A=a\n{before}{}\nB=b\n", pwned.display()).into_bytes();
         output_with_stdin(&[options, &["--joblog", log], command].concat(), &input);
         assert!(!fs::read(log).unwrap().contains(&0));
         for again in ["--retry-failed", "--resume-failed", "--resume"] {
