@@ -53,8 +53,8 @@ impl Tag {
     }
 }
 
-/// The text of `--tagstring` with the escapes that GNU parallel takes there: `\t`, `\n`, `\r`, `\0`,
-/// and three octal digits. A backslash before anything else stays.
+/// The text of `--tagstring` with the escapes that GNU parallel takes there: `\t`, `\n`, `\r`,
+/// `\0`, and three octal digits. A backslash before anything else stays.
 fn tag_text(written: &OsStr) -> anyhow::Result<OsString> {
     let mut text = Vec::new();
     let mut rest = written.as_encoded_bytes();

@@ -19,7 +19,7 @@ pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
-/// Lines that are to stay together, with their ends. They have been made of names that were escaped.
+/// Lines that are to stay together, with their ends. What is in them has been escaped.
 pub(crate) fn print_lines(lines: &str) {
     let _ = progress::aside(|| std::io::stderr().write_all(lines.as_bytes()));
 }
@@ -27,6 +27,40 @@ pub(crate) fn print_lines(lines: &str) {
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", text::shortened(bytes))
+}
+
+/// The same, cut in the middle: commands that differ in their last value begin alike.
+pub(crate) fn quoted_ends(bytes: &[u8]) -> String {
+    const LONGEST: usize = 60;
+    const BEGIN: usize = 20;
+    let pieces: Vec<String> = bytes
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let chars = chunk.valid().char_indices().map(|(at, char)| {
+                let bytes = &chunk.valid().as_bytes()[at..at + char.len_utf8()];
+                text::escaped(bytes)
+            });
+            let rest = chunk.invalid().iter().map(|byte| text::escaped(&[*byte]));
+            chars.chain(rest).collect::<Vec<_>>()
+        })
+        .collect();
+    let length: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
+    if length <= LONGEST {
+        return format!("\"{}\"", pieces.concat());
+    }
+    let up_to = |pieces: &mut dyn Iterator<Item = &String>, most: usize| {
+        let mut length = 0;
+        pieces
+            .take_while(|piece| {
+                length += piece.chars().count();
+                length <= most
+            })
+            .count()
+    };
+    let begin = up_to(&mut pieces.iter(), BEGIN);
+    let end = up_to(&mut pieces.iter().rev(), LONGEST - BEGIN - "...".len());
+    let [begin, end] = [&pieces[..begin], &pieces[pieces.len() - end..]];
+    format!("\"{}...{}\"", begin.concat(), end.concat())
 }
 
 /// Bytes as text without control characters.
@@ -65,6 +99,23 @@ fn is_obeyed(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_command_is_cut_in_the_middle_and_no_escape_is() {
+        let cut = quoted_ends(format!("convert {} /data/7.png", "-x y ".repeat(30)).as_bytes());
+        assert_eq!(cut.len(), 62);
+        assert!(
+            cut.starts_with("\"convert -x y -x y") && cut.ends_with(" /data/7.png\""),
+            "{cut}"
+        );
+        assert_eq!(quoted_ends(&[b'x'; 60]), format!("\"{}\"", "x".repeat(60)));
+        let escapes = quoted_ends(&[0x1b; 99]);
+        assert_eq!(
+            escapes,
+            format!("\"{0}{0}{0}...{0}{0}{0}{0}{0}{0}\"", r"\u{1b}")
+        );
+        assert_eq!(quoted_ends(b"a\xff\n"), r#""a\xff\n""#);
+    }
 
     #[test]
     fn what_goes_among_output_has_nothing_that_a_terminal_obeys() {

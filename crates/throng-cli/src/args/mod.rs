@@ -239,7 +239,16 @@ pub(crate) fn definition() -> clap::Command {
 fn refuse(error: &clap::Error) -> ExitCode {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if error.use_stderr() && !is_help {
-        text::complain(format_args!("{}", complaint::one_line(error)));
+        let first = std::env::args_os().nth(1).unwrap_or_default();
+        let is_early = first.as_encoded_bytes().starts_with(b"-");
+        if is_early && error.kind() == ErrorKind::UnknownArgument {
+            text::complain(format_args!(
+                "there is no option {} before a command; options follow it: throng run -j 4 ...",
+                text::quoted(first.as_encoded_bytes())
+            ));
+        } else {
+            text::complain(format_args!("{}", complaint::one_line(error)));
+        }
         return Exit::Failed.into();
     }
     // A closed stdout is no reason to complain here.

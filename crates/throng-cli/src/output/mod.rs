@@ -22,7 +22,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use throng::{Command, ErrorKind, Outcome, Output, Stream, Verdict};
+use throng::{Command, ErrorKind, Outcome, Output, Status, Stream, Verdict};
 
 pub(crate) use delivery::Delivery;
 pub(crate) use dress::Colors;
@@ -214,8 +214,13 @@ impl Printer {
                 name(outcome)
             ));
         }
+        let fails = match fails_by_holders(outcome) {
+            true => format!("; {HELD_FAILS}"),
+            false => String::new(),
+        };
         let said = Stream::ALL.map(|stream| match outcome.verdict(stream) {
-            verdict @ (Verdict::Held { .. } | Verdict::Failed(_)) => verdict.to_string(),
+            verdict @ Verdict::Held { .. } => format!("{verdict}{fails}"),
+            verdict @ Verdict::Failed(_) => verdict.to_string(),
             _ => String::new(),
         });
         if said[0] == said[1] && !said[0].is_empty() {
@@ -228,6 +233,16 @@ impl Printer {
             }
         }
     }
+}
+
+/// Why a command has failed that has itself succeeded.
+const HELD_FAILS: &str = "failed because its output is held (--held fail)";
+
+/// Whether a command has failed for that reason alone.
+fn fails_by_holders(outcome: &Outcome) -> bool {
+    let is_held = |stream| matches!(outcome.verdict(stream), Verdict::Held { .. });
+    let has_succeeded = outcome.status().is_some_and(Status::success) && !outcome.timed_out();
+    has_succeeded && !outcome.success() && Stream::ALL.into_iter().any(is_held)
 }
 
 /// Says that output that was spilled to a file cannot be read back, if so.
