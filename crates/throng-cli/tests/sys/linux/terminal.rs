@@ -165,6 +165,11 @@ fn the_list_of_what_runs_is_above_the_view() {
             before.iter().any(is_list) && !text.contains("0%")
         }
     });
+    // The view was cleared away before, so that nothing of it is left beside a shorter line.
+    let written = terminal.written.lock().unwrap().clone();
+    let text = String::from_utf8(written).unwrap();
+    let (before, _) = text.split_once("throng: 1 pid ").unwrap();
+    assert!(before.ends_with("\x1b[J\r"), "{before:?}");
     std::fs::write(&path, "").unwrap();
     assert!(throng.wait().unwrap().success());
 }
