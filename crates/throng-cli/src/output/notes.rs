@@ -2,7 +2,7 @@
 //! leaves it here, and whoever takes the outcome finds it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail};
 use throng::Outcome;
@@ -12,16 +12,19 @@ use super::results;
 use crate::sys;
 
 use crate::input::Record;
+use crate::pipe::Sent;
 use crate::recipe::Recipe;
 use crate::template::Pattern;
 
 /// What is known of one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Note {
     /// Its number, from 1, as `{#}`.
     pub(crate) number: u64,
     /// A value from each source, where results want them.
     pub(crate) values: Vec<Vec<u8>>,
+    /// What it is sent on stdin while it runs.
+    pub(crate) sent: Option<Sent>,
     /// Where its results go, where that was given with places in it.
     pub(crate) place: Vec<u8>,
 }
@@ -87,6 +90,7 @@ impl Scribe {
             } else {
                 Vec::new()
             },
+            sent: record.sent.clone(),
             place: match &self.place {
                 Some(pattern) => pattern
                     .path_below(&recipe.fill(record, number, 1))
@@ -101,34 +105,35 @@ impl Scribe {
 /// are kept, and what an outcome says itself is enough.
 #[derive(Debug)]
 pub(crate) struct Notes {
-    kept: Option<Mutex<HashMap<u64, Note>>>,
+    are_needed: bool,
+    kept: Mutex<HashMap<u64, Note>>,
 }
 
 impl Notes {
     pub(crate) fn new(are_needed: bool) -> Notes {
         Notes {
-            kept: are_needed.then(Mutex::default),
+            are_needed,
+            kept: Mutex::default(),
         }
     }
 
     /// Leaves the note of the command whose outcome will have this `seq`.
     pub(crate) fn put(&self, seq: u64, note: Note) {
-        if let Some(kept) = &self.kept {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.insert(seq, note);
+        if self.are_needed || note.sent.is_some() {
+            self.kept().insert(seq, note);
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<u64, Note>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn take(&self, outcome: &Outcome) -> Note {
         let seq = outcome.seq();
-        let kept = self.kept.as_ref();
-        let note = kept.and_then(|kept| {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.remove(&seq)
-        });
-        note.unwrap_or_else(|| Note {
+        self.kept().remove(&seq).unwrap_or_else(|| Note {
             number: seq + 1,
             values: Vec::new(),
+            sent: None,
             place: Vec::new(),
         })
     }

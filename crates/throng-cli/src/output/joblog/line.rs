@@ -6,6 +6,7 @@
 //! command that has run contains a NUL, so what is read back is what was run; see [`logged`].
 
 use std::io::Write;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use throng::{ErrorKind, Outcome, Status, Stdin, Stream};
@@ -96,7 +97,7 @@ pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
         note.number,
         since_1970(outcome.started_at()).as_secs_f64(),
         outcome.wall().as_secs_f64(),
-        sent_bytes(outcome),
+        sent_bytes(outcome, note),
         outcome.capture().received_bytes(Stream::Stdout),
     );
 }
@@ -128,9 +129,10 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
 }
 
 /// What we have given the command on stdin, as with `--pipe`.
-fn sent_bytes(outcome: &Outcome) -> u64 {
-    match outcome.command().get_stdin() {
-        Stdin::Bytes(bytes) => bytes.len() as u64,
+fn sent_bytes(outcome: &Outcome, note: &Note) -> u64 {
+    match (&note.sent, outcome.command().get_stdin()) {
+        (Some(sent), _) => sent.load(Ordering::Relaxed),
+        (None, Stdin::Bytes(bytes)) => bytes.len() as u64,
         _ => 0,
     }
 }

@@ -314,6 +314,7 @@ mod tests {
         let note = Note {
             number: 1,
             values: bytes(["x", "y", "z", "w"]),
+            sent: None,
             place: Vec::new(),
         };
         let files = Tree::below("r".into(), columns, FilesWanted::All)
