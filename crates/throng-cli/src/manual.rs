@@ -31,17 +31,96 @@ fn render(definition: &Command, name: Option<&str>) -> anyhow::Result<Vec<u8>> {
     let command = match name {
         None => definition.clone(),
         Some(name) => {
-            let commands = definition.get_subcommands();
-            let mut shown = commands.filter(|command| !command.is_hide_set());
-            let command = shown.find(|command| command.get_name() == name);
+            let mut pages = definition
+                .get_subcommands()
+                .filter(|command| has_page(command));
+            let command = pages.find(|command| command.get_name() == name);
             let command = command.with_context(|| format!("there is no command \"{name}\""))?;
             command.clone()
         }
     };
-    let command = command.version(env!("CARGO_PKG_VERSION"));
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
+    // The library leaves out what help says of options that are not in the short help, and lists
+    // commands that have no page.
+    let command = command.mut_args(|arg| arg.hide_short_help(false));
+    let hidden = command
+        .get_subcommands()
+        .filter(|command| !has_page(command));
+    let hidden: Vec<String> = hidden
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let command = hidden.iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |command| command.hide(true))
+    });
+    let title = name.map_or_else(|| "throng".to_owned(), |name| format!("throng-{name}"));
+    let version = env!("CARGO_PKG_VERSION");
+    // The library would leave out the quotation marks of a date that is empty, and so the date.
+    let mut page = format!(".TH {title} 1 \"\" \"throng {version}\"\n").into_bytes();
+    page.extend_from_slice(b".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n");
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_name_section(&mut page)?;
+    push_synopsis(&mut page, command.clone());
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.get_subcommands().any(has_page) {
+        man.render_subcommands_section(&mut page)?;
+    }
+    if let Some(text) = command.get_after_help() {
+        push_sections(&mut page, &text.to_string());
+    }
+    if name.is_some() {
+        page.extend_from_slice(b".SH SEE ALSO\n\\fBthrong\\fR(1)\n");
+    }
     Ok(page)
+}
+
+/// `help` prints what the other commands say of themselves.
+fn has_page(command: &Command) -> bool {
+    !command.is_hide_set() && command.get_name() != "help"
+}
+
+/// How the command is written. The library would list every option there.
+fn push_synopsis(page: &mut Vec<u8>, mut command: Command) {
+    let usage = command.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+    let words: Vec<&str> = usage.split_whitespace().collect();
+    page.extend_from_slice(b".SH SYNOPSIS\n");
+    push_text(page, &words.join(" "));
+}
+
+/// What comes after the options: each `Title:` begins a section, and lines stay as they are.
+fn push_sections(page: &mut Vec<u8>, text: &str) {
+    let mut is_open = false;
+    for line in text.lines() {
+        let is_title = line.ends_with(':') && !line.starts_with(' ');
+        if is_title || !is_open {
+            if is_open {
+                page.extend_from_slice(b".fi\n");
+            }
+            let title = if is_title {
+                line.trim_end_matches(':')
+            } else {
+                "NOTES"
+            };
+            page.extend_from_slice(format!(".SH {}\n.nf\n", title.to_uppercase()).as_bytes());
+            is_open = true;
+        }
+        if !is_title {
+            push_text(page, line);
+        }
+    }
+    if is_open {
+        page.extend_from_slice(b".fi\n");
+    }
+}
+
+/// A line as it is: nothing in it is a request or an escape.
+fn push_text(page: &mut Vec<u8>, line: &str) {
+    if line.starts_with(['.', '\'']) {
+        page.extend_from_slice(b"\\&");
+    }
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-");
+    page.extend_from_slice(escaped.replace('\'', "\\(aq").as_bytes());
+    page.push(b'\n');
 }
 
 pub(crate) fn completions(args: &Completions, definition: &Command) -> anyhow::Result<Exit> {
@@ -73,24 +152,102 @@ mod tests {
         names.collect()
     }
 
-    #[test]
-    fn the_page_of_each_command_names_all_its_options() {
+    fn page_of(name: Option<&str>) -> String {
         let definition = crate::args::definition();
-        for command in definition.get_subcommands().filter(|c| !c.is_hide_set()) {
-            let page = render(&definition, Some(command.get_name())).unwrap();
-            let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+        String::from_utf8(render(&definition, name).unwrap()).unwrap()
+    }
+
+    /// What a page says of each option, by its long name, or its letter.
+    fn descriptions(page: &str) -> Vec<(String, String)> {
+        let plain = page
+            .replace("\\-", "-")
+            .replace("\\fB", "")
+            .replace("\\fR", "");
+        let mut entries = Vec::new();
+        for entry in plain.split("\n.TP\n").skip(1) {
+            let (head, body) = entry.split_once('\n').unwrap_or((entry, ""));
+            let text = body.lines().take_while(|line| !line.starts_with('.'));
+            let text: Vec<&str> = text.collect();
+            let words = head.split([' ', ',', '[', '=']);
+            let names = words.filter(|word| word.starts_with('-'));
+            entries.extend(names.map(|name| (name.to_owned(), text.join(" "))));
+        }
+        entries
+    }
+
+    #[test]
+    fn the_page_of_each_command_describes_all_its_options() {
+        let definition = crate::args::definition();
+        for command in definition.get_subcommands().filter(|c| has_page(c)) {
+            let name = command.get_name();
+            let described = descriptions(&page_of(Some(name)));
             for option in options(command) {
                 let option = format!("--{option}");
-                assert!(page.contains(&option), "{}: {option}", command.get_name());
+                let found = described.iter().find(|(name, _)| *name == option);
+                let (_, text) = found.unwrap_or_else(|| panic!("{name}: {option} is missing"));
+                assert!(text.split(' ').count() > 1, "{name}: {option}: {text:?}");
             }
         }
-        assert!(render(&definition, None).is_ok());
         let error = render(&definition, Some("nothing")).unwrap_err();
         assert_eq!(error.to_string(), "there is no command \"nothing\"");
-        assert!(
-            render(&definition, Some("keeper")).is_err(),
-            "it is not for users"
+        for name in ["keeper", "help"] {
+            assert!(
+                render(&definition, Some(name)).is_err(),
+                "it is not for users"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_names_its_program_and_refers_only_to_pages_that_there_are() {
+        let definition = crate::args::definition();
+        let head = |page: &str| {
+            page.lines()
+                .find(|line| line.starts_with(".TH"))
+                .map(String::from)
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            head(&page_of(None)).unwrap(),
+            format!(".TH throng 1 \"\" \"throng {version}\"")
         );
+        assert_eq!(
+            head(&page_of(Some("run"))).unwrap(),
+            format!(".TH throng-run 1 \"\" \"throng {version}\"")
+        );
+        let page = page_of(None);
+        let referred: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("throng\\-")?.strip_suffix("(1)"))
+            .collect();
+        let pages = definition.get_subcommands().filter(|c| has_page(c));
+        let pages: Vec<&str> = pages.map(Command::get_name).collect();
+        assert_eq!(referred, pages);
+    }
+
+    #[test]
+    fn examples_and_exit_statuses_have_sections_and_lines_of_their_own() {
+        let page = page_of(Some("run"));
+        for section in [
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "VALUES",
+            "EXIT STATUS",
+            "EXAMPLES",
+        ] {
+            assert!(page.contains(&format!("\n.SH {section}\n")), "{section}");
+        }
+        assert!(!page.contains("EXTRA"), "{page}");
+        let (_, examples) = page.split_once(".SH EXAMPLES\n.nf\n").unwrap();
+        let (examples, _) = examples.split_once("\n.fi\n").unwrap();
+        assert!(examples.lines().count() > 2, "{examples}");
+        assert!(
+            examples.lines().all(|line| line.starts_with("  ")),
+            "{examples}"
+        );
+        let mut text = Vec::new();
+        push_text(&mut text, r".a -b \n 'c'");
+        assert_eq!(text, b"\\&.a \\-b \\en \\(aqc\\(aq\n");
     }
 
     #[test]

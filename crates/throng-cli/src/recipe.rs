@@ -1,7 +1,7 @@
 //! Makes commands: of a record and the words of the command line, or of a line that is a command
 //! itself. Starts nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Tag {
             _ if !args.output.has_tag() => Tag::None,
             None => Tag::Values,
             Some(text) => Tag::Pattern(
-                Pattern::parse(text, language, &input.columns())
+                Pattern::parse(&tag_text(text)?, language, &input.columns())
                     .with_context(|| format!("--tagstring \"{}\"", text.display()))?,
             ),
         })
@@ -52,6 +52,28 @@ impl Tag {
     fn uses_slot(&self) -> bool {
         matches!(self, Tag::Pattern(tag) if tag.uses_slot())
     }
+}
+
+/// The text of `--tagstring` with the escapes that GNU parallel takes there: `\t`, `\n`, `\r`,
+/// `\0`, and three octal digits. A backslash before anything else stays.
+fn tag_text(written: &OsStr) -> anyhow::Result<OsString> {
+    let mut text = Vec::new();
+    let mut rest = written.as_encoded_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let (byte, length) = match rest {
+            [b'\\', b't', ..] => (b'\t', 2),
+            [b'\\', b'n', ..] => (b'\n', 2),
+            [b'\\', b'r', ..] => (b'\r', 2),
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+                ((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'), 4)
+            }
+            [b'\\', b'0', ..] => (b'\0', 2),
+            _ => (byte, rest.len() - after.len()),
+        };
+        text.push(byte);
+        rest = &rest[length..];
+    }
+    sys::os_string(text)
 }
 
 /// The directory of `--wd`.
@@ -68,6 +90,17 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
     Pattern::parse(dir, language, &input.columns())
         .map(Some)
         .with_context(|| format!("--wd \"{}\"", dir.display()))
+}
+
+/// The directory for these values. A value that is all of it may name any that is there; otherwise
+/// none leads out of what is written before it.
+fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(dir.os_string(fill)?);
+    let is_a_value = dir.fixed_directory().is_empty() && path.is_dir();
+    if dir.has_places() && !is_a_value {
+        dir.path_below(fill).context("--wd")?;
+    }
+    Ok(path)
 }
 
 /// How a command is made of a record.
@@ -208,8 +241,12 @@ impl Recipe {
         };
         match &self.tag {
             Tag::None => {}
-            Tag::Values => drop(command.label(sys::os_string(record.values.join(&b' '))?)),
-            Tag::Pattern(tag) => drop(command.label(tag.os_string(&fill)?)),
+            Tag::Values => {
+                let mut tag = Vec::new();
+                text::push_harmless(&mut tag, &record.values.join(&b' '));
+                command.label(sys::os_string(tag)?);
+            }
+            Tag::Pattern(tag) => drop(command.label(tag.shown(&fill)?)),
         }
         match &record.stdin {
             Some(stdin) => drop(command.stdin(stdin.clone())),
@@ -219,7 +256,7 @@ impl Recipe {
             command.timeout(timeout);
         }
         if let Some(dir) = &self.dir {
-            let dir = PathBuf::from(dir.os_string(&fill)?);
+            let dir = below(dir, &fill)?;
             // Where the slot is not known yet, neither is the directory.
             if self.makes_dir && (slot > 0 || !self.uses_slot()) {
                 fs::create_dir_all(&dir)

@@ -19,9 +19,9 @@ pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
-/// Lines that are to stay together, with their ends.
+/// Lines that are to stay together, with their ends. What is in them has been escaped.
 pub(crate) fn print_lines(lines: &str) {
-    let _ = std::io::stderr().write_all(lines.as_bytes());
+    let _ = progress::aside(|| std::io::stderr().write_all(lines.as_bytes()));
 }
 
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
@@ -29,14 +29,110 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", text::shortened(bytes))
 }
 
+/// The same, cut in the middle: commands that differ in their last value begin alike.
+pub(crate) fn quoted_ends(bytes: &[u8]) -> String {
+    const LONGEST: usize = 60;
+    const BEGIN: usize = 20;
+    let pieces: Vec<String> = bytes
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let chars = chunk.valid().char_indices().map(|(at, char)| {
+                let bytes = &chunk.valid().as_bytes()[at..at + char.len_utf8()];
+                text::escaped(bytes)
+            });
+            let rest = chunk.invalid().iter().map(|byte| text::escaped(&[*byte]));
+            chars.chain(rest).collect::<Vec<_>>()
+        })
+        .collect();
+    let length: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
+    if length <= LONGEST {
+        return format!("\"{}\"", pieces.concat());
+    }
+    let up_to = |pieces: &mut dyn Iterator<Item = &String>, most: usize| {
+        let mut length = 0;
+        pieces
+            .take_while(|piece| {
+                length += piece.chars().count();
+                length <= most
+            })
+            .count()
+    };
+    let begin = up_to(&mut pieces.iter(), BEGIN);
+    let end = up_to(&mut pieces.iter().rev(), LONGEST - BEGIN - "...".len());
+    let [begin, end] = [&pieces[..begin], &pieces[pieces.len() - end..]];
+    format!("\"{}...{}\"", begin.concat(), end.concat())
+}
+
 /// Bytes as text without control characters.
 pub(crate) fn on_one_line(bytes: &[u8]) -> String {
     text::escaped(bytes)
 }
 
+/// Adds bytes that go among the output of commands, as a tag does: as they are, but for characters
+/// that a terminal obeys, or that end a line. Tabs stay, and so do bytes that are no text, except
+/// those that terminals without UTF-8 obey.
+pub(crate) fn push_harmless(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            let mut buffer = [0; 4];
+            if is_obeyed(char) {
+                out.extend(char.escape_default().map(|char| char as u8));
+            } else {
+                out.extend_from_slice(char.encode_utf8(&mut buffer).as_bytes());
+            }
+        }
+        for byte in chunk.invalid() {
+            match byte {
+                0x80..=0x9f => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+                byte => out.push(*byte),
+            }
+        }
+    }
+}
+
+/// Control characters but the tab, ends of lines, and what changes the direction of text.
+fn is_obeyed(char: char) -> bool {
+    let is_control = char.is_control() && char != '\t';
+    is_control || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_command_is_cut_in_the_middle_and_no_escape_is() {
+        let cut = quoted_ends(format!("convert {} /data/7.png", "-x y ".repeat(30)).as_bytes());
+        assert_eq!(cut.len(), 62);
+        assert!(
+            cut.starts_with("\"convert -x y -x y") && cut.ends_with(" /data/7.png\""),
+            "{cut}"
+        );
+        assert_eq!(quoted_ends(&[b'x'; 60]), format!("\"{}\"", "x".repeat(60)));
+        let escapes = quoted_ends(&[0x1b; 99]);
+        assert_eq!(
+            escapes,
+            format!("\"{0}{0}{0}...{0}{0}{0}{0}{0}{0}\"", r"\u{1b}")
+        );
+        assert_eq!(quoted_ends(b"a\xff\n"), r#""a\xff\n""#);
+    }
+
+    #[test]
+    fn what_goes_among_output_has_nothing_that_a_terminal_obeys() {
+        for (bytes, expected) in [
+            (&b"a\tb \\ \xc3\xa9\xff"[..], &b"a\tb \\ \xc3\xa9\xff"[..]),
+            (b"\x1b[2J\x07\n\r\x7f", br"\u{1b}[2J\u{7}\n\r\u{7f}"),
+            (b"\xc2\x9b2J \x9b2J", br"\u{9b}2J \x9b2J"),
+            (
+                "\u{202e}x\u{200d}".as_bytes(),
+                "\\u{202e}x\u{200d}".as_bytes(),
+            ),
+        ] {
+            let mut out = Vec::new();
+            push_harmless(&mut out, bytes);
+            assert_eq!(out, expected);
+        }
+    }
 
     #[test]
     fn bytes_are_shown_on_one_line_and_cut_short() {

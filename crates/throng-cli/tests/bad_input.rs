@@ -44,6 +44,10 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
             &["--tagg", "echo"],
             "there is no option --tagg; there is --tag",
         ),
+        (
+            &["--retry", "3", "echo"],
+            "there is no option --retry; there is --retries",
+        ),
         (&["--tag=x", "echo"], "--tag takes no value; \"x\""),
         (&["--output"], "--output wants a value: one of group"),
         (&["-j", "many", "echo"], "--jobs \"many\": a number"),
@@ -91,6 +95,32 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
         assert!(said.contains(named), "{args:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
         assert!(said.starts_with("throng: "), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_command_that_is_none_of_ours_may_be_one_to_run() {
+    for (args, expected) in [
+        (
+            &["gzip", ":::", "a"][..],
+            "throng: there is no command \"gzip\"; did you mean \"throng run gzip\"?\n",
+        ),
+        (
+            &["runn"],
+            "throng: there is no command \"runn\"; there is run\n",
+        ),
+        (
+            &["-j4", "gzip"],
+            "throng: there is no option \"-j4\" before a command; options follow it: \
+             throng run -j 4 ...\n",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_throng"))
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(255), "{args:?}");
+        assert_eq!(stderr(&output), expected, "{args:?}");
     }
 }
 

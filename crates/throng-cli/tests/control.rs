@@ -348,6 +348,47 @@ fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
 }
 
 #[test]
+fn no_value_leads_out_of_what_is_written_of_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().join("base");
+    let place = format!("{}/{{}}", path(&base));
+    let words = [
+        "-k",
+        "--wd",
+        &place,
+        child(),
+        "outs:{} ",
+        ":::",
+        "../out",
+        "a",
+        "..",
+    ];
+    let refused = output(&words);
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(2), "a "));
+    assert!(stderr(&refused).contains("--wd: \""), "{refused:?}");
+    assert!(stderr(&refused).contains("is not below"), "{refused:?}");
+    assert!(!dir.path().join("out").exists());
+
+    // A value that is the whole name may be any directory that is there, and no other is made.
+    let missing = dir.path().join("missing");
+    let words = [
+        "-k",
+        "--wd",
+        "{}",
+        child(),
+        "outs:x",
+        "tag:{}",
+        ":::",
+        path(&missing),
+        path(&base),
+    ];
+    let whole = output(&words);
+    assert_eq!((whole.status.code(), stdout(&whole)), (Some(1), "x"));
+    assert!(stderr(&whole).contains("is not below the current directory"));
+    assert!(!missing.exists());
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_that_commands_failure() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

@@ -106,6 +106,186 @@ fn a_log_is_begun_anew_or_added_to() {
 }
 
 #[test]
+fn a_log_that_is_begun_anew_is_kept_beside_it() {
+    let log = Log::new();
+    let aside = log.path.with_file_name("log~");
+    let run = || output(&["--joblog", log.path(), child(), "exit:{}", ":::", "0", "7"]);
+    let first = run();
+    assert_eq!(stderr(&first), "");
+    let earlier = log.text();
+    let again = run();
+    assert!(
+        stderr(&again).contains("of an earlier run is kept as"),
+        "{again:?}"
+    );
+    assert_eq!(stderr(&again).lines().count(), 1, "{again:?}");
+    assert_eq!(fs::read_to_string(&aside).unwrap(), earlier);
+    assert_eq!(log.endings().len(), 2);
+    // What is no log is not lost either; one without a line is nothing to keep.
+    fs::write(&log.path, "precious\n").unwrap();
+    run();
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "precious\n");
+    fs::write(
+        &log.path,
+        log.text().lines().next().unwrap().to_owned() + "\n",
+    )
+    .unwrap();
+    assert_eq!(stderr(&run()), "");
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "precious\n");
+}
+
+#[test]
+fn bytes_of_stdin_and_stdout_are_counted_whatever_becomes_of_them() {
+    let log = Log::new();
+    for mode in [
+        &["--lb"][..],
+        &["-u"],
+        &["--group"],
+        &["--output", "none"],
+        &["--max-output", "1"],
+    ] {
+        let words = [
+            "--joblog",
+            log.path(),
+            child(),
+            "out:5000",
+            "err:7",
+            ":::",
+            "exit:0",
+        ];
+        output(&[mode, &words].concat());
+        let line = &log.lines()[0];
+        assert_eq!((&line[4][..], &line[5][..]), ("0", "5000"), "{mode:?}");
+    }
+    let words = [
+        "--pipe",
+        "-N2",
+        "-k",
+        "--joblog",
+        log.path(),
+        child(),
+        "cat",
+    ];
+    output_with_stdin(&words, b"a\nbb\nccc\n");
+    let columns: Vec<_> = log
+        .lines()
+        .iter()
+        .map(|line| line[4..6].join(" "))
+        .collect();
+    assert_eq!(columns, ["5 5", "4 4"]);
+    let words = [
+        "--round-robin",
+        "-j1",
+        "--block",
+        "3",
+        "--joblog",
+        log.path(),
+        child(),
+        "cat",
+    ];
+    output_with_stdin(&words, b"a\nbb\nccc\n");
+    let columns: Vec<_> = log
+        .lines()
+        .iter()
+        .map(|line| line[4..6].join(" "))
+        .collect();
+    assert_eq!(columns, ["9 9"]);
+}
+
+#[test]
+fn a_number_in_a_log_takes_no_memory() {
+    let log = Log::new();
+    let words = [
+        "--joblog",
+        log.path(),
+        child(),
+        "outs:{#} ",
+        "{}",
+        ":::",
+        "exit:1",
+    ];
+    output(&words);
+    let text = log.text();
+    let (header, line) = text.split_once('\n').unwrap();
+    let rest = line.strip_prefix("1\t").unwrap();
+    let lines: Vec<String> = [3, 900_000_000, 4_000_000_000_000_000_000, u64::MAX]
+        .map(|number| format!("{number}\t{rest}"))
+        .into();
+    fs::write(&log.path, format!("{header}\n{}", lines.concat())).unwrap();
+    let again = output(&["-k", "--retry-failed", "--joblog", log.path()]);
+    assert_eq!(again.status.code(), Some(4), "{again:?}");
+    assert_eq!(
+        stdout(&again),
+        "1 1 1 1 ",
+        "the commands of the log, in order"
+    );
+    let dry = output(&["--retry-failed", "--dry-run", "--joblog", log.path()]);
+    assert_eq!(stdout(&dry).lines().count(), 4, "{dry:?}");
+    let refused = output(&[&["--resume"], &words[..]].concat());
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    let trusted = output(&[&["--resume", "--trust-joblog"], &words[..]].concat());
+    assert_eq!(stdout(&trusted), "1 ");
+}
+
+#[test]
+fn a_run_that_goes_on_says_once_how_far_it_was() {
+    let log = Log::new();
+    let run = |options: &[&str], values: &[&str]| {
+        let words = ["--joblog", log.path(), child(), "outs:", ":::"];
+        let values: Vec<String> = values.iter().map(|value| format!("exit:{value}")).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let output = output(&[options, &words, &values].concat());
+        stderr(&output).to_owned()
+    };
+    assert_eq!(run(&["--resume"], &["0", "1"]), "", "nothing was there");
+    assert_eq!(
+        run(&["--resume"], &["0", "1", "0"]),
+        "throng: --resume: 2 commands already done, 1 to run\n"
+    );
+    assert_eq!(
+        run(&["--resume-failed"], &["0", "1", "0", "0"]),
+        "throng: --resume-failed: 2 commands already done, 2 to run\n"
+    );
+    assert_eq!(
+        run(&["--retry-failed"], &[]),
+        "throng: --retry-failed: 1 command failed, to run again\n"
+    );
+    let words = [
+        "--resume",
+        "--joblog",
+        log.path(),
+        child(),
+        "outs:",
+        "exit:{}",
+    ];
+    let from_stdin = output_with_stdin(&words, b"");
+    assert_eq!(from_stdin.status.code(), Some(255), "{from_stdin:?}");
+}
+
+#[test]
+fn a_command_with_other_quoting_is_refused_with_both_lines() {
+    let log = Log::new();
+    let line = "1\t:\t1795647438.538\t     0.000\t0\t2\t0\t0\techo a\\ b\n";
+    fs::write(&log.path, format!("{BEFORE}\n{line}")).unwrap();
+    let words = [
+        "--resume",
+        "--joblog",
+        log.path(),
+        "echo",
+        ":::",
+        "a b",
+        "c",
+    ];
+    let refused = output(&words);
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    let dry = output(&["--dry-run", "echo", ":::", "a b"]);
+    let ours = stdout(&dry).trim_end();
+    let shown = format!("command 1 is \"{ours}\" here and \"echo a\\ b\" there, for the shell");
+    assert!(stderr(&refused).contains(&shown), "{refused:?}");
+    assert_eq!(stderr(&refused).lines().count(), 1);
+}
+
+#[test]
 fn a_log_that_gnu_parallel_began_is_gone_on_with_in_its_own_columns() {
     let log = Log::new();
     let first = "1\t:\t1795647438.538\t     0.000\t0\t2\t0\t0\techo 0; exit 0\n";
@@ -220,7 +400,7 @@ fn a_last_line_that_was_cut_short_is_repaired_and_reported_and_its_command_run_a
         stderr(&resumed).contains("cut short and is dropped: \"2\\t"),
         "{resumed:?}"
     );
-    assert_eq!(stderr(&resumed).lines().count(), 1);
+    assert_eq!(stderr(&resumed).lines().count(), 2, "{resumed:?}");
     assert_eq!(log.endings(), [(1, 0), (2, 0)]);
 }
 

@@ -31,6 +31,8 @@ fn a_held_policy_kills_or_fails() {
     let failed = run("fail", "group", Duration::from_secs(1));
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
     assert!(stderr(&failed).contains("held by"), "{failed:?}");
+    let why = "; failed because its output is held (--held fail)\n";
+    assert!(stderr(&failed).contains(why), "{failed:?}");
 }
 
 #[test]

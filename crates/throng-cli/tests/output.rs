@@ -190,6 +190,113 @@ fn commands_are_shown_on_stdout_before_what_they_say() {
 }
 
 #[test]
+fn a_tab_can_be_written_in_a_tag() {
+    for (written, tag) in [
+        (r"a\tb{#}", "a\tb1"),
+        (r"a\x\\{#}", r"a\x\\1"),
+        (r"\101\0609", "A09"),
+        ("\x1b[1m{}", "\x1b[1mtag:x"),
+    ] {
+        let words = [
+            "--tagstring",
+            written,
+            child(),
+            "outs:y",
+            "{}",
+            ":::",
+            "tag:x",
+        ];
+        assert_eq!(stdout(&output(&words)), format!("{tag}\ty"), "{written}");
+    }
+}
+
+#[test]
+fn the_line_of_a_command_has_its_tag_as_well() {
+    for mode in ["group", "line"] {
+        let words = [
+            "-v",
+            "--tag",
+            "--output",
+            mode,
+            child(),
+            "outs:x\n",
+            "{}",
+            ":::",
+            "tag:y",
+        ];
+        let output = output(&words);
+        let lines: Vec<&str> = stdout(&output).lines().collect();
+        assert_eq!(
+            (lines.len(), lines[1]),
+            (2, "tag:y\tx"),
+            "{mode}: {output:?}"
+        );
+        assert!(lines[0].starts_with("tag:y\t"), "{mode}: {output:?}");
+        assert!(
+            lines[0].ends_with("tag:y") && lines[0].contains("outs:"),
+            "{mode}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_that_we_say_of_a_command_has_control_characters() {
+    let hostile = "x\x1b[2J\x07\r\u{9b}31m\u{202e}\ny";
+    let program = "no\x1b[31msuch\x07";
+    let is_obeyed =
+        |char: char| (char.is_control() && !"\n\t".contains(char)) || char == '\u{202e}';
+    let tag = format!("tag:{hostile}");
+    for options in [
+        &["-t"][..],
+        &["-v"],
+        &["-v", "--lb"],
+        &["--tag"],
+        &["--tag", "--lb"],
+        &["--tagstring", "{}"],
+        &["--summary"],
+        &["--progress=always"],
+        &["--timeout", "0.001"],
+        &["--halt", "now,fail=1"],
+        &["--wd", "{}/../../x"],
+        &["--results", "{}/../../x"],
+    ] {
+        for command in [&[program][..], &[child(), "outs:a\n", "errs:b\n", "exit:1"]] {
+            let words = [options, command, &[":::", &tag]].concat();
+            let output = output(&words);
+            for said in [stdout(&output), stderr(&output)] {
+                assert!(!said.contains(is_obeyed), "{options:?} {said:?}");
+            }
+            let lines = stdout(&output).lines().chain(stderr(&output).lines());
+            assert!(
+                !lines.into_iter().any(|line| line.starts_with('y')),
+                "{output:?}"
+            );
+        }
+    }
+    // What commands write is theirs.
+    let words = [
+        "--tag",
+        child(),
+        &format!("outs:{hostile}"),
+        "{}",
+        ":::",
+        "tag:z",
+    ];
+    assert_eq!(
+        stdout(&output(&words)),
+        format!("tag:z\t{}", hostile.replace('\n', "\ntag:z\t"))
+    );
+}
+
+#[test]
+fn what_a_dry_run_prints_is_exact_where_it_is_not_for_a_terminal() {
+    let hostile = "x\x1b[2J\u{9b}'\" \\y";
+    let dry = output(&["--dry-run", child(), "args", ":::", hostile]);
+    let again = program::output_with_stdin(&[], &dry.stdout);
+    assert_eq!(program::said(&again.stdout), [hostile.as_bytes()]);
+}
+
+#[test]
 fn an_open_last_line_is_tagged_too() {
     let output = output(&["-k", "--tag", child(), "outs:a\nb", "{}", ":::", "tag:x"]);
     assert_eq!(stdout(&output), "tag:x\ta\ntag:x\tb");

@@ -158,6 +158,212 @@ fn a_name_with_places_is_where_results_go() {
 }
 
 #[test]
+fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
+    let (directory, path) = directory();
+    let absolute = directory.path().join("absolute");
+    let absolute = absolute.to_str().unwrap();
+    let name = format!("{}/{{}}.txt", path.display());
+    let deep = "d/".repeat(3) + "e";
+    let values = [
+        "../../x",
+        "a",
+        "../x",
+        "b/../../x",
+        "..",
+        "",
+        &deep,
+        "b/../c",
+    ];
+    let words = [
+        "-k",
+        "--group",
+        "--results",
+        &name,
+        child(),
+        "outs:{} ",
+        ":::",
+    ];
+    let output = output(&[&words[..], &values].concat());
+    assert_eq!(stdout(&output), format!("a ..  {deep} b/../c "));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let lines: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(lines.len(), 3, "{output:?}");
+    for line in lines {
+        assert!(line.starts_with("throng: --results: \""), "{line}");
+        assert!(line.contains("\" is not below \""), "{line}");
+    }
+    let outside: Vec<_> = files(directory.path())
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("results/"))
+        .collect();
+    assert_eq!(outside, [], "nothing is made elsewhere");
+
+    // Where the value is the whole name, an absolute one leads out of the current directory.
+    let refused = program::output(&["--results", "{}", child(), "outs:x", ":::", absolute]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        stderr(&refused).contains("is not below the current directory"),
+        "{refused:?}"
+    );
+    assert!(!Path::new(absolute).exists());
+}
+
+#[test]
+fn a_value_that_names_nothing_fails_its_command_and_no_other() {
+    let (_directory, path) = directory();
+    for name in [
+        format!("{}/{{}}", path.display()),
+        format!("{}/{{}}/", path.display()),
+    ] {
+        let words = [
+            "-k",
+            "--group",
+            "--results",
+            &name,
+            child(),
+            "outs:{} ",
+            ":::",
+        ];
+        let output = output(&[&words[..], &["..", "", ".", "a"]].concat());
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert_eq!(stdout(&output), "a ");
+        assert_eq!(stderr(&output).lines().count(), 3, "{output:?}");
+        fs::remove_dir_all(&path).unwrap();
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_under_their_name_end_no_run() {
+    let (directory, path) = directory();
+    let log = directory.path().join("log");
+    let name = format!("{}/{{}}", path.display());
+    let words = [
+        "-j1",
+        "--group",
+        "--joblog",
+        log.to_str().unwrap(),
+        "--results",
+        &name,
+        child(),
+        "outs:{} ",
+        ":::",
+    ];
+    // The second needs a directory where the first has a file.
+    let output = output(&[&words[..], &["a", "a/b", "c"]].concat());
+    assert_eq!(stdout(&output), "a a/b c ", "{output:?}");
+    assert_eq!(output.status.code(), Some(255), "{output:?}");
+    assert!(
+        stderr(&output).contains("cannot write --results"),
+        "{output:?}"
+    );
+    assert!(
+        stderr(&output).ends_with("--results: those of 1 commands could not be written\n"),
+        "{output:?}"
+    );
+    let logged = fs::read_to_string(&log).unwrap();
+    let numbers: Vec<&str> = logged.lines().map(|line| &line[..1]).collect();
+    assert_eq!(numbers, ["S", "1", "3"], "what is lost is to be run again");
+}
+
+#[test]
+fn a_name_that_is_there_already_is_not_written_over() {
+    let (_directory, path) = directory();
+    let name = format!("{}/{{}}", path.display());
+    let run = |options: &[&str], name: &str, values: &[&str]| {
+        let words = [
+            "-k",
+            "--group",
+            "--results",
+            name,
+            child(),
+            "outs:{#} ",
+            "tag:{}",
+            ":::",
+        ];
+        output(&[options, &words[..], values].concat())
+    };
+    assert!(run(&[], &name, &["a", "b", "a"]).status.success());
+    let before = files(&path);
+    assert_eq!(
+        before.len(),
+        9,
+        "the same value twice is no earlier run: {before:?}"
+    );
+    let refused = run(&[], &name, &["b", "c"]);
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+    assert!(
+        stderr(&refused).contains("it is there already: --resume runs what is missing"),
+        "{refused:?}"
+    );
+    assert_eq!(stderr(&refused).lines().count(), 1);
+    assert_eq!(files(&path), before);
+    assert_eq!(stdout(&run(&["--resume"], &name, &["a", "c"])), "2 ");
+    assert_eq!(stdout(&run(&[], &format!("+{name}"), &["b", "a"])), "1 2 ");
+    assert_eq!(fs::read_to_string(path.join("a")).unwrap(), "2 ");
+}
+
+#[test]
+fn files_that_are_not_wanted_are_left_out() {
+    let (_directory, path) = directory();
+    let run = |name: &str, option: &str| {
+        let words = [
+            "--results",
+            name,
+            option,
+            child(),
+            "outs:x",
+            "errs:{}",
+            ":::",
+        ];
+        let output = output(&[&words[..], &["", "e"]].concat());
+        assert!(output.status.success(), "{output:?}");
+        let all = files(&path);
+        all.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let name = format!("{}/{{#}}", path.display());
+    assert_eq!(run(&name, "--results-files=output"), ["1", "2", "2.err"]);
+    fs::write(path.join("1.err"), "of an earlier run").unwrap();
+    let plus = format!("+{name}");
+    assert_eq!(run(&plus, "--results-files=output"), ["1", "2", "2.err"]);
+    let all = ["1", "1.err", "1.seq", "2", "2.err", "2.seq"];
+    assert_eq!(run(&plus, "--results-files=all"), all);
+    fs::remove_dir_all(&path).unwrap();
+    let directory = path.to_str().unwrap();
+    let in_directories = run(directory, "--results-files=output");
+    let escaped = &in_directories[0];
+    assert!(
+        escaped.ends_with("/stdout") && in_directories.len() == 3,
+        "{in_directories:?}"
+    );
+    for words in [&["--results", "x.csv"][..], &[]] {
+        let words = [words, &["--results-files", "all", child(), ":::", "outs:x"]].concat();
+        let refused = output(&words);
+        assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+        assert!(stderr(&refused).contains("--results-files"), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_table_that_is_begun_anew_is_kept_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["x.csv", "x.jsonl"] {
+        let path = directory.path().join(name);
+        let run = |value: &str| {
+            let words = ["--results", path.to_str().unwrap(), child(), ":::"];
+            let output = output(&[&words[..], &[value]].concat());
+            assert!(output.status.success(), "{output:?}");
+            stderr(&output).to_owned()
+        };
+        assert_eq!(run("outs:first"), "");
+        let first = fs::read_to_string(&path).unwrap();
+        assert!(run("outs:second").contains("of an earlier run is kept as"));
+        let aside = directory.path().join(format!("{name}~"));
+        assert_eq!(fs::read_to_string(aside).unwrap(), first);
+        assert!(!fs::read_to_string(&path).unwrap().contains("first"));
+    }
+}
+
+#[test]
 fn what_a_directory_has_is_not_run_again() {
     let (_directory, path) = directory();
     let run = |option: &[&str], values: &[&str]| {

@@ -60,6 +60,8 @@ struct Kept {
     /// While the process runs: the last bytes, where those are wanted.
     tail: Option<Box<Tail>>,
     dropped_bytes: u64,
+    /// Bytes that were for the output callback alone.
+    passed_bytes: u64,
     /// Where in the store the dropped bytes would have been, if not at its end.
     gap_at: Option<u64>,
 }
@@ -71,6 +73,7 @@ impl Clone for Kept {
             // A capture is lent when its process is finished, and has no tail then.
             tail: None,
             dropped_bytes: self.dropped_bytes,
+            passed_bytes: self.passed_bytes,
             gap_at: self.gap_at,
         }
     }
@@ -176,6 +179,11 @@ impl Capture {
             self.log
                 .drop_from(stream, kept.store.len(), dropped, budget);
         }
+    }
+
+    /// Counts bytes that are not to be kept.
+    pub(crate) fn pass(&mut self, stream: Stream, bytes: usize) {
+        self.streams[stream.index()].passed_bytes += bytes as u64;
     }
 
     /// No more bytes come.
@@ -296,6 +304,14 @@ impl Capture {
     /// because there was no room on the disk.
     pub fn dropped_bytes(&self, stream: Stream) -> u64 {
         self.streams[stream.index()].dropped_bytes
+    }
+
+    /// How many bytes of this stream were read: those that are here, those that were
+    /// [dropped](Capture::dropped_bytes), and those that were not to be kept, see
+    /// [`Command::keep_output`](crate::Command::keep_output).
+    pub fn received_bytes(&self, stream: Stream) -> u64 {
+        let kept = &self.streams[stream.index()];
+        kept.store.len() + kept.dropped_bytes + kept.passed_bytes
     }
 
     /// Where the bytes are missing that were not kept; none when none are.

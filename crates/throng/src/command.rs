@@ -354,6 +354,11 @@ impl Command {
         self.args.iter().map(OsString::as_os_str)
     }
 
+    /// What the process gets on stdin.
+    pub fn get_stdin(&self) -> &Stdin {
+        &self.stdin
+    }
+
     /// The label, where one was set.
     pub fn get_label(&self) -> Option<&OsStr> {
         self.label.as_deref()

@@ -495,6 +495,8 @@ impl Live {
             let budget = &inner.settings.budget;
             self.capture
                 .push(stream, bytes, at, command.limit(), budget);
+        } else {
+            self.capture.pass(stream, bytes.len());
         }
         let Some(callback) = &inner.settings.on_output else {
             return true;

@@ -1,10 +1,11 @@
 //! What is wrong with a command line, in one line that names the option and the value. The parser
 //! says it in paragraphs; this is the one place where they become lines.
 
+use std::cmp::Reverse;
 use std::error::Error as _;
 
-use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Error};
 
 use crate::text;
 
@@ -39,12 +40,23 @@ pub(crate) fn one_line(error: &Error) -> String {
                 true => text::quoted(option.as_bytes()),
                 false => option.to_owned(),
             };
-            theirs.unwrap_or_else(|| format!("there is no option {shown}{}", hint(error)))
+            let hint = nearest(option, &names())
+                .map_or_else(|| hint(error), |name| format!("; there is --{name}"));
+            theirs.unwrap_or_else(|| format!("there is no option {shown}{hint}"))
         }
         ErrorKind::InvalidSubcommand => {
             let word = named(error, ContextKind::InvalidSubcommand);
-            let word = text::quoted(word.as_bytes());
-            format!("there is no command {word}{}", hint(error))
+            let hint = match hint(error) {
+                hint if hint.is_empty() => {
+                    let run = format!("throng run {word}");
+                    format!("; did you mean {}?", text::quoted(run.as_bytes()))
+                }
+                hint => hint,
+            };
+            format!(
+                "there is no command {}{hint}",
+                text::quoted(word.as_bytes())
+            )
         }
         ErrorKind::ArgumentConflict => {
             let other = named(error, ContextKind::PriorArg);
@@ -57,6 +69,52 @@ pub(crate) fn one_line(error: &Error) -> String {
         ErrorKind::TooManyValues => format!("{} takes no value; {quoted}", name(&option)),
         _ => first_line(error),
     }
+}
+
+/// The long names of the options of the command that was given; none where none was.
+fn names() -> Vec<String> {
+    let definition = super::Cli::command();
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some(command) = definition.find_subcommand(name) else {
+        return Vec::new();
+    };
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let longs = shown.filter_map(|arg| arg.get_long_and_visible_aliases());
+    longs.flatten().map(String::from).collect()
+}
+
+/// The name that takes the fewest letters to change, if that is less than half of them. The parser
+/// prefers names that begin alike: `--retry-failed` for `--retry`, and not `--retries`.
+fn nearest<'a>(option: &str, names: &'a [String]) -> Option<&'a str> {
+    let written = option.strip_prefix("--")?;
+    let same = |name: &str| {
+        written
+            .chars()
+            .zip(name.chars())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
+    let distances = names.iter().map(|name| {
+        let name = name.as_str();
+        (distance(written, name), Reverse(same(name)), name)
+    });
+    let (distance, _, name) = distances.min()?;
+    (2 * distance <= written.chars().count() + 1).then_some(name)
+}
+
+/// How many letters have to be put in, left out or changed to get from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, other) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// What may have been meant.
@@ -90,4 +148,31 @@ fn first_line(error: &Error) -> String {
     let all = error.to_string();
     let line = all.lines().next().unwrap_or_default();
     line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_option_is_the_one_that_takes_the_fewest_changes() {
+        let names = [
+            "retries",
+            "retry-failed",
+            "results",
+            "tag",
+            "tagstring",
+            "delay",
+        ]
+        .map(String::from);
+        let nearest = |option| nearest(option, &names);
+        assert_eq!(nearest("--retry"), Some("retries"));
+        assert_eq!(nearest("--retry-faild"), Some("retry-failed"));
+        assert_eq!(nearest("--result"), Some("results"));
+        assert_eq!(nearest("--tagg"), Some("tag"));
+        assert_eq!(nearest("--sshlogin"), None);
+        assert_eq!(nearest("-S"), None);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
 }

@@ -137,12 +137,15 @@ pub(crate) struct Run {
     pub(crate) words: Vec<OsString>,
 }
 
-/// Show what the options of `run` are here, and who says so
+/// Show the options of `run` as they are in effect, and where each was set
 ///
-/// After the command line count THRONG_* variables (THRONG_JOBS=4), then the
-/// profile in the project's throng.toml, then that file, then the same in the
-/// user's; the project's is the first that is found from the current directory
-/// upwards.
+/// After the command line count the variables THRONG_JOBS, THRONG_PROGRESS,
+/// THRONG_COLOR, THRONG_MEMORY and THRONG_TMPDIR, then the profile in the file,
+/// then the file itself. The file is that of --config, else that of the variable
+/// THRONG_CONFIG (an absolute path), else throng/throng.toml in the user's
+/// configuration directory; no other directory is searched. But for the one
+/// named by --config it has to belong to the user or root, and nobody else may
+/// be able to write it. Other variables set no options.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,
@@ -186,7 +189,7 @@ fn perform(
                 Err(error) => return Ok(Err(error)),
             }
         }
-        _ => (words, Vec::new()),
+        _ => (words, config::Settings::default()),
     };
     let mut matches = definition.clone().try_get_matches_from(words)?;
     let cli = Cli::from_arg_matches_mut(&mut matches.clone())?;
@@ -237,7 +240,16 @@ pub(crate) fn definition() -> clap::Command {
 fn refuse(error: &clap::Error) -> ExitCode {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if error.use_stderr() && !is_help {
-        text::complain(format_args!("{}", complaint::one_line(error)));
+        let first = std::env::args_os().nth(1).unwrap_or_default();
+        let is_early = first.as_encoded_bytes().starts_with(b"-");
+        if is_early && error.kind() == ErrorKind::UnknownArgument {
+            text::complain(format_args!(
+                "there is no option {} before a command; options follow it: throng run -j 4 ...",
+                text::quoted(first.as_encoded_bytes())
+            ));
+        } else {
+            text::complain(format_args!("{}", complaint::one_line(error)));
+        }
         return Exit::Failed.into();
     }
     // A closed stdout is no reason to complain here.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::output::Colors;
+use crate::output::{Colors, FilesWanted};
 use crate::progress::Shape;
 use crate::{duration, sys};
 
@@ -58,8 +58,8 @@ pub(crate) struct Output {
     #[arg(short = 'v')]
     pub(crate) echo: bool,
 
-    /// Write a line for each finished command to FILE, with tabs between columns; +FILE: add to it;
-    /// -: to stdout
+    /// Write a line for each finished command to FILE, with tabs between columns; an earlier FILE
+    /// is kept as FILE~; +FILE: add to it; -: to stdout
     #[arg(long, value_name = "[+]FILE", visible_alias = "jl")]
     pub(crate) joblog: Option<OsString>,
 
@@ -72,6 +72,10 @@ pub(crate) struct Output {
         allow_hyphen_values = true
     )]
     pub(crate) results: Option<OsString>,
+
+    /// Which files --results makes for each command
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(crate) results_files: Option<FilesWanted>,
 
     /// Run only what the log of --joblog, or the directory of --results, does not have
     #[arg(long)]
@@ -86,7 +90,8 @@ pub(crate) struct Output {
     #[arg(long)]
     retry_failed: bool,
 
-    /// Resume though the commands are others now: go by the numbers in the log alone
+    /// Go by the numbers in the log though its commands differ, and by a log or results that other
+    /// users could have written
     #[arg(long)]
     pub(crate) trust_joblog: bool,
 

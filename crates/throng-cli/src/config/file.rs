@@ -1,15 +1,17 @@
 //! A file of settings: `key = value`, and the same below `[profile.NAME]`. Does not know what
-//! counts more than it.
+//! counts more than it. One that is found, and not named, has to belong to the user.
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-use super::{Setting, flag, key, may_be_bare, options, takes_value, word};
+use super::{Setting, Source, flag, key, may_be_bare, options, takes_value, word};
+use crate::sys;
 
 /// The table that holds the profiles.
 const PROFILES: &str = "profile";
@@ -21,9 +23,21 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn read(path: &Path) -> anyhow::Result<File> {
+    pub(super) fn read(source: &Source) -> anyhow::Result<File> {
+        let (Source::Named(path) | Source::Found(path)) = source;
         let name = || path.display().to_string();
-        let text = fs::read_to_string(path).with_context(name)?;
+        let mut file = fs::File::open(path).with_context(name)?;
+        if let Source::Found(_) = source
+            && let Some(why) = sys::foreign(&file.metadata().with_context(name)?)
+        {
+            bail!(
+                "{}: {why}, so it is not read (--config FILE names a file to read, --no-config \
+                 reads none)",
+                name()
+            );
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(name)?;
         let table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count() + 1;
@@ -36,6 +50,10 @@ impl File {
         };
         file.check_profiles()?;
         Ok(file)
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.path.display().to_string()
     }
 
     fn check_profiles(&self) -> anyhow::Result<()> {

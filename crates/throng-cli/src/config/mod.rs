@@ -1,9 +1,12 @@
-//! Options from files and variables. What can be set is read off the definition of the command
-//! line, so a new option is there without work here; a setting becomes the words that would have
-//! been written on the command line, before those that were. Knows no option by name.
+//! Options from a file and from variables. What can be set is read from the definition of the
+//! command line, so that a new option needs no work here; a setting becomes the words that would
+//! have been written on the command line, before those that were. Knows no option by name, except
+//! the few that variables may set.
 //!
-//! Which counts, the first before the others: the command line, `THRONG_*` variables, the profile
-//! in the project's file, that file, the profile in the user's file, that file, the default.
+//! Precedence, highest first: the command line, variables, the profile in the file, the file, the
+//! default. There is one file: that of `--config`, else that of `THRONG_CONFIG`, else the user's.
+//! No directory is searched for one, since options can run programs and overwrite files: a file
+//! that another user has left in a directory, or in one above it, must have no effect.
 
 mod file;
 mod show;
@@ -12,22 +15,29 @@ mod tests;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 use self::file::File;
 pub(crate) use self::show::show;
-use crate::sys;
+use crate::{sys, text};
 
-/// The name of the files.
+/// The name of the user's file.
 const FILE: &str = "throng.toml";
 const PREFIX: &str = "THRONG_";
 
 /// What cannot be set: it is about settings, or ends before there are any.
-const NOT_SET: [&str; 4] = ["profile", "no_config", "help", "version"];
+const NOT_SET: [&str; 5] = ["config", "profile", "no_config", "help", "version"];
+
+/// The options that variables set. An environment comes from anywhere, so none of these may run a
+/// program, name a file that is written, or change which commands are run.
+const BY_VARIABLE: [&str; 5] = ["jobs", "progress", "color", "memory", "tmpdir"];
+
+/// Variables that are read elsewhere, or that we set for our commands.
+const OTHER_VARIABLES: [&str; 5] = ["config", "profile", "shell", "seq", "slot"];
 
 /// One option as a file or a variable sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,99 +50,165 @@ pub(crate) struct Setting {
     pub(crate) origin: String,
 }
 
+/// A file with settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// Named by `--config`: by whoever has written the command line.
+    Named(PathBuf),
+    /// Found without that, so it has to be the user's own.
+    Found(PathBuf),
+}
+
 /// Where settings may come from.
 #[derive(Debug, Default)]
-struct Places {
-    project: Option<PathBuf>,
-    user: Option<PathBuf>,
+struct Sources {
+    file: Option<Source>,
     variables: Vec<(OsString, OsString)>,
 }
 
-impl Places {
-    fn of_this_program() -> Places {
-        let here = env::current_dir().unwrap_or_default();
-        let project = here.ancestors().map(|dir| dir.join(FILE));
-        let user = sys::config_dir().map(|dir| dir.join("throng").join(FILE));
-        Places {
-            project: project.into_iter().find(|path| path.is_file()),
-            user: user.filter(|path| path.is_file()),
-            variables: env::vars_os().collect(),
-        }
+impl Sources {
+    fn new(named: Option<PathBuf>) -> anyhow::Result<Sources> {
+        let variables: Vec<_> = env::vars_os().collect();
+        let of_variable = variable(&variables, "CONFIG").filter(|path| !path.is_empty());
+        let file = match (named, of_variable) {
+            (Some(path), _) => Some(Source::Named(path)),
+            (None, Some(path)) => {
+                let path = PathBuf::from(path);
+                // What is in the current directory must not matter.
+                ensure!(
+                    path.is_absolute(),
+                    "THRONG_CONFIG {}: an absolute path is expected",
+                    text::quoted(path.as_os_str().as_encoded_bytes())
+                );
+                Some(Source::Found(path))
+            }
+            (None, None) => user_file().filter(|path| path.is_file()).map(Source::Found),
+        };
+        Ok(Sources { file, variables })
+    }
+
+    /// Variables that have the name of an option and do not set it.
+    fn ignored(&self, command: &Command) -> Vec<String> {
+        let names = options(command).map(variable_name);
+        let mut ignored: Vec<String> = names
+            .filter(|name| !BY_VARIABLE.contains(&&key_of(name)[..]))
+            .filter(|name| !OTHER_VARIABLES.contains(&&key_of(name)[..]))
+            .filter(|name| self.variables.iter().any(|(set, _)| **set == **name))
+            .collect();
+        ignored.sort();
+        ignored
     }
 }
 
-/// The settings that count for this command, the ones that count more after the others, given what
-/// its command line says already.
-pub(crate) fn settings(command: &Command, written: &ArgMatches) -> anyhow::Result<Vec<Setting>> {
+/// The user's own file, whether or not it is there.
+fn user_file() -> Option<PathBuf> {
+    sys::config_dir().map(|dir| dir.join("throng").join(FILE))
+}
+
+fn variable<'a>(variables: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
+    let name = PREFIX.to_owned() + name;
+    let (_, value) = variables.iter().find(|(key, _)| **key == *name)?;
+    Some(value)
+}
+
+/// The variable of an option: `THRONG_MAX_ARGS`.
+fn variable_name(arg: &Arg) -> String {
+    PREFIX.to_owned() + &key(arg).to_uppercase().replace('-', "_")
+}
+
+/// The option of a variable: `max-args`.
+fn key_of(variable: &str) -> String {
+    let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    name.to_lowercase().replace('_', "-")
+}
+
+/// What a command has been set up with besides its command line.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    /// Those that count, the ones that count more after the others.
+    settings: Vec<Setting>,
+    file: Option<Source>,
+}
+
+/// The settings of this command, given what its command line sets already.
+pub(crate) fn settings(command: &Command, written: &ArgMatches) -> anyhow::Result<Settings> {
     if written.get_flag("no_config") {
-        return Ok(Vec::new());
+        return Ok(Settings::default());
     }
     let profile = written.get_one::<String>("profile").cloned();
-    let said = gather(command, &Places::of_this_program(), profile)?;
-    for setting in &said {
+    let sources = Sources::new(written.get_one::<PathBuf>("config").cloned())?;
+    let all = gather(command, &sources, profile)?;
+    for setting in &all {
         check(command, setting)?;
     }
-    Ok(effective(command, said, &|id| {
+    let ignored = sources.ignored(command);
+    if !ignored.is_empty() {
+        text::complain(format_args!(
+            "{} ignored: variables set only {}; --config FILE names a file with other options",
+            match &ignored[..] {
+                [name] => format!("{name} is"),
+                names => format!("{} are", names.join(", ")),
+            },
+            BY_VARIABLE.join(", ")
+        ));
+    }
+    let settings = effective(command, all, &|id| {
         written.value_source(id) == Some(ValueSource::CommandLine)
-    }))
+    });
+    Ok(Settings {
+        settings,
+        file: sources.file,
+    })
 }
 
 /// The words with the settings among them, where options go.
-pub(crate) fn insert(words: Vec<OsString>, settings: &[Setting]) -> Vec<OsString> {
+pub(crate) fn insert(words: Vec<OsString>, settings: &Settings) -> Vec<OsString> {
     let mut words = words.into_iter();
     let mut all: Vec<OsString> = words.by_ref().take(2).collect();
-    all.extend(settings.iter().flat_map(|setting| setting.words.clone()));
+    let set = settings.settings.iter();
+    all.extend(set.flat_map(|setting| setting.words.clone()));
     all.extend(words);
     all
 }
 
-/// All that is said, what counts more after the rest.
+/// All settings, what counts more after the rest.
 fn gather(
     command: &Command,
-    places: &Places,
+    sources: &Sources,
     profile: Option<String>,
 ) -> anyhow::Result<Vec<Setting>> {
-    let variable = |name: &str| {
-        let (_, value) = places.variables.iter().find(|(key, _)| key == name)?;
-        value.to_str().filter(|value| !value.is_empty())
-    };
-    let named = variable("THRONG_PROFILE").map(String::from);
+    let named = variable(&sources.variables, "PROFILE").and_then(OsStr::to_str);
+    let named = named.filter(|name| !name.is_empty()).map(String::from);
     let (profile, by) = match profile {
         Some(profile) => (Some(profile), "--profile"),
         None => (named, "THRONG_PROFILE"),
     };
-    let paths = [places.user.as_deref(), places.project.as_deref()];
-    let files = paths.into_iter().flatten().map(File::read);
-    let files: Vec<File> = files.collect::<anyhow::Result<_>>()?;
+    let file = sources.file.as_ref().map(File::read).transpose()?;
     if let Some(profile) = &profile
-        && !files.iter().any(|file| file.has_profile(profile))
+        && !file.as_ref().is_some_and(|file| file.has_profile(profile))
     {
-        bail!("{by} \"{profile}\": {}", nowhere(&paths));
+        match &file {
+            Some(file) => bail!(
+                "{by} \"{profile}\": there is no such profile in {}",
+                file.name()
+            ),
+            None => bail!("{by} \"{profile}\": there is no {FILE} that could have such a profile"),
+        }
     }
-    let mut settings = Vec::new();
-    for file in &files {
-        settings.extend(file.settings(command, profile.as_deref())?);
-    }
+    let mut settings = match &file {
+        Some(file) => file.settings(command, profile.as_deref())?,
+        None => Vec::new(),
+    };
     for arg in options(command) {
-        let name = PREFIX.to_owned() + &key(arg).to_uppercase().replace('-', "_");
-        if let Some((_, value)) = places.variables.iter().find(|(key, _)| *key == *name) {
+        let name = variable_name(arg);
+        let value = sources.variables.iter().find(|(key, _)| **key == *name);
+        if let Some((_, value)) = value
+            && BY_VARIABLE.contains(&&key(arg)[..])
+        {
             settings.push(of_variable(arg, &name, value)?);
         }
     }
     Ok(settings)
-}
-
-fn nowhere(files: &[Option<&Path>]) -> String {
-    let files = files
-        .iter()
-        .flatten()
-        .map(|file| file.display().to_string());
-    let files: Vec<String> = files.collect();
-    if files.is_empty() {
-        format!("there is no {FILE} that could have such a profile")
-    } else {
-        format!("there is no such profile in {}", files.join(" or "))
-    }
 }
 
 fn of_variable(arg: &Arg, name: &str, value: &OsStr) -> anyhow::Result<Setting> {

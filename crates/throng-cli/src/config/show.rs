@@ -1,5 +1,5 @@
-//! `throng config`: the options as they are, and who said so. What it prints can be put into a file
-//! as it is.
+//! `throng config`: the options as they are, and where each was set. What it prints can be put into
+//! a file as it is.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -9,13 +9,17 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Value;
 
-use super::{PREFIX, Places, Setting, key, options, takes_value};
+use super::{
+    BY_VARIABLE, OTHER_VARIABLES, PREFIX, Settings, Source, key, key_of, options, takes_value,
+    user_file,
+};
 use crate::exit::Exit;
+use crate::text;
 
 pub(crate) fn show(
     command: &Command,
     matches: &ArgMatches,
-    settings: &[Setting],
+    settings: &Settings,
 ) -> anyhow::Result<Exit> {
     let mut lines = Vec::new();
     for arg in options(command) {
@@ -31,13 +35,30 @@ pub(crate) fn show(
         .unwrap_or(0);
     let mut out = std::io::stdout().lock();
     let mut print = |line: String| writeln!(out, "{line}").context("cannot write to stdout");
+    print(file_line(settings, matches.get_flag("no_config")))?;
     for (line, origin) in lines {
+        let origin = text::on_one_line(origin.as_bytes());
         print(format!("{line:width$}  # {origin}"))?;
     }
-    for name in strangers(command) {
-        print(format!("# {name} is no option, and nobody looks at it"))?;
+    for name in strangers() {
+        let name = text::on_one_line(name.as_bytes());
+        print(format!("# {name} is ignored"))?;
     }
     Ok(Exit::Commands { failed: 0 })
+}
+
+/// Which file has been read, as a comment.
+fn file_line(settings: &Settings, is_off: bool) -> String {
+    let path = match (&settings.file, user_file()) {
+        (Some(Source::Named(path) | Source::Found(path)), _) => path.clone(),
+        (None, Some(path)) if !is_off => {
+            let path = text::on_one_line(path.as_os_str().as_encoded_bytes());
+            return format!("# no file is read: there is no {path}");
+        }
+        _ => return "# no file is read".into(),
+    };
+    let path = text::on_one_line(path.as_os_str().as_encoded_bytes());
+    format!("# the file is {path}")
 }
 
 /// The value as a file would have it; none where there is nothing to say.
@@ -56,9 +77,9 @@ fn value(arg: &Arg, matches: &ArgMatches) -> Option<Value> {
     }
 }
 
-fn origin(arg: &Arg, matches: &ArgMatches, settings: &[Setting]) -> String {
+fn origin(arg: &Arg, matches: &ArgMatches, settings: &Settings) -> String {
     let id = arg.get_id().as_str();
-    if let Some(setting) = settings.iter().find(|setting| setting.id == id) {
+    if let Some(setting) = settings.settings.iter().find(|setting| setting.id == id) {
         return setting.origin.clone();
     }
     match matches.value_source(id) {
@@ -80,18 +101,14 @@ fn toml_key(key: &str) -> String {
 }
 
 /// Variables that look like ours and set nothing.
-fn strangers(command: &Command) -> Vec<String> {
-    let known = |name: &str| {
-        let key = name.to_lowercase().replace('_', "-");
-        let is_about_settings = ["profile"].contains(&key.as_str());
-        // The library marks processes with it.
-        let is_a_mark = key == "job";
-        is_about_settings || is_a_mark || options(command).any(|arg| super::key(arg) == key)
+fn strangers() -> Vec<String> {
+    let is_known = |name: &str| {
+        let key = &&key_of(name)[..];
+        BY_VARIABLE.contains(key) || OTHER_VARIABLES.contains(key)
     };
-    let names = Places::of_this_program().variables.into_iter();
-    let mut names: Vec<String> = names
+    let mut names: Vec<String> = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !known(rest)))
+        .filter(|name| name.starts_with(PREFIX) && !is_known(name))
         .collect();
     names.sort();
     names

@@ -31,32 +31,26 @@ fn command() -> Command {
 
 struct Fixture {
     dir: tempfile::TempDir,
-    places: Places,
+    sources: Sources,
 }
 
 impl Fixture {
-    fn new(user: &str, project: &str, variables: &[(&str, &str)]) -> Fixture {
+    fn new(text: &str, variables: &[(&str, &str)]) -> Fixture {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            fs::write(&path, text).unwrap();
-            Some(path)
+        let path = dir.path().join("throng.toml");
+        fs::write(&path, text).unwrap();
+        let variables = variables.iter();
+        let sources = Sources {
+            file: Some(Source::Named(path)),
+            variables: variables.map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         };
-        let places = Places {
-            user: write("user.toml", user),
-            project: write("project.toml", project),
-            variables: variables
-                .iter()
-                .map(|(k, v)| ((*k).into(), (*v).into()))
-                .collect(),
-        };
-        Fixture { dir, places }
+        Fixture { dir, sources }
     }
 
     /// The words that come before those of the command line, when that has `written` options.
     fn words(&self, profile: Option<&str>, written: &[&str]) -> anyhow::Result<String> {
         let command = command();
-        let said = gather(&command, &self.places, profile.map(String::from))?;
+        let said = gather(&command, &self.sources, profile.map(String::from))?;
         said.iter()
             .try_for_each(|setting| check(&command, setting))?;
         let kept = effective(&command, said, &|id| written.contains(&id));
@@ -73,8 +67,8 @@ impl Fixture {
     }
 }
 
-fn words(project: &str) -> String {
-    Fixture::new("", project, &[]).words(None, &[]).unwrap()
+fn words(text: &str) -> String {
+    Fixture::new(text, &[]).words(None, &[]).unwrap()
 }
 
 #[test]
@@ -93,83 +87,96 @@ fn values_of_all_kinds_become_words() {
 
 #[test]
 fn what_is_nearer_to_the_command_line_counts_more() {
-    let user = "jobs = 1\nwait-time = 1\nlist = [\"u\"]\n[profile.p]\njobs = 2\nwait-time = 2";
-    let project = "jobs = 3\n[profile.p]\njobs = 4\n[profile.q]\ntag = true";
-    let fixture = Fixture::new(user, project, &[]);
+    let text = "jobs = 1\nwait-time = 1\nlist = [\"u\"]\n[profile.p]\njobs = 2\n\
+                [profile.q]\ntag = true";
+    let fixture = Fixture::new(text, &[]);
     let words = |profile, written: &[&str]| fixture.words(profile, written).unwrap();
-    assert_eq!(words(None, &[]), "--list=u --wait-time=1 --jobs=3");
-    assert_eq!(words(Some("p"), &[]), "--list=u --wait-time=2 --jobs=4");
+    assert_eq!(words(None, &[]), "--jobs=1 --list=u --wait-time=1");
+    assert_eq!(words(Some("p"), &[]), "--list=u --wait-time=1 --jobs=2");
     assert_eq!(words(Some("q"), &["jobs", "list"]), "--wait-time=1 --tag");
-    let variables = [
-        ("THRONG_JOBS", "5"),
-        ("THRONG_PROFILE", "q"),
-        ("THRONG_TAG", "0"),
-    ];
-    let fixture = Fixture::new(user, project, &variables);
-    assert_eq!(
-        fixture.words(None, &[]).unwrap(),
-        "--list=u --wait-time=1 --jobs=5"
-    );
-    assert_eq!(
-        fixture.words(Some("p"), &["jobs"]).unwrap(),
-        "--list=u --wait-time=2"
-    );
+    let fixture = Fixture::new(text, &[("THRONG_JOBS", "5"), ("THRONG_PROFILE", "p")]);
+    let words = |profile, written: &[&str]| fixture.words(profile, written).unwrap();
+    assert_eq!(words(None, &[]), "--list=u --wait-time=1 --jobs=5");
+    assert_eq!(words(Some("q"), &["jobs"]), "--list=u --wait-time=1 --tag");
 }
 
 #[test]
 fn what_contradicts_something_that_counts_more_is_left_out() {
-    let fixture = Fixture::new("null = true\ntag = true", "csv = true", &[]);
-    assert_eq!(fixture.words(None, &[]).unwrap(), "--tag --csv");
-    assert_eq!(fixture.words(None, &["null"]).unwrap(), "--tag");
-    let fixture = Fixture::new("null = true", "tag = true", &[("THRONG_TAG", "no")]);
+    let fixture = Fixture::new("null = true\n[profile.p]\ncsv = true", &[]);
+    assert_eq!(fixture.words(None, &[]).unwrap(), "--null");
+    assert_eq!(fixture.words(Some("p"), &[]).unwrap(), "--csv");
     assert_eq!(fixture.words(None, &["csv"]).unwrap(), "");
 }
 
 #[test]
+fn a_variable_sets_only_what_can_do_no_harm() {
+    let definition = crate::args::definition();
+    let run = definition.find_subcommand("run").unwrap();
+    for arg in options(run) {
+        let name = variable_name(arg);
+        let sources = Sources {
+            file: None,
+            variables: vec![(name.clone().into(), "1".into())],
+        };
+        let set = gather(run, &sources, None).unwrap();
+        let is_set = BY_VARIABLE.contains(&&key(arg)[..]);
+        assert_eq!(set.len(), usize::from(is_set), "{name}");
+        // One that sets nothing is told of, unless it means something else.
+        let is_known = is_set || OTHER_VARIABLES.contains(&&key(arg)[..]);
+        let told = sources.ignored(run);
+        assert_eq!(told, if is_known { vec![] } else { vec![name] });
+    }
+    for key in BY_VARIABLE {
+        let mut all = options(run).map(super::key);
+        assert!(all.any(|name| name == key), "{key} is an option");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_named_with_its_file_and_key() {
-    for (project, expected) in [
-        ("jbos = 1", "project.toml: there is no option --jbos"),
+    for (text, expected) in [
+        ("jbos = 1", "throng.toml: there is no option --jbos"),
         (
             "profile = 1",
-            "project.toml: profile: tables [profile.NAME] are expected",
+            "throng.toml: profile: tables [profile.NAME] are expected",
         ),
         (
             "tag = \"x\"",
-            "project.toml: tag = \"x\": true or false is expected",
+            "throng.toml: tag = \"x\": true or false is expected",
         ),
         (
             "jobs = true",
-            "project.toml: jobs = true: text or a number is expected",
+            "throng.toml: jobs = true: text or a number is expected",
         ),
         (
             "jobs = [1]",
-            "project.toml: jobs = [1]: text or a number is expected",
+            "throng.toml: jobs = [1]: text or a number is expected",
         ),
-        ("jobs = \"many\"", "project.toml: --jobs \"many\": "),
+        ("jobs = \"many\"", "throng.toml: --jobs \"many\": "),
         (
             "tag = 1979-05-27",
-            "project.toml: tag = 1979-05-27: true or false is expected",
+            "throng.toml: tag = 1979-05-27: true or false is expected",
         ),
         (
             "[profile.x]\njobs = 999",
-            "project.toml [profile.x]: --jobs \"999\": ",
+            "throng.toml [profile.x]: --jobs \"999\": ",
         ),
         (
             "[profile.x]\nno = 1",
-            "project.toml [profile.x]: there is no option --no",
+            "throng.toml [profile.x]: there is no option --no",
         ),
-        ("tag = true\njobs = = 1", "project.toml, line 2: "),
+        ("tag = true\njobs = = 1", "throng.toml, line 2: "),
         (
             "profile-x = 1",
-            "project.toml: there is no option --profile-x",
+            "throng.toml: there is no option --profile-x",
         ),
     ] {
-        let profile = project.contains("[profile.x]").then_some("x");
-        let error = Fixture::new("", project, &[]).error(profile);
-        assert!(error.starts_with(expected), "{project}: {error}");
+        let profile = text.contains("[profile.x]").then_some("x");
+        let error = Fixture::new(text, &[]).error(profile);
+        assert!(error.starts_with(expected), "{text}: {error}");
         assert!(!error.contains('\n'), "{error}");
     }
-    let error = Fixture::new("", "[profile.x]\nno = 1", &[]).error(None);
+    let error = Fixture::new("[profile.x]\nno = 1", &[]).error(None);
     assert!(
         error.contains("[profile.x]"),
         "also when it does not count: {error}"
@@ -178,17 +185,22 @@ fn what_cannot_be_is_named_with_its_file_and_key() {
 
 #[test]
 fn variables_and_profiles_that_cannot_be_are_named() {
-    let error = |variables: &[(&str, &str)]| Fixture::new("", "", variables).error(None);
+    let error = |variables: &[(&str, &str)]| Fixture::new("", variables).error(None);
     assert!(error(&[("THRONG_JOBS", "x")]).starts_with("THRONG_JOBS: --jobs \"x\": "));
-    assert!(error(&[("THRONG_TAG", "x")]).starts_with("THRONG_TAG \"x\": 1 or 0 is expected"));
     let error = error(&[("THRONG_PROFILE", "x")]);
-    assert!(
-        error.starts_with("THRONG_PROFILE \"x\": there is no such profile in "),
-        "{error}"
+    assert_eq!(
+        error,
+        "THRONG_PROFILE \"x\": there is no such profile in throng.toml"
     );
-    let error = Fixture::new("", "", &[]).error(Some("y"));
+    let error = Fixture::new("", &[]).error(Some("y"));
+    assert_eq!(
+        error,
+        "--profile \"y\": there is no such profile in throng.toml"
+    );
+    let none = Sources::default();
+    let error = gather(&command(), &none, Some("y".into())).unwrap_err();
     assert!(
-        error.starts_with("--profile \"y\": there is no such profile in "),
+        error.to_string().contains("there is no throng.toml"),
         "{error}"
     );
 }
@@ -201,7 +213,11 @@ fn settings_come_before_the_words_of_the_command_line() {
         origin: "x".into(),
     };
     let words = ["throng", "run", "--jobs", "2", "echo"].map(OsString::from);
-    let all = insert(words.to_vec(), &[setting]);
+    let settings = Settings {
+        settings: vec![setting],
+        file: None,
+    };
+    let all = insert(words.to_vec(), &settings);
     assert_eq!(all, ["throng", "run", "--jobs=1", "--jobs", "2", "echo"]);
 }
 

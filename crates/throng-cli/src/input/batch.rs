@@ -249,7 +249,7 @@ impl Batches {
         Ok(Some(Record {
             values: filling.values,
             width: filling.width,
-            stdin: None,
+            ..Record::default()
         }))
     }
 
@@ -262,7 +262,7 @@ impl Batches {
             let record = Record {
                 values,
                 width: row.len(),
-                stdin: None,
+                ..Record::default()
             };
             self.recipe.length(&record, self.made + 1)?
         } else {
@@ -307,7 +307,7 @@ impl Batches {
             self.shared.push_back(Record {
                 values: values.to_vec(),
                 width,
-                stdin: None,
+                ..Record::default()
             });
         }
     }

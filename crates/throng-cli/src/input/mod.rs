@@ -37,7 +37,7 @@ pub(crate) use self::escapes::unescape;
 use self::rows::Reading;
 use self::words::{Given, Separators, Source, split_words};
 use crate::args::{self, Run};
-use crate::pipe::Spread;
+use crate::pipe::{Sent, Spread};
 use crate::recipe::Recipe;
 use crate::{sys, text};
 
@@ -54,6 +54,10 @@ pub(crate) struct Record {
     pub(crate) width: usize,
     /// What the command reads, where that is data of `--pipe`.
     pub(crate) stdin: Option<Stdin>,
+    /// What it is sent there while it runs.
+    pub(crate) sent: Option<Sent>,
+    /// The number of its command, where that is not the next one.
+    pub(crate) number: Option<u64>,
 }
 
 impl From<Vec<Value>> for Record {
@@ -169,8 +173,10 @@ impl Input {
             Origin::Values(combined) => combined,
             Origin::Data(spread, files) => {
                 let records = spread.open(files, jobs)?.map(|stdin| {
+                    let (stdin, sent) = stdin?;
                     Ok(Record {
-                        stdin: Some(stdin?),
+                        stdin: Some(stdin),
+                        sent,
                         ..Record::default()
                     })
                 });
@@ -258,11 +264,16 @@ impl Records {
         })
     }
 
-    /// A record of each line.
-    pub(crate) fn of_lines(lines: Vec<Value>) -> Records {
+    /// A record of each line, with the number of its command.
+    pub(crate) fn of_lines(lines: Vec<(u64, Value)>) -> Records {
+        let record = |(number, line)| {
+            let mut record = Record::from(vec![line]);
+            record.number = Some(number);
+            Ok(record)
+        };
         Records {
             total: Some(lines.len() as u64),
-            inner: Box::new(lines.into_iter().map(|line| Ok(vec![line].into()))),
+            inner: Box::new(lines.into_iter().map(record)),
         }
     }
 }

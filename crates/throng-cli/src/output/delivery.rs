@@ -135,7 +135,8 @@ impl Delivery {
 
     /// Why something could not be written, if so.
     pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
-        self.outlets.failure.take()
+        let failure = self.outlets.failure.take();
+        failure.or_else(|| self.outlets.recorder.take_failure())
     }
 
     fn check_order(&mut self, result: io::Result<()>, order: &Mutex<InOrder>) {

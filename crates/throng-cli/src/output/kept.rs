@@ -1,10 +1,13 @@
 //! A file that lines are added to while commands run, or our stdout in its place.
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+
+use crate::text;
 
 /// Written when it holds this much, at the latest.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -52,6 +55,23 @@ impl Kept {
             .map_err(not_a_closed_pipe)
             .with_context(|| format!("cannot write {} {}", self.option, self.path.display()))
     }
+}
+
+/// Renames what an earlier run has left in a file to `FILE~`, so that nothing is lost when it was
+/// to be gone on with. A file that is named by a link is renamed where it is.
+pub(crate) fn keep_aside(option: &str, path: &Path) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let mut aside = OsString::from(&path);
+    aside.push("~");
+    let aside = PathBuf::from(aside);
+    fs::rename(&path, &aside)?;
+    text::complain(format_args!(
+        "{option} {}: the file of an earlier run is kept as {} (--resume goes on with it, +FILE \
+         adds to it)",
+        path.display(),
+        aside.display()
+    ));
+    Ok(())
 }
 
 /// A pipe that nobody reads ends us quietly when it is our stdout; a file of ours that is one is a

@@ -23,13 +23,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use throng::{Command, Outcome, Output, Stream, Verdict};
+use throng::{Command, Outcome, Output, Status, Stream, Verdict};
 
 pub(crate) use delivery::Delivery;
 pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
 pub(crate) use recorder::{Plan, Recorder, is_lost};
+pub(crate) use results::FilesWanted;
 pub(crate) use resume::Resume;
 pub(crate) use sink::Sink;
 pub(crate) use target::Target;
@@ -123,7 +124,7 @@ impl Printer {
         let (shell, sink) = (self.echo?, self.sink.clone());
         let is_at_once = matches!(self.mode, Mode::Line | Mode::Live);
         is_at_once.then_some(move |command: &Command| {
-            sink.write_now(Stream::Stdout, &verbose_line(command, shell));
+            sink.write_now(Stream::Stdout, &echoed(command, shell));
         })
     }
 
@@ -132,7 +133,7 @@ impl Printer {
         match self.mode {
             Mode::Group => {
                 if let Some(shell) = self.echo {
-                    out(To::Stdout, &verbose_line(outcome.command(), shell));
+                    out(To::Stdout, &echoed(outcome.command(), shell));
                 }
                 for stream in Stream::ALL {
                     self.group(outcome, stream, out);
@@ -223,8 +224,13 @@ impl Printer {
                 name(outcome)
             ));
         }
+        let fails = match fails_by_holders(outcome) {
+            true => format!("; {HELD_FAILS}"),
+            false => String::new(),
+        };
         let said = Stream::ALL.map(|stream| match outcome.verdict(stream) {
-            verdict @ (Verdict::Held { .. } | Verdict::Failed(_)) => verdict.to_string(),
+            verdict @ Verdict::Held { .. } => format!("{verdict}{fails}"),
+            verdict @ Verdict::Failed(_) => verdict.to_string(),
             _ => String::new(),
         });
         if said[0] == said[1] && !said[0].is_empty() {
@@ -237,6 +243,16 @@ impl Printer {
             }
         }
     }
+}
+
+/// Why a command has failed that has itself succeeded.
+pub(crate) const HELD_FAILS: &str = "failed because its output is held (--held fail)";
+
+/// Whether a command has failed for that reason alone.
+fn fails_by_holders(outcome: &Outcome) -> bool {
+    let is_held = |stream| matches!(outcome.verdict(stream), Verdict::Held { .. });
+    let has_succeeded = outcome.status().is_some_and(Status::success) && !outcome.timed_out();
+    has_succeeded && !outcome.success() && Stream::ALL.into_iter().any(is_held)
 }
 
 /// Says that output that was spilled to a file cannot be read back, if so.
@@ -261,11 +277,20 @@ fn say_lines(sink: &Sink, order: Option<&Mutex<InOrder>>, seq: u64, stream: Stre
     }
 }
 
-/// What `--verbose` says of a command that starts.
-pub(crate) fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
-    let mut line = joblog::logged(command, shell);
-    line.push(b'\n');
+/// What `-v` shows of a command, with its tag.
+fn echoed(command: &Command, shell: bool) -> Vec<u8> {
+    let tag = command.get_label();
+    let dress = Dress::new(0, Stream::Stdout, tag, Colors::default());
+    let mut line = Vec::new();
+    dress.put_on(&verbose_line(command, shell), &mut false, &mut line);
     line
+}
+
+/// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.
+pub(crate) fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
+    let mut line = text::on_one_line(&joblog::shown(command, shell));
+    line.push('\n');
+    line.into_bytes()
 }
 
 /// The command as a user would know it again, cut short.

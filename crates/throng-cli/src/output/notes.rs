@@ -1,23 +1,30 @@
 //! What is known of a command besides what its outcome carries. The thread that makes commands
 //! leaves it here, and whoever takes the outcome finds it.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::{Context, bail};
 use throng::Outcome;
 
+use super::joblog::fingerprint;
+use super::results;
 use crate::fate::Fate;
 use crate::input::Record;
+use crate::pipe::Sent;
 use crate::recipe::Recipe;
+use crate::sys;
 use crate::template::Pattern;
 
 /// What is known of one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Note {
     /// Its number, from 1, as `{#}`.
     pub(crate) number: u64,
     /// A value from each source, where results want them.
     pub(crate) values: Vec<Vec<u8>>,
+    /// What it is sent on stdin while it runs.
+    pub(crate) sent: Option<Sent>,
     /// Where its results go, where that was given with places in it.
     pub(crate) place: Vec<u8>,
     /// What has become of it, once that is decided.
@@ -27,11 +34,47 @@ pub(crate) struct Note {
 /// Writes the notes. Knows what of a command the records of the run want.
 #[derive(Debug)]
 pub(crate) struct Scribe {
-    pub(super) wants_values: bool,
-    pub(super) place: Option<Pattern>,
+    wants_values: bool,
+    place: Option<Pattern>,
+    /// Whether results that are there already are kept, and added to.
+    keeps: bool,
+    /// Fingerprints of the places that this run has, where others are not to be written over.
+    claimed: HashSet<u64>,
 }
 
 impl Scribe {
+    pub(super) fn new(wants_values: bool, place: Option<Pattern>, keeps: bool) -> Scribe {
+        Scribe {
+            wants_values,
+            place,
+            keeps,
+            claimed: HashSet::new(),
+        }
+    }
+
+    /// Whether a place that another run has written to ends the run.
+    pub(crate) fn refuses_what_is_there(&self) -> bool {
+        self.place.is_some() && !self.keeps
+    }
+
+    /// Fails where an earlier run has left results in the place of this command.
+    pub(crate) fn claim(&mut self, note: &Note) -> anyhow::Result<()> {
+        if !self.refuses_what_is_there() {
+            return Ok(());
+        }
+        let file = results::file_of(note)?;
+        if self.claimed.insert(fingerprint(&sys::folded_path(&file)))
+            && file.symlink_metadata().is_ok()
+        {
+            bail!(
+                "--results {}: it is there already: --resume runs what is missing, +NAME writes \
+                 over it",
+                file.display()
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) fn has_work(&self) -> bool {
         self.wants_values
     }
@@ -49,8 +92,11 @@ impl Scribe {
             } else {
                 Vec::new()
             },
+            sent: record.sent.clone(),
             place: match &self.place {
-                Some(pattern) => pattern.bytes(&recipe.fill(record, number, 1))?,
+                Some(pattern) => pattern
+                    .path_below(&recipe.fill(record, number, 1))
+                    .context("--results")?,
                 None => Vec::new(),
             },
             fate: Fate::NotStarted,
@@ -62,35 +108,36 @@ impl Scribe {
 /// are kept, and what an outcome says itself is enough.
 #[derive(Debug)]
 pub(crate) struct Notes {
-    kept: Option<Mutex<HashMap<u64, Note>>>,
+    are_needed: bool,
+    kept: Mutex<HashMap<u64, Note>>,
 }
 
 impl Notes {
     pub(crate) fn new(are_needed: bool) -> Notes {
         Notes {
-            kept: are_needed.then(Mutex::default),
+            are_needed,
+            kept: Mutex::default(),
         }
     }
 
     /// Leaves the note of the command whose outcome will have this `seq`.
     pub(crate) fn put(&self, seq: u64, note: Note) {
-        if let Some(kept) = &self.kept {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.insert(seq, note);
+        if self.are_needed || note.sent.is_some() {
+            self.kept().insert(seq, note);
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<u64, Note>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The note of the command of this outcome, which is its last.
     pub(crate) fn take(&self, outcome: &Outcome, fate: Fate) -> Note {
         let seq = outcome.seq();
-        let kept = self.kept.as_ref();
-        let note = kept.and_then(|kept| {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.remove(&seq)
-        });
-        let note = note.unwrap_or_else(|| Note {
+        let note = self.kept().remove(&seq).unwrap_or_else(|| Note {
             number: seq + 1,
             values: Vec::new(),
+            sent: None,
             place: Vec::new(),
             fate,
         });

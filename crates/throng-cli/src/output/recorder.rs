@@ -1,7 +1,7 @@
 //! What is kept of a run besides its output. Knows which records were asked for, and writes each
 //! when its time has come.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use throng::{Outcome, Stream, Verdict};
 
 use super::joblog::{Joblog, Past};
@@ -11,6 +11,7 @@ use super::{Note, Resume, Scribe, Target, To};
 use crate::args::{Again, Mode, Run};
 use crate::input::Columns;
 use crate::template::Language;
+use crate::text;
 
 /// The records of a run.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(crate) struct Recorder {
     joblog: Option<Joblog>,
     results: Option<Results>,
     summary: Option<Summary>,
+    /// How many commands have results that could not be written, because of their names, and
+    /// the `seq` of the last one.
+    unwritten: (u64, Option<u64>),
 }
 
 /// What records are to be written, and what an earlier run has left in them. Nothing is written
@@ -28,6 +32,8 @@ pub(crate) struct Plan {
     results: Option<Wanted>,
     summary: bool,
     again: Option<Again>,
+    /// Whether what others could have written is gone by.
+    trusts: bool,
     shell: bool,
 }
 
@@ -46,7 +52,9 @@ impl Plan {
                     again.map_or("", Again::option)
                 );
                 let past = if target.appends || again.is_some() {
-                    Past::read(&target.path, again == Some(Again::Failed))?
+                    let goes_by_it = again.filter(|_| !output.trust_joblog);
+                    let goes_by_it = goes_by_it.map(Again::option);
+                    Past::read(&target.path, again == Some(Again::Failed), goes_by_it)?
                 } else {
                     None
                 };
@@ -56,9 +64,15 @@ impl Plan {
         };
         let results = match &output.results {
             Some(text) => Some(
-                Wanted::parse(text, &Language::new(&args.places)?, columns)
-                    .with_context(|| format!("--results \"{}\"", text.display()))?,
+                Wanted::parse(
+                    text,
+                    &Language::new(&args.places)?,
+                    columns,
+                    output.results_files,
+                )
+                .with_context(|| format!("--results \"{}\"", text.display()))?,
             ),
+            None if output.results_files.is_some() => bail!("--results-files needs --results"),
             None => None,
         };
         if let Some(wanted) = &results {
@@ -85,14 +99,17 @@ impl Plan {
             results,
             summary: output.summary,
             again,
+            trusts: output.trust_joblog,
             shell: args.places.shell,
         })
     }
 
     /// What this run leaves out, where it goes on with an earlier one. `compares` says whether the
     /// commands of both should be the same.
-    pub(crate) fn resume(&mut self, compares: bool) -> Option<Resume> {
-        let again = self.again?;
+    pub(crate) fn resume(&mut self, compares: bool) -> anyhow::Result<Option<Resume>> {
+        let Some(again) = self.again else {
+            return Ok(None);
+        };
         let mut resume = Resume::new(again, self.shell);
         if let Some((target, Some(past))) = &mut self.joblog {
             resume.with_log(
@@ -103,17 +120,23 @@ impl Plan {
         }
         let tree = self.results.as_ref().filter(|_| again == Again::Unrun);
         if let Some(tree) = tree.and_then(Wanted::tree) {
-            resume.with_tree(tree);
+            if !self.trusts {
+                tree.check_owner(again.option())?;
+            }
+            resume.with_tree(tree, self.trusts);
         }
-        Some(resume)
+        Ok(Some(resume))
     }
 
     /// Who notes what the records want to know of each command.
     pub(crate) fn scribe(&self) -> Scribe {
-        Scribe {
-            wants_values: self.results.is_some(),
-            place: self.results.as_ref().and_then(Wanted::pattern).cloned(),
-        }
+        let results = self.results.as_ref();
+        let keeps = self.again.is_some() || results.is_some_and(Wanted::appends);
+        Scribe::new(
+            results.is_some(),
+            results.and_then(Wanted::pattern).cloned(),
+            keeps,
+        )
     }
 
     /// Opens what is to be written, so that what cannot be is known before anything starts.
@@ -123,13 +146,17 @@ impl Plan {
             None => None,
         };
         let joblog = match self.joblog {
-            Some((target, past)) => Some(Joblog::open(&target, past.as_ref(), self.shell)?),
+            Some((target, past)) => {
+                let goes_on = target.appends || self.again.is_some();
+                Some(Joblog::open(&target, past.as_ref(), goes_on, self.shell)?)
+            }
             None => None,
         };
         Ok(Recorder {
             joblog,
             results,
             summary: self.summary.then(|| Summary::new(self.shell)),
+            unwritten: (0, None),
         })
     }
 }
@@ -157,9 +184,24 @@ impl Recorder {
             summary.add(outcome, note);
         }
         match &mut self.results {
-            Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => tree.write(outcome, note),
+            Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => {
+                match tree.write(outcome, note) {
+                    Err(error) if is_of_a_name(&error) => {
+                        text::complain(format_args!("{error:#}"));
+                        self.unwritten = (self.unwritten.0 + 1, Some(outcome.seq()));
+                        Ok(())
+                    }
+                    written => written,
+                }
+            }
             _ => Ok(()),
         }
+    }
+
+    /// What was lost of single commands, if something was.
+    pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
+        let (count, _) = std::mem::take(&mut self.unwritten);
+        (count > 0).then(|| anyhow!("--results: those of {count} commands could not be written"))
     }
 
     /// What comes before all lines, once: when it is known how many values commands have.
@@ -187,7 +229,9 @@ impl Recorder {
         if let Some(Results::Lines(lines)) = &self.results {
             all.push((To::Results, lines.line(outcome, note)?));
         }
-        if let Some(joblog) = &self.joblog {
+        if let Some(joblog) = &self.joblog
+            && self.unwritten.1 != Some(outcome.seq())
+        {
             let mut line = Vec::new();
             joblog.line(outcome, note, &mut line);
             all.push((To::Joblog, line));
@@ -226,6 +270,20 @@ impl Recorder {
         }
         self.joblog.as_mut().map_or(Ok(()), Joblog::flush)
     }
+}
+
+/// Whether results cannot be written under this name, but can under others.
+fn is_of_a_name(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{
+        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
+    };
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory
+        )
+    })
 }
 
 fn is_left_to_do(outcome: &Outcome, note: &Note) -> bool {

@@ -8,10 +8,15 @@ use anyhow::{bail, ensure};
 use throng::Command;
 
 use super::Note;
-use super::joblog::{Job, fingerprint, logged};
+use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::args::Again;
+use crate::size::with_commas;
 use crate::text;
+
+/// So much of two commands that differ is shown, from shortly before the place where they do.
+const SHOWN_MAX: usize = 100;
+const SAME_SHOWN: usize = 20;
 
 /// What has been done, and what of that is to be done again.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(crate) struct Resume {
     /// Whether commands are compared with those of the log.
     compares: bool,
     tree: Option<Tree>,
+    trusts: bool,
 }
 
 impl Resume {
@@ -34,6 +40,7 @@ impl Resume {
             path: PathBuf::new(),
             compares: false,
             tree: None,
+            trusts: false,
         }
     }
 
@@ -43,8 +50,33 @@ impl Resume {
         self.compares = compares && self.again != Again::Failed;
     }
 
-    pub(super) fn with_tree(&mut self, tree: Tree) {
+    /// `trusts`: whoever has written what is there.
+    pub(super) fn with_tree(&mut self, tree: Tree, trusts: bool) {
         self.tree = Some(tree);
+        self.trusts = trusts;
+    }
+
+    /// Whether all that is left out is known when the last command of the log has been made.
+    pub(crate) fn goes_by_log_alone(&self) -> bool {
+        self.tree.is_none()
+    }
+
+    /// What is told of a run that goes on: so many commands are left out, of so many in all where
+    /// that is known, and so many are still to run or have.
+    pub(crate) fn told(&self, left_out: u64, to_run: Option<u64>) -> Option<String> {
+        let option = self.again.option();
+        if self.again == Again::Failed {
+            let count = to_run.unwrap_or(0);
+            return Some(format!("{option}: {} failed, to run again", counted(count)));
+        }
+        if left_out == 0 {
+            return None;
+        }
+        let rest = to_run.map_or_else(String::new, |n| format!(", {} to run", with_commas(n)));
+        Some(format!(
+            "{option}: {} already done{rest}",
+            counted(left_out)
+        ))
     }
 
     /// The number of the last command that has been run.
@@ -64,7 +96,10 @@ impl Resume {
             }
         };
         Ok(match &self.tree {
-            Some(tree) if wants => !tree.has(note)?,
+            Some(tree) if wants => {
+                let goes_by_it = (!self.trusts).then(|| self.again.option());
+                !tree.has(note, goes_by_it)?
+            }
             _ => wants,
         })
     }
@@ -73,15 +108,24 @@ impl Resume {
         if !self.compares {
             return Ok(());
         }
-        let line = logged(command, self.shell);
-        ensure!(
-            fingerprint(&line) == job.fingerprint && job.shell == self.shell,
-            "--joblog {}: not of this run: command {number} is {} here and another there \
-             (--trust-joblog goes by the numbers alone)",
+        let is_same = logged(command, self.shell)
+            .is_some_and(|line| fingerprint(&line) == job.fingerprint && job.shell == self.shell);
+        if is_same {
+            return Ok(());
+        }
+        let ours = shown(command, self.shell);
+        let theirs = Past::command(&self.path, number).unwrap_or_default();
+        let (ours, theirs) = differing(&ours, &theirs);
+        let shell = match (job.shell, self.shell) {
+            (true, false) => ", for the shell",
+            (false, true) => ", without a shell",
+            _ => "",
+        };
+        bail!(
+            "--joblog {}: not of this run: command {number} is {ours} here and {theirs} \
+             there{shell} (--trust-joblog goes by the numbers alone)",
             self.path.display(),
-            text::quoted(&line),
         );
-        Ok(())
     }
 
     /// This run has only so many commands.
@@ -97,10 +141,9 @@ impl Resume {
         Ok(())
     }
 
-    /// The commands that have failed, each in the place of its number, with something to be skipped
-    /// in all others.
-    pub(crate) fn failed(&mut self) -> anyhow::Result<Vec<Vec<u8>>> {
-        let mut lines = vec![b"-".to_vec(); self.last() as usize];
+    /// The commands that have failed, with their numbers, in order.
+    pub(crate) fn failed(&mut self) -> anyhow::Result<Vec<(u64, Vec<u8>)>> {
+        let mut lines = Vec::new();
         for (number, job) in &mut self.jobs {
             let Some(command) = job.failed.take() else {
                 continue;
@@ -111,8 +154,54 @@ impl Resume {
                 self.path.display(),
                 if job.shell { "with" } else { "without" },
             );
-            lines[*number as usize - 1] = command;
+            lines.push((*number, command));
         }
+        lines.sort_unstable();
         Ok(lines)
+    }
+}
+
+fn counted(commands: u64) -> String {
+    let plural = if commands == 1 { "" } else { "s" };
+    format!("{} command{plural}", with_commas(commands))
+}
+
+/// Two commands as a user would know them, cut to where they differ.
+fn differing(a: &[u8], b: &[u8]) -> (String, String) {
+    let [a, b] = [a, b].map(|bytes| text::on_one_line(bytes).chars().collect::<Vec<char>>());
+    let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let from = same.saturating_sub(SAME_SHOWN);
+    let part = |chars: &[char]| {
+        let before = if from > 0 { "..." } else { "" };
+        let rest = &chars[from..];
+        let after = if rest.len() > SHOWN_MAX { "..." } else { "" };
+        let rest: String = rest.iter().take(SHOWN_MAX).collect();
+        format!("\"{before}{rest}{after}\"")
+    };
+    (part(&a), part(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_commands_are_shown_where_they_differ() {
+        let text = |a: &str, b: &str| differing(a.as_bytes(), b.as_bytes());
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            text(r"echo 'a b'", r"echo a\ b"),
+            pair(r#""echo 'a b'""#, r#""echo a\ b""#)
+        );
+        let long = "x".repeat(200);
+        assert_eq!(
+            text(&format!("{long}1\n"), &format!("{long}2")),
+            pair(
+                &format!("\"...{}1\\n\"", "x".repeat(20)),
+                &format!("\"...{}2\"", "x".repeat(20))
+            )
+        );
+        let (cut, _) = text(&long, "");
+        assert_eq!(cut, format!("\"{}...\"", "x".repeat(100)));
     }
 }

@@ -37,7 +37,7 @@ const ROWS: &[Row] = &[
     same(&["--halt", "--halt-on-error"]),
     differs(
         &["--workdir", "--wd"],
-        "\"...\" is refused: name one, such as work/{#}",
+        "\"...\" is refused: name one, such as work/{#}; no value leads out of what is written",
     ),
     differs(&["--env"], "NAME=VALUE sets a variable; _ is not special"),
     no(&["--process-slot-var"], "env NAME={%} before the command"),

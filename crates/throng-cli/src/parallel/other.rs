@@ -12,10 +12,10 @@ const ROWS: &[Row] = &[
     no(&["--version", "-V"], "throng --version"),
     no(&["--minversion"], "throng --version"),
     no(&["--gnu"], "leave it away"),
-    no(&["--plain"], "there is nothing to ignore but throng.toml"),
+    no(&["--plain"], "--no-config reads no throng.toml"),
     Row {
         names: &["--profile", "-J"],
-        differs: "a profile of throng.toml",
+        differs: "a profile of throng.toml, or of --config FILE",
         instead: "write the options out",
     },
     no(

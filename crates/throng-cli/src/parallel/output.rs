@@ -16,8 +16,8 @@ const ROWS: &[Row] = &[
     same(&["--ungroup", "-u"]),
     same(&["--keep-order", "-k"]),
     no(&["--no-keep-order"], "leave -k away"),
-    same(&["--tag"]),
-    same(&["--tagstring"]),
+    differs(&["--tag"], "control characters in values are escaped"),
+    differs(&["--tagstring"], "control characters in values are escaped"),
     differs(&["--color"], "--color=auto colors on a terminal alone"),
     no(
         &["--color-failed", "--cf"],
@@ -27,21 +27,25 @@ const ROWS: &[Row] = &[
     no(&["--ctagstring"], "--color --tagstring TEXT"),
     differs(
         &["--joblog", "--jl"],
-        "the same columns, and ours after them",
+        "the same columns, and ours after them; an earlier log is kept as FILE~",
     ),
     differs(
         &["--results", "--res"],
-        "a directory that has results is for --resume or +DIR; .json has the objects of jsonl",
+        "a directory or name that has results is for --resume or +DIR, no value leads out of it; \
+         an earlier table is kept as FILE~; .json has the objects of jsonl",
     ),
     differs(
         &["--resume"],
-        "a job log of other commands is refused without --trust-joblog",
+        "a job log of other commands, or that others can write, is refused without --trust-joblog",
     ),
     differs(
         &["--resume-failed"],
-        "a job log of other commands is refused without --trust-joblog",
+        "a job log of other commands, or that others can write, is refused without --trust-joblog",
     ),
-    same(&["--retry-failed"]),
+    differs(
+        &["--retry-failed"],
+        "a job log that others can write is refused without --trust-joblog",
+    ),
     differs(&["--bar"], "for people, and not for zenity"),
     differs(&["--eta"], "at the pace of the last half minute"),
     differs(
@@ -58,12 +62,12 @@ const ROWS: &[Row] = &[
         "output beyond --memory is in files without names, as it is",
     ),
     same(&["--tmpdir"]),
-    same(&["--verbose", "-t"]),
-    same(&["-v"]),
+    differs(&["--verbose", "-t"], "control characters are escaped"),
+    differs(&["-v"], "control characters are escaped"),
     no(&["--silent"], "it is the default"),
     differs(
         &["--dry-run"],
-        "commands are printed quoted, as a shell would read them",
+        "commands are printed quoted, as a shell would read them; escaped on a terminal",
     ),
     no(&["--tmux", "--tmuxpane"], "--line-buffer --tag"),
 ];

@@ -4,13 +4,14 @@
 //! waiting, and waiting for one command must not keep blocks from the others.)
 
 use std::io::{self, PipeWriter, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use throng::{PipeEnd, Stdin};
 
-use super::Bytes;
 use super::blocks::Blocks;
+use super::{Bytes, Sent};
 
 /// Blocks that whoever is ready takes from.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl Heap {
 pub(super) fn round_robin(
     blocks: Blocks,
     jobs: usize,
-) -> impl Iterator<Item = anyhow::Result<Stdin>> + Send {
+) -> impl Iterator<Item = anyhow::Result<(Stdin, Sent)>> + Send {
     let heap = Heap(Arc::new(Mutex::new(State {
         blocks,
         is_over: false,
@@ -74,24 +75,31 @@ pub(super) fn round_robin(
     })
 }
 
-fn start(heap: &Heap, first: Bytes, feeders: &mut Vec<JoinHandle<()>>) -> anyhow::Result<Stdin> {
+fn start(
+    heap: &Heap,
+    first: Bytes,
+    feeders: &mut Vec<JoinHandle<()>>,
+) -> anyhow::Result<(Stdin, Sent)> {
     let (reader, writer) = io::pipe()?;
-    let heap = heap.clone();
+    let (heap, sent) = (heap.clone(), Sent::default());
+    let count = sent.clone();
     let feeder = thread::Builder::new()
         .name("feeder".into())
-        .spawn(move || feed(&heap, first, writer))?;
+        .spawn(move || feed(&heap, first, writer, &count))?;
     feeders.push(feeder);
-    Ok(Stdin::Pipe(PipeEnd::new(reader)))
+    Ok((Stdin::Pipe(PipeEnd::new(reader)), sent))
 }
 
 /// Writes blocks until there are none, or the command has ended; what it had not read yet then is
 /// lost, as it is with any pipe.
-fn feed(heap: &Heap, first: Bytes, mut writer: PipeWriter) {
+fn feed(heap: &Heap, first: Bytes, mut writer: PipeWriter, sent: &AtomicU64) {
     let mut next = Some(first);
     while let Some(block) = next {
         if writer.write_all(&block).is_err() {
             return;
         }
+        // Before the command can see the end of its stdin.
+        sent.fetch_add(block.len() as u64, Ordering::Relaxed);
         next = heap.take();
     }
 }

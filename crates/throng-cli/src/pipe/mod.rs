@@ -18,6 +18,8 @@ mod tests;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, bail, ensure};
 
@@ -44,8 +46,12 @@ pub(crate) struct Spread {
     round_robin: bool,
 }
 
-/// The stdin of a command.
-pub(crate) type Stdins = Box<dyn Iterator<Item = anyhow::Result<throng::Stdin>> + Send>;
+/// How many bytes a command has been sent that is fed while it runs.
+pub(crate) type Sent = Arc<AtomicU64>;
+
+/// The stdin of a command, and what it is sent later.
+pub(crate) type Stdins =
+    Box<dyn Iterator<Item = anyhow::Result<(throng::Stdin, Option<Sent>)>> + Send>;
 
 impl Spread {
     /// None where commands get values and not data.
@@ -105,7 +111,9 @@ impl Spread {
                 "--pipe-part reads files, as with -a FILE, and not stdin; there is --pipe"
             );
             let parts = Parts::open(files, self, jobs)?;
-            return Ok(Box::new(parts.map(|part| part.map(throng::Stdin::from))));
+            return Ok(Box::new(
+                parts.map(|part| part.map(|part| (part.into(), None))),
+            ));
         }
         let input = chain(files)?;
         let blocks = Blocks::new(input, self.ends, self.measure, self.header);
@@ -114,9 +122,14 @@ impl Spread {
                 jobs < 1 << 20,
                 "--round-robin starts all its commands at once: -j has to be a number"
             );
-            return Ok(Box::new(feed::round_robin(blocks, jobs)));
+            let fed = feed::round_robin(blocks, jobs);
+            return Ok(Box::new(
+                fed.map(|fed| fed.map(|(stdin, sent)| (stdin, Some(sent)))),
+            ));
         }
-        Ok(Box::new(blocks.map(|block| block.map(throng::Stdin::from))))
+        Ok(Box::new(
+            blocks.map(|block| block.map(|block| (block.into(), None))),
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
-//! `--dry-run`: the commands as lines that could be read back. Starts nothing.
+//! `--dry-run`: the commands as lines that could be read back. Starts nothing. On a terminal the
+//! lines are for reading alone, and what is not printable in them is escaped.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
@@ -16,14 +17,16 @@ pub(super) fn print(
     resume: Option<&Resume>,
     scribe: &Scribe,
 ) -> anyhow::Result<Exit> {
+    let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut seq, mut failed) = (0, 0);
     for record in records {
         let record = record?;
-        match recipe.command_in_slot(&record, seq + 1, 1) {
+        let number = record.number.unwrap_or_else(|| seq + 1);
+        match recipe.command_in_slot(&record, number, 1) {
             Ok(None) => {}
             Ok(Some(command)) => {
-                seq += 1;
+                seq = number;
                 if let Some(resume) = resume {
                     let note = scribe.note(recipe, &record, seq)?;
                     if !resume.wants(&command, &note)? {
@@ -31,6 +34,17 @@ pub(super) fn print(
                     }
                 }
                 let mut line = sys::command_line(&command);
+                if line.contains(&0) {
+                    failed += 1;
+                    text::complain(format_args!(
+                        "command {seq} has a NUL in it, which no argument can contain: {}",
+                        text::quoted(&line)
+                    ));
+                    continue;
+                }
+                if is_terminal {
+                    line = text::on_one_line(&line).into_bytes();
+                }
                 line.push(b'\n');
                 out.write_all(&line).context("cannot write to stdout")?;
             }

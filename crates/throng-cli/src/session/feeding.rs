@@ -63,6 +63,8 @@ pub(super) struct Commands {
     ready: VecDeque<Noted>,
     /// How many commands have been left out.
     left_out: u64,
+    /// Whether that has been told.
+    is_told: bool,
     /// How many commands have been given out.
     given_out: u64,
     notes: Arc<Notes>,
@@ -92,6 +94,7 @@ impl Commands {
             resume,
             ready: VecDeque::new(),
             left_out: 0,
+            is_told: false,
             given_out: 0,
             notes: Arc::new(notes),
             scribe,
@@ -110,7 +113,14 @@ impl Commands {
 
     /// Makes the commands that an earlier run has got to, so that one that is another's is seen
     /// before anything starts.
+    ///
+    /// Where results are not to be written over, the first command shows whether this was run
+    /// before.
     pub(super) fn look_ahead(&mut self) -> anyhow::Result<()> {
+        if self.scribe.refuses_what_is_there() {
+            let first = self.make()?;
+            self.ready.extend(first);
+        }
         let Some(last) = self.resume.as_ref().map(Resume::last) else {
             return Ok(());
         };
@@ -120,8 +130,23 @@ impl Commands {
                 None => break,
             }
         }
-        let resume = self.resume.as_ref();
-        resume.map_or(Ok(()), |resume| resume.ends_at(self.seq))
+        if let Some(resume) = &self.resume {
+            resume.ends_at(self.seq)?;
+            if resume.goes_by_log_alone() {
+                let total = self.records.total;
+                self.tell(total.map(|total| total.saturating_sub(self.left_out)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says once how much is left out of a run that goes on.
+    fn tell(&mut self, to_run: Option<u64>) {
+        let is_first = !std::mem::replace(&mut self.is_told, true);
+        let resume = self.resume.as_ref().filter(|_| is_first);
+        if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
+            text::complain(format_args!("{told}"));
+        }
     }
 
     /// The next command that is not left out.
@@ -131,11 +156,12 @@ impl Commands {
                 return Ok(None);
             };
             let record = record?;
-            let number = self.seq + 1;
-            let note = self.scribe.note(&self.recipe, &record, number)?;
-            match self.recipe.command(record, number) {
+            let number = record.number.unwrap_or_else(|| self.seq + 1);
+            let note = self.scribe.note(&self.recipe, &record, number);
+            let made = self.recipe.command(record, number);
+            match made.and_then(|command| command.map(|command| Ok((command, note?))).transpose()) {
                 Ok(None) => {}
-                Ok(Some(command)) => {
+                Ok(Some((command, note))) => {
                     self.seq = number;
                     if let Some(resume) = &self.resume
                         && !resume.wants(&command, &note)?
@@ -145,6 +171,7 @@ impl Commands {
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
+                    self.scribe.claim(&note)?;
                     return Ok(Some(Noted { note, command }));
                 }
                 Err(error) => {
@@ -167,6 +194,7 @@ impl Iterator for Commands {
         let Noted { note, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
+                self.tell(None);
                 self.progress.set_total(self.given_out);
                 return None;
             }

@@ -13,6 +13,7 @@ use super::halt::{HaltWatch, When};
 use super::retries::Retries;
 use crate::exit::Exit;
 use crate::fate::Fate;
+use crate::output::HELD_FAILS;
 use crate::{sys, text};
 
 /// Decides for the whole run, whoever asks.
@@ -160,7 +161,7 @@ fn how(outcome: &Outcome) -> String {
         (Some(_), _) => "could not be started".into(),
         _ if outcome.timed_out() => "ran out of time".into(),
         _ if outcome.success() => "succeeded".into(),
-        (None, Some(status)) if status.success() => "left a stream open".into(),
+        (None, Some(status)) if status.success() => HELD_FAILS.into(),
         (None, Some(status)) => format!("ended with {status}"),
         (None, None) => "failed".into(),
     }

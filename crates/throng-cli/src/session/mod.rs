@@ -45,7 +45,7 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     };
     let recipe = Arc::new(Recipe::new(&args, &input, jobs)?);
     let mut plan = Plan::new(&args, &input.columns())?;
-    let mut resume = plan.resume(!recipe.uses_slot() && !args.output.trust_joblog);
+    let mut resume = plan.resume(!recipe.uses_slot() && !args.output.trust_joblog)?;
     let is_data = input.is_data();
     let mut records = input.records(&recipe, jobs)?;
     if let (Some(Again::Failed), Some(resume)) = (args.output.again(), &mut resume) {

@@ -10,6 +10,8 @@
 //! | `findings`, `own_cpu` | what limits the machine; the processor time of this program |
 //! | `set_leaf` | has a command that starts no others run as cheaply as it can |
 //! | `config_dir` | where the user's own settings are |
+//! | `foreign` | why a file or directory may have been written by another user |
+//! | `open_for_writing`, `create_directories` | makes what only this user writes |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
 //! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
 //! | `may_share_screen` | whether what reads our stdout may write to our terminal |
@@ -23,6 +25,7 @@
 //! | `name` | a command as its user knows it again |
 //! | `script` | the script of a command that has the shell run one |
 //! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
+//! | `is_device` | whether a file of this name would be a device |
 //! | `folded_path` | a path as bytes that are the same for the same file |
 //! | `first_line` | the first line of a file without what says how the file is encoded |
 //! | `word_length`, `limits` | how long a word of a command is, and how long commands may be |
@@ -43,6 +46,7 @@ mod windows;
 use windows as system;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::path::PathBuf;
@@ -55,10 +59,10 @@ use crate::template::PathRules;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, die_of, escaped_name, findings, first_line, folded_path, gauge,
-    is_stopped, keep, limits, may_share_screen, name, os_string, own_cpu, push_quoted, script,
-    set_leaf, shell, signal_name, split, stderr, stdout, take_stock, watch_interrupts, watch_stops,
-    word_length,
+    argv, command_line, config_dir, create_directories, die_of, escaped_name, findings, first_line,
+    folded_path, foreign, gauge, is_device, is_stopped, keep, limits, may_share_screen, name,
+    open_for_writing, os_string, own_cpu, push_quoted, script, set_leaf, shell, signal_name, split,
+    stderr, stdout, take_stock, watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -136,6 +140,9 @@ const _: fn() -> bool = may_share_screen;
 const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
 const _: fn(i32) = die_of;
 const _: fn() -> Option<PathBuf> = config_dir;
+const _: fn(&Metadata) -> Option<String> = foreign;
+const _: fn(&Path, &mut OpenOptions) -> io::Result<File> = open_for_writing;
+const _: fn(&Path) -> io::Result<()> = create_directories;
 const _: fn() -> Vec<Finding> = findings;
 const _: fn() -> Option<Duration> = own_cpu;
 const _: fn(&mut Command) = set_leaf;
@@ -152,6 +159,7 @@ const _: fn(&Command) -> Vec<u8> = name;
 const _: fn(&Command) -> Vec<u8> = script;
 const _: fn(&[u8]) -> Vec<u8> = escaped_name;
 const _: u8 = ESCAPE;
+const _: fn(&[u8]) -> bool = is_device;
 const _: fn(&Path) -> Vec<u8> = folded_path;
 const _: fn(Vec<u8>) -> Result<Vec<u8>, &'static str> = first_line;
 const _: fn(&[u8]) -> usize = word_length;

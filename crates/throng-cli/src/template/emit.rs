@@ -35,13 +35,25 @@ impl Template {
     }
 
     pub(super) fn argv_bytes(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<Vec<u8>>> {
+        self.filled(fill, |word, value| word.extend_from_slice(value))
+    }
+
+    /// The words, each value put into its word by this.
+    pub(super) fn filled(
+        &self,
+        fill: &Fill<'_>,
+        push_value: fn(&mut Vec<u8>, &[u8]),
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut argv = Vec::with_capacity(self.words.len());
         for word in &self.words {
             let mut bytes = None;
             word.emit(fill, &mut |part| {
                 match part {
-                    Part::Text(text) | Part::Value(text) => {
+                    Part::Text(text) => {
                         bytes.get_or_insert_with(Vec::new).extend_from_slice(text);
+                    }
+                    Part::Value(value) => {
+                        push_value(bytes.get_or_insert_with(Vec::new), value);
                     }
                     Part::NextWord => argv.extend(bytes.replace(Vec::new())),
                 }

@@ -6,6 +6,7 @@
 //!                                                                                       a script
 //! ```
 
+mod below;
 mod edit;
 mod emit;
 mod language;
@@ -24,7 +25,7 @@ pub(crate) use self::edit::one_line;
 pub(crate) use self::language::Language;
 pub(crate) use self::path::PathRules;
 use crate::input::{Columns, Value};
-use crate::sys;
+use crate::{sys, text};
 
 /// A command with places in its words.
 #[derive(Clone, Debug)]
@@ -279,6 +280,14 @@ impl Pattern {
         let mut fill = fill.clone();
         fill.packing.repeats = false;
         Ok(self.0.argv_bytes(&fill)?.join(&b' '))
+    }
+
+    /// The same to be shown: values have no control characters then, unlike the text around them,
+    /// which whoever wrote the command line has chosen.
+    pub(crate) fn shown(&self, fill: &Fill<'_>) -> anyhow::Result<OsString> {
+        let mut fill = fill.clone();
+        fill.packing.repeats = false;
+        sys::os_string(self.0.filled(&fill, text::push_harmless)?.join(&b' '))
     }
 
     /// The same as an argument or a path.

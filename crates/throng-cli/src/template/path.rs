@@ -45,12 +45,12 @@ impl PathPart {
 }
 
 impl PathRules {
-    fn is_separator(self, byte: u8) -> bool {
+    pub(super) fn is_separator(self, byte: u8) -> bool {
         self.separators.contains(&byte)
     }
 
     /// A drive, and the rest.
-    fn split_drive(self, path: &[u8]) -> (&[u8], &[u8]) {
+    pub(super) fn split_drive(self, path: &[u8]) -> (&[u8], &[u8]) {
         match path {
             [letter, b':', ..] if self.has_drives && letter.is_ascii_alphabetic() => {
                 path.split_at(2)

@@ -65,9 +65,7 @@ pub(crate) fn without_settings(command: &mut Command) {
         .env("XDG_CONFIG_HOME", none)
         .env("APPDATA", none)
         .env("LC_ALL", "C");
-    // But for the mark of a run that the tests themselves are a part of.
-    let is_setting =
-        |name: &OsString| name.as_encoded_bytes().starts_with(b"THRONG_") && name != "THRONG_JOB";
+    let is_setting = |name: &OsString| name.as_encoded_bytes().starts_with(b"THRONG_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }

@@ -73,6 +73,8 @@ fn check(capture: &Capture, said: &[Said], limit: u64, part: Part) {
         assert_eq!(read, bytes);
         let index = stream.index();
         assert_eq!(capture.dropped_bytes(stream), dropped[index]);
+        let all = said.iter().filter(|byte| byte.stream == stream).count();
+        assert_eq!(capture.received_bytes(stream), all as u64);
         let gap = (dropped[index] > 0).then_some(Gap {
             at: head[index],
             bytes: dropped[index],

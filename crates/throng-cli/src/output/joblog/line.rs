@@ -2,12 +2,14 @@
 //! logs; ours come after them. Knows no file.
 //!
 //! A command can contain tabs, and GNU parallel leaves them as they are: so do we, and find the
-//! columns after the command from the end of the line. A line feed becomes a NUL, as there.
+//! columns after the command from the end of the line. A line feed becomes a NUL, as there. No
+//! command that has run contains a NUL, so what is read back is what was run; see [`logged`].
 
 use std::io::Write;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use throng::{ErrorKind, Outcome, Status, Stream};
+use throng::{ErrorKind, Outcome, Status, Stdin, Stream};
 
 use crate::output::Note;
 use crate::sys;
@@ -45,8 +47,18 @@ impl Format {
 }
 
 /// The command as the log has it: a line that is read back by `throng run`, or a script for the
-/// shell.
-pub(crate) fn logged(command: &throng::Command, shell: bool) -> Vec<u8> {
+/// shell. None where it would be read back as another command. That is looked at each time and not
+/// argued, because what is in a log can be run: a NUL, which no command has that has run, would
+/// come back as a line feed.
+pub(crate) fn logged(command: &throng::Command, shell: bool) -> Option<Vec<u8>> {
+    let line = shown(command, shell);
+    let is_read_back = !line.contains(&0)
+        && (shell || sys::split(&line).is_ok_and(|words| words == sys::argv(command)));
+    is_read_back.then_some(line)
+}
+
+/// The command as a user knows it, whatever is in it.
+pub(crate) fn shown(command: &throng::Command, shell: bool) -> Vec<u8> {
     if shell {
         sys::script(command)
     } else {
@@ -54,7 +66,8 @@ pub(crate) fn logged(command: &throng::Command, shell: bool) -> Vec<u8> {
     }
 }
 
-/// Adds the line of this outcome.
+/// Adds the line of this outcome; nothing where its command could not be read back. Such a command
+/// has not been started, and a run that goes on with the log tries it again.
 pub(super) fn write(
     out: &mut Vec<u8>,
     outcome: &Outcome,
@@ -62,9 +75,12 @@ pub(super) fn write(
     format: Format,
     shell: bool,
 ) {
+    let Some(command) = logged(outcome.command(), shell) else {
+        return;
+    };
     write_before(out, outcome, note);
     out.push(b'\t');
-    push_command(out, &logged(outcome.command(), shell));
+    push_command(out, &command);
     if format == Format::Throng {
         out.push(b'\t');
         write_after(out, outcome, shell);
@@ -77,11 +93,12 @@ pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
     let (exit_value, signal) = ending(outcome);
     let _ = write!(
         out,
-        "{}\t:\t{:.3}\t{:10.3}\t0\t{}\t{exit_value}\t{signal}",
+        "{}\t:\t{:.3}\t{:10.3}\t{}\t{}\t{exit_value}\t{signal}",
         note.number,
         since_1970(outcome.started_at()).as_secs_f64(),
         outcome.wall().as_secs_f64(),
-        outcome.capture().stream(Stream::Stdout).len(),
+        sent_bytes(outcome, note),
+        outcome.capture().received_bytes(Stream::Stdout),
     );
 }
 
@@ -111,9 +128,18 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
     out.extend(command.iter().map(byte));
 }
 
-/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a command
-/// that could not be started what a shell would have said. Both are 0 for what has succeeded and
-/// for nothing else.
+/// What we have given the command on stdin, as with `--pipe`.
+fn sent_bytes(outcome: &Outcome, note: &Note) -> u64 {
+    match (&note.sent, outcome.command().get_stdin()) {
+        (Some(sent), _) => sent.load(Ordering::Relaxed),
+        (None, Stdin::Bytes(bytes)) => bytes.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a
+/// command that could not be started what a shell would have said. Both are 0 for what has succeeded
+/// and for nothing else.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
@@ -198,7 +224,55 @@ mod tests {
         line
     }
 
+    /// What a run that goes on would run for this command; none where it is not logged.
+    fn through_the_log(command: &throng::Command, shell: bool, format: Format) -> Option<Past> {
+        let line = line_of(7, &logged(command, shell)?, format);
+        assert!(!line.contains(&b'\n'));
+        Some(parse(&line, format).expect("it is a line of a log"))
+    }
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let hostile = prop_oneof![
+            Just(b'\n'),
+            Just(b'\t'),
+            Just(b'\''),
+            Just(b'"'),
+            Just(b'\\')
+        ];
+        prop::collection::vec(prop_oneof![hostile, any::<u8>()], 0..20)
+    }
+
     proptest! {
+        #[test]
+        fn a_command_is_read_back_as_it_was_or_not_logged(
+            words in prop::collection::vec(bytes(), 1..5),
+            ours: bool,
+        ) {
+            let format = if ours { Format::Throng } else { Format::Parallel };
+            let argv: Result<Vec<_>, _> = words.iter().cloned().map(sys::os_string).collect();
+            let Ok(argv) = argv else { return Ok(()) };
+            let command = throng::Command::from_argv(argv.clone());
+            match through_the_log(&command, false, format) {
+                Some(past) => prop_assert_eq!(sys::split(&past.command).unwrap(), argv),
+                // Neither can be started. On Windows no file has a quotation mark in its name.
+                None => prop_assert!(words.concat().contains(&0) || words[0].contains(&b'"')),
+            }
+        }
+
+        #[test]
+        fn a_script_is_read_back_as_it_was_or_not_logged(script in bytes(), ours: bool) {
+            let format = if ours { Format::Throng } else { Format::Parallel };
+            let Ok(command) = sys::shell(script.clone()) else { return Ok(()) };
+            match through_the_log(&command, true, format) {
+                Some(past) => {
+                    prop_assert_eq!(&past.command, &sys::script(&command));
+                    let again = sys::shell(past.command).unwrap();
+                    prop_assert_eq!(sys::argv(&again), sys::argv(&command));
+                }
+                None => prop_assert!(script.contains(&0)),
+            }
+        }
+
         #[test]
         fn a_command_of_any_bytes_stays_on_its_line_and_comes_back(
             command in prop::collection::vec(

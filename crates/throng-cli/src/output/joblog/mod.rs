@@ -1,19 +1,22 @@
 //! `--joblog FILE`: a line for each command, when it has ended and its output has been given out.
+//! A log that is there already and not to be gone on with is kept as `FILE~`.
 
 mod line;
 mod past;
 
-use std::fs::OpenOptions;
-use std::io::{Seek, SeekFrom};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
 
 use anyhow::Context;
 use throng::Outcome;
 
 use self::line::Format;
-pub(crate) use self::line::{AFTER, BEFORE, logged, write_after, write_before};
+pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::{Note, Target};
+use crate::sys;
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ impl Joblog {
     pub(crate) fn open(
         target: &Target,
         past: Option<&Past>,
+        goes_on: bool,
         shell: bool,
     ) -> anyhow::Result<Joblog> {
         if target.is_stdout() {
@@ -41,13 +45,12 @@ impl Joblog {
             });
         }
         let context = || format!("cannot write --joblog {}", target.path.display());
-        let mut options = OpenOptions::new();
-        options.create(true).write(true);
-        // Truncated below, when it is sure that it can be written.
-        let mut file = options
-            .truncate(false)
-            .open(&target.path)
-            .with_context(context)?;
+        let mut file = open(&target.path).with_context(context)?;
+        if !goes_on && holds_something(&target.path).with_context(context)? {
+            drop(file);
+            kept::keep_aside("--joblog", &target.path).with_context(context)?;
+            file = open(&target.path).with_context(context)?;
+        }
         let length = match past {
             Some(past) => past.repair(&file, &target.path).with_context(context)?,
             None => 0,
@@ -91,4 +94,23 @@ impl Joblog {
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.kept.flush()
     }
+}
+
+/// Cuts nothing: what is there is looked at first.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(false);
+    sys::open_for_writing(path, &mut options)
+}
+
+/// Whether there is a file with more in it than the names of the columns.
+fn holds_something(path: &Path) -> io::Result<bool> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let header = Format::Throng.header();
+    let mut begin = Vec::new();
+    let file = File::open(path)?;
+    file.take(header.len() as u64 + 1).read_to_end(&mut begin)?;
+    Ok(!header.as_bytes().starts_with(&begin))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::line::{self, Format};
-use crate::text;
+use crate::{sys, text};
 
 /// An earlier run, as far as its log goes.
 #[derive(Debug)]
@@ -47,16 +47,40 @@ pub(crate) fn fingerprint(command: &[u8]) -> u64 {
 }
 
 impl Past {
-    /// Reads a log; there is none where the file is missing or empty.
-    pub(crate) fn read(path: &Path, keeps_failed: bool) -> anyhow::Result<Option<Past>> {
+    /// Reads a log; there is none where the file is missing or empty. `again` is the option that
+    /// goes by what is in it, if one does: then nobody else may have written it.
+    pub(crate) fn read(
+        path: &Path,
+        keeps_failed: bool,
+        again: Option<&str>,
+    ) -> anyhow::Result<Option<Past>> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file,
         };
-        let past = file
-            .map_err(anyhow::Error::from)
-            .and_then(|file| read_from(BufReader::new(file), keeps_failed));
+        let read = |file: File| {
+            let why = match again {
+                Some(option) => sys::foreign(&file.metadata()?).map(|why| (option, why)),
+                None => None,
+            };
+            if let Some((option, why)) = why {
+                bail!("{why}, and {option} would go by it (--trust-joblog insists)");
+            }
+            read_from(BufReader::new(file), keeps_failed)
+        };
+        let past = file.map_err(anyhow::Error::from).and_then(read);
         past.with_context(|| format!("--joblog {}", path.display()))
+    }
+
+    /// The command with this number, read again: only what is to be run again is kept.
+    pub(crate) fn command(path: &Path, number: u64) -> Option<Vec<u8>> {
+        let mut lines = BufReader::new(File::open(path).ok()?).split(b'\n');
+        let format = Format::of_header(&[&lines.next()?.ok()?[..], b"\n"].concat())?;
+        let parsed = lines
+            .map_while(Result::ok)
+            .map(|line| line::parse(&line, format));
+        let mut jobs = parsed.map_while(|job| job);
+        jobs.find(|job| job.number == number).map(|job| job.command)
     }
 
     /// How much of the log is kept. What was cut short is dropped, and that is said.

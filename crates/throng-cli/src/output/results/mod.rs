@@ -5,17 +5,20 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 use throng::Outcome;
 
 pub(crate) use self::table::Table;
-pub(crate) use self::tree::Tree;
-use super::kept::Kept;
+pub(crate) use self::tree::{Tree, file_of};
+use super::kept::{self, Kept};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
+use crate::sys;
 use crate::template::{Language, Pattern};
 
 /// Where results go, as it was asked for.
@@ -40,12 +43,23 @@ enum Shape {
     Jsonl,
 }
 
+/// Which files there are of each command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FilesWanted {
+    /// stdout, stderr and the number of the command, as GNU parallel has them
+    #[default]
+    All,
+    /// stdout, and stderr where something was written to it
+    Output,
+}
+
 /// What `--results` has been given, before anything is opened.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     target: Target,
     kind: Kind,
     columns: Columns,
+    files: FilesWanted,
 }
 
 #[derive(Debug)]
@@ -62,6 +76,7 @@ impl Wanted {
         text: &OsStr,
         language: &Language,
         columns: &Columns,
+        files: Option<FilesWanted>,
     ) -> anyhow::Result<Wanted> {
         let target = Target::parse(text)?;
         let lower = text.to_string_lossy().to_ascii_lowercase();
@@ -74,10 +89,16 @@ impl Wanted {
             "json" | "jsonl" => Kind::Jsonl,
             _ => Kind::Tree,
         };
+        let is_table = matches!(kind, Kind::Separated(_) | Kind::Jsonl);
+        ensure!(
+            files.is_none() || !is_table,
+            "--results-files is for a directory, or a name with placeholders"
+        );
         Ok(Wanted {
             target,
             kind,
             columns: columns.clone(),
+            files: files.unwrap_or_default(),
         })
     }
 
@@ -104,11 +125,16 @@ impl Wanted {
         match &self.kind {
             Kind::Tree => {
                 let root = self.target.path.clone();
-                Some(Tree::below(root, self.columns.clone()))
+                Some(Tree::below(root, self.columns.clone(), self.files))
             }
-            Kind::Pattern(_) => Some(Tree::as_noted()),
+            Kind::Pattern(_) => Some(Tree::as_noted(self.files)),
             Kind::Separated(_) | Kind::Jsonl => None,
         }
+    }
+
+    /// Whether what is there is kept, without --resume.
+    pub(crate) fn appends(&self) -> bool {
+        self.target.appends
     }
 
     /// The name with places, if it is one.
@@ -122,7 +148,7 @@ impl Wanted {
     /// Opens what is to be written. `resumes` says that what is there is kept.
     pub(crate) fn open(self, shell: bool, resumes: bool) -> anyhow::Result<Results> {
         let keeps = resumes || self.target.appends;
-        if let Some(tree) = self.tree() {
+        if let Some(mut tree) = self.tree() {
             tree.prepare(keeps)?;
             return Ok(Results::Tree(tree));
         }
@@ -132,13 +158,7 @@ impl Wanted {
         let file = if is_stdout {
             None
         } else {
-            let mut options = OpenOptions::new();
-            options.create(true);
-            match keeps {
-                true => options.append(true),
-                false => options.write(true).truncate(true),
-            };
-            Some(options.open(&path).with_context(context)?)
+            Some(open(&path, keeps).with_context(context)?)
         };
         let is_new = match &file {
             Some(file) => file.metadata().with_context(context)?.len() == 0,
@@ -155,6 +175,22 @@ impl Wanted {
             kept: Kept::new("--results", path, file),
         }))
     }
+}
+
+/// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
+fn open(path: &Path, keeps: bool) -> io::Result<File> {
+    let open = || {
+        let mut options = OpenOptions::new();
+        sys::open_for_writing(path, options.create(true).append(true))
+    };
+    let file = open()?;
+    let metadata = file.metadata()?;
+    if keeps || !metadata.is_file() || metadata.len() == 0 {
+        return Ok(file);
+    }
+    drop(file);
+    kept::keep_aside("--results", path)?;
+    open()
 }
 
 impl Lines {

@@ -5,7 +5,8 @@ use throng::{Outcome, Stream};
 
 use crate::input::Columns;
 use crate::output::Note;
-use crate::output::joblog::{AFTER, BEFORE, logged, write_after, write_before};
+use crate::output::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
+use crate::text;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -62,7 +63,11 @@ impl Table {
         };
         let mut record = ByteRecord::new();
         columns(&before, &mut record);
-        record.push_field(&logged(outcome.command(), self.shell));
+        // What cannot be read back is there to be seen.
+        let command = outcome.command();
+        let command = logged(command, self.shell)
+            .unwrap_or_else(|| text::on_one_line(&shown(command, self.shell)).into_bytes());
+        record.push_field(&command);
         note.values
             .iter()
             .for_each(|value| record.push_field(value));

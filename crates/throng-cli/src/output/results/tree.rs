@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use throng::{Outcome, Stream};
 
+use super::FilesWanted;
 use crate::input::Columns;
 use crate::output::{Note, pieces};
 use crate::sys;
@@ -23,6 +24,10 @@ const LONGEST_NAME: usize = 255;
 #[derive(Debug)]
 pub(crate) struct Tree {
     place: Place,
+    files: FilesWanted,
+    /// Whether others could have put something where we write, so that each file is opened with
+    /// care.
+    is_shared: bool,
     /// Hashes of the places that this run has written to.
     written: HashSet<u64>,
 }
@@ -44,27 +49,30 @@ struct Files {
 }
 
 impl Tree {
-    pub(super) fn below(root: PathBuf, columns: Columns) -> Tree {
-        Tree {
-            place: Place::Below { root, columns },
-            written: HashSet::new(),
-        }
+    pub(super) fn below(root: PathBuf, columns: Columns, files: FilesWanted) -> Tree {
+        Tree::new(Place::Below { root, columns }, files)
     }
 
-    pub(super) fn as_noted() -> Tree {
+    pub(super) fn as_noted(files: FilesWanted) -> Tree {
+        Tree::new(Place::AsNoted, files)
+    }
+
+    fn new(place: Place, files: FilesWanted) -> Tree {
         Tree {
-            place: Place::AsNoted,
+            place,
+            files,
+            is_shared: true,
             written: HashSet::new(),
         }
     }
 
     /// Makes the root. One that holds something already is another run's, unless it is `kept`.
-    pub(super) fn prepare(&self, kept: bool) -> anyhow::Result<()> {
+    pub(super) fn prepare(&mut self, kept: bool) -> anyhow::Result<()> {
         let Place::Below { root, .. } = &self.place else {
             return Ok(());
         };
         let name = || format!("--results {}", root.display());
-        fs::create_dir_all(root).with_context(|| format!("cannot make {}", name()))?;
+        sys::create_directories(root).with_context(|| format!("cannot make {}", name()))?;
         let mut entries = fs::read_dir(root).with_context(|| format!("cannot read {}", name()))?;
         if !kept && entries.next().is_some() {
             bail!(
@@ -77,12 +85,37 @@ impl Tree {
         let probe = root.join(".throng-can-write-here");
         fs::create_dir(&probe)
             .and_then(|()| fs::remove_dir(&probe))
-            .with_context(|| format!("cannot write to {}", name()))
+            .with_context(|| format!("cannot write to {}", name()))?;
+        self.is_shared = foreign(root).is_some();
+        Ok(())
     }
 
-    /// Whether the results of a command with these values are there.
-    pub(crate) fn has(&self, note: &Note) -> anyhow::Result<bool> {
-        Ok(self.place.files(note, false)?.stdout.is_file())
+    /// Fails where the root is there and others could have written in it.
+    pub(crate) fn check_owner(&self, option: &str) -> anyhow::Result<()> {
+        let Place::Below { root, .. } = &self.place else {
+            return Ok(());
+        };
+        match foreign(root) {
+            Some(why) => bail!("--results {}: {}", root.display(), goes_by_it(&why, option)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the results of a command with these values are there. `option` goes by that, unless
+    /// somebody insists.
+    pub(crate) fn has(&self, note: &Note, option: Option<&str>) -> anyhow::Result<bool> {
+        let stdout = self.place.files(note, false)?.stdout;
+        if !stdout.is_file() {
+            return Ok(false);
+        }
+        if let (Some(option), Some(why)) = (option, foreign(&stdout)) {
+            bail!(
+                "--results {}: {}",
+                stdout.display(),
+                goes_by_it(&why, option)
+            );
+        }
+        Ok(true)
     }
 
     pub(crate) fn write(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
@@ -92,17 +125,62 @@ impl Tree {
         }
         let context = |path: &Path| format!("cannot write --results {}", path.display());
         let directory = files.stdout.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).with_context(|| context(directory))?;
-        fs::write(&files.seq, note.number.to_string()).with_context(|| context(&files.seq))?;
-        write_stream(&files.stderr, outcome, Stream::Stderr)
+        match self.is_shared {
+            true => sys::create_directories(directory),
+            false => fs::create_dir_all(directory),
+        }
+        .with_context(|| context(directory))?;
+        if self.files == FilesWanted::All {
+            let number = note.number.to_string();
+            self.create(&files.seq)
+                .and_then(|mut file| file.write_all(number.as_bytes()))
+                .with_context(|| context(&files.seq))?;
+        }
+        self.write_stderr(&files.stderr, outcome)
             .with_context(|| context(&files.stderr))?;
-        write_stream(&files.stdout, outcome, Stream::Stdout).with_context(|| context(&files.stdout))
+        self.write_stream(&files.stdout, outcome, Stream::Stdout)
+            .with_context(|| context(&files.stdout))
+    }
+
+    fn write_stderr(&self, path: &Path, outcome: &Outcome) -> io::Result<()> {
+        let is_empty = outcome.capture().len(Stream::Stderr) == 0;
+        if self.files == FilesWanted::All || !is_empty {
+            return self.write_stream(path, outcome, Stream::Stderr);
+        }
+        // That of an earlier run would be taken for this one's.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn write_stream(&self, path: &Path, outcome: &Outcome, stream: Stream) -> io::Result<()> {
+        let mut file = self.create(path)?;
+        pieces::try_for_each(outcome.capture(), stream, |piece| file.write_all(piece))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        if !self.is_shared {
+            return File::create(path);
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        sys::open_for_writing(path, &mut options)
     }
 }
 
-fn write_stream(path: &Path, outcome: &Outcome, stream: Stream) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    pieces::try_for_each(outcome.capture(), stream, |piece| file.write_all(piece))
+/// Why somebody else could have written what is there.
+fn foreign(path: &Path) -> Option<String> {
+    sys::foreign(&fs::metadata(path).ok()?)
+}
+
+fn goes_by_it(why: &str, option: &str) -> String {
+    format!("{why}, and {option} would go by what is there (--trust-joblog insists)")
+}
+
+/// The file that tells by being there that a command with this place has been run.
+pub(crate) fn file_of(note: &Note) -> anyhow::Result<PathBuf> {
+    Ok(noted_files(&note.place, None)?.stdout)
 }
 
 impl Place {
@@ -236,10 +314,11 @@ mod tests {
         let note = Note {
             number: 1,
             values: bytes(["x", "y", "z", "w"]),
+            sent: None,
             place: Vec::new(),
             fate: crate::fate::Fate::Succeeded,
         };
-        let files = Tree::below("r".into(), columns)
+        let files = Tree::below("r".into(), columns, FilesWanted::All)
             .place
             .files(&note, false)
             .unwrap();

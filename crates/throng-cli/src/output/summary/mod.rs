@@ -118,8 +118,9 @@ impl Summary {
             return;
         }
         let how = match (outcome.start_error(), outcome.status()) {
-            (Some(error), _) => error.to_string(),
+            (Some(error), _) => text::on_one_line(error.to_string().as_bytes()),
             (None, _) if outcome.timed_out() => "ran out of time".into(),
+            (None, _) if super::fails_by_holders(outcome) => super::HELD_FAILS.into(),
             (None, Some(status)) => status.to_string(),
             (None, None) => String::new(),
         };

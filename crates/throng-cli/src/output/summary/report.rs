@@ -112,7 +112,7 @@ impl Summary {
             last_line,
         } in &self.failures
         {
-            let _ = write!(out, "    #{number} {}: {how}", text::quoted(name));
+            let _ = write!(out, "    #{number} {}: {how}", text::quoted_ends(name));
             if !last_line.is_empty() {
                 let line: String = last_line.chars().take(LINE_MAX).collect();
                 let _ = write!(out, ": {line}");
@@ -121,7 +121,11 @@ impl Summary {
         }
         let more = self.failed - self.failures.len() as u64;
         if more > 0 {
-            let _ = writeln!(out, "    and {} more", with_commas(more));
+            let _ = writeln!(
+                out,
+                "    and {} more (--joblog FILE names all, --results DIR has all that they wrote)",
+                with_commas(more)
+            );
         }
     }
 
@@ -132,7 +136,7 @@ impl Summary {
         out.push_str("  slowest:\n");
         for Reverse((wall, number, name)) in self.slowest.clone().into_sorted_vec() {
             let wall = time(wall);
-            let _ = writeln!(out, "    {wall:>9}  #{number} {}", text::quoted(&name));
+            let _ = writeln!(out, "    {wall:>9}  #{number} {}", text::quoted_ends(&name));
         }
     }
 }
@@ -216,7 +220,7 @@ throng: 1,000 commands in 12.5 s, 80.0/s
   memory is unknown of 999 commands
   failed:
     #7 \"sh -c 'exit 3'\": exit code 3: no such thing
-    and 1 more
+    and 1 more (--joblog FILE names all, --results DIR has all that they wrote)
   slowest:
        1.00 s  #9 \"make all\"
 ";

@@ -5,6 +5,7 @@ mod findings;
 mod gauge;
 mod limits;
 mod options;
+mod owner;
 mod paths;
 mod started_with;
 mod stops;
@@ -26,7 +27,8 @@ pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
 pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, word_length};
 pub(crate) use options::SystemArgs;
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use owner::{create_directories, foreign, open_for_writing};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use words::{command_line, push_quoted, split};
@@ -89,11 +91,13 @@ pub(crate) fn die_of(signal: i32) {
     }
 }
 
-/// As the XDG Base Directory Specification has it.
+/// As the XDG Base Directory Specification has it. A relative one is none, since it would depend on
+/// the current directory.
 pub(crate) fn config_dir() -> Option<PathBuf> {
     let dir = |name| std::env::var_os(name).map(PathBuf::from);
     let own = dir("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
-    own.or_else(|| Some(dir("HOME")?.join(".config")))
+    let home = || dir("HOME").filter(|dir| dir.is_absolute());
+    own.or_else(|| Some(home()?.join(".config")))
 }
 
 /// A file of a few lines that the kernel writes: no more is read than it has, whatever is mounted

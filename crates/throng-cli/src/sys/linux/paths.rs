@@ -27,6 +27,11 @@ pub(crate) fn escaped_name(value: &[u8]) -> Vec<u8> {
     name
 }
 
+/// No name is a device of its own.
+pub(crate) fn is_device(_: &[u8]) -> bool {
+    false
+}
+
 /// Paths are the same file only if they are the same bytes.
 pub(crate) fn folded_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()

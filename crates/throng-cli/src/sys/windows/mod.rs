@@ -5,6 +5,7 @@ mod cmd;
 mod console;
 mod limits;
 mod options;
+mod owner;
 mod paths;
 mod words;
 mod wtf8;
@@ -21,7 +22,8 @@ use throng::os::windows::{self as os, CommandExt};
 pub(crate) use cmd::{push_quoted, shell};
 pub(crate) use limits::{limits, word_length};
 pub(crate) use options::SystemArgs;
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use owner::{create_directories, foreign, open_for_writing};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
 
@@ -157,7 +159,8 @@ pub(crate) fn set_leaf(command: &mut Command) {
 
 /// What the system calls roaming application data.
 pub(crate) fn config_dir() -> Option<PathBuf> {
-    std::env::var_os("APPDATA").map(PathBuf::from)
+    let dir = std::env::var_os("APPDATA").map(PathBuf::from);
+    dir.filter(|dir| dir.is_absolute())
 }
 
 /// A console takes text, everything else bytes. Where we were started without a stdout, writing

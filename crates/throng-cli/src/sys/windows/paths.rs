@@ -45,7 +45,8 @@ fn escaped_where_no_text(name: &[u8]) -> Vec<u8> {
     text
 }
 
-fn is_device(value: &[u8]) -> bool {
+/// Whether a file of this name is a device in every directory.
+pub(crate) fn is_device(value: &[u8]) -> bool {
     let stem = value.split(|byte| *byte == b'.').next().unwrap_or_default();
     let stem = stem.trim_ascii_end().to_ascii_uppercase();
     let is_port = (stem.starts_with(b"COM") || stem.starts_with(b"LPT"))

@@ -3,6 +3,7 @@
 mod cgroups;
 mod full;
 mod limits;
+mod ownership;
 mod refusals;
 mod shell;
 mod signals;

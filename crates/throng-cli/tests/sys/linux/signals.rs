@@ -182,7 +182,7 @@ fn a_loop_of_a_shell_ends_at_ctrl_c() {
         program,
         "run",
         child(),
-        &make,
+        &claim,
         "sleep:600000",
         ":::",
         "#",

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use throng_tests::eventually;
@@ -136,6 +137,53 @@ fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
     terminal.shows_that("what was said alone", |text| {
         text == "said\ncried\nsaid\ncried"
     });
+}
+
+#[test]
+fn the_list_of_what_runs_is_above_the_view() {
+    let terminal = Terminal::new(24, 100);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    let wait = format!("wait-file:{}", path.display());
+    let mut command = run(&["--eta", child(), "{}", ":::", &wait]);
+    command.stdout(terminal.stdio()).stderr(terminal.stdio());
+    command.env("TERM", "xterm");
+    let mut throng = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("0%  0/1 done  1 running");
+    for _ in 0..3 {
+        let pid = Pid::from_raw(throng.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::USR1).unwrap();
+    }
+    // Signals that come together are one.
+    terminal.shows_that("a list, and below it one view", |text| {
+        let lines: Vec<&str> = text.lines().collect();
+        let is_list = |line: &&str| line.starts_with("throng: 1 pid ");
+        let (last, before) = lines.split_last().unwrap();
+        last.starts_with("0%  0/1 done") && !before.is_empty() && {
+            let text = before.concat();
+            before.iter().any(is_list) && !text.contains("0%")
+        }
+    });
+    // The view was cleared away before, so that nothing of it is left beside a shorter line.
+    let written = terminal.written.lock().unwrap().clone();
+    let text = String::from_utf8(written).unwrap();
+    let (before, _) = text.split_once("throng: 1 pid ").unwrap();
+    assert!(before.ends_with("\x1b[J\r"), "{before:?}");
+    std::fs::write(&path, "").unwrap();
+    assert!(throng.wait().unwrap().success());
+}
+
+#[test]
+fn a_dry_run_shows_no_control_characters_on_a_terminal() {
+    let terminal = Terminal::new(24, 100);
+    let hostile = "x\x1b[2J\x07\u{9b}31my";
+    let mut command = run(&["--dry-run", "echo", ":::", hostile]);
+    command.stdout(terminal.stdio());
+    let mut throng = command.spawn().unwrap();
+    drop(command);
+    assert!(throng.wait().unwrap().success());
+    terminal.shows(r"echo 'x\u{1b}[2J\u{7}\u{9b}31my'");
 }
 
 #[test]

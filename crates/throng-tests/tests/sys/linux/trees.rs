@@ -146,21 +146,24 @@ fn every_process_has_a_mark_of_its_own_but_for_whoever_wants_none() {
             let outcome = run_one(mechanism, command);
             String::from_utf8_lossy(outcome.stdout()).into_owned()
         };
-        let own = std::env::var("THRONG_JOB");
-        let mark = said(&child!("env:THRONG_JOB"));
+        let own = std::env::var("_THRONG_MARK");
+        let mark = said(&child!("env:_THRONG_MARK"));
         let (run, number) = mark.rsplit_once('.').expect("a run and a number");
         assert!(run.len() >= 16 && number.parse::<u64>().is_ok(), "{mark}");
         assert_ne!(own.ok(), Some(mark.clone()));
-        let with_others = said(child!("env:THRONG_JOB outs:- env:A").env("A", "1"));
+        let with_others = said(child!("env:_THRONG_MARK outs:- env:A").env("A", "1"));
         assert!(
             with_others.ends_with("-1") && with_others.len() > 18,
             "{with_others}"
         );
-        let cleared = said(child!("env:THRONG_JOB").env_clear());
+        let cleared = said(child!("env:_THRONG_MARK").env_clear());
         assert_eq!(cleared, "(not set)");
-        let removed = said(child!("env:THRONG_JOB").env_remove("THRONG_JOB"));
+        let removed = said(child!("env:_THRONG_MARK").env_remove("_THRONG_MARK"));
         assert_eq!(removed, "(not set)");
-        assert_eq!(said(child!("env:THRONG_JOB").env("THRONG_JOB", "x")), "x");
+        assert_eq!(
+            said(child!("env:_THRONG_MARK").env("_THRONG_MARK", "x")),
+            "x"
+        );
     });
 }
 
@@ -210,7 +213,12 @@ fn variables_that_begin_as_the_mark_does_hide_nobody() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let mut command = child!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");
-        for name in ["THRONG_JOBS", "THRONG_JOBLOG", "THRONG_JOB_", "THRONG_JOB2"] {
+        for name in [
+            "_THRONG_MARKS",
+            "_THRONG_MARK_",
+            "_THRONG_MARK2",
+            "THRONG_JOB",
+        ] {
             command.env(name, "4");
         }
         let process = throng.spawn(&command);

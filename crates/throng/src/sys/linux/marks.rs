@@ -157,7 +157,7 @@ mod tests {
         }
         // Opening it takes for ever, like reading a page of a file system that does not answer.
         mkfifoat(CWD, dir.path().join("7/environ"), Mode::RWXU).unwrap();
-        let mark = format!("A=1\0THRONG_JOB={}.1\0", run.as_str());
+        let mark = format!("A=1\0_THRONG_MARK={}.1\0", run.as_str());
         fs::write(dir.path().join("8/environ"), mark).unwrap();
         fs::write(dir.path().join("9/environ"), "A=1\0").unwrap();
         let open = || Procfs::at(dir.path());

@@ -61,8 +61,8 @@ pub mod os {
     ///
     /// # What is there without them
     ///
-    /// Every process has a mark in its environment, `THRONG_JOB`, which is inherited by all that it
-    /// starts. By that and as its descendants they are found and ended when it is
+    /// Every process has a mark in its environment, `_THRONG_MARK`, which is inherited by all that
+    /// it starts. By that and as its descendants they are found and ended when it is
     /// [timed out](crate::Command::timeout), cancelled, killed or dropped; commands that
     /// [start from an empty environment](crate::Command::env_clear), or set this variable
     /// themselves, do not have the mark. When this program ends without dropping its `Throng`

@@ -1,5 +1,5 @@
 //! The mark in the environment of every process that we start, by which those are found that have
-//! left its group and its family: `THRONG_JOB=RUN.NUMBER`.
+//! left its group and its family: `_THRONG_MARK=RUN.NUMBER`.
 //!
 //! What a process starts inherits its environment, so the mark goes wherever its descendants go,
 //! unless one of them throws it away. A throng that was itself started by a throng puts its own
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The variable. Its value means something to throng alone.
-pub(super) const NAME: &str = "THRONG_JOB";
+pub(super) const NAME: &str = "_THRONG_MARK";
 
 /// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
 const GIVEN_MAX: usize = 1024;
@@ -24,7 +24,7 @@ const MARK_MAX: usize = 4096;
 /// The marks of all processes of one `Throng`.
 #[derive(Debug)]
 pub(super) struct Tags {
-    /// `THRONG_JOB=` and what is before the number.
+    /// `_THRONG_MARK=` and what is before the number.
     head: Vec<u8>,
     run: RunId,
     next: AtomicU64,
@@ -241,16 +241,16 @@ mod tests {
     #[test]
     fn a_mark_is_found_whatever_other_variables_there_are() {
         let run = RunId::parse("0123456789abcdef").unwrap();
-        let mark = "THRONG_JOB=0123456789abcdef.7";
-        let long = format!("THRONG_JOB={}.1", "x".repeat(2 * MARK_MAX));
+        let mark = "_THRONG_MARK=0123456789abcdef.7";
+        let long = format!("_THRONG_MARK={}.1", "x".repeat(2 * MARK_MAX));
         let others = [
-            "THRONG_JOBS=4",
-            "THRONG_JOBLOG=log",
-            "THRONG_JOB",
-            "THRONG_JOB=",
-            "THRONG_JOB=fedcba9876543210.1",
-            "THRONG_JOB_2=0123456789abcdef.8",
-            "=THRONG_JOB=0123456789abcdef.9",
+            "_THRONG_MARKS=4",
+            "_THRONG_MARKLOG=log",
+            "_THRONG_MARK",
+            "_THRONG_MARK=",
+            "_THRONG_MARK=fedcba9876543210.1",
+            "_THRONG_MARK_2=0123456789abcdef.8",
+            "=_THRONG_MARK=0123456789abcdef.9",
             "",
             long.as_str(),
         ];
@@ -276,13 +276,13 @@ mod tests {
         let run = RunId::parse("0123456789abcdef").unwrap();
         let long = "0123456789abcdef.1/".repeat(MARK_MAX);
         for environment in [
-            "X_THRONG_JOB=0123456789abcdef.1",
-            "THRONG_JOBS=0123456789abcdef.1",
-            "THRONG_JOB=0123456789abcdef",
-            "THRONG_JOB=0123456789abcdef.",
-            "THRONG_JOB=0123456789abcdef.1x",
-            "THRONG_JOB=00123456789abcdef.1",
-            &format!("THRONG_JOB={long}"),
+            "X__THRONG_MARK=0123456789abcdef.1",
+            "_THRONG_MARKS=0123456789abcdef.1",
+            "_THRONG_MARK=0123456789abcdef",
+            "_THRONG_MARK=0123456789abcdef.",
+            "_THRONG_MARK=0123456789abcdef.1x",
+            "_THRONG_MARK=00123456789abcdef.1",
+            &format!("_THRONG_MARK={long}"),
             "",
         ] {
             assert_eq!(find_in(&run, environment.as_bytes()), None, "{environment}");

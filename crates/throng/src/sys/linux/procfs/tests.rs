@@ -63,7 +63,7 @@ fn lengthen(dir: &tempfile::TempDir, path: &str) {
 #[test]
 fn a_mark_is_found_wherever_it_is_in_an_environment() {
     let run = RunId::parse("0123456789abcdef").unwrap();
-    let mark = format!("THRONG_JOB={}.77", run.as_str());
+    let mark = format!("_THRONG_MARK={}.77", run.as_str());
     // Around the boundaries between two reads.
     for begin in (BUFFER - 40..BUFFER + 3).chain(3 * BUFFER - 2..3 * BUFFER + 2) {
         let mut environment = b"A=".to_vec();
