@@ -24,6 +24,7 @@ mod suspend;
 mod sys;
 mod template;
 mod text;
+mod work;
 
 fn main() -> std::process::ExitCode {
     args::dispatch()

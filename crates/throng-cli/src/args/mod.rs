@@ -20,7 +20,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::complaint::one_line;
-pub(crate) use self::control::{Control, Timeout, Variable};
+pub(crate) use self::control::{Control, Timeout};
 pub(crate) use self::input::{Input, Link, Trim};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::output::{Again, Mode, Output};

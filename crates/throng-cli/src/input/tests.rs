@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::words::split_words;
 use super::*;
+use crate::work;
 
 #[derive(Parser)]
 struct Cli {
@@ -248,29 +249,133 @@ fn combinations_can_be_chosen_and_counted() {
     assert_eq!(open(line).unwrap().total, Some(3));
 }
 
+#[test]
+fn a_length_alone_joins_no_values() {
+    let (_file, path) = file("1\n22\n333\n");
+    assert_eq!(
+        records(&format!("-a{path} -I A -s15 echo A")),
+        ["1", "22", "333"]
+    );
+    assert_eq!(records(&format!("-a{path} -s9 echo")), ["1", "22", "333"]);
+    let error = format!(
+        "{:#}",
+        try_records(&format!("-a{path} -s8 echo")).unwrap_err()
+    );
+    let expected = format!("{path} line 3: --max-chars 8: the command with \"333\" alone has 9");
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn rows_of_different_widths_are_not_mixed_in_one_command() {
+    let line = "-X --colsep=, x {-1}{1} ::: a,b c,d e f,g,h i,j,k";
+    assert_eq!(records(line), ["a b c d", "e", "f g h", "i j k"]);
+}
+
+#[test]
+fn records_know_where_they_were_read() {
+    let at = |line: &str| {
+        let records = open(line)
+            .unwrap()
+            .map(|record| record.unwrap().at.to_string());
+        records.collect::<Vec<_>>()
+    };
+    let (_file, path) = file("a\tb\n\nc\td\n");
+    let lines = |numbers: &[u32]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("{path} line {number}"))
+            .collect()
+    };
+    assert_eq!(at(&format!("-a{path} x")), lines(&[1, 2, 3]));
+    assert_eq!(at(&format!("--header=: -a{path} x")), lines(&[2, 3]));
+    assert_eq!(at(&format!("-r -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-n2 -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-L1 -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-0 -a{path} x")), [format!("{path} value 1")]);
+    let (_csv, path) = file("a,b\n\n\"c\nd\",e\nf,g\n");
+    let lines = |numbers: &[u32]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("{path} line {number}"))
+            .collect()
+    };
+    assert_eq!(at(&format!("--csv -a{path} x")), lines(&[1, 3, 5]));
+    let both = format!("x ::: a b :::+ c d :::: {path}");
+    let first = format!("the list value 1, the list value 1, {path} line 1");
+    assert_eq!(at(&both)[0], first);
+}
+
+#[test]
+fn work_grows_with_the_values_alone() {
+    for line in [
+        "-N{N} e {1} {2} {}",
+        "-n{N} e {}",
+        "-X e x{}y",
+        "-m --shell e a{}b{.}",
+        "--xargs -s400 e",
+        "-L{N} e",
+        "-n3 e",
+    ] {
+        let work = |count: usize| {
+            let text: String = (0..count).map(|number| format!("{number:06}\n")).collect();
+            let (_file, path) = file(&text);
+            let line = line.replace("{N}", &count.to_string());
+            work::of(|| records(&format!("-a{path} {line}")))
+        };
+        let (once, twice) = (work(2000), work(4000));
+        assert!(twice <= once * 5 / 2, "{line}: {once} {twice}");
+        assert!(once < 2000 * 100, "{line}: {once}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_command_is_longer_than_asked_and_no_value_is_lost(
-        values in prop::collection::vec("[a-z]{1,9}", 1..30),
-        limit in 20_usize..60,
-        option in prop::sample::select(vec!["-X", "-m", "--xargs"]),
-        command in prop::sample::select(vec!["echo", "echo p{}q", "e p{}q {} {#}", "e {}{}"]),
+        values in prop::collection::vec("[a-z '.]{0,9}", 1..30),
+        limit in 20_usize..70,
+        option in prop::sample::select(vec![
+            "-X", "-m", "--xargs", "", "-n3", "-N3", "-N3 -X", "-n4 -m", "-L3",
+        ]),
+        shell in prop::sample::select(vec!["", "--shell", "--shell -q"]),
+        command in prop::sample::select(vec![
+            "echo", "echo p{}q", "e p{}q {} {#}", "e {}{}", "e a{}b{.}c{.}", "e {1}", "e {1}-{} {}",
+            "e x{#}y{#}z{#}{} {%}", "e {##}/{0#} {}", "e {.} x{/}", "e {#}",
+        ]),
+        jobs in 1_usize..5,
     ) {
-        let line = format!("{option} -s{limit} {command} ::: {}", values.join(" "));
-        let args = run(&line);
+        let words: Vec<String> = values.iter().map(|v| v.replace(' ', "~")).collect();
+        let line = format!("{shell} {option} --plus -s{limit} {command}");
+        let mut args = run(&line);
+        args.words.push(":::".into());
+        args.words.extend(words.iter().map(|word| word.replace('~', " ").into()));
         let input = Input::open(&args).unwrap();
-        let recipe = Arc::new(Recipe::new(&args, &input, 1).unwrap());
-        let Ok(records) = input.records(&recipe, 1).unwrap().collect::<Result<Vec<_>, _>>() else {
+        let recipe = Arc::new(Recipe::new(&args, &input, jobs).unwrap());
+        let Ok(records) = input.records(&recipe, jobs) else {
             return Err(TestCaseError::reject("a value alone is too long"));
         };
-        let lengths: Vec<usize> = (1..)
-            .zip(&records)
-            .map(|(seq, record)| recipe.length(record, seq).unwrap().units)
-            .collect();
-        prop_assert!(lengths.iter().all(|length| *length <= limit), "{:?}", lengths);
-        let all: Vec<Value> = records.into_iter().flat_map(|record| record.values).collect();
-        let expected: Vec<Value> = values.into_iter().map(String::into_bytes).collect();
-        prop_assert_eq!(all, expected);
+        let Ok(records) = records.collect::<Result<Vec<_>, _>>() else {
+            return Err(TestCaseError::reject("a value alone is too long"));
+        };
+        for (seq, record) in (1..).zip(&records) {
+            let length = recipe.length(&record.values, record.width, seq).unwrap().units;
+            prop_assert!(length <= limit, "{}", length);
+            for slot in 1..=jobs {
+                let command = recipe.command_in_slot(record, seq, slot).unwrap().unwrap();
+                let written = match recipe.uses_shell() {
+                    true => sys::script_length(&sys::script(&command)),
+                    false => {
+                        let words = sys::argv(&command).into_iter();
+                        words.map(|word| sys::word_length(word.as_encoded_bytes())).sum()
+                    }
+                };
+                prop_assert!(written <= limit, "{} {:?}", written, command);
+            }
+        }
+        if option != "-L3" {
+            let all = records.into_iter().flat_map(|record| record.values);
+            let expected = values.into_iter().map(String::into_bytes);
+            prop_assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) values: &'a [Value],
     /// How many of the values are one combination; 0: all.
     pub(crate) width: usize,
+    /// What the columns are called, for messages.
+    pub(crate) columns: Option<&'a Columns>,
     pub(crate) packing: Packing,
     pub(crate) seq: u64,
     pub(crate) slot: usize,
@@ -180,34 +182,9 @@ impl Template {
             .any(|piece| matches!(piece, Piece::Total | Piece::Seq(Padding::Zeros)))
     }
 
-    /// Whether a place counts values of a whole command, `{2}`.
-    pub(crate) fn names_a_column(&self) -> bool {
-        self.pieces().any(|piece| match piece {
-            Piece::Value { which, .. } => *which != Which::All,
-            _ => false,
-        })
-    }
-
     /// Whether some values make no command.
     pub(crate) fn is_choosy(&self) -> bool {
         self.pieces().any(|piece| matches!(piece, Piece::Only(_)))
-    }
-
-    /// How many places have something beside them in their word.
-    pub(crate) fn glued_places(&self) -> usize {
-        let glued = self.words.iter().filter(|word| word.pieces.len() > 1);
-        glued
-            .flat_map(|word| &word.pieces)
-            .filter(|piece| piece.is_value())
-            .count()
-    }
-
-    /// How many words have a place for values.
-    pub(crate) fn words_with_values(&self) -> usize {
-        let words = self.words.iter();
-        words
-            .filter(|word| word.pieces.iter().any(Piece::is_value))
-            .count()
     }
 
     /// Whether these values are to make a command at all.
@@ -226,10 +203,6 @@ impl Piece {
 
     fn is_place(&self) -> bool {
         !matches!(self, Piece::Text(_))
-    }
-
-    fn is_value(&self) -> bool {
-        matches!(self, Piece::Value { .. })
     }
 }
 
@@ -266,6 +239,10 @@ impl Pattern {
 
     pub(crate) fn uses_slot(&self) -> bool {
         self.0.uses_slot()
+    }
+
+    pub(crate) fn needs_total(&self) -> bool {
+        self.0.needs_total()
     }
 
     /// The word as it is with these values.

@@ -251,7 +251,16 @@ fn a_value_that_is_missing_is_named_where_all_have_to_be_there() {
     let values = owned(&["a"]);
     let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
     let error = template.argv(&fill(&values)).unwrap_err();
-    assert_eq!(error.to_string(), "{2} has no value: there are 1");
+    let message = "{2} has no value: the row has 1 column";
+    assert_eq!(error.to_string(), message);
+    let columns = Columns::named(owned(&["a", "size"]));
+    let template = parse(&[], &["{size}"], &columns).unwrap();
+    let mut named = fill(&values);
+    named.columns = Some(&columns);
+    let error = template.argv(&named).unwrap_err();
+    let message = "{2}, \"size\", has no value: the row has 1 column";
+    assert_eq!(error.to_string(), message);
+    let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
     let mut flat = fill(&values);
     flat.packing.is_flat = true;
     assert_eq!(template.argv(&flat).unwrap(), [""]);
@@ -289,7 +298,10 @@ fn a_pattern_is_one_word_and_gets_nothing_appended() {
 
 proptest! {
     #[test]
-    fn values_reach_the_argv_as_they_are(text in "[^{}]{0,20}", value in ".{0,20}") {
+    fn values_reach_the_argv_as_they_are(
+        text in "[^{}\0]{0,20}",
+        value in "[^\0]{0,20}",
+    ) {
         let word = format!("{text}{{}}{text}");
         let argv = argv(&[&word], &[&value]);
         prop_assert_eq!(&argv, &[OsString::from(format!("{text}{value}{text}"))]);

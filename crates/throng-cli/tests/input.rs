@@ -1,0 +1,161 @@
+//! Input as a whole: the same rules for every way of reading values, and what can never be an
+//! argument.
+
+mod program;
+
+use std::io::Write;
+
+use program::{child, output, output_with_stdin, said, stderr, stdout};
+
+fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text).unwrap();
+    file
+}
+
+/// The values that a command gets from this file and from stdin, read in this way.
+fn read_both_ways(options: &[&str], text: &[u8]) -> Vec<Vec<u8>> {
+    let file = file_with(text);
+    let path = file.path().to_str().unwrap();
+    let command = [child(), "args", "{}"];
+    let by_file = output(&[&["-k", "-a", path], options, &command].concat());
+    let by_word = output(&[&["-k"], options, &command, &["::::", path]].concat());
+    let by_stdin = output_with_stdin(&[&["-k"], options, &command].concat(), text);
+    for output in [&by_file, &by_word, &by_stdin] {
+        assert_eq!(stderr(output), "", "{options:?}");
+        assert_eq!(output.stdout, by_file.stdout, "{options:?}");
+    }
+    said(&by_file.stdout)
+}
+
+#[test]
+fn text_has_the_same_rules_however_it_is_read() {
+    let text = b"\xef\xbb\xbfa,b\r\nc,d\n";
+    for (options, expected) in [
+        (&[][..], &[&b"a,b"[..], b"c,d"][..]),
+        (&["--colsep", ","], &[b"a", b"b", b"c", b"d"]),
+        (&["--csv"], &[b"a", b"b", b"c", b"d"]),
+        (&["--csv", "--header", ":"], &[b"c", b"d"]),
+        (&["--colsep", ",", "--header", ":"], &[b"c", b"d"]),
+        (&["-n2"], &[b"a,b", b"c,d"]),
+        (&["-d", "\\n"], &[b"\xef\xbb\xbfa,b\r", b"c,d"]),
+        (&["-0"], &[text]),
+    ] {
+        // Windows has no argument for bytes that are not UTF-8; these are.
+        assert_eq!(read_both_ways(options, text), expected, "{options:?}");
+    }
+    let args = ["-k", "--csv", "--header", ":", child(), "args", "{a}"];
+    let named = output_with_stdin(&args, b"\xef\xbb\xbf\"a\",b\n1,2\n");
+    assert_eq!(said(&named.stdout), [b"1"]);
+}
+
+#[test]
+fn blank_values_are_left_out_with_form_feeds_and_vertical_tabs_too() {
+    let output = output_with_stdin(&["-k", "-r", child(), "args"], b"a\n\x0c\x0b\t \n\nb\n");
+    assert_eq!(said(&output.stdout), [b"a", b"b"]);
+    let output = output_with_stdin(&["--trim=lr", child(), "args"], b"\x0b a\x0c\n");
+    assert_eq!(said(&output.stdout), [b"a"]);
+}
+
+#[test]
+fn a_value_with_a_nul_is_refused_with_its_line_and_stops_nothing() {
+    for (options, at) in [
+        (&[][..], "stdin line 2"),
+        (&["--csv"], "stdin line 2"),
+        (&["-d", "\\n"], "stdin value 2"),
+        (&["-n1"], "stdin line 2"),
+    ] {
+        let args = [&["-k"], options, &[child(), "args", "{}"]].concat();
+        let output = output_with_stdin(&args, b"a\nb\0c\nd\n");
+        let begun = format!("throng: {at}: \"b\\u{{0}}c\" ");
+        assert!(stderr(&output).starts_with(&begun), "{output:?}");
+        assert_eq!(stderr(&output).lines().count(), 1);
+        assert!(
+            said(&output.stdout).starts_with(&[b"a".to_vec()]),
+            "{output:?}"
+        );
+    }
+    let output = output_with_stdin(&[child(), "args"], b"a\0b\0");
+    assert_eq!(stdout(&output), "");
+    assert!(
+        stderr(&output).contains("; -0 reads values that end with one"),
+        "{output:?}"
+    );
+    for option in ["--wd=x{}", "--env=X={}", "--stdin=@{}"] {
+        let output = output_with_stdin(&[option, child(), "args", "x"], b"a\0b\n");
+        assert!(stderr(&output).contains("contains a NUL"), "{output:?}");
+        assert_eq!(stdout(&output), "", "{output:?}");
+    }
+    let lines = format!("\"{}\" args a\0b\n", child());
+    let output = output_with_stdin(&[], lines.as_bytes());
+    assert!(stderr(&output).contains("contains a NUL"), "{output:?}");
+}
+
+#[test]
+fn what_does_not_become_an_argument_may_have_a_nul() {
+    let data = output_with_stdin(&["--tag", "--stdin", "{}", child(), "cat"], b"a\0b\n");
+    assert_eq!(data.stdout, b"a\\0b\ta\0b");
+    let args = ["--colsep", "\\x00", child(), "args", "{2}", "{1}"];
+    assert_eq!(
+        said(&output_with_stdin(&args, b"a\0b\n").stdout),
+        [b"b", b"a"]
+    );
+}
+
+#[test]
+fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
+    let long = "x".repeat(200_000);
+    for options in [&[][..], &["--shell"], &["-X"], &["-n2"]] {
+        let args = [&["-k", "-j1"], options, &[child(), "args", "{}"]].concat();
+        let output = output_with_stdin(&args, format!("a\n{long}\nb\n").as_bytes());
+        let expected = [&b"a"[..], b"b"];
+        assert_eq!(
+            said(&output.stdout),
+            expected,
+            "{options:?} {}",
+            stderr(&output)
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(said.starts_with("throng: stdin line 2: \""), "{said}");
+        assert!(said.contains("and the limit of this system is "), "{said}");
+        assert!(said.contains("--pipe and --stdin"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    // What counts is what becomes of it.
+    let row = format!("{long},b\n");
+    let column = output_with_stdin(&["--csv", child(), "args", "{2}"], row.as_bytes());
+    assert_eq!(said(&column.stdout), [b"b"]);
+    let path = format!("{long}/c.d\n");
+    let base = output_with_stdin(&[child(), "args", "{/.}"], path.as_bytes());
+    assert_eq!(said(&base.stdout), [b"c"]);
+    let data = output_with_stdin(&["--stdin", "{}", child(), "cat"], row.as_bytes());
+    assert_eq!(data.stdout.len(), row.len() - 1);
+}
+
+#[test]
+fn a_length_alone_joins_nothing_and_is_never_exceeded() {
+    let args = ["-k", "-s", "100000", child(), "say"];
+    let output = output_with_stdin(&args, b"1\n22\n333\n");
+    assert_eq!(stdout(&output), "1\n22\n333\n");
+    let values: String = (1..=15).map(|number| format!("{number}.gif\n")).collect();
+    let args = [
+        "--dry-run",
+        "--shell",
+        "-j1",
+        "-s80",
+        "-m",
+        "echo",
+        "a{}b{.}c{.}",
+    ];
+    let dry = output_with_stdin(&args, values.as_bytes());
+    let scripts = stdout(&dry)
+        .lines()
+        .map(|line| line.len())
+        .collect::<Vec<_>>();
+    assert!(scripts.len() >= 3, "{dry:?}");
+    for line in stdout(&dry).lines() {
+        let values = line.matches(".gif").count();
+        assert!((1..=7).contains(&values), "{line}");
+    }
+}
