@@ -130,6 +130,13 @@ impl Input {
         } else if options.seed.is_some() {
             bail!("--seed is for --shuf, which is not there");
         }
+        if columns.mislead() {
+            text::complain(format_args!(
+                "--header: a number in braces is a position, {{1}} that of the first column, \
+                 though columns are called {}",
+                columns.listed()
+            ));
+        }
         if reading.splits() && columns.count().is_none() {
             columns = columns.counted(combined.peek_width());
         }

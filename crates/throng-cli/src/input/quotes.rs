@@ -19,6 +19,7 @@ pub(super) struct QuoteCheck<R> {
     opened_at: u64,
     /// How long the record is by now.
     record_bytes: usize,
+    record_bytes_max: usize,
     /// Gets the line that each record begins in: the library counts from the end of the last one,
     /// and takes no notice of empty lines in between.
     starts: Sender<u64>,
@@ -44,6 +45,7 @@ impl<R: Read> QuoteCheck<R> {
             line: 1,
             opened_at: 0,
             record_bytes: 0,
+            record_bytes_max: RECORD_BYTES_MAX,
             starts,
         };
         (check, receiver)
@@ -81,8 +83,8 @@ impl<R: Read> QuoteCheck<R> {
             State::FieldStart if is_line_end => 0,
             _ => self.record_bytes + 1,
         };
-        if self.record_bytes > RECORD_BYTES_MAX {
-            let most = with_commas(RECORD_BYTES_MAX as u64);
+        if self.record_bytes > self.record_bytes_max {
+            let most = with_commas(self.record_bytes_max as u64);
             let quoted = match self.state {
                 State::Quoted => format!(" in a quotation that began in line {}", self.opened_at),
                 _ => String::new(),
@@ -130,27 +132,25 @@ mod tests {
 
     #[test]
     fn a_record_without_end_is_refused_when_it_has_too_many_bytes() {
-        let most = RECORD_BYTES_MAX as u64;
-        let refused = |begin: &'static [u8], byte| {
-            let endless = (&b"a\n"[..]).chain(begin).chain(io::repeat(byte));
-            let (mut check, _) = QuoteCheck::new(endless.take(most + 10), b',');
-            io::copy(&mut check, &mut io::sink())
-                .unwrap_err()
-                .to_string()
+        const MOST: usize = 1000;
+        let copied = |text: &[u8]| {
+            let (mut check, _) = QuoteCheck::new(text, b',');
+            assert_eq!(check.record_bytes_max, RECORD_BYTES_MAX);
+            check.record_bytes_max = MOST;
+            io::copy(&mut check, &mut io::sink()).map_err(|error| error.to_string())
         };
-        let expected = "line 2: a record has more than 16,777,216 bytes, the most that is read";
-        assert_eq!(refused(b"x", b'x'), expected);
-        let line = refused(b"\"", b'\n');
+        let long = [b"a\n", &[b'x'; MOST][..]].concat();
+        assert_eq!(copied(&long), Ok(long.len() as u64));
+        let expected = "line 2: a record has more than 1,000 bytes, the most that is read";
+        assert_eq!(copied(&[&long[..], b"x"].concat()), Err(expected.into()));
+        let quoted = [b"a\n\"", &[b'\n'; MOST][..]].concat();
+        let error = copied(&quoted).unwrap_err();
         assert!(
-            line.ends_with("in a quotation that began in line 2"),
-            "{line}"
+            error.ends_with("in a quotation that began in line 2"),
+            "{error}"
         );
-        let many = b"a\nb\r\n".repeat(RECORD_BYTES_MAX / 4);
-        let (mut check, _) = QuoteCheck::new(&many[..], b',');
-        assert_eq!(
-            io::copy(&mut check, &mut io::sink()).unwrap(),
-            many.len() as u64
-        );
+        let many = b"a\nb\r\n\n".repeat(MOST);
+        assert_eq!(copied(&many), Ok(many.len() as u64));
     }
 
     #[test]

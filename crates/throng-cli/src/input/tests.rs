@@ -113,7 +113,7 @@ fn what_cannot_be_is_refused_by_name() {
         ("-x -n2 -s8 echo ::: a b", "--exit: 2 values do not fit"),
         (
             "--colsep=, x {3} ::: a,b",
-            "{3} names value 3, and there are 2",
+            "{3} names value 3, and there are 2; the text is written {{3}}",
         ),
     ] {
         let error = try_records(line).unwrap_err();

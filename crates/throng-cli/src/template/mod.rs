@@ -160,7 +160,11 @@ impl Template {
                     } else {
                         ""
                     };
-                    bail!("{{{sign}{number}}} names value {number}, and there are {count}");
+                    let are = if count == 1 { "is" } else { "are" };
+                    bail!(
+                        "{{{sign}{number}}} names value {number}, and there {are} {count}; the \
+                         text is written {{{{{sign}{number}}}}}"
+                    );
                 }
                 _ => {}
             }
@@ -184,21 +188,30 @@ impl Template {
 
     /// Whether some values make no command.
     pub(crate) fn is_choosy(&self) -> bool {
-        self.pieces().any(|piece| matches!(piece, Piece::Only(_)))
+        self.pieces().any(|piece| piece.condition().is_some())
     }
 
     /// Whether these values are to make a command at all.
     pub(crate) fn takes(&self, values: &[Value]) -> bool {
-        self.pieces().all(|piece| match piece {
-            Piece::Only(condition) => condition.holds(values),
-            _ => true,
-        })
+        let mut conditions = self.pieces().filter_map(Piece::condition);
+        conditions.all(|condition| condition.holds(values))
     }
 }
 
 impl Piece {
     fn value(which: Which, edit: Edit) -> Piece {
         Piece::Value { which, edit }
+    }
+
+    fn condition(&self) -> Option<Condition> {
+        match self {
+            Piece::Only(condition) => Some(*condition),
+            Piece::Value {
+                edit: Edit::Only(condition),
+                ..
+            } => Some(*condition),
+            _ => None,
+        }
     }
 
     fn is_place(&self) -> bool {
