@@ -149,8 +149,8 @@ fn work_grows_with_the_length_of_a_word_and_the_number_of_columns() {
             let columns = Columns::new(Some(1));
             work::of(|| parse(&["plus"], &[&word, "{}"], &columns).unwrap())
         };
-        let (once, twice) = (work(3000), work(6000));
-        assert!(twice <= once * 9 / 4, "{text}: {once} {twice}");
+        let (once, twice) = (work(5000), work(10_000));
+        assert!(twice <= once * 5 / 2, "{text}: {once} {twice}");
     }
     let work = |count: usize| {
         let names: Vec<Value> = (0..count).map(|n| format!("n{n:06}").into()).collect();
