@@ -261,6 +261,17 @@ fn colsep_regex(regex: &str) -> anyhow::Result<Regex> {
     if regex.is_empty() {
         bail!("--colsep \"\": a regular expression is expected");
     }
+    if template::can_be_empty(regex) {
+        let bar = match regex.contains('|') {
+            true => "; the character | is written \\|",
+            false => "",
+        };
+        bail!(
+            "--colsep {}: it matches where there is nothing, and would make a column of each \
+             character{bar}",
+            text::quoted(regex.as_bytes())
+        );
+    }
     Regex::new(regex)
         .map_err(|error| template::one_line(&error))
         .with_context(named)

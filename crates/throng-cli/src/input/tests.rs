@@ -98,6 +98,15 @@ fn what_cannot_be_is_refused_by_name() {
             "--delimiter: \"\\q\": \\q means nothing",
         ),
         ("--colsep=( x ::: a", "--colsep \"(\": unclosed group"),
+        (
+            "--colsep=| x ::: a",
+            "--colsep \"|\": it matches where there is nothing, and would make a column of each \
+             character; the character | is written \\|",
+        ),
+        (
+            "--colsep=,* x ::: a",
+            "--colsep \",*\": it matches where there is nothing",
+        ),
         ("--csv --colsep=;; x ::: a", "--colsep \";;\": with --csv"),
         ("--seed=1 x ::: a", "--seed is for --shuf"),
         ("--exit x ::: a", "--exit is for commands of a number"),

@@ -213,6 +213,14 @@ pub(crate) fn one_line(error: &regex::Error) -> anyhow::Error {
     anyhow::anyhow!("{}", last.strip_prefix("error: ").unwrap_or(last))
 }
 
+/// Whether a regular expression matches where there is nothing, and so between all characters. One
+/// that is wrong does not.
+pub(crate) fn can_be_empty(regex: &str) -> bool {
+    let mut parser = regex_syntax::ParserBuilder::new();
+    let parsed = parser.utf8(false).build().parse(regex);
+    parsed.is_ok_and(|hir| hir.properties().minimum_len() == Some(0))
+}
+
 /// Where the character of this number begins, or the end. What is no UTF-8 counts by bytes.
 fn character(bytes: &[u8], number: usize) -> usize {
     let mut left = number;

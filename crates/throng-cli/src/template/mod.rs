@@ -20,7 +20,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::bail;
 
 use self::edit::Edit;
-pub(crate) use self::edit::one_line;
+pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
 pub(crate) use self::path::PathRules;
 use crate::input::{Columns, Value};
