@@ -5,7 +5,7 @@ mod program;
 
 use std::io::Write;
 
-use program::{child, output, output_with_stdin, said, stderr, stdout};
+use program::{child, finish, output, output_with_stdin, run, said, stderr, stdout};
 
 fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -158,4 +158,110 @@ fn a_length_alone_joins_nothing_and_is_never_exceeded() {
         let values = line.matches(".gif").count();
         assert!((1..=7).contains(&values), "{line}");
     }
+}
+
+#[test]
+fn a_file_with_the_name_of_a_separator_is_not_read_as_values() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("0"), "injected\n").unwrap();
+    // Windows has no file names with colons.
+    std::fs::write(dir.path().join(",,,,"), "").unwrap();
+    let mut command = run(&[
+        "--arg-file-sep",
+        ",,,,",
+        child(),
+        "args",
+        ":::",
+        ",,,,",
+        "0",
+    ]);
+    let refused = finish(command.current_dir(dir.path()).spawn().unwrap());
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+    let expected =
+        "throng: ,,,, begins a source of values, and there is a file of that name here; ";
+    assert!(stderr(&refused).starts_with(expected), "{refused:?}");
+    let mut command = run(&[
+        "-k",
+        "--arg-sep",
+        "--",
+        child(),
+        "args",
+        "--",
+        ",,,,",
+        "::::",
+        "0",
+    ]);
+    let listed = finish(command.current_dir(dir.path()).spawn().unwrap());
+    assert_eq!(said(&listed.stdout), [&b",,,,"[..], b"::::", b"0"]);
+}
+
+#[test]
+fn placeholders_are_filled_in_variables_and_doubled_braces_are_text() {
+    let args = [
+        "-k",
+        "-j1",
+        "--env",
+        "A={%}-{#}-{/}-{{}}",
+        child(),
+        "env:A",
+        ":::",
+        "x/y",
+    ];
+    assert_eq!(stdout(&output(&args)), "1-1-y-{}");
+    let missing = output(&["--env", "A={2}", child(), ":::", "x"]);
+    let expected = "throng: --env \"A={2}\": {2} names value 2, and there is 1; the text is written \
+                    {{2}}\n";
+    assert_eq!(stderr(&missing), expected);
+    let args = [
+        "--tagstring",
+        "{{}}{}",
+        "--stdin",
+        "{{#}}{#}",
+        child(),
+        "cat",
+        ":::",
+        "x",
+    ];
+    assert_eq!(stdout(&output(&args)), "{}x\t{#}1");
+    let args = [
+        "--tagstring",
+        "{##}",
+        "--plus",
+        "-k",
+        child(),
+        "say",
+        ":::",
+        "a",
+        "b",
+    ];
+    assert_eq!(stdout(&output(&args)), "2\ta\n2\tb\n");
+}
+
+#[test]
+fn with_a_text_of_its_own_nothing_else_is_a_placeholder() {
+    let args = [
+        "-I",
+        ",,",
+        child(),
+        "args",
+        ",,",
+        "{}",
+        "{1}",
+        "{.}",
+        "{#}",
+        ":::",
+        "a",
+    ];
+    let expected: [&[u8]; 5] = [b"a", b"{}", b"{1}", b"{.}", b"{#}"];
+    assert_eq!(said(&output(&args).stdout), expected);
+}
+
+#[test]
+fn a_number_that_names_another_column_is_still_a_position() {
+    let args = ["--csv", "--header", ":", child(), "args", "{1}", "{2}"];
+    let output = output_with_stdin(&args, b"2,1\nx,y\n");
+    assert_eq!(said(&output.stdout), [b"x", b"y"]);
+    let expected = "throng: --header: a number in braces is a position, {1} that of the first \
+                    column, though columns are called \"2, 1\"\n";
+    assert_eq!(stderr(&output), expected);
 }

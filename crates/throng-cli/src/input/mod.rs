@@ -23,9 +23,9 @@ mod rows;
 mod tests;
 mod words;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -104,7 +104,10 @@ impl Input {
     pub(crate) fn open(args: &Run) -> anyhow::Result<Input> {
         let options = &args.input;
         let separators = Separators::new(options)?;
-        let (words, sources) = split_words(args.words.clone(), &options.arg_files, &separators)?;
+        // Where values come from a shell's `*`, these are names in the current directory.
+        let is_file = |word: &OsStr| Path::new(word).symlink_metadata().is_ok();
+        let words = args.words.clone();
+        let (words, sources) = split_words(words, &options.arg_files, &separators, is_file)?;
         let reads_stdin = sources.iter().any(|given| given.source == Source::Stdin);
         if reads_stdin && std::io::stdin().is_terminal() {
             warn_of_terminal();

@@ -66,7 +66,7 @@ fn file(text: &str) -> (tempfile::NamedTempFile, String) {
 
 #[test]
 fn the_command_ends_at_the_first_separator() {
-    let split = |line| split_words(words(line), &[], &Separators::default()).unwrap();
+    let split = |line| split_words(words(line), &[], &Separators::default(), |_| false).unwrap();
     let (command, sources) = split("gcc -c ::: a b :::: f - ::::+ g :::+ c");
     assert_eq!(command, ["gcc", "-c"]);
     let given = |source, is_linked| Given { source, is_linked };
@@ -79,6 +79,44 @@ fn the_command_ends_at_the_first_separator() {
     ];
     assert_eq!(sources, expected);
     assert_eq!(split("cat").1, [given(Source::Stdin, false)]);
+}
+
+#[test]
+fn a_file_with_the_name_of_a_separator_is_no_source() {
+    let split = |line: &str, options: &str| {
+        let separators = Separators::new(&run(&format!("{options} x")).input)?;
+        split_words(words(line), &[], &separators, |word| {
+            [":::", "::::", ":::+", ",,"]
+                .iter()
+                .any(|name| *name == word)
+        })
+    };
+    for (line, options) in [
+        ("rm -- ::: :::: 0", ""),
+        ("rm -- ::: ::: 0", ""),
+        ("rm -- ::: a :::+ 0", ""),
+        ("rm -- ,, ,, 0", "--arg-sep=,,"),
+        ("rm -- ::: a ,, 0", "--arg-file-sep=,,"),
+    ] {
+        let error = split(line, options).unwrap_err();
+        let expected = " begins a source of values, and there is a file of that name here; ";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    // The first one is not from a list of files, and with --arg-sep nothing else separates.
+    let (command, sources) = split("rm ::: 0", "").unwrap();
+    assert_eq!((command.len(), sources.len()), (1, 1));
+    let (command, sources) = split("rm ::: ;; :::: 0 :::", "--arg-sep=;;").unwrap();
+    assert_eq!(command, ["rm", ":::"]);
+    let list = Source::List(words(":::: 0 :::"));
+    assert_eq!(
+        sources,
+        [Given {
+            source: list,
+            is_linked: false
+        }]
+    );
+    let (_, sources) = split("rm a ;; 0", "--arg-file-sep=;;").unwrap();
+    assert_eq!(sources.len(), 1);
 }
 
 #[test]
@@ -392,7 +430,7 @@ proptest! {
         line in prop::collection::vec(":::\\+?|::::\\+?|-|a|:{1,5}|\\PC{0,3}", 0..9),
     ) {
         let given: Vec<OsString> = line.iter().map(OsString::from).collect();
-        match split_words(given, &[], &Separators::default()) {
+        match split_words(given, &[], &Separators::default(), |_| false) {
             Ok((command, sources)) => {
                 prop_assert!(command.len() <= line.len());
                 prop_assert!(!sources.is_empty() && !sources[0].is_linked);
