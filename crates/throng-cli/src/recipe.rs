@@ -269,7 +269,18 @@ impl Recipe {
             command.current_dir(dir);
         }
         for (name, value) in &self.env {
-            command.env(name, value.os_string(&fill)?);
+            let value = value.os_string(&fill)?;
+            let length = name.len() + value.len() + 2;
+            ensure!(
+                length <= self.word_max,
+                "--env {}: {} is too long for a variable: it has {} bytes with the name, and the \
+                 limit of this system is {}",
+                name.display(),
+                text::quoted(value.as_encoded_bytes()),
+                size::with_commas(length as u64 - 1),
+                size::with_commas(self.word_max as u64 - 1)
+            );
+            command.env(name, value);
         }
         command.keep_output(self.keeps_output);
         self.limits.set_command(&mut command);

@@ -122,6 +122,11 @@ fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
         assert!(said.contains("--pipe and --stdin"), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+    let args = ["-k", "--stdin={}", "--env", "A={}", child(), "env:A"];
+    let output = output_with_stdin(&args, format!("a\n{long}\nb\n").as_bytes());
+    assert_eq!(stdout(&output), "ab");
+    let begun = "throng: stdin line 2: --env A: \"xxx";
+    assert!(stderr(&output).starts_with(begun), "{}", stderr(&output));
     // What counts is what becomes of it.
     let row = format!("{long},b\n");
     let column = output_with_stdin(&["--csv", child(), "args", "{2}"], row.as_bytes());
@@ -209,7 +214,8 @@ fn placeholders_are_filled_in_variables_and_doubled_braces_are_text() {
     ];
     assert_eq!(stdout(&output(&args)), "1-1-y-{}");
     let missing = output(&["--env", "A={2}", child(), ":::", "x"]);
-    let expected = "throng: --env \"A={2}\": {2} names value 2, and there is 1; the text is written \
+    let expected = "throng: --env \"A={2}\": {2} names value 2, and there is 1; the text is \
+                    written \
                     {{2}}\n";
     assert_eq!(stderr(&missing), expected);
     let args = [

@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 use crate::budget::Budget;
 use crate::sys;
 
-/// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a mistake,
-/// as gzip does with 1970, and archives of all kinds can write it.
+/// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a
+/// mistake, as gzip does with 1970, and archives of all kinds can write it.
 const STDIN_TIME: Duration = Duration::from_secs(315_532_800);
 
 /// How often an interrupted call is made again. A file system may answer like that for ever, and

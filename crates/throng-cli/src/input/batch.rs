@@ -125,10 +125,12 @@ impl Batching {
             let rows = rows.zip(1..);
             return Box::new(rows.map(move |(row, seq)| {
                 let row = row?;
-                let length = limit.length(&row.values, row.values.len(), seq);
-                length
-                    .and_then(|length| limit.refuse(length, &row.values))
-                    .map_err(|error| row.at.name(error))?;
+                // What makes no command at all is said when it is made, and stops no other.
+                if let Ok(length) = limit.length(&row.values, row.values.len(), seq) {
+                    limit
+                        .refuse(length, &row.values)
+                        .map_err(|error| row.at.name(error))?;
+                }
                 Ok(Record::from(row))
             }));
         }
@@ -389,7 +391,8 @@ impl Batches {
                     let refused = self.limit.refuse(length, values);
                     return refused.map(|()| 1).map_err(|error| self.name(error));
                 }
-                Err(error) if count == 1 => return Err(self.name(error)),
+                // It makes no command, which is said then, and stops no other.
+                Err(_) if count == 1 => return Ok(1),
                 Ok(_) | Err(_) => break count,
             }
         };

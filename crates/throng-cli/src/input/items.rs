@@ -1,6 +1,6 @@
-//! The items of a source: its lines, or what a delimiter ends. Everything that is read as text comes
-//! through here: a byte order mark is taken off, UTF-16 is refused, and no item takes more memory
-//! than [`RECORD_BYTES_MAX`] asks for. Does not look into items.
+//! The items of a source: its lines, or what a delimiter ends. Everything that is read as text
+//! comes through here: a byte order mark is taken off, UTF-16 is refused, and no item takes more
+//! memory than [`RECORD_BYTES_MAX`] asks for. Does not look into items.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -154,8 +154,8 @@ fn too_long(item: &[u8], ends: &Delimiter, number: u64) -> String {
 }
 
 /// Text without the mark that editors put before it to say that it is UTF-8 (U+FEFF). UTF-16, which
-/// begins with that mark as well, is refused: PowerShell 5 writes it with `>`, and each of its lines
-/// would make one wrong value.
+/// begins with that mark as well, is refused: PowerShell 5 writes it with `>`, and each of its
+/// lines would make one wrong value.
 pub(super) struct Unmarked<R> {
     input: R,
     /// What has been read to see whether there is a mark; none before the first read.

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::items::RECORD_BYTES_MAX;
 use crate::size::with_commas;
+use crate::work;
 
 /// Passes bytes on, and fails at the first quote that is out of place (RFC 4180, section 2).
 #[derive(Debug)]
@@ -100,6 +101,7 @@ impl<R: Read> QuoteCheck<R> {
 impl<R: Read> Read for QuoteCheck<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
+        work::count(count);
         for &byte in &buffer[..count] {
             self.take(byte)
                 .map_err(|what| io::Error::other(format!("line {}: {what}", self.line)))?;
@@ -187,7 +189,9 @@ mod tests {
         }
 
         #[test]
-        fn each_record_of_the_library_has_a_line(text in "[ab,\\n\\r]{0,20}(\"[a,\\n]{0,3}\"[,\\n])*") {
+        fn each_record_of_the_library_has_a_line(
+            text in "[ab,\\n\\r]{0,20}(\"[a,\\n]{0,3}\"[,\\n])*",
+        ) {
             let (check, starts) = QuoteCheck::new(text.as_bytes(), b',');
             let reader = csv::ReaderBuilder::new()
                 .has_headers(false)

@@ -362,6 +362,12 @@ fn work_grows_with_the_values_alone() {
         "--xargs -s400 e",
         "-L{N} e",
         "-n3 e",
+        "e",
+        "-r --trim=lr --colsep=0 e",
+        "--csv e",
+        "-E x e",
+        "-0 --stdin {} e",
+        "--shuf e",
     ] {
         let work = |count: usize| {
             let text: String = (0..count).map(|number| format!("{number:06}\n")).collect();

@@ -179,8 +179,8 @@ impl Ends {
     }
 }
 
-/// The first border that begins at `from` or later, and where to look for the next. One that touches
-/// the end may yet become longer, and is none before it is known that nothing follows.
+/// The first border that begins at `from` or later, and where to look for the next. One that
+/// touches the end may yet become longer, and is none before it is known that nothing follows.
 fn regex_border(regex: &Regex, bytes: &[u8], from: usize, is_all: bool) -> Option<(usize, usize)> {
     if from > bytes.len() {
         return None;

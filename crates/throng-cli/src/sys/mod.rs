@@ -122,8 +122,8 @@ pub(crate) struct Limits {
     pub(crate) per_word: usize,
 }
 
-/// Refuses bytes with a NUL. To each system that is the end of a string: in an argument, in the name
-/// of a file and in a variable there is nothing that could be written for it.
+/// Refuses bytes with a NUL. To each system that is the end of a string: in an argument, in the
+/// name of a file and in a variable there is nothing that could be written for it.
 fn refuse_nul(bytes: &[u8]) -> anyhow::Result<()> {
     anyhow::ensure!(
         memchr::memchr(0, bytes).is_none(),

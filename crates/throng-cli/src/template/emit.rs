@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
 use crate::input::Value;
-use crate::{sys, text};
+use crate::{sys, text, work};
 
 /// What a filled word is made of, in order.
 enum Part<'a> {
@@ -211,6 +211,7 @@ impl<'a> Fill<'a> {
         };
         let mut values: Vec<&[u8]> = Vec::new();
         for combination in combinations {
+            work::count(1);
             let count = combination.len();
             let (index, number) = match which {
                 Which::All => (None, 0),

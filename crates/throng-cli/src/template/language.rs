@@ -29,9 +29,12 @@ pub(crate) struct Language {
     only_asked: bool,
 }
 
-/// The longest place: what looks for its end looks no further, so that a word of many braces is read
-/// in a time that grows with its length.
+/// The longest place: what looks for its end looks no further, so that a word of many braces is
+/// read in a time that grows with its length.
 const PLACE_BYTES_MAX: usize = 4096;
+
+/// No record has so many columns.
+const NUMBER_MAX: usize = u32::MAX as usize;
 
 /// A place in a word, with the braces around it that are text.
 struct Found {
@@ -262,9 +265,11 @@ impl Language {
             .find(|char: char| !char.is_ascii_digit())
             .unwrap_or(rest.len());
         let (digits, suffix) = rest.split_at(end);
-        let Ok(number) = digits.parse::<usize>() else {
+        if digits.is_empty() {
             return Ok(None);
-        };
+        }
+        // One that is too large for a number names a column that is not there either.
+        let number = digits.parse().unwrap_or(NUMBER_MAX).min(NUMBER_MAX);
         let index = number.saturating_sub(1);
         let which = if minus {
             Which::FromEnd(index)

@@ -2,8 +2,8 @@
 //! what has no directory or extension just has none.
 //!
 //! The meanings are GNU parallel's, which writes them as substitutions: `{.}` is without a dot and
-//! what follows it, if that has no other dot or separator in it, so `.profile` is all extension, and
-//! `a.` has an empty one.
+//! what follows it, if that has no other dot or separator in it, so `.profile` is all extension,
+//! and `a.` has an empty one.
 
 /// How paths are written on a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,6 +126,9 @@ fn numbers_are_positions_from_one_whatever_columns_are_called() {
         assert_eq!(error.to_string(), expected);
     }
     assert_eq!(argv(&["{0,2}", "{}"], &["a"]), ["{0,2}", "a"]);
+    let far = "{-99999999999999999999999}";
+    let error = parse(&[], &[far], &Columns::new(Some(1))).unwrap_err();
+    assert!(error.to_string().contains("and there is 1"), "{error}");
     let columns = Columns::named(owned(&["2", "1", "-1", "1a"]));
     assert!(columns.mislead());
     let template = parse(&[], &["{1}{2}{-1}{1a}{4.}"], &columns).unwrap();
@@ -160,6 +163,42 @@ fn work_grows_with_the_length_of_a_word_and_the_number_of_columns() {
     };
     let (once, twice) = (work(300), work(600));
     assert!(twice <= once * 21 / 10, "{once} {twice}");
+}
+
+#[test]
+fn work_grows_with_the_places_and_the_values_alone() {
+    let packings = [
+        (true, true, 1),
+        (false, true, 1),
+        (false, false, 1),
+        (false, false, 0),
+    ];
+    for (is_flat, repeats, width) in packings {
+        let work = |count: usize| {
+            let values: Vec<Value> = (0..count).map(|n| n.to_string().into()).collect();
+            let word = |n: usize| {
+                if width == 1 && !is_flat {
+                    "x{1}y".into()
+                } else {
+                    format!("{{{n}}}")
+                }
+            };
+            let words: Vec<String> = match width {
+                0 => (1..=count).map(word).collect(),
+                _ => vec![word(1), "a{}b".into(), "{}".into()],
+            };
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let template = parse(&[], &words, &Columns::new(Some(count))).unwrap();
+            let mut fill = fill(&values);
+            (fill.width, fill.packing) = (width, Packing { is_flat, repeats });
+            work::of(|| template.argv(&fill).unwrap())
+        };
+        let (once, twice) = (work(500), work(1000));
+        assert!(
+            once > 0 && twice <= once * 2,
+            "{is_flat} {repeats} {width}: {once} {twice}"
+        );
+    }
 }
 
 #[test]
