@@ -25,6 +25,7 @@ mod suspend;
 mod sys;
 mod template;
 mod text;
+mod work;
 
 fn main() -> std::process::ExitCode {
     sys::take_stock();

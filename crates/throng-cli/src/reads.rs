@@ -45,13 +45,21 @@ impl Reads {
         }
     }
 
+    /// What values may go into.
+    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Reads::File(pattern) | Reads::Text(pattern) => Some(pattern),
+            Reads::Nothing | Reads::Ours => None,
+        }
+    }
+
     /// Whether values go in here, and not at the end of the command.
     pub(crate) fn takes_values(&self) -> bool {
-        matches!(self, Reads::File(pattern) | Reads::Text(pattern) if pattern.has_places())
+        self.pattern().is_some_and(Pattern::has_places)
     }
 
     pub(crate) fn uses_slot(&self) -> bool {
-        matches!(self, Reads::File(pattern) | Reads::Text(pattern) if pattern.uses_slot())
+        self.pattern().is_some_and(Pattern::uses_slot)
     }
 
     pub(crate) fn stdin(&self, fill: &Fill<'_>) -> anyhow::Result<Stdin> {

@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use throng::Command;
 
-use crate::args::{Limits, Run, Timeout, Variable};
-use crate::input::{Input, Length, Record, Value};
+use crate::args::{Limits, Run, Timeout};
+use crate::input::{Columns, Input, Length, Record, Value};
 use crate::reads::Reads;
 use crate::session::Halt;
 use crate::sys::{self, SystemArgs};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
-use crate::text;
+use crate::{size, text};
 
 /// What the lines of a command's output are tagged with.
 #[derive(Clone, Debug)]
@@ -49,8 +49,15 @@ impl Tag {
         })
     }
 
+    fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Tag::Pattern(tag) => Some(tag),
+            Tag::None | Tag::Values => None,
+        }
+    }
+
     fn uses_slot(&self) -> bool {
-        matches!(self, Tag::Pattern(tag) if tag.uses_slot())
+        self.pattern().is_some_and(Pattern::uses_slot)
     }
 }
 
@@ -103,6 +110,25 @@ fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The variables of `--env NAME=VALUE`. Without a value commands have it anyway.
+fn variables(
+    args: &Run,
+    language: &Language,
+    input: &Input,
+) -> anyhow::Result<Vec<(OsString, Pattern)>> {
+    let mut variables = Vec::new();
+    for variable in &args.control.env {
+        let Some(value) = &variable.value else {
+            continue;
+        };
+        let name = variable.name.clone();
+        let pattern = Pattern::parse(value, language, &input.columns())
+            .with_context(|| format!("--env \"{}={}\"", name.display(), value.display()))?;
+        variables.push((name, pattern));
+    }
+    Ok(variables)
+}
+
 /// How a command is made of a record.
 #[derive(Debug)]
 pub(crate) struct Recipe {
@@ -123,7 +149,10 @@ pub(crate) struct Recipe {
     dir: Option<Pattern>,
     /// Whether such a directory is made where it is not there.
     makes_dir: bool,
-    env: Vec<Variable>,
+    env: Vec<(OsString, Pattern)>,
+    columns: Columns,
+    /// How long an argument may be.
+    word_max: usize,
     /// Whether the commands are to be counted before any is started.
     counts_all: bool,
     system: SystemArgs,
@@ -169,7 +198,9 @@ impl Recipe {
             timeout: args.control.timeout.and_then(Timeout::fixed),
             dir: directory(args, &language, input)?,
             makes_dir: !args.control.dry_run,
-            env: args.control.env.clone(),
+            env: variables(args, &language, input)?,
+            columns: input.columns(),
+            word_max: sys::limits(shell).word,
             counts_all: args.control.halt.is_some_and(Halt::needs_total),
             system: args.system.clone(),
             started: OnceLock::new(),
@@ -191,7 +222,10 @@ impl Recipe {
         let Some(mut command) = self.command_in_slot(&record, seq, 0)? else {
             return Ok(None);
         };
-        let uses_slot = self.uses_slot() || self.tag.uses_slot() || self.reads.uses_slot();
+        let uses_slot = self.uses_slot()
+            || self.tag.uses_slot()
+            || self.reads.uses_slot()
+            || self.env.iter().any(|(_, value)| value.uses_slot());
         if uses_slot || self.started.get().is_some() {
             let recipe = self.clone();
             command.on_start(move |command, slot| {
@@ -220,13 +254,18 @@ impl Recipe {
         places || self.template.as_ref().is_some_and(Template::uses_slot)
     }
 
-    /// The command as it is in this slot.
+    /// The command as it is in this slot. An error says where its values were read.
     pub(crate) fn command_in_slot(
         &self,
         record: &Record,
         seq: u64,
         slot: usize,
     ) -> anyhow::Result<Option<Command>> {
+        self.made_of(record, seq, slot)
+            .map_err(|error| record.at.name(error))
+    }
+
+    fn made_of(&self, record: &Record, seq: u64, slot: usize) -> anyhow::Result<Option<Command>> {
         let fill = self.fill(record, seq, slot);
         let command = match &self.template {
             Some(template) => Some(if self.shell {
@@ -239,6 +278,10 @@ impl Recipe {
         let Some(mut command) = command else {
             return Ok(None);
         };
+        // What is too long in a slot of more digits fails when it is started.
+        if slot == 0 {
+            self.check_length(&command)?;
+        }
         match &self.tag {
             Tag::None => {}
             Tag::Values => {
@@ -264,10 +307,19 @@ impl Recipe {
             }
             command.current_dir(dir);
         }
-        for Variable { name, value } in &self.env {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
+        for (name, value) in &self.env {
+            let value = value.os_string(&fill)?;
+            let length = name.len() + value.len() + 2;
+            ensure!(
+                length <= self.word_max,
+                "--env {}: {} is too long for a variable: it has {} bytes with the name, and the \
+                 limit of this system is {}",
+                name.display(),
+                text::quoted(value.as_encoded_bytes()),
+                size::with_commas(length as u64 - 1),
+                size::with_commas(self.word_max as u64 - 1)
+            );
+            command.env(name, value);
         }
         command.keep_output(self.keeps_output);
         self.limits.set_command(&mut command);
@@ -275,11 +327,56 @@ impl Recipe {
         Ok(Some(command))
     }
 
+    /// Refuses a command with an argument that the system does not take.
+    fn check_length(&self, command: &Command) -> anyhow::Result<()> {
+        let too_long = |word: &[u8], length: usize| {
+            let what = if self.shell {
+                "a script"
+            } else {
+                "an argument"
+            };
+            anyhow::anyhow!(
+                "{} is too long for {what}: it has {} characters, and the limit of this system is \
+                 {}; --pipe and --stdin give data to commands on stdin",
+                text::quoted(word),
+                size::with_commas(length as u64 - 1),
+                size::with_commas(self.word_max as u64 - 1)
+            )
+        };
+        if self.shell {
+            let script = sys::script(command);
+            let length = sys::script_length(&script);
+            ensure!(length <= self.word_max, too_long(&script, length));
+            return Ok(());
+        }
+        for word in sys::argv(command) {
+            let word = word.as_encoded_bytes();
+            // A word gets at most twice as long where it has to be quoted.
+            if word.len() < self.word_max / 2 - 2 {
+                continue;
+            }
+            let length = sys::word_length(word);
+            ensure!(length <= self.word_max, too_long(word, length));
+        }
+        Ok(())
+    }
+
     /// What goes into the places of a word for this record.
-    pub(crate) fn fill<'r>(&self, record: &'r Record, seq: u64, slot: usize) -> Fill<'r> {
+    pub(crate) fn fill<'r>(&'r self, record: &'r Record, seq: u64, slot: usize) -> Fill<'r> {
+        self.fill_with(&record.values, record.width, seq, slot)
+    }
+
+    fn fill_with<'r>(
+        &'r self,
+        values: &'r [Value],
+        width: usize,
+        seq: u64,
+        slot: usize,
+    ) -> Fill<'r> {
         Fill {
-            values: &record.values,
-            width: record.width,
+            values,
+            width,
+            columns: Some(&self.columns),
             packing: self.packing,
             seq,
             slot,
@@ -290,8 +387,7 @@ impl Recipe {
 
     fn command_of_line(&self, line: Vec<u8>) -> anyhow::Result<Option<Command>> {
         if self.shell {
-            let is_blank = line.iter().all(u8::is_ascii_whitespace);
-            return if is_blank {
+            return if text::is_blank(&line) {
                 Ok(None)
             } else {
                 sys::shell(line).map(Some)
@@ -317,7 +413,15 @@ impl Recipe {
     }
 
     pub(crate) fn needs_total(&self) -> bool {
-        self.counts_all || self.template.as_ref().is_some_and(Template::needs_total)
+        let patterns = [self.tag.pattern(), self.dir.as_ref(), self.reads.pattern()];
+        let variables = self.env.iter().map(|(_, value)| value);
+        self.counts_all
+            || self.template.as_ref().is_some_and(Template::needs_total)
+            || patterns
+                .into_iter()
+                .flatten()
+                .chain(variables)
+                .any(Pattern::needs_total)
     }
 
     pub(crate) fn set_total(&self, total: u64) {
@@ -328,42 +432,30 @@ impl Recipe {
         self.shell
     }
 
-    pub(crate) fn names_a_column(&self) -> bool {
-        self.template.as_ref().is_some_and(Template::names_a_column)
-    }
-
-    /// How long the command with these values is.
-    pub(crate) fn length(&self, record: &Record, seq: u64) -> anyhow::Result<Length> {
-        let Some(template) = &self.template else {
-            return Ok(Length::default());
+    /// How long the command of this number is with these values, of which so many are one
+    /// combination.
+    pub(crate) fn length(
+        &self,
+        values: &[Value],
+        width: usize,
+        seq: u64,
+    ) -> anyhow::Result<Length> {
+        let fill = self.fill_with(values, width, seq, self.jobs);
+        let argv: Vec<OsString> = match &self.template {
+            Some(template) if !self.shell => template.argv(&fill)?,
+            Some(template) => {
+                let script = template.script(&fill, self.quote)?;
+                return Ok(Length::of([sys::script_length(&script)]));
+            }
+            None if self.shell => {
+                return Ok(Length::of([sys::script_length(&values.join(&b' '))]));
+            }
+            // One that cannot be read makes no command.
+            None => sys::split(&values.join(&b' ')).unwrap_or_default(),
         };
-        let fill = self.fill(record, seq, self.jobs);
-        if self.shell {
-            let script = template.script(&fill, self.quote)?;
-            let units = sys::word_length(&script);
-            return Ok(Length { units, words: 1 });
-        }
-        let argv: Vec<OsString> = template.argv(&fill)?;
-        let units = argv
+        let lengths = argv
             .iter()
             .map(|word| sys::word_length(word.as_encoded_bytes()));
-        Ok(Length {
-            units: units.sum(),
-            words: argv.len(),
-        })
-    }
-
-    /// How many blanks come with each value but the first.
-    pub(crate) fn joins(&self) -> usize {
-        match &self.template {
-            Some(template) if self.shell => template.words_with_values().max(1),
-            Some(template) if !self.packing.repeats => template.glued_places(),
-            _ => 0,
-        }
-    }
-
-    /// Whether all values can end up in one argument.
-    pub(crate) fn joins_in_a_word(&self) -> bool {
-        self.shell || self.joins() > 0
+        Ok(Length::of(lengths))
     }
 }

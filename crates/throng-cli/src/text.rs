@@ -63,6 +63,26 @@ pub(crate) fn quoted_ends(bytes: &[u8]) -> String {
     format!("\"{}...{}\"", begin.concat(), end.concat())
 }
 
+/// Whether there is nothing but blanks.
+pub(crate) fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(is_blank_byte)
+}
+
+/// A blank of ASCII, as C's `isspace` has it: space, tab, line ends, form feed, vertical tab.
+pub(crate) fn is_blank_byte(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+pub(crate) fn trim_start(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|byte| !is_blank_byte(byte));
+    &bytes[start.unwrap_or(bytes.len())..]
+}
+
+pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
+    let last = bytes.iter().rposition(|byte| !is_blank_byte(byte));
+    &bytes[..last.map_or(0, |last| last + 1)]
+}
+
 /// Bytes as text without control characters.
 pub(crate) fn on_one_line(bytes: &[u8]) -> String {
     text::escaped(bytes)
@@ -132,6 +152,15 @@ mod tests {
             push_harmless(&mut out, bytes);
             assert_eq!(out, expected);
         }
+    }
+
+    #[test]
+    fn blanks_are_those_of_c() {
+        assert!(is_blank(b" \t\n\x0b\x0c\r") && is_blank(b""));
+        assert!(!is_blank(b" a") && !is_blank(b"\0") && !is_blank(b"\xc2\xa0"));
+        assert_eq!(trim_start(b"\x0b a \x0c"), b"a \x0c");
+        assert_eq!(trim_end(b"\x0b a \x0c"), b"\x0b a");
+        assert_eq!((trim_start(b" "), trim_end(b" ")), (&b""[..], &b""[..]));
     }
 
     #[test]

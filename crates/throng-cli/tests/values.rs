@@ -181,7 +181,7 @@ fn a_row_without_a_column_that_is_named_fails_and_stops_nothing() {
     assert_eq!(stdout(&output), "b\ne\n");
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("{2} has no value: there are 1"),
+        stderr(&output) == "throng: stdin line 2: {2} has no value: the row has 1 column\n",
         "{output:?}"
     );
 }

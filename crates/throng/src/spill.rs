@@ -5,14 +5,19 @@
 //! control group counts it. So a directory on a disk is used if there is one; if there is none, or
 //! the user chose another, what is written is counted and limited.
 
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use crate::budget::Budget;
 use crate::sys;
+
+/// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a
+/// mistake, as gzip does with 1970, and archives of all kinds can write it.
+const STDIN_TIME: Duration = Duration::from_secs(315_532_800);
 
 /// How often an interrupted call is made again. A file system may answer like that for ever, and
 /// the thread has other processes to look after.
@@ -175,6 +180,15 @@ impl Drop for SpillFile {
             .place()
             .give_back(self.len.load(Ordering::Relaxed));
     }
+}
+
+/// Gives a file that a process reads as its stdin a time that is always the same. Programs such as
+/// gzip write the time of what they read into what they make of it, if that is a file, and the same
+/// bytes are to give the same result. Where a file system refuses, they can still be read.
+pub(crate) fn set_stdin_time(file: &File) {
+    let time = SystemTime::UNIX_EPOCH + STDIN_TIME;
+    let times = FileTimes::new().set_accessed(time).set_modified(time);
+    let _ = uninterrupted(|| file.set_times(times));
 }
 
 /// Repeats a call that a signal has interrupted.

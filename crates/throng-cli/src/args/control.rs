@@ -85,7 +85,8 @@ pub(crate) struct Control {
     #[arg(long, visible_alias = "workdir", value_name = "DIR")]
     pub(crate) wd: Option<OsString>,
 
-    /// Give commands this variable, which they have already if we have it, or set it for them
+    /// Give commands this variable, which they have already if we have it, or set it for them;
+    /// placeholders in VALUE are filled in
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = Variable::parse_os())]
     pub(crate) env: Vec<Variable>,
 

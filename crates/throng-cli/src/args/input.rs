@@ -88,7 +88,8 @@ pub(crate) struct Input {
     #[arg(long, conflicts_with = "context_replace")]
     pub(crate) xargs: bool,
 
-    /// The longest command, in characters [default: what the system takes]
+    /// The longest command, in characters; joins no values by itself [default: what the system
+    /// takes]
     #[arg(short = 's', long, value_name = "SIZE", value_parser = size::parse_positive)]
     pub(crate) max_chars: Option<u64>,
 
@@ -100,7 +101,7 @@ pub(crate) struct Input {
     #[arg(long, value_name = "n|l|r|lr", value_enum, hide_possible_values = true)]
     pub(crate) trim: Option<Trim>,
 
-    /// Make no command of blank values
+    /// Make no command of values that are empty or blanks
     #[arg(short = 'r', long)]
     pub(crate) no_run_if_empty: bool,
 
@@ -116,7 +117,7 @@ pub(crate) struct Input {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// Use WORD in place of :::
+    /// Use WORD in place of :::; no other word separates then, :::: neither
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) arg_sep: Option<OsString>,
 

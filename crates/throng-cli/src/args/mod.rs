@@ -20,7 +20,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::complaint::one_line;
-pub(crate) use self::control::{Control, Timeout, Variable};
+pub(crate) use self::control::{Control, Timeout};
 pub(crate) use self::input::{Input, Link, Trim};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::output::{Again, Mode, Output};
@@ -71,10 +71,12 @@ fn after_run_help() -> String {
 Values:
   Without ::: or :::: or --arg-file, each line of stdin is a value. A line ends
   with LF or CRLF. Several sources give every combination, the last varying
-  fastest; after :::+ or ::::+ a source goes along with the one before it.
+  fastest; after :::+ or ::::+ a source goes along with the one before it. A
+  file named :::: that a shell finds for * would begin a source: write ./*, or
+  find -print0 with -0; with --arg-sep WORD no other word separates.
   {WORD_RULES}
 
-In COMMAND and ARG:
+In COMMAND, ARG, --env, --wd, --stdin, --tagstring and --results:
   {{}}     the value; appended when there is no place at all
   {{.}}    without its extension      {{/}}   without its directory
   {{//}}   its directory              {{/.}}  without both
@@ -82,6 +84,8 @@ In COMMAND and ARG:
          last; {{1.}}, {{1/}}, {{1//}}, {{1/.}} as above; {{name}} with --header
   {{#}}    the number of the command, from 1
   {{%}}    the slot it runs in, from 1 to the number of jobs
+  {{{{2}}}}  the text {{2}}; {{{{x}}}} stays as it is where {{x}} is no placeholder.
+         With -I TEXT only TEXT is a placeholder
 
 Exit status:
   0        all commands succeeded

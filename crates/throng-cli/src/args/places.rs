@@ -7,7 +7,8 @@ use clap::Args;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Places")]
 pub(crate) struct Places {
-    /// Use TEXT in place of {}
+    /// Use TEXT in place of {}; nothing else is a placeholder then, but what --plus, --rpl and the
+    /// like ask for
     #[arg(short = 'I', value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) replace: Option<OsString>,
 

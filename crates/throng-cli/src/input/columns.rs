@@ -1,26 +1,48 @@
 //! The columns of the input: how many there are and what they are called.
 
+use std::collections::HashMap;
+
 use super::Value;
-use crate::text;
+use crate::{text, work};
 
 /// What places can name, in the order of the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
     /// From a header; none where there was none.
     names: Option<Vec<Value>>,
+    /// Where each name is that is not empty, the first of those that are the same.
+    indices: HashMap<Value, usize>,
+    /// How long names are, the longest first.
+    lengths: Vec<usize>,
     /// None where nobody can know, as with a number of columns that rows decide.
     count: Option<usize>,
 }
 
 impl Columns {
     pub(crate) fn new(count: Option<usize>) -> Columns {
-        Columns { names: None, count }
+        Columns {
+            count,
+            ..Columns::default()
+        }
     }
 
     pub(crate) fn named(names: Vec<Value>) -> Columns {
+        let mut indices = HashMap::new();
+        for (index, name) in names
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !name.is_empty())
+        {
+            indices.entry(name.clone()).or_insert(index);
+        }
+        let mut lengths: Vec<usize> = indices.keys().map(Vec::len).collect();
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        lengths.dedup();
         Columns {
             count: Some(names.len()),
             names: Some(names),
+            indices,
+            lengths,
         }
     }
 
@@ -43,15 +65,29 @@ impl Columns {
             .unwrap_or_else(|| (index + 1).to_string().into_bytes())
     }
 
-    /// Names that are text with their indices, the longest first: `ab.` is not `a` and `b.`.
-    pub(crate) fn longest_names_first(&self) -> Vec<(usize, &str)> {
+    /// The columns whose names this begins with, and what follows the name; the longest name first:
+    /// `ab.` is not `a` and `b.`.
+    pub(crate) fn named_at_start<'t>(&self, text: &'t str) -> Vec<(usize, &'t str)> {
+        let mut found = Vec::new();
+        for length in &self.lengths {
+            work::count(1);
+            if let Some((name, rest)) = text.split_at_checked(*length)
+                && let Some(index) = self.indices.get(name.as_bytes())
+            {
+                found.push((*index, rest));
+            }
+        }
+        found
+    }
+
+    /// Whether a name is a number, and not that of its column. Placeholders with numbers are
+    /// positions, so it cannot be used.
+    pub(crate) fn mislead(&self) -> bool {
         let names = self.names.iter().flatten().enumerate();
-        let mut names: Vec<_> = names
-            .filter_map(|(index, name)| Some((index, str::from_utf8(name).ok()?)))
-            .filter(|(_, name)| !name.is_empty())
-            .collect();
-        names.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
+        let number = |name: &Value| str::from_utf8(name).ok()?.parse::<i64>().ok();
         names
+            .filter_map(|(index, name)| Some((index, number(name)?)))
+            .any(|(index, number)| number != index as i64 + 1)
     }
 
     /// The names, for a message.

@@ -5,7 +5,8 @@ use anyhow::{bail, ensure};
 
 use super::rows::{Opened, Reading};
 use super::words::Given;
-use super::{Columns, Rows, Value};
+use super::{Columns, Row, Rows};
+use crate::text;
 
 /// Which sources go side by side, and what happens when one has fewer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(super) struct Combined {
     rows: Rows,
     /// How many there are, where that is known without reading.
     pub(super) total: Option<u64>,
-    peeked: Option<anyhow::Result<Vec<Value>>>,
+    peeked: Option<anyhow::Result<Row>>,
 }
 
 impl Combined {
@@ -90,7 +91,7 @@ impl Combined {
     pub(super) fn drop_blank(&mut self) {
         let rows = std::mem::replace(&mut self.rows, Box::new(std::iter::empty()));
         self.rows = Box::new(rows.filter(|row| match row {
-            Ok(values) => !values.iter().all(|value| value.trim_ascii().is_empty()),
+            Ok(row) => !row.values.iter().all(|value| text::is_blank(value)),
             Err(_) => true,
         }));
         self.total = None;
@@ -110,16 +111,16 @@ impl Combined {
     pub(super) fn peek_width(&mut self) -> Option<usize> {
         self.peeked = self.next();
         match &self.peeked {
-            Some(Ok(row)) => Some(row.len()),
+            Some(Ok(row)) => Some(row.values.len()),
             _ => None,
         }
     }
 }
 
 impl Iterator for Combined {
-    type Item = anyhow::Result<Vec<Value>>;
+    type Item = anyhow::Result<Row>;
 
-    fn next(&mut self) -> Option<anyhow::Result<Vec<Value>>> {
+    fn next(&mut self) -> Option<anyhow::Result<Row>> {
         self.peeked.take().or_else(|| self.rows.next())
     }
 }
@@ -157,13 +158,13 @@ fn link(mut group: Vec<Opened>, linking: Linking) -> anyhow::Result<Group> {
 struct Shortest(Vec<Rows>);
 
 impl Iterator for Shortest {
-    type Item = anyhow::Result<Vec<Value>>;
+    type Item = anyhow::Result<Row>;
 
-    fn next(&mut self) -> Option<anyhow::Result<Vec<Value>>> {
-        let mut all = Vec::new();
+    fn next(&mut self) -> Option<anyhow::Result<Row>> {
+        let mut all = Row::default();
         for rows in &mut self.0 {
             match rows.next()? {
-                Ok(mut row) => all.append(&mut row),
+                Ok(row) => all.append(row),
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -210,15 +211,15 @@ struct Equal {
 }
 
 impl Iterator for Equal {
-    type Item = anyhow::Result<Vec<Value>>;
+    type Item = anyhow::Result<Row>;
 
-    fn next(&mut self) -> Option<anyhow::Result<Vec<Value>>> {
-        let mut values = Vec::new();
+    fn next(&mut self) -> Option<anyhow::Result<Row>> {
+        let mut values = Row::default();
         let (mut ended, mut longer) = (None, None);
         for (rows, name) in self.all.iter_mut().zip(&self.names) {
             match rows.next() {
-                Some(Ok(mut row)) => {
-                    values.append(&mut row);
+                Some(Ok(row)) => {
+                    values.append(row);
                     longer = Some(name);
                 }
                 Some(Err(error)) => return Some(Err(error)),
@@ -273,7 +274,7 @@ fn recycle(group: Vec<Opened>) -> anyhow::Result<Group> {
 /// them, which is as long as another has rows of its own.
 struct Wheel {
     rows: Rows,
-    seen: Vec<Vec<Value>>,
+    seen: Vec<Row>,
     next: usize,
     has_ended: bool,
 }
@@ -281,9 +282,9 @@ struct Wheel {
 struct Recycle(Vec<Wheel>);
 
 impl Iterator for Recycle {
-    type Item = anyhow::Result<Vec<Value>>;
+    type Item = anyhow::Result<Row>;
 
-    fn next(&mut self) -> Option<anyhow::Result<Vec<Value>>> {
+    fn next(&mut self) -> Option<anyhow::Result<Row>> {
         let mut fresh = Vec::new();
         for wheel in &mut self.0 {
             fresh.push(if wheel.has_ended {
@@ -295,12 +296,12 @@ impl Iterator for Recycle {
         if fresh.iter().all(Option::is_none) {
             return None;
         }
-        let mut values = Vec::new();
+        let mut values = Row::default();
         let others_go_on = self.0.iter().filter(|wheel| !wheel.has_ended).count() > 1;
         for (wheel, fresh) in self.0.iter_mut().zip(fresh) {
             match fresh {
                 Some(Ok(row)) => {
-                    values.extend(row.iter().cloned());
+                    values.append(row.clone());
                     if others_go_on {
                         wheel.seen.push(row);
                     }
@@ -309,7 +310,7 @@ impl Iterator for Recycle {
                 None => {
                     wheel.has_ended = true;
                     let row = wheel.seen.get(wheel.next % wheel.seen.len().max(1))?;
-                    values.extend(row.iter().cloned());
+                    values.append(row.clone());
                     wheel.next += 1;
                 }
             }
@@ -321,14 +322,14 @@ impl Iterator for Recycle {
 /// Every row of the first with every combination of the others.
 struct Product {
     first: Rows,
-    others: Vec<Vec<Vec<Value>>>,
+    others: Vec<Vec<Row>>,
     combinations: usize,
     /// The current row of the first, and which combination of the others is next.
-    current: Option<(Vec<Value>, usize)>,
+    current: Option<(Row, usize)>,
 }
 
 impl Product {
-    fn new(first: Rows, others: Vec<Vec<Vec<Value>>>) -> Product {
+    fn new(first: Rows, others: Vec<Vec<Row>>) -> Product {
         let combinations = others.iter().map(Vec::len).product();
         Product {
             first,
@@ -338,7 +339,8 @@ impl Product {
         }
     }
 
-    fn combination(&self, mut number: usize) -> Vec<Value> {
+    /// Adds the combination of this number to a row of the first.
+    fn complete(&self, row: &mut Row, mut number: usize) {
         let mut rows: Vec<_> = self
             .others
             .iter()
@@ -350,14 +352,14 @@ impl Product {
             })
             .collect();
         rows.reverse();
-        rows.into_iter().flatten().cloned().collect()
+        rows.into_iter().for_each(|other| row.append(other.clone()));
     }
 }
 
 impl Iterator for Product {
-    type Item = anyhow::Result<Vec<Value>>;
+    type Item = anyhow::Result<Row>;
 
-    fn next(&mut self) -> Option<anyhow::Result<Vec<Value>>> {
+    fn next(&mut self) -> Option<anyhow::Result<Row>> {
         if self.combinations == 0 {
             return None;
         }
@@ -369,7 +371,7 @@ impl Iterator for Product {
             },
         };
         let mut values = row.clone();
-        values.append(&mut self.combination(number));
+        self.complete(&mut values, number);
         if number + 1 < self.combinations {
             self.current = Some((row, number + 1));
         }

@@ -5,6 +5,7 @@
 //! ```text
 //! words.rs      which words are the command, which are sources
 //! items.rs      a source's items: lines, or what a delimiter ends
+//! position.rs   where they were read
 //! rows.rs       items as rows of columns; their header
 //! combine.rs    rows of several sources side by side, or every one with every other
 //! batch.rs      several combinations in one command
@@ -15,15 +16,16 @@ mod columns;
 mod combine;
 mod escapes;
 mod items;
+mod position;
 mod quotes;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -34,6 +36,7 @@ pub(crate) use self::batch::Length;
 pub(crate) use self::columns::Columns;
 use self::combine::{Combined, Linking};
 pub(crate) use self::escapes::unescape;
+pub(crate) use self::position::{At, Row};
 use self::rows::Reading;
 use self::words::{Given, Separators, Source, split_words};
 use crate::args::{self, Run};
@@ -58,6 +61,8 @@ pub(crate) struct Record {
     pub(crate) sent: Option<Sent>,
     /// The number of its command, where that is not the next one.
     pub(crate) number: Option<u64>,
+    /// Where the values were read.
+    pub(crate) at: At,
 }
 
 impl From<Vec<Value>> for Record {
@@ -69,7 +74,17 @@ impl From<Vec<Value>> for Record {
     }
 }
 
-type Rows = Box<dyn Iterator<Item = anyhow::Result<Vec<Value>>> + Send>;
+impl From<Row> for Record {
+    fn from(row: Row) -> Record {
+        Record {
+            values: row.values,
+            at: row.at,
+            ..Record::default()
+        }
+    }
+}
+
+type Rows = Box<dyn Iterator<Item = anyhow::Result<Row>> + Send>;
 
 /// The sources of a run, opened, with their headers read.
 pub(crate) struct Input {
@@ -93,7 +108,10 @@ impl Input {
     pub(crate) fn open(args: &Run) -> anyhow::Result<Input> {
         let options = &args.input;
         let separators = Separators::new(options)?;
-        let (words, sources) = split_words(args.words.clone(), &options.arg_files, &separators)?;
+        // Where values come from a shell's `*`, these are names in the current directory.
+        let is_file = |word: &OsStr| Path::new(word).symlink_metadata().is_ok();
+        let words = args.words.clone();
+        let (words, sources) = split_words(words, &options.arg_files, &separators, is_file)?;
         let reads_stdin = sources.iter().any(|given| given.source == Source::Stdin);
         if reads_stdin && std::io::stdin().is_terminal() {
             warn_of_terminal();
@@ -118,6 +136,13 @@ impl Input {
             combined.shuffle(options.seed)?;
         } else if options.seed.is_some() {
             bail!("--seed is for --shuf, which is not there");
+        }
+        if columns.mislead() {
+            text::complain(format_args!(
+                "--header: a number in braces is a position, {{1}} that of the first column, \
+                 though columns are called {}",
+                columns.listed()
+            ));
         }
         if reading.splits() && columns.count().is_none() {
             columns = columns.counted(combined.peek_width());
@@ -186,15 +211,24 @@ impl Input {
         let total = combined.total;
         let takes = recipe.clone();
         let combined = combined.filter(move |row| match row {
-            Ok(row) => takes.takes(row),
+            Ok(row) => takes.takes(&row.values),
             Err(_) => true,
         });
-        let (inner, total): (RecordIter, _) = if self.batching.is_on() {
-            let batches = self.batching.batches(Box::new(combined), recipe, jobs)?;
-            (Box::new(batches), None)
-        } else {
-            let total = total.filter(|_| !recipe.is_choosy());
-            (Box::new(combined.map(|row| row.map(Record::from))), total)
+        let is_single = !self.batching.is_on();
+        let total = total.filter(|_| is_single && !recipe.is_choosy());
+        let inner = match recipe.needs_total() && total.is_none() {
+            // How long a command is depends on how many digits their number has: at most so many.
+            true => {
+                let rows = combined.collect::<anyhow::Result<Vec<_>>>()?;
+                recipe.set_total(rows.len() as u64);
+                let rows = Box::new(rows.into_iter().map(Ok));
+                self.batching.records(rows, recipe, jobs)
+            }
+            false => {
+                // Used only where it is known and wanted.
+                recipe.set_total(total.unwrap_or(0));
+                self.batching.records(Box::new(combined), recipe, jobs)
+            }
         };
         Records::count(inner, total, recipe)
     }

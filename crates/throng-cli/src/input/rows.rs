@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use regex::bytes::Regex;
 
 use super::escapes::unescape;
-use super::items::{Delimiter, Items, items};
+use super::items::{Delimiter, Item, Items, Unmarked, items};
+use super::position::{At, Position, Row};
 use super::quotes::QuoteCheck;
 use super::words::Source;
 use super::{Rows, Value};
@@ -127,7 +129,7 @@ impl Reading {
             Header::None => None,
             Header::FileNames => Some(vec![file_name]),
             Header::FirstRow => match rows.next() {
-                Some(row) => Some(row?),
+                Some(row) => Some(row?.values),
                 None => bail!("--header: {name} is empty"),
             },
         };
@@ -147,23 +149,33 @@ impl Reading {
         if let Split::Csv(delimiter) = self.split {
             return self.csv_rows(source, name, delimiter);
         }
-        let items = self.items(source, name)?;
-        let trim = self.trim;
-        let rows: Rows = match &self.split {
-            Split::Columns(regex) => {
-                let regex = regex.clone();
-                Box::new(items.map(move |item| Ok(columns(&regex, &item?, trim))))
-            }
-            _ => Box::new(items.map(move |item| Ok(vec![trim.of(item?)]))),
+        let unit = match source {
+            Source::List(_) => "value",
+            Source::File(_) | Source::Stdin => self.ends.unit(),
         };
-        Ok(rows)
+        let items = self.items(source, name)?;
+        let at = positions(name, unit);
+        let trim = self.trim;
+        let regex = match &self.split {
+            Split::Columns(regex) => Some(regex.clone()),
+            _ => None,
+        };
+        Ok(Box::new(items.map(move |item| {
+            let (item, number) = item?;
+            let values = match &regex {
+                Some(regex) => columns(regex, &item, trim),
+                None => vec![trim.of(item)],
+            };
+            let at = at(number);
+            Ok(Row { values, at })
+        })))
     }
 
     fn items(&self, source: Source, name: &str) -> anyhow::Result<Items> {
         let items: Items = match source {
             Source::List(values) => {
-                let bytes = |value: OsString| Ok(value.into_encoded_bytes());
-                Box::new(values.into_iter().map(bytes))
+                let values = values.into_iter().map(OsString::into_encoded_bytes);
+                Box::new(values.zip(1..).map(Ok))
             }
             Source::File(path) => items(open_file(&path)?, name.into(), &self.ends),
             Source::Stdin => items(io::stdin(), name.into(), &self.ends),
@@ -172,7 +184,7 @@ impl Reading {
             return Ok(items);
         };
         let is_before_end =
-            move |item: &anyhow::Result<Value>| !matches!(item, Ok(item) if *item == eof);
+            move |item: &anyhow::Result<Item>| !matches!(item, Ok((item, _)) if *item == eof);
         Ok(Box::new(items.take_while(is_before_end)))
     }
 
@@ -184,16 +196,18 @@ impl Reading {
                 text.push(b'\n');
                 Box::new(io::Cursor::new(text))
             }
-            Source::File(path) => Box::new(open_file(&path)?),
-            Source::Stdin => Box::new(io::stdin()),
+            Source::File(path) => Box::new(Unmarked::new(open_file(&path)?)),
+            Source::Stdin => Box::new(Unmarked::new(io::stdin())),
         };
+        let at = positions(name, "line");
         let name = name.to_owned();
         let trim = self.trim;
+        let (input, starts) = QuoteCheck::new(input, delimiter);
         let records = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
-            .from_reader(QuoteCheck::new(input, delimiter))
+            .from_reader(input)
             .into_byte_records();
         let mut has_failed = false;
         let rows = records.map_while(move |record| {
@@ -202,11 +216,26 @@ impl Reading {
                 return None;
             }
             let row = record
-                .map(|record| record.iter().map(|field| trim.of(field.to_vec())).collect())
+                .map(|record| Row {
+                    values: record.iter().map(|field| trim.of(field.to_vec())).collect(),
+                    at: starts.try_recv().map(&at).unwrap_or_default(),
+                })
                 .map_err(|error| anyhow::anyhow!("--csv: {name}: {}", csv_message(error)));
             Some(row)
         });
         Ok(Box::new(rows))
+    }
+}
+
+/// Makes positions in a source of this name.
+fn positions(source: &str, unit: &'static str) -> impl Fn(u64) -> At + Send + use<> {
+    let source: Arc<str> = source.into();
+    move |number| {
+        At::from(Position {
+            source: source.clone(),
+            unit,
+            number,
+        })
     }
 }
 
@@ -232,6 +261,17 @@ fn colsep_regex(regex: &str) -> anyhow::Result<Regex> {
     if regex.is_empty() {
         bail!("--colsep \"\": a regular expression is expected");
     }
+    if template::can_be_empty(regex) {
+        let bar = match regex.contains('|') {
+            true => "; the character | is written \\|",
+            false => "",
+        };
+        bail!(
+            "--colsep {}: it matches where there is nothing, and would make a column of each \
+             character{bar}",
+            text::quoted(regex.as_bytes())
+        );
+    }
     Regex::new(regex)
         .map_err(|error| template::one_line(&error))
         .with_context(named)
@@ -252,9 +292,9 @@ impl Trim {
     fn of(self, value: Value) -> Value {
         match self {
             Trim::None => value,
-            Trim::Left => value.trim_ascii_start().to_vec(),
-            Trim::Right => value.trim_ascii_end().to_vec(),
-            Trim::Both => value.trim_ascii().to_vec(),
+            Trim::Left => text::trim_start(&value).to_vec(),
+            Trim::Right => text::trim_end(&value).to_vec(),
+            Trim::Both => text::trim_start(text::trim_end(&value)).to_vec(),
         }
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::words::split_words;
 use super::*;
+use crate::work;
 
 #[derive(Parser)]
 struct Cli {
@@ -65,7 +66,7 @@ fn file(text: &str) -> (tempfile::NamedTempFile, String) {
 
 #[test]
 fn the_command_ends_at_the_first_separator() {
-    let split = |line| split_words(words(line), &[], &Separators::default()).unwrap();
+    let split = |line| split_words(words(line), &[], &Separators::default(), |_| false).unwrap();
     let (command, sources) = split("gcc -c ::: a b :::: f - ::::+ g :::+ c");
     assert_eq!(command, ["gcc", "-c"]);
     let given = |source, is_linked| Given { source, is_linked };
@@ -78,6 +79,44 @@ fn the_command_ends_at_the_first_separator() {
     ];
     assert_eq!(sources, expected);
     assert_eq!(split("cat").1, [given(Source::Stdin, false)]);
+}
+
+#[test]
+fn a_file_with_the_name_of_a_separator_is_no_source() {
+    let split = |line: &str, options: &str| {
+        let separators = Separators::new(&run(&format!("{options} x")).input)?;
+        split_words(words(line), &[], &separators, |word| {
+            [":::", "::::", ":::+", ",,"]
+                .iter()
+                .any(|name| *name == word)
+        })
+    };
+    for (line, options) in [
+        ("rm -- ::: :::: 0", ""),
+        ("rm -- ::: ::: 0", ""),
+        ("rm -- ::: a :::+ 0", ""),
+        ("rm -- ,, ,, 0", "--arg-sep=,,"),
+        ("rm -- ::: a ,, 0", "--arg-file-sep=,,"),
+    ] {
+        let error = split(line, options).unwrap_err();
+        let expected = " begins a source of values, and there is a file of that name here; ";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    // The first one is not from a list of files, and with --arg-sep nothing else separates.
+    let (command, sources) = split("rm ::: 0", "").unwrap();
+    assert_eq!((command.len(), sources.len()), (1, 1));
+    let (command, sources) = split("rm ::: ;; :::: 0 :::", "--arg-sep=;;").unwrap();
+    assert_eq!(command, ["rm", ":::"]);
+    let list = Source::List(words(":::: 0 :::"));
+    assert_eq!(
+        sources,
+        [Given {
+            source: list,
+            is_linked: false
+        }]
+    );
+    let (_, sources) = split("rm a ;; 0", "--arg-file-sep=;;").unwrap();
+    assert_eq!(sources.len(), 1);
 }
 
 #[test]
@@ -97,6 +136,15 @@ fn what_cannot_be_is_refused_by_name() {
             "--delimiter: \"\\q\": \\q means nothing",
         ),
         ("--colsep=( x ::: a", "--colsep \"(\": unclosed group"),
+        (
+            "--colsep=| x ::: a",
+            "--colsep \"|\": it matches where there is nothing, and would make a column of each \
+             character; the character | is written \\|",
+        ),
+        (
+            "--colsep=,* x ::: a",
+            "--colsep \",*\": it matches where there is nothing",
+        ),
         ("--csv --colsep=;; x ::: a", "--colsep \";;\": with --csv"),
         ("--seed=1 x ::: a", "--seed is for --shuf"),
         ("--exit x ::: a", "--exit is for commands of a number"),
@@ -112,7 +160,7 @@ fn what_cannot_be_is_refused_by_name() {
         ("-x -n2 -s8 echo ::: a b", "--exit: 2 values do not fit"),
         (
             "--colsep=, x {3} ::: a,b",
-            "{3} names value 3, and there are 2",
+            "{3} names value 3, and there are 2; the text is written {{3}}",
         ),
     ] {
         let error = try_records(line).unwrap_err();
@@ -248,29 +296,139 @@ fn combinations_can_be_chosen_and_counted() {
     assert_eq!(open(line).unwrap().total, Some(3));
 }
 
+#[test]
+fn a_length_alone_joins_no_values() {
+    let (_file, path) = file("1\n22\n333\n");
+    assert_eq!(
+        records(&format!("-a{path} -I A -s15 echo A")),
+        ["1", "22", "333"]
+    );
+    assert_eq!(records(&format!("-a{path} -s9 echo")), ["1", "22", "333"]);
+    let error = format!(
+        "{:#}",
+        try_records(&format!("-a{path} -s8 echo")).unwrap_err()
+    );
+    let expected = format!("{path} line 3: --max-chars 8: the command with \"333\" alone has 9");
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn rows_of_different_widths_are_not_mixed_in_one_command() {
+    let line = "-X --colsep=, x {-1}{1} ::: a,b c,d e f,g,h i,j,k";
+    assert_eq!(records(line), ["a b c d", "e", "f g h", "i j k"]);
+}
+
+#[test]
+fn records_know_where_they_were_read() {
+    let at = |line: &str| {
+        let records = open(line)
+            .unwrap()
+            .map(|record| record.unwrap().at.to_string());
+        records.collect::<Vec<_>>()
+    };
+    let (_file, path) = file("a\tb\n\nc\td\n");
+    let lines = |numbers: &[u32]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("{path} line {number}"))
+            .collect()
+    };
+    assert_eq!(at(&format!("-a{path} x")), lines(&[1, 2, 3]));
+    assert_eq!(at(&format!("--header=: -a{path} x")), lines(&[2, 3]));
+    assert_eq!(at(&format!("-r -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-n2 -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-L1 -a{path} x")), lines(&[1, 3]));
+    assert_eq!(at(&format!("-0 -a{path} x")), [format!("{path} value 1")]);
+    let (_csv, path) = file("a,b\n\n\"c\nd\",e\nf,g\n");
+    let lines = |numbers: &[u32]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("{path} line {number}"))
+            .collect()
+    };
+    assert_eq!(at(&format!("--csv -a{path} x")), lines(&[1, 3, 5]));
+    let both = format!("x ::: a b :::+ c d :::: {path}");
+    let first = format!("the list value 1, the list value 1, {path} line 1");
+    assert_eq!(at(&both)[0], first);
+}
+
+#[test]
+fn work_grows_with_the_values_alone() {
+    for line in [
+        "-N{N} e {1} {2} {}",
+        "-n{N} e {}",
+        "-X e x{}y",
+        "-m --shell e a{}b{.}",
+        "--xargs -s400 e",
+        "-L{N} e",
+        "-n3 e",
+        "e",
+        "-r --trim=lr --colsep=0 e",
+        "--csv e",
+        "-E x e",
+        "-0 --stdin {} e",
+        "--shuf e",
+    ] {
+        let work = |count: usize| {
+            let text: String = (0..count).map(|number| format!("{number:06}\n")).collect();
+            let (_file, path) = file(&text);
+            let line = line.replace("{N}", &count.to_string());
+            work::of(|| records(&format!("-a{path} {line}")))
+        };
+        let (once, twice) = (work(2000), work(4000));
+        assert!(twice <= once * 5 / 2, "{line}: {once} {twice}");
+        assert!(once < 2000 * 100, "{line}: {once}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_command_is_longer_than_asked_and_no_value_is_lost(
-        values in prop::collection::vec("[a-z]{1,9}", 1..30),
-        limit in 20_usize..60,
-        option in prop::sample::select(vec!["-X", "-m", "--xargs"]),
-        command in prop::sample::select(vec!["echo", "echo p{}q", "e p{}q {} {#}", "e {}{}"]),
+        values in prop::collection::vec("[a-z '.]{0,9}", 1..30),
+        limit in 20_usize..70,
+        option in prop::sample::select(vec![
+            "-X", "-m", "--xargs", "", "-n3", "-N3", "-N3 -X", "-n4 -m", "-L3",
+        ]),
+        shell in prop::sample::select(vec!["", "--shell", "--shell -q"]),
+        command in prop::sample::select(vec![
+            "echo", "echo p{}q", "e p{}q {} {#}", "e {}{}", "e a{}b{.}c{.}", "e {1}", "e {1}-{} {}",
+            "e x{#}y{#}z{#}{} {%}", "e {##}/{0#} {}", "e {.} x{/}", "e {#}",
+        ]),
+        jobs in 1_usize..5,
     ) {
-        let line = format!("{option} -s{limit} {command} ::: {}", values.join(" "));
-        let args = run(&line);
+        let words: Vec<String> = values.iter().map(|v| v.replace(' ', "~")).collect();
+        let line = format!("{shell} {option} --plus -s{limit} {command}");
+        let mut args = run(&line);
+        args.words.push(":::".into());
+        args.words.extend(words.iter().map(|word| word.replace('~', " ").into()));
         let input = Input::open(&args).unwrap();
-        let recipe = Arc::new(Recipe::new(&args, &input, 1).unwrap());
-        let Ok(records) = input.records(&recipe, 1).unwrap().collect::<Result<Vec<_>, _>>() else {
+        let recipe = Arc::new(Recipe::new(&args, &input, jobs).unwrap());
+        let Ok(records) = input.records(&recipe, jobs) else {
             return Err(TestCaseError::reject("a value alone is too long"));
         };
-        let lengths: Vec<usize> = (1..)
-            .zip(&records)
-            .map(|(seq, record)| recipe.length(record, seq).unwrap().units)
-            .collect();
-        prop_assert!(lengths.iter().all(|length| *length <= limit), "{:?}", lengths);
-        let all: Vec<Value> = records.into_iter().flat_map(|record| record.values).collect();
-        let expected: Vec<Value> = values.into_iter().map(String::into_bytes).collect();
-        prop_assert_eq!(all, expected);
+        let Ok(records) = records.collect::<Result<Vec<_>, _>>() else {
+            return Err(TestCaseError::reject("a value alone is too long"));
+        };
+        for (seq, record) in (1..).zip(&records) {
+            let length = recipe.length(&record.values, record.width, seq).unwrap().units;
+            prop_assert!(length <= limit, "{}", length);
+            for slot in 1..=jobs {
+                let command = recipe.command_in_slot(record, seq, slot).unwrap().unwrap();
+                let written = match recipe.uses_shell() {
+                    true => sys::script_length(&sys::script(&command)),
+                    false => {
+                        let words = sys::argv(&command).into_iter();
+                        words.map(|word| sys::word_length(word.as_encoded_bytes())).sum()
+                    }
+                };
+                prop_assert!(written <= limit, "{} {:?}", written, command);
+            }
+        }
+        if option != "-L3" {
+            let all = records.into_iter().flat_map(|record| record.values);
+            let expected = values.into_iter().map(String::into_bytes);
+            prop_assert_eq!(all.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]
@@ -278,7 +436,7 @@ proptest! {
         line in prop::collection::vec(":::\\+?|::::\\+?|-|a|:{1,5}|\\PC{0,3}", 0..9),
     ) {
         let given: Vec<OsString> = line.iter().map(OsString::from).collect();
-        match split_words(given, &[], &Separators::default()) {
+        match split_words(given, &[], &Separators::default(), |_| false) {
             Ok((command, sources)) => {
                 prop_assert!(command.len() <= line.len());
                 prop_assert!(!sources.is_empty() && !sources[0].is_linked);

@@ -28,7 +28,8 @@ pub(super) struct Given {
 #[derive(Clone, Debug)]
 pub(super) struct Separators {
     list: OsString,
-    file: OsString,
+    /// None where `--arg-sep` alone says what separates.
+    file: Option<OsString>,
 }
 
 /// What follows a separator.
@@ -42,7 +43,7 @@ impl Default for Separators {
     fn default() -> Separators {
         Separators {
             list: ":::".into(),
-            file: "::::".into(),
+            file: Some("::::".into()),
         }
     }
 }
@@ -52,17 +53,18 @@ impl Separators {
         let mut separators = Separators::default();
         if let Some(word) = &options.arg_sep {
             separators.list.clone_from(word);
+            separators.file = None;
         }
         if let Some(word) = &options.arg_file_sep {
-            separators.file.clone_from(word);
+            separators.file = Some(word.clone());
         }
         if separators.list.is_empty() {
             bail!("--arg-sep \"\": a word is expected");
         }
-        if separators.file.is_empty() {
+        if separators.file.as_ref().is_some_and(|word| word.is_empty()) {
             bail!("--arg-file-sep \"\": a word is expected");
         }
-        if separators.list == separators.file {
+        if separators.file.as_ref() == Some(&separators.list) {
             let word = separators.list.display();
             bail!("--arg-sep and --arg-file-sep are both {word}");
         }
@@ -70,7 +72,8 @@ impl Separators {
     }
 
     fn of(&self, word: &OsStr) -> Option<Separator> {
-        for (text, is_file) in [(&self.list, false), (&self.file, true)] {
+        let file = self.file.iter().map(|text| (text, true));
+        for (text, is_file) in std::iter::once((&self.list, false)).chain(file) {
             let rest = word
                 .as_encoded_bytes()
                 .strip_prefix(text.as_encoded_bytes());
@@ -95,10 +98,15 @@ impl Separators {
 }
 
 /// Separates the command from the sources. Without any there is stdin.
+///
+/// Where values are file names that a shell has found (`::: *`), a file can have the name of a
+/// separator, and what follows it would be read as values or even opened. So a separator after the
+/// first is refused where there `is_file` of its name.
 pub(super) fn split_words(
     words: Vec<OsString>,
     arg_files: &[PathBuf],
     separators: &Separators,
+    is_file: impl Fn(&OsStr) -> bool,
 ) -> anyhow::Result<(Vec<OsString>, Vec<Given>)> {
     let mut command = Vec::new();
     let files = arg_files.iter().cloned();
@@ -109,11 +117,24 @@ pub(super) fn split_words(
         })
         .collect();
     let mut words = VecDeque::from(words);
+    let mut is_first = true;
     while let Some(word) = words.pop_front() {
-        let Some(Separator { is_file, is_linked }) = separators.of(&word) else {
+        let Some(separator) = separators.of(&word) else {
             command.push(word);
             continue;
         };
+        if !std::mem::take(&mut is_first) && is_file(&word) {
+            bail!(
+                "{0} begins a source of values, and there is a file of that name here; file names \
+                 are safe as ./* or from find -print0 with -0, and --arg-sep WORD separates by \
+                 another word alone",
+                word.display()
+            );
+        }
+        let Separator {
+            is_file: has_names,
+            is_linked,
+        } = separator;
         if is_linked && sources.is_empty() {
             bail!(
                 "{} has no source before it to go along with",
@@ -122,7 +143,7 @@ pub(super) fn split_words(
         }
         let end = words.iter().position(|word| separators.of(word).is_some());
         let values: Vec<_> = words.drain(..end.unwrap_or(words.len())).collect();
-        if !is_file {
+        if !has_names {
             let source = Source::List(values);
             sources.push(Given { source, is_linked });
         } else if values.is_empty() {

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use memchr::memrchr;
 use throng::Stream;
 
 use super::dress::Dress;
+use crate::work;
 
 /// A line that is longer than this is given out in pieces; it bounds memory.
 const LONGEST_LINE: usize = 1 << 20;
@@ -28,8 +30,10 @@ impl Lines {
     pub(super) fn push(&self, seq: u64, stream: Stream, bytes: &[u8], dress: &Dress) -> Vec<u8> {
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = all.entry((seq, stream)).or_default();
+        // What was there before has no line end, and is not looked at again.
+        let last_end = memrchr(b'\n', bytes).map(|at| open.begun.len() + at);
+        work::count(bytes.len());
         open.begun.extend_from_slice(bytes);
-        let last_end = open.begun.iter().rposition(|byte| *byte == b'\n');
         let mut out = Vec::new();
         match last_end {
             Some(end) => {
@@ -87,6 +91,19 @@ mod tests {
             prop_assert_eq!(out, pieces.concat().into_bytes());
             prop_assert!(lines.open.lock().unwrap().is_empty());
         }
+    }
+
+    #[test]
+    fn work_grows_with_what_is_written_alone() {
+        let work = |pieces: usize| {
+            let lines = Lines::default();
+            work::of(|| {
+                for _ in 0..pieces {
+                    assert_eq!(lines.push(1, Stream::Stdout, b"abc", &tagged()), b"");
+                }
+            })
+        };
+        assert_eq!((work(1000), work(2000)), (3000, 6000));
     }
 
     #[test]

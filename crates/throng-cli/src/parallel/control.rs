@@ -39,8 +39,11 @@ const ROWS: &[Row] = &[
         &["--workdir", "--wd"],
         "\"...\" is refused: name one, such as work/{#}; no value leads out of what is written",
     ),
-    differs(&["--env"], "NAME=VALUE sets a variable; _ is not special"),
-    no(&["--process-slot-var"], "env NAME={%} before the command"),
+    differs(
+        &["--env"],
+        "NAME=VALUE sets a variable, with placeholders filled in; _ is not special",
+    ),
+    no(&["--process-slot-var"], "--env NAME={%}"),
     no(
         &["--interactive", "-p"],
         "--dry-run shows the commands before a run",

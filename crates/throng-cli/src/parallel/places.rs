@@ -8,7 +8,10 @@ pub(super) const THEME: Theme = Theme {
 };
 
 const ROWS: &[Row] = &[
-    same(&["-I"]),
+    differs(
+        &["-I"],
+        "{#} and {%} are text as well, unless there is --plus",
+    ),
     no(&["--replace", "-i"], "-I TEXT"),
     differs(
         &["--plus"],

@@ -42,7 +42,7 @@ impl Counts {
 }
 
 /// What differs whatever the option.
-pub(super) const PRINCIPLES: [&str; 6] = [
+pub(super) const PRINCIPLES: [&str; 8] = [
     "A command is an argv and is started without a shell; --shell gives it one, with values quoted \
      into it.",
     "stdout goes to stdout and stderr to stderr.",
@@ -50,7 +50,9 @@ pub(super) const PRINCIPLES: [&str; 6] = [
      itself failed, or could not keep all that commands have said.",
     "Perl expressions, {= =}, are refused.",
     "A place for a value that is not there is refused; only -n, -N and -L make it empty.",
-    "A line ends with LF or CRLF.",
+    "Doubled braces around a placeholder are text: {{2}} is {2}. {0} is refused.",
+    "A line ends with LF or CRLF, and a byte order mark before text is taken off.",
+    "A value with a NUL, or too long for an argument, is refused with its line; the others go on.",
 ];
 
 /// Prints the table.

@@ -13,18 +13,19 @@ const ROWS: &[Row] = &[
         "the first command does not get our stdin; --stdin says what commands read",
     ),
     same(&["--arg-file-sep"]),
-    same(&["--arg-sep"]),
+    differs(&["--arg-sep"], "no other word separates then, :::: neither"),
     same(&["--null", "-0"]),
     same(&["--delimiter", "-d"]),
     differs(
         &["--colsep", "-C"],
-        "a regular expression without look-around and back-references; a row without a column \
-         that the command names is a failure, not an empty value",
+        "a regular expression without look-around and back-references that matches something; a \
+         row without a column that the command names is a failure, not an empty value",
     ),
     differs(&["--csv"], "a quote out of place is refused, with its line"),
     differs(
         &["--header"],
-        "\":\" and 0, and with --pipe a number of lines; no other regular expression",
+        "\":\" and 0, and with --pipe a number of lines; no other regular expression; a name that \
+         is a number is not used, {2} is the second column",
     ),
     differs(
         &["--link", "--xapply"],

@@ -7,6 +7,7 @@ use memchr::memchr_iter;
 
 use super::Bytes;
 use super::ends::Ends;
+use crate::work;
 
 /// How much goes into a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Blocks {
     /// What was read for the header.
     before: Bytes,
     buffer: Vec<u8>,
+    /// Where in the buffer the next block begins.
+    start: usize,
     is_at_end: bool,
 }
 
@@ -51,6 +54,7 @@ impl Blocks {
             header,
             before: Vec::new(),
             buffer: Vec::new(),
+            start: 0,
             is_at_end: false,
         }
     }
@@ -79,9 +83,29 @@ impl Blocks {
         }))
     }
 
+    /// What has been read and is in no block yet.
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// The start of the rest. It or what remains is copied, whichever is less.
     fn take(&mut self, length: usize) -> Bytes {
-        let rest = self.buffer.split_off(length);
-        std::mem::replace(&mut self.buffer, rest)
+        let end = self.start + length;
+        let after = self.buffer.len() - end;
+        if self.start == 0 && after <= length {
+            work::count(after);
+            let rest = self.buffer.split_off(end);
+            return std::mem::replace(&mut self.buffer, rest);
+        }
+        work::count(length);
+        let block = self.buffer[self.start..end].to_vec();
+        self.start = end;
+        if after <= self.start {
+            work::count(after);
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        block
     }
 
     /// Reads on; says whether there was more.
@@ -91,7 +115,9 @@ impl Blocks {
         }
         let filled = self.buffer.len();
         let more = match self.measure {
-            Measure::Bytes(most) => most.saturating_sub(filled).clamp(READ_BYTES, 16 << 20),
+            Measure::Bytes(most) => most
+                .saturating_sub(self.rest().len())
+                .clamp(READ_BYTES, 16 << 20),
             Measure::Records { .. } => READ_BYTES,
         };
         self.buffer.resize(filled + more, 0);
@@ -108,52 +134,63 @@ impl Blocks {
 
     fn end_by_bytes(&mut self, most: usize) -> anyhow::Result<usize> {
         // What may follow a border belongs to it, so a little more is read than a block.
-        while self.buffer.len() <= most.saturating_add(READ_BYTES) && self.read()? {}
-        if self.buffer.len() <= most {
-            return Ok(self.buffer.len());
+        while self.rest().len() <= most.saturating_add(READ_BYTES) && self.read()? {}
+        if self.rest().len() <= most {
+            return Ok(self.rest().len());
         }
-        if let Some(at) = self.ends.last(&self.buffer, most, self.is_at_end) {
+        if let Some(at) = self.ends.last(self.rest(), most, self.is_at_end) {
             return Ok(at);
         }
-        let mut searched = most;
+        let mut from = most.saturating_sub(self.ends.overlap());
         loop {
-            if let Some(at) = self.ends.first(&self.buffer, searched, self.is_at_end) {
+            if let Some(at) = self.ends.first(self.rest(), most, from, self.is_at_end) {
                 return Ok(at);
             }
-            searched = self.buffer.len().saturating_sub(READ_BYTES).max(most);
+            from = from.max(self.searched());
             if !self.read()? {
-                return Ok(self.buffer.len());
+                return Ok(self.rest().len());
             }
         }
     }
 
     fn records_end(&mut self, count: u64) -> anyhow::Result<usize> {
-        let (mut at, mut found) = (0, 0);
+        let (mut at, mut from, mut found) = (0, 0, 0);
         loop {
-            match self.ends.first(&self.buffer, at, self.is_at_end) {
+            match self.ends.first(self.rest(), at, from, self.is_at_end) {
                 Some(next) => {
-                    at = next;
+                    (at, from) = (next, next);
                     found += 1;
                     if found == count {
                         return Ok(at);
                     }
                 }
-                None if self.read()? => {}
-                None => return Ok(self.buffer.len()),
+                None => {
+                    from = from.max(self.searched());
+                    if !self.read()? {
+                        return Ok(self.rest().len());
+                    }
+                }
             }
         }
+    }
+
+    /// Where a border may begin that was not found in all that has been read.
+    fn searched(&self) -> usize {
+        self.rest().len().saturating_sub(self.ends.overlap())
     }
 
     fn lines_end(&mut self, count: u64) -> anyhow::Result<usize> {
         let (mut searched, mut left) = (0, count);
         loop {
-            for at in memchr_iter(b'\n', &self.buffer[searched..]) {
+            for at in memchr_iter(b'\n', &self.rest()[searched..]) {
                 left -= 1;
                 if left == 0 {
+                    work::count(at);
                     return Ok(searched + at + 1);
                 }
             }
-            searched = self.buffer.len();
+            work::count(self.rest().len() - searched);
+            searched = self.rest().len();
             if !self.read()? {
                 return Ok(searched);
             }

@@ -5,7 +5,10 @@ use memchr::memmem::{Finder, FinderRev};
 use regex::bytes::Regex;
 
 use crate::args;
-use crate::{template, text};
+use crate::{template, text, work};
+
+/// The longest border that a regular expression finds for certain where a record is read in pieces.
+const REGEX_BYTES_MAX: usize = 64 * 1024;
 
 /// What is at the border of two records.
 #[derive(Clone, Debug)]
@@ -59,7 +62,21 @@ impl Ends {
                     .map_err(|error| template::one_line(&error))
                     .with_context(|| format!("{name} {}", text::quoted(part.as_bytes())))?;
             }
-            Border::Regex(Regex::new(&format!("({end})(?:{start})")).context("--regexp")?)
+            let both = format!("({end})(?:{start})");
+            if template::can_be_empty(&both) {
+                let given = [("--recend", &end), ("--recstart", &start)];
+                let (name, part) = if end.is_empty() { given[1] } else { given[0] };
+                bail!(
+                    "{name} {}: it matches where there is nothing, and would end a record after \
+                     each character{}",
+                    text::quoted(part.as_bytes()),
+                    match part.contains('|') {
+                        true => "; the character | is written \\|",
+                        false => "",
+                    }
+                );
+            }
+            Border::Regex(Regex::new(&both).context("--regexp")?)
         } else {
             Border::Text {
                 end_length: end.len(),
@@ -72,6 +89,15 @@ impl Ends {
         })
     }
 
+    /// How far before the end of what has been searched a border may begin that is found later.
+    pub(super) fn overlap(&self) -> usize {
+        match &self.border {
+            Border::None => 0,
+            Border::Text { both, .. } => both.len() - 1,
+            Border::Regex(_) => REGEX_BYTES_MAX,
+        }
+    }
+
     /// The last place up to `most` where a record may end. `is_all` says that nothing follows.
     pub(super) fn last(&self, bytes: &[u8], most: usize, is_all: bool) -> Option<usize> {
         match &self.border {
@@ -79,40 +105,53 @@ impl Ends {
             Border::Text { both, end_length } => {
                 let start_length = both.len() - end_length;
                 let within = &bytes[..bytes.len().min(most.saturating_add(start_length))];
+                work::count(within.len());
                 let found = FinderRev::new(both).rfind(within)? + end_length;
                 (found > 0).then_some(found)
             }
-            Border::Regex(_) => {
-                let borders = self.all(bytes, is_all);
-                borders.take_while(|at| *at <= most).last()
+            Border::Regex(regex) => {
+                let mut last = None;
+                let mut from = 0;
+                while let Some((end, next)) = regex_border(regex, bytes, from, is_all)
+                    && end <= most
+                {
+                    last = Some(end).filter(|end| *end > 0).or(last);
+                    from = next;
+                }
+                last
             }
         }
     }
 
-    /// The first place after `least` where a record may end.
-    pub(super) fn first(&self, bytes: &[u8], least: usize, is_all: bool) -> Option<usize> {
+    /// The first place after `least` where a record may end, of those whose border begins at `from`
+    /// or later. It costs as much as there is from there to the border.
+    pub(super) fn first(
+        &self,
+        bytes: &[u8],
+        least: usize,
+        from: usize,
+        is_all: bool,
+    ) -> Option<usize> {
         match &self.border {
             Border::None => (bytes.len() > least).then_some(least + 1),
             Border::Text { both, end_length } => {
-                let from = (least + 1).saturating_sub(*end_length).min(bytes.len());
-                let found = Finder::new(both).find(&bytes[from..])?;
-                Some(from + found + end_length)
+                let from = from.max((least + 1).saturating_sub(*end_length));
+                let from = from.min(bytes.len());
+                let found = Finder::new(both).find(&bytes[from..]);
+                work::count(found.map_or(bytes.len() - from, |found| found + both.len()));
+                Some(from + found? + end_length)
             }
-            Border::Regex(_) => self.all(bytes, is_all).find(|at| *at > least),
+            Border::Regex(regex) => {
+                let mut from = from;
+                loop {
+                    let (end, next) = regex_border(regex, bytes, from, is_all)?;
+                    if end > least {
+                        return Some(end);
+                    }
+                    from = next;
+                }
+            }
         }
-    }
-
-    /// All places of a regular expression. One that touches the end may yet become longer.
-    fn all(&self, bytes: &[u8], is_all: bool) -> impl Iterator<Item = usize> {
-        let Border::Regex(regex) = &self.border else {
-            unreachable!("only regular expressions are looked for one after the other");
-        };
-        let found = regex.captures_iter(bytes).filter_map(move |found| {
-            let whole = found.get(0)?;
-            let end = found.get(1)?.end();
-            (end > 0 && (is_all || whole.end() < bytes.len())).then_some(end)
-        });
-        found.collect::<Vec<_>>().into_iter()
     }
 
     /// Takes what is at borders out of a block, where that was asked for.
@@ -138,4 +177,23 @@ impl Ends {
             Border::Regex(regex) => regex.replace_all(&block, &b""[..]).into_owned(),
         }
     }
+}
+
+/// The first border that begins at `from` or later, and where to look for the next. One that
+/// touches the end may yet become longer, and is none before it is known that nothing follows.
+fn regex_border(regex: &Regex, bytes: &[u8], from: usize, is_all: bool) -> Option<(usize, usize)> {
+    if from > bytes.len() {
+        return None;
+    }
+    let found = regex.captures_at(bytes, from);
+    let (Some(whole), Some(end)) = found
+        .as_ref()
+        .map_or((None, None), |found| (found.get(0), found.get(1)))
+    else {
+        work::count(bytes.len() - from);
+        return None;
+    };
+    work::count(whole.end() - from);
+    // A border is never empty, so this goes on.
+    (is_all || whole.end() < bytes.len()).then_some((end.end(), whole.end()))
 }

@@ -99,7 +99,9 @@ impl Part {
                 .take(more)
                 .read_to_end(&mut bytes)?;
             let is_all = (count as u64) < more || self.at + bytes.len() as u64 >= self.len;
-            let end = ends.first(&bytes, wanted - 1, is_all);
+            let least = wanted - 1;
+            let from = least.saturating_sub(ends.overlap());
+            let end = ends.first(&bytes, least, from, is_all);
             let length = match end {
                 Some(end) => end,
                 None if is_all => bytes.len(),

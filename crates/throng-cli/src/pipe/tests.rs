@@ -5,6 +5,7 @@ use clap::Parser;
 use proptest::prelude::*;
 
 use super::*;
+use crate::work;
 
 #[derive(Parser)]
 struct Cli {
@@ -163,6 +164,15 @@ fn nonsense_is_refused_by_name() {
             &["--regexp", "--recend", "("],
             "--recend \"(\": unclosed group",
         ),
+        (
+            &["--regexp", "--recend", "|"],
+            "--recend \"|\": it matches where there is nothing, and would end a record after each \
+             character; the character | is written \\|",
+        ),
+        (
+            &["--regexp", "--recstart", "x*"],
+            "--recstart \"x*\": it matches where",
+        ),
         (&["--csv"], "--csv is for values"),
         (&["-X"], "--context-replace is for values"),
     ] {
@@ -172,6 +182,41 @@ fn nonsense_is_refused_by_name() {
             error.contains(message) && !error.contains('\n'),
             "{options:?}: {error}"
         );
+    }
+}
+
+#[test]
+fn work_grows_with_the_data_alone() {
+    for options in [
+        &["--regexp", "--recend", "\\n", "-N", "{N}"][..],
+        &["--regexp", "--recend", "\\n", "-N1"],
+        &["--regexp", "--recend", "\\n+", "--recstart", "[0-9]", "-N7"],
+        &["--regexp", "--recend", "x", "-N1"],
+        &["--regexp", "--recend", "x", "--block", "100"],
+        &["--regexp", "--recend", "\\n", "--block", "10k"],
+        &["--recend", "\\n", "-N", "{N}"],
+        &["--recend", "\\n", "-N1"],
+        &["--recend", "0\\n1", "--block", "1"],
+        &["--recend", "x", "-N1"],
+        &["--recend", "", "-N", "{N}"],
+        &["--recstart", "\\n", "-N2"],
+        &["--rrs", "--regexp", "--recend", "\\n", "-N9"],
+        &["-L", "{N}"],
+        &["-L1"],
+        &["--header", "{N}"],
+    ] {
+        let work = |count: u32| {
+            let text: String = (0..count).map(|number| format!("{number:07}\n")).collect();
+            let number = count.to_string();
+            let options = options.iter().map(|option| option.replace("{N}", &number));
+            let options: Vec<String> = options.collect();
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            work::of(|| blocks(&options, &text))
+        };
+        let (once, twice) = (work(20_000), work(40_000));
+        assert!(twice <= once * 9 / 4, "{options:?}: {once} {twice}");
+        // Not many times what there is either.
+        assert!(once < 20_000 * 8 * 6, "{options:?}: {once}");
     }
 }
 

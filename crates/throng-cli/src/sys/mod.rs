@@ -16,6 +16,7 @@
 //! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
 //! | `may_share_screen` | whether what reads our stdout may write to our terminal |
 //! | `os_string` | an argument from bytes |
+//! | `os_string` | an argument, a path or a variable from bytes; none has a NUL |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
 //! | `split` | the words of a line that is a command |
 //! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
@@ -27,8 +28,8 @@
 //! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
 //! | `is_device` | whether a file of this name would be a device |
 //! | `folded_path` | a path as bytes that are the same for the same file |
-//! | `first_line` | the first line of a file without what says how the file is encoded |
-//! | `word_length`, `limits` | how long a word of a command is, and how long commands may be |
+//! | `word_length`, `script_length` | how long a word of a command is, or a script |
+//! | `limits` | how long commands may be |
 //! | `PATHS` | how paths are written |
 //! | `keep` | what the program does when it is started to keep another one's processes |
 //! | `SystemArgs` | options that only this system has |
@@ -56,13 +57,14 @@ use throng::{Builder, Command};
 
 use crate::doctor::Finding;
 use crate::template::PathRules;
+use crate::text;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, create_directories, die_of, escaped_name, findings, first_line,
+    argv, command_line, config_dir, create_directories, die_of, escaped_name, findings,
     folded_path, foreign, gauge, is_device, is_stopped, keep, limits, may_share_screen, name,
-    open_for_writing, os_string, own_cpu, push_quoted, script, set_leaf, shell, signal_name, split,
-    stderr, stdout, take_stock, watch_interrupts, watch_stops, word_length,
+    open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
+    signal_name, split, stderr, stdout, take_stock, watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -123,8 +125,18 @@ pub(crate) struct Limits {
     /// One word.
     pub(crate) word: usize,
     pub(crate) per_word: usize,
-    /// What a word gets longer by when a blank comes into it.
-    pub(crate) quotes: usize,
+}
+
+/// Refuses bytes with a NUL. To each system that is the end of a string: in an argument, in the
+/// name of a file and in a variable there is nothing that could be written for it.
+fn refuse_nul(bytes: &[u8]) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        memchr::memchr(0, bytes).is_none(),
+        "{} contains a NUL, which no argument, path or variable can; -0 reads values that end with \
+         one, --pipe and --stdin give data to commands as it is",
+        text::quoted(bytes)
+    );
+    Ok(())
 }
 
 /// What to do when we are about to stand still, or have and go on.
@@ -161,8 +173,8 @@ const _: fn(&[u8]) -> Vec<u8> = escaped_name;
 const _: u8 = ESCAPE;
 const _: fn(&[u8]) -> bool = is_device;
 const _: fn(&Path) -> Vec<u8> = folded_path;
-const _: fn(Vec<u8>) -> Result<Vec<u8>, &'static str> = first_line;
 const _: fn(&[u8]) -> usize = word_length;
+const _: fn(&[u8]) -> usize = script_length;
 const _: fn(bool) -> Limits = limits;
 const _: PathRules = PATHS;
 const _: fn(&SystemArgs, bool) -> anyhow::Result<()> = SystemArgs::check;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use regex::bytes::{Captures, Regex};
 
+use super::Condition;
 use super::path::PathPart;
 use super::program::{Program, replacement};
 use crate::sys;
@@ -34,6 +35,8 @@ pub(super) enum Edit {
         case: Case,
         all: bool,
     },
+    /// Nothing; but a record for which it does not hold makes no command.
+    Only(Condition),
     Program(Arc<Program>),
 }
 
@@ -67,6 +70,8 @@ impl Edit {
             "+." => PathPart::Extensions(1),
             "+.." => PathPart::Extensions(2),
             "+..." => PathPart::Extensions(3),
+            "choose_k" => return Ok(Some(Edit::Only(Condition::Ascending))),
+            "uniq" => return Ok(Some(Edit::Only(Condition::AllDiffer))),
             _ => return Edit::expansion(suffix),
         };
         Ok(Some(Edit::Path(part)))
@@ -102,8 +107,14 @@ impl Edit {
             let Some((regex, text)) = rest.split_once('/') else {
                 return Ok(None);
             };
+            // `{/#abc/ABC}` is at the start of the value, `{/%def/DEF}` at its end.
+            let regex = match (all, regex.as_bytes()) {
+                (false, [b'#', _, ..]) => format!("^(?:{})", &regex[1..]),
+                (false, [b'%', _, ..]) => format!("(?:{})$", &regex[1..]),
+                _ => regex.into(),
+            };
             Edit::Replace {
-                regex: compile(regex)?,
+                regex: compile(&regex)?,
                 text: replacement(text),
                 all,
             }
@@ -146,7 +157,7 @@ impl Edit {
 
     pub(super) fn apply<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
         match self {
-            Edit::None => Cow::Borrowed(value),
+            Edit::None | Edit::Only(_) => Cow::Borrowed(value),
             Edit::Path(part) => part.of(value, sys::PATHS).into(),
             Edit::Default(text) if value.is_empty() => text.clone().into(),
             Edit::Default(_) => Cow::Borrowed(value),
@@ -200,6 +211,14 @@ pub(crate) fn one_line(error: &regex::Error) -> anyhow::Error {
     let all = error.to_string();
     let last = all.lines().last().unwrap_or_default();
     anyhow::anyhow!("{}", last.strip_prefix("error: ").unwrap_or(last))
+}
+
+/// Whether a regular expression matches where there is nothing, and so between all characters. One
+/// that is wrong does not.
+pub(crate) fn can_be_empty(regex: &str) -> bool {
+    let mut parser = regex_syntax::ParserBuilder::new();
+    let parsed = parser.utf8(false).build().parse(regex);
+    parsed.is_ok_and(|hir| hir.properties().minimum_len() == Some(0))
 }
 
 /// Where the character of this number begins, or the end. What is no UTF-8 counts by bytes.

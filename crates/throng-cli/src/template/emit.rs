@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
 use crate::input::Value;
-use crate::sys;
+use crate::{sys, text, work};
 
 /// What a filled word is made of, in order.
 enum Part<'a> {
@@ -223,6 +223,7 @@ impl<'a> Fill<'a> {
         };
         let mut values: Vec<&[u8]> = Vec::new();
         for combination in combinations {
+            work::count(1);
             let count = combination.len();
             let (index, number) = match which {
                 Which::All => (None, 0),
@@ -232,7 +233,16 @@ impl<'a> Fill<'a> {
             match index.and_then(|index| combination.get(index)) {
                 Some(value) => values.push(value),
                 None if self.packing.is_flat || edit.fills_empty() => values.push(b""),
-                None => bail!("{{{number}}} has no value: there are {count}"),
+                None => {
+                    let name = match (which, self.columns) {
+                        (Which::Column(index), Some(columns)) if columns.are_named() => {
+                            format!(", {},", text::quoted(&columns.name(index)))
+                        }
+                        _ => String::new(),
+                    };
+                    let s = if count == 1 { "" } else { "s" };
+                    bail!("{{{number}}}{name} has no value: the row has {count} column{s}")
+                }
             }
         }
         Ok(values)

@@ -1,5 +1,8 @@
 //! What is a place in a word: `{}`, `{2/.}`, a name from a header, a tag of `--rpl` or `-I`. Does
 //! not know what words are for.
+//!
+//! Braces that are doubled are text: `{{2}}` is `{2}`. What is doubled has to be a place without
+//! that: `{{.Name}}` of a Go template stays as it is, because `{.Name}` is none.
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use super::program::Rule;
 use super::{Condition, Padding, Piece, Which};
 use crate::args::Places;
 use crate::input::Columns;
-use crate::text;
+use crate::{text, work};
 
 /// How places are written in this run.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,24 @@ pub(crate) struct Language {
     /// Insides of braces with a meaning of the user's.
     insides: Vec<Rule>,
     plus: bool,
+    /// With `-I TEXT` nothing in braces is a place but what was asked for.
+    only_asked: bool,
+}
+
+/// The longest place: what looks for its end looks no further, so that a word of many braces is
+/// read in a time that grows with its length.
+const PLACE_BYTES_MAX: usize = 4096;
+
+/// No record has so many columns.
+const NUMBER_MAX: usize = u32::MAX as usize;
+
+/// A place in a word, with the braces around it that are text.
+struct Found {
+    before: Vec<u8>,
+    piece: Piece,
+    after: Vec<u8>,
+    /// How long all of it is as it is written.
+    length: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +55,7 @@ impl Language {
     pub(crate) fn new(places: &Places) -> anyhow::Result<Language> {
         let mut language = Language {
             plus: places.plus,
+            only_asked: !places.plus && places.replace.as_ref().is_some_and(|text| text != "{}"),
             ..Language::default()
         };
         let edits = [
@@ -96,21 +118,42 @@ impl Language {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
         let mut at = 0;
+        // Where the last run of braces ends that has no place in it.
+        let mut text_until = 0;
         while let Some(byte) = word.get(at) {
-            let is_of_shell = at > 0 && word[at - 1] == b'$';
-            match self.place(&word[at..], columns, is_of_shell)? {
-                Some((piece, length)) => {
+            work::count(1);
+            let found = match self.tag(&word[at..]) {
+                Some(found) => Some(found),
+                None if *byte == b'{' && at >= text_until => {
+                    let opened = word[at..].iter().take_while(|byte| **byte == b'{').count();
+                    text_until = at + opened;
+                    self.in_braces(word, at, opened, columns)?
+                }
+                None => None,
+            };
+            let Some(Found {
+                before,
+                piece,
+                after,
+                length,
+            }) = found
+            else {
+                text.push(*byte);
+                at += 1;
+                continue;
+            };
+            text.extend(before);
+            match piece {
+                Piece::Text(more) => text.extend(more),
+                piece => {
                     if !text.is_empty() {
                         pieces.push(Piece::Text(std::mem::take(&mut text)));
                     }
                     pieces.push(piece);
-                    at += length;
-                }
-                None => {
-                    text.push(*byte);
-                    at += 1;
                 }
             }
+            text.extend(after);
+            at += length;
         }
         if !text.is_empty() || pieces.is_empty() {
             pieces.push(Piece::Text(text));
@@ -118,39 +161,74 @@ impl Language {
         Ok(pieces)
     }
 
-    /// The place at the start of these bytes, and how long it is. Braces around anything else are
-    /// just braces.
-    fn place(
+    fn tag(&self, bytes: &[u8]) -> Option<Found> {
+        let tag = self.tags.iter().find(|tag| bytes.starts_with(&tag.text))?;
+        Some(Found {
+            before: Vec::new(),
+            piece: tag.piece.clone(),
+            after: Vec::new(),
+            length: tag.text.len(),
+        })
+    }
+
+    /// The place in these braces, of which so many are opened at `at`. Braces around anything else
+    /// are just braces. Of those that are there on both sides two are the text of one.
+    fn in_braces(
         &self,
-        bytes: &[u8],
+        word: &[u8],
+        at: usize,
+        opened: usize,
+        columns: &Columns,
+    ) -> anyhow::Result<Option<Found>> {
+        let start = at + opened;
+        let rest = &word[start..];
+        let near = &rest[..rest.len().min(PLACE_BYTES_MAX)];
+        let end = memchr::memchr(b'}', near);
+        work::count(end.unwrap_or(near.len()));
+        let Some(end) = end else {
+            return Ok(None);
+        };
+        let Ok(inside) = str::from_utf8(&near[..end]) else {
+            return Ok(None);
+        };
+        let closed = rest[end..].iter().take_while(|byte| **byte == b'}');
+        let pairs = closed.take(opened).count();
+        let is_of_shell = at > 0 && word[at - 1] == b'$';
+        let found = self.named(inside, columns, is_of_shell);
+        let piece = match found {
+            Ok(None) => return Ok(None),
+            // What would be a mistake may be meant as text as well.
+            Ok(Some(_)) | Err(_) if pairs.is_multiple_of(2) => {
+                Piece::Text(format!("{{{inside}}}").into_bytes())
+            }
+            found => found?.context("it was found")?,
+        };
+        let doubled = (pairs - 1) / 2;
+        Ok(Some(Found {
+            before: vec![b'{'; opened - pairs + doubled],
+            piece,
+            after: vec![b'}'; doubled],
+            length: opened + end + pairs,
+        }))
+    }
+
+    /// The place of this inside. A name that no column has is a mistake.
+    fn named(
+        &self,
+        inside: &str,
         columns: &Columns,
         is_of_shell: bool,
-    ) -> anyhow::Result<Option<(Piece, usize)>> {
-        for tag in &self.tags {
-            if bytes.starts_with(&tag.text) {
-                return Ok(Some((tag.piece.clone(), tag.text.len())));
-            }
-        }
-        let Some(inside) = bytes.strip_prefix(b"{") else {
-            return Ok(None);
-        };
-        let Some(end) = inside.iter().position(|byte| *byte == b'}') else {
-            return Ok(None);
-        };
-        let Ok(inside) = str::from_utf8(&inside[..end]) else {
-            return Ok(None);
-        };
-        let length = end + 2;
+    ) -> anyhow::Result<Option<Piece>> {
         if let Some(piece) = self.inside(inside, columns)? {
-            return Ok(Some((piece, length)));
+            return Ok(Some(piece));
         }
         let is_name = !inside.is_empty()
             && inside
                 .chars()
                 .all(|char| char.is_alphanumeric() || char == '_');
-        if columns.are_named() && is_name && !is_of_shell {
+        if columns.are_named() && is_name && !is_of_shell && !self.only_asked {
             bail!(
-                "{{{inside}}} names no column: there are {}",
+                "{{{inside}}} names no column: there are {}; the text is written {{{{{inside}}}}}",
                 columns.listed()
             );
         }
@@ -166,13 +244,19 @@ impl Language {
         if let Some(piece) = self.place_of(Which::All, inside)? {
             return Ok(Some(piece));
         }
-        for (index, name) in columns.longest_names_first() {
-            if let Some(suffix) = inside.strip_prefix(name)
-                && let Some(piece) = self.value(Which::Column(index), suffix)?
-            {
+        if let Some(piece) = self.numbered(inside)? {
+            return Ok(Some(piece));
+        }
+        for (index, suffix) in columns.named_at_start(inside) {
+            if let Some(piece) = self.value(Which::Column(index), suffix)? {
                 return Ok(Some(piece));
             }
         }
+        Ok(None)
+    }
+
+    /// `{2}`, `{-1/.}`. A number is a position, whatever columns are called.
+    fn numbered(&self, inside: &str) -> anyhow::Result<Option<Piece>> {
         let (minus, rest) = match inside.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, inside),
@@ -181,22 +265,28 @@ impl Language {
             .find(|char: char| !char.is_ascii_digit())
             .unwrap_or(rest.len());
         let (digits, suffix) = rest.split_at(end);
-        let number: Option<usize> = digits.parse().ok();
-        let Some(index) = number.and_then(|number| number.checked_sub(1)) else {
+        if digits.is_empty() {
             return Ok(None);
-        };
+        }
+        // One that is too large for a number names a column that is not there either.
+        let number = digits.parse().unwrap_or(NUMBER_MAX).min(NUMBER_MAX);
+        let index = number.saturating_sub(1);
         let which = if minus {
             Which::FromEnd(index)
         } else {
             Which::Column(index)
         };
-        self.value(which, suffix)
+        let piece = self.value(which, suffix)?;
+        if number == 0 && piece.is_some() {
+            bail!("{{{inside}}}: values are counted from 1; the text is written {{{{{inside}}}}}");
+        }
+        Ok(piece)
     }
 
     /// `{}`, `{#}`, `{.}` and so on, and nothing where a number or a name has to be before it.
     fn place_of(&self, which: Which, inside: &str) -> anyhow::Result<Option<Piece>> {
         match inside {
-            "#" | "%" if self.gone.contains(&inside) => Ok(None),
+            "#" | "%" if self.only_asked || self.gone.contains(&inside) => Ok(None),
             "#" => Ok(Some(Piece::Seq(Padding::None))),
             "%" => Ok(Some(Piece::Slot(Padding::None))),
             _ => self.value(which, inside),
@@ -209,7 +299,9 @@ impl Language {
                 return Ok(Some(Piece::value(which, Edit::Program(Arc::new(edit)))));
             }
         }
-        if self.gone.contains(&suffix) {
+        // `-I TEXT` takes the place of `{}`, and with --plus not of `{1}`.
+        let is_gone = self.gone.contains(&suffix) && (which == Which::All || !suffix.is_empty());
+        if self.only_asked || is_gone {
             return Ok(None);
         }
         let edit = match Edit::basic(suffix) {

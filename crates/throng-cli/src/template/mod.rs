@@ -21,7 +21,7 @@ use std::ffi::{OsStr, OsString};
 use anyhow::bail;
 
 use self::edit::Edit;
-pub(crate) use self::edit::one_line;
+pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
 pub(crate) use self::path::PathRules;
 use crate::input::{Columns, Value};
@@ -95,6 +95,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) values: &'a [Value],
     /// How many of the values are one combination; 0: all.
     pub(crate) width: usize,
+    /// What the columns are called, for messages.
+    pub(crate) columns: Option<&'a Columns>,
     pub(crate) packing: Packing,
     pub(crate) seq: u64,
     pub(crate) slot: usize,
@@ -159,7 +161,11 @@ impl Template {
                     } else {
                         ""
                     };
-                    bail!("{{{sign}{number}}} names value {number}, and there are {count}");
+                    let are = if count == 1 { "is" } else { "are" };
+                    bail!(
+                        "{{{sign}{number}}} names value {number}, and there {are} {count}; the \
+                         text is written {{{{{sign}{number}}}}}"
+                    );
                 }
                 _ => {}
             }
@@ -187,42 +193,15 @@ impl Template {
             .any(|piece| matches!(piece, Piece::Total | Piece::Seq(Padding::Zeros)))
     }
 
-    /// Whether a place counts values of a whole command, `{2}`.
-    pub(crate) fn names_a_column(&self) -> bool {
-        self.pieces().any(|piece| match piece {
-            Piece::Value { which, .. } => *which != Which::All,
-            _ => false,
-        })
-    }
-
     /// Whether some values make no command.
     pub(crate) fn is_choosy(&self) -> bool {
-        self.pieces().any(|piece| matches!(piece, Piece::Only(_)))
-    }
-
-    /// How many places have something beside them in their word.
-    pub(crate) fn glued_places(&self) -> usize {
-        let glued = self.words.iter().filter(|word| word.pieces.len() > 1);
-        glued
-            .flat_map(|word| &word.pieces)
-            .filter(|piece| piece.is_value())
-            .count()
-    }
-
-    /// How many words have a place for values.
-    pub(crate) fn words_with_values(&self) -> usize {
-        let words = self.words.iter();
-        words
-            .filter(|word| word.pieces.iter().any(Piece::is_value))
-            .count()
+        self.pieces().any(|piece| piece.condition().is_some())
     }
 
     /// Whether these values are to make a command at all.
     pub(crate) fn takes(&self, values: &[Value]) -> bool {
-        self.pieces().all(|piece| match piece {
-            Piece::Only(condition) => condition.holds(values),
-            _ => true,
-        })
+        let mut conditions = self.pieces().filter_map(Piece::condition);
+        conditions.all(|condition| condition.holds(values))
     }
 }
 
@@ -231,12 +210,19 @@ impl Piece {
         Piece::Value { which, edit }
     }
 
-    fn is_place(&self) -> bool {
-        !matches!(self, Piece::Text(_))
+    fn condition(&self) -> Option<Condition> {
+        match self {
+            Piece::Only(condition) => Some(*condition),
+            Piece::Value {
+                edit: Edit::Only(condition),
+                ..
+            } => Some(*condition),
+            _ => None,
+        }
     }
 
-    fn is_value(&self) -> bool {
-        matches!(self, Piece::Value { .. })
+    fn is_place(&self) -> bool {
+        !matches!(self, Piece::Text(_))
     }
 }
 
@@ -273,6 +259,10 @@ impl Pattern {
 
     pub(crate) fn uses_slot(&self) -> bool {
         self.0.uses_slot()
+    }
+
+    pub(crate) fn needs_total(&self) -> bool {
+        self.0.needs_total()
     }
 
     /// The word as it is with these values.

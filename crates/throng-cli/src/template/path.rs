@@ -2,7 +2,8 @@
 //! what has no directory or extension just has none.
 //!
 //! The meanings are GNU parallel's, which writes them as substitutions: `{.}` is without a dot and
-//! what follows it, if that has no other dot or separator in it, so `.profile` is all extension.
+//! what follows it, if that has no other dot or separator in it, so `.profile` is all extension,
+//! and `a.` has an empty one.
 
 /// How paths are written on a system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl PathRules {
         for _ in 0..count {
             let dot = path[..end].iter().rposition(|byte| *byte == b'.')?;
             let extension = &path[dot + 1..end];
-            if extension.is_empty() || extension.iter().any(|byte| self.is_separator(*byte)) {
+            if extension.iter().any(|byte| self.is_separator(*byte)) {
                 return None;
             }
             end = dot;
@@ -160,14 +161,20 @@ mod tests {
         let stems = [
             ("a/b.c", "a/b"),
             ("a.b/c", "a.b/c"),
-            ("a.", "a."),
+            ("a.", "a"),
+            ("..", "."),
             (".p", ""),
         ];
         check(SLASH, Stem(1), &stems);
         check(
             SLASH,
             Stem(2),
-            &[("a.b.c", "a"), ("a.c", "a.c"), ("x.y/a.c", "x.y/a.c")],
+            &[
+                ("a.b.c", "a"),
+                ("a.c", "a.c"),
+                ("x.y/a.c", "x.y/a.c"),
+                ("a.b.c.", "a.b"),
+            ],
         );
         check(
             SLASH,
@@ -184,7 +191,11 @@ mod tests {
             Extensions(1),
             &[("a.b.c", "c"), ("a.b/c", ""), ("a", "")],
         );
-        check(SLASH, Extensions(2), &[("a.b.c", "b.c"), ("a.b", "")]);
+        check(
+            SLASH,
+            Extensions(2),
+            &[("a.b.c", "b.c"), ("a.b", ""), ("a.b.c.", "c.")],
+        );
     }
 
     #[test]

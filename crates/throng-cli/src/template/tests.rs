@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::args::Places;
+use crate::work;
 
 fn places(options: &[&str]) -> Places {
     let mut places = Places::default();
@@ -78,7 +79,7 @@ fn places_are_filled_and_a_missing_one_is_appended() {
 fn other_braces_are_text() {
     let awk = argv(&["awk", "{print $1}", "{", "{}}"], &["f"]);
     assert_eq!(awk, ["awk", "{print $1}", "{", "f}"]);
-    assert_eq!(argv(&["x", "{0}{a}{{}"], &["f"]), ["x", "{0}{a}{f"]);
+    assert_eq!(argv(&["x", "{a}{{}"], &["f"]), ["x", "{a}{f"]);
     assert_eq!(
         argv(&["{..}{+/}{:-x}", "{}"], &["f"]),
         ["{..}{+/}{:-x}", "f"]
@@ -86,14 +87,130 @@ fn other_braces_are_text() {
 }
 
 #[test]
+fn doubled_braces_around_a_place_are_text() {
+    for (word, expected) in [
+        ("{{}}", "{}"),
+        ("{{{}}}", "{v.w}"),
+        ("{{{{}}}}", "{{}}"),
+        ("{{{{{.}}}}}", "{{v}}"),
+        ("[0-9]{{2}}", "[0-9]{2}"),
+        ("{{1}}{1}{{.}}{{#}}{{%}}", "{1}v.w{.}{#}{%}"),
+        ("{{0}}{{-3}}", "{0}{-3}"),
+        ("{{}", "{v.w"),
+        ("{}}", "v.w}"),
+        ("{{{}}", "{{}"),
+        ("{{}}}", "{}}"),
+        ("{{}} {}", "{} v.w"),
+        ("{{.Name}} {{a}} {{", "{{.Name}} {{a}} {{"),
+        ("{\"a\":{\"b\":{}}}", "{\"a\":{\"b\":v.w}}"),
+    ] {
+        assert_eq!(argv(&[word, "{}"], &["v.w"])[0], expected, "{word}");
+    }
+    let columns = Columns::named(owned(&["n"]));
+    let template = parse(&[], &["{{n}}{n}{{m}}"], &columns).unwrap();
+    assert_eq!(template.argv(&fill(&owned(&["a"]))).unwrap(), ["{n}a{m}"]);
+    assert_eq!(
+        with(&["plus"], &["{{%(}}{{/a/b}}"], &["a"])[0],
+        "{%(}{/a/b}"
+    );
+    assert_eq!(with(&["rpl={u} uc"], &["{{u}}{u}"], &["a"]), ["{u}A"]);
+}
+
+#[test]
+fn numbers_are_positions_from_one_whatever_columns_are_called() {
+    for zero in ["{0}", "{-0}", "{0.}", "{00}"] {
+        let error = parse(&[], &[zero], &Columns::new(Some(1))).unwrap_err();
+        let inside = &zero[1..zero.len() - 1];
+        let expected =
+            format!("{zero}: values are counted from 1; the text is written {{{{{inside}}}}}");
+        assert_eq!(error.to_string(), expected);
+    }
+    assert_eq!(argv(&["{0,2}", "{}"], &["a"]), ["{0,2}", "a"]);
+    let far = "{-99999999999999999999999}";
+    let error = parse(&[], &[far], &Columns::new(Some(1))).unwrap_err();
+    assert!(error.to_string().contains("and there is 1"), "{error}");
+    let columns = Columns::named(owned(&["2", "1", "-1", "1a"]));
+    assert!(columns.mislead());
+    let template = parse(&[], &["{1}{2}{-1}{1a}{4.}"], &columns).unwrap();
+    assert_eq!(
+        template.argv(&fill(&owned(&["p", "q", "r", "s"]))).unwrap(),
+        ["pqsss"]
+    );
+    for names in [&["a", "2"][..], &["a", "b"], &["1", "2", ""]] {
+        assert!(!Columns::named(owned(names)).mislead(), "{names:?}");
+    }
+}
+
+#[test]
+fn work_grows_with_the_length_of_a_word_and_the_number_of_columns() {
+    let words = [
+        "{", "}", "{}", "{{}}", "{x", "{1}", "{{{ab", "${a", "{-", "{%x",
+    ];
+    for text in words {
+        let work = |times: usize| {
+            let word = text.repeat(times);
+            let columns = Columns::new(Some(1));
+            work::of(|| parse(&["plus"], &[&word, "{}"], &columns).unwrap())
+        };
+        let (once, twice) = (work(5000), work(10_000));
+        assert!(twice <= once * 5 / 2, "{text}: {once} {twice}");
+    }
+    let work = |count: usize| {
+        let names: Vec<Value> = (0..count).map(|n| format!("n{n:06}").into()).collect();
+        let word: String = (0..count).map(|n| format!("{{n{n:06}}}")).collect();
+        let columns = Columns::named(names);
+        work::of(|| parse(&[], &[&word], &columns).unwrap())
+    };
+    let (once, twice) = (work(300), work(600));
+    assert!(twice <= once * 21 / 10, "{once} {twice}");
+}
+
+#[test]
+fn work_grows_with_the_places_and_the_values_alone() {
+    let packings = [
+        (true, true, 1),
+        (false, true, 1),
+        (false, false, 1),
+        (false, false, 0),
+    ];
+    for (is_flat, repeats, width) in packings {
+        let work = |count: usize| {
+            let values: Vec<Value> = (0..count).map(|n| n.to_string().into()).collect();
+            let word = |n: usize| {
+                if width == 1 && !is_flat {
+                    "x{1}y".into()
+                } else {
+                    format!("{{{n}}}")
+                }
+            };
+            let words: Vec<String> = match width {
+                0 => (1..=count).map(word).collect(),
+                _ => vec![word(1), "a{}b".into(), "{}".into()],
+            };
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let template = parse(&[], &words, &Columns::new(Some(count))).unwrap();
+            let mut fill = fill(&values);
+            (fill.width, fill.packing) = (width, Packing { is_flat, repeats });
+            work::of(|| template.argv(&fill).unwrap())
+        };
+        let (once, twice) = (work(500), work(1000));
+        assert!(
+            once > 0 && twice <= once * 2,
+            "{is_flat} {repeats} {width}: {once} {twice}"
+        );
+    }
+}
+
+#[test]
 fn a_column_that_is_not_there_is_named() {
     let error = parse(&[], &["x", "{3}"], &Columns::new(Some(2))).unwrap_err();
-    assert_eq!(error.to_string(), "{3} names value 3, and there are 2");
+    let message = "{3} names value 3, and there are 2; the text is written {{3}}";
+    assert_eq!(error.to_string(), message);
     let columns = Columns::named(owned(&["a", "b c"]));
     let error = parse(&[], &["x", "{size}"], &columns).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "{size} names no column: there are \"a, b c\""
+        "{size} names no column: there are \"a, b c\"; the text is written {{size}}"
     );
     assert!(parse(&[], &["x", "${HOME}", "{print $1}"], &columns).is_ok());
 }
@@ -135,6 +252,13 @@ fn the_places_of_plus_are_those_of_the_manual() {
         ("{,A}", value),
         ("{,,A|B}", "abbabcdef"),
         ("{1/(b+)/<$1>}", "a<bb>ABcdef"),
+        ("{/#ab/X}", "XbABcdef"),
+        ("{/#b/X}", value),
+        ("{/%ef|c/X}", "abbABcdX"),
+        ("{/%d/X}", value),
+        ("{/#a/}", "bbABcdef"),
+        ("{//#/X}", value),
+        ("{/#/X}", value),
     ] {
         assert_eq!(plus(word, value), expected, "{word}");
     }
@@ -144,6 +268,10 @@ fn the_places_of_plus_are_those_of_the_manual() {
     assert_eq!(plus("{%%[a-z]+}", "xyz"), "");
     assert_eq!(plus("{##}/{0#}/{0%}/{slot}", "v"), "100/007/03/3");
     assert_eq!(plus("{..}|{+..}|{/..}|{+.}", "p/a.b.c"), "p/a|b.c|a|c");
+    assert_eq!(
+        plus("{..}.{+..}|{.}.{+.}|{/..}", "a.b.c."),
+        "a.b.c.|a.b.c.|a.b"
+    );
 }
 
 #[test]
@@ -154,6 +282,12 @@ fn some_combinations_can_be_left_out() {
     assert!(!choose.takes(&owned(&["a", "a"])));
     let uniq = parse(&["plus"], &["x{uniq}"], &columns).unwrap();
     assert!(uniq.takes(&owned(&["b", "a"])) && !uniq.takes(&owned(&["a", "a"])));
+    let words = ["{1uniq}+{2uniq}", "{2choose_k}"];
+    let numbered = parse(&["plus"], &words, &columns).unwrap();
+    assert!(numbered.is_choosy() && !numbered.takes(&owned(&["a", "a"])));
+    let values = owned(&["a", "b"]);
+    assert!(numbered.takes(&values));
+    assert_eq!(numbered.argv(&fill(&values)).unwrap(), ["a+b", "b"]);
 }
 
 #[test]
@@ -164,6 +298,18 @@ fn a_replaced_place_is_text() {
         &["a/b.c"],
     );
     assert_eq!(argv, ["xa/b.c", "{}", "{1}", "a", "{//}"]);
+    let words = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "X{x}"];
+    let expected = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "a{x}"];
+    assert_eq!(with(&["I=X"], &words, &["a"]), expected);
+    // What is asked for is a place.
+    assert_eq!(with(&["I=X", "plus"], &["X{1}{}{#}"], &["a"]), ["aa{}7"]);
+    assert_eq!(
+        with(&["I=X", "rpl={u} uc"], &["X{u}{1u}{.}"], &["a"]),
+        ["aAA{.}"]
+    );
+    let columns = Columns::named(owned(&["n"]));
+    let template = parse(&["I=X"], &["X{n}{m}"], &columns).unwrap();
+    assert_eq!(template.argv(&fill(&owned(&["a"]))).unwrap(), ["a{n}{m}"]);
     assert_eq!(with(&["I={}"], &["{}", "{1}"], &["a"]), ["a", "a"]);
 }
 
@@ -251,7 +397,16 @@ fn a_value_that_is_missing_is_named_where_all_have_to_be_there() {
     let values = owned(&["a"]);
     let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
     let error = template.argv(&fill(&values)).unwrap_err();
-    assert_eq!(error.to_string(), "{2} has no value: there are 1");
+    let message = "{2} has no value: the row has 1 column";
+    assert_eq!(error.to_string(), message);
+    let columns = Columns::named(owned(&["a", "size"]));
+    let template = parse(&[], &["{size}"], &columns).unwrap();
+    let mut named = fill(&values);
+    named.columns = Some(&columns);
+    let error = template.argv(&named).unwrap_err();
+    let message = "{2}, \"size\", has no value: the row has 1 column";
+    assert_eq!(error.to_string(), message);
+    let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
     let mut flat = fill(&values);
     flat.packing.is_flat = true;
     assert_eq!(template.argv(&flat).unwrap(), [""]);
@@ -289,7 +444,10 @@ fn a_pattern_is_one_word_and_gets_nothing_appended() {
 
 proptest! {
     #[test]
-    fn values_reach_the_argv_as_they_are(text in "[^{}]{0,20}", value in ".{0,20}") {
+    fn values_reach_the_argv_as_they_are(
+        text in "[^{}\0]{0,20}",
+        value in "[^\0]{0,20}",
+    ) {
         let word = format!("{text}{{}}{text}");
         let argv = argv(&[&word], &[&value]);
         prop_assert_eq!(&argv, &[OsString::from(format!("{text}{value}{text}"))]);

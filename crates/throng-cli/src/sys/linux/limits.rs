@@ -23,6 +23,11 @@ pub(crate) fn word_length(word: &[u8]) -> usize {
     word.len() + 1
 }
 
+/// A script is an argument like others.
+pub(crate) fn script_length(script: &[u8]) -> usize {
+    word_length(script)
+}
+
 /// What remains for arguments beside our environment, which commands get. A script is one argument.
 pub(crate) fn limits(is_shell: bool) -> Limits {
     let per_word = size_of::<usize>();
@@ -42,6 +47,5 @@ pub(crate) fn limits(is_shell: bool) -> Limits {
         },
         word: WORD_BYTES_MAX,
         per_word,
-        quotes: 0,
     }
 }

@@ -25,7 +25,7 @@ use throng::Command;
 
 pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
 pub(crate) use gauge::read as gauge;
-pub(crate) use limits::{limits, word_length};
+pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{create_directories, foreign, open_for_writing};
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
@@ -33,7 +33,7 @@ pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use words::{command_line, push_quoted, split};
 
-use super::{OnSignal, Request, Writer};
+use super::{OnSignal, Request, Writer, refuse_nul};
 use crate::template::PathRules;
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
@@ -120,8 +120,9 @@ fn ignored_signals() -> u64 {
 /// It is as cheap as it can be.
 pub(crate) fn set_leaf(_: &mut Command) {}
 
-/// Any bytes are an argument here; one with a NUL does not start, and says why.
+/// Any bytes without a NUL are an argument here.
 pub(crate) fn os_string(bytes: Vec<u8>) -> anyhow::Result<OsString> {
+    refuse_nul(&bytes)?;
     Ok(OsString::from_vec(bytes))
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn stderr() -> Writer {
 }
 
 pub(crate) fn shell(script: Vec<u8>) -> anyhow::Result<Command> {
-    Ok(Command::shell(OsString::from_vec(script)))
+    Ok(Command::shell(os_string(script)?))
 }
 
 pub(crate) fn argv(command: &Command) -> Vec<&OsStr> {
@@ -165,9 +166,4 @@ pub(crate) fn name(command: &Command) -> Vec<u8> {
 pub(crate) fn script(command: &Command) -> Vec<u8> {
     let last = command.get_args().last();
     last.unwrap_or_default().as_encoded_bytes().to_vec()
-}
-
-/// Files are bytes, and nothing in them says how they are encoded.
-pub(crate) fn first_line(line: Vec<u8>) -> Result<Vec<u8>, &'static str> {
-    Ok(line)
 }

@@ -1,21 +1,25 @@
 //! Words and quotes, as a POSIX shell reads and writes them.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use throng::Command;
+
+use super::super::refuse_nul;
+use super::os_string;
 
 /// Splits a line into words by the quoting rules of a shell. Nothing is expanded.
 pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {
     let mut words = shlex::bytes::Shlex::new(line);
-    let split = words.by_ref().map(OsString::from_vec).collect();
+    let split = words.by_ref().map(os_string).collect();
     anyhow::ensure!(!words.had_error, "a quote is not closed");
-    Ok(split)
+    split
 }
 
-/// Quotes bytes so that a shell takes them for text, whatever they are.
+/// Quotes bytes so that a shell takes them for text. A NUL cannot be quoted.
 pub(crate) fn push_quoted(script: &mut Vec<u8>, value: &[u8]) -> anyhow::Result<()> {
-    script.extend(quoted(value));
+    refuse_nul(value)?;
+    script.extend_from_slice(&quoted(value));
     Ok(())
 }
 
@@ -29,9 +33,15 @@ fn join<'a>(words: impl Iterator<Item = &'a OsStr>) -> Vec<u8> {
     words.collect::<Vec<_>>().join(&b' ')
 }
 
+/// A word that a shell reads as these bytes. What is quoted here is to be run or read back, so no
+/// byte may end the quotation: a NUL, which no word of a command that runs has, is shown as `\0`.
 fn quoted(bytes: &[u8]) -> Vec<u8> {
-    // A NUL cannot be quoted; starting such a command fails with a clear message.
-    shlex::bytes::try_quote(bytes).map_or_else(|_| bytes.to_vec(), |quoted| quoted.into_owned())
+    if let Ok(quoted) = shlex::bytes::try_quote(bytes) {
+        return quoted.into_owned();
+    }
+    let shown = bytes.split(|byte| *byte == 0).collect::<Vec<_>>();
+    let shown = shown.join(&b"\\0"[..]);
+    shlex::bytes::try_quote(&shown).map_or_else(|_| b"''".to_vec(), |quoted| quoted.into_owned())
 }
 
 #[cfg(test)]
@@ -64,6 +74,22 @@ mod tests {
         let hostile = hostile.map(OsStr::from_bytes);
         let line = join(hostile.into_iter());
         assert_eq!(split(&line).unwrap(), hostile);
+    }
+
+    #[test]
+    fn a_nul_is_never_written_as_if_it_were_quoted() {
+        for value in [&b"\0"[..], b"a\0;touch x", b"'\0'"] {
+            let mut script = b"echo ".to_vec();
+            let error = push_quoted(&mut script, value).unwrap_err().to_string();
+            assert!(error.contains("contains a NUL"), "{error}");
+            assert_eq!(script, b"echo ");
+            // A line for people is still one word, of other bytes.
+            let line = join([OsStr::from_bytes(value)].into_iter());
+            assert_eq!(split(&line).unwrap().len(), 1);
+            assert!(!line.contains(&0));
+            assert!(os_string(value.to_vec()).is_err());
+            assert!(split(value).is_err() && super::super::shell(value.to_vec()).is_err());
+        }
     }
 
     proptest! {

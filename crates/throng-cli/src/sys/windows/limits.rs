@@ -17,6 +17,11 @@ pub(crate) fn word_length(word: &[u8]) -> usize {
     units(&written) + 1
 }
 
+/// A script is written as it is.
+pub(crate) fn script_length(script: &[u8]) -> usize {
+    units(script) + 1
+}
+
 /// A script has what calls `cmd.exe` before it, and its quotes count.
 pub(crate) fn limits(is_shell: bool) -> Limits {
     let units = if is_shell {
@@ -29,7 +34,6 @@ pub(crate) fn limits(is_shell: bool) -> Limits {
         units,
         word: units,
         per_word: 0,
-        quotes: 2,
     }
 }
 
@@ -48,6 +52,7 @@ mod tests {
     fn words_are_counted_as_they_are_written() {
         let lengths = [&b"ab"[..], b"a b", b"", "é😀".as_bytes()].map(word_length);
         assert_eq!(lengths, [3, 6, 3, 4]);
+        assert_eq!([&b"a b"[..], b"\"\\"].map(script_length), [4, 3]);
         assert!(limits(true).units < SCRIPT_UNITS_MAX);
     }
 }

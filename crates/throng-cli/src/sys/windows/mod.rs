@@ -20,7 +20,7 @@ use throng::Command;
 use throng::os::windows::{self as os, CommandExt};
 
 pub(crate) use cmd::{push_quoted, shell};
-pub(crate) use limits::{limits, word_length};
+pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{create_directories, foreign, open_for_writing};
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
@@ -183,29 +183,5 @@ pub(crate) fn stderr() -> Writer {
         Box::new(Console::new(stderr))
     } else {
         Box::new(stderr)
-    }
-}
-
-/// Editors put U+FEFF before text to say that it is UTF-8. PowerShell 5 writes UTF-16 with `>`, and
-/// to take that for bytes would make one wrong value of each line.
-pub(crate) fn first_line(line: Vec<u8>) -> Result<Vec<u8>, &'static str> {
-    match line.strip_prefix("\u{feff}".as_bytes()) {
-        Some(rest) => Ok(rest.to_vec()),
-        None if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") => {
-            Err("it is UTF-16, and has to be UTF-8")
-        }
-        None => Ok(line),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_says_how_a_file_is_encoded_is_no_part_of_its_first_line() {
-        assert_eq!(first_line(b"\xef\xbb\xbfa".to_vec()), Ok(b"a".to_vec()));
-        assert_eq!(first_line(b"a\xff".to_vec()), Ok(b"a\xff".to_vec()));
-        assert!(first_line(b"\xff\xfea\0".to_vec()).is_err());
     }
 }

@@ -62,6 +62,26 @@ fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
     }
 }
 
+#[test]
+fn a_line_without_end_is_refused_in_little_memory() {
+    let throng = env!("CARGO_BIN_EXE_throng");
+    for (fill, hint) in [
+        ("cat", "contains a NUL"),
+        ("tr '\\0' x", "; --pipe gives data"),
+    ] {
+        let script =
+            format!("ulimit -v 200000; head -c 1500000000 /dev/zero | {fill} | {throng} run echo");
+        let mut shell = std::process::Command::new("sh");
+        without_settings(&mut shell);
+        let output = shell.args(["-c", &script]).output().unwrap();
+        assert_eq!(output.status.code(), Some(255));
+        let said = stderr(&output);
+        let begun = "throng: cannot read values from stdin: line 1 has more than 16,777,216 bytes";
+        assert!(said.starts_with(begun) && said.contains(hint), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
 /// What the system says of a process under this name, in KiB.
 fn status_kib(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -75,9 +75,13 @@ fn programs_that_cannot_be_started_are_named_with_the_reason() {
 fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
     let long = "x".repeat(200_000);
     let too_long = complaint("echo", &long);
-    assert!(too_long.contains("Argument list too long"), "{too_long}");
+    let limit = "it has 200,000 characters, and the limit of this system is 131,071; ";
+    assert!(too_long.contains(limit), "{too_long}");
     let nul = complaint("echo", "a\0b");
-    assert!(nul.contains("argument 1 contains a NUL byte"), "{nul}");
+    assert!(
+        nul.contains("\"a\\u{0}b\" contains a NUL, which no argument"),
+        "{nul}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::program::{output, output_with_stdin, run, stderr, stdout};
+use crate::program::{json_bytes, output, output_with_stdin, run, stderr, stdout};
 
 #[test]
 fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
@@ -107,4 +107,22 @@ fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
     let output = output(&args);
     assert_eq!(stdout(&output), "rm -f 'a b'\nrm -f '$(x)'\nrm -f -y\n");
     assert!(output.status.success());
+}
+
+#[test]
+fn what_a_program_makes_of_a_block_does_not_depend_on_the_time() {
+    let text = "a line\n".repeat(40_000);
+    for args in [&["--pipe", "--block", "100k"][..], &["--pipe", "-N1000"]] {
+        let args = [args, &["-k", "--output", "jsonl", "gzip", "-c"]].concat();
+        let output = output_with_stdin(&args, text.as_bytes());
+        assert_eq!(stderr(&output), "");
+        let lines = stdout(&output).lines();
+        for line in lines.clone() {
+            let object = serde_json::from_str(line).unwrap();
+            let zipped = json_bytes(&object, "stdout");
+            // Bytes 4 to 7 are the time of the file that was read (RFC 1952, section 2.3).
+            assert_eq!(zipped[4..8], 315_532_800_u32.to_le_bytes());
+        }
+        assert!(lines.count() > 1);
+    }
 }

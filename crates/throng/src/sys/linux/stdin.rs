@@ -25,7 +25,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fstat, me
 
 use crate::budget::{Budget, WORTH_A_FILE};
 use crate::lock::lock;
-use crate::spill::SpillFile;
+use crate::spill::{SpillFile, set_stdin_time};
 use crate::sys::is_want_of_files;
 
 /// Bytes are counted, and shared, from this size on.
@@ -137,6 +137,7 @@ impl Stdins {
         }
         let spilled = SpillFile::new(&self.budget)?;
         spilled.append(bytes).1?;
+        set_stdin_time(spilled.file());
         let mut file = spilled.file().try_clone()?;
         file.rewind()?;
         Ok((file, Counted::Spilled(spilled)))
@@ -166,6 +167,7 @@ fn in_memory(bytes: &[u8], seals: bool) -> io::Result<File> {
     };
     let file = File::from(memfd_create("throng-stdin", flags)?);
     file.write_all_at(bytes, 0)?;
+    set_stdin_time(&file);
     if seals {
         let all = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&file, all)?;
@@ -189,6 +191,7 @@ fn reopen(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 mod tests {
     use std::io::{Read, Write};
     use std::os::unix::fs::MetadataExt;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -290,6 +293,22 @@ mod tests {
             assert!(content(&mut File::from(fd)) == *bytes);
         }
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn the_time_of_a_file_does_not_depend_on_when_it_was_made() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(315_532_800);
+        let modified = |fd: OwnedFd| File::from(fd).metadata().unwrap().modified().unwrap();
+        let shared = bytes();
+        let _clone = shared.clone();
+        for limit in [10 * LEN, LEN - 1] {
+            let (stdins, _) = stdins(limit);
+            let few: Arc<[u8]> = b"few".as_slice().into();
+            for bytes in [&bytes(), &shared, &few] {
+                let (fd, _held) = stdins.open(bytes).unwrap();
+                assert_eq!(modified(fd), time, "{limit} {}", bytes.len());
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::budget::Budget;
 use crate::pipe_end::PipeEnd;
-use crate::spill::SpillFile;
+use crate::spill::{SpillFile, set_stdin_time};
 
 use super::pipe::{inheritable, make_inheritable, own};
 use super::wide::to_wide;
@@ -48,6 +48,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
 pub(super) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandle> {
     let spilled = SpillFile::new(budget)?;
     spilled.append(bytes).1?;
+    set_stdin_time(spilled.file());
     let mut file = spilled.file().try_clone()?;
     file.rewind()?;
     let handle = OwnedHandle::from(file);
@@ -71,4 +72,20 @@ pub(super) fn own_stdin() -> io::Result<Option<OwnedHandle>> {
     let handle = stdin.as_handle().try_clone_to_owned()?;
     make_inheritable(&handle)?;
     Ok(Some(handle))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_file_does_not_depend_on_when_it_was_made() {
+        let budget = Arc::new(Budget::new(None, None));
+        let file = File::from(bytes(b"some", &budget).unwrap());
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(315_532_800);
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), time);
+    }
 }
