@@ -48,6 +48,10 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
             &["--retry", "3", "echo"],
             "there is no option --retry; there is --retries",
         ),
+        (
+            &["--config", "x", "--no-config", "echo"],
+            "--config cannot be had with --no-config",
+        ),
         (&["--tag=x", "echo"], "--tag takes no value; \"x\""),
         (&["--output"], "--output wants a value: one of group"),
         (&["-j", "many", "echo"], "--jobs \"many\": a number"),

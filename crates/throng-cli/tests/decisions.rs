@@ -103,8 +103,8 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
     let dir = tempfile::tempdir().unwrap();
     let (log, attempts) = (dir.path().join("log"), dir.path().join("attempts"));
     let (output, count) = forty_that_fail(&log, &attempts, &["--halt", "now,fail=2"]);
-    // Two commands three times each, and whoever has taken the place of the first of them.
-    assert!((6..=7).contains(&count), "{count} attempts: {output:?}");
+    // Two commands three times each, and one that has taken the place of the first, less often.
+    assert!((6..=8).contains(&count), "{count} attempts: {output:?}");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     for told in ["2 commands have failed: ", "\n  0 succeeded, 2 failed, "] {
         assert!(stderr(&output).contains(told), "{output:?}");

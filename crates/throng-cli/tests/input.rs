@@ -94,7 +94,7 @@ fn a_value_with_a_nul_is_refused_with_its_line_and_stops_nothing() {
 #[test]
 fn what_does_not_become_an_argument_may_have_a_nul() {
     let data = output_with_stdin(&["--tag", "--stdin", "{}", child(), "cat"], b"a\0b\n");
-    assert_eq!(data.stdout, b"a\\0b\ta\0b");
+    assert_eq!(data.stdout, b"a\\u{0}b\ta\0b");
     let args = ["--colsep", "\\x00", child(), "args", "{2}", "{1}"];
     assert_eq!(
         said(&output_with_stdin(&args, b"a\0b\n").stdout),

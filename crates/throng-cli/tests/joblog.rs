@@ -3,7 +3,10 @@
 mod program;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread;
 
 use program::{child, output, output_with_stdin, stderr, stdout};
 use tempfile::TempDir;
@@ -225,6 +228,33 @@ fn a_number_in_a_log_takes_no_memory() {
     assert_eq!(refused.status.code(), Some(255), "{refused:?}");
     let trusted = output(&[&["--resume", "--trust-joblog"], &words[..]].concat());
     assert_eq!(stdout(&trusted), "1 ");
+}
+
+#[test]
+fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
+    let log = Log::new();
+    let command = [child(), "outs:x", "tag:{}"];
+    output(&[&["--joblog", log.path()], &command[..], &[":::", "y"]].concat());
+    let text = log.text();
+    let (header, line) = text.split_once('\n').unwrap();
+    let far = line.replacen("1\t", "4000000000000000000\t", 1);
+    fs::write(&log.path, format!("{header}\n{line}{far}")).unwrap();
+    let options = [
+        "--resume",
+        "-j1",
+        "--halt",
+        "now,done=1",
+        "--joblog",
+        log.path(),
+    ];
+    let mut run = program::run(&[&options[..], &command].concat());
+    let mut run = run.stdin(Stdio::piped()).spawn().unwrap();
+    let mut values = run.stdin.take().unwrap();
+    // Values without end, until nobody reads them any more.
+    let feeder = thread::spawn(move || while values.write_all(b"y\ny\ny\ny\n").is_ok() {});
+    let output = program::finish(run);
+    feeder.join().unwrap();
+    assert_eq!(stdout(&output), "x", "{output:?}");
 }
 
 #[test]

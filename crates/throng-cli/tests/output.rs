@@ -254,6 +254,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
         &["--tag", "--lb"],
         &["--tagstring", "{}"],
         &["--summary"],
+        &["--output", "jsonl"],
         &["--progress=always"],
         &["--timeout", "0.001"],
         &["--halt", "now,fail=1"],

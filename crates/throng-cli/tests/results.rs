@@ -378,7 +378,10 @@ fn what_a_directory_has_is_not_run_again() {
         output(&[option, &words[..], &[":::"], values].concat())
     };
     assert_eq!(stdout(&run(&[], &["a", "b"])), "ab");
-    assert_eq!(stdout(&run(&["--resume"], &["c", "a", "b", "d"])), "cd");
+    let resumed = run(&["--resume"], &["c", "a", "b", "d"]);
+    assert_eq!(stdout(&resumed), "cd");
+    let said = "throng: --resume: 2 commands already done\n";
+    assert_eq!(stderr(&resumed), said);
     let refused = run(&[], &["e"]);
     assert_eq!(refused.status.code(), Some(255));
     let named = format!("--results {} holds results already", path.display());

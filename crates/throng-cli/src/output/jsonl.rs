@@ -8,9 +8,11 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::Serializer;
 use throng::{Holder, Outcome, Stream, Verdict};
 
 use super::Note;
+use super::harmless::Harmless;
 use super::pieces::{Form, Quoted};
 use crate::sys;
 
@@ -144,7 +146,7 @@ pub(super) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::
         timed_out: outcome.timed_out(),
         attempt: outcome.attempt(),
     };
-    serde_json::to_writer(&mut out, &line)?;
+    line.serialize(&mut Serializer::with_formatter(&mut out, Harmless))?;
     out.write_all(b"\n")
 }
 

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod dress;
+mod harmless;
 mod joblog;
 mod jsonl;
 mod kept;

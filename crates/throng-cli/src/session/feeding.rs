@@ -52,6 +52,10 @@ impl Feeding {
     }
 }
 
+/// So many commands that are still to run are made ahead, at the most, whatever number the log of
+/// an earlier run ends with. The others are compared with it when they are made.
+const LOOK_AHEAD_MAX: usize = 1 << 16;
+
 pub(super) struct Commands {
     records: Records,
     recipe: Arc<Recipe>,
@@ -125,6 +129,9 @@ impl Commands {
             return Ok(());
         };
         while self.seq < last {
+            if self.ready.len() == LOOK_AHEAD_MAX {
+                return Ok(());
+            }
             match self.make()? {
                 Some(next) => self.ready.push_back(next),
                 None => break,
@@ -194,6 +201,10 @@ impl Iterator for Commands {
         let Noted { note, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
+                let ends_at = self.resume.as_ref().map(|resume| resume.ends_at(self.seq));
+                if let Some(Err(error)) = ends_at {
+                    *self.feeding.error() = Some(error);
+                }
                 self.tell(None);
                 self.progress.set_total(self.given_out);
                 return None;

@@ -11,7 +11,8 @@
 //! | `set_leaf` | has a command that starts no others run as cheaply as it can |
 //! | `config_dir` | where the user's own settings are |
 //! | `foreign` | why a file or directory may have been written by another user |
-//! | `open_for_writing`, `create_directories` | makes what only this user writes |
+//! | `file_options`, `directory_builder` | make what nobody else can write |
+//! | `open_for_writing`, `create_directories` | the same, past no link that others have planted |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
 //! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
 //! | `may_share_screen` | whether what reads our stdout may write to our terminal |
@@ -47,7 +48,7 @@ mod windows;
 use windows as system;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::path::PathBuf;
@@ -61,10 +62,11 @@ use crate::text;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, create_directories, die_of, escaped_name, findings,
-    folded_path, foreign, gauge, is_device, is_stopped, keep, limits, may_share_screen, name,
-    open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
-    signal_name, split, stderr, stdout, take_stock, watch_interrupts, watch_stops, word_length,
+    argv, command_line, config_dir, create_directories, die_of, directory_builder, escaped_name,
+    file_options, findings, folded_path, foreign, gauge, is_device, is_stopped, keep, limits,
+    may_share_screen, name, open_for_writing, os_string, own_cpu, push_quoted, script,
+    script_length, set_leaf, shell, signal_name, split, stderr, stdout, take_stock,
+    watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -153,6 +155,8 @@ const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
 const _: fn(i32) = die_of;
 const _: fn() -> Option<PathBuf> = config_dir;
 const _: fn(&Metadata) -> Option<String> = foreign;
+const _: fn() -> OpenOptions = file_options;
+const _: fn() -> DirBuilder = directory_builder;
 const _: fn(&Path, &mut OpenOptions) -> io::Result<File> = open_for_writing;
 const _: fn(&Path) -> io::Result<()> = create_directories;
 const _: fn() -> Vec<Finding> = findings;

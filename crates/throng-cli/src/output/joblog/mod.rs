@@ -4,7 +4,7 @@
 mod line;
 mod past;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -98,7 +98,7 @@ impl Joblog {
 
 /// Cuts nothing: what is there is looked at first.
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
+    let mut options = sys::file_options();
     options.create(true).write(true).truncate(false);
     sys::open_for_writing(path, &mut options)
 }

@@ -5,7 +5,7 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -180,7 +180,7 @@ impl Wanted {
 /// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
 fn open(path: &Path, keeps: bool) -> io::Result<File> {
     let open = || {
-        let mut options = OpenOptions::new();
+        let mut options = sys::file_options();
         sys::open_for_writing(path, options.create(true).append(true))
     };
     let file = open()?;

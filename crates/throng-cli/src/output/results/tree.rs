@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,7 @@ impl Tree {
         let directory = files.stdout.parent().unwrap_or(Path::new("."));
         match self.is_shared {
             true => sys::create_directories(directory),
-            false => fs::create_dir_all(directory),
+            false => sys::directory_builder().create(directory),
         }
         .with_context(|| context(directory))?;
         if self.files == FilesWanted::All {
@@ -160,12 +160,12 @@ impl Tree {
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {
-        if !self.is_shared {
-            return File::create(path);
-        }
-        let mut options = OpenOptions::new();
+        let mut options = sys::file_options();
         options.write(true).create(true).truncate(true);
-        sys::open_for_writing(path, &mut options)
+        match self.is_shared {
+            true => sys::open_for_writing(path, &mut options),
+            false => options.open(path),
+        }
     }
 }
 

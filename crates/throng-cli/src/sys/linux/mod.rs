@@ -27,7 +27,9 @@ pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
 pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
-pub(crate) use owner::{create_directories, foreign, open_for_writing};
+pub(crate) use owner::{
+    create_directories, directory_builder, file_options, foreign, open_for_writing,
+};
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};

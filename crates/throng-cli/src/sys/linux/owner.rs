@@ -49,10 +49,23 @@ fn is_of_another(user: u32, uid: u32) -> bool {
     uid != user && uid != 0
 }
 
+/// Options of files that nobody else can write when they are made.
+pub(crate) fn file_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(FILE_MODE);
+    options
+}
+
+/// Makes directories, with those above them, that nobody else can write to.
+pub(crate) fn directory_builder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(DIRECTORY_MODE);
+    builder
+}
+
 /// Opens a file that we write. Where others can put something beside it, a symbolic link is not
 /// followed and a file of another user is not written.
 pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    options.mode(FILE_MODE);
     refuse_planted_links(directory_of(path))?;
     if !is_shared(directory_of(path))? {
         return options.open(path);
@@ -75,13 +88,10 @@ pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Re
     Ok(file)
 }
 
-/// Makes this directory and those above it, where they are missing; nobody else can write to them.
+/// Makes this directory and those above it, where they are missing.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
     refuse_planted_links(path)?;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(path)
+    directory_builder().create(path)
 }
 
 /// Refuses a directory that is, or that is below, a symbolic link of another user.
@@ -146,7 +156,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> io::Result<File> {
-        open_for_writing(path, OpenOptions::new().write(true).create(true))
+        open_for_writing(path, file_options().write(true).create(true))
     }
 
     #[test]

@@ -22,7 +22,9 @@ use throng::os::windows::{self as os, CommandExt};
 pub(crate) use cmd::{push_quoted, shell};
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
-pub(crate) use owner::{create_directories, foreign, open_for_writing};
+pub(crate) use owner::{
+    create_directories, directory_builder, file_options, foreign, open_for_writing,
+};
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;

@@ -2,13 +2,25 @@
 //! (each has a temporary directory of their own), symbolic links need a privilege, and what others
 //! may do is told by access control lists, which std does not read: so nothing is refused here.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
 /// Why what is in a file may come from somebody else.
 pub(crate) fn foreign(_: &Metadata) -> Option<String> {
     None
+}
+
+/// Options of files that we write.
+pub(crate) fn file_options() -> OpenOptions {
+    OpenOptions::new()
+}
+
+/// Makes directories, with those above them.
+pub(crate) fn directory_builder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    builder
 }
 
 /// Opens a file that we write.
@@ -18,5 +30,5 @@ pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Re
 
 /// Makes this directory and those above it, where they are missing.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    directory_builder().create(path)
 }

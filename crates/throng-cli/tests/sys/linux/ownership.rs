@@ -3,8 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use crate::program::{child, finish, output, output_with_stdin, run, stderr, stdout};
+use crate::program::{
+    child, finish, output, output_with_stdin, run, stderr, stdout, without_settings,
+};
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -116,6 +119,37 @@ fn results_do_not_go_through_links_that_others_may_have_planted() {
     let refused = output(&["--results", &name, child(), "outs:x", "errs:e", ":::", "a"]);
     assert_eq!(refused.status.code(), Some(255), "{refused:?}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
+fn nobody_else_can_write_records_whatever_the_umask_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let script = r#"umask 0; program=$1; shift; exec "$program" run "$@""#;
+    for results in ["tree", "names/{}", "table.csv", "lines.jsonl"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_throng")]);
+        command.args(["--joblog", &path("log"), "--results", &path(results)]);
+        command.args([child(), "outs:x", "errs:y", ":::", "exit:0"]);
+        without_settings(&mut command);
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        assert!(finish(command.spawn().unwrap()).status.success());
+    }
+    let mut found = vec![dir.path().to_owned()];
+    let mut count = 0;
+    while let Some(path) = found.pop() {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o022, 0, "{}", path.display());
+        count += 1;
+        if path.is_dir() {
+            found.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        }
+    }
+    assert!(count >= 15, "{count}");
 }
 
 #[test]
