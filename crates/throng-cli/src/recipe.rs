@@ -110,6 +110,14 @@ fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Whether a name of `--results` has the number of all commands in it. What is wrong with the name
+/// is said where it is used.
+fn results_need_total(args: &Run, language: &Language, input: &Input) -> bool {
+    let name = args.output.results.as_ref();
+    let pattern = name.map(|name| Pattern::parse(name, language, &input.columns()));
+    pattern.is_some_and(|pattern| pattern.is_ok_and(|pattern| pattern.needs_total()))
+}
+
 /// The variables of `--env NAME=VALUE`. Without a value commands have it anyway.
 fn variables(
     args: &Run,
@@ -201,7 +209,8 @@ impl Recipe {
             env: variables(args, &language, input)?,
             columns: input.columns(),
             word_max: sys::limits(shell).word,
-            counts_all: args.control.halt.is_some_and(Halt::needs_total),
+            counts_all: args.control.halt.is_some_and(Halt::needs_total)
+                || results_need_total(args, &language, input),
             system: args.system.clone(),
             started: OnceLock::new(),
         })

@@ -229,18 +229,17 @@ fn placeholders_are_filled_in_variables_and_doubled_braces_are_text() {
         "x",
     ];
     assert_eq!(stdout(&output(&args)), "{}x\t{#}1");
-    let args = [
-        "--tagstring",
-        "{##}",
-        "--plus",
-        "-k",
-        child(),
-        "say",
-        ":::",
-        "a",
-        "b",
-    ];
-    assert_eq!(stdout(&output(&args)), "2\ta\n2\tb\n");
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("{#}-of-{##}");
+    let results = results.to_str().unwrap();
+    let words = [child(), "say", ":::", "a", "b"];
+    let tagged = output(&[&["-k", "--plus", "--tagstring", "{##}"], &words[..]].concat());
+    assert_eq!(stdout(&tagged), "2\ta\n2\tb\n");
+    let kept = output(&[&["--plus", "--results", results], &words[..]].concat());
+    assert_eq!(stderr(&kept), "");
+    for name in ["1-of-2", "2-of-2"] {
+        assert!(dir.path().join(name).exists(), "{name}");
+    }
 }
 
 #[test]

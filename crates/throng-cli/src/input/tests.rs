@@ -313,6 +313,16 @@ fn a_length_alone_joins_no_values() {
 }
 
 #[test]
+fn values_are_shared_out_only_where_each_command_stays_short_enough() {
+    // The tenth command has longer numbers, so the last two values stay in the ninth.
+    let values = "a ".repeat(18);
+    let line = format!("-X -s14 e x{{#}}{{#}}{{#}}{{#}}{{#}}{{#}} {{}} ::: {values}");
+    assert_eq!(records(&line), ["a a"; 9]);
+    let line = line.replace("-s14", "-s18");
+    assert_eq!(records(&line).last().unwrap(), "a");
+}
+
+#[test]
 fn rows_of_different_widths_are_not_mixed_in_one_command() {
     let line = "-X --colsep=, x {-1}{1} ::: a,b c,d e f,g,h i,j,k";
     assert_eq!(records(line), ["a b c d", "e", "f g h", "i j k"]);
