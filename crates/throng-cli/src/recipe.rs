@@ -15,7 +15,7 @@ use throng::Command;
 use crate::args::{Limits, Run, Timeout, Variable};
 use crate::input::{Input, Length, Record, Value};
 use crate::reads::Reads;
-use crate::sys::{self, SystemArgs};
+use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::text;
 
@@ -93,6 +93,8 @@ pub(crate) struct Recipe {
     /// Whether the commands are to be counted before any is started.
     counts_all: bool,
     system: SystemArgs,
+    /// The terminal that commands have, if any.
+    tty: Option<Tty>,
     started: OnceLock<Started>,
 }
 
@@ -138,8 +140,14 @@ impl Recipe {
             env: args.control.env.clone(),
             counts_all: args.control.halt.needs_total(),
             system: args.system.clone(),
+            tty: None,
             started: OnceLock::new(),
         })
+    }
+
+    /// Gives commands the terminal.
+    pub(crate) fn with_tty(self, tty: Option<Tty>) -> Recipe {
+        Recipe { tty, ..self }
     }
 
     /// Calls this with each command when it starts, as it is in its slot. Said once.
@@ -227,6 +235,9 @@ impl Recipe {
         command.keep_output(self.keeps_output);
         self.limits.set_command(&mut command);
         self.system.set_command(&mut command);
+        if let Some(tty) = &self.tty {
+            tty.set_command(&mut command);
+        }
         Ok(Some(command))
     }
 

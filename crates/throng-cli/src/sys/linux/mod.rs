@@ -8,6 +8,7 @@ mod options;
 mod paths;
 mod started_with;
 mod stops;
+mod tty;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -29,6 +30,7 @@ pub(crate) use options::SystemArgs;
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
+pub(crate) use tty::Tty;
 pub(crate) use words::{command_line, push_quoted, split};
 
 use super::{OnSignal, Request, Writer};

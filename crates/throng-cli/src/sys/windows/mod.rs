@@ -6,6 +6,7 @@ mod console;
 mod limits;
 mod options;
 mod paths;
+mod tty;
 mod words;
 mod wtf8;
 
@@ -22,6 +23,7 @@ pub(crate) use cmd::{push_quoted, shell};
 pub(crate) use limits::{limits, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path};
+pub(crate) use tty::Tty;
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
 

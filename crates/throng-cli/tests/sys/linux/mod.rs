@@ -11,3 +11,4 @@ mod surroundings;
 mod table;
 mod terminal;
 mod trees;
+mod tty;
