@@ -117,6 +117,14 @@ impl Interrupts {
         Ok(interrupts)
     }
 
+    /// Waits until a signal that has been sent to us has arrived, unless we do not listen to it.
+    pub(crate) fn wait_for_one(&self) {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while self.exit().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     pub(crate) fn exit(&self) -> Option<Exit> {
         let number = self.signal.load(Ordering::SeqCst);
         (number != 0).then_some(Exit::Signal(number))

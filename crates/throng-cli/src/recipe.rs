@@ -16,7 +16,7 @@ use crate::args::{Limits, Run, Timeout};
 use crate::input::{Columns, Input, Length, Record, Value};
 use crate::reads::Reads;
 use crate::session::Halt;
-use crate::sys::{self, SystemArgs};
+use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::{size, text};
 
@@ -164,6 +164,8 @@ pub(crate) struct Recipe {
     /// Whether the commands are to be counted before any is started.
     counts_all: bool,
     system: SystemArgs,
+    /// The terminal that commands have, if any.
+    tty: Option<Tty>,
     started: OnceLock<Started>,
 }
 
@@ -212,8 +214,14 @@ impl Recipe {
             counts_all: args.control.halt.is_some_and(Halt::needs_total)
                 || results_need_total(args, &language, input),
             system: args.system.clone(),
+            tty: None,
             started: OnceLock::new(),
         })
+    }
+
+    /// Gives commands the terminal.
+    pub(crate) fn with_tty(self, tty: Option<Tty>) -> Recipe {
+        Recipe { tty, ..self }
     }
 
     /// Calls this with each command when it starts, as it is in its slot. Said once.
@@ -333,6 +341,9 @@ impl Recipe {
         command.keep_output(self.keeps_output);
         self.limits.set_command(&mut command);
         self.system.set_command(&mut command);
+        if let Some(tty) = &self.tty {
+            tty.set_command(&mut command);
+        }
         Ok(Some(command))
     }
 

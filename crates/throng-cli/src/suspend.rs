@@ -4,20 +4,31 @@ use std::sync::{Arc, Weak};
 
 use throng::Throng;
 
-use crate::{progress, sys, text};
+use crate::sys::{self, Tty};
+use crate::{progress, text};
 
 /// Has the commands stop and go on with us, where the system has such a thing.
-pub(crate) fn watch(throng: &Arc<Throng>) -> anyhow::Result<()> {
-    let callback = |act: fn(&Throng)| {
-        let throng = Arc::downgrade(throng);
-        Box::new(move || Weak::upgrade(&throng).iter().for_each(|throng| act(throng)))
+pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<()> {
+    let callback = |act: fn(&Throng, Option<&Tty>)| {
+        let (throng, tty) = (Arc::downgrade(throng), tty.cloned());
+        Box::new(move || {
+            let throng = Weak::upgrade(&throng);
+            throng.iter().for_each(|throng| act(throng, tty.as_ref()));
+        })
     };
-    let suspend = |throng: &Throng| {
+    let suspend = |throng: &Throng, tty: Option<&Tty>| {
         progress::hide();
+        tty.iter().for_each(|tty| tty.suspend());
         if !throng.suspend() {
             text::complain(format_args!("not all commands stand still yet"));
         }
     };
-    sys::watch_stops(callback(suspend), callback(Throng::resume))?;
+    let resume = |throng: &Throng, tty: Option<&Tty>| {
+        if let (Some(tty), Some(running)) = (tty, throng.running(1).first()) {
+            tty.resume(running.pid);
+        }
+        throng.resume();
+    };
+    sys::watch_stops(callback(suspend), callback(resume))?;
     Ok(())
 }

@@ -27,6 +27,10 @@ pub(crate) struct Control {
     )]
     pub(crate) jobs: Jobs,
 
+    /// Whether that is on the command line.
+    #[arg(skip)]
+    pub(crate) has_jobs: bool,
+
     /// Start a command only so long after the one before it
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) delay: Option<Duration>,

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::complaint::one_line;
@@ -185,6 +186,9 @@ fn perform(
     definition: &clap::Command,
 ) -> Result<anyhow::Result<Exit>, clap::Error> {
     let written = definition.clone().try_get_matches_from(&words)?;
+    let has_jobs = written.subcommand().is_some_and(|(name, matches)| {
+        name == "run" && matches.value_source("jobs") == Some(ValueSource::CommandLine)
+    });
     let (words, settings) = match written.subcommand() {
         Some((name @ ("run" | "config"), matches)) => {
             let command = definition.find_subcommand(name).expect("it was found");
@@ -198,7 +202,10 @@ fn perform(
     let mut matches = definition.clone().try_get_matches_from(words)?;
     let cli = Cli::from_arg_matches_mut(&mut matches.clone())?;
     Ok(match cli.command {
-        Sub::Run(args) => session::run(*args),
+        Sub::Run(mut args) => {
+            args.control.has_jobs = has_jobs;
+            session::run(*args)
+        }
         Sub::Config(_) => {
             let (name, matches) = matches.remove_subcommand().expect("it is this one");
             let command = definition.find_subcommand(&name).expect("it was found");

@@ -10,12 +10,39 @@ use crate::output::{Colors, FilesWanted};
 use crate::progress::Shape;
 use crate::{duration, sys};
 
+/// What there is no output for with `--tty`, what would draw on the terminal, and what gives
+/// commands another stdin.
+const CAPTURED: [&str; 17] = [
+    "keep_order",
+    "mode",
+    "group",
+    "line_buffer",
+    "tag",
+    "tagstring",
+    "color",
+    "results",
+    "progress",
+    "progress_interval",
+    "bar",
+    "eta",
+    "max_output",
+    "pipe",
+    "pipe_part",
+    "round_robin",
+    "stdin",
+];
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
     /// Give output in the order of the values, not as commands finish
     #[arg(short, long)]
     pub(crate) keep_order: bool,
+
+    /// Give each command the terminal, as a shell does, and run one at a time: for programs that ask
+    /// for something or draw. What they write is not captured
+    #[arg(long, conflicts_with_all = CAPTURED)]
+    pub(crate) tty: bool,
 
     /// What to do with what the commands say [default: group; none with --results]
     #[arg(long = "output", value_name = "MODE", value_enum)]
@@ -126,7 +153,7 @@ impl Output {
         match self.mode {
             Some(mode) => mode,
             None if self.line_buffer => Mode::Line,
-            None if self.ungroup => Mode::Live,
+            None if self.ungroup || self.tty => Mode::Live,
             None if self.results.is_some() && !self.group => Mode::None,
             None => Mode::Group,
         }
@@ -161,6 +188,9 @@ impl Output {
             (_, true) => Shape::Line,
             _ => Shape::Full,
         };
+        if self.tty {
+            return None;
+        }
         let is_wanted = self.bar || self.eta || self.progress == When::Always;
         match (self.progress, is_terminal) {
             (When::Never, _) => None,

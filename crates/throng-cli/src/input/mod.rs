@@ -114,6 +114,12 @@ impl Input {
         let (words, sources) = split_words(words, &options.arg_files, &separators, is_file)?;
         let reads_stdin = sources.iter().any(|given| given.source == Source::Stdin);
         if reads_stdin && std::io::stdin().is_terminal() {
+            if args.output.tty {
+                bail!(
+                    "--tty: stdin is the terminal, and commands read from it; give values with \
+                     ::: VALUE... or :::: FILE"
+                );
+            }
             warn_of_terminal();
         }
         if let Some(spread) = Spread::new(args)? {

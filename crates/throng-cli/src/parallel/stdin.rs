@@ -46,8 +46,9 @@ const ROWS: &[Row] = &[
         &["--cat", "--fifo"],
         "a block is a file already: /dev/stdin on Linux",
     ),
-    no(
-        &["--tty", "--open-tty", "-o"],
-        "commands have no terminal; start such a program directly",
+    differs(
+        &["--tty"],
+        "one command at a time, in the foreground of the terminal; not on Windows",
     ),
+    no(&["--open-tty", "-o"], "--tty"),
 ];

@@ -34,16 +34,21 @@ use crate::interrupt::Interrupts;
 use crate::output::{Delivery, InOrder, Plan, Printer, Resume, Sink, verbose_line};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
+use crate::sys::Tty;
 use crate::{suspend, text};
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     refuse_contradictions(&args)?;
+    // Before there are threads.
+    let is_shown = args.output.tty && !args.control.dry_run;
+    let tty = is_shown.then(Tty::open).transpose()?;
     let jobs = pool::jobs_wanted(&args);
     let input = match args.output.again() {
         Some(Again::Failed) => Input::none(),
         _ => Input::open(&args)?,
     };
-    let recipe = Arc::new(Recipe::new(&args, &input, jobs)?);
+    let recipe = Recipe::new(&args, &input, jobs)?.with_tty(tty.clone());
+    let recipe = Arc::new(recipe);
     let mut plan = Plan::new(&args, &input.columns())?;
     let mut resume = plan.resume(!recipe.uses_slot() && !args.output.trust_joblog)?;
     let is_data = input.is_data();
@@ -57,7 +62,7 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     if args.control.dry_run {
         return dry_run::print(&recipe, records, resume.as_ref(), &plan.scribe());
     }
-    Session::start(&args, recipe, records, plan, resume)?.finish()
+    Session::start(&args, recipe, records, plan, resume, tty)?.finish()
 }
 
 fn refuse_contradictions(args: &Run) -> anyhow::Result<()> {
@@ -72,6 +77,9 @@ fn refuse_contradictions(args: &Run) -> anyhow::Result<()> {
     }
     if args.output.echo && args.output.keep_order && mode == Mode::Line {
         bail!("-v cannot be had with --keep-order and --output line");
+    }
+    if args.output.tty && args.control.has_jobs && args.control.jobs.resolve(pool::cores()) > 1 {
+        bail!("--jobs above 1 cannot be had with --tty: one command at a time has the terminal");
     }
     if args.output.has_tag() && !matches!(mode, Mode::Group | Mode::Line) {
         bail!("--tag needs lines to put the tag before: --output group or line");
@@ -108,6 +116,8 @@ fn judge_bad_lines(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
 struct Session {
     throng: Arc<Throng>,
     run: throng::Run,
+    /// The terminal, where commands have it.
+    tty: Option<Tty>,
     interrupts: Interrupts,
     governor: Governor,
     judge: Judge,
@@ -128,6 +138,7 @@ impl Session {
         records: Records,
         plan: Plan,
         resume: Option<Resume>,
+        tty: Option<Tty>,
     ) -> anyhow::Result<Session> {
         let total = records.total;
         let (view, interval) = (args.output.view(), args.output.progress_interval);
@@ -150,8 +161,8 @@ impl Session {
         commands.look_ahead()?;
         let recorder = plan.open()?;
         let lack = Lack::default();
-        let for_captures = memory - wait_max.unwrap_or(0);
-        let throng = Arc::new(pool::build(args, for_captures, &printer, &lack)?);
+        let memory = memory - wait_max.unwrap_or(0);
+        let throng = Arc::new(pool::build(args, memory, &printer, &lack, tty.as_ref())?);
         let weak = Arc::downgrade(&throng);
         sink.on_failure(move || {
             if let Some(throng) = weak.upgrade() {
@@ -159,7 +170,7 @@ impl Session {
             }
         });
         let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
-        suspend::watch(&throng)?;
+        suspend::watch(&throng, tty.as_ref())?;
         let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
         let retries = Retries {
             attempts: args.control.retries,
@@ -178,6 +189,7 @@ impl Session {
         Ok(Session {
             throng,
             run,
+            tty,
             interrupts,
             governor,
             judge,
@@ -198,6 +210,9 @@ impl Session {
             }
         }
         self.governor = Governor::default();
+        if self.tty.as_ref().is_some_and(Tty::pass_on_interrupt) {
+            self.interrupts.wait_for_one();
+        }
         self.progress.clear();
         if let Some(reason) = self.judge.take_reason(None) {
             self.sink.say(text::complaint(&reason).as_bytes());

@@ -8,11 +8,15 @@ use throng::{Stopped, Throng};
 use super::brake::{self, Brake, Lack};
 use crate::args::Run;
 use crate::output::Printer;
-use crate::{sys, text};
+use crate::sys::{self, Tty};
+use crate::text;
 
 /// How many commands are to run at a time, before anybody has looked at what fits.
 pub(super) fn jobs_wanted(args: &Run) -> usize {
-    args.control.jobs.resolve(cores())
+    match args.output.tty {
+        true => 1,
+        false => args.control.jobs.resolve(cores()),
+    }
 }
 
 pub(super) fn cores() -> usize {
@@ -25,9 +29,10 @@ pub(super) fn build(
     memory: u64,
     printer: &Printer,
     lack: &Lack,
+    tty: Option<&Tty>,
 ) -> anyhow::Result<Throng> {
     let mut builder = Throng::builder()
-        .jobs(args.control.jobs.resolve(cores()))
+        .jobs(jobs_wanted(args))
         .kill_sequence(args.control.termseq.clone());
     builder = args.system.set_builder(builder);
     builder = args.limits.set_builder(builder, memory);
@@ -40,17 +45,26 @@ pub(super) fn build(
     if let Some(grace) = args.control.grace {
         builder = builder.grace(grace);
     }
-    if args.control.jobs.file().is_some() {
+    if args.control.jobs.file().is_some() && tty.is_none() {
         builder = builder.jobs_up_to(usize::MAX);
     }
-    if let Some(mut brake) = Brake::new(&args.control, cores(), lack.clone()) {
-        brake.check()?;
-        builder = builder.admit(move || brake.ask(Instant::now(), brake::read));
+    let mut brake = Brake::new(&args.control, cores(), lack.clone());
+    brake.iter_mut().try_for_each(|brake| brake.check())?;
+    if brake.is_some() || tty.is_some() {
+        let tty = tty.cloned();
+        builder = builder.admit(move || {
+            let pause = tty.as_ref().and_then(Tty::pause);
+            pause.or_else(|| brake.as_mut()?.ask(Instant::now(), brake::read))
+        });
     }
     if let Some(callback) = printer.callback() {
         builder = builder.on_output(callback);
     }
-    builder = builder.on_stopped(|stopped| say_stopped(&stopped));
+    let tty = tty.cloned();
+    builder = builder.on_stopped(move |stopped| match &tty {
+        Some(tty) => tty.stopped(stopped.pid, stopped.signal),
+        None => say_stopped(&stopped),
+    });
     let throng = builder.build()?;
     if let Some(limit) = throng.jobs_limit()
         && !args.control.jobs.is_all_that_fit()

@@ -33,6 +33,7 @@
 //! | `limits` | how long commands may be |
 //! | `PATHS` | how paths are written |
 //! | `keep` | what the program does when it is started to keep another one's processes |
+//! | `Tty` | the terminal that is lent to commands, one at a time |
 //! | `SystemArgs` | options that only this system has |
 //! | `END_OF_INPUT`, `ENDS`, `INTERRUPTS`, `SLOW_STARTS` | words for the user |
 //! | `WORD_RULES`, `EXAMPLES` | the same |
@@ -61,10 +62,10 @@ use crate::template::PathRules;
 use crate::text;
 
 pub(crate) use system::{
-    END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, create_directories, die_of, directory_builder, escaped_name,
-    file_options, findings, folded_path, foreign, gauge, is_device, is_stopped, keep, limits,
-    may_share_screen, name, open_for_writing, os_string, own_cpu, push_quoted, script,
+    END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
+    WORD_RULES, argv, command_line, config_dir, create_directories, die_of, directory_builder,
+    escaped_name, file_options, findings, folded_path, foreign, gauge, is_device, is_stopped, keep,
+    limits, may_share_screen, name, open_for_writing, os_string, own_cpu, push_quoted, script,
     script_length, set_leaf, shell, signal_name, split, stderr, stdout, take_stock,
     watch_interrupts, watch_stops, word_length,
 };
@@ -184,6 +185,13 @@ const _: PathRules = PATHS;
 const _: fn(&SystemArgs, bool) -> anyhow::Result<()> = SystemArgs::check;
 const _: fn(&SystemArgs, &mut Command) = SystemArgs::set_command;
 const _: fn(&SystemArgs, Builder) -> Builder = SystemArgs::set_builder;
+const _: fn() -> anyhow::Result<Tty> = Tty::open;
+const _: fn(&Tty, &mut Command) = Tty::set_command;
+const _: fn(&Tty, u32, i32) = Tty::stopped;
+const _: fn(&Tty) = Tty::suspend;
+const _: fn(&Tty, u32) = Tty::resume;
+const _: fn(&Tty) -> Option<Duration> = Tty::pause;
+const _: fn(&Tty) -> bool = Tty::pass_on_interrupt;
 const _: fn() -> anyhow::Result<()> = keep;
 const _: [&str; 6] = [
     END_OF_INPUT,

@@ -9,6 +9,7 @@ mod owner;
 mod paths;
 mod started_with;
 mod stops;
+mod tty;
 mod words;
 
 use std::ffi::{OsStr, OsString};
@@ -33,6 +34,7 @@ pub(crate) use owner::{
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
+pub(crate) use tty::Tty;
 pub(crate) use words::{command_line, push_quoted, split};
 
 use super::{OnSignal, Request, Writer, refuse_nul};

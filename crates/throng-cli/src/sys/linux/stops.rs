@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGSTOP, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::raise;
 
+use super::tty::has_job_control;
 use super::{ignored_signals, read_text};
 use crate::sys::OnStop;
 
@@ -28,7 +29,8 @@ pub(crate) fn signal_name(signal: i32) -> String {
 }
 
 /// Calls back before we stop and after we have been continued, on a thread of its own. A shell
-/// without job control starts us with the signal ignored; then it stays so.
+/// without job control starts us with the signal ignored; then it stays so. Where nobody would
+/// continue us we go on, as the system has it without a handler.
 pub(crate) fn watch_stops(mut before: OnStop, mut after: OnStop) -> io::Result<()> {
     if ignored_signals() >> (SIGTSTP - 1) & 1 != 0 {
         return Ok(());
@@ -36,6 +38,9 @@ pub(crate) fn watch_stops(mut before: OnStop, mut after: OnStop) -> io::Result<(
     let mut signals = Signals::new([SIGTSTP])?;
     let body = move || {
         for _ in signals.forever() {
+            if !has_job_control() {
+                continue;
+            }
             before();
             // All of us stops here, and this goes on at SIGCONT.
             let _ = raise(SIGSTOP);

@@ -7,6 +7,7 @@ mod limits;
 mod options;
 mod owner;
 mod paths;
+mod tty;
 mod words;
 mod wtf8;
 
@@ -26,6 +27,7 @@ pub(crate) use owner::{
     create_directories, directory_builder, file_options, foreign, open_for_writing,
 };
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
+pub(crate) use tty::Tty;
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
 

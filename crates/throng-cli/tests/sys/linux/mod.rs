@@ -12,3 +12,4 @@ mod surroundings;
 mod table;
 mod terminal;
 mod trees;
+mod tty;

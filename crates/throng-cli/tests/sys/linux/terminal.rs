@@ -17,14 +17,14 @@ use throng_tests::eventually;
 use crate::program::{child, finish, run};
 
 /// A terminal, what it shows and all that was written to it.
-struct Terminal {
+pub(super) struct Terminal {
     master: Arc<OwnedFd>,
     parser: Arc<Mutex<vt100::Parser>>,
-    written: Arc<Mutex<Vec<u8>>>,
+    pub(super) written: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
-    fn new(rows: u16, columns: u16) -> Terminal {
+    pub(super) fn new(rows: u16, columns: u16) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -69,7 +69,7 @@ impl Terminal {
 
     /// Its other end, for a program. It is not to be our own terminal, at whose end we would be
     /// ended: whoever leads a session and has none gets the first that he opens.
-    fn stdio(&self) -> Stdio {
+    pub(super) fn stdio(&self) -> Stdio {
         let name = ptsname(&*self.master, Vec::new()).unwrap();
         let path = name.to_str().unwrap();
         let mut options = File::options();
@@ -78,17 +78,22 @@ impl Terminal {
         options.open(path).unwrap().into()
     }
 
-    fn text(&self) -> String {
+    /// Types this.
+    pub(super) fn write(&self, text: &str) {
+        rustix::io::write(&*self.master, text.as_bytes()).unwrap();
+    }
+
+    pub(super) fn text(&self) -> String {
         let parser = self.parser.lock().unwrap();
         parser.screen().contents().trim_end().to_owned()
     }
 
-    fn shows(&self, what: &str) {
+    pub(super) fn shows(&self, what: &str) {
         self.shows_that(what, |text| text.contains(what));
     }
 
     /// What is seen may be the half of what is being drawn: so all of it has to be so at a time.
-    fn shows_that(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+    pub(super) fn shows_that(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         eventually(what, || is_so(&self.text()));
     }
 }

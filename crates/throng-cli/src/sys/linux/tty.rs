@@ -1,0 +1,133 @@
+//! `--tty`: each command has the terminal that we were started from, as a shell's foreground job
+//! has. What Ctrl-C and Ctrl-Z do to it happens to us as well, and to all of our group, as if the
+//! terminal had sent it there.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group, kill_process_group,
+};
+use throng::os::linux::{CommandExt, Terminal};
+use throng::{Command, Stdin};
+
+use super::read_text;
+
+const TERMINAL: &str = "/dev/tty";
+
+/// How long no command is started after one was ended from the terminal: by then we have been asked
+/// to end as well, unless that is ignored.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tty {
+    terminal: Terminal,
+    paused_until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Tty {
+    /// The terminal. To be called before there are other threads.
+    pub(crate) fn open() -> anyhow::Result<Tty> {
+        let terminal = Terminal::open();
+        let terminal = terminal.map_err(|error| anyhow::anyhow!("--tty: {error}"))?;
+        Ok(Tty {
+            terminal,
+            paused_until: Arc::default(),
+        })
+    }
+
+    pub(crate) fn set_command(&self, command: &mut Command) {
+        command.stdin(match io::stdin().is_terminal() {
+            true => Stdin::Inherit,
+            false => Stdin::File(TERMINAL.into()),
+        });
+        command.inherit_output(true).terminal(&self.terminal);
+    }
+
+    /// A command was stopped, on the thread of its shard.
+    pub(crate) fn stopped(&self, pid: u32, signal: i32) {
+        let wants_terminal = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
+        if wants_terminal.contains(&signal) && self.terminal.is_ours() {
+            // As when we have been in the background and no longer are.
+            self.terminal.give_back(pid);
+            go_on(pid);
+        } else if has_job_control() {
+            // We take the terminal back when this comes to us.
+            let _ = kill_current_process_group(Signal::TSTP);
+        } else {
+            // Nobody would continue us.
+            go_on(pid);
+        }
+    }
+
+    /// We are about to stand still.
+    pub(crate) fn suspend(&self) {
+        self.terminal.take_back();
+    }
+
+    /// We go on, and so will this command.
+    pub(crate) fn resume(&self, pid: u32) {
+        self.terminal.give_back(pid);
+    }
+
+    /// Whether no command may be started, as the last was ended from the terminal, and how long.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.pass_on_interrupt();
+        let until = *self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let left = until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Has what has ended a command from the terminal happen to our own group. Returns whether it
+    /// has just been so.
+    pub(crate) fn pass_on_interrupt(&self) -> bool {
+        let signal = self.terminal.take_interrupt();
+        let Some(signal) = signal.and_then(Signal::from_named_raw) else {
+            return false;
+        };
+        let mut until = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + PAUSE);
+        kill_current_process_group(signal).is_ok()
+    }
+}
+
+fn go_on(pid: u32) {
+    if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process_group(group, Signal::CONT);
+    }
+}
+
+/// Whether somebody would have us go on if we stopped: a process of our session in another group,
+/// as a shell with job control is, has started our group. Without one the group is orphaned, and
+/// the system itself stops nothing of it at Ctrl-Z (setpgid(2), kill(2)).
+pub(super) fn has_job_control() -> bool {
+    let (group, session) = (getpgrp(), getsid(None).ok());
+    let mut parent = getppid();
+    // There are not so many of a group above one another, but they change meanwhile.
+    for _ in 0..100 {
+        let Some(pid) = parent else { return false };
+        if getsid(Some(pid)).ok() != session {
+            return false;
+        }
+        if getpgid(Some(pid)).ok() != Some(group) {
+            return true;
+        }
+        parent = parent_of(pid);
+    }
+    false
+}
+
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = read_text(format!("/proc/{pid}/stat")).ok()?;
+    // The fourth field (proc_pid_stat(5)); the name before it may contain anything.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    Pid::from_raw(rest.split(' ').nth(1)?.parse().ok()?)
+}

@@ -1,0 +1,305 @@
+//! `--tty`, as a user sees it: typed to a shell with job control, on a pseudoterminal.
+
+use std::process::{Child, Command};
+
+use throng_tests::eventually;
+
+use super::terminal::Terminal;
+use crate::program::{child, output, run, stderr, without_settings};
+
+/// An interactive bash that leads a session with a terminal of its own.
+struct Shell {
+    terminal: Terminal,
+    bash: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Shell {
+    fn new() -> Shell {
+        let terminal = Terminal::new(40, 120);
+        let dir = tempfile::tempdir().unwrap();
+        let mut setsid = Command::new("setsid");
+        without_settings(&mut setsid);
+        setsid
+            .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
+            .env("throng", env!("CARGO_BIN_EXE_throng"))
+            .env("child", child())
+            // What is typed is shown as well, so nothing is waited for that stands there.
+            .env("PS1", "ready> ")
+            .env("TERM", "xterm")
+            .env("HISTFILE", "")
+            .current_dir(dir.path())
+            .stdin(terminal.stdio())
+            .stdout(terminal.stdio())
+            .stderr(terminal.stdio());
+        let bash = setsid.spawn().unwrap();
+        let shell = Shell {
+            terminal,
+            bash,
+            dir,
+        };
+        shell.terminal.shows("ready>");
+        shell
+    }
+
+    /// Types a line. A line feed ends it for the shell and for others, whichever of them reads it.
+    fn line(&self, text: &str) {
+        self.terminal.write(&format!("{text}\n"));
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+    }
+
+    /// Waits until a file has been written by somebody.
+    fn await_file(&self, name: &str, text: &str) {
+        eventually(&format!("{name} with {text:?}"), || self.file(name) == text);
+    }
+
+    /// The terminal is as it was: its modes, and the shell is in the foreground and reads.
+    fn is_as_before(&self, before: &str) {
+        self.line("stty -a > after; echo done > asked");
+        self.await_file("asked", "done\n");
+        assert_eq!(self.file("after"), before, "{}", self.terminal.text());
+    }
+
+    fn modes(&self) -> String {
+        self.line("stty -a > before; echo done > begun");
+        self.await_file("begun", "done\n");
+        self.file("before")
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the terminal shows:\n{}", self.terminal.text());
+        }
+        self.line("");
+        self.line("kill -9 $(jobs -p); exit; exit");
+        let _ = self.bash.wait();
+    }
+}
+
+#[test]
+fn a_command_reads_from_the_terminal_as_stdin_and_by_its_name() {
+    let shell = Shell::new();
+    // What is typed before a command has the terminal may be for the shell.
+    let script = "echo >up$1; read a; read b </dev/tty; [ -t 1 ] && echo got $a $b $1 >>said";
+    let answer = |number: &str, lines: [&str; 2]| {
+        shell.await_file(&format!("up{number}"), "\n");
+        lines.iter().for_each(|line| shell.line(line));
+    };
+    shell.line(&format!("$throng run --tty sh -c '{script}' sh ::: 1 2"));
+    answer("1", ["one", "two"]);
+    answer("2", ["three", "four"]);
+    shell.await_file("said", "got one two 1\ngot three four 2\n");
+    // Values may come from a stdin that is no terminal.
+    shell.line("rm said");
+    shell.line(&format!("echo 3 | $throng run --tty sh -c '{script}' sh"));
+    answer("3", ["five", "six"]);
+    shell.await_file("said", "got five six 3\n");
+}
+
+#[test]
+fn the_modes_of_the_terminal_are_restored_whatever_a_command_does() {
+    let shell = Shell::new();
+    let before = shell.modes();
+    for end in ["exit 0", "exit 3", "kill -9 $$", "kill -TERM $$"] {
+        let script = format!("stty raw -echo; stty -a >within; {end}");
+        shell.line(&format!("$throng run --tty sh -c '{script}' ::: x"));
+        shell.is_as_before(&before);
+        assert_ne!(shell.file("within"), before);
+        std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
+    }
+    // Each command finds them as they were, and a timeout changes nothing about it.
+    shell.line("$throng run --tty --timeout .5 sh -c 'stty -a >$1; stty raw; sleep 60' sh ::: a b");
+    shell.is_as_before(&before);
+    assert_eq!([shell.file("a"), shell.file("b")], [before.clone(), before]);
+}
+
+#[test]
+fn a_command_that_ctrl_c_ends_is_the_last() {
+    let shell = Shell::new();
+    let before = shell.modes();
+    let script = "stty -echo; echo $1 >>ran; sleep 600";
+    shell.line(&format!(
+        "$throng run --tty --joblog log sh -c '{script}' sh ::: 1 2 3"
+    ));
+    shell.await_file("ran", "1\n");
+    shell.terminal.write("\x03");
+    shell.line("echo $? >status");
+    shell.await_file("status", "130\n");
+    shell.is_as_before(&before);
+    assert_eq!(shell.file("ran"), "1\n");
+    // One that does something else about it is none.
+    let script = "trap \"echo caught >caught; exit\" INT; echo >up$1; while :; do sleep .02; done";
+    shell.line(&format!("$throng run --tty sh -c '{script}' sh ::: 1 2"));
+    for n in ["1", "2"] {
+        shell.await_file(&format!("up{n}"), "\n");
+        shell.terminal.write("\x03");
+        shell.await_file("caught", "caught\n");
+        std::fs::remove_file(shell.dir.path().join("caught")).unwrap();
+    }
+    shell.line("echo $? >status2");
+    shell.await_file("status2", "0\n");
+}
+
+#[test]
+fn ctrl_z_stops_the_run_and_fg_goes_on_with_the_terminal() {
+    let shell = Shell::new();
+    let before = shell.modes();
+    let script = "stty -echo -icrnl; echo >up; read a; stty -a >within; echo went on $a >said";
+    shell.line("$throng run --tty sh -c 'stty -a >plain' ::: x");
+    shell.line(&format!("$throng run --tty sh -c '{script}' ::: x | cat"));
+    shell.await_file("up", "\n");
+    shell.terminal.write("\x1a");
+    shell.is_as_before(&before);
+    for _ in 0..2 {
+        shell.line("jobs >jobs");
+        eventually("the job is stopped", || {
+            shell.file("jobs").contains("Stopped")
+        });
+        shell.line("fg");
+        // In its own modes a line does not end with what the key sends.
+        shell.terminal.write("line");
+        shell.terminal.write("\x1a");
+        std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
+        shell.is_as_before(&before);
+    }
+    shell.line("fg");
+    shell.terminal.write("line\n");
+    shell.await_file("said", "went on line\n");
+    assert!(
+        shell.file("within").contains(" -echo "),
+        "{}",
+        shell.file("within")
+    );
+    shell.line("echo $? >status");
+    shell.await_file("status", "0\n");
+    std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
+    shell.is_as_before(&before);
+}
+
+#[test]
+fn in_the_background_a_command_waits_for_the_foreground_to_read() {
+    let shell = Shell::new();
+    let script = "echo >up; read a; echo read $a >said";
+    shell.line(&format!("$throng run --tty sh -c '{script}' ::: x &"));
+    shell.await_file("up", "\n");
+    eventually("the job is stopped", || {
+        shell.line("jobs >jobs");
+        shell.file("jobs").contains("Stopped")
+    });
+    shell.line("fg");
+    shell.line("line");
+    shell.await_file("said", "read line\n");
+}
+
+#[test]
+fn an_editor_works() {
+    if Command::new("vim").arg("--version").output().is_err() {
+        // What it does to a terminal is tested above.
+        return;
+    }
+    let shell = Shell::new();
+    let before = shell.modes();
+    shell.line("$throng run --tty vim -u NONE ::: text");
+    shell.terminal.shows("[New");
+    shell.terminal.write("ihello\x1b:wq\r");
+    shell.await_file("text", "hello\n");
+    shell.is_as_before(&before);
+}
+
+#[test]
+fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
+    for options in [
+        &["-k"][..],
+        &["--output", "jsonl"],
+        &["--group"],
+        &["--lb"],
+        &["--tag"],
+        &["--tagstring", "x"],
+        &["--results", "dir"],
+        &["--max-output", "1"],
+        &["--pipe"],
+        &["--stdin", "text"],
+        &["--progress"],
+        &["--bar"],
+        &["--eta"],
+        &["--color"],
+        &["-j", "2"],
+        &["-j0"],
+    ] {
+        let words = [&["--tty"], options, &["cat", ":::", "x"]].concat();
+        let output = output(&words);
+        assert_eq!(output.status.code(), Some(255), "{output:?}");
+        let said = stderr(&output);
+        assert!(
+            said.contains("--tty") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    // What a file or a variable says gives way to what is typed.
+    let mut throng = run(&["--tty", "--dry-run", "echo", ":::", "x"]);
+    throng.env("THRONG_JOBS", "4").env("THRONG_TAG", "1");
+    assert!(throng.output().unwrap().status.success());
+}
+
+#[test]
+fn without_a_terminal_that_is_said_in_one_line() {
+    let mut setsid = Command::new("setsid");
+    without_settings(&mut setsid);
+    setsid.args([
+        "--wait",
+        env!("CARGO_BIN_EXE_throng"),
+        "run",
+        "--tty",
+        "cat",
+        ":::",
+        "x",
+    ]);
+    let output = setsid.output().unwrap();
+    assert_eq!(output.status.code(), Some(255));
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("throng: --tty: cannot open /dev/tty"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1);
+}
+
+#[test]
+fn stdin_from_the_terminal_cannot_give_the_values() {
+    let shell = Shell::new();
+    shell.line("$throng run --tty echo 2>said; echo $? >status");
+    shell.await_file("status", "255\n");
+    assert!(
+        shell.file("said").contains("give values with"),
+        "{}",
+        shell.file("said")
+    );
+}
+
+#[test]
+fn ctrl_z_stops_commands_that_have_no_terminal_and_fg_continues_them() {
+    let shell = Shell::new();
+    shell.line(
+        "$throng run --progress never sh -c 'while [ ! -e go ]; do sleep .02; echo >>ticks; \
+                done; echo ended >ended' ::: x",
+    );
+    eventually("it runs", || !shell.file("ticks").is_empty());
+    shell.terminal.write("\x1a");
+    shell.line("jobs >jobs");
+    eventually("the job is stopped", || {
+        shell.file("jobs").contains("Stopped")
+    });
+    let ticks = shell.file("ticks");
+    shell.line("sleep .2; echo >slept");
+    shell.await_file("slept", "\n");
+    assert_eq!(shell.file("ticks"), ticks, "it stands still");
+    shell.line("fg");
+    eventually("it goes on", || shell.file("ticks").len() > ticks.len());
+    std::fs::write(shell.dir.path().join("go"), "").unwrap();
+    shell.await_file("ended", "ended\n");
+}
