@@ -1,7 +1,7 @@
 //! Makes commands: of a record and the words of the command line, or of a line that is a command
 //! itself. Starts nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
@@ -12,9 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use throng::Command;
 
-use crate::args::{Limits, Run, Timeout, Variable};
+use crate::args::{Again, Limits, Run, Timeout, Variable};
 use crate::input::{Input, Length, Record, Value};
 use crate::reads::Reads;
+use crate::shell::Shell;
 use crate::sys::{self, SystemArgs};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::text;
@@ -74,9 +75,11 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
 pub(crate) struct Recipe {
     /// None when each record is a command line itself.
     template: Option<Template>,
-    shell: bool,
+    shell: Option<Shell>,
     /// Whether the words of the command are quoted into a script.
     quote: bool,
+    /// Whether the records are lines that an earlier run has written, quoted.
+    are_logged: bool,
     packing: Packing,
     /// How many commands there are; 0 before anybody has counted.
     total: AtomicU64,
@@ -99,8 +102,8 @@ pub(crate) struct Recipe {
 impl Recipe {
     /// The recipe for these values, for so many commands at a time.
     pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<Recipe> {
-        let shell = args.places.shell;
-        args.system.check(shell)?;
+        let shell = Shell::of(args)?;
+        args.system.check(shell.is_some())?;
         let language = Language::new(&args.places)?;
         let packing = input.packing();
         let reads = Reads::new(args, &language, input)?;
@@ -115,16 +118,13 @@ impl Recipe {
         } else {
             let appends = input.appends() && !reads.takes_values();
             let template = Template::parse(&input.words, &language, &input.columns(), appends)?;
-            Some(if shell && !args.places.quote {
-                template.split_at_blanks()
-            } else {
-                template
-            })
+            Some(checked(template, args, input, shell.as_ref())?)
         };
         Ok(Recipe {
             template,
             shell,
             quote: args.places.quote,
+            are_logged: args.output.again() == Some(Again::Failed),
             packing,
             total: AtomicU64::new(0),
             jobs,
@@ -188,10 +188,9 @@ impl Recipe {
     ) -> anyhow::Result<Option<Command>> {
         let fill = self.fill(record, seq, slot);
         let command = match &self.template {
-            Some(template) => Some(if self.shell {
-                sys::shell(template.script(&fill, self.quote)?)?
-            } else {
-                Command::from_argv(template.argv(&fill)?)
+            Some(template) => Some(match &self.shell {
+                Some(shell) => shell.command(self.script(template, &fill)?)?,
+                None => Command::from_argv(template.argv(&fill)?),
             }),
             None => self.command_of_line(record.values.join(&b' '))?,
         };
@@ -243,19 +242,98 @@ impl Recipe {
         }
     }
 
+    fn script(&self, template: &Template, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+        if self.quote {
+            template.quoted_script(fill)
+        } else {
+            template.script(fill)
+        }
+    }
+
     fn command_of_line(&self, line: Vec<u8>) -> anyhow::Result<Option<Command>> {
-        if self.shell {
+        if let Some(shell) = &self.shell {
             let is_blank = line.iter().all(u8::is_ascii_whitespace);
             return if is_blank {
                 Ok(None)
             } else {
-                sys::shell(line).map(Some)
+                shell.command(line).map(Some)
             };
+        }
+        if !self.are_logged
+            && let Some(syntax) = sys::shell_syntax(&line)
+        {
+            return Err(NeedsShell { line, syntax }.into());
         }
         let argv = sys::split(&line)
             .with_context(|| format!("cannot read the command line {}", text::quoted(&line)))?;
         Ok((!argv.is_empty()).then(|| Command::from_argv(argv)))
     }
+}
+
+/// A command line with something in it that only a shell would act on. It was meant for one, and so
+/// were those after it: the run stops.
+#[derive(Debug)]
+pub(crate) struct NeedsShell {
+    line: Vec<u8>,
+    syntax: String,
+}
+
+impl fmt::Display for NeedsShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: \"{}\" is for a shell, and no shell reads this line: use --shell, or put it in \
+             quotes where it is text",
+            text::quoted(&self.line),
+            text::on_one_line(self.syntax.as_bytes())
+        )
+    }
+}
+
+impl std::error::Error for NeedsShell {}
+
+/// The template, if values stay values in it and it is not one word for a shell.
+fn checked(
+    template: Template,
+    args: &Run,
+    input: &Input,
+    shell: Option<&Shell>,
+) -> anyhow::Result<Template> {
+    let allows_code = args.places.allow_code;
+    match shell {
+        Some(shell) if !args.places.quote => return template.for_shell(shell.rules(allows_code)),
+        Some(_) => {}
+        None => refuse_script(&input.words[0], &template)?,
+    }
+    if !allows_code {
+        template.refuse_code()?;
+    }
+    Ok(template)
+}
+
+/// Refuses a program that is a command line in one word: `throng run 'echo {}'`.
+fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
+    let outline = template.program();
+    let is_syntax = |byte: &u8| byte.is_ascii_whitespace() || b"|&;<>()`$\"'".contains(byte);
+    let Some(at) = outline.iter().position(is_syntax) else {
+        return Ok(());
+    };
+    let is_one = if outline.contains(&0) {
+        // A path may have blanks in it, and nobody knows yet where it leads.
+        let before = &outline[..at];
+        let is_path = before.iter().any(|byte| matches!(byte, b'/' | b'\\'));
+        outline[at] == b' ' && is_path && !sys::is_program(&sys::os_string(before.to_vec())?)
+    } else {
+        sys::is_program(program)
+    };
+    if is_one {
+        return Ok(());
+    }
+    bail!(
+        "there is no program {}: without --shell the first word alone is the program; write the \
+         words apart, as in throng run echo {{}}, or use --shell",
+        text::quoted(program.as_encoded_bytes())
+    )
 }
 
 /// What whoever puts values together has to know of the command.
@@ -280,7 +358,7 @@ impl Recipe {
     }
 
     pub(crate) fn uses_shell(&self) -> bool {
-        self.shell
+        self.shell.is_some()
     }
 
     pub(crate) fn names_a_column(&self) -> bool {
@@ -293,8 +371,8 @@ impl Recipe {
             return Ok(Length::default());
         };
         let fill = self.fill(record, seq, self.jobs);
-        if self.shell {
-            let script = template.script(&fill, self.quote)?;
+        if self.shell.is_some() {
+            let script = self.script(template, &fill)?;
             let units = sys::word_length(&script);
             return Ok(Length { units, words: 1 });
         }
@@ -311,7 +389,7 @@ impl Recipe {
     /// How many blanks come with each value but the first.
     pub(crate) fn joins(&self) -> usize {
         match &self.template {
-            Some(template) if self.shell => template.words_with_values().max(1),
+            Some(template) if self.shell.is_some() => template.words_with_values().max(1),
             Some(template) if !self.packing.repeats => template.glued_places(),
             _ => 0,
         }
@@ -319,6 +397,6 @@ impl Recipe {
 
     /// Whether all values can end up in one argument.
     pub(crate) fn joins_in_a_word(&self) -> bool {
-        self.shell || self.joins() > 0
+        self.shell.is_some() || self.joins() > 0
     }
 }

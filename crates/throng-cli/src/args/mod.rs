@@ -136,6 +136,18 @@ pub(crate) struct Run {
     pub(crate) words: Vec<OsString>,
 }
 
+impl Run {
+    /// Whether commands are scripts for a shell.
+    pub(crate) fn has_shell(&self) -> bool {
+        self.places.shell.is_some()
+    }
+
+    /// Whether files and variables say nothing.
+    pub(crate) fn has_no_config(&self) -> bool {
+        self.settings.no_config
+    }
+}
+
 /// Show what the options of `run` are here, and who says so
 ///
 /// After the command line count THRONG_* variables (THRONG_JOBS=4), then the

@@ -11,5 +11,5 @@ pub(crate) struct Settings {
 
     /// Look at no throng.toml and at no THRONG_* variables
     #[arg(long)]
-    no_config: bool,
+    pub(super) no_config: bool,
 }

@@ -29,6 +29,10 @@ const PREFIX: &str = "THRONG_";
 /// What cannot be set: it is about settings, or ends before there are any.
 const NOT_SET: [&str; 4] = ["profile", "no_config", "help", "version"];
 
+/// What a variable cannot set: it decides what becomes code. `THRONG_SHELL` only names a shell for
+/// `--shell`, and means nothing without it.
+const NOT_BY_VARIABLE: [&str; 2] = ["shell", "allow_code"];
+
 /// One option as a file or a variable sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -113,7 +117,8 @@ fn gather(
     for file in &files {
         settings.extend(file.settings(command, profile.as_deref())?);
     }
-    for arg in options(command) {
+    let is_by_variable = |arg: &&Arg| !NOT_BY_VARIABLE.contains(&arg.get_id().as_str());
+    for arg in options(command).filter(is_by_variable) {
         let name = PREFIX.to_owned() + &key(arg).to_uppercase().replace('-', "_");
         if let Some((_, value)) = places.variables.iter().find(|(key, _)| *key == *name) {
             settings.push(of_variable(arg, &name, value)?);

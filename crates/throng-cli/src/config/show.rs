@@ -86,7 +86,9 @@ fn strangers(command: &Command) -> Vec<String> {
         let is_about_settings = ["profile"].contains(&key.as_str());
         // The library marks processes with it.
         let is_a_mark = key == "job";
-        is_about_settings || is_a_mark || options(command).any(|arg| super::key(arg) == key)
+        let is_option = options(command)
+            .any(|arg| super::key(arg) == key && arg.get_id().as_str() != "allow_code");
+        is_about_settings || is_a_mark || is_option
     };
     let names = Places::of_this_program().variables.into_iter();
     let mut names: Vec<String> = names

@@ -10,6 +10,7 @@ use super::summary::Summary;
 use super::{Note, Resume, Scribe, Target, To};
 use crate::args::{Again, Mode, Run};
 use crate::input::Columns;
+use crate::shell::Shell;
 use crate::template::Language;
 
 /// The records of a run.
@@ -28,7 +29,7 @@ pub(crate) struct Plan {
     results: Option<Wanted>,
     summary: bool,
     again: Option<Again>,
-    shell: bool,
+    shell: Option<Shell>,
 }
 
 impl Plan {
@@ -85,7 +86,7 @@ impl Plan {
             results,
             summary: output.summary,
             again,
-            shell: args.places.shell,
+            shell: Shell::of(args)?,
         })
     }
 
@@ -93,7 +94,7 @@ impl Plan {
     /// commands of both should be the same.
     pub(crate) fn resume(&mut self, compares: bool) -> Option<Resume> {
         let again = self.again?;
-        let mut resume = Resume::new(again, self.shell);
+        let mut resume = Resume::new(again, self.shell.clone());
         if let Some((target, Some(past))) = &mut self.joblog {
             resume.with_log(
                 target.path.clone(),
@@ -119,17 +120,17 @@ impl Plan {
     /// Opens what is to be written, so that what cannot be is known before anything starts.
     pub(crate) fn open(self) -> anyhow::Result<Recorder> {
         let results = match self.results {
-            Some(wanted) => Some(wanted.open(self.shell, self.again.is_some())?),
+            Some(wanted) => Some(wanted.open(self.shell.clone(), self.again.is_some())?),
             None => None,
         };
         let joblog = match self.joblog {
-            Some((target, past)) => Some(Joblog::open(&target, past.as_ref(), self.shell)?),
+            Some((target, past)) => Some(Joblog::open(&target, past.as_ref(), self.shell.clone())?),
             None => None,
         };
         Ok(Recorder {
             joblog,
             results,
-            summary: self.summary.then(|| Summary::new(self.shell)),
+            summary: self.summary.then(|| Summary::new(self.shell.is_some())),
         })
     }
 }

@@ -11,13 +11,14 @@ use super::Note;
 use super::joblog::{Job, fingerprint, logged};
 use super::results::Tree;
 use crate::args::Again;
+use crate::shell::Shell;
 use crate::text;
 
 /// What has been done, and what of that is to be done again.
 #[derive(Debug)]
 pub(crate) struct Resume {
     again: Again,
-    shell: bool,
+    shell: Option<Shell>,
     jobs: HashMap<u64, Job>,
     path: PathBuf,
     /// Whether commands are compared with those of the log.
@@ -26,7 +27,7 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn new(again: Again, shell: bool) -> Resume {
+    pub(super) fn new(again: Again, shell: Option<Shell>) -> Resume {
         Resume {
             again,
             shell,
@@ -73,9 +74,10 @@ impl Resume {
         if !self.compares {
             return Ok(());
         }
-        let line = logged(command, self.shell);
+        let line = logged(command, self.shell.is_some());
         ensure!(
-            fingerprint(&line) == job.fingerprint && job.shell == self.shell,
+            fingerprint(&line) == job.fingerprint
+                && job.shell == Shell::column(self.shell.as_ref()),
             "--joblog {}: not of this run: command {number} is {} here and another there \
              (--trust-joblog goes by the numbers alone)",
             self.path.display(),
@@ -106,10 +108,14 @@ impl Resume {
                 continue;
             };
             ensure!(
-                job.shell == self.shell,
-                "--joblog {}: command {number} was run {} --shell: use --retry-failed likewise",
+                job.shell == Shell::column(self.shell.as_ref()),
+                "--joblog {}: command {number} was run {}: use --retry-failed likewise",
                 self.path.display(),
-                if job.shell { "with" } else { "without" },
+                match &job.shell[..] {
+                    b"0" => "without --shell".to_owned(),
+                    b"1" => "with --shell".to_owned(),
+                    program => format!("with --shell={}", text::on_one_line(program)),
+                },
             );
             lines[*number as usize - 1] = command;
         }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::exit::Exit;
 use crate::input::Records;
 use crate::output::{Resume, Scribe};
-use crate::recipe::Recipe;
+use crate::recipe::{NeedsShell, Recipe};
 use crate::{sys, text};
 
 pub(super) fn print(
@@ -18,7 +18,7 @@ pub(super) fn print(
 ) -> anyhow::Result<Exit> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut seq, mut failed) = (0, 0);
-    for record in records {
+    for (read, record) in (1_u64..).zip(records) {
         let record = record?;
         match recipe.command_in_slot(&record, seq + 1, 1) {
             Ok(None) => {}
@@ -33,6 +33,9 @@ pub(super) fn print(
                 let mut line = sys::command_line(&command);
                 line.push(b'\n');
                 out.write_all(&line).context("cannot write to stdout")?;
+            }
+            Err(error) if error.is::<NeedsShell>() => {
+                return Err(error.context(format!("command line {read}")));
             }
             Err(error) => {
                 failed += 1;

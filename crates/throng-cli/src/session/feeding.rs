@@ -10,7 +10,7 @@ use throng::Command;
 use crate::input::Records;
 use crate::output::{Note, Notes, Resume, Scribe};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::recipe::{NeedsShell, Recipe};
 use crate::text;
 
 /// What the feeding thread leaves for the end.
@@ -39,6 +39,8 @@ impl Feeding {
 pub(super) struct Commands {
     records: Records,
     recipe: Arc<Recipe>,
+    /// How many records have been read.
+    read: u64,
     /// How many commands there have been, those that are left out included.
     seq: u64,
     /// Which are left out.
@@ -72,6 +74,7 @@ impl Commands {
         Commands {
             records,
             recipe,
+            read: 0,
             seq: 0,
             resume,
             ready: VecDeque::new(),
@@ -115,6 +118,7 @@ impl Commands {
                 return Ok(None);
             };
             let record = record?;
+            self.read += 1;
             let number = self.seq + 1;
             let note = self.scribe.note(&self.recipe, &record, number)?;
             match self.recipe.command(record, number) {
@@ -130,6 +134,9 @@ impl Commands {
                         continue;
                     }
                     return Ok(Some(Noted { note, command }));
+                }
+                Err(error) if error.is::<NeedsShell>() => {
+                    return Err(error.context(format!("command line {}", self.read)));
                 }
                 Err(error) => {
                     self.feeding.bad_lines.fetch_add(1, Ordering::Relaxed);

@@ -118,12 +118,12 @@ impl Session {
         resume: Option<Resume>,
     ) -> anyhow::Result<Session> {
         let total = records.total;
-        let progress = Progress::new(args.output.view(), total, args.places.shell);
+        let progress = Progress::new(args.output.view(), total, args.has_shell());
         let sink = Sink::new().context("cannot use stdout")?;
         let sink = Arc::new(sink);
         let output = &args.output;
         let (mode, colors) = (output.mode(), output.colors());
-        let shell = args.places.shell;
+        let shell = args.has_shell();
         let echo = output.echo.then_some(shell);
         let memory = args.limits.memory();
         let wait_max = output.keep_order.then(|| InOrder::part_of(memory));

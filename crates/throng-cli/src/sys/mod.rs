@@ -12,8 +12,12 @@
 //! | `os_string` | an argument from bytes |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
 //! | `split` | the words of a line that is a command |
+//! | `layout` | how each value of a script for the shell is to be quoted |
 //! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
 //! | `shell` | the command that has the shell run a script |
+//! | `shell_program`, `counts_in_arguments` | which programs are shells, and what they evaluate |
+//! | `shell_syntax` | what in a line that no shell reads only a shell would act on |
+//! | `is_program` | whether there is such a program |
 //! | `command_line` | a command as a line that `split`, or the shell, would read back |
 //! | `argv` | a command as a list of words |
 //! | `name` | a command as its user knows it again |
@@ -47,13 +51,15 @@ use std::time::Duration;
 use throng::{Builder, Command};
 
 use crate::doctor::Finding;
+use crate::script::{Layout, Quotes, Refusal, Rules, Token};
 use crate::template::PathRules;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, WORD_RULES,
-    argv, command_line, config_dir, escaped_name, findings, first_line, folded_path, gauge, keep,
-    limits, name, os_string, own_cpu, push_quoted, script, set_leaf, shell, split, stderr, stdout,
-    watch_interrupts, watch_stops, word_length,
+    argv, command_line, config_dir, counts_in_arguments, escaped_name, findings, first_line,
+    folded_path, gauge, is_program, keep, layout, limits, name, os_string, own_cpu, push_quoted,
+    script, set_leaf, shell, shell_program, shell_syntax, split, stderr, stdout, watch_interrupts,
+    watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -139,8 +145,13 @@ const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
 const _: fn() -> io::Result<Writer> = stdout;
 const _: fn() -> Writer = stderr;
 const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
-const _: fn(&mut Vec<u8>, &[u8]) -> anyhow::Result<()> = push_quoted;
-const _: fn(Vec<u8>) -> anyhow::Result<Command> = shell;
+const _: fn(&[Token], Rules) -> Result<Layout, Refusal> = layout;
+const _: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()> = push_quoted;
+const _: fn(Option<&OsStr>, Vec<u8>) -> anyhow::Result<Command> = shell;
+const _: fn(&OsStr) -> anyhow::Result<Option<OsString>> = shell_program;
+const _: fn(Option<&OsStr>) -> bool = counts_in_arguments;
+const _: fn(&[u8]) -> Option<String> = shell_syntax;
+const _: fn(&OsStr) -> bool = is_program;
 const _: fn(&Command) -> Vec<u8> = command_line;
 const _: fn(&Command) -> Vec<&OsStr> = argv;
 const _: fn(&Command) -> Vec<u8> = name;

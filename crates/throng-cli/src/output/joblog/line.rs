@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use throng::{ErrorKind, Outcome, Status, Stream};
 
 use crate::output::Note;
+use crate::shell::Shell;
 use crate::sys;
 
 pub(crate) const BEFORE: &str =
@@ -60,11 +61,11 @@ pub(super) fn write(
     outcome: &Outcome,
     note: &Note,
     format: Format,
-    shell: bool,
+    shell: Option<&Shell>,
 ) {
     write_before(out, outcome, note);
     out.push(b'\t');
-    push_command(out, &logged(outcome.command(), shell));
+    push_command(out, &logged(outcome.command(), shell.is_some()));
     if format == Format::Throng {
         out.push(b'\t');
         write_after(out, outcome, shell);
@@ -86,7 +87,7 @@ pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
 }
 
 /// Adds the columns after the command, with tabs between them.
-pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: bool) {
+pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: Option<&Shell>) {
     let usage = outcome.usage();
     let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
     let _ = write!(out, "{user:.6}\t{system:.6}\t");
@@ -96,14 +97,14 @@ pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: bool) {
     };
     let _ = write!(
         out,
-        "\t{:.6}\t{}\t{}\t{}\t{}\t{}",
+        "\t{:.6}\t{}\t{}\t{}\t{}\t",
         outcome.start_latency().as_secs_f64(),
         outcome.verdict(Stream::Stdout).name(),
         outcome.verdict(Stream::Stderr).name(),
         u8::from(outcome.timed_out()),
         outcome.attempt(),
-        u8::from(shell),
     );
+    out.extend(Shell::column(shell));
 }
 
 fn push_command(out: &mut Vec<u8>, command: &[u8]) {
@@ -138,8 +139,8 @@ pub(super) struct Past {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// Whether it is a script for the shell; GNU parallel's always are.
-    pub(super) shell: bool,
+    /// What is in the column for the [shell](Shell::column); GNU parallel's always had the system's.
+    pub(super) shell: Vec<u8>,
 }
 
 /// Reads a line, without its end; none if it is no line of a log.
@@ -150,10 +151,10 @@ pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
         *column = columns.next()?;
     }
     let mut command = columns.next()?;
-    let mut shell = true;
+    let mut shell = b"1".to_vec();
     if format == Format::Throng {
         let mut after = command.rsplitn(COLUMNS_AFTER + 1, |byte| *byte == b'\t');
-        shell = after.next()? == b"1";
+        shell = after.next()?.to_vec();
         command = after.nth(COLUMNS_AFTER - 1)?;
     }
     let [
@@ -207,7 +208,8 @@ mod tests {
             let line = line_of(7, &command, format);
             prop_assert!(!line.contains(&b'\n'));
             let past = parse(&line, format).unwrap();
-            prop_assert_eq!((past.number, past.succeeded, past.shell), (7, true, !ours));
+            prop_assert_eq!((past.number, past.succeeded), (7, true));
+            prop_assert_eq!(past.shell, if ours { b"0" } else { b"1" });
             prop_assert_eq!(past.command, command);
         }
 

@@ -14,6 +14,7 @@ pub(crate) use self::line::{AFTER, BEFORE, logged, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
 use super::kept::Kept;
 use super::{Note, Target};
+use crate::shell::Shell;
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Joblog {
     /// For stdout: what is to be written there before the first line.
     head: Option<Vec<u8>>,
     format: Format,
-    shell: bool,
+    shell: Option<Shell>,
 }
 
 impl Joblog {
@@ -30,7 +31,7 @@ impl Joblog {
     pub(crate) fn open(
         target: &Target,
         past: Option<&Past>,
-        shell: bool,
+        shell: Option<Shell>,
     ) -> anyhow::Result<Joblog> {
         if target.is_stdout() {
             return Ok(Joblog {
@@ -81,7 +82,7 @@ impl Joblog {
 
     /// Adds the line of this outcome to `out`.
     pub(crate) fn line(&self, outcome: &Outcome, note: &Note, out: &mut Vec<u8>) {
-        line::write(out, outcome, note, self.format, self.shell);
+        line::write(out, outcome, note, self.format, self.shell.as_ref());
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

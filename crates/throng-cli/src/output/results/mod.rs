@@ -16,6 +16,7 @@ pub(crate) use self::tree::Tree;
 use super::kept::Kept;
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
+use crate::shell::Shell;
 use crate::template::{Language, Pattern};
 
 /// Where results go, as it was asked for.
@@ -120,7 +121,7 @@ impl Wanted {
     }
 
     /// Opens what is to be written. `resumes` says that what is there is kept.
-    pub(crate) fn open(self, shell: bool, resumes: bool) -> anyhow::Result<Results> {
+    pub(crate) fn open(self, shell: Option<Shell>, resumes: bool) -> anyhow::Result<Results> {
         let keeps = resumes || self.target.appends;
         if let Some(tree) = self.tree() {
             tree.prepare(keeps)?;

@@ -6,18 +6,24 @@ use throng::{Outcome, Stream};
 use crate::input::Columns;
 use crate::output::Note;
 use crate::output::joblog::{AFTER, BEFORE, logged, write_after, write_before};
+use crate::shell::Shell;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     separator: u8,
-    shell: bool,
+    shell: Option<Shell>,
     columns: Columns,
     /// Whether the names of the columns are still to be written.
     wants_head: bool,
 }
 
 impl Table {
-    pub(super) fn new(separator: u8, shell: bool, columns: Columns, wants_head: bool) -> Table {
+    pub(super) fn new(
+        separator: u8,
+        shell: Option<Shell>,
+        columns: Columns,
+        wants_head: bool,
+    ) -> Table {
         Table {
             separator,
             shell,
@@ -55,14 +61,14 @@ impl Table {
     pub(super) fn row(&self, outcome: &Outcome, note: &Note) -> Vec<u8> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         write_before(&mut before, outcome, note);
-        write_after(&mut after, outcome, self.shell);
+        write_after(&mut after, outcome, self.shell.as_ref());
         let columns = |columns: &[u8], record: &mut ByteRecord| {
             let columns = columns.split(|byte| *byte == b'\t');
             columns.for_each(|column| record.push_field(column.trim_ascii_start()));
         };
         let mut record = ByteRecord::new();
         columns(&before, &mut record);
-        record.push_field(&logged(outcome.command(), self.shell));
+        record.push_field(&logged(outcome.command(), self.shell.is_some()));
         note.values
             .iter()
             .for_each(|value| record.push_field(value));
@@ -96,7 +102,7 @@ mod tests {
             with_tabs: bool,
         ) {
             let separator = if with_tabs { b'\t' } else { b',' };
-            let table = Table::new(separator, false, Columns::default(), true);
+            let table = Table::new(separator, None, Columns::default(), true);
             let record = ByteRecord::from(fields);
             let written = [table.written(&record), table.written(&record)].concat();
             let mut reader = csv::ReaderBuilder::new()
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn sources_without_names_are_numbered_as_gnu_parallel_does() {
         let head = |columns: Columns| {
-            let mut table = Table::new(b',', false, columns, true);
+            let mut table = Table::new(b',', None, columns, true);
             let head = table.take_head(2).unwrap();
             assert_eq!(table.take_head(2), None);
             String::from_utf8(head).unwrap()

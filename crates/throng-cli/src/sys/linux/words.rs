@@ -5,6 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use throng::Command;
 
+use crate::script::Quotes;
+use crate::text;
+
 /// Splits a line into words by the quoting rules of a shell. Nothing is expanded.
 pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {
     let mut words = shlex::bytes::Shlex::new(line);
@@ -13,10 +16,45 @@ pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {
     Ok(split)
 }
 
-/// Quotes bytes so that a shell takes them for text, whatever they are.
-pub(crate) fn push_quoted(script: &mut Vec<u8>, value: &[u8]) -> anyhow::Result<()> {
-    script.extend(quoted(value));
+/// Writes a value into a script so that a shell takes it for text, whatever it is, and whatever is
+/// around it.
+pub(crate) fn push_quoted(
+    script: &mut Vec<u8>,
+    value: &[u8],
+    quotes: Quotes,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !value.contains(&0),
+        "a shell cannot be given {}: it contains a NUL",
+        text::quoted(value)
+    );
+    match quotes {
+        Quotes::AsNeeded => script.extend(quoted(value)),
+        Quotes::Always => push_in_single_quotes(script, value),
+        Quotes::Double | Quotes::DoubleAtEnd => {
+            script.push(b'"');
+            push_in_single_quotes(script, value);
+            script.push(b'"');
+        }
+        Quotes::Single => push_escaped(script, value),
+    }
     Ok(())
+}
+
+fn push_in_single_quotes(script: &mut Vec<u8>, value: &[u8]) {
+    script.push(b'\'');
+    push_escaped(script, value);
+    script.push(b'\'');
+}
+
+/// Between single quotes nothing means anything but a single quote.
+fn push_escaped(script: &mut Vec<u8>, value: &[u8]) {
+    for (i, part) in value.split(|byte| *byte == b'\'').enumerate() {
+        if i > 0 {
+            script.extend_from_slice(b"'\\''");
+        }
+        script.extend_from_slice(part);
+    }
 }
 
 /// A command line that can be read, and pasted into a shell.
@@ -72,7 +110,7 @@ mod tests {
             value in prop::collection::vec(1u8..=255, 0..20),
         ) {
             let mut script = b"echo x".to_vec();
-            push_quoted(&mut script, &value).unwrap();
+            push_quoted(&mut script, &value, Quotes::AsNeeded).unwrap();
             script.push(b'y');
             let words = split(&script).unwrap();
             prop_assert_eq!(words.len(), 2);
