@@ -8,17 +8,10 @@
 //!                                                      in no place for a value
 //! ```
 
-#[allow(
-    dead_code,
-    reason = "a system has one shell, and both are tested on both"
-)]
 pub(crate) mod cmd;
-#[allow(dead_code, reason = "the same")]
 pub(crate) mod line;
-#[allow(dead_code, reason = "the same")]
 pub(crate) mod posix;
 pub(crate) mod readers;
-#[allow(dead_code, reason = "the same")]
 mod words;
 
 use std::ops::Range;
@@ -93,3 +86,9 @@ pub(crate) struct Rules {
     /// The shell evaluates arithmetic in arguments where `sh` and `bash` read a number.
     pub(crate) counts_in_arguments: bool,
 }
+
+// A system has one shell; both are compiled and tested on all.
+type Reader = fn(&[Token], Rules) -> Result<Layout, Refusal>;
+type Finder = fn(&[u8]) -> Option<String>;
+const _: [Reader; 2] = [posix::layout, cmd::layout];
+const _: [Finder; 2] = [line::posix, line::cmd];

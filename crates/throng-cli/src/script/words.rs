@@ -201,7 +201,7 @@ pub(super) fn evaluator(words: &[&[u8]], at: usize, counts: bool) -> Option<Stri
 /// Whether all values in an argument of this command have to be one: with two, the first could be
 /// an operator.
 pub(super) fn takes_one(words: &[&[u8]]) -> bool {
-    matches!(command(words), Some((_, b"test" | b"[" | b"printf")))
+    matches!(command(words), Some((_, b"test" | b"[")))
 }
 
 /// `printf -v NAME`: the last of these words is a name, or may be the option.

@@ -61,7 +61,7 @@ fn a_value_is_quoted_as_its_place_needs_it() {
         ("for ((i=0; i<3; i++)); do echo {}; done", "n"),
         ("x={}; [[ $x == a* ]] && echo {}", "an"),
         ("a=(x y); echo {}", "n"),
-        ("echo x#{} {}#", "an"),
+        ("echo x#{} {}#", "aa"),
         ("[ {} = {} ] || exit {}", "nnn"),
         ("sh -c 'echo \"$1\"' sh {}", "n"),
         ("printf '%s\\n' {}", "n"),

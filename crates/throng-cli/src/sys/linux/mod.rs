@@ -6,6 +6,8 @@ mod gauge;
 mod limits;
 mod options;
 mod paths;
+#[cfg(test)]
+mod scripts;
 mod stops;
 mod words;
 
@@ -46,12 +48,14 @@ ended by Ctrl-C; 143, 129: asked by SIGTERM or SIGHUP to finish what runs
 
 pub(crate) const WORD_RULES: &str = "\
 Without COMMAND each value is itself a command line: it is split by
-  the quoting rules of a shell, and no shell is involved.";
+  the quoting rules of a shell, and no shell is involved; one with shell
+  syntax outside quotes ends the run. With --shell a shell runs it.";
 
 pub(crate) const EXAMPLES: &str = "  seq 1000 | throng run echo hello {}
   throng run -j 4 gzip -9 ::: *.log
   find . -name '*.png' | throng run --tag -k identify
-  throng run --output jsonl sh -c 'exit {}' ::: 0 1 2";
+  throng run --shell 'zcat {} | wc -l' ::: *.gz
+  throng run --output jsonl sh -c 'exit \"$1\"' sh ::: 0 1 2";
 
 pub(crate) const PATHS: PathRules = PathRules {
     separators: b"/",

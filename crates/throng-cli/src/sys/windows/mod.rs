@@ -44,8 +44,8 @@ pub(crate) const WORD_RULES: &str = "\
 A file or stdin is UTF-8. Without COMMAND each value is itself a
   command line: blanks separate words, \"double quotes\" keep them together, a
   quote within is \\\"; a line that begins with # is skipped, and cmd.exe is not
-  involved. With --shell a place for a value must not be in quotes: the value
-  gets them where it needs them.";
+  involved; one with its syntax outside quotes ends the run. With --shell
+  cmd.exe runs it.";
 
 pub(crate) const EXAMPLES: &str = "  dir /b *.png | throng run --tag -k magick identify
   throng run -j 4 gzip -9 ::: a.log b.log
