@@ -15,8 +15,9 @@ use crate::input::{Columns, Value};
 use crate::script::Rules;
 use crate::template::{Fill, Language, Template};
 
-/// Writes each of its arguments with a NUL behind it, and a line end.
-const WRITER: &str = "w() { for a do printf '%s\\0' \"$a\"; done; echo; }\n";
+/// `w` writes each of its arguments with a NUL behind it, and a line end; `p` one, with a dot.
+const WRITER: &str = "w() { for a do printf '%s\\0' \"$a\"; done; echo; }\n\
+                      p() { printf '%s.' \"$1\"; }\n";
 
 /// What a value would do, if it could: a file, made by nothing but the shell.
 const TRACE: &str = "TRACE";
@@ -129,7 +130,7 @@ enum Part {
     Double(Vec<Part>),
     /// In double quotes alone.
     Variable,
-    /// `$(printf %s. WORD)`, in double quotes alone: the dot keeps line ends.
+    /// `$(p WORD)`, in double quotes alone: the dot keeps line ends.
     Command(Vec<Part>),
 }
 
@@ -143,7 +144,7 @@ impl Part {
             Part::Single(parts) => enclosed(out, "'", parts, "'"),
             Part::Double(parts) => enclosed(out, "\"", parts, "\""),
             Part::Variable => out.push_str("${V}"),
-            Part::Command(parts) => enclosed(out, "$(printf %s. ", parts, ")"),
+            Part::Command(parts) => enclosed(out, "$(p ", parts, ")"),
         }
     }
 
