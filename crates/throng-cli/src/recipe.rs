@@ -300,13 +300,14 @@ fn checked(
     shell: Option<&Shell>,
 ) -> anyhow::Result<Template> {
     let allows_code = args.places.allow_code;
-    match shell {
-        Some(shell) if !args.places.quote => return template.for_shell(shell.rules(allows_code)),
+    let rules = shell.map(|shell| shell.rules(allows_code));
+    match rules {
+        Some(rules) if !args.places.quote => return template.for_shell(rules),
         Some(_) => {}
         None => refuse_script(&input.words[0], &template)?,
     }
     if !allows_code {
-        template.refuse_code()?;
+        template.refuse_code(rules)?;
     }
     Ok(template)
 }

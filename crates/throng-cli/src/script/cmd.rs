@@ -16,6 +16,7 @@ pub(crate) fn layout(tokens: &[Token], rules: Rules) -> Result<Layout, Refusal> 
         layout: Layout {
             words: Vec::new(),
             quotes: vec![None; tokens.len()],
+            ones: Vec::new(),
         },
         words: Vec::new(),
         word: None,
@@ -214,16 +215,15 @@ impl Lexer<'_> {
             tokens: word.start..at,
             is_one,
         });
+        if is_one {
+            let is_value = |at: &usize| self.tokens[*at] == Token::Place(Place::Value);
+            self.layout.ones.extend((word.start..at).filter(is_value));
+        }
         if is_one || self.rules.allows_code {
             return Ok(());
         }
         let last = words.len() - 1;
-        let evaluating = words[..last].iter().find(|word| EVALUATING.contains(word));
-        let by = match evaluating {
-            Some(name) => Some(String::from_utf8_lossy(name).into_owned()),
-            None => readers::reader(&words, last),
-        };
-        match by {
+        match evaluator(&words, last).or_else(|| readers::reader(&words, last)) {
             None => Ok(()),
             Some(by) => Err(Refusal {
                 token,
@@ -232,6 +232,13 @@ impl Lexer<'_> {
             }),
         }
     }
+}
+
+/// The command that evaluates the word at `at` once more.
+pub(super) fn evaluator(words: &[&[u8]], at: usize) -> Option<String> {
+    let mut before = words[..at].iter();
+    let name = before.find(|word| EVALUATING.contains(word))?;
+    Some(String::from_utf8_lossy(name).into_owned())
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ pub(crate) struct Layout {
     pub(crate) words: Vec<Span>,
     /// For each token that is a value, how it is written.
     pub(crate) quotes: Vec<Option<Quotes>>,
+    /// Values in words that [are one](Span::is_one), at any depth.
+    pub(crate) ones: Vec<usize>,
 }
 
 /// A placeholder whose value would not be kept apart from the script.
@@ -85,6 +87,13 @@ pub(crate) struct Rules {
     pub(crate) is_appended: bool,
     /// The shell evaluates arithmetic in arguments where `sh` and `bash` read a number.
     pub(crate) counts_in_arguments: bool,
+}
+
+/// What of a shell evaluates the word at `at` once more, if anything does, where all words are
+/// quoted. They are without their quotes, and have a NUL where a value goes.
+pub(crate) fn evaluator(words: &[&[u8]], at: usize, rules: Rules) -> Option<String> {
+    let by_cmd = || cmd::evaluator(words, at);
+    words::evaluator(words, at, rules.counts_in_arguments).or_else(by_cmd)
 }
 
 // A system has one shell; both are compiled and tested on all.

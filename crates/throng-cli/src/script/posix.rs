@@ -38,6 +38,7 @@ pub(crate) fn layout(tokens: &[Token], rules: Rules) -> Result<Layout, Refusal> 
         layout: Layout {
             words: Vec::new(),
             quotes: vec![None; tokens.len()],
+            ones: Vec::new(),
         },
         here: Vec::new(),
         declares: false,
@@ -442,6 +443,9 @@ impl Lexer<'_> {
         for place in &word.bare {
             self.layout.quotes[*place] = Some(quotes);
         }
+        if is_one {
+            self.layout.ones.extend(&word.bare);
+        }
         if self.depth == 1 && word.has_value {
             self.layout.words.push(Span {
                 tokens: word.start..self.at,
@@ -519,16 +523,18 @@ impl Lexer<'_> {
             let name = String::from_utf8_lossy(name).into_owned();
             return lost(format!("after {name}, which changes how a script is read"));
         }
-        let declares: [&[u8]; 5] = [b"declare", b"typeset", b"local", b"integer", b"nameref"];
-        if declares.contains(&name) {
-            let is_harmless = |byte: &u8| b"-xrgp".contains(byte);
-            let is_option = matches!(word.text.first(), Some(b'-' | b'+' | b'$'));
-            let changes = is_option && !word.text.iter().all(is_harmless);
-            self.declares |= changes || name == b"integer" || name == b"nameref" || word.has_value;
+        if words::declares(name) {
+            self.declares |= words::changes_variables(name, &word.text);
         }
         let Some(value) = self.values(word) else {
             return Ok(false);
         };
+        if (words::declares(name) || name == b"export")
+            && !self.declares
+            && Assignment::of(&word.text).is_some_and(|assignment| assignment.is_plain())
+        {
+            return Ok(true);
+        }
         if !self.rules.allows_code
             && let Some(by) = words::evaluator(&all, all.len() - 1, self.rules.counts_in_arguments)
         {

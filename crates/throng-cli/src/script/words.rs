@@ -146,6 +146,11 @@ impl<'w> Assignment<'w> {
         (length > 0 && rest.first() == Some(&b'=')).then_some(Assignment { name, subscript })
     }
 
+    /// Whether what is assigned stays what it is.
+    pub(super) fn is_plain(&self) -> bool {
+        self.subscript.is_empty() && !self.is_evaluated()
+    }
+
     /// Whether the shell evaluates what is in this variable.
     pub(super) fn is_evaluated(&self) -> bool {
         let name = String::from_utf8_lossy(self.name);
@@ -198,6 +203,25 @@ pub(super) fn evaluator(words: &[&[u8]], at: usize, counts: bool) -> Option<Stri
     readers::reader(words, at)
 }
 
+/// Whether this command declares variables.
+pub(super) fn declares(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"declare" | b"typeset" | b"local" | b"readonly" | b"integer" | b"nameref"
+    )
+}
+
+/// Whether such a command with this argument makes something else than text of what is assigned:
+/// numbers, arrays, names of others.
+pub(super) fn changes_variables(name: &[u8], arg: &[u8]) -> bool {
+    let is_option = matches!(arg.first(), Some(b'-' | b'+' | b'$'));
+    let is_harmless = |byte: &u8| b"-xrgp".contains(byte);
+    let is_name_of_value = arg.starts_with(b"\0");
+    matches!(name, b"integer" | b"nameref")
+        || is_name_of_value
+        || (is_option && !arg.iter().all(is_harmless))
+}
+
 /// Whether all values in an argument of this command have to be one: with two, the first could be
 /// an operator.
 pub(super) fn takes_one(words: &[&[u8]]) -> bool {
@@ -248,7 +272,7 @@ mod tests {
             ("command -p eval x {}", "eval"),
             ("trap {}", "trap"),
             ("read -r {}", "read"),
-            ("export a={}", "export"),
+            ("export {}", "export"),
             ("printf {}", "printf"),
             ("printf -v {}", "printf"),
             ("[ -v {}", "["),

@@ -110,6 +110,7 @@ impl Word {
                 which,
                 edit,
                 quotes,
+                ..
             },
         ] = &self.pieces[..]
             && !self.is_one
@@ -150,8 +151,9 @@ impl Word {
                     which,
                     edit,
                     quotes,
+                    is_one,
                 } => {
-                    let (quotes, is_one) = (*quotes, self.is_one);
+                    let (quotes, is_one) = (*quotes, *is_one);
                     let values = fill.values_of(*which, edit, unit)?;
                     for (i, value) in values.into_iter().enumerate() {
                         if i > 0 {

@@ -55,6 +55,8 @@ enum Piece {
         edit: Edit,
         /// How it is written in a script.
         quotes: Quotes,
+        /// Several values are one word there, with blanks between them.
+        is_one: bool,
     },
     Seq(Padding),
     Slot(Padding),
@@ -230,6 +232,7 @@ impl Piece {
             which,
             edit,
             quotes: Quotes::default(),
+            is_one: false,
         }
     }
 

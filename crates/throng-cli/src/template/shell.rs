@@ -5,7 +5,7 @@
 use anyhow::bail;
 
 use super::{Piece, Template, Which, Word};
-use crate::script::{Layout, Place, Refusal, Rules, Span, Token, readers};
+use crate::script::{self, Layout, Place, Refusal, Rules, Span, Token, readers};
 use crate::{sys, text};
 
 /// How much of a script is shown before a place.
@@ -37,15 +37,20 @@ impl Template {
         }
     }
 
-    /// Refuses a place in an argument that a program is known to read as code.
-    pub(crate) fn refuse_code(&self) -> anyhow::Result<()> {
+    /// Refuses a place in an argument that a program, or the shell with these rules, is known to
+    /// read as code.
+    pub(crate) fn refuse_code(&self, shell: Option<Rules>) -> anyhow::Result<()> {
         let words: Vec<Vec<u8>> = self.words.iter().map(Word::outline).collect();
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         for (at, word) in self.words.iter().enumerate() {
             let Some(place) = word.pieces.iter().find(|piece| piece.is_value()) else {
                 continue;
             };
-            if let Some(reader) = readers::reader(&words, at) {
+            let reader = match shell {
+                Some(rules) => script::evaluator(&words, at, rules),
+                None => readers::reader(&words, at),
+            };
+            if let Some(reader) = reader {
                 let name = place.name();
                 bail!(
                     "the placeholder {name} is in an argument that \"{reader}\" reads as code, so \
@@ -175,6 +180,7 @@ impl Piece {
                     which,
                     edit,
                     quotes: layout.quotes[at].unwrap_or_default(),
+                    is_one: layout.ones.contains(&at),
                 };
                 (piece, Piece::Text(Vec::new()))
             }
@@ -208,7 +214,8 @@ fn complaint(pieces: &[Piece], tokens: &[Token], refusal: &Refusal) -> String {
     } else {
         format!(
             "{wrong}, where a value cannot be told from code: write it as a word of the command \
-             or inside plain quotes, or hand it over as an argument, as in sh -c 'echo \"$1\"' sh {{}}"
+             or inside plain quotes, or hand it over as an argument, as in \
+             sh -c 'echo \"$1\"' sh {{}}"
         )
     }
 }

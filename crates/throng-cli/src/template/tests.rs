@@ -318,14 +318,19 @@ fn a_refusal_names_the_place_and_what_is_before_it() {
     assert!(error.starts_with(start) && !error.contains('\n'), "{error}");
     let columns = Columns::new(Some(2));
     let code = parse(&[], &["python3", "-c", "print({2})"], &columns).unwrap();
-    let error = code.refuse_code().unwrap_err().to_string();
+    let error = code.refuse_code(None).unwrap_err().to_string();
     let start = "the placeholder {2} is in an argument that \"python -c\" reads as code, so";
     assert!(error.starts_with(start) && !error.contains('\n'), "{error}");
     for words in [
         &["python3", "-c", "print({#})", "{}"][..],
         &["sh", "-c", "x", "sh"],
     ] {
-        assert!(parse(&[], words, &columns).unwrap().refuse_code().is_ok());
+        assert!(
+            parse(&[], words, &columns)
+                .unwrap()
+                .refuse_code(None)
+                .is_ok()
+        );
     }
 }
 

@@ -139,7 +139,7 @@ pub(super) struct Past {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// What is in the column for the [shell](Shell::column); GNU parallel's always had the system's.
+    /// What the column for the [shell](Shell::column) has; GNU parallel's was always the system's.
     pub(super) shell: Vec<u8>,
 }
 

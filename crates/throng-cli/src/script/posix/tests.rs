@@ -65,6 +65,7 @@ fn a_value_is_quoted_as_its_place_needs_it() {
         ("[ {} = {} ] || exit {}", "nnn"),
         ("sh -c 'echo \"$1\"' sh {}", "n"),
         ("printf '%s\\n' {}", "n"),
+        ("export A={}; local B={} C=\"{}\"", "nnd"),
         ("echo $'a' $\"b\" {}", "n"),
         ("echo {} &> log; echo {}", "nn"),
     ] {
@@ -133,7 +134,13 @@ fn a_value_that_would_not_stay_one_is_refused() {
             "echo \"$(sh -c {})\"",
             "in an argument that sh -c evaluates",
         ),
-        ("export x={}", "in an argument that export evaluates"),
+        ("export {}", "in an argument that export evaluates"),
+        ("declare -i x={}", "in an argument that declare evaluates"),
+        (
+            "declare -a x=\"{}\"",
+            "in an argument that declare evaluates",
+        ),
+        ("export PS4={}", "in an argument that export evaluates"),
         (
             "declare -i x; x={}",
             "in a variable that the shell evaluates",

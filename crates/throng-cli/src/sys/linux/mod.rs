@@ -154,7 +154,7 @@ pub(crate) fn shell_program(program: &OsStr) -> anyhow::Result<Option<OsString>>
     Ok((program != "/bin/sh").then(|| program.to_owned()))
 }
 
-/// Shells with POSIX quoting; of the Korn shells' family and zsh those that [count](counts_in_arguments).
+/// Shells with POSIX quoting.
 const POSIX_SHELLS: [&str; 12] = [
     "sh", "ash", "bash", "dash", "ksh", "lksh", "mksh", "oksh", "pdksh", "posh", "yash", "zsh",
 ];

@@ -197,7 +197,8 @@ fn word() -> impl Strategy<Value = Vec<Part>> {
     ];
     let part = part.prop_recursive(3, 12, 3, move |part| {
         let inside = prop_oneof![
-            3 => prop::sample::select(vec!["a ", "'", " # ", ";", "\n", "(", "="]).prop_map(Part::Text),
+            3 => prop::sample::select(vec!["a ", "'", " # ", ";", "\n", "(", "="])
+                .prop_map(Part::Text),
             3 => Just(Part::Value),
             1 => Just(Part::Variable),
             2 => prop::collection::vec(part, 1..3).prop_map(Part::Command),

@@ -187,9 +187,19 @@ fn with_a_shell_a_value_that_could_become_code_is_refused() {
 #[test]
 fn several_values_never_become_commands_of_their_own() {
     let words = |script| ["-j1", "-n2", "--shell", script, ":::", "a", "echo"];
+    let sources = [
+        "--shell",
+        "echo $(v={}; echo $v)",
+        ":::",
+        "a",
+        ":::",
+        "echo",
+    ];
+    assert_eq!(stdout(&output(&sources)), "a echo\n");
     for (script, expected) in [
         ("echo {}; echo x", "a echo\nx\n"),
         ("v={}; echo $v", "a echo\n"),
+        ("echo $(v={1}; echo $v{2})", "aecho\n"),
         ("echo $(echo {})", "a echo\n"),
         ("echo \"<{}>\"", "<a> <echo>\n"),
     ] {
@@ -218,6 +228,10 @@ fn a_value_in_the_code_of_a_program_is_refused_unless_somebody_insists() {
         assert_refused(&[words, &[":::", "x"]].concat(), named);
         assert_refused(&[&["--shell", "-q"], words, &[":::", "x"]].concat(), named);
     }
+    assert_refused(
+        &["--shell", "-q", "eval", "echo {}", ":::", "x"],
+        "\"eval\" reads as code",
+    );
     let value = "$(echo CODE)";
     let as_argument = output(&["sh", "-c", "echo \"$1\"", "sh", "{}", ":::", value]);
     assert_eq!(stdout(&as_argument), format!("{value}\n"));
