@@ -99,9 +99,11 @@ Examples:
 
 /// Run a command for every value, many at a time
 ///
-/// Each command is started without a shell. What it writes to stdout goes to
-/// stdout, what it writes to stderr goes to stderr, and neither is mixed with
-/// that of another command.
+/// Each command is started without a shell, and a value is an argument or a
+/// part of one. A placeholder in an argument that is code (sh -c, python -c,
+/// ...) is refused; --shell runs scripts, with values quoted into them. What a
+/// command writes to stdout goes to stdout, what it writes to stderr goes to
+/// stderr, and neither is mixed with that of another command.
 #[derive(Debug, Args)]
 #[command(after_help = after_run_help(), args_override_self = true)]
 #[command(override_usage = "throng run [OPTIONS] [COMMAND [ARG]...] \
