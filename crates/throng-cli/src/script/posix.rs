@@ -412,6 +412,13 @@ impl Lexer<'_> {
         if value.is_some() && list.parens.last().is_some_and(|(p, _)| *p == Paren::Array) {
             return self.refuse(value.unwrap_or(word.start), "in an array", false);
         }
+        // `~'root'` and, in zsh, `='ls'` are expanded in spite of the quotes.
+        let is_name =
+            word.text.starts_with(b"=\0") || word.text.windows(2).any(|pair| pair == b"~\0");
+        if let (true, true, Some(value)) = (self.rules.counts_in_arguments, is_name, value) {
+            let reason = "directly after \"~\" or \"=\", as a name that the shell looks up";
+            return self.refuse(value, reason, false);
+        }
         let mut is_one = simple.is_target;
         let mut quotes = Quotes::Always;
         if std::mem::take(&mut simple.is_target) {

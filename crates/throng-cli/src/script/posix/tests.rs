@@ -220,6 +220,10 @@ fn the_rules_are_the_users_and_the_shells() {
     };
     assert!(of("[ {} -eq 1 ]", Rules::default()).is_ok());
     assert!(of("[ {} -eq 1 ]", counts).is_err());
+    assert!(of("echo ={} ~{}", Rules::default()).is_ok());
+    for script in ["echo ={}", "echo ~{}", "a=~\"{}\""] {
+        assert!(of(script, counts).is_err(), "{script}");
+    }
     let appended = Rules {
         is_appended: true,
         ..Rules::default()

@@ -26,7 +26,7 @@ const TRACE: &str = "TRACE";
 fn shells() -> Vec<&'static str> {
     let mut all = vec!["sh", "bash", "dash"];
     if cases().is_some() {
-        all.extend(["mksh", "ksh", "yash", "zsh"]);
+        all.extend(["mksh", "ksh", "zsh"]);
     }
     let exists = |name: &&str| Path::new("/bin").join(name).exists();
     all.into_iter().filter(exists).collect()
@@ -63,7 +63,13 @@ fn run(shell: &str, script: &[u8], dir: &Path) -> Vec<u8> {
     for entry in std::fs::read_dir(dir).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    let script = [WRITER.as_bytes(), script].concat();
+    // The test's own words may begin with a `=`.
+    let prepare = if shell == "zsh" {
+        "unsetopt equals\n"
+    } else {
+        ""
+    };
+    let script = [prepare.as_bytes(), WRITER.as_bytes(), script].concat();
     let output = Command::new(shell)
         .arg("-c")
         .arg(OsStr::from_bytes(&script))
