@@ -12,6 +12,8 @@ pub(crate) mod cmd;
 pub(crate) mod line;
 pub(crate) mod posix;
 pub(crate) mod readers;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::ops::Range;

@@ -522,8 +522,8 @@ impl Lexer<'_> {
 
     /// The last word of this command. Says whether all values make one word of it.
     fn argument(&mut self, simple: &Simple, word: &Word) -> Step<bool> {
-        let all: Vec<&[u8]> = simple.words.iter().map(Vec::as_slice).collect();
-        let Some((_, name)) = words::command(&all) else {
+        let all = simple.words.iter().map(Vec::as_slice);
+        let Some((_, name)) = words::command(all.clone()) else {
             return Ok(false);
         };
         if words::CHANGING.contains(&name) {
@@ -542,6 +542,7 @@ impl Lexer<'_> {
         {
             return Ok(true);
         }
+        let all: Vec<&[u8]> = all.collect();
         if !self.rules.allows_code
             && let Some(by) = words::evaluator(&all, all.len() - 1, self.rules.counts_in_arguments)
         {

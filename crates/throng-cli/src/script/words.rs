@@ -170,17 +170,17 @@ pub(super) fn name_length(word: &[u8]) -> usize {
 }
 
 /// The shell's command among these words, behind `command` and the like, and where it stands.
-pub(super) fn command<'w>(words: &[&'w [u8]]) -> Option<(usize, &'w [u8])> {
-    let mut words = words.iter().enumerate();
+pub(super) fn command<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Option<(usize, &'w [u8])> {
+    let mut words = words.into_iter().enumerate();
     let mut after_prefix = false;
     words.find_map(|(index, word)| {
-        if PREFIXES.contains(word) {
+        if PREFIXES.contains(&word) {
             after_prefix = true;
             return None;
         }
         let is_of_prefix =
             after_prefix && (word.starts_with(b"-") || Assignment::of(word).is_some());
-        (!is_of_prefix).then_some((index, *word))
+        (!is_of_prefix).then_some((index, word))
     })
 }
 
@@ -189,7 +189,7 @@ pub(super) fn evaluator(words: &[&[u8]], at: usize, counts: bool) -> Option<Stri
     if words[..at].contains(&&b"eval"[..]) {
         return Some("eval".into());
     }
-    if let Some((index, name)) = command(words)
+    if let Some((index, name)) = command(words.iter().copied())
         && index < at
     {
         let is_evaluating = EVALUATING.contains(&name)
@@ -225,7 +225,7 @@ pub(super) fn changes_variables(name: &[u8], arg: &[u8]) -> bool {
 /// Whether all values in an argument of this command have to be one: with two, the first could be
 /// an operator.
 pub(super) fn takes_one(words: &[&[u8]]) -> bool {
-    matches!(command(words), Some((_, b"test" | b"[")))
+    matches!(command(words.iter().copied()), Some((_, b"test" | b"[")))
 }
 
 /// `printf -v NAME`: the last of these words is a name, or may be the option.

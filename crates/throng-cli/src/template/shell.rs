@@ -5,7 +5,7 @@
 use anyhow::bail;
 
 use super::{Piece, Template, Which, Word};
-use crate::script::{self, Layout, Place, Refusal, Rules, Span, Token, readers};
+use crate::script::{self, Layout, Place, Quotes, Refusal, Rules, Span, Token, readers};
 use crate::{sys, text};
 
 /// How much of a script is shown before a place.
@@ -179,7 +179,7 @@ impl Piece {
                 let piece = Piece::Value {
                     which,
                     edit,
-                    quotes: layout.quotes[at].unwrap_or_default(),
+                    quotes: layout.quotes[at].unwrap_or(Quotes::Always),
                     is_one: layout.ones.contains(&at),
                 };
                 (piece, Piece::Text(Vec::new()))
