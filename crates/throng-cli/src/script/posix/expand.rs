@@ -167,6 +167,7 @@ impl Lexer<'_> {
     /// What follows `((` or `$((`, up to `))`. Where two parentheses do not close together, it is
     /// no arithmetic but two subshells.
     pub(super) fn arithmetic(&mut self, is_expansion: bool) -> Step {
+        let start = self.at;
         let mut depth = 2;
         loop {
             let Some(token) = self.tokens.get(self.at).copied() else {
@@ -180,7 +181,7 @@ impl Lexer<'_> {
                 Token::Byte(b')') if depth > 2 => depth -= 1,
                 Token::Byte(b')') if self.peek(1) == Some(b')') => {
                     self.at += 2;
-                    return Ok(());
+                    return self.refuse_values(start, "in arithmetic, which is evaluated", true);
                 }
                 Token::Byte(b'\'' | b'"' | b'\\' | b'`' | b')') => {
                     return lost("after quotes or subshells in \"((\"");
@@ -202,6 +203,15 @@ impl Lexer<'_> {
         }
     }
 
+    /// Refuses a value in a substitution since this token: what the command writes is looked at.
+    fn refuse_values(&self, start: usize, reason: &str, is_code: bool) -> Step {
+        let is_value = |at: &usize| self.tokens[*at] == Token::Place(Place::Value);
+        match (start..self.at).find(is_value) {
+            Some(value) => self.refuse(value, reason, is_code),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn is_after_blank(&self) -> bool {
         let before = self.at.checked_sub(1).map(|at| self.tokens[at]);
         matches!(before, None | Some(Token::Byte(b' ' | b'\t' | b'\n')))
@@ -209,6 +219,7 @@ impl Lexer<'_> {
 
     /// `${...}`, from its brace on.
     fn parameter(&mut self) -> Step {
+        let start = self.at;
         self.at += 1;
         if matches!(self.peek(0), Some(b' ' | b'\t' | b'\n' | b'|' | b'(')) {
             return lost("after \"${\" with a command or flags");
@@ -244,6 +255,6 @@ impl Lexer<'_> {
             }
         }
         self.at += 1;
-        Ok(())
+        self.refuse_values(start, "in ${...}", false)
     }
 }

@@ -82,6 +82,12 @@ fn a_value_that_would_not_stay_one_is_refused() {
         ("echo \"$(({} + 1))\"", "in arithmetic, which is evaluated"),
         ("(({}))", "in arithmetic, which is evaluated"),
         ("echo \"${X:+{}}\"", "in ${...}"),
+        ("echo ${X:+$(a {})}", "in ${...}"),
+        ("echo $(($(a {}) + 1))", "in arithmetic, which is evaluated"),
+        (
+            "for ((i=0; i<$(a {}); i++)); do b; done",
+            "in arithmetic, which is evaluated",
+        ),
         ("echo ${X:-{}}", "in ${...}"),
         ("cat <<EOF\n{}\nEOF", "in a here-document"),
         ("cat <<'EOF'\n{}\nEOF", "in a here-document"),

@@ -162,13 +162,12 @@ const POSIX_SHELLS: [&str; 11] = [
 /// Whether this shell evaluates arithmetic where others read a number: `[ x -eq 1 ]`, `exit x`.
 /// What `sh` is the file system says.
 pub(crate) fn counts_in_arguments(program: Option<&OsStr>) -> bool {
-    let program = Path::new(program.unwrap_or(OsStr::new("/bin/sh")));
-    let name = match name_of(program) {
-        name if name == "sh" && program.is_absolute() => {
-            program.canonicalize().map_or(name, |path| name_of(&path))
-        }
-        name => name,
-    };
+    let program = Path::new(program.unwrap_or(OsStr::new("sh")));
+    let mut name = name_of(program);
+    if name == "sh" {
+        let path = Path::new("/bin").join(program);
+        name = path.canonicalize().map_or(name, |path| name_of(&path));
+    }
     !matches!(&*name, "sh" | "ash" | "bash" | "dash" | "busybox" | "posh")
 }
 
