@@ -10,6 +10,7 @@ pub(crate) fn posix(line: &[u8]) -> Option<String> {
         at: 0,
         word: None,
         count: 0,
+        no_pattern_before: 0,
     };
     state.find()
 }
@@ -21,6 +22,8 @@ struct Posix<'l> {
     word: Option<usize>,
     /// How many words there have been.
     count: usize,
+    /// A `[` before this is not closed: each byte is looked at once.
+    no_pattern_before: usize,
 }
 
 impl Posix<'_> {
@@ -140,10 +143,14 @@ impl Posix<'_> {
     }
 
     /// Whether a `[` is closed in its word.
-    fn is_pattern(&self) -> bool {
+    fn is_pattern(&mut self) -> bool {
+        if self.at < self.no_pattern_before {
+            return false;
+        }
         let rest = &self.line[self.at + 1..];
-        let word = rest.split(u8::is_ascii_whitespace).next();
-        let end = word.and_then(|word| word.iter().rposition(|byte| *byte == b']'));
+        let word = rest.split(u8::is_ascii_whitespace).next().unwrap_or(rest);
+        let end = word.iter().rposition(|byte| *byte == b']');
+        self.no_pattern_before = self.at + 1 + word.len();
         end.is_some_and(|end| end > 0)
     }
 }
@@ -237,6 +244,20 @@ mod tests {
         ] {
             assert_eq!(posix(line.as_bytes()), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_long_line_is_looked_at_once() {
+        for part in ["[", "\\", "a[ ", "'['", "\"[\"", "%=", "% "] {
+            let line = part.repeat((1 << 21) / part.len() / 2 * 2);
+            assert_eq!(
+                (posix(line.as_bytes()), cmd(line.as_bytes())),
+                (None, None),
+                "{part}"
+            );
+        }
+        let quotes = "\\\"".repeat(1 << 20);
+        assert_eq!(cmd(quotes.as_bytes()), None);
     }
 
     #[test]
