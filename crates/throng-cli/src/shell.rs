@@ -63,6 +63,14 @@ impl Shell {
         }
     }
 
+    /// Whether this is the shell that the log names; GNU parallel's names none, and had one.
+    pub(crate) fn is_named(shell: Option<&Shell>, column: &[u8]) -> bool {
+        match column {
+            b"" => shell.is_some(),
+            column => Shell::column(shell) == column,
+        }
+    }
+
     /// What a job log has in its column for the shell: 0 without one, 1 for the system's, and the
     /// program otherwise.
     pub(crate) fn column(shell: Option<&Shell>) -> Vec<u8> {

@@ -77,7 +77,7 @@ impl Resume {
         let line = logged(command, self.shell.is_some());
         ensure!(
             fingerprint(&line) == job.fingerprint
-                && job.shell == Shell::column(self.shell.as_ref()),
+                && Shell::is_named(self.shell.as_ref(), &job.shell),
             "--joblog {}: not of this run: command {number} is {} here and another there \
              (--trust-joblog goes by the numbers alone)",
             self.path.display(),
@@ -108,12 +108,12 @@ impl Resume {
                 continue;
             };
             ensure!(
-                job.shell == Shell::column(self.shell.as_ref()),
+                Shell::is_named(self.shell.as_ref(), &job.shell),
                 "--joblog {}: command {number} was run {}: use --retry-failed likewise",
                 self.path.display(),
                 match &job.shell[..] {
                     b"0" => "without --shell".to_owned(),
-                    b"1" => "with --shell".to_owned(),
+                    b"1" | b"" => "with --shell".to_owned(),
                     program => format!("with --shell={}", text::on_one_line(program)),
                 },
             );

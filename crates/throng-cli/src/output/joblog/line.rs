@@ -139,7 +139,7 @@ pub(super) struct Past {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// What the column for the [shell](Shell::column) has; GNU parallel's was always the system's.
+    /// What the column for the [shell](Shell::column) has; empty in a log of GNU parallel.
     pub(super) shell: Vec<u8>,
 }
 
@@ -151,7 +151,7 @@ pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
         *column = columns.next()?;
     }
     let mut command = columns.next()?;
-    let mut shell = b"1".to_vec();
+    let mut shell = Vec::new();
     if format == Format::Throng {
         let mut after = command.rsplitn(COLUMNS_AFTER + 1, |byte| *byte == b'\t');
         shell = after.next()?.to_vec();
@@ -209,7 +209,7 @@ mod tests {
             prop_assert!(!line.contains(&b'\n'));
             let past = parse(&line, format).unwrap();
             prop_assert_eq!((past.number, past.succeeded), (7, true));
-            prop_assert_eq!(past.shell, if ours { b"0" } else { b"1" });
+            prop_assert_eq!(past.shell, if ours { &b"0"[..] } else { b"" });
             prop_assert_eq!(past.command, command);
         }
 

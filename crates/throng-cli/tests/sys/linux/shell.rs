@@ -341,4 +341,10 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     assert!(stderr(&other).contains("with --shell=bash"), "{other:?}");
     let again = run(&[&log[..], &["--shell=bash", "--retry-failed"]].concat());
     assert_eq!((again.status.code(), stderr(&again)), (Some(1), ""));
+    // GNU parallel's log does not say which shell it was.
+    let theirs = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n\
+                  1\t:\t1.000\t     1.000\t0\t0\t1\t0\t[[ a == a* ]] && echo done\n";
+    std::fs::write(log[1], theirs).unwrap();
+    let again = run(&[&log[..], &["--shell=bash", "--retry-failed"]].concat());
+    assert_eq!(stdout(&again), "done\n", "{again:?}");
 }
