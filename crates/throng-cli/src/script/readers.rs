@@ -29,11 +29,15 @@ enum Takes {
     Behind { options: &'static [&'static str] },
 }
 
-const fn option(letters: &'static [u8], longs: &'static [&'static str]) -> Takes {
+const fn option(
+    letters: &'static [u8],
+    longs: &'static [&'static str],
+    others: &'static [u8],
+) -> Takes {
     Takes::Option {
         letters,
         longs,
-        others: b"",
+        others,
         anywhere: false,
     }
 }
@@ -49,27 +53,11 @@ const READERS: &[(&[&str], Takes)] = &[
     (
         &["powershell", "pwsh"],
         Takes::Behind {
-            options: &[
-                "-c",
-                "-command",
-                "-e",
-                "-ec",
-                "-encodedcommand",
-                "/c",
-                "/command",
-            ],
+            options: &["-command", "-ec", "-encodedcommand", "/command"],
         },
     ),
-    (
-        &["python", "pypy", "jython"],
-        Takes::Option {
-            letters: b"c",
-            longs: &[],
-            others: b"WXm",
-            anywhere: false,
-        },
-    ),
-    (&["perl", "raku"], option(b"eE", &[])),
+    (&["python", "pypy", "jython"], option(b"c", &[], b"WXm")),
+    (&["perl", "raku"], option(b"eE", &[], b"MmI")),
     (
         &[
             "ruby",
@@ -82,23 +70,24 @@ const READERS: &[(&[&str], Takes)] = &[
             "groovy",
             "scala",
         ],
-        option(b"ec", &["--eval"]),
+        option(b"ec", &["--eval"], b"rICElL"),
     ),
     (
-        &["node", "nodejs", "bun", "deno", "julia", "emacs"],
-        option(b"epE", &["--eval", "--print", "-eval", "--execute"]),
+        &["node", "nodejs", "bun"],
+        option(b"ep", &["--eval", "--print"], b"rC"),
     ),
-    (&["php"], option(b"rBRE", &["--run", "--process-code"])),
-    (&["r", "rscript", "octave"], option(b"e", &["--eval"])),
+    (&["julia"], option(b"eE", &["--eval", "--print"], b"ptLJ")),
     (
-        &["env"],
-        Takes::Option {
-            letters: b"S",
-            longs: &["--split-string"],
-            others: b"uC",
-            anywhere: false,
-        },
+        &["emacs"],
+        option(b"", &["--eval", "-eval", "--execute", "-execute"], b"luL"),
     ),
+    (&["deno"], Takes::Behind { options: &["eval"] }),
+    (
+        &["php"],
+        option(b"rBRE", &["--run", "--process-code"], b"dc"),
+    ),
+    (&["r", "rscript", "octave"], option(b"e", &["--eval"], b"")),
+    (&["env"], option(b"S", &["--split-string"], b"uC")),
     (
         &["su", "runuser", "script", "flock", "sg"],
         Takes::Option {
@@ -181,13 +170,7 @@ pub(crate) fn reader(words: &[&[u8]], at: usize) -> Option<String> {
                 others,
                 anywhere,
             } => before(&of_option(args, at, letters, longs, others, anywhere)?),
-            Takes::Behind { options } => {
-                let found = args[..at].iter().find_map(|arg| {
-                    let arg = String::from_utf8_lossy(arg).to_lowercase();
-                    options.contains(&&*arg).then_some(arg)
-                });
-                before(&found?)
-            }
+            Takes::Behind { options } => before(behind(&args[..=at], options)?),
             _ if !is_first => None,
             Takes::First { others } => {
                 let code = operand(args, others, Some(b'f'));
@@ -252,6 +235,20 @@ fn is_script(args: &[&[u8]], at: usize) -> bool {
     false
 }
 
+/// The option behind which all is code; the last of these arguments has a value in it. `cmd` takes
+/// `/cdir` for two words, and PowerShell the beginnings of its options.
+fn behind(args: &[&[u8]], options: &[&'static str]) -> Option<&'static str> {
+    let last = args.len() - 1;
+    args.iter().enumerate().find_map(|(index, arg)| {
+        let arg = String::from_utf8_lossy(arg).to_lowercase();
+        let is_it = |option: &&&str| match option.len() {
+            2 if option.starts_with('/') => arg.starts_with(**option),
+            _ => index < last && arg.len() > 1 && option.starts_with(&*arg),
+        };
+        options.iter().find(is_it).copied()
+    })
+}
+
 /// The option that makes this argument code.
 fn of_option(
     args: &[&[u8]],
@@ -262,12 +259,15 @@ fn of_option(
     anywhere: bool,
 ) -> Option<String> {
     let mut index = 0;
+    let mut may_be_argument = false;
     while index <= at {
         let arg = args[index];
         let is_option = arg.len() > 1 && arg[0] == b'-';
-        if arg == b"--" || (!is_option && !anywhere) {
+        if arg == b"--" || (!is_option && !anywhere && !may_be_argument) {
             return None;
         }
+        // Which long options have one in the next word is not known.
+        may_be_argument = arg.starts_with(b"--") && !arg.contains(&b'=');
         let long = longs.iter().find(|long| {
             let rest = arg.strip_prefix(long.as_bytes());
             rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'=')
@@ -279,16 +279,14 @@ fn of_option(
             }
             index += usize::from(is_alone);
         } else if is_option && !arg.starts_with(b"--") {
-            let known = arg.iter().take_while(|byte| **byte != 0);
-            let found = known
-                .skip(1)
-                .find(|byte| letters.contains(byte) || others.contains(byte));
-            let is_last = found.is_some() && found.copied() == arg.last().copied();
-            match found {
-                Some(letter) if letters.contains(letter) => {
+            let known = |byte: &u8| letters.contains(byte) || others.contains(byte);
+            let found = letter(arg, known);
+            let is_last = found.is_some_and(|(position, _)| position + 1 == arg.len());
+            match found.map(|(_, letter)| letter) {
+                Some(letter) if letters.contains(&letter) => {
                     // What follows in the word may be the code, or other options.
                     if index == at || index + 1 == at {
-                        return Some(format!("-{}", char::from(*letter)));
+                        return Some(format!("-{}", char::from(letter)));
                     }
                     index += usize::from(is_last);
                 }
@@ -301,6 +299,15 @@ fn of_option(
         index += 1;
     }
     None
+}
+
+/// The first of these letters in a word of short options, and where it is. What follows a value is
+/// not known.
+fn letter(arg: &[u8], is_wanted: impl Fn(&u8) -> bool) -> Option<(usize, u8)> {
+    let letters = arg.iter().take_while(|byte| **byte != 0).enumerate();
+    let mut letters = letters.skip(1);
+    let (position, letter) = letters.find(|(_, byte)| is_wanted(byte))?;
+    Some((position, *letter))
 }
 
 /// The first argument that is no option and no argument of one.
@@ -317,7 +324,8 @@ fn operand(args: &[&[u8]], others: &[u8], instead: Option<u8>) -> Option<usize> 
         if instead.is_some_and(|letter| arg[1] == letter) {
             return None;
         }
-        let takes_next = arg.last().is_some_and(|last| others.contains(last));
+        let takes = letter(arg, |byte| others.contains(byte));
+        let takes_next = takes.is_some_and(|(position, _)| position + 1 == arg.len());
         index += 1 + usize::from(takes_next);
     }
 }
@@ -354,14 +362,20 @@ mod tests {
             ("fish --command={}", "fish -c"),
             ("ksh93 -c {}", "ksh -c"),
             ("cmd.exe /d /C echo {}", "cmd /c"),
+            ("cmd /cecho{}", "cmd /c"),
             ("powershell -NoProfile -Command a {}", "powershell -command"),
+            ("pwsh -c {}", "pwsh -command"),
             ("python3.11 -Ic {}", "python -c"),
             ("python -cprint({})", "python -c"),
             ("perl -lne {}", "perl -e"),
             ("perl -ne print -e {}", "perl -e"),
             ("node --eval={}", "node --eval"),
             ("node -p {}", "node -p"),
-            ("php -r {}", "php -r"),
+            ("php -d a=b -r {}", "php -r"),
+            ("node --require esm -r a -e {}", "node -e"),
+            ("perl -i -pe {}", "perl -e"),
+            ("perl -I lib -MData::Dumper -e {}", "perl -e"),
+            ("deno eval {}", "deno eval"),
             ("ruby -ne{}", "ruby -e"),
             ("env -S {}", "env -S"),
             ("su me -c {}", "su -c"),
@@ -369,6 +383,7 @@ mod tests {
             ("sudo awk {}", "awk"),
             ("ssh -p 22 host ls {}", "ssh"),
             ("ssh host {}", "ssh"),
+            ("ssh -oBatchMode=no host {}", "ssh"),
             ("watch -n 1 ls {}", "watch"),
         ] {
             assert_eq!(of(line).as_deref(), Some(name), "{line}");
@@ -389,6 +404,9 @@ mod tests {
             "python3 -m http {}",
             "python script.py -c {}",
             "perl script -e {}",
+            "perl -MData::Dumper {}",
+            "perl -pi -e s/a/b/ {}",
+            "python train.py -c {}",
             "awk -f prog {}",
             "awk -v x={} prog",
             "awk prog {}",
@@ -396,6 +414,7 @@ mod tests {
             "ssh -i {} host uptime",
             "apt install ssh {}",
             "cmd {}",
+            "pwsh -NoProfile -ExecutionPolicy Bypass -File x.ps1 {}",
             "env A={} b",
         ] {
             assert_eq!(of(line), None, "{line}");
