@@ -296,7 +296,7 @@ mod tests {
             ("a & cmd /c x {}", "in an argument that cmd /c evaluates"),
             (
                 "powershell -c {}",
-                "in an argument that powershell -c evaluates",
+                "in an argument that powershell -command evaluates",
             ),
             (
                 "for /f %i in ('type {}') do echo",

@@ -16,7 +16,9 @@ use crate::script::Rules;
 use crate::template::{Fill, Language, Template};
 
 /// `w` writes each of its arguments with a NUL behind it, and a line end; `p` one, with a dot.
-const WRITER: &str = "w() { for a do printf '%s\\0' \"$a\"; done; echo; }\n\
+/// A shell that loops over what it cannot read (ksh 93, over `~<(<<-E`) has an end.
+const WRITER: &str = "ulimit -t 10\n\
+                      w() { for a do printf '%s\\0' \"$a\"; done; echo; }\n\
                       p() { printf '%s.' \"$1\"; }\n";
 
 /// What a value would do, if it could: a file, made by nothing but the shell.
