@@ -12,10 +12,11 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use throng::Command;
 
-use crate::args::{Limits, Run, Timeout};
+use crate::args::{Again, Limits, Run, Timeout};
 use crate::input::{Columns, Input, Length, Record, Value};
 use crate::reads::Reads;
 use crate::session::Halt;
+use crate::shell::Shell;
 use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::{size, text};
@@ -142,9 +143,11 @@ fn variables(
 pub(crate) struct Recipe {
     /// None when each record is a command line itself.
     template: Option<Template>,
-    shell: bool,
+    shell: Option<Shell>,
     /// Whether the words of the command are quoted into a script.
     quote: bool,
+    /// Whether the records are lines that an earlier run has written, quoted.
+    are_logged: bool,
     packing: Packing,
     /// How many commands there are; 0 before anybody has counted.
     total: AtomicU64,
@@ -172,8 +175,8 @@ pub(crate) struct Recipe {
 impl Recipe {
     /// The recipe for these values, for so many commands at a time.
     pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<Recipe> {
-        let shell = args.places.shell;
-        args.system.check(shell)?;
+        let shell = Shell::of(args)?;
+        args.system.check(shell.is_some())?;
         let language = Language::new(&args.places)?;
         let packing = input.packing();
         let reads = Reads::new(args, &language, input)?;
@@ -188,16 +191,14 @@ impl Recipe {
         } else {
             let appends = input.appends() && !reads.takes_values();
             let template = Template::parse(&input.words, &language, &input.columns(), appends)?;
-            Some(if shell && !args.places.quote {
-                template.split_at_blanks()
-            } else {
-                template
-            })
+            Some(checked(template, args, input, shell.as_ref())?)
         };
+        let word_max = sys::limits(shell.is_some()).word;
         Ok(Recipe {
             template,
             shell,
             quote: args.places.quote,
+            are_logged: args.output.again() == Some(Again::Failed),
             packing,
             total: AtomicU64::new(0),
             jobs,
@@ -210,7 +211,7 @@ impl Recipe {
             makes_dir: !args.control.dry_run,
             env: variables(args, &language, input)?,
             columns: input.columns(),
-            word_max: sys::limits(shell).word,
+            word_max,
             counts_all: args.control.halt.is_some_and(Halt::needs_total)
                 || results_need_total(args, &language, input),
             system: args.system.clone(),
@@ -262,7 +263,7 @@ impl Recipe {
     pub(crate) fn has_one_program(&self) -> bool {
         let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_places);
         let template = self.template.as_ref();
-        !is_elsewhere && !self.shell && template.is_some_and(Template::has_one_program)
+        !is_elsewhere && self.shell.is_none() && template.is_some_and(Template::has_one_program)
     }
 
     /// Whether the command itself differs by slot.
@@ -285,10 +286,9 @@ impl Recipe {
     fn made_of(&self, record: &Record, seq: u64, slot: usize) -> anyhow::Result<Option<Command>> {
         let fill = self.fill(record, seq, slot);
         let command = match &self.template {
-            Some(template) => Some(if self.shell {
-                sys::shell(template.script(&fill, self.quote)?)?
-            } else {
-                Command::from_argv(template.argv(&fill)?)
+            Some(template) => Some(match &self.shell {
+                Some(shell) => shell.command(self.script(template, &fill)?)?,
+                None => Command::from_argv(template.argv(&fill)?),
             }),
             None => self.command_of_line(record.values.join(&b' '))?,
         };
@@ -350,7 +350,7 @@ impl Recipe {
     /// Refuses a command with an argument that the system does not take.
     fn check_length(&self, command: &Command) -> anyhow::Result<()> {
         let too_long = |word: &[u8], length: usize| {
-            let what = if self.shell {
+            let what = if self.shell.is_some() {
                 "a script"
             } else {
                 "an argument"
@@ -363,7 +363,7 @@ impl Recipe {
                 size::with_commas(self.word_max as u64 - 1)
             )
         };
-        if self.shell {
+        if self.shell.is_some() {
             let script = sys::script(command);
             let length = sys::script_length(&script);
             ensure!(length <= self.word_max, too_long(&script, length));
@@ -405,18 +405,98 @@ impl Recipe {
         }
     }
 
+    fn script(&self, template: &Template, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+        if self.quote {
+            template.quoted_script(fill)
+        } else {
+            template.script(fill)
+        }
+    }
+
     fn command_of_line(&self, line: Vec<u8>) -> anyhow::Result<Option<Command>> {
-        if self.shell {
+        if let Some(shell) = &self.shell {
             return if text::is_blank(&line) {
                 Ok(None)
             } else {
-                sys::shell(line).map(Some)
+                shell.command(line).map(Some)
             };
+        }
+        if !self.are_logged
+            && let Some(syntax) = sys::shell_syntax(&line)
+        {
+            return Err(NeedsShell { line, syntax }.into());
         }
         let argv = sys::split(&line)
             .with_context(|| format!("cannot read the command line {}", text::quoted(&line)))?;
         Ok((!argv.is_empty()).then(|| Command::from_argv(argv)))
     }
+}
+
+/// A command line with something in it that only a shell would act on. It was meant for one, and so
+/// were those after it: the run stops.
+#[derive(Debug)]
+pub(crate) struct NeedsShell {
+    line: Vec<u8>,
+    syntax: String,
+}
+
+impl fmt::Display for NeedsShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: \"{}\" is for a shell, and no shell reads this line: use --shell, or put it in \
+             quotes where it is text",
+            text::quoted(&self.line),
+            text::on_one_line(self.syntax.as_bytes())
+        )
+    }
+}
+
+impl std::error::Error for NeedsShell {}
+
+/// The template, if values stay values in it and it is not one word for a shell.
+fn checked(
+    template: Template,
+    args: &Run,
+    input: &Input,
+    shell: Option<&Shell>,
+) -> anyhow::Result<Template> {
+    let allows_code = args.places.allow_code;
+    let rules = shell.map(|shell| shell.rules(allows_code));
+    match rules {
+        Some(rules) if !args.places.quote => return template.for_shell(rules),
+        Some(_) => {}
+        None => refuse_script(&input.words[0], &template)?,
+    }
+    if !allows_code {
+        template.refuse_code(rules)?;
+    }
+    Ok(template)
+}
+
+/// Refuses a program that is a command line in one word: `throng run 'echo {}'`.
+fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
+    let outline = template.program();
+    let is_syntax = |byte: &u8| byte.is_ascii_whitespace() || b"|&;<>()`$\"'".contains(byte);
+    let Some(at) = outline.iter().position(is_syntax) else {
+        return Ok(());
+    };
+    let is_one = if outline.contains(&0) {
+        // A path may have blanks in it, and nobody knows yet where it leads.
+        let before = &outline[..at];
+        let is_path = before.iter().any(|byte| matches!(byte, b'/' | b'\\'));
+        outline[at] == b' ' && is_path && !sys::is_program(&sys::os_string(before.to_vec())?)
+    } else {
+        sys::is_program(program)
+    };
+    if is_one {
+        return Ok(());
+    }
+    bail!(
+        "there is no program {}: without --shell the first word alone is the program; write the \
+         words apart, as in throng run echo {{}}, or use --shell",
+        text::quoted(program.as_encoded_bytes())
+    )
 }
 
 /// What whoever puts values together has to know of the command.
@@ -449,7 +529,7 @@ impl Recipe {
     }
 
     pub(crate) fn uses_shell(&self) -> bool {
-        self.shell
+        self.shell.is_some()
     }
 
     /// How long the command of this number is with these values, of which so many are one
@@ -462,12 +542,12 @@ impl Recipe {
     ) -> anyhow::Result<Length> {
         let fill = self.fill_with(values, width, seq, self.jobs);
         let argv: Vec<OsString> = match &self.template {
-            Some(template) if !self.shell => template.argv(&fill)?,
+            Some(template) if self.shell.is_none() => template.argv(&fill)?,
             Some(template) => {
-                let script = template.script(&fill, self.quote)?;
+                let script = self.script(template, &fill)?;
                 return Ok(Length::of([sys::script_length(&script)]));
             }
-            None if self.shell => {
+            None if self.shell.is_some() => {
                 return Ok(Length::of([sys::script_length(&values.join(&b' '))]));
             }
             // One that cannot be read makes no command.

@@ -403,6 +403,7 @@ fn scripts_for_the_shell_are_logged_as_such_and_run_again_as_such() {
     let otherwise = output(&["--retry-failed", "--joblog", log.path()]);
     assert_eq!(otherwise.status.code(), Some(255));
     assert!(stderr(&otherwise).contains("with --shell"), "{otherwise:?}");
+    assert_eq!(log.lines()[0].last().map(String::as_str), Some("1"));
 }
 
 #[test]

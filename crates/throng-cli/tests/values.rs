@@ -65,11 +65,25 @@ fn slots_of_commands_that_run_together_differ() {
 #[test]
 fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
     let child = child();
-    let lines = format!("\"{child}\" args \"a  b\" c\n\n# nothing\n\"{child}\" args $X %X% > x\n");
+    let lines = format!(
+        "\"{child}\" args \"a  b\" c\n\n# nothing > x\n\"{child}\" args 5$ 5% \"> | &\" {{}}\n"
+    );
     let output = output_with_stdin(&["-k"], lines.as_bytes());
-    let expected: [&[u8]; 6] = [b"a  b", b"c", b"$X", b"%X%", b">", b"x"];
+    let expected: [&[u8]; 6] = [b"a  b", b"c", b"5$", b"5%", b"> | &", b"{}"];
     assert_eq!(said(&output.stdout), expected);
     assert!(output.status.success());
+}
+
+#[test]
+fn a_line_for_a_shell_ends_the_run_and_is_named() {
+    let child = child();
+    let lines = format!("\"{child}\" outs:1\n\n\"{child}\" outs:2 > x\n\"{child}\" outs:3\n");
+    let output = output_with_stdin(&["-k"], lines.as_bytes());
+    assert_eq!((stdout(&output), output.status.code()), ("1", Some(255)));
+    let line = stderr(&output);
+    assert!(line.starts_with("throng: command line 3: \""), "{line}");
+    let named = ": \">\" is for a shell, and no shell reads this line: use --shell";
+    assert!(line.contains(named) && line.lines().count() == 1, "{line}");
 }
 
 #[test]

@@ -105,9 +105,11 @@ Examples:
 
 /// Run a command for every value, many at a time
 ///
-/// Each command is started without a shell. What it writes to stdout goes to
-/// stdout, what it writes to stderr goes to stderr, and neither is mixed with
-/// that of another command.
+/// Each command is started without a shell, and a value is an argument or a
+/// part of one. A placeholder in an argument that is code (sh -c, python -c,
+/// ...) is refused; --shell runs scripts, with values quoted into them. What a
+/// command writes to stdout goes to stdout, what it writes to stderr goes to
+/// stderr, and neither is mixed with that of another command.
 #[derive(Debug, Args)]
 #[command(after_help = after_run_help(), args_override_self = true)]
 #[command(override_usage = "throng run [OPTIONS] [COMMAND [ARG]...] \
@@ -140,6 +142,18 @@ pub(crate) struct Run {
     /// The command, its arguments, and where values come from
     #[arg(trailing_var_arg = true, value_name = "COMMAND", hide = true)]
     pub(crate) words: Vec<OsString>,
+}
+
+impl Run {
+    /// Whether commands are scripts for a shell.
+    pub(crate) fn has_shell(&self) -> bool {
+        self.places.shell.is_some()
+    }
+
+    /// Whether files and variables say nothing.
+    pub(crate) fn has_no_config(&self) -> bool {
+        self.settings.no_config
+    }
 }
 
 /// Show the options of `run` as they are in effect, and where each was set

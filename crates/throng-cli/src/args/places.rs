@@ -20,9 +20,22 @@ pub(crate) struct Places {
     #[arg(long, value_name = "TAG STEPS")]
     pub(crate) rpl: Vec<String>,
 
-    /// Give each command to the shell, with values quoted into it
+    /// Give each command to a shell, with values quoted into it
+    ///
+    /// PROGRAM is run as PROGRAM -c SCRIPT; by default it is what THRONG_SHELL
+    /// names, or the system's: /bin/sh, or cmd.exe on Windows. A placeholder may
+    /// be a word or a part of one, plain or in quotes; where a value could be
+    /// read as code it is refused before anything starts.
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "the option, and its value")]
+    pub(crate) shell: Option<Option<OsString>>,
+
+    /// Accept placeholders where values are run as code: DANGEROUS
+    ///
+    /// As in sh -c 'echo {}', python -c, eval, or the command line of ssh: whoever
+    /// chooses a value chooses what is run.
     #[arg(long)]
-    pub(crate) shell: bool,
+    pub(crate) allow_code: bool,
 
     /// With --shell: quote the words of the command as well
     #[arg(short, long)]

@@ -17,5 +17,5 @@ pub(crate) struct Settings {
 
     /// Read options from no file and from no THRONG_* variables
     #[arg(long)]
-    no_config: bool,
+    pub(super) no_config: bool,
 }

@@ -10,6 +10,7 @@ use super::summary::Summary;
 use super::{Note, Resume, Scribe, Target, To};
 use crate::args::{Again, Mode, Run};
 use crate::input::Columns;
+use crate::shell::Shell;
 use crate::template::Language;
 use crate::text;
 
@@ -34,7 +35,7 @@ pub(crate) struct Plan {
     again: Option<Again>,
     /// Whether what others could have written is gone by.
     trusts: bool,
-    shell: bool,
+    shell: Option<Shell>,
 }
 
 impl Plan {
@@ -100,7 +101,7 @@ impl Plan {
             summary: output.summary,
             again,
             trusts: output.trust_joblog,
-            shell: args.places.shell,
+            shell: Shell::of(args)?,
         })
     }
 
@@ -110,7 +111,7 @@ impl Plan {
         let Some(again) = self.again else {
             return Ok(None);
         };
-        let mut resume = Resume::new(again, self.shell);
+        let mut resume = Resume::new(again, self.shell.clone());
         if let Some((target, Some(past))) = &mut self.joblog {
             resume.with_log(
                 target.path.clone(),
@@ -142,20 +143,25 @@ impl Plan {
     /// Opens what is to be written, so that what cannot be is known before anything starts.
     pub(crate) fn open(self) -> anyhow::Result<Recorder> {
         let results = match self.results {
-            Some(wanted) => Some(wanted.open(self.shell, self.again.is_some())?),
+            Some(wanted) => Some(wanted.open(self.shell.clone(), self.again.is_some())?),
             None => None,
         };
         let joblog = match self.joblog {
             Some((target, past)) => {
                 let goes_on = target.appends || self.again.is_some();
-                Some(Joblog::open(&target, past.as_ref(), goes_on, self.shell)?)
+                Some(Joblog::open(
+                    &target,
+                    past.as_ref(),
+                    goes_on,
+                    self.shell.clone(),
+                )?)
             }
             None => None,
         };
         Ok(Recorder {
             joblog,
             results,
-            summary: self.summary.then(|| Summary::new(self.shell)),
+            summary: self.summary.then(|| Summary::new(self.shell.is_some())),
             unwritten: (0, None),
         })
     }

@@ -11,6 +11,7 @@ use super::Note;
 use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::args::Again;
+use crate::shell::Shell;
 use crate::size::with_commas;
 use crate::text;
 
@@ -22,7 +23,7 @@ const SAME_SHOWN: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Resume {
     again: Again,
-    shell: bool,
+    shell: Option<Shell>,
     jobs: HashMap<u64, Job>,
     path: PathBuf,
     /// Whether commands are compared with those of the log.
@@ -32,7 +33,7 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn new(again: Again, shell: bool) -> Resume {
+    pub(super) fn new(again: Again, shell: Option<Shell>) -> Resume {
         Resume {
             again,
             shell,
@@ -108,17 +109,21 @@ impl Resume {
         if !self.compares {
             return Ok(());
         }
-        let is_same = logged(command, self.shell)
-            .is_some_and(|line| fingerprint(&line) == job.fingerprint && job.shell == self.shell);
+        let has_shell = self.shell.is_some();
+        let is_same = logged(command, has_shell).is_some_and(|line| {
+            fingerprint(&line) == job.fingerprint
+                && Shell::is_named(self.shell.as_ref(), &job.shell)
+        });
         if is_same {
             return Ok(());
         }
-        let ours = shown(command, self.shell);
+        let ours = shown(command, has_shell);
         let theirs = Past::command(&self.path, number).unwrap_or_default();
         let (ours, theirs) = differing(&ours, &theirs);
-        let shell = match (job.shell, self.shell) {
-            (true, false) => ", for the shell",
-            (false, true) => ", without a shell",
+        let shell = match (&job.shell[..], has_shell) {
+            (b"0", true) => ", without a shell",
+            (b"0", false) => "",
+            (_, false) => ", for the shell",
             _ => "",
         };
         bail!(
@@ -149,10 +154,14 @@ impl Resume {
                 continue;
             };
             ensure!(
-                job.shell == self.shell,
-                "--joblog {}: command {number} was run {} --shell: use --retry-failed likewise",
+                Shell::is_named(self.shell.as_ref(), &job.shell),
+                "--joblog {}: command {number} was run {}: use --retry-failed likewise",
                 self.path.display(),
-                if job.shell { "with" } else { "without" },
+                match &job.shell[..] {
+                    b"0" => "without --shell".to_owned(),
+                    b"1" | b"" => "with --shell".to_owned(),
+                    program => format!("with --shell={}", text::on_one_line(program)),
+                },
             );
             lines.push((*number, command));
         }

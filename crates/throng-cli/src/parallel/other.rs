@@ -28,7 +28,7 @@ const ROWS: &[Row] = &[
     ),
     no(
         &["--record-env", "--session"],
-        "commands have our environment; functions of a shell need that shell",
+        "commands have our environment; functions of bash need --shell=bash",
     ),
     no(&["--_parset"], "read what throng run -k prints"),
     no(&["--shell-completion"], "throng completions"),

@@ -43,8 +43,8 @@ impl Counts {
 
 /// What differs whatever the option.
 pub(super) const PRINCIPLES: [&str; 8] = [
-    "A command is an argv and is started without a shell; --shell gives it one, with values quoted \
-     into it.",
+    "A command is an argv and is started without a shell; --shell gives it one, /bin/sh or the \
+     PROGRAM of --shell=PROGRAM, with values quoted into it, or refused where they could be code.",
     "stdout goes to stdout and stderr to stderr.",
     "The exit status is the number of commands that failed, 101 for more than 100, 255 when throng \
      itself failed, or could not keep all that commands have said.",

@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::exit::Exit;
 use crate::input::Records;
 use crate::output::{Resume, Scribe};
-use crate::recipe::Recipe;
+use crate::recipe::{NeedsShell, Recipe};
 use crate::{sys, text};
 
 pub(super) fn print(
@@ -20,7 +20,7 @@ pub(super) fn print(
     let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut seq, mut failed) = (0, 0);
-    for record in records {
+    for (read, record) in (1_u64..).zip(records) {
         let record = record?;
         let number = record.number.unwrap_or_else(|| seq + 1);
         match recipe.command_in_slot(&record, number, 1) {
@@ -47,6 +47,9 @@ pub(super) fn print(
                 }
                 line.push(b'\n');
                 out.write_all(&line).context("cannot write to stdout")?;
+            }
+            Err(error) if error.is::<NeedsShell>() => {
+                return Err(error.context(format!("command line {read}")));
             }
             Err(error) => {
                 failed += 1;

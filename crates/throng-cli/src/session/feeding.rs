@@ -10,7 +10,7 @@ use throng::Command;
 use crate::input::Records;
 use crate::output::{Note, Notes, Resume, Scribe};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::recipe::{NeedsShell, Recipe};
 use crate::text;
 
 /// What the feeding thread leaves for the end.
@@ -59,6 +59,8 @@ const LOOK_AHEAD_MAX: usize = 1 << 16;
 pub(super) struct Commands {
     records: Records,
     recipe: Arc<Recipe>,
+    /// How many records have been read.
+    read: u64,
     /// How many commands there have been, those that are left out included.
     seq: u64,
     /// Which are left out.
@@ -94,6 +96,7 @@ impl Commands {
         Commands {
             records,
             recipe,
+            read: 0,
             seq: 0,
             resume,
             ready: VecDeque::new(),
@@ -163,6 +166,7 @@ impl Commands {
                 return Ok(None);
             };
             let record = record?;
+            self.read += 1;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
             let note = self.scribe.note(&self.recipe, &record, number);
             let made = self.recipe.command(record, number);
@@ -180,6 +184,9 @@ impl Commands {
                     }
                     self.scribe.claim(&note)?;
                     return Ok(Some(Noted { note, command }));
+                }
+                Err(error) if error.is::<NeedsShell>() => {
+                    return Err(error.context(format!("command line {}", self.read)));
                 }
                 Err(error) => {
                     text::complain(format_args!("{error:#}"));

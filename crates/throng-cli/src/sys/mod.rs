@@ -20,8 +20,12 @@
 //! | `os_string` | an argument, a path or a variable from bytes; none has a NUL |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
 //! | `split` | the words of a line that is a command |
+//! | `layout` | how each value of a script for the shell is to be quoted |
 //! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
 //! | `shell` | the command that has the shell run a script |
+//! | `shell_program`, `counts_in_arguments` | which programs are shells, and what they evaluate |
+//! | `shell_syntax` | what in a line that no shell reads only a shell would act on |
+//! | `is_program` | whether there is such a program |
 //! | `command_line` | a command as a line that `split`, or the shell, would read back |
 //! | `argv` | a command as a list of words |
 //! | `name` | a command as its user knows it again |
@@ -58,16 +62,18 @@ use std::time::Duration;
 use throng::{Builder, Command};
 
 use crate::doctor::Finding;
+use crate::script::{Layout, Quotes, Refusal, Rules, Token};
 use crate::template::PathRules;
 use crate::text;
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
-    WORD_RULES, argv, command_line, config_dir, create_directories, die_of, directory_builder,
-    escaped_name, file_options, findings, folded_path, foreign, gauge, is_device, is_stopped, keep,
-    limits, may_share_screen, name, open_for_writing, os_string, own_cpu, push_quoted, script,
-    script_length, set_leaf, shell, signal_name, split, stderr, stdout, take_stock,
-    watch_interrupts, watch_stops, word_length,
+    WORD_RULES, argv, command_line, config_dir, counts_in_arguments, create_directories, die_of,
+    directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
+    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name,
+    open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
+    shell_program, shell_syntax, signal_name, split, stderr, stdout, take_stock, watch_interrupts,
+    watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -168,8 +174,13 @@ const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
 const _: fn() -> io::Result<Writer> = stdout;
 const _: fn() -> Writer = stderr;
 const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
-const _: fn(&mut Vec<u8>, &[u8]) -> anyhow::Result<()> = push_quoted;
-const _: fn(Vec<u8>) -> anyhow::Result<Command> = shell;
+const _: fn(&[Token], Rules) -> Result<Layout, Refusal> = layout;
+const _: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()> = push_quoted;
+const _: fn(Option<&OsStr>, Vec<u8>) -> anyhow::Result<Command> = shell;
+const _: fn(&OsStr) -> anyhow::Result<Option<OsString>> = shell_program;
+const _: fn(Option<&OsStr>) -> bool = counts_in_arguments;
+const _: fn(&[u8]) -> Option<String> = shell_syntax;
+const _: fn(&OsStr) -> bool = is_program;
 const _: fn(&Command) -> Vec<u8> = command_line;
 const _: fn(&Command) -> Vec<&OsStr> = argv;
 const _: fn(&Command) -> Vec<u8> = name;

@@ -6,12 +6,18 @@ use anyhow::bail;
 
 use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
 use crate::input::Value;
+use crate::script::Quotes;
 use crate::{sys, text, work};
 
 /// What a filled word is made of, in order.
 enum Part<'a> {
     Text(&'a [u8]),
-    Value(&'a [u8]),
+    Value(&'a [u8], Quotes),
+    /// Between two values of one place.
+    Joint {
+        quotes: Quotes,
+        is_one: bool,
+    },
     /// The rest is a word of its own.
     NextWord,
 }
@@ -52,9 +58,10 @@ impl Template {
                     Part::Text(text) => {
                         bytes.get_or_insert_with(Vec::new).extend_from_slice(text);
                     }
-                    Part::Value(value) => {
+                    Part::Value(value, _) => {
                         push_value(bytes.get_or_insert_with(Vec::new), value);
                     }
+                    Part::Joint { .. } => bytes.get_or_insert_with(Vec::new).push(b' '),
                     Part::NextWord => argv.extend(bytes.replace(Vec::new())),
                 }
                 Ok(())
@@ -64,31 +71,41 @@ impl Template {
         Ok(argv)
     }
 
-    /// A script for the shell: the words as they were written, each value quoted as one word. With
-    /// `quotes_all` the words are quoted as well, and the shell finds nothing in them to act on.
-    pub(crate) fn script(&self, fill: &Fill<'_>, quotes_all: bool) -> anyhow::Result<Vec<u8>> {
+    /// A script for the shell, of a template that is [for one](Template::for_shell): the text as it
+    /// was written, each value quoted as its place needs it.
+    pub(crate) fn script(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
         let mut script = Vec::new();
-        if quotes_all {
-            for (i, word) in self.argv_bytes(fill)?.iter().enumerate() {
-                if i > 0 {
-                    script.push(b' ');
-                }
-                sys::push_quoted(&mut script, word)?;
-            }
-            return Ok(script);
-        }
-        for (i, word) in self.words.iter().enumerate() {
-            if i > 0 {
-                script.extend_from_slice(&word.gap);
-            }
+        for word in &self.words {
             word.emit(fill, &mut |part| {
                 match part {
                     Part::Text(text) => script.extend_from_slice(text),
-                    Part::Value(value) => sys::push_quoted(&mut script, value)?,
+                    Part::Value(value, quotes) => sys::push_quoted(&mut script, value, quotes)?,
+                    // In quotes, or where all values are one word, so is what is between them.
+                    Part::Joint { quotes, is_one } => {
+                        let is_bare = matches!(quotes, Quotes::AsNeeded | Quotes::Always);
+                        if is_bare && is_one {
+                            sys::push_quoted(&mut script, b" ", Quotes::Always)?;
+                        } else {
+                            script.push(b' ');
+                        }
+                    }
                     Part::NextWord => script.push(b' '),
                 }
                 Ok(())
             })?;
+        }
+        Ok(script)
+    }
+
+    /// A script for the shell in which all words are quoted, so that it finds nothing in them to
+    /// act on.
+    pub(crate) fn quoted_script(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+        let mut script = Vec::new();
+        for (i, word) in self.argv_bytes(fill)?.iter().enumerate() {
+            if i > 0 {
+                script.push(b' ');
+            }
+            sys::push_quoted(&mut script, word, Quotes::AsNeeded)?;
         }
         Ok(script)
     }
@@ -100,8 +117,17 @@ impl Word {
             all: fill.values,
             columns: fill.values,
         };
-        if let [Piece::Value { which, edit }] = &self.pieces[..] {
-            return emit_whole(*which, edit, fill, out);
+        if let [
+            Piece::Value {
+                which,
+                edit,
+                quotes,
+                ..
+            },
+        ] = &self.pieces[..]
+            && !self.is_one
+        {
+            return emit_whole(*which, edit, *quotes, fill, out);
         }
         let uses = |wanted: fn(&Which) -> bool| {
             self.pieces.iter().any(|piece| match piece {
@@ -114,7 +140,7 @@ impl Word {
         } else {
             uses(|_| true)
         };
-        if !(fill.packing.repeats && repeats_for) {
+        if self.is_one || !(fill.packing.repeats && repeats_for) {
             return self.emit_unit(everything, fill, out);
         }
         for (i, unit) in fill.units().enumerate() {
@@ -133,13 +159,19 @@ impl Word {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out(Part::Text(text))?,
-                Piece::Value { which, edit } => {
+                Piece::Value {
+                    which,
+                    edit,
+                    quotes,
+                    is_one,
+                } => {
+                    let (quotes, is_one) = (*quotes, *is_one);
                     let values = fill.values_of(*which, edit, unit)?;
                     for (i, value) in values.into_iter().enumerate() {
                         if i > 0 {
-                            out(Part::Text(b" "))?;
+                            out(Part::Joint { quotes, is_one })?;
                         }
-                        out(Part::Value(&edit.apply(value)))?;
+                        out(Part::Value(&edit.apply(value), quotes))?;
                     }
                 }
                 Piece::Seq(padding) => {
@@ -160,7 +192,13 @@ impl Word {
 }
 
 /// A word that is nothing but a place: a word for each value that belongs into it.
-fn emit_whole(which: Which, edit: &Edit, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+fn emit_whole(
+    which: Which,
+    edit: &Edit,
+    quotes: Quotes,
+    fill: &Fill<'_>,
+    out: Out<'_>,
+) -> anyhow::Result<()> {
     let everything = Unit {
         all: fill.values,
         columns: fill.values,
@@ -170,7 +208,7 @@ fn emit_whole(which: Which, edit: &Edit, fill: &Fill<'_>, out: Out<'_>) -> anyho
         if i > 0 {
             out(Part::NextWord)?;
         }
-        out(Part::Value(&edit.apply(value)))?;
+        out(Part::Value(&edit.apply(value), quotes))?;
     }
     Ok(())
 }

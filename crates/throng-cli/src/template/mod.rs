@@ -5,6 +5,9 @@
 //! words of the command line --parse, by the Language--> Template --emit, with a Fill--> argv or
 //!                                                                                       a script
 //! ```
+//!
+//! A script needs a template that knows how each value is quoted where it stands:
+//! [`Template::for_shell`].
 
 mod below;
 mod edit;
@@ -13,6 +16,7 @@ mod language;
 mod parse;
 mod path;
 mod program;
+mod shell;
 #[cfg(test)]
 mod tests;
 
@@ -25,19 +29,23 @@ pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
 pub(crate) use self::path::PathRules;
 use crate::input::{Columns, Value};
+use crate::script::Quotes;
 use crate::{sys, text};
 
 /// A command with places in its words.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     words: Vec<Word>,
+    /// Whether the last place was not written.
+    is_appended: bool,
 }
 
-/// A word with places, and what is before it in a script.
+/// A word with places. In a script what is between words with places is one as well.
 #[derive(Clone, Debug, Default)]
 struct Word {
-    gap: Vec<u8>,
     pieces: Vec<Piece>,
+    /// Several values do not make several words of it.
+    is_one: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +54,10 @@ enum Piece {
     Value {
         which: Which,
         edit: Edit,
+        /// How it is written in a script.
+        quotes: Quotes,
+        /// Several values are one word there, with blanks between them.
+        is_one: bool,
     },
     Seq(Padding),
     Slot(Padding),
@@ -118,33 +130,28 @@ impl Template {
         let mut parsed = Vec::with_capacity(words.len() + 1);
         for word in words {
             parsed.push(Word {
-                gap: b" ".to_vec(),
                 pieces: language.parse(word.as_encoded_bytes(), columns)?,
+                is_one: false,
             });
         }
-        let mut template = Template { words: parsed };
+        let mut template = Template {
+            words: parsed,
+            is_appended: false,
+        };
         if appends && !template.pieces().any(Piece::is_place) {
+            template.is_appended = true;
             template.words.push(Word {
-                gap: b" ".to_vec(),
                 pieces: vec![Piece::value(Which::All, Edit::None)],
+                is_one: false,
             });
         }
         template.check(columns)?;
         Ok(template)
     }
 
-    /// The same for a shell: what blanks keep apart are words there, as when `a {} b` is written
-    /// as one argument.
-    pub(crate) fn split_at_blanks(self) -> Template {
-        let words = self.words.into_iter().flat_map(parse::split_at_blanks);
-        Template {
-            words: words.collect(),
-        }
-    }
-
     fn check(&self, columns: &Columns) -> anyhow::Result<()> {
         for piece in self.pieces() {
-            let Piece::Value { which, edit } = piece else {
+            let Piece::Value { which, edit, .. } = piece else {
                 continue;
             };
             let number = match which {
@@ -207,7 +214,12 @@ impl Template {
 
 impl Piece {
     fn value(which: Which, edit: Edit) -> Piece {
-        Piece::Value { which, edit }
+        Piece::Value {
+            which,
+            edit,
+            quotes: Quotes::default(),
+            is_one: false,
+        }
     }
 
     fn condition(&self) -> Option<Condition> {
@@ -223,6 +235,12 @@ impl Piece {
 
     fn is_place(&self) -> bool {
         !matches!(self, Piece::Text(_))
+    }
+}
+
+impl Piece {
+    fn is_value(&self) -> bool {
+        matches!(self, Piece::Value { .. })
     }
 }
 

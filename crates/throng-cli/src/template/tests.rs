@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::args::Places;
+use crate::script::Rules;
 use crate::work;
 
 fn places(options: &[&str]) -> Places {
@@ -414,19 +415,78 @@ fn a_value_that_is_missing_is_named_where_all_have_to_be_there() {
     assert_eq!(default.argv(&fill(&values)).unwrap(), ["none"]);
 }
 
+fn for_shell(words: &[&str]) -> anyhow::Result<Template> {
+    parse(&[], words, &Columns::new(Some(1)))?.for_shell(Rules::default())
+}
+
 #[test]
-fn a_script_is_split_at_blanks_before_words_are_repeated() {
-    let columns = Columns::new(Some(1));
-    let template = parse(&[], &["echo  x{} | wc", "-l"], &columns).unwrap();
-    let template = template.split_at_blanks();
+fn the_words_of_a_script_are_repeated_as_the_shell_has_them() {
     let values = owned(&["a", "b c"]);
     let mut fill = fill(&values);
     fill.width = 1;
     fill.packing.repeats = true;
-    let mut expected = b"echo  xa x".to_vec();
-    sys::push_quoted(&mut expected, b"b c").unwrap();
-    expected.extend_from_slice(b" | wc -l");
-    assert_eq!(template.script(&fill, false).unwrap(), expected);
+    let quote = |value: &[u8], quotes| {
+        let mut script = Vec::new();
+        sys::push_quoted(&mut script, value, quotes).unwrap();
+        String::from_utf8(script).unwrap()
+    };
+    let b = quote(b"b c", Quotes::AsNeeded);
+    let in_quotes = format!(
+        "\"{} {}\"",
+        quote(b"a", Quotes::DoubleAtEnd),
+        quote(b"b c", Quotes::DoubleAtEnd)
+    );
+    let file = format!(
+        "{}{}{}",
+        quote(b"a", Quotes::Always),
+        quote(b" ", Quotes::Always),
+        quote(b"b c", Quotes::Always)
+    );
+    let each = format!(
+        "\"x {}\" \"x {}\"",
+        quote(b"a", Quotes::DoubleAtEnd),
+        quote(b"b c", Quotes::DoubleAtEnd)
+    );
+    for (words, repeats, expected) in [
+        (
+            &["echo  x{} | wc", "-l"][..],
+            true,
+            format!("echo  xa x{b} | wc -l"),
+        ),
+        (&["echo {}&echo x{#}"], true, format!("echo a {b}&echo x7")),
+        (&["echo \"x {}\""], true, format!("echo {each}")),
+        (&["echo \"{}\""], false, format!("echo {in_quotes}")),
+        (&["echo >f:{}< x"], true, format!("echo >f:{file}< x")),
+    ] {
+        fill.packing.repeats = repeats;
+        let template = for_shell(words).unwrap();
+        let script = template.script(&fill).unwrap();
+        assert_eq!(String::from_utf8(script).unwrap(), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_place_and_what_is_before_it() {
+    let error = for_shell(&["echo", "x\"{}"]).unwrap_err().to_string();
+    let start =
+        "--shell: the placeholder {} after \"echo x\"\" stands where a quote is not closed,";
+    assert!(error.starts_with(start) && !error.contains('\n'), "{error}");
+    let columns = Columns::new(Some(2));
+    let code = parse(&[], &["python3", "-c", "print({2})"], &columns).unwrap();
+    let error = code.refuse_code(None).unwrap_err().to_string();
+    let start = "the placeholder {2} is in an argument that \"python -c\" reads as code, so";
+    assert!(error.starts_with(start) && !error.contains('\n'), "{error}");
+    for words in [
+        &["python3", "-c", "print({#})", "{}"][..],
+        &["sh", "-c", "x", "sh"],
+    ] {
+        assert!(
+            parse(&[], words, &columns)
+                .unwrap()
+                .refuse_code(None)
+                .is_ok()
+        );
+    }
 }
 
 #[test]
@@ -455,9 +515,9 @@ proptest! {
 
     #[test]
     fn a_value_is_one_word_of_a_script(value in "[^\0-\x1f\x7f%]{0,20}") {
-        let template = parse(&[], &["echo", "x{}y"], &Columns::new(Some(1))).unwrap();
+        let template = for_shell(&["echo", "x{}y"]).unwrap();
         let values = [value.clone().into_bytes()];
-        let script = template.script(&fill(&values), false).unwrap();
+        let script = template.script(&fill(&values)).unwrap();
         let words = sys::split(&script).unwrap();
         prop_assert_eq!(&words, &["echo".into(), OsString::from(format!("x{value}y"))]);
     }
@@ -470,7 +530,7 @@ proptest! {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let template = parse(&[], &words, &Columns::new(Some(1))).unwrap();
         let values = [value.into_bytes()];
-        let script = template.script(&fill(&values), true).unwrap();
+        let script = template.quoted_script(&fill(&values)).unwrap();
         let argv = template.argv(&fill(&values)).unwrap();
         // A program's name has rules of its own on Windows.
         prop_assert_eq!(&sys::split(&script).unwrap()[1..], &argv[1..]);

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use throng::{ErrorKind, Outcome, Status, Stdin, Stream};
 
 use crate::output::Note;
+use crate::shell::Shell;
 use crate::sys;
 
 pub(crate) const BEFORE: &str =
@@ -73,9 +74,9 @@ pub(super) fn write(
     outcome: &Outcome,
     note: &Note,
     format: Format,
-    shell: bool,
+    shell: Option<&Shell>,
 ) {
-    let Some(command) = logged(outcome.command(), shell) else {
+    let Some(command) = logged(outcome.command(), shell.is_some()) else {
         return;
     };
     write_before(out, outcome, note);
@@ -103,7 +104,7 @@ pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
 }
 
 /// Adds the columns after the command, with tabs between them.
-pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: bool) {
+pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: Option<&Shell>) {
     let usage = outcome.usage();
     let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
     let _ = write!(out, "{user:.6}\t{system:.6}\t");
@@ -113,14 +114,14 @@ pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: bool) {
     };
     let _ = write!(
         out,
-        "\t{:.6}\t{}\t{}\t{}\t{}\t{}",
+        "\t{:.6}\t{}\t{}\t{}\t{}\t",
         outcome.start_latency().as_secs_f64(),
         outcome.verdict(Stream::Stdout).name(),
         outcome.verdict(Stream::Stderr).name(),
         u8::from(outcome.timed_out()),
         outcome.attempt(),
-        u8::from(shell),
     );
+    out.extend(Shell::column(shell));
 }
 
 fn push_command(out: &mut Vec<u8>, command: &[u8]) {
@@ -137,9 +138,9 @@ fn sent_bytes(outcome: &Outcome, note: &Note) -> u64 {
     }
 }
 
-/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a
-/// command that could not be started what a shell would have said. Both are 0 for what has succeeded
-/// and for nothing else.
+/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a command
+/// that could not be started what a shell would have said. Both are 0 for what has succeeded and
+/// for nothing else.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
@@ -166,8 +167,8 @@ pub(super) struct Past {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// Whether it is a script for the shell; GNU parallel's always are.
-    pub(super) shell: bool,
+    /// What the column for the [shell](Shell::column) has; empty in a log of GNU parallel.
+    pub(super) shell: Vec<u8>,
 }
 
 /// Reads a line, without its end; none if it is no line of a log.
@@ -178,10 +179,10 @@ pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
         *column = columns.next()?;
     }
     let mut command = columns.next()?;
-    let mut shell = true;
+    let mut shell = Vec::new();
     if format == Format::Throng {
         let mut after = command.rsplitn(COLUMNS_AFTER + 1, |byte| *byte == b'\t');
-        shell = after.next()? == b"1";
+        shell = after.next()?.to_vec();
         command = after.nth(COLUMNS_AFTER - 1)?;
     }
     let [
@@ -262,11 +263,11 @@ mod tests {
         #[test]
         fn a_script_is_read_back_as_it_was_or_not_logged(script in bytes(), ours: bool) {
             let format = if ours { Format::Throng } else { Format::Parallel };
-            let Ok(command) = sys::shell(script.clone()) else { return Ok(()) };
+            let Ok(command) = sys::shell(None, script.clone()) else { return Ok(()) };
             match through_the_log(&command, true, format) {
                 Some(past) => {
                     prop_assert_eq!(&past.command, &sys::script(&command));
-                    let again = sys::shell(past.command).unwrap();
+                    let again = sys::shell(None, past.command).unwrap();
                     prop_assert_eq!(sys::argv(&again), sys::argv(&command));
                 }
                 None => prop_assert!(script.contains(&0)),
@@ -283,7 +284,8 @@ mod tests {
             let line = line_of(7, &command, format);
             prop_assert!(!line.contains(&b'\n'));
             let past = parse(&line, format).unwrap();
-            prop_assert_eq!((past.number, past.succeeded, past.shell), (7, true, !ours));
+            prop_assert_eq!((past.number, past.succeeded), (7, true));
+            prop_assert_eq!(past.shell, if ours { &b"0"[..] } else { b"" });
             prop_assert_eq!(past.command, command);
         }
 

@@ -16,6 +16,7 @@ pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_bef
 pub(crate) use self::past::{Job, Past, fingerprint};
 use super::kept::{self, Kept};
 use super::{Note, Target};
+use crate::shell::Shell;
 use crate::sys;
 
 /// A log that is being written.
@@ -25,7 +26,7 @@ pub(crate) struct Joblog {
     /// For stdout: what is to be written there before the first line.
     head: Option<Vec<u8>>,
     format: Format,
-    shell: bool,
+    shell: Option<Shell>,
 }
 
 impl Joblog {
@@ -34,7 +35,7 @@ impl Joblog {
         target: &Target,
         past: Option<&Past>,
         goes_on: bool,
-        shell: bool,
+        shell: Option<Shell>,
     ) -> anyhow::Result<Joblog> {
         if target.is_stdout() {
             return Ok(Joblog {
@@ -84,7 +85,7 @@ impl Joblog {
 
     /// Adds the line of this outcome to `out`.
     pub(crate) fn line(&self, outcome: &Outcome, note: &Note, out: &mut Vec<u8>) {
-        line::write(out, outcome, note, self.format, self.shell);
+        line::write(out, outcome, note, self.format, self.shell.as_ref());
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {

@@ -36,8 +36,8 @@ pub(crate) struct Job {
     pub(crate) fingerprint: u64,
     /// The command itself, where it failed and that was asked for.
     pub(crate) failed: Option<Vec<u8>>,
-    /// Whether it is a script for the shell.
-    pub(crate) shell: bool,
+    /// Which shell it is a script for, as the log has it.
+    pub(crate) shell: Vec<u8>,
 }
 
 pub(crate) fn fingerprint(command: &[u8]) -> u64 {

@@ -18,6 +18,7 @@ pub(crate) use self::tree::{Tree, file_of};
 use super::kept::{self, Kept};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
+use crate::shell::Shell;
 use crate::sys;
 use crate::template::{Language, Pattern};
 
@@ -146,7 +147,7 @@ impl Wanted {
     }
 
     /// Opens what is to be written. `resumes` says that what is there is kept.
-    pub(crate) fn open(self, shell: bool, resumes: bool) -> anyhow::Result<Results> {
+    pub(crate) fn open(self, shell: Option<Shell>, resumes: bool) -> anyhow::Result<Results> {
         let keeps = resumes || self.target.appends;
         if let Some(mut tree) = self.tree() {
             tree.prepare(keeps)?;

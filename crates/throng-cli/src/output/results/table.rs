@@ -6,19 +6,25 @@ use throng::{Outcome, Stream};
 use crate::input::Columns;
 use crate::output::Note;
 use crate::output::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
+use crate::shell::Shell;
 use crate::text;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     separator: u8,
-    shell: bool,
+    shell: Option<Shell>,
     columns: Columns,
     /// Whether the names of the columns are still to be written.
     wants_head: bool,
 }
 
 impl Table {
-    pub(super) fn new(separator: u8, shell: bool, columns: Columns, wants_head: bool) -> Table {
+    pub(super) fn new(
+        separator: u8,
+        shell: Option<Shell>,
+        columns: Columns,
+        wants_head: bool,
+    ) -> Table {
         Table {
             separator,
             shell,
@@ -56,7 +62,7 @@ impl Table {
     pub(super) fn row(&self, outcome: &Outcome, note: &Note) -> Vec<u8> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         write_before(&mut before, outcome, note);
-        write_after(&mut after, outcome, self.shell);
+        write_after(&mut after, outcome, self.shell.as_ref());
         let columns = |columns: &[u8], record: &mut ByteRecord| {
             let columns = columns.split(|byte| *byte == b'\t');
             columns.for_each(|column| record.push_field(column.trim_ascii_start()));
@@ -65,8 +71,9 @@ impl Table {
         columns(&before, &mut record);
         // What cannot be read back is there to be seen.
         let command = outcome.command();
-        let command = logged(command, self.shell)
-            .unwrap_or_else(|| text::on_one_line(&shown(command, self.shell)).into_bytes());
+        let has_shell = self.shell.is_some();
+        let command = logged(command, has_shell)
+            .unwrap_or_else(|| text::on_one_line(&shown(command, has_shell)).into_bytes());
         record.push_field(&command);
         note.values
             .iter()
@@ -101,7 +108,7 @@ mod tests {
             with_tabs: bool,
         ) {
             let separator = if with_tabs { b'\t' } else { b',' };
-            let table = Table::new(separator, false, Columns::default(), true);
+            let table = Table::new(separator, None, Columns::default(), true);
             let record = ByteRecord::from(fields);
             let written = [table.written(&record), table.written(&record)].concat();
             let mut reader = csv::ReaderBuilder::new()
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn sources_without_names_are_numbered_as_gnu_parallel_does() {
         let head = |columns: Columns| {
-            let mut table = Table::new(b',', false, columns, true);
+            let mut table = Table::new(b',', None, columns, true);
             let head = table.take_head(2).unwrap();
             assert_eq!(table.take_head(2), None);
             String::from_utf8(head).unwrap()

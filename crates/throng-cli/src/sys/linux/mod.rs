@@ -7,6 +7,8 @@ mod limits;
 mod options;
 mod owner;
 mod paths;
+#[cfg(test)]
+mod scripts;
 mod started_with;
 mod stops;
 mod tty;
@@ -16,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -38,6 +40,9 @@ pub(crate) use tty::Tty;
 pub(crate) use words::{command_line, push_quoted, split};
 
 use super::{OnSignal, Request, Writer, refuse_nul};
+pub(crate) use crate::script::line::posix as shell_syntax;
+pub(crate) use crate::script::posix::layout;
+use crate::script::readers;
 use crate::template::PathRules;
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
@@ -51,12 +56,14 @@ ended by Ctrl-C; 143: by SIGTERM; 129: SIGHUP had it start no more and
 
 pub(crate) const WORD_RULES: &str = "\
 Without COMMAND each value is itself a command line: it is split by
-  the quoting rules of a shell, and no shell is involved.";
+  the quoting rules of a shell, and no shell is involved; one with shell
+  syntax outside quotes ends the run. With --shell a shell runs it.";
 
 pub(crate) const EXAMPLES: &str = "  seq 1000 | throng run echo hello {}
   throng run -j 4 gzip -9 ::: *.log
   find . -name '*.png' | throng run --tag -k identify
-  throng run --output jsonl sh -c 'exit {}' ::: 0 1 2";
+  throng run --shell 'zcat {} | wc -l' ::: *.gz
+  throng run --output jsonl sh -c 'exit \"$1\"' sh ::: 0 1 2";
 
 pub(crate) const PATHS: PathRules = PathRules {
     separators: b"/",
@@ -152,8 +159,64 @@ pub(crate) fn stderr() -> Writer {
     Box::new(io::stderr())
 }
 
-pub(crate) fn shell(script: Vec<u8>) -> anyhow::Result<Command> {
-    Ok(Command::shell(os_string(script)?))
+/// The command that has this shell, or the system's, run a script. One that begins like an option
+/// gets a blank before it, as the library does it for `/bin/sh`.
+pub(crate) fn shell(program: Option<&OsStr>, mut script: Vec<u8>) -> anyhow::Result<Command> {
+    let Some(program) = program else {
+        return Ok(Command::shell(os_string(script)?));
+    };
+    refuse_nul(&script)?;
+    if matches!(script.first(), Some(b'-' | b'+')) {
+        script.insert(0, b' ');
+    }
+    let words = [program, OsStr::new("-c"), OsStr::from_bytes(&script)];
+    Ok(Command::from_argv(words))
+}
+
+/// The program of `--shell=PROGRAM`; none where it is the system's shell. Refuses what is not known
+/// to read a script and its quotes as POSIX has it: to fish, csh or Python our quotes are not what
+/// keeps a value a value.
+pub(crate) fn shell_program(program: &OsStr) -> anyhow::Result<Option<OsString>> {
+    let bytes = program.as_bytes();
+    let name = readers::base(bytes);
+    let is_known = POSIX_SHELLS.contains(&&*name) && !bytes.starts_with(b"$");
+    anyhow::ensure!(
+        is_known && !bytes.iter().any(u8::is_ascii_control),
+        "not known to read scripts as a POSIX shell does, which values are quoted for: one of {} \
+         is expected",
+        POSIX_SHELLS.join(", ")
+    );
+    Ok((program != "/bin/sh").then(|| program.to_owned()))
+}
+
+/// Shells with POSIX quoting. yash has it, but loses bytes that are no characters.
+const POSIX_SHELLS: [&str; 11] = [
+    "sh", "ash", "bash", "dash", "ksh", "lksh", "mksh", "oksh", "pdksh", "posh", "zsh",
+];
+
+/// Whether this shell evaluates arithmetic where others read a number: `[ x -eq 1 ]`, `exit x`.
+/// What `sh` is the file system says.
+pub(crate) fn counts_in_arguments(program: Option<&OsStr>) -> bool {
+    let program = Path::new(program.unwrap_or(OsStr::new("sh")));
+    let mut name = name_of(program);
+    if name == "sh" {
+        let path = Path::new("/bin").join(program);
+        name = path.canonicalize().map_or(name, |path| name_of(&path));
+    }
+    !matches!(&*name, "sh" | "ash" | "bash" | "dash" | "busybox" | "posh")
+}
+
+fn name_of(path: &Path) -> String {
+    readers::base(path.as_os_str().as_bytes())
+}
+
+/// Whether this is the name of a program, for one that is started without a shell.
+pub(crate) fn is_program(name: &OsStr) -> bool {
+    if name.as_bytes().contains(&b'/') {
+        return Path::new(name).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
 pub(crate) fn argv(command: &Command) -> Vec<&OsStr> {

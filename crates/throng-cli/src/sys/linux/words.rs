@@ -7,6 +7,7 @@ use throng::Command;
 
 use super::super::refuse_nul;
 use super::os_string;
+use crate::script::Quotes;
 
 /// Splits a line into words by the quoting rules of a shell. Nothing is expanded.
 pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {
@@ -16,11 +17,41 @@ pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {
     split
 }
 
-/// Quotes bytes so that a shell takes them for text. A NUL cannot be quoted.
-pub(crate) fn push_quoted(script: &mut Vec<u8>, value: &[u8]) -> anyhow::Result<()> {
+/// Writes a value into a script so that a shell takes it for text, whatever it is, and whatever is
+/// around it.
+pub(crate) fn push_quoted(
+    script: &mut Vec<u8>,
+    value: &[u8],
+    quotes: Quotes,
+) -> anyhow::Result<()> {
     refuse_nul(value)?;
-    script.extend_from_slice(&quoted(value));
+    match quotes {
+        Quotes::AsNeeded => script.extend_from_slice(&quoted(value)),
+        Quotes::Always => push_in_single_quotes(script, value),
+        Quotes::Double | Quotes::DoubleAtEnd => {
+            script.push(b'"');
+            push_in_single_quotes(script, value);
+            script.push(b'"');
+        }
+        Quotes::Single => push_escaped(script, value),
+    }
     Ok(())
+}
+
+fn push_in_single_quotes(script: &mut Vec<u8>, value: &[u8]) {
+    script.push(b'\'');
+    push_escaped(script, value);
+    script.push(b'\'');
+}
+
+/// Between single quotes nothing means anything but a single quote.
+fn push_escaped(script: &mut Vec<u8>, value: &[u8]) {
+    for (i, part) in value.split(|byte| *byte == b'\'').enumerate() {
+        if i > 0 {
+            script.extend_from_slice(b"'\\''");
+        }
+        script.extend_from_slice(part);
+    }
 }
 
 /// A command line that can be read, and pasted into a shell.
@@ -80,15 +111,23 @@ mod tests {
     fn a_nul_is_never_written_as_if_it_were_quoted() {
         for value in [&b"\0"[..], b"a\0;touch x", b"'\0'"] {
             let mut script = b"echo ".to_vec();
-            let error = push_quoted(&mut script, value).unwrap_err().to_string();
-            assert!(error.contains("contains a NUL"), "{error}");
+            for quotes in [
+                Quotes::AsNeeded,
+                Quotes::Always,
+                Quotes::Double,
+                Quotes::Single,
+            ] {
+                let refused = push_quoted(&mut script, value, quotes);
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains("contains a NUL"), "{error}");
+            }
             assert_eq!(script, b"echo ");
             // A line for people is still one word, of other bytes.
             let line = join([OsStr::from_bytes(value)].into_iter());
             assert_eq!(split(&line).unwrap().len(), 1);
             assert!(!line.contains(&0));
             assert!(os_string(value.to_vec()).is_err());
-            assert!(split(value).is_err() && super::super::shell(value.to_vec()).is_err());
+            assert!(split(value).is_err() && super::super::shell(None, value.to_vec()).is_err());
         }
     }
 
@@ -98,7 +137,7 @@ mod tests {
             value in prop::collection::vec(1u8..=255, 0..20),
         ) {
             let mut script = b"echo x".to_vec();
-            push_quoted(&mut script, &value).unwrap();
+            push_quoted(&mut script, &value, Quotes::AsNeeded).unwrap();
             script.push(b'y');
             let words = split(&script).unwrap();
             prop_assert_eq!(words.len(), 2);

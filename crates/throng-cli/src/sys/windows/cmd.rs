@@ -5,11 +5,13 @@
 //! either side of a `|` that is no program, have it read a second time; then marks still keep the
 //! rest in, but a `%` is one again.
 
+use std::ffi::{OsStr, OsString};
 use std::iter::repeat_n;
 
 use throng::Command;
 
 use super::os_string;
+use crate::script::{Quotes, readers};
 use crate::text;
 
 /// What may be in a value that is not quoted, besides letters and digits of ASCII: it separates
@@ -24,37 +26,70 @@ const PLAIN: &[u8] = b"#$*+-./:?@\\_";
 /// `cmd.exe` always has, so that no other variable's name begins at it; that is how std calls batch
 /// files since CVE-2024-24576. Backslashes before a mark are doubled for the C runtime, those of
 /// the script included: `copy C:\x\{}` has one before the place.
-pub(crate) fn push_quoted(script: &mut Vec<u8>, value: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn push_quoted(
+    script: &mut Vec<u8>,
+    value: &[u8],
+    quotes: Quotes,
+) -> anyhow::Result<()> {
     refuse_line_ends(value)?;
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || PLAIN.contains(byte);
-    if value.iter().all(is_plain) && !matches!(value.last(), None | Some(b'\\')) {
+    let is_bare = !matches!(quotes, Quotes::Double | Quotes::DoubleAtEnd);
+    if quotes == Quotes::AsNeeded
+        && value.iter().all(is_plain)
+        && !matches!(value.last(), None | Some(b'\\'))
+    {
         script.extend_from_slice(value);
         return Ok(());
     }
-    let mut backslashes = script.iter().rev().take_while(|b| **b == b'\\').count();
-    script.extend(repeat_n(b'\\', backslashes));
-    script.push(b'"');
-    backslashes = 0;
+    if is_bare {
+        double_backslashes(script);
+        script.push(b'"');
+    }
     for &byte in value {
         match byte {
             b'"' => {
-                script.extend(repeat_n(b'\\', backslashes));
+                double_backslashes(script);
                 script.extend_from_slice(b"\"\"");
             }
             b'%' => script.extend_from_slice(b"%%cd:~,%"),
             byte => script.push(byte),
         }
-        backslashes = if byte == b'\\' { backslashes + 1 } else { 0 };
     }
-    script.extend(repeat_n(b'\\', backslashes));
-    script.push(b'"');
+    if quotes != Quotes::Double {
+        double_backslashes(script);
+    }
+    if is_bare {
+        script.push(b'"');
+    }
     Ok(())
 }
 
-/// The command that has `cmd.exe` run this script.
-pub(crate) fn shell(script: Vec<u8>) -> anyhow::Result<Command> {
+/// Doubles those at the end, which a mark is to follow.
+fn double_backslashes(script: &mut Vec<u8>) {
+    let backslashes = script.iter().rev().take_while(|b| **b == b'\\').count();
+    script.extend(repeat_n(b'\\', backslashes));
+}
+
+/// The command that has `cmd.exe` run this script. There is no other program.
+pub(crate) fn shell(_: Option<&OsStr>, script: Vec<u8>) -> anyhow::Result<Command> {
     refuse_line_ends(&script)?;
     Ok(Command::shell(os_string(script)?))
+}
+
+/// The program of `--shell=PROGRAM`; none for `cmd.exe`, which it always is. What others here read
+/// (a `bash.exe` of MSYS2, Cygwin or WSL, PowerShell) goes through rules of their own for command
+/// lines before the script is seen, which our quoting does not cover.
+pub(crate) fn shell_program(program: &OsStr) -> anyhow::Result<Option<OsString>> {
+    anyhow::ensure!(
+        readers::base(program.as_encoded_bytes()) == "cmd",
+        "only cmd.exe is the shell on Windows: start another one as the command, \
+         with values as its arguments: bash -c 'echo \"$1\"' bash {{}}"
+    );
+    Ok(None)
+}
+
+pub(crate) fn counts_in_arguments(_: Option<&OsStr>) -> bool {
+    false
 }
 
 /// A script ends with its first line. Of the other control characters Ctrl-Z has been seen to be
@@ -80,7 +115,7 @@ mod tests {
 
     fn after(text: &str, value: &str) -> String {
         let mut script = text.as_bytes().to_vec();
-        push_quoted(&mut script, value.as_bytes()).unwrap();
+        push_quoted(&mut script, value.as_bytes(), Quotes::AsNeeded).unwrap();
         String::from_utf8(script).unwrap()
     }
 
@@ -105,12 +140,12 @@ mod tests {
     #[test]
     fn line_ends_are_refused_by_name() {
         for value in ["a\nb", "a\rb", "a\0b", "\u{1a}"] {
-            let error = push_quoted(&mut Vec::new(), value.as_bytes())
+            let error = push_quoted(&mut Vec::new(), value.as_bytes(), Quotes::AsNeeded)
                 .unwrap_err()
                 .to_string();
             assert!(error.starts_with("cmd.exe cannot be given \""), "{error}");
         }
-        assert!(shell(b"echo a\necho b".to_vec()).is_err());
+        assert!(shell(None, b"echo a\necho b".to_vec()).is_err());
     }
 
     proptest! {
@@ -122,6 +157,23 @@ mod tests {
             prop_assert_eq!(quoted.matches('"').count() % 2, 0);
             let outside: String = quoted.split('"').step_by(2).collect();
             prop_assert!(!outside.contains(['&', '|', '<', '>', '^', '!', ' ', '%']));
+        }
+
+        #[test]
+        fn a_value_in_quotes_of_the_script_stays_in_them(
+            text in r"[y\\]{0,4}",
+            value in r#"[a\\"&^ é]{0,12}"#,
+            after in "(y)?",
+        ) {
+            let mut script = format!("x \"{text}").into_bytes();
+            let quotes = if after.is_empty() { Quotes::DoubleAtEnd } else { Quotes::Double };
+            push_quoted(&mut script, value.as_bytes(), quotes).unwrap();
+            script.extend(format!("{after}\" z").bytes());
+            let mut outside = script.split(|byte| *byte == b'"').step_by(2);
+            prop_assert!(outside.all(|text| !text.contains(&b'&')));
+            let words = crate::sys::split(&script).unwrap();
+            prop_assert_eq!(words.len(), 3);
+            prop_assert_eq!(words[1].to_str().unwrap(), format!("{text}{value}{after}"));
         }
 
         #[test]

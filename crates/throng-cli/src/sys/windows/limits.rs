@@ -25,7 +25,8 @@ pub(crate) fn script_length(script: &[u8]) -> usize {
 /// A script has what calls `cmd.exe` before it, and its quotes count.
 pub(crate) fn limits(is_shell: bool) -> Limits {
     let units = if is_shell {
-        let around = super::shell(Vec::new()).map_or(0, |command| units(&command_line(&command)));
+        let around =
+            super::shell(None, Vec::new()).map_or(0, |command| units(&command_line(&command)));
         SCRIPT_UNITS_MAX.saturating_sub(around)
     } else {
         LINE_UNITS_MAX

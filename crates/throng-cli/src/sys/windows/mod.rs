@@ -11,16 +11,17 @@ mod tty;
 mod words;
 mod wtf8;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::windows::io::{AsHandle, AsRawHandle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throng::Command;
 use throng::os::windows::{self as os, CommandExt};
 
-pub(crate) use cmd::{push_quoted, shell};
+pub(crate) use cmd::{counts_in_arguments, push_quoted, shell, shell_program};
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
@@ -34,6 +35,8 @@ pub(crate) use wtf8::os_string;
 use self::console::Console;
 use super::{Gauge, OnSignal, OnStop, Request, Writer};
 use crate::doctor::Finding;
+pub(crate) use crate::script::cmd::layout;
+pub(crate) use crate::script::line::cmd as shell_syntax;
 use crate::template::PathRules;
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-Z and Enter";
@@ -47,8 +50,8 @@ pub(crate) const WORD_RULES: &str = "\
 A file or stdin is UTF-8. Without COMMAND each value is itself a
   command line: blanks separate words, \"double quotes\" keep them together, a
   quote within is \\\"; a line that begins with # is skipped, and cmd.exe is not
-  involved. With --shell a place for a value must not be in quotes: the value
-  gets them where it needs them.";
+  involved; one with its syntax outside quotes ends the run. With --shell
+  cmd.exe runs it.";
 
 pub(crate) const EXAMPLES: &str = "  dir /b *.png | throng run --tag -k magick identify
   throng run -j 4 gzip -9 ::: a.log b.log
@@ -62,6 +65,25 @@ pub(crate) const PATHS: PathRules = PathRules {
 
 /// What SIGINT is to others: whoever looks at our exit status finds 130 on both systems.
 const SIGINT: i32 = 2;
+
+/// Whether this is the name of a program, for one that is started without a shell. Of names without
+/// an extension several files can be meant.
+pub(crate) fn is_program(name: &OsStr) -> bool {
+    const EXTENSIONS: [&str; 5] = ["", ".exe", ".com", ".bat", ".cmd"];
+    let exists = |path: &Path| {
+        EXTENSIONS.iter().any(|extension| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(extension);
+            Path::new(&path).is_file()
+        })
+    };
+    let bytes = name.as_encoded_bytes();
+    if bytes.contains(&b'/') || bytes.contains(&b'\\') || exists(Path::new(name)) {
+        return exists(Path::new(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| exists(&dir.join(name)))
+}
 
 /// Nobody is needed for that: the system ends what is in our job objects when we end.
 pub(crate) fn keep() -> anyhow::Result<()> {

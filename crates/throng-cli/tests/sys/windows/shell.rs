@@ -140,3 +140,46 @@ fn a_dry_run_a_message_and_json_show_the_script() {
     let last = object["argv"].as_array().unwrap().last().unwrap();
     assert_eq!(last, r#""echo "a b"""#);
 }
+
+#[test]
+fn values_in_quotes_of_the_script_are_data_too() {
+    let child = child_in_script();
+    let script = format!("{child} args \"x{{}}y\" \"{{}}\"");
+    let output = output(&[&["-k", "--shell", &script, ":::"], &HOSTILE[..]].concat());
+    assert_eq!(stderr(&output), "");
+    let words = HOSTILE.map(|v| [format!("x{v}y"), v.to_owned()]);
+    let expected: Vec<Vec<u8>> = words.concat().into_iter().map(String::into_bytes).collect();
+    assert_eq!(said(&output.stdout), expected);
+}
+
+#[test]
+fn what_could_become_code_is_refused_before_anything_starts() {
+    for (words, named) in [
+        (&["--shell", "echo ^{}"][..], "directly after \"^\""),
+        (&["--shell", "echo %{}%"], "behind a \"%\""),
+        (&["--shell", "call x {}"], "call evaluates"),
+        (&["--shell", "echo \"{}"], "where a quote is not closed"),
+        (&["cmd", "/c", "echo", "{}"], "\"cmd /c\" reads as code"),
+        (
+            &["powershell", "-Command", "{}"],
+            "\"powershell -command\" reads as code",
+        ),
+        (&["echo {}"], "--shell"),
+        (
+            &["--shell=bash", "echo {}"],
+            "only cmd.exe is the shell on Windows",
+        ),
+    ] {
+        let output = output(&[words, &[":::", "x"]].concat());
+        assert_eq!(output.status.code(), Some(255), "{words:?}: {output:?}");
+        let line = stderr(&output);
+        assert!(line.contains(named) && line.lines().count() == 1, "{line}");
+    }
+    let lines = output_with_stdin(&[], b"x | y\n");
+    assert!(
+        stderr(&lines).contains("command line 1: \"x | y\": \"|\""),
+        "{lines:?}"
+    );
+    let named = output(&["--shell=cmd", "echo {}", ":::", "x"]);
+    assert_eq!(stdout(&named), "x\r\n");
+}

@@ -1,0 +1,269 @@
+use super::*;
+
+fn tokens(script: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = script;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("{}") {
+            tokens.push(Token::Place(Place::Value));
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("{#}") {
+            tokens.push(Token::Place(Place::Digits));
+            rest = after;
+        } else {
+            tokens.push(Token::Byte(rest.as_bytes()[0]));
+            rest = &rest[1..];
+        }
+    }
+    tokens
+}
+
+/// One letter for each value: `n` as needed, `a` always, `d` and `s` in double and single quotes.
+fn quotes(script: &str) -> Result<String, String> {
+    let layout = layout(&tokens(script), Rules::default()).map_err(|refusal| refusal.reason)?;
+    let letter = |quotes: Quotes| match quotes {
+        Quotes::AsNeeded => 'n',
+        Quotes::Always => 'a',
+        Quotes::Double | Quotes::DoubleAtEnd => 'd',
+        Quotes::Single => 's',
+    };
+    Ok(layout.quotes.into_iter().flatten().map(letter).collect())
+}
+
+#[test]
+fn a_value_is_quoted_as_its_place_needs_it() {
+    for (script, expected) in [
+        ("echo {} x{}.gz --a={}", "nnn"),
+        ("gzip {} > {}.gz 2>>log{}", "nnn"),
+        ("{} a", "a"),
+        ("a; {} | {} && ({}; {})", "aaaa"),
+        ("A={} B=x{} make {}", "aan"),
+        ("echo {}>x 2>{}", "an"),
+        ("echo $x{} ~{} {a,{}} \"x\"{}", "aaaa"),
+        ("echo \"a{}b $x{}\" 'a{}b'", "dds"),
+        (
+            "echo $(basename {}) \"$(cat {} | wc -l; echo \"{}\")\"",
+            "nnd",
+        ),
+        ("for x in {}; do echo {}; done", "an"),
+        ("case {} in {}) echo {};; (x|{}) y;; esac", "aana"),
+        ("if test -f {}; then {}; fi", "na"),
+        ("cat <<EOF; echo {}\ntext\nEOF\necho {}", "nn"),
+        ("cat <<-'E' | wc\n$(x)\n\tE\necho {}", "n"),
+        ("cat <<< {}", "n"),
+        ("sleep $((RANDOM % 5 + ${x})); echo {}", "n"),
+        ("echo ${x:-1}${#x} $# $? $$ {}", "n"),
+        ("echo `date` {}", "n"),
+        ("# text\necho {} # text", "n"),
+        ("echo a\\ b {} \\\n  {}", "nn"),
+        ("f() { echo {}; }; f {}", "nn"),
+        ("diff <(sort {}) <(sort {})", "nn"),
+        ("for ((i=0; i<3; i++)); do echo {}; done", "n"),
+        ("x={}; [[ $x == a* ]] && echo {}", "an"),
+        ("a=(x y); echo {}", "n"),
+        ("echo x#{} {}#", "aa"),
+        ("[ {} = {} ] || exit {}", "nnn"),
+        ("sh -c 'echo \"$1\"' sh {}", "n"),
+        ("printf '%s\\n' {}", "n"),
+        ("export A={}; local B={} C=\"{}\"", "nnd"),
+        ("echo $'a' $\"b\" {}", "n"),
+        ("echo {} &> log; echo {}", "nn"),
+    ] {
+        assert_eq!(quotes(script).as_deref(), Ok(expected), "{script}");
+    }
+}
+
+#[test]
+fn a_value_that_would_not_stay_one_is_refused() {
+    for (script, reason) in [
+        ("echo `echo {}`", "in backquotes (write $( ) instead)"),
+        ("echo \"`echo {}`\"", "in backquotes (write $( ) instead)"),
+        ("echo $(({}))", "in arithmetic, which is evaluated"),
+        ("echo \"$(({} + 1))\"", "in arithmetic, which is evaluated"),
+        ("(({}))", "in arithmetic, which is evaluated"),
+        ("echo \"${X:+{}}\"", "in ${...}"),
+        ("echo ${X:+$(a {})}", "in ${...}"),
+        ("echo $(($(a {}) + 1))", "in arithmetic, which is evaluated"),
+        (
+            "for ((i=0; i<$(a {}); i++)); do b; done",
+            "in arithmetic, which is evaluated",
+        ),
+        ("echo ${X:-{}}", "in ${...}"),
+        ("cat <<EOF\n{}\nEOF", "in a here-document"),
+        ("cat <<'EOF'\n{}\nEOF", "in a here-document"),
+        (
+            "cat <<{}\nEOF",
+            "after a here-document whose name is not plain",
+        ),
+        (
+            "cat <<E1\nEOF\n{}",
+            "after a here-document whose name is not plain",
+        ),
+        (
+            "echo $(cat <<E\n{}\nE\n)",
+            "after a here-document in parentheses",
+        ),
+        ("true # {}", "in a comment"),
+        ("true;# {}", "in a comment"),
+        ("echo $(true # {}\n)", "in a comment"),
+        ("echo \\{}", "directly after a backslash"),
+        ("echo \"\\{}\"", "directly after a backslash"),
+        ("echo ${}", "directly after \"$\""),
+        ("echo \"${}\"", "directly after \"$\""),
+        ("echo ${#}", ""),
+        ("echo $'{}'", "in $'...'"),
+        ("echo $\"{}\"", "in $\"...\""),
+        ("echo $[{}]", "after \"$[\", which is old arithmetic"),
+        (
+            "[[ {} -eq 1 ]]",
+            "between [[ and ]], where it may be arithmetic",
+        ),
+        (
+            "[[ -n \"x{}\" ]]",
+            "between [[ and ]], where it may be arithmetic",
+        ),
+        ("a[{}]=1", "in a subscript, which is arithmetic"),
+        ("a=({})", "in an array"),
+        ("eval {}", "in an argument that eval evaluates"),
+        (
+            "if true; then eval \"x {}\"; fi",
+            "in an argument that eval evaluates",
+        ),
+        ("eval \"{}\"$[1]", "after \"$[\", which is old arithmetic"),
+        ("trap '{}' EXIT", "in an argument that trap evaluates"),
+        ("sh -c 'echo {}'", "in an argument that sh -c evaluates"),
+        (
+            "x | sudo bash -c \"echo {}\"",
+            "in an argument that bash -c evaluates",
+        ),
+        (
+            "echo \"$(sh -c {})\"",
+            "in an argument that sh -c evaluates",
+        ),
+        ("export {}", "in an argument that export evaluates"),
+        ("declare -i x={}", "in an argument that declare evaluates"),
+        (
+            "declare -a x=\"{}\"",
+            "in an argument that declare evaluates",
+        ),
+        ("export PS4={}", "in an argument that export evaluates"),
+        (
+            "declare -i x; x={}",
+            "in a variable that the shell evaluates",
+        ),
+        (
+            "BASH_ENV={} bash x",
+            "in a variable that the shell evaluates",
+        ),
+        (
+            "alias a=b; a {}",
+            "after alias, which changes how a script is read",
+        ),
+        (
+            "function f { eval {}; }",
+            "after function, which changes how a script is read",
+        ),
+        (
+            "echo $(case a in a) echo {};; esac)",
+            "after a case in a substitution",
+        ),
+        (
+            "echo \"${x:-\"}\"}\" {}",
+            "after quotes or braces in ${...}",
+        ),
+        ("echo @(a|{})", "after a parenthesis in a word"),
+        ("echo a &> b {}", "after \"&>\", which not all shells know"),
+        ("echo <\\\n<E {}", "after a line that goes on within a word"),
+        ("echo $\\\n(x) {}", "after a line that ends with \"$\\\""),
+        ("echo 'a {}", "where a quote is not closed"),
+        ("echo {} \"a", "where a quote is not closed"),
+        ("(echo {}", "where a parenthesis is not closed"),
+        ("echo $(a {}", "where a parenthesis is not closed"),
+        (
+            "$(( echo a); echo {})",
+            "after quotes or subshells in \"((\"",
+        ),
+        (
+            "echo {#}>x",
+            "directly before a redirection, as a descriptor",
+        ),
+    ] {
+        let expected = if reason.is_empty() {
+            "directly after \"$\""
+        } else {
+            reason
+        };
+        assert_eq!(quotes(script), Err(expected.to_owned()), "{script}");
+    }
+}
+
+#[test]
+fn digits_are_text_wherever_they_stand() {
+    for script in [
+        "echo $(({#} * 2)) `echo {#}` \"${X:-{#}}\" \\{#} # {#}",
+        "cat <<E\n{#}\nE\necho {}",
+        "sh -c 'exit {#}'",
+        "[[ {#} -eq 1 ]]",
+        "eval echo {#}",
+    ] {
+        let layout = layout(&tokens(script), Rules::default());
+        assert!(layout.is_ok(), "{script}: {layout:?}");
+    }
+}
+
+#[test]
+fn the_rules_are_the_users_and_the_shells() {
+    let of = |script: &str, rules| layout(&tokens(script), rules).map_err(|r| r.reason);
+    let insists = Rules {
+        allows_code: true,
+        ..Rules::default()
+    };
+    assert!(of("eval {}; sh -c 'x {}'", insists).is_ok());
+    assert!(of("echo `x {}`", insists).is_err());
+    let counts = Rules {
+        counts_in_arguments: true,
+        ..Rules::default()
+    };
+    assert!(of("[ {} -eq 1 ]", Rules::default()).is_ok());
+    assert!(of("[ {} -eq 1 ]", counts).is_err());
+    assert!(of("echo ={} ~{}", Rules::default()).is_ok());
+    for script in ["echo ={}", "echo ~{}", "a=~\"{}\""] {
+        assert!(of(script, counts).is_err(), "{script}");
+    }
+    let appended = Rules {
+        is_appended: true,
+        ..Rules::default()
+    };
+    assert!(of("echo a {}", appended).is_ok() && of("{}", appended).is_ok());
+    let expected = "behind all, where a command's name is expected";
+    for script in ["cd /tmp; {}", "make && {}", "A=1 {}"] {
+        assert_eq!(of(script, appended).unwrap_err(), expected, "{script}");
+    }
+}
+
+#[test]
+fn words_are_those_of_the_shell() {
+    let script = "echo x{}y \"a {}\"; (cat $(ls {} {})>{})&";
+    let layout = layout(&tokens(script), Rules::default()).unwrap();
+    let words: Vec<(usize, usize, bool)> = layout
+        .words
+        .iter()
+        .map(|word| (word.tokens.start, word.tokens.end, word.is_one))
+        .collect();
+    // A placeholder is one token.
+    assert_eq!(
+        words,
+        [
+            (5, 8, false),
+            (9, 14, false),
+            (21, 30, false),
+            (31, 32, true)
+        ]
+    );
+}
+
+#[test]
+fn deep_nesting_has_an_end() {
+    let script = "$(".repeat(10_000) + "{}";
+    assert!(quotes(&script).is_err());
+}

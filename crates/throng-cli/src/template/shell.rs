@@ -1,0 +1,221 @@
+//! A template for a shell: how each value is quoted, and which are refused, because the shell or
+//! the program that gets them would read them as code. What is syntax is known to
+//! [`script`](crate::script).
+
+use anyhow::bail;
+
+use super::{Piece, Template, Which, Word};
+use crate::script::{self, Layout, Place, Quotes, Refusal, Rules, Span, Token, readers};
+use crate::{sys, text};
+
+/// How much of a script is shown before a place.
+const SHOWN_BYTES: usize = 30;
+
+impl Template {
+    /// The template as a script: what the words are is the shell's to say, as when `a {} b` is
+    /// written as one argument. Refuses a place where a value would not stay a value.
+    pub(crate) fn for_shell(self, mut rules: Rules) -> anyhow::Result<Template> {
+        let pieces = self.joined();
+        let mut tokens = Vec::new();
+        for piece in &pieces {
+            match piece {
+                Piece::Text(text) => tokens.extend(text.iter().map(|byte| Token::Byte(*byte))),
+                Piece::Value { .. } => tokens.push(Token::Place(Place::Value)),
+                Piece::Seq(_) | Piece::Slot(_) | Piece::Total => {
+                    tokens.push(Token::Place(Place::Digits));
+                }
+                Piece::Only(_) => {}
+            }
+        }
+        rules.is_appended = self.is_appended;
+        match sys::layout(&tokens, rules) {
+            Ok(layout) => Ok(Template {
+                words: words(pieces, &layout),
+                is_appended: self.is_appended,
+            }),
+            Err(refusal) => bail!("{}", complaint(&pieces, &tokens, &refusal)),
+        }
+    }
+
+    /// Refuses a place in an argument that a program, or the shell with these rules, is known to
+    /// read as code.
+    pub(crate) fn refuse_code(&self, shell: Option<Rules>) -> anyhow::Result<()> {
+        let words: Vec<Vec<u8>> = self.words.iter().map(Word::outline).collect();
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        for (at, word) in self.words.iter().enumerate() {
+            let Some(place) = word.pieces.iter().find(|piece| piece.is_value()) else {
+                continue;
+            };
+            let reader = match shell {
+                Some(rules) => script::evaluator(&words, at, rules),
+                None => readers::reader(&words, at),
+            };
+            if let Some(reader) = reader {
+                let name = place.name();
+                bail!(
+                    "the placeholder {name} is in an argument that \"{reader}\" reads as code, so \
+                     a value could run anything: hand the value over as an argument of its own, \
+                     as in sh -c 'echo \"$1\"' sh {{}}, or use --shell (--allow-code insists)"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The first word, with a NUL for each value.
+    pub(crate) fn program(&self) -> Vec<u8> {
+        self.words.first().map(Word::outline).unwrap_or_default()
+    }
+
+    /// All pieces, with a blank between two words.
+    fn joined(&self) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (i, word) in self.words.iter().enumerate() {
+            if i > 0 {
+                pieces.push(Piece::Text(b" ".to_vec()));
+            }
+            pieces.extend(word.pieces.iter().cloned());
+        }
+        pieces
+    }
+}
+
+impl Word {
+    /// Its text, with a NUL for each value.
+    fn outline(&self) -> Vec<u8> {
+        let mut outline = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => outline.extend_from_slice(text),
+                Piece::Value { .. } => outline.push(0),
+                Piece::Seq(_) | Piece::Slot(_) | Piece::Total => outline.push(b'1'),
+                Piece::Only(_) => {}
+            }
+        }
+        outline
+    }
+}
+
+impl Piece {
+    /// The place as a user knows it, without what is done to the value.
+    fn name(&self) -> String {
+        match self {
+            Piece::Value { which, .. } => match which {
+                Which::All => "{}".into(),
+                Which::Column(index) => format!("{{{}}}", index + 1),
+                Which::FromEnd(index) => format!("{{-{}}}", index + 1),
+            },
+            Piece::Slot(_) => "{%}".into(),
+            Piece::Seq(_) => "{#}".into(),
+            Piece::Total => "{##}".into(),
+            Piece::Text(_) | Piece::Only(_) => String::new(),
+        }
+    }
+
+    /// How many tokens it is.
+    fn length(&self) -> usize {
+        match self {
+            Piece::Text(text) => text.len(),
+            Piece::Only(_) => 0,
+            _ => 1,
+        }
+    }
+}
+
+/// The script in pieces: the words of the layout, and what is between them.
+fn words(pieces: Vec<Piece>, layout: &Layout) -> Vec<Word> {
+    let mut words = vec![Word::default()];
+    let mut spans = layout.words.iter().peekable();
+    let mut at = 0;
+    for piece in pieces {
+        let end = at + piece.length();
+        if piece.length() == 0 {
+            push(&mut words, piece);
+            continue;
+        }
+        let mut rest = piece;
+        while at < end {
+            while spans.next_if(|span| span.tokens.end <= at).is_some() {
+                words.push(Word::default());
+            }
+            let until = match spans.peek() {
+                Some(Span { tokens, is_one }) if tokens.contains(&at) => {
+                    if tokens.start == at {
+                        words.push(Word {
+                            pieces: Vec::new(),
+                            is_one: *is_one,
+                        });
+                    }
+                    tokens.end.min(end)
+                }
+                Some(Span { tokens, .. }) => tokens.start.min(end),
+                None => end,
+            };
+            let (part, after) = rest.split(until - at, layout, at);
+            push(&mut words, part);
+            rest = after;
+            at = until;
+        }
+    }
+    words.retain(|word| !word.pieces.is_empty());
+    words
+}
+
+fn push(words: &mut [Word], piece: Piece) {
+    if let Some(word) = words.last_mut() {
+        word.pieces.push(piece);
+    }
+}
+
+impl Piece {
+    /// The first tokens of this piece, which begins at this token, and the rest.
+    fn split(self, count: usize, layout: &Layout, at: usize) -> (Piece, Piece) {
+        match self {
+            Piece::Text(mut text) => {
+                let rest = text.split_off(count);
+                (Piece::Text(text), Piece::Text(rest))
+            }
+            Piece::Value { which, edit, .. } => {
+                let piece = Piece::Value {
+                    which,
+                    edit,
+                    quotes: layout.quotes[at].unwrap_or(Quotes::Always),
+                    is_one: layout.ones.contains(&at),
+                };
+                (piece, Piece::Text(Vec::new()))
+            }
+            piece => (piece, Piece::Text(Vec::new())),
+        }
+    }
+}
+
+fn complaint(pieces: &[Piece], tokens: &[Token], refusal: &Refusal) -> String {
+    let mut at = 0;
+    let place = pieces.iter().find(|piece| {
+        at += piece.length();
+        at > refusal.token
+    });
+    let name = place.map(Piece::name).unwrap_or_default();
+    let before: Vec<u8> = tokens[..refusal.token]
+        .iter()
+        .flat_map(|token| match token {
+            Token::Byte(byte) => vec![*byte],
+            Token::Place(_) => b"{}".to_vec(),
+        })
+        .collect();
+    let shown = text::quoted(&before[before.len().saturating_sub(SHOWN_BYTES)..]);
+    let Refusal { reason, .. } = refusal;
+    let wrong = format!("--shell: the placeholder {name} after {shown} stands {reason}");
+    if refusal.is_code {
+        format!(
+            "{wrong}, so a value could run anything: hand the value over as an argument, as in \
+             sh -c 'echo \"$1\"' sh {{}} (--allow-code insists)"
+        )
+    } else {
+        format!(
+            "{wrong}, where a value cannot be told from code: write it as a word of the command \
+             or inside plain quotes, or hand it over as an argument, as in \
+             sh -c 'echo \"$1\"' sh {{}}"
+        )
+    }
+}
