@@ -518,6 +518,15 @@ impl Lexer<'_> {
             }
             return Ok(true);
         }
+        let length = words::name_length(&word.text);
+        if length > 0 && word.text.get(length) == Some(&b'[') {
+            if let Some(value) = self.values(word) {
+                return self.refuse(value, "in a subscript, which is arithmetic", false);
+            }
+            if !word.text.contains(&b']') {
+                return lost("after a subscript that is not closed in its word");
+            }
+        }
         simple.words.push(word.text.clone());
         if simple.is_head {
             return Ok(true);

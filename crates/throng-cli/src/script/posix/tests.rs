@@ -123,6 +123,11 @@ fn a_value_that_would_not_stay_one_is_refused() {
             "between [[ and ]], where it may be arithmetic",
         ),
         ("a[{}]=1", "in a subscript, which is arithmetic"),
+        ("a['{}'", "in a subscript, which is arithmetic"),
+        (
+            "a[ {} ]=1",
+            "after a subscript that is not closed in its word",
+        ),
         ("a=({})", "in an array"),
         ("eval {}", "in an argument that eval evaluates"),
         (
