@@ -81,6 +81,8 @@ struct Simple {
     words: Vec<Vec<u8>>,
     /// The next word is a file.
     is_target: bool,
+    /// The next word is a descriptor, or to some a file.
+    is_copied: bool,
     /// It began with `for` or `case`, so that its words are no arguments.
     is_head: bool,
     /// After `&>`, which is two things.
@@ -309,7 +311,11 @@ impl Lexer<'_> {
             (b'<', Some(b'0'..=b'9' | b'-')) => {
                 return lost("after \"<\" with a digit, which zsh takes for a pattern");
             }
-            (_, Some(b'&')) | (b'>', Some(b'>' | b'|')) | (b'<', Some(b'>')) => self.at += 1,
+            (_, Some(b'&')) => {
+                list.simple.is_copied = true;
+                self.at += 1;
+            }
+            (b'>', Some(b'>' | b'|')) | (b'<', Some(b'>')) => self.at += 1,
             _ => {}
         }
         Ok(())
@@ -404,7 +410,11 @@ impl Lexer<'_> {
         let value = self.values(&word);
         if simple.is_condition {
             if let Some(value) = value {
-                return self.refuse(value, "between [[ and ]], where it may be arithmetic", true);
+                return self.refuse(
+                    value,
+                    "between [[ and ]], where it may be arithmetic",
+                    false,
+                );
             }
             simple.is_condition = !word.is_keyword(&[b"]]"]);
             return Ok(());
@@ -418,6 +428,13 @@ impl Lexer<'_> {
         if let (true, true, Some(value)) = (self.rules.counts_in_arguments, is_name, value) {
             let reason = "directly after \"~\" or \"=\", as a name that the shell looks up";
             return self.refuse(value, reason, false);
+        }
+        if let (true, Some(value)) = (std::mem::take(&mut simple.is_copied), value) {
+            return self.refuse(
+                value,
+                "after \">&\" or \"<&\", which bash expands twice",
+                false,
+            );
         }
         let mut is_one = simple.is_target;
         let mut quotes = Quotes::Always;
@@ -493,13 +510,22 @@ impl Lexer<'_> {
         if let Some(assignment) = Assignment::of(&word.text) {
             if let Some(value) = self.values(word) {
                 if assignment.subscript.contains(&0) {
-                    return self.refuse(value, "in a subscript, which is arithmetic", true);
+                    return self.refuse(value, "in a subscript, which is arithmetic", false);
                 }
-                if assignment.is_evaluated() || self.declares {
+                if (assignment.is_evaluated() || self.declares) && !self.rules.allows_code {
                     return self.refuse(value, "in a variable that the shell evaluates", true);
                 }
             }
             return Ok(true);
+        }
+        let length = words::name_length(&word.text);
+        if length > 0 && word.text.get(length) == Some(&b'[') {
+            if let Some(value) = self.values(word) {
+                return self.refuse(value, "in a subscript, which is arithmetic", false);
+            }
+            if !word.text.contains(&b']') {
+                return lost("after a subscript that is not closed in its word");
+            }
         }
         simple.words.push(word.text.clone());
         if simple.is_head {

@@ -54,6 +54,8 @@ const EVALUATING: &[&[u8]] = &[
     b"zstyle",
     b"sched",
     b"repeat",
+    b"private",
+    b"getln",
     b"coproc",
 ];
 
@@ -64,6 +66,8 @@ const COUNTING: &[&[u8]] = &[
     b"printf",
     b"print",
     b"exit",
+    b"bye",
+    b"logout",
     b"return",
     b"shift",
     b"break",
@@ -102,6 +106,9 @@ const EVALUATED: &[&str] = &[
     "UID",
     "EUID",
     "PPID",
+    "PGRP",
+    "PIPESTATUS",
+    "USER_ID",
     "GID",
     "EGID",
     "DIRSTACK",

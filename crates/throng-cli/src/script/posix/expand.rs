@@ -175,13 +175,13 @@ impl Lexer<'_> {
             };
             match token {
                 Token::Place(Place::Value) => {
-                    return self.refuse(self.at, "in arithmetic, which is evaluated", true);
+                    return self.refuse(self.at, "in arithmetic, which is evaluated", false);
                 }
                 Token::Byte(b'(') => depth += 1,
                 Token::Byte(b')') if depth > 2 => depth -= 1,
                 Token::Byte(b')') if self.peek(1) == Some(b')') => {
                     self.at += 2;
-                    return self.refuse_values(start, "in arithmetic, which is evaluated", true);
+                    return self.refuse_values(start, "in arithmetic, which is evaluated");
                 }
                 Token::Byte(b'\'' | b'"' | b'\\' | b'`' | b')') => {
                     return lost("after quotes or subshells in \"((\"");
@@ -204,10 +204,10 @@ impl Lexer<'_> {
     }
 
     /// Refuses a value in a substitution since this token: what the command writes is looked at.
-    fn refuse_values(&self, start: usize, reason: &str, is_code: bool) -> Step {
+    fn refuse_values(&self, start: usize, reason: &str) -> Step {
         let is_value = |at: &usize| self.tokens[*at] == Token::Place(Place::Value);
         match (start..self.at).find(is_value) {
-            Some(value) => self.refuse(value, reason, is_code),
+            Some(value) => self.refuse(value, reason, false),
             None => Ok(()),
         }
     }
@@ -255,6 +255,6 @@ impl Lexer<'_> {
             }
         }
         self.at += 1;
-        self.refuse_values(start, "in ${...}", false)
+        self.refuse_values(start, "in ${...}")
     }
 }

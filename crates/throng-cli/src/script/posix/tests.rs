@@ -123,6 +123,11 @@ fn a_value_that_would_not_stay_one_is_refused() {
             "between [[ and ]], where it may be arithmetic",
         ),
         ("a[{}]=1", "in a subscript, which is arithmetic"),
+        ("a['{}'", "in a subscript, which is arithmetic"),
+        (
+            "a[ {} ]=1",
+            "after a subscript that is not closed in its word",
+        ),
         ("a=({})", "in an array"),
         ("eval {}", "in an argument that eval evaluates"),
         (
@@ -172,6 +177,14 @@ fn a_value_that_would_not_stay_one_is_refused() {
             "after quotes or braces in ${...}",
         ),
         ("echo @(a|{})", "after a parenthesis in a word"),
+        (
+            "echo a >&{}",
+            "after \">&\" or \"<&\", which bash expands twice",
+        ),
+        (
+            "echo a 2>& x\"{}\"",
+            "after \">&\" or \"<&\", which bash expands twice",
+        ),
         ("echo a &> b {}", "after \"&>\", which not all shells know"),
         ("echo <\\\n<E {}", "after a line that goes on within a word"),
         ("echo $\\\n(x) {}", "after a line that ends with \"$\\\""),
@@ -218,7 +231,7 @@ fn the_rules_are_the_users_and_the_shells() {
         allows_code: true,
         ..Rules::default()
     };
-    assert!(of("eval {}; sh -c 'x {}'", insists).is_ok());
+    assert!(of("eval {}; sh -c 'x {}'; PS4={}", insists).is_ok());
     assert!(of("echo `x {}`", insists).is_err());
     let counts = Rules {
         counts_in_arguments: true,
