@@ -20,7 +20,7 @@ pub(super) fn print(
     let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let (mut seq, mut failed) = (0, 0);
-    for (read, record) in (1_u64..).zip(records) {
+    for record in records {
         let record = record?;
         let number = record.number.unwrap_or_else(|| seq + 1);
         match recipe.command_in_slot(&record, number, 1) {
@@ -48,9 +48,7 @@ pub(super) fn print(
                 line.push(b'\n');
                 out.write_all(&line).context("cannot write to stdout")?;
             }
-            Err(error) if error.is::<NeedsShell>() => {
-                return Err(error.context(format!("command line {read}")));
-            }
+            Err(error) if error.is::<NeedsShell>() => return Err(error),
             Err(error) => {
                 failed += 1;
                 text::complain(format_args!("{error:#}"));

@@ -59,8 +59,6 @@ const LOOK_AHEAD_MAX: usize = 1 << 16;
 pub(super) struct Commands {
     records: Records,
     recipe: Arc<Recipe>,
-    /// How many records have been read.
-    read: u64,
     /// How many commands there have been, those that are left out included.
     seq: u64,
     /// Which are left out.
@@ -96,7 +94,6 @@ impl Commands {
         Commands {
             records,
             recipe,
-            read: 0,
             seq: 0,
             resume,
             ready: VecDeque::new(),
@@ -166,7 +163,6 @@ impl Commands {
                 return Ok(None);
             };
             let record = record?;
-            self.read += 1;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
             let note = self.scribe.note(&self.recipe, &record, number);
             let made = self.recipe.command(record, number);
@@ -185,9 +181,7 @@ impl Commands {
                     self.scribe.claim(&note)?;
                     return Ok(Some(Noted { note, command }));
                 }
-                Err(error) if error.is::<NeedsShell>() => {
-                    return Err(error.context(format!("command line {}", self.read)));
-                }
+                Err(error) if error.is::<NeedsShell>() => return Err(error),
                 Err(error) => {
                     text::complain(format_args!("{error:#}"));
                     self.feeding.add_bad_line();
