@@ -445,15 +445,7 @@ impl Lexer<'_> {
         } else if let (true, Some(value)) = (simple.is_ambiguous, value) {
             return self.refuse(value, "after \"&>\", which not all shells know", false);
         } else if before_redirection && is_descriptor(&word) {
-            let is_place = |at: &usize| matches!(self.tokens[*at], Token::Place(_));
-            return match (word.start..self.at).find(is_place) {
-                Some(place) => self.refuse(
-                    place,
-                    "directly before a redirection, as a descriptor",
-                    false,
-                ),
-                None => Ok(()),
-            };
+            return self.refuse_descriptor(&word);
         } else if simple.words.is_empty() {
             is_one = self.first_word(list, &word)?;
         } else {
@@ -477,6 +469,16 @@ impl Lexer<'_> {
             });
         }
         Ok(())
+    }
+
+    /// `{#}>`: a number that was meant for an argument.
+    fn refuse_descriptor(&self, word: &Word) -> Step {
+        let is_place = |at: &usize| matches!(self.tokens[*at], Token::Place(_));
+        let reason = "directly before a redirection, as a descriptor";
+        match (word.start..self.at).find(is_place) {
+            Some(place) => self.refuse(place, reason, false),
+            None => Ok(()),
+        }
     }
 
     /// The first value in a word, substitutions in it included.

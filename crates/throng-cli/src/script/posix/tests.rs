@@ -73,140 +73,137 @@ fn a_value_is_quoted_as_its_place_needs_it() {
     }
 }
 
+const REFUSED: &[(&str, &str)] = &[
+    ("echo `echo {}`", "in backquotes (write $( ) instead)"),
+    ("echo \"`echo {}`\"", "in backquotes (write $( ) instead)"),
+    ("echo $(({}))", "in arithmetic, which is evaluated"),
+    ("echo \"$(({} + 1))\"", "in arithmetic, which is evaluated"),
+    ("(({}))", "in arithmetic, which is evaluated"),
+    ("echo \"${X:+{}}\"", "in ${...}"),
+    ("echo ${X:+$(a {})}", "in ${...}"),
+    ("echo $(($(a {}) + 1))", "in arithmetic, which is evaluated"),
+    (
+        "for ((i=0; i<$(a {}); i++)); do b; done",
+        "in arithmetic, which is evaluated",
+    ),
+    ("echo ${X:-{}}", "in ${...}"),
+    ("cat <<EOF\n{}\nEOF", "in a here-document"),
+    ("cat <<'EOF'\n{}\nEOF", "in a here-document"),
+    (
+        "cat <<{}\nEOF",
+        "after a here-document whose name is not plain",
+    ),
+    (
+        "cat <<E1\nEOF\n{}",
+        "after a here-document whose name is not plain",
+    ),
+    (
+        "echo $(cat <<E\n{}\nE\n)",
+        "after a here-document in parentheses",
+    ),
+    ("true # {}", "in a comment"),
+    ("true;# {}", "in a comment"),
+    ("echo $(true # {}\n)", "in a comment"),
+    ("echo \\{}", "directly after a backslash"),
+    ("echo \"\\{}\"", "directly after a backslash"),
+    ("echo ${}", "directly after \"$\""),
+    ("echo \"${}\"", "directly after \"$\""),
+    ("echo ${#}", "directly after \"$\""),
+    ("echo $'{}'", "in $'...'"),
+    ("echo $\"{}\"", "in $\"...\""),
+    ("echo $[{}]", "after \"$[\", which is old arithmetic"),
+    (
+        "[[ {} -eq 1 ]]",
+        "between [[ and ]], where it may be arithmetic",
+    ),
+    (
+        "[[ -n \"x{}\" ]]",
+        "between [[ and ]], where it may be arithmetic",
+    ),
+    ("a[{}]=1", "in a subscript, which is arithmetic"),
+    ("a['{}'", "in a subscript, which is arithmetic"),
+    (
+        "a[ {} ]=1",
+        "after a subscript that is not closed in its word",
+    ),
+    ("a=({})", "in an array"),
+    ("eval {}", "in an argument that eval evaluates"),
+    (
+        "if true; then eval \"x {}\"; fi",
+        "in an argument that eval evaluates",
+    ),
+    ("eval \"{}\"$[1]", "after \"$[\", which is old arithmetic"),
+    ("trap '{}' EXIT", "in an argument that trap evaluates"),
+    ("sh -c 'echo {}'", "in an argument that sh -c evaluates"),
+    (
+        "x | sudo bash -c \"echo {}\"",
+        "in an argument that bash -c evaluates",
+    ),
+    (
+        "echo \"$(sh -c {})\"",
+        "in an argument that sh -c evaluates",
+    ),
+    ("export {}", "in an argument that export evaluates"),
+    ("declare -i x={}", "in an argument that declare evaluates"),
+    (
+        "declare -a x=\"{}\"",
+        "in an argument that declare evaluates",
+    ),
+    ("export PS4={}", "in an argument that export evaluates"),
+    (
+        "declare -i x; x={}",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "BASH_ENV={} bash x",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "alias a=b; a {}",
+        "after alias, which changes how a script is read",
+    ),
+    (
+        "function f { eval {}; }",
+        "after function, which changes how a script is read",
+    ),
+    (
+        "echo $(case a in a) echo {};; esac)",
+        "after a case in a substitution",
+    ),
+    (
+        "echo \"${x:-\"}\"}\" {}",
+        "after quotes or braces in ${...}",
+    ),
+    ("echo @(a|{})", "after a parenthesis in a word"),
+    (
+        "echo a >&{}",
+        "after \">&\" or \"<&\", which bash expands twice",
+    ),
+    (
+        "echo a 2>& x\"{}\"",
+        "after \">&\" or \"<&\", which bash expands twice",
+    ),
+    ("echo a &> b {}", "after \"&>\", which not all shells know"),
+    ("echo <\\\n<E {}", "after a line that goes on within a word"),
+    ("echo $\\\n(x) {}", "after a line that ends with \"$\\\""),
+    ("echo 'a {}", "where a quote is not closed"),
+    ("echo {} \"a", "where a quote is not closed"),
+    ("(echo {}", "where a parenthesis is not closed"),
+    ("echo $(a {}", "where a parenthesis is not closed"),
+    (
+        "$(( echo a); echo {})",
+        "after quotes or subshells in \"((\"",
+    ),
+    (
+        "echo {#}>x",
+        "directly before a redirection, as a descriptor",
+    ),
+];
+
 #[test]
 fn a_value_that_would_not_stay_one_is_refused() {
-    for (script, reason) in [
-        ("echo `echo {}`", "in backquotes (write $( ) instead)"),
-        ("echo \"`echo {}`\"", "in backquotes (write $( ) instead)"),
-        ("echo $(({}))", "in arithmetic, which is evaluated"),
-        ("echo \"$(({} + 1))\"", "in arithmetic, which is evaluated"),
-        ("(({}))", "in arithmetic, which is evaluated"),
-        ("echo \"${X:+{}}\"", "in ${...}"),
-        ("echo ${X:+$(a {})}", "in ${...}"),
-        ("echo $(($(a {}) + 1))", "in arithmetic, which is evaluated"),
-        (
-            "for ((i=0; i<$(a {}); i++)); do b; done",
-            "in arithmetic, which is evaluated",
-        ),
-        ("echo ${X:-{}}", "in ${...}"),
-        ("cat <<EOF\n{}\nEOF", "in a here-document"),
-        ("cat <<'EOF'\n{}\nEOF", "in a here-document"),
-        (
-            "cat <<{}\nEOF",
-            "after a here-document whose name is not plain",
-        ),
-        (
-            "cat <<E1\nEOF\n{}",
-            "after a here-document whose name is not plain",
-        ),
-        (
-            "echo $(cat <<E\n{}\nE\n)",
-            "after a here-document in parentheses",
-        ),
-        ("true # {}", "in a comment"),
-        ("true;# {}", "in a comment"),
-        ("echo $(true # {}\n)", "in a comment"),
-        ("echo \\{}", "directly after a backslash"),
-        ("echo \"\\{}\"", "directly after a backslash"),
-        ("echo ${}", "directly after \"$\""),
-        ("echo \"${}\"", "directly after \"$\""),
-        ("echo ${#}", ""),
-        ("echo $'{}'", "in $'...'"),
-        ("echo $\"{}\"", "in $\"...\""),
-        ("echo $[{}]", "after \"$[\", which is old arithmetic"),
-        (
-            "[[ {} -eq 1 ]]",
-            "between [[ and ]], where it may be arithmetic",
-        ),
-        (
-            "[[ -n \"x{}\" ]]",
-            "between [[ and ]], where it may be arithmetic",
-        ),
-        ("a[{}]=1", "in a subscript, which is arithmetic"),
-        ("a['{}'", "in a subscript, which is arithmetic"),
-        (
-            "a[ {} ]=1",
-            "after a subscript that is not closed in its word",
-        ),
-        ("a=({})", "in an array"),
-        ("eval {}", "in an argument that eval evaluates"),
-        (
-            "if true; then eval \"x {}\"; fi",
-            "in an argument that eval evaluates",
-        ),
-        ("eval \"{}\"$[1]", "after \"$[\", which is old arithmetic"),
-        ("trap '{}' EXIT", "in an argument that trap evaluates"),
-        ("sh -c 'echo {}'", "in an argument that sh -c evaluates"),
-        (
-            "x | sudo bash -c \"echo {}\"",
-            "in an argument that bash -c evaluates",
-        ),
-        (
-            "echo \"$(sh -c {})\"",
-            "in an argument that sh -c evaluates",
-        ),
-        ("export {}", "in an argument that export evaluates"),
-        ("declare -i x={}", "in an argument that declare evaluates"),
-        (
-            "declare -a x=\"{}\"",
-            "in an argument that declare evaluates",
-        ),
-        ("export PS4={}", "in an argument that export evaluates"),
-        (
-            "declare -i x; x={}",
-            "in a variable that the shell evaluates",
-        ),
-        (
-            "BASH_ENV={} bash x",
-            "in a variable that the shell evaluates",
-        ),
-        (
-            "alias a=b; a {}",
-            "after alias, which changes how a script is read",
-        ),
-        (
-            "function f { eval {}; }",
-            "after function, which changes how a script is read",
-        ),
-        (
-            "echo $(case a in a) echo {};; esac)",
-            "after a case in a substitution",
-        ),
-        (
-            "echo \"${x:-\"}\"}\" {}",
-            "after quotes or braces in ${...}",
-        ),
-        ("echo @(a|{})", "after a parenthesis in a word"),
-        (
-            "echo a >&{}",
-            "after \">&\" or \"<&\", which bash expands twice",
-        ),
-        (
-            "echo a 2>& x\"{}\"",
-            "after \">&\" or \"<&\", which bash expands twice",
-        ),
-        ("echo a &> b {}", "after \"&>\", which not all shells know"),
-        ("echo <\\\n<E {}", "after a line that goes on within a word"),
-        ("echo $\\\n(x) {}", "after a line that ends with \"$\\\""),
-        ("echo 'a {}", "where a quote is not closed"),
-        ("echo {} \"a", "where a quote is not closed"),
-        ("(echo {}", "where a parenthesis is not closed"),
-        ("echo $(a {}", "where a parenthesis is not closed"),
-        (
-            "$(( echo a); echo {})",
-            "after quotes or subshells in \"((\"",
-        ),
-        (
-            "echo {#}>x",
-            "directly before a redirection, as a descriptor",
-        ),
-    ] {
-        let expected = if reason.is_empty() {
-            "directly after \"$\""
-        } else {
-            reason
-        };
-        assert_eq!(quotes(script), Err(expected.to_owned()), "{script}");
+    for (script, reason) in REFUSED {
+        assert_eq!(quotes(script), Err((*reason).to_owned()), "{script}");
     }
 }
 
