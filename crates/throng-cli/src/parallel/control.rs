@@ -40,7 +40,10 @@ const ROWS: &[Row] = &[
         "\"...\" is refused: name one, such as work/{#}",
     ),
     differs(&["--env"], "NAME=VALUE sets a variable; _ is not special"),
-    no(&["--process-slot-var"], "env NAME={%} before the command"),
+    no(
+        &["--process-slot-var"],
+        "THRONG_SLOT, or env NAME={%} before the command",
+    ),
     no(
         &["--interactive", "-p"],
         "--dry-run shows the commands before a run",

@@ -17,7 +17,10 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("-t", "the same"),
     ("-p", "--dry-run shows the commands before a run"),
     ("-o", "commands have no terminal"),
-    ("--process-slot-var=NAME", "env NAME={%} COMMAND"),
+    (
+        "--process-slot-var=NAME",
+        "THRONG_SLOT, or env NAME={%} COMMAND",
+    ),
     ("--show-limits", "the limits are kept to by themselves"),
     (
         "exit status 123",
