@@ -83,6 +83,8 @@ In COMMAND and ARG:
          last; {{1.}}, {{1/}}, {{1//}}, {{1/.}} as above; {{name}} with --header
   {{#}}    the number of the command, from 1
   {{%}}    the slot it runs in, from 1 to the number of jobs
+  Commands have both in their environment: PARALLEL_SEQ or THRONG_SEQ, and
+  PARALLEL_JOBSLOT or THRONG_SLOT.
 
 Exit status:
   0        all commands succeeded

@@ -39,8 +39,8 @@ pub(crate) struct Output {
     #[arg(short, long)]
     pub(crate) keep_order: bool,
 
-    /// Give each command the terminal, as a shell does, and run one at a time: for programs that ask
-    /// for something or draw. What they write is not captured
+    /// Give each command the terminal, as a shell does, and run one at a time: for programs that
+    /// ask for something or draw. What they write is not captured
     #[arg(long, conflicts_with_all = CAPTURED)]
     pub(crate) tty: bool,
 

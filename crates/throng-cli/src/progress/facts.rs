@@ -232,7 +232,9 @@ mod tests {
             names in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..99), 0..6),
         ) {
             let age = Duration::from_secs(done % 1_000_000);
-            let long = names.into_iter().map(|name| LongRunner { age, is_stopped: width % 2 == 0, name }).collect();
+            let is_stopped = width % 2 == 0;
+            let long = names.into_iter();
+            let long = long.map(|name| LongRunner { age, is_stopped, name }).collect();
             let facts = Facts {
                 done: done / 1000,
                 failed: done,
