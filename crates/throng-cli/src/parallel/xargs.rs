@@ -16,7 +16,7 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("-P N", "-j N; by default as many as there are cores"),
     ("-t", "the same"),
     ("-p", "--dry-run shows the commands before a run"),
-    ("-o", "commands have no terminal"),
+    ("-o", "--tty"),
     (
         "--process-slot-var=NAME",
         "THRONG_SLOT, or env NAME={%} COMMAND",
