@@ -21,6 +21,11 @@ use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::{size, text};
 
+/// Variables of commands: the number of the command, as `{#}`, and that of its slot, as `{%}`. The
+/// first of each is GNU parallel's.
+const NUMBER_VARS: [&str; 2] = ["PARALLEL_SEQ", "THRONG_SEQ"];
+const SLOT_VARS: [&str; 2] = ["PARALLEL_JOBSLOT", "THRONG_SLOT"];
+
 /// What the lines of a command's output are tagged with.
 #[derive(Clone, Debug)]
 enum Tag {
@@ -323,6 +328,13 @@ impl Recipe {
                     .with_context(|| format!("--wd cannot make {}", dir.display()))?;
             }
             command.current_dir(dir);
+        }
+        let number = seq.to_string();
+        for name in NUMBER_VARS {
+            command.env(name, &number);
+        }
+        for name in SLOT_VARS {
+            command.env_slot(name);
         }
         for (name, value) in &self.env {
             let value = value.os_string(&fill)?;

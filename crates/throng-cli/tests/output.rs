@@ -473,3 +473,29 @@ fn a_summary_tells_how_commands_ended_and_what_failed_with_its_last_line() {
     let slowest = lines.iter().position(|line| *line == "  slowest:").unwrap();
     assert_eq!(lines[slowest + 1..].len(), 3, "{said}");
 }
+
+#[test]
+fn in_a_log_progress_is_a_line_now_and_then_and_one_at_the_end() {
+    let lines = |options: &[&str]| {
+        let words = [
+            &["--progress"],
+            options,
+            &[child(), "sleep:500", "{}", ":::", "exit:0"],
+        ];
+        let output = output(&words.concat());
+        assert!(output.status.success(), "{output:?}");
+        let lines = stderr(&output).lines().map(String::from);
+        lines.collect::<Vec<_>>()
+    };
+    let few = lines(&[]);
+    assert_eq!(few.len(), 1, "{few:?}");
+    assert!(few[0].starts_with("100%  1/1 done"), "{few:?}");
+    let many = lines(&["--progress-interval", "50ms"]);
+    assert!(many.len() > 2, "{many:?}");
+    assert!(many[0].starts_with("0%  0/1 done  1 running"), "{many:?}");
+    let output = output(&["--progress-interval", "0", "echo", ":::", "x"]);
+    assert!(
+        stderr(&output).contains("--progress-interval \"0\": a time above 0"),
+        "{output:?}"
+    );
+}

@@ -220,3 +220,53 @@ fn lists_that_differ_in_length_are_told_when_the_stream_ends() {
     let expected = "throng: --link: the list has more values than stdin\n";
     assert_eq!(stderr(&output), expected);
 }
+
+#[test]
+fn a_command_has_its_number_and_its_slot_in_its_environment() {
+    let names = [
+        "PARALLEL_SEQ",
+        "THRONG_SEQ",
+        "PARALLEL_JOBSLOT",
+        "THRONG_SLOT",
+    ];
+    let steps: Vec<String> = names
+        .iter()
+        .flat_map(|name| [format!("env:{name}"), "outs: ".into()])
+        .collect();
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let tail = ["outs:{%} {#}\n", "{}", ":::", "exit:0", "exit:0", "exit:0"];
+    let words = [&["-k", "-j2"], &[child()][..], &steps, &tail];
+    let mut command = run(&words.concat());
+    // Those of a run that this one is a part of do not count.
+    command.env("PARALLEL_SEQ", "99").env("THRONG_SLOT", "99");
+    let whole = finish(command.spawn().unwrap());
+    let text = stdout(&whole);
+    assert_eq!(text.lines().count(), 3, "{whole:?}");
+    for (number, line) in (1..).zip(text.lines()) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [seq, own_seq, slot, own_slot, place, number_place] = words[..] else {
+            panic!("{line}");
+        };
+        let number = format!("{number}");
+        assert_eq!([seq, own_seq, number_place], [number.as_str(); 3], "{line}");
+        assert_eq!([slot, own_slot], [place; 2], "{line}");
+        assert!(["1", "2"].contains(&slot), "{line}");
+    }
+    // What is said of them on the command line counts.
+    let words = [
+        "--env",
+        "THRONG_SLOT=mine",
+        "--env",
+        "PARALLEL_SEQ=",
+        child(),
+    ];
+    let tail = [
+        "env:THRONG_SLOT",
+        "env:PARALLEL_SEQ",
+        "env:THRONG_SEQ",
+        "{}",
+        ":::",
+        "exit:0",
+    ];
+    assert_eq!(stdout(&output(&[&words[..], &tail].concat())), "mine1");
+}

@@ -47,6 +47,8 @@ pub struct Command {
     pub(crate) max_output_part: Part,
     pub(crate) output: Keep,
     pub(crate) on_start: Option<OnStart>,
+    /// Variables that are set to the number of the slot.
+    pub(crate) slot_vars: Vec<OsString>,
     /// The command before its callback changed it, for another attempt.
     pub(crate) as_given: Option<Box<Command>>,
     /// What only this system has.
@@ -162,6 +164,7 @@ impl Command {
             max_output_part: Part::Head,
             output: Keep::All,
             on_start: None,
+            slot_vars: Vec::new(),
             as_given: None,
             os: CommandOptions::default(),
             label: None,
@@ -208,6 +211,7 @@ impl Command {
     /// Sets a variable of the environment. What is not set, removed or cleared is as it was in
     /// this program when the [`Throng`](crate::Throng) was built.
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
+        self.slot_vars.retain(|name| name != key.as_ref());
         self.env
             .vars
             .insert(key.as_ref().to_owned(), Some(value.as_ref().to_owned()));
@@ -216,6 +220,7 @@ impl Command {
 
     /// Removes a variable from the environment.
     pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Command {
+        self.slot_vars.retain(|name| name != key.as_ref());
         self.env.vars.insert(key.as_ref().to_owned(), None);
         self
     }
@@ -224,7 +229,39 @@ impl Command {
     pub fn env_clear(&mut self) -> &mut Command {
         self.env.clear = true;
         self.env.vars.clear();
+        self.slot_vars.clear();
         self
+    }
+
+    /// Sets a variable of the environment to the number of the slot that the process runs in; see
+    /// [`on_start`](Command::on_start) for slots.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), throng::Error> {
+    /// let throng = throng::Throng::builder().jobs(1).build()?;
+    /// let mut command = throng::Command::new("sh");
+    /// command.args(["-c", "echo $SLOT"]).env_slot("SLOT");
+    /// assert_eq!(throng.spawn(&command).wait()?.stdout(), b"1\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn env_slot(&mut self, key: impl AsRef<OsStr>) -> &mut Command {
+        self.env_remove(&key);
+        self.slot_vars.push(key.as_ref().to_owned());
+        self
+    }
+
+    /// Whether it is to know the number of its slot.
+    pub(crate) fn wants_slot(&self) -> bool {
+        self.on_start.is_some() || !self.slot_vars.is_empty()
+    }
+
+    /// Sets the variables that are the number of the slot.
+    pub(crate) fn set_slot(&mut self, slot: usize) {
+        let number = OsString::from(slot.to_string());
+        for name in &self.slot_vars {
+            self.env.vars.insert(name.clone(), Some(number.clone()));
+        }
     }
 
     /// The working directory of the process; that of this program by default.

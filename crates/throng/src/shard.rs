@@ -241,10 +241,9 @@ impl Shard {
 
     /// Gives a job its slot and its last touches; none when those panicked.
     fn prepare(&mut self, mut job: Job) -> Option<Pending> {
-        let mut slot = None;
-        if let Some(on_start) = job.command.on_start.clone() {
-            let number = lock(&self.inner.slots).take();
-            slot = Some(number);
+        let wants_slot = job.command.wants_slot();
+        let slot = wants_slot.then(|| lock(&self.inner.slots).take());
+        if let (Some(number), Some(on_start)) = (slot, job.command.on_start.clone()) {
             let as_given = job.command.clone();
             job.command.on_start = None;
             let call = AssertUnwindSafe(|| on_start.call(&mut job.command, number));
@@ -256,6 +255,9 @@ impl Shard {
                 return None;
             }
             job.command.as_given = Some(as_given);
+        }
+        if let Some(number) = slot {
+            job.command.set_slot(number);
         }
         Some(Pending {
             job,

@@ -87,6 +87,8 @@ In COMMAND, ARG, --env, --wd, --stdin, --tagstring and --results:
   {{%}}    the slot it runs in, from 1 to the number of jobs
   {{{{2}}}}  the text {{2}}; {{{{x}}}} stays as it is where {{x}} is no placeholder.
          With -I TEXT only TEXT is a placeholder
+  Commands have both in their environment: PARALLEL_SEQ or THRONG_SEQ, and
+  PARALLEL_JOBSLOT or THRONG_SLOT.
 
 Exit status:
   0        all commands succeeded

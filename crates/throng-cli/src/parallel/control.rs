@@ -43,7 +43,7 @@ const ROWS: &[Row] = &[
         &["--env"],
         "NAME=VALUE sets a variable, with placeholders filled in; _ is not special",
     ),
-    no(&["--process-slot-var"], "--env NAME={%}"),
+    no(&["--process-slot-var"], "THRONG_SLOT, or --env NAME={%}"),
     no(
         &["--interactive", "-p"],
         "--dry-run shows the commands before a run",

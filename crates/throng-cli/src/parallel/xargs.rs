@@ -16,8 +16,8 @@ pub(super) const ROWS: &[(&str, &str)] = &[
     ("-P N", "-j N; by default as many as there are cores"),
     ("-t", "the same"),
     ("-p", "--dry-run shows the commands before a run"),
-    ("-o", "commands have no terminal"),
-    ("--process-slot-var=NAME", "--env NAME={%}"),
+    ("-o", "--tty"),
+    ("--process-slot-var=NAME", "THRONG_SLOT, or --env NAME={%}"),
     ("--show-limits", "the limits are kept to by themselves"),
     (
         "exit status 123",

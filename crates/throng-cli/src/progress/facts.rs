@@ -233,8 +233,8 @@ mod tests {
         ) {
             let age = Duration::from_secs(done % 1_000_000);
             let is_stopped = width % 2 == 0;
-            let long = names.into_iter().map(|name| LongRunner { age, is_stopped, name });
-            let long = long.collect();
+            let long = names.into_iter();
+            let long = long.map(|name| LongRunner { age, is_stopped, name }).collect();
             let facts = Facts {
                 done: done / 1000,
                 failed: done,

@@ -442,12 +442,20 @@ fn is_stopped(pid: u32) -> bool {
 
 #[test]
 fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
-    let run = |timeout: Duration| {
+    let stopped = |timeout: Duration| {
         let (tag, gate) = (Tag::new(), Gate::new());
         let steps = ["{}", &gate.step(), "outs:done\n"];
         let timeout_s = timeout.as_secs().to_string();
         let words = [&["-j3", "--timeout", &timeout_s, child()], &steps[..]].concat();
-        let mut program = start_with_stdin(&words, format!("{tag}\n").repeat(3).as_bytes());
+        // In a group of its own, which this test can continue, as a shell's job.
+        let mut command = run(&words);
+        command.process_group(0).stdin(Stdio::piped());
+        let mut program = command.spawn().unwrap();
+        let mut values = program.stdin.take().unwrap();
+        values
+            .write_all(format!("{tag}\n").repeat(3).as_bytes())
+            .unwrap();
+        drop(values);
         // Where that takes too long they are over before.
         let (pid, mut is_over) = (program.id(), false);
         eventually("they run or are over", || {
@@ -468,11 +476,25 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
         kill(pid, Signal::CONT);
         (finish(program), stands_still)
     };
-    let (output, stands_still) = with_enough_time(run, |(output, _)| output.status.success());
+    let (output, stands_still) = with_enough_time(stopped, |(output, _)| output.status.success());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(stands_still);
     assert_eq!(
         (stdout(&output), stderr(&output)),
         ("done\ndone\ndone\n", "")
     );
+}
+
+/// Nobody is there who could continue it.
+#[test]
+fn a_program_in_an_orphaned_group_is_not_stopped() {
+    let mut setsid = std::process::Command::new("setsid");
+    crate::program::without_settings(&mut setsid);
+    // The program leads the session, so none of its session is in another group.
+    setsid.args(["--wait", env!("CARGO_BIN_EXE_throng")]);
+    let script = "kill -TSTP $PPID; sleep .2; echo done";
+    setsid.args(["run", "sh", "-c", script, ":::", "x"]);
+    setsid.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = finish(setsid.spawn().unwrap());
+    assert_eq!(stdout(&output), "done\n", "{output:?}");
 }

@@ -83,6 +83,12 @@ impl Terminal {
         rustix::io::write(&*self.master, text.as_bytes()).unwrap();
     }
 
+    /// Which process group is in the foreground.
+    pub(super) fn foreground(&self) -> i32 {
+        let group = rustix::termios::tcgetpgrp(&*self.master);
+        group.map_or(0, |group| group.as_raw_nonzero().get())
+    }
+
     pub(super) fn text(&self) -> String {
         let parser = self.parser.lock().unwrap();
         parser.screen().contents().trim_end().to_owned()
@@ -246,4 +252,64 @@ fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
     let output = finish(throng);
     assert_eq!(output.stdout, b"said\nsaid\n");
     eventually("the view is gone", || terminal.text().is_empty());
+}
+
+/// Its reader may show on the same terminal what it reads.
+#[test]
+fn there_is_no_view_beside_a_stdout_that_is_a_pipe_but_beside_a_file_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for (options, is_pipe, has_view) in [
+        (&[][..], true, false),
+        (&["--progress"], true, true),
+        (&[], false, true),
+        (&["--progress", "never"], false, false),
+    ] {
+        let terminal = Terminal::new(24, 80);
+        let go_on = dir.path().join("go-on");
+        let _ = std::fs::remove_file(&go_on);
+        let wait = format!("wait-file:{}", go_on.display());
+        let steps = [child(), "outs:said\n", "{}", ":::", "exit:0", &wait];
+        let mut command = run(&[options, &["-j2"], &steps].concat());
+        command.stderr(terminal.stdio()).env("TERM", "xterm");
+        let path = dir.path().join("stdout");
+        if !is_pipe {
+            command.stdout(File::create(&path).unwrap());
+        }
+        let throng = command.spawn().unwrap();
+        drop(command);
+        if has_view {
+            terminal.shows("1/2 done");
+        } else {
+            // So long that a view would have been drawn.
+            thread::sleep(std::time::Duration::from_millis(600));
+        }
+        std::fs::write(&go_on, "").unwrap();
+        let output = finish(throng);
+        assert!(output.status.success());
+        if is_pipe {
+            assert_eq!(output.stdout, b"said\nsaid\n");
+        } else {
+            assert_eq!(std::fs::read(&path).unwrap(), b"said\nsaid\n");
+        }
+        let written = !terminal.written.lock().unwrap().is_empty();
+        assert_eq!(written, has_view, "{options:?}");
+    }
+}
+
+#[test]
+fn a_stopped_command_is_marked_in_the_view() {
+    let terminal = Terminal::new(24, 100);
+    let mut command = run(&["--progress", "sh", "-c", "kill -STOP $$", ":::", "x"]);
+    command.stdout(Stdio::null()).stderr(terminal.stdio());
+    command.env("TERM", "xterm");
+    let mut throng = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("stopped: sh -c kill -STOP $$ x");
+    terminal.shows("was stopped by SIGSTOP; kill -CONT ");
+    let text = terminal.text();
+    let (_, pid) = text.split_once("(pid ").unwrap();
+    let pid = pid.split_once(')').unwrap().0.parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    assert!(throng.wait().unwrap().success());
 }

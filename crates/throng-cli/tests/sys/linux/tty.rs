@@ -1,5 +1,6 @@
 //! `--tty`, as a user sees it: typed to a shell with job control, on a pseudoterminal.
 
+use std::cell::Cell;
 use std::process::{Child, Command};
 
 use throng_tests::eventually;
@@ -12,6 +13,8 @@ struct Shell {
     terminal: Terminal,
     bash: Child,
     dir: tempfile::TempDir,
+    /// How many lines were typed.
+    lines: Cell<u32>,
 }
 
 impl Shell {
@@ -24,8 +27,8 @@ impl Shell {
             .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
             .env("throng", env!("CARGO_BIN_EXE_throng"))
             .env("child", child())
-            // What is typed is shown as well, so nothing is waited for that stands there.
-            .env("PS1", "ready> ")
+            // The number of the next command: what is typed before bash reads it may be lost.
+            .env("PS1", "ready \\#> ")
             .env("TERM", "xterm")
             .env("HISTFILE", "")
             .current_dir(dir.path())
@@ -33,17 +36,27 @@ impl Shell {
             .stdout(terminal.stdio())
             .stderr(terminal.stdio());
         let bash = setsid.spawn().unwrap();
-        let shell = Shell {
+        Shell {
             terminal,
             bash,
             dir,
-        };
-        shell.terminal.shows("ready>");
-        shell
+            lines: Cell::new(0),
+        }
     }
 
-    /// Types a line. A line feed ends it for the shell and for others, whichever of them reads it.
+    /// Types a command, when the shell is ready for it.
     fn line(&self, text: &str) {
+        self.lines.set(self.lines.get() + 1);
+        let prompt = format!("ready {}>", self.lines.get());
+        self.terminal.shows_that(&prompt, |text| {
+            let last = text.lines().last();
+            last.is_some_and(|line| line.ends_with(&prompt))
+        });
+        self.answer(text);
+    }
+
+    /// Types a line for a command.
+    fn answer(&self, text: &str) {
         self.terminal.write(&format!("{text}\n"));
     }
 
@@ -52,15 +65,18 @@ impl Shell {
     }
 
     /// Waits until a file has been written by somebody.
+    #[track_caller]
     fn await_file(&self, name: &str, text: &str) {
         eventually(&format!("{name} with {text:?}"), || self.file(name) == text);
     }
 
     /// The terminal is as it was: its modes, and the shell is in the foreground and reads.
     fn is_as_before(&self, before: &str) {
-        self.line("stty -a > after; echo done > asked");
-        self.await_file("asked", "done\n");
-        assert_eq!(self.file("after"), before, "{}", self.terminal.text());
+        let n = self.lines.get();
+        self.line(&format!("stty -a >after{n}; echo done >asked{n}"));
+        self.await_file(&format!("asked{n}"), "done\n");
+        let after = self.file(&format!("after{n}"));
+        assert_eq!(after, before, "{}", self.terminal.text());
     }
 
     fn modes(&self) -> String {
@@ -75,8 +91,8 @@ impl Drop for Shell {
         if std::thread::panicking() {
             eprintln!("the terminal shows:\n{}", self.terminal.text());
         }
-        self.line("");
-        self.line("kill -9 $(jobs -p); exit; exit");
+        // Whatever it is doing, it ends with its terminal.
+        let _ = self.bash.kill();
         let _ = self.bash.wait();
     }
 }
@@ -88,7 +104,7 @@ fn a_command_reads_from_the_terminal_as_stdin_and_by_its_name() {
     let script = "echo >up$1; read a; read b </dev/tty; [ -t 1 ] && echo got $a $b $1 >>said";
     let answer = |number: &str, lines: [&str; 2]| {
         shell.await_file(&format!("up{number}"), "\n");
-        lines.iter().for_each(|line| shell.line(line));
+        lines.iter().for_each(|line| shell.answer(line));
     };
     shell.line(&format!("$throng run --tty sh -c '{script}' sh ::: 1 2"));
     answer("1", ["one", "two"]);
@@ -110,7 +126,6 @@ fn the_modes_of_the_terminal_are_restored_whatever_a_command_does() {
         shell.line(&format!("$throng run --tty sh -c '{script}' ::: x"));
         shell.is_as_before(&before);
         assert_ne!(shell.file("within"), before);
-        std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
     }
     // Each command finds them as they were, and a timeout changes nothing about it.
     shell.line("$throng run --tty --timeout .5 sh -c 'stty -a >$1; stty raw; sleep 60' sh ::: a b");
@@ -122,7 +137,8 @@ fn the_modes_of_the_terminal_are_restored_whatever_a_command_does() {
 fn a_command_that_ctrl_c_ends_is_the_last() {
     let shell = Shell::new();
     let before = shell.modes();
-    let script = "stty -echo; echo $1 >>ran; sleep 600";
+    // A shell that waits for a program may lose a signal that comes before that has begun.
+    let script = "stty -echo; echo $1 >>ran; exec sleep 600";
     shell.line(&format!(
         "$throng run --tty --joblog log sh -c '{script}' sh ::: 1 2 3"
     ));
@@ -133,7 +149,8 @@ fn a_command_that_ctrl_c_ends_is_the_last() {
     shell.is_as_before(&before);
     assert_eq!(shell.file("ran"), "1\n");
     // One that does something else about it is none.
-    let script = "trap \"echo caught >caught; exit\" INT; echo >up$1; while :; do sleep .02; done";
+    let script =
+        "trap \"echo caught >caught; exit 0\" INT; echo >up$1; while :; do sleep .02; done";
     shell.line(&format!("$throng run --tty sh -c '{script}' sh ::: 1 2"));
     for n in ["1", "2"] {
         shell.await_file(&format!("up{n}"), "\n");
@@ -149,26 +166,30 @@ fn a_command_that_ctrl_c_ends_is_the_last() {
 fn ctrl_z_stops_the_run_and_fg_goes_on_with_the_terminal() {
     let shell = Shell::new();
     let before = shell.modes();
-    let script = "stty -echo -icrnl; echo >up; read a; stty -a >within; echo went on $a >said";
+    let script = "stty -echo -icrnl; echo $$ >up; read a; stty -a >within; echo went on $a >said";
     shell.line("$throng run --tty sh -c 'stty -a >plain' ::: x");
     shell.line(&format!("$throng run --tty sh -c '{script}' ::: x | cat"));
-    shell.await_file("up", "\n");
+    eventually("it is up", || shell.file("up").ends_with('\n'));
+    let pid: i32 = shell.file("up").trim().parse().unwrap();
+    // What is typed before Ctrl-Z and has not been read is lost, in any program.
+    let await_front = || eventually("in front", || shell.terminal.foreground() == pid);
+    await_front();
     shell.terminal.write("\x1a");
     shell.is_as_before(&before);
-    for _ in 0..2 {
-        shell.line("jobs >jobs");
+    for n in ["1", "2"] {
+        shell.line(&format!("jobs >jobs{n}"));
+        let jobs = format!("jobs{n}");
         eventually("the job is stopped", || {
-            shell.file("jobs").contains("Stopped")
+            shell.file(&jobs).contains("Stopped")
         });
         shell.line("fg");
-        // In its own modes a line does not end with what the key sends.
-        shell.terminal.write("line");
+        await_front();
         shell.terminal.write("\x1a");
-        std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
         shell.is_as_before(&before);
     }
     shell.line("fg");
-    shell.terminal.write("line\n");
+    await_front();
+    shell.answer("line");
     shell.await_file("said", "went on line\n");
     assert!(
         shell.file("within").contains(" -echo "),
@@ -177,7 +198,6 @@ fn ctrl_z_stops_the_run_and_fg_goes_on_with_the_terminal() {
     );
     shell.line("echo $? >status");
     shell.await_file("status", "0\n");
-    std::fs::remove_file(shell.dir.path().join("asked")).unwrap();
     shell.is_as_before(&before);
 }
 
@@ -192,7 +212,7 @@ fn in_the_background_a_command_waits_for_the_foreground_to_read() {
         shell.file("jobs").contains("Stopped")
     });
     shell.line("fg");
-    shell.line("line");
+    shell.answer("line");
     shell.await_file("said", "read line\n");
 }
 
