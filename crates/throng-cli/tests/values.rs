@@ -81,7 +81,7 @@ fn a_line_for_a_shell_ends_the_run_and_is_named() {
     let output = output_with_stdin(&["-k"], lines.as_bytes());
     assert_eq!((stdout(&output), output.status.code()), ("1", Some(255)));
     let line = stderr(&output);
-    assert!(line.starts_with("throng: command line 3: \""), "{line}");
+    assert!(line.starts_with("throng: stdin line 3: \""), "{line}");
     let named = ": \">\" is for a shell, and no shell reads this line: use --shell";
     assert!(line.contains(named) && line.lines().count() == 1, "{line}");
 }
