@@ -367,8 +367,8 @@ fn work_grows_with_the_values_alone() {
     for line in [
         "-N{N} e {1} {2} {}",
         "-n{N} e {}",
-        "-X e x{}y",
-        "-m --shell e a{}b{.}",
+        "-X -s2000 e x{}y",
+        "-m --shell -s2000 e a{}b{.}",
         "--xargs -s400 e",
         "-L{N} e",
         "-n3 e",
