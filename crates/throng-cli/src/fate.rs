@@ -1,7 +1,7 @@
 //! How a command has ended, in the one sense in which the program counts it: what `--halt`, the
 //! records, the summary and the exit status say of a command is this.
 
-use throng::{Cause, ErrorKind, Outcome};
+use throng::{Cause, ErrorKind, Outcome, Stream, Verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -22,7 +22,7 @@ impl Fate {
     pub(crate) fn of(outcome: &Outcome) -> Fate {
         if is_cancelled(outcome) {
             Fate::NotStarted
-        } else if outcome.ended_by() == Some(Cause::Cancel) {
+        } else if outcome.ended_by() == Some(Cause::Cancel) || is_interrupted(outcome) {
             Fate::Ended
         } else if outcome.success() {
             Fate::Succeeded
@@ -56,6 +56,16 @@ pub(crate) fn decide(last: Outcome, before: Option<Outcome>) -> (Outcome, Fate) 
         (Fate::NotStarted, Some(before)) => (before, Fate::Unfinished),
         (fate, _) => (last, fate),
     }
+}
+
+/// Whether Ctrl-C or Ctrl-\ on the terminal that it had has ended it, as far as can be seen: that
+/// ends the run as well.
+fn is_interrupted(outcome: &Outcome) -> bool {
+    const INT: i32 = 2;
+    const QUIT: i32 = 3;
+    let had_terminal = matches!(outcome.verdict(Stream::Stdout), Verdict::Inherited);
+    let signal = outcome.status().and_then(|status| status.signal());
+    had_terminal && outcome.ended_by().is_none() && matches!(signal, Some(INT | QUIT))
 }
 
 /// Whether it was not started because nothing is started any more.

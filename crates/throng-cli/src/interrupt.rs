@@ -26,6 +26,10 @@ pub(crate) struct Interrupts {
     signal: Arc<AtomicI32>,
 }
 
+/// Two signals to end within this time are one request: `timeout`, and whoever else ends a process
+/// and its group, sends both (timeout(1) of coreutils: to its child, then to its own group).
+const ONE_REQUEST: Duration = Duration::from_millis(200);
+
 /// How far the run has been asked to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
@@ -45,6 +49,30 @@ enum Step {
     Cancel,
     Kill,
     Leave,
+}
+
+/// What has been asked for so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    stage: Stage,
+    /// When an end was asked for last.
+    end_at: Option<Instant>,
+}
+
+impl Asked {
+    fn next(&mut self, request: Request, now: Instant) -> Step {
+        if let Request::End { .. } = request {
+            let before = self.end_at.replace(now);
+            let is_same = |at| now.saturating_duration_since(at) < ONE_REQUEST;
+            if before.is_some_and(is_same) {
+                self.end_at = before;
+                return Step::Nothing;
+            }
+        }
+        let (stage, step) = self.stage.next(request);
+        self.stage = stage;
+        step
+    }
 }
 
 impl Stage {
@@ -74,18 +102,19 @@ impl Interrupts {
         let signal = interrupts.signal.clone();
         let throng = Arc::downgrade(throng);
         let sink = Arc::downgrade(sink);
-        let stage = Mutex::new(Stage::default());
+        let asked = Mutex::new(Asked::default());
         let on_request = move |request: Request| {
             let Some(throng) = throng.upgrade() else {
                 return;
             };
             if request == Request::List {
-                list(&throng, &lack);
+                let lack = lack.clone();
+                text::aside(move || list(&throng, &lack));
                 return;
             }
-            let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
-            let (next, step) = stage.next(request);
-            *stage = next;
+            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let step = asked.next(request, Instant::now());
+            drop(asked);
             if matches!(step, Step::StartNoMore | Step::Cancel) {
                 let number = request.signal().unwrap_or_default();
                 signal.store(number, Ordering::SeqCst);
@@ -95,9 +124,9 @@ impl Interrupts {
                 Step::Nothing => {}
                 Step::StartNoMore => {
                     throng.start_no_more();
-                    text::complain(format_args!(
-                        "no more commands are started; {} still run, and are ended by {}",
-                        throng.live(),
+                    let live = throng.live();
+                    text::complain_aside(format!(
+                        "no more commands are started; {live} still run, and are ended by {}",
                         sys::ENDS
                     ));
                 }
@@ -106,8 +135,8 @@ impl Interrupts {
                     leave_if_stuck(&throng, sink.clone(), exit, PATIENCE);
                 }
                 Step::Kill => {
-                    text::complain(format_args!("killing what still runs"));
                     throng.kill();
+                    text::complain_aside("killing what still runs".into());
                     leave_if_stuck(&throng, sink.clone(), exit, PATIENCE_OF_KILL);
                 }
                 Step::Leave => exit.leave(),
@@ -148,7 +177,10 @@ fn list(throng: &Throng, lack: &Lack) {
         );
     }
     if lines.is_empty() {
-        lines = "throng: nothing runs\n".into();
+        lines = match throng.live() {
+            0 => "throng: nothing runs\n".into(),
+            n => format!("throng: {n} run; what they are cannot be told while output waits\n"),
+        };
     }
     if let Some(told) = lack.told() {
         lines.push_str(&text::complaint(&told));
@@ -156,8 +188,8 @@ fn list(throng: &Throng, lack: &Lack) {
     text::print_lines(&lines);
 }
 
-/// A stdout that nobody reads can keep us from ever getting to the end: when nothing runs any more
-/// and nothing has been written for so long, we leave. What could not be written is in no record,
+/// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more, or
+/// what runs waits for the same reader, and nothing has been written for so long, we leave. What could not be written is in no record,
 /// so a run that resumes this one does it again; and what we have started ends with us.
 fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: Duration) {
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -167,13 +199,15 @@ fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: 
         let mut written = None;
         while let (Some(throng), Some(sink)) = (throng.upgrade(), sink.upgrade()) {
             let now = Some(sink.written_bytes());
-            if throng.live() > 0 || now != written {
+            let goes_on = throng.live() > 0 && !sink.is_writing();
+            if goes_on || now != written {
                 (since, written) = (Instant::now(), now);
             }
             if since.elapsed() >= patience {
-                text::complain(format_args!(
-                    "stdout is not read, so what is left of the output is not written"
-                ));
+                let told = "stdout is not read, so what is left of the output is not written";
+                text::complain_aside(told.into());
+                // It may not be read either.
+                thread::sleep(LOOK_AGAIN);
                 exit.leave();
             }
             drop((throng, sink));
@@ -192,14 +226,34 @@ mod tests {
     const HUP: Request = Request::Finish { signal: 1 };
     const INT: Request = Request::End { signal: 2 };
 
-    fn steps(requests: &[Request]) -> Vec<Step> {
-        let mut stage = Stage::default();
+    /// What is done about requests that come one after the other, this far apart.
+    fn steps_apart(requests: &[Request], apart: Duration) -> Vec<Step> {
+        let mut asked = Asked::default();
+        let mut now = Instant::now();
         let steps = requests.iter().map(|request| {
-            let (next, step) = stage.next(*request);
-            stage = next;
-            step
+            now += apart;
+            asked.next(*request, now)
         });
         steps.collect()
+    }
+
+    fn steps(requests: &[Request]) -> Vec<Step> {
+        steps_apart(requests, ONE_REQUEST)
+    }
+
+    #[test]
+    fn signals_that_come_together_are_one_request() {
+        let at_once = |requests: &[Request]| steps_apart(requests, Duration::from_millis(1));
+        let expected = [Step::Cancel, Step::Nothing, Step::Nothing];
+        assert_eq!(at_once(&[TERM, TERM, INT]), expected);
+        assert_eq!(
+            at_once(&[HUP, TERM, TERM])[..2],
+            [Step::StartNoMore, Step::Cancel]
+        );
+        // They count from the first, so many of them do not hold the next one back.
+        let many = steps_apart(&[TERM; 9], ONE_REQUEST / 4);
+        let kills = many.iter().filter(|step| **step == Step::Kill);
+        assert_eq!((many[0], kills.count()), (Step::Cancel, 1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `--stdin`: what commands read, besides the data of `--pipe`.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal;
 
 use anyhow::Context;
 use throng::Stdin;
@@ -35,6 +36,12 @@ impl Reads {
             anyhow::ensure!(
                 !input.reads_stdin(),
                 "--stdin inherit: stdin is where the values come from"
+            );
+            // Commands are in sessions of their own, which nothing would keep from taking what is
+            // typed for a shell, and from leaving the terminal in other modes.
+            anyhow::ensure!(
+                !std::io::stdin().is_terminal(),
+                "--stdin inherit: stdin is a terminal; --tty gives commands the terminal"
             );
             Ok(Reads::Ours)
         } else if let Some(path) = what.as_encoded_bytes().strip_prefix(b"@") {

@@ -267,8 +267,10 @@ impl Recipe {
     /// Whether all commands run the same program, looked for in the same places.
     pub(crate) fn has_one_program(&self) -> bool {
         let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_places);
+        let has_path = self.env.iter().any(|(name, _)| name == "PATH");
         let template = self.template.as_ref();
-        !is_elsewhere && self.shell.is_none() && template.is_some_and(Template::has_one_program)
+        let is_fixed = self.shell.is_some() || template.is_some_and(Template::has_one_program);
+        is_fixed && !is_elsewhere && !has_path
     }
 
     /// Whether the command itself differs by slot.

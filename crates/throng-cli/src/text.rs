@@ -13,6 +13,18 @@ pub(crate) fn complain(message: fmt::Arguments<'_>) {
     let _ = progress::aside(|| std::io::stderr().write_all(line.as_bytes()));
 }
 
+/// The same for a thread that must not wait for whoever reads stderr.
+pub(crate) fn complain_aside(message: String) {
+    aside(move || complain(format_args!("{message}")));
+}
+
+/// Does this on a thread of its own, for it may wait for whoever reads stderr. Where the system has
+/// no thread, nothing is said.
+pub(crate) fn aside(say: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().name("words".into());
+    let _ = thread.spawn(say);
+}
+
 /// The line of a complaint, with its end. Names in it are text from elsewhere (a path, a command
 /// line, what an error reports of them), so they are escaped and reach a terminal only as text.
 pub(crate) fn complaint(message: &str) -> String {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
@@ -20,8 +20,10 @@ const PIECE_SIZE: usize = 256 * 1024;
 
 pub(crate) struct Sink {
     streams: Mutex<Streams>,
-    /// How much has been written to stdout.
+    /// How much has been written.
     written: AtomicU64,
+    /// Whether somebody is writing now, and perhaps waits for whoever reads.
+    is_writing: AtomicBool,
     /// Called once, when stdout turns out to be of no use any more.
     on_failure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -54,6 +56,7 @@ impl Sink {
         Ok(Sink {
             streams: Mutex::new(streams),
             written: AtomicU64::new(0),
+            is_writing: AtomicBool::new(false),
             on_failure: OnceLock::new(),
         })
     }
@@ -84,7 +87,7 @@ impl Sink {
                 // What was said before comes before, where both are one terminal.
                 self.flush_locked(&mut streams);
                 let is_terminal = streams.stderr_is_terminal;
-                let written = write_all(&mut streams.stderr, bytes, is_terminal);
+                let written = self.write_all(&mut streams.stderr, bytes, is_terminal);
                 streams.stderr_was_full |= written.is_err_and(|error| is_full(&error));
             }
         }
@@ -111,9 +114,31 @@ impl Sink {
         self.lock().failure.take()
     }
 
-    /// How much stdout has taken so far.
+    /// How much stdout and stderr have taken so far.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody is writing now, and perhaps waits for whoever reads.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.is_writing.load(Ordering::Relaxed)
+    }
+
+    /// Writes all of it, piece by piece. On a terminal the view has to be out of the way.
+    fn write_all(&self, writer: &mut Writer, bytes: &[u8], is_terminal: bool) -> io::Result<()> {
+        self.is_writing.store(true, Ordering::Relaxed);
+        let written = bytes.chunks(PIECE_SIZE).try_for_each(|piece| {
+            if is_terminal {
+                progress::aside_with(piece, || writer.write_all(piece))?;
+            } else {
+                writer.write_all(piece)?;
+            }
+            let length = piece.len() as u64;
+            self.written.fetch_add(length, Ordering::Relaxed);
+            Ok(())
+        });
+        self.is_writing.store(false, Ordering::Relaxed);
+        written
     }
 
     /// Whether something is lost because stderr is on a full disk.
@@ -133,12 +158,7 @@ impl Sink {
             return;
         }
         let is_terminal = streams.stdout_is_terminal;
-        let written = bytes.chunks(PIECE_SIZE).try_for_each(|piece| {
-            write_all(&mut streams.stdout, piece, is_terminal)?;
-            let length = piece.len() as u64;
-            self.written.fetch_add(length, Ordering::Relaxed);
-            Ok(())
-        });
+        let written = self.write_all(&mut streams.stdout, bytes, is_terminal);
         if let Err(error) = written {
             streams.failure = Some(error);
             if let Some(on_failure) = self.on_failure.get() {
@@ -155,15 +175,6 @@ impl Sink {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-}
-
-/// On a terminal the view has to be out of the way.
-fn write_all(writer: &mut Writer, bytes: &[u8], is_terminal: bool) -> io::Result<()> {
-    if is_terminal {
-        progress::aside_with(bytes, || writer.write_all(bytes))
-    } else {
-        writer.write_all(bytes)
-    }
 }
 
 impl fmt::Debug for Sink {

@@ -16,29 +16,43 @@ use crate::text;
 /// What the feeding thread leaves for the end.
 #[derive(Default)]
 pub(super) struct Feeding {
-    bad_lines: AtomicU64,
-    /// Called with each of them.
-    on_bad_line: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    bad_values: AtomicU64,
+    /// Those that came before anybody listened.
+    early: Mutex<Vec<BadValue>>,
+    /// Called with each of the others.
+    on_bad_value: OnceLock<Box<dyn Fn(BadValue) + Send + Sync>>,
     error: Mutex<Option<anyhow::Error>>,
+}
+
+/// A value that could not be made a command of. It counts as a command that has failed, in its
+/// place: when all that came before it have ended.
+#[derive(Debug)]
+pub(super) struct BadValue {
+    /// How many commands there are before it.
+    pub(super) after: u64,
+    pub(super) why: String,
 }
 
 impl Feeding {
     /// How many values could not be made commands of.
-    pub(super) fn bad_lines(&self) -> u64 {
-        self.bad_lines.load(Ordering::Relaxed)
+    pub(super) fn bad_values(&self) -> u64 {
+        self.bad_values.load(Ordering::Relaxed)
     }
 
-    /// Calls this for each of them, those that there have been already included. Said once.
-    pub(super) fn on_bad_line(&self, callback: impl Fn() + Send + Sync + 'static) {
-        (0..self.bad_lines()).for_each(|_| callback());
-        let first = self.on_bad_line.set(Box::new(callback));
+    /// Calls this with each of them, those that there have been already included. Said once.
+    pub(super) fn on_bad_value(&self, callback: impl Fn(BadValue) + Send + Sync + 'static) {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        early.drain(..).for_each(&callback);
+        let first = self.on_bad_value.set(Box::new(callback));
         debug_assert!(first.is_ok(), "one listener is enough");
     }
 
-    fn add_bad_line(&self) {
-        self.bad_lines.fetch_add(1, Ordering::Relaxed);
-        if let Some(callback) = self.on_bad_line.get() {
-            callback();
+    fn add_bad_value(&self, bad: BadValue) {
+        self.bad_values.fetch_add(1, Ordering::Relaxed);
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.on_bad_value.get() {
+            Some(callback) => callback(bad),
+            None => early.push(bad),
         }
     }
 
@@ -183,8 +197,10 @@ impl Commands {
                 }
                 Err(error) if error.is::<NeedsShell>() => return Err(error),
                 Err(error) => {
-                    text::complain(format_args!("{error:#}"));
-                    self.feeding.add_bad_line();
+                    let why = format!("{error:#}");
+                    text::complain(format_args!("{why}"));
+                    let after = self.given_out + self.ready.len() as u64;
+                    self.feeding.add_bad_value(BadValue { after, why });
                 }
             }
         }

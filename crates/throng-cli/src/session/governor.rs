@@ -39,8 +39,9 @@ struct Watched {
     /// Of the commands that have succeeded; kept where a timeout depends on it.
     median: Remedian,
     timeout_percent: Option<f64>,
-    /// Processes that were ended to make room, and are to be run again.
-    evicted: HashSet<u64>,
+    /// Processes that were ended to make room, and are to be run again: of which command, and the
+    /// how manieth attempt.
+    evicted: HashSet<(u64, u32)>,
 }
 
 impl Governor {
@@ -113,7 +114,8 @@ impl Rounds {
         let Some(throng) = self.throng.upgrade() else {
             return false;
         };
-        if let Some(timeout) = self.watch.lock().timeout() {
+        let timeout = self.watch.lock().timeout();
+        if let Some(timeout) = timeout {
             throng.end_older(timeout);
         }
         if self.number.is_multiple_of(TICKS_BETWEEN_READINGS)
@@ -139,7 +141,10 @@ impl Rounds {
     fn evict(&self, throng: &Throng) {
         let running = throng.running(usize::MAX);
         if let [_, .., youngest] = &running[..] {
-            self.watch.lock().evicted.insert(youngest.seq);
+            self.watch
+                .lock()
+                .evicted
+                .insert((youngest.seq, youngest.attempt));
             throng.end(youngest);
         }
     }
@@ -152,7 +157,7 @@ impl Watch {
         if outcome.success() && watched.timeout_percent.is_some() {
             watched.median.add(outcome.wall());
         }
-        watched.evicted.remove(&outcome.seq()) && outcome.ended_by().is_some()
+        watched.evicted.remove(&(outcome.seq(), outcome.attempt())) && outcome.ended_by().is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, Watched> {

@@ -2,14 +2,15 @@
 //! again, and whether others are started. Output may be given out much later; nothing here waits
 //! for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use throng::{ErrorKind, Next, Outcome};
 
+use super::feeding::BadValue;
 use super::governor::Watch;
-use super::halt::{HaltWatch, When};
+use super::halt::{HaltWatch, Order, When};
 use super::retries::Retries;
 use crate::exit::Exit;
 use crate::fate::Fate;
@@ -28,6 +29,10 @@ struct State {
     watch: Option<Watch>,
     /// How often commands were ended to make room; they do not fail by that.
     evictions: HashMap<u64, u32>,
+    /// How many commands have had their last outcome.
+    ended: u64,
+    /// Values that are judged when more of them have.
+    bad_values: VecDeque<BadValue>,
     /// Whether all commands are lost if the first one's program cannot be found.
     needs_program: bool,
     /// Why the run was ended, until that has been said.
@@ -55,6 +60,8 @@ impl Judge {
             halt,
             watch,
             evictions: HashMap::new(),
+            ended: 0,
+            bad_values: VecDeque::new(),
             needs_program,
             stop: None,
             exit: None,
@@ -67,8 +74,10 @@ impl Judge {
     }
 
     /// A value could not be made a command of, which counts as a command that has failed.
-    pub(super) fn judge_bad_line(&self) -> Next {
-        self.state().count(false, None, String::new(), 1)
+    pub(super) fn judge_bad_value(&self, bad: BadValue) -> Next {
+        let mut state = self.state();
+        state.bad_values.push_back(bad);
+        state.count_bad_values()
     }
 
     /// Why the run is ended, if that is for the outcome of this command, or at all. Told once.
@@ -117,23 +126,35 @@ impl State {
             return Next::RunAgain(wait);
         }
         self.evictions.remove(&seq);
-        if !fate.is_done() {
-            return Next::GoOn;
-        }
-        let how = format!(": {} {}", name(outcome), how(outcome));
-        let status = super::halt::exit_status(outcome);
-        self.count(outcome.success(), Some(seq), how, status)
-    }
-
-    /// A command has succeeded, or failed for good.
-    fn count(&mut self, success: bool, seq: Option<u64>, how: String, status: u8) -> Next {
-        match self.halt.count(success, status) {
-            None => Next::GoOn,
-            Some(order) => {
-                let line = format!("{}{how}; {}", order.reason, order.when.told());
-                self.stop(seq, line, order.when)
+        self.ended += 1;
+        if fate.is_done() {
+            let status = super::halt::exit_status(outcome);
+            if let Some(order) = self.halt.count(outcome.success(), status) {
+                let how = format!("{} {}", name(outcome), how(outcome));
+                return self.halt(Some(seq), &order, &how);
             }
         }
+        self.count_bad_values()
+    }
+
+    /// Counts the values whose turn has come.
+    fn count_bad_values(&mut self) -> Next {
+        while self
+            .bad_values
+            .front()
+            .is_some_and(|bad| bad.after <= self.ended)
+            && let Some(bad) = self.bad_values.pop_front()
+        {
+            if let Some(order) = self.halt.count(false, 1) {
+                return self.halt(None, &order, &bad.why);
+            }
+        }
+        Next::GoOn
+    }
+
+    fn halt(&mut self, seq: Option<u64>, order: &Order, how: &str) -> Next {
+        let line = format!("{}: {how}; {}", order.reason, order.when.told());
+        self.stop(seq, line, order.when)
     }
 
     fn stop(&mut self, seq: Option<u64>, line: String, when: When) -> Next {

@@ -81,6 +81,9 @@ fn refuse_contradictions(args: &Run) -> anyhow::Result<()> {
     if args.output.tty && args.control.has_jobs && args.control.jobs.resolve(pool::cores()) > 1 {
         bail!("--jobs above 1 cannot be had with --tty: one command at a time has the terminal");
     }
+    if args.output.tty && args.control.jobs.file().is_some() {
+        bail!("--jobs FILE cannot be had with --tty: one command at a time has the terminal");
+    }
     if args.output.has_tag() && !matches!(mode, Mode::Group | Mode::Line) {
         bail!("--tag needs lines to put the tag before: --output group or line");
     }
@@ -103,13 +106,15 @@ fn announce(recipe: &Recipe, printer: &Printer, verbose: Option<bool>) {
 }
 
 /// Values that no command could be made of count as commands that have failed.
-fn judge_bad_lines(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
+fn judge_bad_values(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
     let (judge, throng) = (judge.clone(), Arc::downgrade(throng));
-    feeding.on_bad_line(move || match (judge.judge_bad_line(), throng.upgrade()) {
-        (Next::StartNoMore, Some(throng)) => throng.start_no_more(),
-        (Next::Cancel, Some(throng)) => throng.cancel(),
-        _ => {}
-    });
+    feeding.on_bad_value(
+        move |bad| match (judge.judge_bad_value(bad), throng.upgrade()) {
+            (Next::StartNoMore, Some(throng)) => throng.start_no_more(),
+            (Next::Cancel, Some(throng)) => throng.cancel(),
+            _ => {}
+        },
+    );
 }
 
 /// A run under way.
@@ -179,7 +184,7 @@ impl Session {
         let halt = HaltWatch::new(args.control.halt.unwrap_or_default(), total);
         let judge = Judge::new(retries, halt, governor.watch(), needs_program);
         let feeding = commands.feeding();
-        judge_bad_lines(&feeding, &judge, &throng);
+        judge_bad_values(&feeding, &judge, &throng);
         let delivery = Delivery::new(printer, recorder, commands.notes(), throng.clone());
         progress
             .follow(&throng)
@@ -263,7 +268,7 @@ impl Session {
         if self.counts.has_lost() || self.sink.has_lost() {
             return Ok(Exit::Failed);
         }
-        let failed = self.counts.failed + self.feeding.bad_lines();
+        let failed = self.counts.failed + self.feeding.bad_values();
         let decided = self.judge.exit(failed);
         Ok(decided.unwrap_or(Exit::Commands { failed }))
     }

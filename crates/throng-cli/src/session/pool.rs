@@ -80,7 +80,8 @@ pub(super) fn build(
 /// A stopped command would run for ever without a word.
 fn say_stopped(stopped: &Stopped<'_>) {
     let Stopped { pid, signal, .. } = stopped;
-    text::complain(format_args!(
+    // This thread has others to look after.
+    text::complain_aside(format!(
         "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
         text::quoted(&sys::name(stopped.command)),
         sys::signal_name(*signal),

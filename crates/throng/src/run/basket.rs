@@ -1,6 +1,6 @@
 //! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,6 +15,10 @@ use crate::{ErrorKind, Outcome};
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
+
+/// Commands that wait for their next attempt do not keep others from being taken, up to this many:
+/// then so many of them are kept that no more are taken.
+const LATER_MAX: usize = 10_000;
 
 fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
@@ -36,6 +40,8 @@ pub(super) struct State {
     pub(super) outcomes: VecDeque<Outcome>,
     /// Commands that were taken and whose outcomes have not been returned yet.
     pub(super) under_way: usize,
+    /// Commands that wait for their next attempt, or make it.
+    later: HashSet<u64>,
     window: usize,
     feeding: bool,
     /// Whether the feeder has ended, or is about to end without waiting for anything.
@@ -44,6 +50,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// How many commands count towards the window.
+    fn in_window(&self) -> usize {
+        self.under_way
+            .saturating_sub(self.later.len().min(LATER_MAX))
+    }
+
     /// Whether the consumer has something to wait for.
     pub(super) fn is_awaited(&self) -> bool {
         self.outcomes.is_empty() && (self.feeding || self.under_way > 0)
@@ -57,6 +69,7 @@ impl Basket {
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 under_way: 0,
+                later: HashSet::new(),
                 window: window(jobs),
                 feeding: true,
                 feeder_is_done: false,
@@ -94,8 +107,15 @@ impl Basket {
             return;
         }
         self.untaken.add(outcome.capture.bytes_total());
+        state.later.remove(&outcome.seq);
+        if let Some((_, after)) = &again {
+            state.under_way += 1;
+            if !after.is_zero() {
+                state.later.insert(outcome.seq);
+                self.room.notify_one();
+            }
+        }
         state.outcomes.push_back(outcome);
-        state.under_way += usize::from(again.is_some());
         self.notify(&state);
         drop(state);
         if let Some((job, after)) = again {
@@ -152,7 +172,7 @@ impl Basket {
     /// This many outcomes have been returned, which makes room for other commands.
     pub(super) fn give_out(&self, state: &mut State, outcomes: usize) {
         state.under_way -= outcomes;
-        if state.under_way * 2 <= state.window {
+        if state.in_window() * 2 <= state.window {
             self.room.notify_one();
         }
     }
@@ -194,13 +214,13 @@ impl Basket {
     /// Whether another command may be taken now.
     pub(super) fn has_room(&self) -> bool {
         let state = lock(&self.state);
-        state.feeding && state.under_way < state.window
+        state.feeding && state.in_window() < state.window
     }
 
     /// Waits until another command may be taken; `false` when no more are wanted.
     pub(super) fn take_room(&self) -> bool {
         let mut state = lock(&self.state);
-        while state.feeding && state.under_way >= state.window {
+        while state.feeding && state.in_window() >= state.window {
             state = self
                 .room
                 .wait(state)

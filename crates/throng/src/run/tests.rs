@@ -129,6 +129,17 @@ fn an_attempt_that_is_not_to_come_any_more_is_cancelled() {
 }
 
 #[test]
+fn commands_that_wait_for_another_attempt_keep_no_others_from_being_taken() {
+    let (_, outcomes) = judged(1000, |outcome| match (outcome.seq(), outcome.attempt()) {
+        (0..900, 1) => Next::RunAgain(Duration::from_secs(3600)),
+        (999, _) => Next::StartNoMore,
+        _ => Next::GoOn,
+    });
+    let ran = outcomes.iter().filter(|outcome| !is_cancelled(outcome));
+    assert_eq!(ran.count(), 1000);
+}
+
+#[test]
 fn a_judge_that_panics_changes_nothing() {
     let (_, outcomes) = judged(3, |_| panic!("of no use"));
     assert!(outcomes.len() == 3 && outcomes.iter().all(Outcome::is_final));

@@ -128,6 +128,62 @@ fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let tag = Tag::new();
+        let script =
+            "trap 'sleep .3; echo cleaned; exit' TERM; echo $1; while :; do sleep .02; done";
+        let words = ["--lb", "sh", "-c", script, "sh"];
+        let mut program = start_with_stdin(&words, format!("{tag}\n").as_bytes());
+        let mut stdout = BufReader::new(program.stdout.take().unwrap());
+        stdout.read_line(&mut String::new()).unwrap();
+        // As timeout(1) does it: to its child, and to the group.
+        kill(program.id(), signal);
+        std::thread::sleep(Duration::from_millis(1));
+        kill(program.id(), signal);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        let output = finish(program);
+        assert_eq!(rest, "cleaned\n", "{output:?}");
+    }
+}
+
+#[test]
+fn no_signal_waits_for_whoever_reads_stderr() {
+    for signals in [
+        &[Signal::TERM][..],
+        &[Signal::USR1, Signal::HUP, Signal::TERM],
+    ] {
+        let tag = Tag::new();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let fill = [b'x'; 4096];
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        while rustix::io::write(&writer, &fill).is_ok() {}
+        rustix::io::ioctl_fionbio(&writer, false).unwrap();
+        let mut command = run(&[
+            "-j1",
+            child(),
+            &tag.to_string(),
+            "sleep:600000",
+            ":::",
+            "1",
+            "2",
+        ]);
+        let program = command.stderr(writer).spawn().unwrap();
+        drop(command);
+        tag.await_count(1);
+        for signal in signals {
+            kill(program.id(), *signal);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let status = finish(program).status;
+        assert_eq!(status.code(), Some(143), "{signals:?}: {status}");
+        tag.await_gone();
+        drop(reader);
+    }
+}
+
+#[test]
 fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
@@ -350,6 +406,8 @@ fn a_second_interrupt_kills_what_refuses_to_end() {
             assert!(line.contains(" pid "), "they ignore TERM: {line}");
         }
     }
+    // Two that come at once are one request.
+    std::thread::sleep(Duration::from_millis(500));
     kill(child.id(), Signal::INT);
     let output = finish(child);
     assert_eq!(output.status.signal(), Some(2));

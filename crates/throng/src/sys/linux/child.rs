@@ -257,7 +257,7 @@ impl Child {
         self.exited_at = (!reap).then(Instant::now);
         // Before anybody hears of the exit and starts another.
         if let Some(terminal) = self.terminal.take() {
-            terminal.ended(status);
+            terminal.ended(status, self.is_ending);
         }
         if self.start.is_some() {
             finish(self);

@@ -2,10 +2,8 @@
 //! whole `Throng` names, and no others. They have the same number here and there, so none of our
 //! own can be in their place, and none has to be moved.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
 use super::clone::Kept;
 use crate::Command;
@@ -25,15 +23,19 @@ impl InheritedFds {
     /// close-on-exec, and makes them so: from now on only commands have them that are to, and no
     /// program that is started by other means.
     ///
-    /// To be called when the program begins, before anything opens or owns descriptors.
+    /// To be called when the program begins, before anything opens or owns descriptors. They have to
+    /// stay open as long as commands are started: where one is closed, commands have what is opened
+    /// under its number.
     pub fn take() -> InheritedFds {
         let mut numbers = open_above_stdio();
         numbers.retain(|number| {
-            // SAFETY: borrowed for two calls that read and set a flag. If nothing is open under
-            // this number they fail; what is open there stays open.
-            let fd = unsafe { BorrowedFd::borrow_raw(*number) };
-            let is_inherited = fcntl_getfd(fd).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC));
-            is_inherited && fcntl_setfd(fd, FdFlags::CLOEXEC).is_ok()
+            // SAFETY: reads a flag; it fails where nothing is open under this number.
+            let flags = unsafe { libc::fcntl(*number, libc::F_GETFD) };
+            if flags < 0 || flags & libc::FD_CLOEXEC != 0 {
+                return false;
+            }
+            // SAFETY: sets a flag of what is open under this number, and closes nothing.
+            unsafe { libc::fcntl(*number, libc::F_SETFD, flags | libc::FD_CLOEXEC) == 0 }
         });
         numbers.sort_unstable();
         InheritedFds {

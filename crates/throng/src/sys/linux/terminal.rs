@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, getpgrp};
+use rustix::process::{Pid, getpgid, getpgrp, getppid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
 use super::descriptors::above_stdio;
@@ -74,11 +74,21 @@ impl Terminal {
         tcgetpgrp(&self.0.fd).is_ok_and(|group| group == getpgrp())
     }
 
+    /// Whether the foreground is that of the shell with job control that has started this program.
+    fn is_with_our_shell(&self) -> bool {
+        let shell = getpgid(getppid()).ok().filter(|group| *group != getpgrp());
+        shell.is_some() && tcgetpgrp(&self.0.fd).ok() == shell
+    }
+
     /// Takes the terminal back from a process that has been stopped, and restores the modes that it
     /// had when it was lent. What has ended has been left without it already.
     pub fn take_back(&self) {
         let mut loan = lock(&self.0.loan);
         if !std::mem::take(&mut loan.is_lent) {
+            return;
+        }
+        // A shell that has put this program into the background has taken it already.
+        if self.is_with_our_shell() {
             return;
         }
         loan.theirs = tcgetattr(&self.0.fd).ok();
@@ -106,7 +116,7 @@ impl Terminal {
     }
 
     /// The signal that has ended the last process which had the terminal, if it is one that a
-    /// terminal sends (Ctrl-C, Ctrl-\, hang-up). Told once.
+    /// terminal sends (Ctrl-C, Ctrl-\) and not one that this program has sent. Told once.
     pub fn take_interrupt(&self) -> Option<i32> {
         let signal = self.0.interrupt.swap(0, Ordering::SeqCst);
         (signal != 0).then_some(signal)
@@ -124,13 +134,13 @@ impl Terminal {
         Some(self.0.fd.as_raw_fd())
     }
 
-    /// The process that had it has ended.
-    pub(super) fn ended(&self, status: Status) {
+    /// The process that had it has ended, perhaps because we ended it.
+    pub(super) fn ended(&self, status: Status, by_us: bool) {
         let was_lent = lock(&self.0.loan).is_lent;
         self.take_back();
         lock(&self.0.loan).theirs = None;
         let signal = status.signal().unwrap_or_default();
-        if was_lent && [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP].contains(&signal) {
+        if was_lent && !by_us && [libc::SIGINT, libc::SIGQUIT].contains(&signal) {
             self.0.interrupt.store(signal, Ordering::SeqCst);
         }
     }
