@@ -16,7 +16,7 @@ use crate::sys::{self, Request};
 use crate::text;
 
 /// How long our stdout may take nothing when all has ended: then nobody reads it any more.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The same when we were asked to kill.
 const PATIENCE_OF_KILL: Duration = Duration::from_secs(2);
 

@@ -160,17 +160,14 @@ fn no_signal_waits_for_whoever_reads_stderr() {
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
         while rustix::io::write(&writer, &fill).is_ok() {}
         rustix::io::ioctl_fionbio(&writer, false).unwrap();
-        let mut command = run(&[
-            "-j1",
-            child(),
-            &tag.to_string(),
-            "sleep:600000",
-            ":::",
-            "1",
-            "2",
-        ]);
-        let program = command.stderr(writer).spawn().unwrap();
+        let mut command = run(&["-j1", child(), "{}", "sleep:600000"]);
+        command.stdin(Stdio::piped()).stderr(writer);
+        let mut program = command.spawn().unwrap();
         drop(command);
+        let mut stdin = program.stdin.take().unwrap();
+        stdin
+            .write_all(format!("{tag}\n{tag}\n").as_bytes())
+            .unwrap();
         tag.await_count(1);
         for signal in signals {
             kill(program.id(), *signal);
@@ -179,7 +176,7 @@ fn no_signal_waits_for_whoever_reads_stderr() {
         let status = finish(program).status;
         assert_eq!(status.code(), Some(143), "{signals:?}: {status}");
         tag.await_gone();
-        drop(reader);
+        drop((reader, stdin));
     }
 }
 
