@@ -183,3 +183,46 @@ fn nonsense_is_named_and_nothing_starts() {
         assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
     }
 }
+
+#[test]
+fn a_record_without_an_end_is_refused_and_takes_no_more_memory_than_it_may() {
+    let endless = vec![b'a'; 70 << 20];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("endless");
+    std::fs::write(&file, &endless).unwrap();
+    let file = file.to_str().unwrap();
+    let few = ["--memory", "1M", "-j1"];
+    for options in [
+        &["--pipe"][..],
+        &["--pipe", "-N2"],
+        &["--pipe", "-L2"],
+        &["--round-robin"],
+    ] {
+        let words = [&few[..], options, &[child(), "cat"]].concat();
+        let output = output_with_stdin(&words, &endless);
+        assert_eq!(output.status.code(), Some(255), "{options:?}");
+        assert!(
+            stderr(&output).contains("a block is longer than 67,108,864 bytes"),
+            "{options:?}"
+        );
+    }
+    let part = ["--pipe-part", "-a", file, child(), "cat"];
+    let part = output(&[&few[..], &part].concat());
+    assert!(
+        stderr(&part).contains("a block is longer than"),
+        "{}",
+        stderr(&part)
+    );
+    for options in [
+        &["--pipe", "--block", "70M"][..],
+        &["--pipe-part", "--block=-1", "-a", file],
+    ] {
+        let refused = output(&[&few[..], options, &[child(), "cat"]].concat());
+        let line = "is more than 67,108,864, half of --memory";
+        assert!(
+            stderr(&refused).contains(line),
+            "{options:?}: {}",
+            stderr(&refused)
+        );
+    }
+}

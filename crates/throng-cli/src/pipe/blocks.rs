@@ -5,8 +5,8 @@ use std::io::Read;
 use anyhow::Context;
 use memchr::memchr_iter;
 
-use super::Bytes;
 use super::ends::Ends;
+use super::{Bytes, Limit};
 use crate::work;
 
 /// How much goes into a block.
@@ -32,6 +32,7 @@ pub(super) struct Blocks {
     ends: Ends,
     measure: Measure,
     header: Header,
+    limit: Limit,
     /// What was read for the header.
     before: Bytes,
     buffer: Vec<u8>,
@@ -46,12 +47,14 @@ impl Blocks {
         ends: Ends,
         measure: Measure,
         header: Header,
+        limit: Limit,
     ) -> Blocks {
         Blocks {
             input,
             ends,
             measure,
             header,
+            limit,
             before: Vec::new(),
             buffer: Vec::new(),
             start: 0,
@@ -113,6 +116,9 @@ impl Blocks {
         if self.is_at_end {
             return Ok(false);
         }
+        // A block that is as long as it may be is read a little beyond its end.
+        self.limit
+            .check(self.rest().len().saturating_sub(2 * READ_BYTES))?;
         let filled = self.buffer.len();
         let more = match self.measure {
             Measure::Bytes(most) => most

@@ -44,6 +44,45 @@ pub(crate) struct Spread {
     /// Whether parts of files are read when they are needed.
     in_parts: bool,
     round_robin: bool,
+    limit: Limit,
+}
+
+/// How much one block may take: it is held in memory, where a record without an end would take all
+/// that there is.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    bytes: usize,
+}
+
+impl Limit {
+    /// Blocks are among what `--memory` is for, and there is another one beside that which is read.
+    fn of(memory: u64) -> Limit {
+        const LEAST: u64 = 64 << 20;
+        let bytes = (memory / 2).max(LEAST);
+        Limit {
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn check(self, bytes: usize) -> anyhow::Result<()> {
+        ensure!(
+            bytes <= self.bytes,
+            "--pipe: a block is longer than {} bytes, half of --memory: there is no end of a record \
+             in it where --block or -N would have it (--recend, --recstart)",
+            size::with_commas(self.bytes as u64)
+        );
+        Ok(())
+    }
+
+    fn check_wanted(self, bytes: u64) -> anyhow::Result<()> {
+        ensure!(
+            bytes <= self.bytes as u64,
+            "--block: a block of {} bytes is more than {}, half of --memory",
+            size::with_commas(bytes),
+            size::with_commas(self.bytes as u64)
+        );
+        Ok(())
+    }
 }
 
 /// How many bytes a command has been sent that is fed while it runs.
@@ -80,6 +119,10 @@ impl Spread {
         if let (Block::PerJob(number), false) = (block, options.pipe_part) {
             bail!("--block -{number}: so many for each job can be had with --pipe-part alone");
         }
+        let limit = Limit::of(args.limits.memory());
+        if let Block::Bytes(bytes) = block {
+            limit.check_wanted(bytes)?;
+        }
         let measure = match (records, lines) {
             (None, None) => Measure::Bytes(match block {
                 Block::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -100,6 +143,7 @@ impl Spread {
             header: Header::new(args.input.header.as_deref())?,
             in_parts: options.pipe_part,
             round_robin: options.round_robin,
+            limit,
         }))
     }
 
@@ -116,7 +160,7 @@ impl Spread {
             ));
         }
         let input = chain(files)?;
-        let blocks = Blocks::new(input, self.ends, self.measure, self.header);
+        let blocks = Blocks::new(input, self.ends, self.measure, self.header, self.limit);
         if self.round_robin {
             ensure!(
                 jobs < 1 << 20,

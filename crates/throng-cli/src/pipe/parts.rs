@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use super::blocks::{Blocks, Header, Measure};
 use super::ends::Ends;
-use super::{Bytes, Spread, open_file};
+use super::{Bytes, Limit, Spread, open_file};
 use crate::args::Block;
 
 const READ_BYTES: usize = 64 * 1024;
@@ -22,6 +22,7 @@ pub(super) struct Parts {
 
 /// A file, of which the rest is to be read.
 struct Part {
+    limit: Limit,
     name: String,
     file: File,
     header: Bytes,
@@ -44,7 +45,7 @@ impl Parts {
             }
             let header = match spread.header {
                 Header::None => Vec::new(),
-                Header::Lines(count) => header(&file, &spread.ends, count)?,
+                Header::Lines(count) => header(&file, &spread, count)?,
             };
             let at = header.len() as u64;
             let block = match spread.block {
@@ -54,7 +55,9 @@ impl Parts {
                     (data.len() - at).div_ceil(blocks).max(1)
                 }
             };
+            spread.limit.check_wanted(block)?;
             parts.push(Part {
+                limit: spread.limit,
                 name,
                 file,
                 header,
@@ -72,14 +75,20 @@ impl Parts {
 }
 
 /// The first lines of a file.
-fn header(file: &File, ends: &Ends, lines: u64) -> anyhow::Result<Bytes> {
+fn header(file: &File, spread: &Spread, lines: u64) -> anyhow::Result<Bytes> {
     let mut file = file.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
     let measure = Measure::Records {
         count: 1,
         lines: Some(lines),
     };
-    let mut first = Blocks::new(Box::new(file), ends.clone(), measure, Header::None);
+    let mut first = Blocks::new(
+        Box::new(file),
+        spread.ends.clone(),
+        measure,
+        Header::None,
+        spread.limit,
+    );
     Ok(first.next().transpose()?.unwrap_or_default())
 }
 
@@ -106,6 +115,7 @@ impl Part {
                 Some(end) => end,
                 None if is_all => bytes.len(),
                 None => {
+                    self.limit.check(bytes.len())?;
                     want += want.max(READ_BYTES);
                     continue;
                 }

@@ -25,7 +25,14 @@ fn run(options: &[&str]) -> Run {
 
 fn blocks_of(options: &[&str], input: impl Read + Send + 'static) -> Vec<String> {
     let spread = Spread::new(&run(options)).unwrap().unwrap();
-    let blocks = Blocks::new(Box::new(input), spread.ends, spread.measure, spread.header);
+    let Spread {
+        ends,
+        measure,
+        header,
+        limit,
+        ..
+    } = spread;
+    let blocks = Blocks::new(Box::new(input), ends, measure, header, limit);
     let text = |block: anyhow::Result<Bytes>| String::from_utf8(block.unwrap()).unwrap();
     blocks.map(text).collect()
 }
