@@ -492,7 +492,7 @@ fn in_a_log_progress_is_a_line_now_and_then_and_one_at_the_end() {
     assert!(few[0].starts_with("100%  1/1 done"), "{few:?}");
     let many = lines(&["--progress-interval", "50ms"]);
     assert!(many.len() > 2, "{many:?}");
-    assert!(many[0].starts_with("0%  0/1 done  1 running"), "{many:?}");
+    assert!(many[0].starts_with("0%  0/1 done"), "{many:?}");
     let output = output(&["--progress-interval", "0", "echo", ":::", "x"]);
     assert!(
         stderr(&output).contains("--progress-interval \"0\": a time above 0"),

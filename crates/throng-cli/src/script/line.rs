@@ -172,7 +172,7 @@ pub(crate) fn cmd(line: &[u8]) -> Option<String> {
                 let count = if is_double { 2 } else { 1 };
                 return Some(String::from_utf8_lossy(&line[at..at + count]).into_owned());
             }
-            b'%' => {
+            b'%' if !in_quotes => {
                 let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_()".contains(byte);
                 let length = rest.iter().take_while(|byte| is_name(byte)).count();
                 let is_variable = rest.first().is_some_and(u8::is_ascii_alphabetic)
@@ -268,7 +268,7 @@ mod tests {
             ("a | b", "|"),
             ("a && b", "&&"),
             ("a %PATH% b", "%PATH%"),
-            ("a \"%ProgramFiles(x86)%\"", "%ProgramFiles(x86)%"),
+            ("a %ProgramFiles(x86)%", "%ProgramFiles(x86)%"),
             ("a \"b\\\\\" > c", ">"),
         ] {
             assert_eq!(cmd(line.as_bytes()).as_deref(), Some(found), "{line}");
@@ -276,6 +276,7 @@ mod tests {
         for line in [
             "a \"b > c\"",
             "a 5% b%20c%",
+            "a \"%PATH%\"",
             "# a > b",
             "a \"b\\\" > c\"",
             "a %1 %",

@@ -91,7 +91,7 @@ pub(crate) fn name(command: &Command) -> Vec<u8> {
 
 fn join<'a>(program: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut line = Vec::new();
-    if is_plain(program) && !program.starts_with(b"#") {
+    if is_plain(program) && !is_syntax(program) && !program.starts_with(b"#") {
         line.extend_from_slice(program);
     } else {
         line.push(b'"');
@@ -100,7 +100,11 @@ fn join<'a>(program: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     }
     for arg in args {
         line.push(b' ');
-        push_argument(&mut line, arg);
+        if is_plain(arg) && !is_syntax(arg) {
+            line.extend_from_slice(arg);
+        } else {
+            push_in_quotes(&mut line, arg);
+        }
     }
     line
 }
@@ -109,11 +113,20 @@ fn is_plain(word: &[u8]) -> bool {
     !word.is_empty() && !word.iter().any(|b| b.is_ascii_whitespace() || *b == b'"')
 }
 
+/// Whether a line with this word would be taken for one that is meant for `cmd.exe`.
+fn is_syntax(word: &[u8]) -> bool {
+    word.iter().any(|byte| b"|&<>%".contains(byte))
+}
+
 pub(super) fn push_argument(line: &mut Vec<u8>, arg: &[u8]) {
     if is_plain(arg) {
         line.extend_from_slice(arg);
-        return;
+    } else {
+        push_in_quotes(line, arg);
     }
+}
+
+fn push_in_quotes(line: &mut Vec<u8>, arg: &[u8]) {
     line.push(b'"');
     for (i, piece) in arg.split(|byte| *byte == b'"').enumerate() {
         if i > 0 {

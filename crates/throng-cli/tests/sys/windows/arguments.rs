@@ -38,7 +38,7 @@ fn bytes_that_are_no_text_are_named_and_stop_nothing() {
     let output = output_with_stdin(&["-k", child(), "args"], b"1\nx\xffy\n2\n");
     assert_eq!(said(&output.stdout), [b"1", b"2"]);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "throng: stdin line 1: \"x\\xffy\" cannot be an argument: it is not UTF-8\n";
+    let expected = "throng: stdin line 2: \"x\\xffy\" cannot be an argument: it is not UTF-8\n";
     assert_eq!(stderr(&output), expected);
 }
 
