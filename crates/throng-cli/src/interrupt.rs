@@ -125,10 +125,13 @@ impl Interrupts {
                 Step::StartNoMore => {
                     throng.start_no_more();
                     let live = throng.live();
-                    text::complain_aside(format!(
-                        "no more commands are started; {live} still run, and are ended by {}",
-                        sys::ENDS
-                    ));
+                    text::complain_aside(match live {
+                        0 => "no more commands are started".into(),
+                        _ => format!(
+                            "no more commands are started; {live} still run, and are ended by {}",
+                            sys::ENDS
+                        ),
+                    });
                 }
                 Step::Cancel => {
                     throng.cancel();
