@@ -25,6 +25,15 @@ pub(crate) enum Token {
     Place(Place),
 }
 
+impl Token {
+    fn byte(&self) -> Option<u8> {
+        match self {
+            Token::Byte(byte) => Some(*byte),
+            Token::Place(_) => None,
+        }
+    }
+}
+
 /// What comes in the place of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -87,15 +96,16 @@ pub(crate) struct Rules {
     pub(crate) allows_code: bool,
     /// The last placeholder has been appended, so it is an argument or a mistake.
     pub(crate) is_appended: bool,
-    /// The shell evaluates arithmetic in arguments where `sh` and `bash` read a number.
-    pub(crate) counts_in_arguments: bool,
+    /// The shell is not `sh`, `ash`, `dash` or `bash`: it has more syntax than is followed here, and
+    /// evaluates arithmetic where they read a number. Only the simplest places are accepted.
+    pub(crate) is_strict: bool,
 }
 
 /// What of a shell evaluates the word at `at` once more, if anything does, where all words are
 /// quoted. They are without their quotes, and have a NUL where a value goes.
 pub(crate) fn evaluator(words: &[&[u8]], at: usize, rules: Rules) -> Option<String> {
     let by_cmd = || cmd::evaluator(words, at);
-    words::evaluator(words, at, rules.counts_in_arguments).or_else(by_cmd)
+    words::evaluator(words, at, rules.is_strict).or_else(by_cmd)
 }
 
 // A system has one shell; both are compiled and tested on all.
