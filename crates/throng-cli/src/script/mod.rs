@@ -15,6 +15,7 @@ pub(crate) mod readers;
 #[cfg(test)]
 mod tests;
 mod words;
+mod wrappers;
 
 use std::ops::Range;
 
@@ -96,8 +97,8 @@ pub(crate) struct Rules {
     pub(crate) allows_code: bool,
     /// The last placeholder has been appended, so it is an argument or a mistake.
     pub(crate) is_appended: bool,
-    /// The shell is not `sh`, `ash`, `dash` or `bash`: it has more syntax than is followed here, and
-    /// evaluates arithmetic where they read a number. Only the simplest places are accepted.
+    /// The shell is not `sh`, `ash`, `dash` or `bash`: it has more syntax than is followed here,
+    /// and evaluates arithmetic where they read a number. Only the simplest places are accepted.
     pub(crate) is_strict: bool,
 }
 
@@ -106,6 +107,11 @@ pub(crate) struct Rules {
 pub(crate) fn evaluator(words: &[&[u8]], at: usize, rules: Rules) -> Option<String> {
     let by_cmd = || cmd::evaluator(words, at);
     words::evaluator(words, at, rules.is_strict).or_else(by_cmd)
+}
+
+/// Whether a command's variable of this name is read as code, so that a value in it would be.
+pub(crate) fn is_code_variable(name: &[u8]) -> bool {
+    words::is_code_in_environment(name)
 }
 
 // A system has one shell; both are compiled and tested on all.

@@ -170,6 +170,73 @@ const EVALUATED: &[&str] = &[
     "NULLCMD",
 ];
 
+/// Variables of commands that are code, a command, options that load code, or say where code is
+/// loaded from.
+const CODE_IN_ENVIRONMENT: &[&str] = &[
+    "ENV",
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS4",
+    "PROMPT_COMMAND",
+    "SHELLOPTS",
+    "ZDOTDIR",
+    "FPATH",
+    "SHELL",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PERL5DB",
+    "PERLLIB",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONWARNINGS",
+    "PYTHONBREAKPOINT",
+    "RUBYOPT",
+    "RUBYLIB",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "LUA_INIT",
+    "LUA_PATH",
+    "LUA_CPATH",
+    "R_PROFILE",
+    "R_PROFILE_USER",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "GCONV_PATH",
+    "GLIBC_TUNABLES",
+    "MAKEFLAGS",
+    "TAR_OPTIONS",
+    "RSYNC_RSH",
+    "SSH_ASKPASS",
+    "SUDO_ASKPASS",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "MANPAGER",
+    "BROWSER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_ASKPASS",
+    "GIT_PROXY_COMMAND",
+    "GIT_EXEC_PATH",
+    "GIT_CONFIG_PARAMETERS",
+];
+
+/// Whether a command's variable of this name is code to programs that are widely used.
+pub(super) fn is_code_in_environment(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name);
+    let starts = ["BASH_", "LD_", "DYLD_", "GIT_CONFIG_VALUE_", "\0"];
+    CODE_IN_ENVIRONMENT.contains(&&*name) || starts.iter().any(|start| name.starts_with(start))
+}
+
 /// A word that has the look of an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Assignment<'w> {
@@ -241,7 +308,9 @@ pub(super) fn is_evaluated(name: &[u8]) -> bool {
     let starts = [
         "BASH", "PS", "PROMPT", "HIST", "COMP_", "ZLE", "KSH", "precmd", "preexec", "$", "`", "\0",
     ];
-    EVALUATED.contains(&&*name) || starts.iter().any(|start| name.starts_with(start))
+    EVALUATED.contains(&&*name)
+        || is_code_in_environment(name.as_bytes())
+        || starts.iter().any(|start| name.starts_with(start))
 }
 
 /// The variable that the last of these words goes into, of those that are no assignments: `for`,
