@@ -15,6 +15,7 @@ use throng::Command;
 use crate::args::{Again, Limits, Run, Timeout};
 use crate::input::{Columns, Input, Length, Record, Value};
 use crate::reads::Reads;
+use crate::script;
 use crate::session::Halt;
 use crate::shell::Shell;
 use crate::sys::{self, SystemArgs, Tty};
@@ -138,6 +139,15 @@ fn variables(
         let name = variable.name.clone();
         let pattern = Pattern::parse(value, language, &input.columns())
             .with_context(|| format!("--env \"{}={}\"", name.display(), value.display()))?;
+        let is_code = script::is_code_variable(name.as_encoded_bytes());
+        anyhow::ensure!(
+            !is_code || !pattern.has_values() || args.places.allow_code,
+            "--env \"{}={}\": programs read this variable as code, or load code from where it \
+             says, so a value could run anything: give the value to another variable \
+             (--allow-code insists)",
+            name.display(),
+            value.display()
+        );
         variables.push((name, pattern));
     }
     Ok(variables)

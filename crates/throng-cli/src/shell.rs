@@ -58,7 +58,7 @@ impl Shell {
     pub(crate) fn rules(&self, allows_code: bool) -> Rules {
         Rules {
             allows_code,
-            counts_in_arguments: self.counts_in_arguments,
+            is_strict: self.counts_in_arguments,
             ..Rules::default()
         }
     }

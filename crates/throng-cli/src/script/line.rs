@@ -11,6 +11,7 @@ pub(crate) fn posix(line: &[u8]) -> Option<String> {
         word: None,
         count: 0,
         no_pattern_before: 0,
+        is_url: false,
     };
     state.find()
 }
@@ -24,6 +25,8 @@ struct Posix<'l> {
     count: usize,
     /// A `[` before this is not closed: each byte is looked at once.
     no_pattern_before: usize,
+    /// The word is known to be a URL.
+    is_url: bool,
 }
 
 impl Posix<'_> {
@@ -60,10 +63,12 @@ impl Posix<'_> {
                         return Some(found);
                     }
                 }
-                b'|' | b'&' | b';' | b'<' | b'>' | b'(' | b')' | b'`' | b'*' | b'?' => {
+                b'|' | b'&' | b';' | b'<' | b'>' | b'(' | b')' | b'`' => {
                     return Some(self.operator());
                 }
-                b'[' if self.is_pattern() => return Some("[ ]".into()),
+                // A file's name has no `//` behind a scheme: a shell finds none, and leaves it.
+                b'*' | b'?' if !self.is_in_url() => return Some(self.operator()),
+                b'[' if self.is_pattern() && !self.is_in_url() => return Some("[ ]".into()),
                 b'~' if starts => return Some("~".into()),
                 b'$' => {
                     if let Some(found) = self.expansion(false) {
@@ -81,6 +86,7 @@ impl Posix<'_> {
     fn end_word(&mut self, is_quoted: bool) -> Option<String> {
         let word = &self.line[self.word.take()?..self.at.min(self.line.len())];
         self.count += 1;
+        self.is_url = false;
         if self.count > 1 {
             return None;
         }
@@ -140,6 +146,21 @@ impl Posix<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Whether the word that is being read began as a URL.
+    fn is_in_url(&mut self) -> bool {
+        let Some(start) = self.word else {
+            return false;
+        };
+        if !self.is_url {
+            let rest = &self.line[start..self.at];
+            let scheme = rest.split(|byte| *byte == b':').next().unwrap_or(rest);
+            let is_scheme = scheme.iter().all(|byte| byte.is_ascii_alphanumeric());
+            let has_scheme = is_scheme && rest[scheme.len()..].starts_with(b"://");
+            self.is_url = has_scheme && !scheme.is_empty();
+        }
+        self.is_url
     }
 
     /// Whether a `[` is closed in its word.
@@ -210,6 +231,10 @@ mod tests {
             ("(a)", "("),
             ("ls *.c", "*"),
             ("ls a?", "?"),
+            ("ls http:/a?b", "?"),
+            ("ls ://a?b", "?"),
+            ("curl http://x/?a=b&c=d", "&"),
+            ("curl http://x/?a=b *", "*"),
             ("ls [ab]", "[ ]"),
             ("echo $HOME", "$HOME"),
             ("echo \"x $HOME\"", "$HOME"),
@@ -233,6 +258,7 @@ mod tests {
             "echo 'a > b; c' \"x | y\" \\> \\$x '$x' \"\\$x\" \"\\`\"",
             "echo 'it'\\''s'",
             "[ -f x ]",
+            "curl http://x/?a=b https://[::1]/*?x[]=1",
             "echo a~b 5$ a=b {} {a,b} %x x#y ^ - ! ]",
             "echo a # b > c",
             "  # a > b",

@@ -15,6 +15,7 @@ pub(crate) mod readers;
 #[cfg(test)]
 mod tests;
 mod words;
+mod wrappers;
 
 use std::ops::Range;
 
@@ -23,6 +24,15 @@ use std::ops::Range;
 pub(crate) enum Token {
     Byte(u8),
     Place(Place),
+}
+
+impl Token {
+    fn byte(&self) -> Option<u8> {
+        match self {
+            Token::Byte(byte) => Some(*byte),
+            Token::Place(_) => None,
+        }
+    }
 }
 
 /// What comes in the place of a placeholder.
@@ -87,15 +97,21 @@ pub(crate) struct Rules {
     pub(crate) allows_code: bool,
     /// The last placeholder has been appended, so it is an argument or a mistake.
     pub(crate) is_appended: bool,
-    /// The shell evaluates arithmetic in arguments where `sh` and `bash` read a number.
-    pub(crate) counts_in_arguments: bool,
+    /// The shell is not `sh`, `ash`, `dash` or `bash`: it has more syntax than is followed here,
+    /// and evaluates arithmetic where they read a number. Only the simplest places are accepted.
+    pub(crate) is_strict: bool,
 }
 
 /// What of a shell evaluates the word at `at` once more, if anything does, where all words are
 /// quoted. They are without their quotes, and have a NUL where a value goes.
 pub(crate) fn evaluator(words: &[&[u8]], at: usize, rules: Rules) -> Option<String> {
     let by_cmd = || cmd::evaluator(words, at);
-    words::evaluator(words, at, rules.counts_in_arguments).or_else(by_cmd)
+    words::evaluator(words, at, rules.is_strict).or_else(by_cmd)
+}
+
+/// Whether a command's variable of this name is read as code, so that a value in it would be.
+pub(crate) fn is_code_variable(name: &[u8]) -> bool {
+    words::is_code_in_environment(name)
 }
 
 // A system has one shell; both are compiled and tested on all.

@@ -1,17 +1,20 @@
 //! The syntax of POSIX shells, as far as it decides what a value in a script is: read from left to
-//! right, with the words of each simple command. Accepts `sh`, `dash`, `bash`, the Korn shells and
-//! zsh; where they read a script differently, or where more than a glance is needed (aliases,
-//! `${x:-"..."}`, backquotes in backquotes), it gives up, and a value that comes later is refused.
+//! right, with the words of each simple command. Follows `sh`, `dash` and `bash`; where they read a
+//! script differently, or where more than a glance is needed (aliases, `${x:-"..."}`, backquotes in
+//! backquotes), it gives up, and a value that comes later is refused. Of the Korn shells and zsh
+//! only the simplest is followed, see [`strict`].
 //!
 //! What a script does with a value that has arrived is not known here: `x={}; eval "$x"`.
 
 mod expand;
 mod here;
+mod strict;
+mod take;
 #[cfg(test)]
 mod tests;
 
 use super::words::{self, Assignment};
-use super::{Layout, Place, Quotes, Refusal, Rules, Span, Token};
+use super::{Layout, Place, Refusal, Rules, Token};
 
 /// Why reading stops.
 #[derive(Debug)]
@@ -30,35 +33,15 @@ const DEPTH_MAX: usize = 50;
 
 /// Finds out how each value of a script is to be written.
 pub(crate) fn layout(tokens: &[Token], rules: Rules) -> Result<Layout, Refusal> {
-    let mut lexer = Lexer {
-        tokens,
-        at: 0,
-        rules,
-        depth: 0,
-        layout: Layout {
-            words: Vec::new(),
-            quotes: vec![None; tokens.len()],
-            ones: Vec::new(),
-        },
-        here: Vec::new(),
-        declares: false,
-        sure: 0,
-    };
-    let (reason, from) = match lexer.list(false) {
-        Ok(()) => return Ok(lexer.layout),
-        Err(Stop::Refused(refusal)) => return Err(refusal),
-        Err(Stop::Lost(reason)) => (reason, lexer.sure),
-        Err(Stop::Open(reason)) => (reason.to_owned(), 0),
-    };
-    let is_value = |at: &usize| tokens[*at] == Token::Place(Place::Value);
-    match (from..tokens.len()).find(is_value) {
-        None => Ok(lexer.layout),
-        Some(token) => Err(Refusal {
-            token,
-            reason,
-            is_code: false,
-        }),
+    let mut lexer = Lexer::new(tokens, rules);
+    let result = lexer.layout();
+    if result.is_err() || !lexer.declares {
+        return result;
     }
+    // What is declared behind a value may be run before it: in a function, in a loop.
+    let mut lexer = Lexer::new(tokens, rules);
+    lexer.declares = true;
+    lexer.layout()
 }
 
 struct Lexer<'t> {
@@ -85,6 +68,10 @@ struct Simple {
     is_copied: bool,
     /// It began with `for` or `case`, so that its words are no arguments.
     is_head: bool,
+    /// Its first word is a variable: `for`, `select`.
+    is_loop: bool,
+    /// The next word is what a command reads: `<<<`.
+    is_read: bool,
     /// After `&>`, which is two things.
     is_ambiguous: bool,
     /// Between `[[` and `]]`.
@@ -148,7 +135,44 @@ fn lost<T>(reason: impl Into<String>) -> Step<T> {
     Err(Stop::Lost(reason.into()))
 }
 
-impl Lexer<'_> {
+impl<'t> Lexer<'t> {
+    fn new(tokens: &'t [Token], rules: Rules) -> Lexer<'t> {
+        Lexer {
+            tokens,
+            at: 0,
+            rules,
+            depth: 0,
+            layout: Layout {
+                words: Vec::new(),
+                quotes: vec![None; tokens.len()],
+                ones: Vec::new(),
+            },
+            here: Vec::new(),
+            declares: false,
+            sure: 0,
+        }
+    }
+
+    fn layout(&mut self) -> Result<Layout, Refusal> {
+        let (reason, from) = match self.list(false) {
+            Ok(()) => return Ok(std::mem::take(&mut self.layout)),
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+            Err(Stop::Lost(reason)) => (reason, self.sure),
+            Err(Stop::Open(reason)) => (reason.to_owned(), 0),
+        };
+        let is_value = |at: &usize| self.tokens[*at] == Token::Place(Place::Value);
+        if let Some(token) = (from..self.tokens.len()).find(is_value) {
+            return Err(Refusal {
+                token,
+                reason,
+                is_code: false,
+            });
+        }
+        let rest: Vec<u8> = self.tokens[from..].iter().filter_map(Token::byte).collect();
+        self.declares |= words::may_declare(&rest);
+        Ok(std::mem::take(&mut self.layout))
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
         match self.tokens.get(self.at + ahead) {
             Some(Token::Byte(byte)) => Some(*byte),
@@ -208,6 +232,9 @@ impl Lexer<'_> {
     }
 
     fn byte(&mut self, list: &mut List, byte: u8) -> Step {
+        if self.rules.is_strict {
+            self.strict_byte(list, byte)?;
+        }
         match byte {
             b' ' | b'\t' => {
                 self.end_word(list, false)?;
@@ -299,7 +326,10 @@ impl Lexer<'_> {
         self.at += 1;
         list.simple.is_target = true;
         match (byte, self.peek(0)) {
-            (b'<', Some(b'<')) if self.peek(1) == Some(b'<') => self.at += 2,
+            (b'<', Some(b'<')) if self.peek(1) == Some(b'<') => {
+                list.simple.is_read = true;
+                self.at += 2;
+            }
             (b'<', Some(b'<')) => {
                 self.at += 1;
                 list.simple.is_target = false;
@@ -391,199 +421,4 @@ impl Word {
     fn is_keyword(&self, wanted: &[&[u8]]) -> bool {
         !self.is_quoted && !self.expands && wanted.contains(&&*self.text)
     }
-}
-
-/// What a word is, when it has been read.
-impl Lexer<'_> {
-    fn end_word(&mut self, list: &mut List, before_redirection: bool) -> Step {
-        if let Some(word) = list.word.take() {
-            self.take_word(list, word, before_redirection)?;
-        }
-        if self.depth == 1 {
-            self.sure = self.at;
-        }
-        Ok(())
-    }
-
-    fn take_word(&mut self, list: &mut List, word: Word, before_redirection: bool) -> Step {
-        let simple = &mut list.simple;
-        let value = self.values(&word);
-        if simple.is_condition {
-            if let Some(value) = value {
-                return self.refuse(
-                    value,
-                    "between [[ and ]], where it may be arithmetic",
-                    false,
-                );
-            }
-            simple.is_condition = !word.is_keyword(&[b"]]"]);
-            return Ok(());
-        }
-        if value.is_some() && list.parens.last().is_some_and(|(p, _)| *p == Paren::Array) {
-            return self.refuse(value.unwrap_or(word.start), "in an array", false);
-        }
-        // `~'root'` and, in zsh, `='ls'` are expanded in spite of the quotes.
-        let is_name =
-            word.text.starts_with(b"=\0") || word.text.windows(2).any(|pair| pair == b"~\0");
-        if let (true, true, Some(value)) = (self.rules.counts_in_arguments, is_name, value) {
-            let reason = "directly after \"~\" or \"=\", as a name that the shell looks up";
-            return self.refuse(value, reason, false);
-        }
-        if let (true, Some(value)) = (std::mem::take(&mut simple.is_copied), value) {
-            return self.refuse(
-                value,
-                "after \">&\" or \"<&\", which bash expands twice",
-                false,
-            );
-        }
-        let mut is_one = simple.is_target;
-        let mut quotes = Quotes::Always;
-        if std::mem::take(&mut simple.is_target) {
-            if word.is_plain() && !self.is_at_redirection() {
-                quotes = Quotes::AsNeeded;
-            }
-        } else if let (true, Some(value)) = (simple.is_ambiguous, value) {
-            return self.refuse(value, "after \"&>\", which not all shells know", false);
-        } else if before_redirection && is_descriptor(&word) {
-            return self.refuse_descriptor(&word);
-        } else if simple.words.is_empty() {
-            is_one = self.first_word(list, &word)?;
-        } else {
-            let is_plain = word.is_plain() && !before_redirection && !simple.is_head;
-            if is_plain && !self.is_at_redirection() {
-                quotes = Quotes::AsNeeded;
-            }
-            simple.words.push(word.text.clone());
-            is_one = self.argument(&list.simple, &word)?;
-        }
-        for place in &word.bare {
-            self.layout.quotes[*place] = Some(quotes);
-        }
-        if is_one {
-            self.layout.ones.extend(&word.bare);
-        }
-        if self.depth == 1 && word.has_value {
-            self.layout.words.push(Span {
-                tokens: word.start..self.at,
-                is_one,
-            });
-        }
-        Ok(())
-    }
-
-    /// `{#}>`: a number that was meant for an argument.
-    fn refuse_descriptor(&self, word: &Word) -> Step {
-        let is_place = |at: &usize| matches!(self.tokens[*at], Token::Place(_));
-        let reason = "directly before a redirection, as a descriptor";
-        match (word.start..self.at).find(is_place) {
-            Some(place) => self.refuse(place, reason, false),
-            None => Ok(()),
-        }
-    }
-
-    /// The first value in a word, substitutions in it included.
-    fn values(&self, word: &Word) -> Option<usize> {
-        let is_value = |at: &usize| self.tokens[*at] == Token::Place(Place::Value);
-        (word.start..self.at).find(is_value)
-    }
-
-    fn is_at_redirection(&self) -> bool {
-        matches!(self.peek(0), Some(b'<' | b'>'))
-    }
-
-    /// A word where a command's name may be. Says whether all values make one word of it.
-    fn first_word(&mut self, list: &mut List, word: &Word) -> Step<bool> {
-        let in_substitution = list.is_inside || list.has(Paren::Process) || list.has(Paren::Array);
-        let simple = &mut list.simple;
-        if word.is_keyword(words::KEYWORDS) || word.text.starts_with(b"-") {
-            return Ok(false);
-        }
-        if word.is_keyword(&[b"for", b"case", b"select", b"foreach"]) {
-            if in_substitution && word.text == b"case" {
-                return lost("after a case in a substitution");
-            }
-            simple.is_head = true;
-            return Ok(false);
-        }
-        if word.is_keyword(&[b"[["]) {
-            simple.is_condition = true;
-            return Ok(false);
-        }
-        if let Some(assignment) = Assignment::of(&word.text) {
-            if let Some(value) = self.values(word) {
-                if assignment.subscript.contains(&0) {
-                    return self.refuse(value, "in a subscript, which is arithmetic", false);
-                }
-                if (assignment.is_evaluated() || self.declares) && !self.rules.allows_code {
-                    return self.refuse(value, "in a variable that the shell evaluates", true);
-                }
-            }
-            return Ok(true);
-        }
-        let length = words::name_length(&word.text);
-        if length > 0 && word.text.get(length) == Some(&b'[') {
-            if let Some(value) = self.values(word) {
-                return self.refuse(value, "in a subscript, which is arithmetic", false);
-            }
-            if !word.text.contains(&b']') {
-                return lost("after a subscript that is not closed in its word");
-            }
-        }
-        simple.words.push(word.text.clone());
-        if simple.is_head {
-            return Ok(true);
-        }
-        if words::CHANGING.contains(&&*word.text) {
-            let name = String::from_utf8_lossy(&word.text).into_owned();
-            return lost(format!("after {name}, which changes how a script is read"));
-        }
-        let is_appended = self.rules.is_appended && self.depth == 1;
-        if let (true, Some(value)) = (is_appended, self.values(word)) {
-            let is_all = self.tokens.len() == value + 1 && word.start == value && value > 0;
-            if is_all {
-                let reason = "behind all, where a command's name is expected";
-                return self.refuse(value, reason, false);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The last word of this command. Says whether all values make one word of it.
-    fn argument(&mut self, simple: &Simple, word: &Word) -> Step<bool> {
-        let all = simple.words.iter().map(Vec::as_slice);
-        let Some((_, name)) = words::command(all.clone()) else {
-            return Ok(false);
-        };
-        if words::CHANGING.contains(&name) {
-            let name = String::from_utf8_lossy(name).into_owned();
-            return lost(format!("after {name}, which changes how a script is read"));
-        }
-        if words::declares(name) {
-            self.declares |= words::changes_variables(name, &word.text);
-        }
-        let Some(value) = self.values(word) else {
-            return Ok(false);
-        };
-        if (words::declares(name) || name == b"export")
-            && !self.declares
-            && Assignment::of(&word.text).is_some_and(|assignment| assignment.is_plain())
-        {
-            return Ok(true);
-        }
-        let all: Vec<&[u8]> = all.collect();
-        if !self.rules.allows_code
-            && let Some(by) = words::evaluator(&all, all.len() - 1, self.rules.counts_in_arguments)
-        {
-            return self.refuse(value, format!("in an argument that {by} evaluates"), true);
-        }
-        Ok(words::takes_one(&all))
-    }
-}
-
-/// `2>` and `{name}>`: a number or name that belongs to the redirection.
-fn is_descriptor(word: &Word) -> bool {
-    let text = &word.text;
-    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let is_name = text.starts_with(b"{") && text.ends_with(b"}") && !word.has_value;
-    !word.is_quoted && !word.expands && (is_number || is_name)
 }

@@ -19,7 +19,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(code, appended, counts)| Rules {
         allows_code: code,
         is_appended: appended,
-        counts_in_arguments: counts,
+        is_strict: counts,
     })
 }
 

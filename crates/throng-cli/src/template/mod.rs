@@ -275,6 +275,11 @@ impl Pattern {
         self.0.pieces().any(Piece::is_place)
     }
 
+    /// Whether a value comes into it, and not only numbers of ours.
+    pub(crate) fn has_values(&self) -> bool {
+        self.0.pieces().any(Piece::is_value)
+    }
+
     pub(crate) fn uses_slot(&self) -> bool {
         self.0.uses_slot()
     }

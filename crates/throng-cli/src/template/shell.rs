@@ -52,10 +52,10 @@ impl Template {
             };
             if let Some(reader) = reader {
                 let name = place.name();
+                let remedy = remedy(&reader);
                 bail!(
                     "the placeholder {name} is in an argument that \"{reader}\" reads as code, so \
-                     a value could run anything: hand the value over as an argument of its own, \
-                     as in sh -c 'echo \"$1\"' sh {{}}, or use --shell (--allow-code insists)"
+                     a value could run anything: {remedy} (--allow-code insists)"
                 );
             }
         }
@@ -207,15 +207,54 @@ fn complaint(pieces: &[Piece], tokens: &[Token], refusal: &Refusal) -> String {
     let Refusal { reason, .. } = refusal;
     let wrong = format!("--shell: the placeholder {name} after {shown} stands {reason}");
     if refusal.is_code {
-        format!(
-            "{wrong}, so a value could run anything: hand the value over as an argument, as in \
-             sh -c 'echo \"$1\"' sh {{}} (--allow-code insists)"
-        )
+        let by = reason.strip_prefix("in an argument that ");
+        let by = by.and_then(|rest| rest.strip_suffix(" evaluates"));
+        let remedy = by.map_or_else(|| remedy("a variable="), remedy);
+        format!("{wrong}, so a value could run anything: {remedy} (--allow-code insists)")
     } else {
         format!(
-            "{wrong}, where a value cannot be told from code: write it as a word of the command \
-             or inside plain quotes, or hand it over as an argument, as in \
-             sh -c 'echo \"$1\"' sh {{}}"
+            "{wrong}, where a value cannot be told from code: write it as a word of the command, \
+             or put it into a variable: x={{}}; ... \"$x\""
         )
+    }
+}
+
+/// What to do instead of giving a value to this as code.
+fn remedy(reader: &str) -> String {
+    let name = reader.split(' ').next().unwrap_or_default();
+    match name {
+        _ if reader.ends_with('=') => {
+            "give the value to another variable, or as an argument".into()
+        }
+        "awk" | "gawk" | "mawk" | "nawk" | "original-awk" => {
+            format!("hand the value over as a variable, as in {name} -v 'x={{}}' '$1 == x'")
+        }
+        "ssh" | "rsh" | "dbclient" | "autossh" | "mosh" | "scp" | "sftp" => {
+            "the other side has a shell: write the value to its stdin, as in \
+             --stdin '{}' ssh host 'xargs -d \"\\n\" ls --'"
+                .into()
+        }
+        "cmd" | "powershell" | "pwsh" => {
+            "name a script file and hand the value over as an argument of it, or use --shell".into()
+        }
+        "python" | "pypy" | "ipython" => format!(
+            "hand the value over as an argument behind the code, as in \
+             {name} -c 'import sys; print(sys.argv[1])' {{}}"
+        ),
+        "perl" | "ruby" | "node" | "nodejs" | "bun" | "php" | "julia" | "lua" | "rscript" => {
+            format!("hand the value over as an argument behind the code, as in {reader} CODE {{}}")
+        }
+        _ if readers::is_shell(name) => {
+            format!("hand the value over as an argument, as in {name} -c 'echo \"$1\"' {name} {{}}")
+        }
+        "eval" | "trap" => "put the value into a variable, as in x={}; eval 'echo \"$x\"'".into(),
+        "env" | "su" | "runuser" | "flock" | "nix-shell" | "script" | "sg" | "watch" | "tmux"
+        | "hyperfine" | "parallel" | "sbatch" | "xterm" | "konsole" | "gnome-terminal" => {
+            format!(
+                "have {name} run a script file, and hand the value over in a variable: \
+                 --env 'x={{}}'"
+            )
+        }
+        _ => "use a fixed text there, and hand the value over as an argument of a program".into(),
     }
 }

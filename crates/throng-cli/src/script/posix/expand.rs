@@ -1,7 +1,8 @@
 //! Quotes and expansions. Each method begins at what opens one and ends behind what closes it; the
 //! text that it gives is without quotes, and has a NUL for each value.
 
-use super::{Lexer, Place, Quotes, Step, Stop, Token, lost};
+use super::{Lexer, Place, Step, Stop, Token, lost};
+use crate::script::Quotes;
 
 impl Lexer<'_> {
     /// `'...'`.

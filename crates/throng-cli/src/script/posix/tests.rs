@@ -1,4 +1,5 @@
 use super::*;
+use crate::script::Quotes;
 
 fn tokens(script: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
@@ -68,6 +69,9 @@ fn a_value_is_quoted_as_its_place_needs_it() {
         ("export A={}; local B={} C=\"{}\"", "nnd"),
         ("echo $'a' $\"b\" {}", "n"),
         ("echo {} &> log; echo {}", "nn"),
+        ("printf -v n %s {}; read m <<< {}", "nn"),
+        ("case $SECONDS in {}) echo {};; esac", "an"),
+        ("[ -f {} ] && [ - = {} ]", "nn"),
     ] {
         assert_eq!(quotes(script).as_deref(), Ok(expected), "{script}");
     }
@@ -155,6 +159,53 @@ const REFUSED: &[(&str, &str)] = &[
         "in a variable that the shell evaluates",
     ),
     (
+        "f() { x={}; }; declare -i x; f",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "f() { x={}; }; alias a=b; declare -i x",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "declare -i x; for x in a {}; do :; done",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "local -i n; for n in {}; do :; done",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "for SECONDS in \"{}\"; do :; done",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "select PS4 in {}; do :; done",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "for BASH_ENV in {}; do :; done",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "declare -i n; printf -v n %s {}",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "printf -v PS4 %s {}",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "printf -vPS4 %s {}",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "declare -i n; read n <<< {}",
+        "in a variable that the shell evaluates",
+    ),
+    ("read PS4 <<< {}", "in a variable that the shell evaluates"),
+    ("[ -{} {} ]", "in an argument that [ evaluates"),
+    ("printf -{} {} x", "in an argument that printf evaluates"),
+    (
         "BASH_ENV={} bash x",
         "in a variable that the shell evaluates",
     ),
@@ -230,16 +281,6 @@ fn the_rules_are_the_users_and_the_shells() {
     };
     assert!(of("eval {}; sh -c 'x {}'; PS4={}", insists).is_ok());
     assert!(of("echo `x {}`", insists).is_err());
-    let counts = Rules {
-        counts_in_arguments: true,
-        ..Rules::default()
-    };
-    assert!(of("[ {} -eq 1 ]", Rules::default()).is_ok());
-    assert!(of("[ {} -eq 1 ]", counts).is_err());
-    assert!(of("echo ={} ~{}", Rules::default()).is_ok());
-    for script in ["echo ={}", "echo ~{}", "a=~\"{}\""] {
-        assert!(of(script, counts).is_err(), "{script}");
-    }
     let appended = Rules {
         is_appended: true,
         ..Rules::default()
@@ -248,6 +289,84 @@ fn the_rules_are_the_users_and_the_shells() {
     let expected = "behind all, where a command's name is expected";
     for script in ["cd /tmp; {}", "make && {}", "A=1 {}"] {
         assert_eq!(of(script, appended).unwrap_err(), expected, "{script}");
+    }
+}
+
+/// Of zsh and the Korn shells.
+fn strict(script: &str) -> Result<Layout, String> {
+    let rules = Rules {
+        is_strict: true,
+        ..Rules::default()
+    };
+    layout(&tokens(script), rules).map_err(|refusal| refusal.reason)
+}
+
+#[test]
+fn of_other_shells_the_simplest_is_accepted() {
+    for script in [
+        "echo {} x{}.gz --a={} 'a {}' \"a {}\" -- {}",
+        "gzip -c {} > {}.gz 2>>log.{} </dev/null; wc -l < {}",
+        "cd ~/x && make $V \"$V\" {} | cat - *.c || ! true {} 2>&1 &",
+        "x={}; y_1='{}' cc \"$x\" # {#} it is",
+        "if [ -f x ]; then w {}; fi\nfor i in a b; do w {}; done",
+        "set -euo pipefail; export A=b; x={}; time w {} $(date)",
+        "sh -c 'echo \"$1\"' sh {}",
+        "echo {} > a (b",
+    ] {
+        assert!(strict(script).is_ok(), "{script}: {:?}", strict(script));
+    }
+}
+
+#[test]
+fn of_other_shells_nothing_else_is() {
+    for script in [
+        // Where a value would be evaluated.
+        "echo $path[{}]",
+        "echo \"$HOME[{}]\"",
+        "echo $#path[{}]",
+        "echo $path[1,{}]",
+        "echo $${}",
+        "echo $$'a' {}",
+        "float x; x={}",
+        "export -i x; x={}",
+        "x={}; integer x",
+        "set -A {} x",
+        "set -k; echo a={}",
+        "FUNCNEST={}",
+        "LISTMAX={}",
+        "JOBMAX={} w",
+        "{ true } always { [[ {} -eq 1 ]] }",
+        "true &!eval {}",
+        "true &|eval {}",
+        "cat <#((0)) {}",
+        "integer x; for x in {}; do :; done",
+        "for x in {}; do :; done",
+        "case {} in a) ;; esac",
+        "true >>|x eval {}",
+        "a () { w {}; }",
+        "[ {} -eq 1 ]",
+        "exit {}",
+        "printf %s {}",
+        "$cmd {}",
+        "{}",
+        "noglob {} x",
+        // What they look up, or expand.
+        "echo ={}",
+        "x=a:={}",
+        "echo ~{}",
+        "a=~\"{}\"",
+        "echo {}* {}",
+        "echo a[{}]",
+        "echo {a,{}}",
+        "echo #{}",
+        "echo \"$x{}\"",
+        "echo $(w {})",
+        "(w {})",
+        "w <(w {})",
+        "w <<E\nE\nw {}",
+        "w &> {}",
+    ] {
+        assert!(strict(script).is_err(), "{script}");
     }
 }
 

@@ -194,8 +194,8 @@ const POSIX_SHELLS: [&str; 11] = [
     "sh", "ash", "bash", "dash", "ksh", "lksh", "mksh", "oksh", "pdksh", "posh", "zsh",
 ];
 
-/// Whether this shell evaluates arithmetic where others read a number: `[ x -eq 1 ]`, `exit x`.
-/// What `sh` is the file system says.
+/// Whether this shell has more syntax than is followed, and evaluates arithmetic where others read
+/// a number: `[ x -eq 1 ]`, `exit x`. What `sh` is the file system says.
 pub(crate) fn counts_in_arguments(program: Option<&OsStr>) -> bool {
     let program = Path::new(program.unwrap_or(OsStr::new("sh")));
     let mut name = name_of(program);
@@ -203,7 +203,7 @@ pub(crate) fn counts_in_arguments(program: Option<&OsStr>) -> bool {
         let path = Path::new("/bin").join(program);
         name = path.canonicalize().map_or(name, |path| name_of(&path));
     }
-    !matches!(&*name, "sh" | "ash" | "bash" | "dash" | "busybox" | "posh")
+    !matches!(&*name, "sh" | "ash" | "bash" | "dash" | "busybox")
 }
 
 fn name_of(path: &Path) -> String {

@@ -45,7 +45,7 @@ fn script(template: &str, shell: &str, values: &[Value], repeats: bool) -> anyho
     let words = [template.into()];
     let columns = Columns::new(None);
     let rules = Rules {
-        counts_in_arguments: super::counts_in_arguments(Some(shell.as_ref())),
+        is_strict: super::counts_in_arguments(Some(shell.as_ref())),
         ..Rules::default()
     };
     let template = Template::parse(&words, &language, &columns, false)?.for_shell(rules)?;
@@ -282,14 +282,12 @@ fn runner(number: u32) -> TestRunner {
 fn values_arrive_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     for shell in shells() {
+        let accepted = Cell::new(0);
         let test = |((template, commands), values): (Wanted, Vec<Value>)| {
             let repeats = values.len() > 1;
             let script = match script(&template, shell, &values, repeats) {
                 Ok(script) => script,
-                Err(error) if error.to_string().contains("a name that the shell looks up") => {
-                    prop_assert!(template.contains('='), "{}", template);
-                    return Ok(());
-                }
+                Err(_) if super::counts_in_arguments(Some(shell.as_ref())) => return Ok(()),
                 // Only words that are too much for a here-document that is still to come.
                 Err(error) => {
                     let error = error.to_string();
@@ -298,6 +296,7 @@ fn values_arrive_as_they_are() {
                     return Ok(());
                 }
             };
+            accepted.set(accepted.get() + 1);
             let mut expected = Vec::new();
             for command in &commands {
                 for word in command {
@@ -325,6 +324,7 @@ fn values_arrive_as_they_are() {
         };
         let result = runner(150).run(&(template(), prop::collection::vec(value(), 1..3)), test);
         assert!(result.is_ok(), "{shell}: {}", result.unwrap_err());
+        assert!(accepted.get() > 10, "{shell}: {}", accepted.get());
     }
 }
 
@@ -427,6 +427,18 @@ const PIECES: &[&str] = &[
     "PS4=",
     "set -x\n",
     "a=(",
+    "$path[",
+    "$$",
+    "&!",
+    "always ",
+    "<#",
+    "float x\n",
+    "integer x\n",
+    "set -A ",
+    "FUNCNEST=",
+    "for x in ",
+    "for SECONDS in ",
+    "done\n",
 ];
 
 /// Text of such pieces, with a value in it somewhere.
@@ -464,6 +476,6 @@ fn nothing_of_a_value_is_run_whatever_the_template() {
         };
         let result = runner(300).run(&(anything(), hostile(), hostile()), test);
         assert!(result.is_ok(), "{shell}: {}", result.unwrap_err());
-        assert!(accepted.get() > 100, "{shell}: {}", accepted.get());
+        assert!(accepted.get() > 20, "{shell}: {}", accepted.get());
     }
 }

@@ -366,3 +366,55 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     let again = run(&[&log[..], &["--shell=bash", "--retry-failed"]].concat());
     assert_eq!(stdout(&again), "done\n", "{again:?}");
 }
+
+/// Whatever these shells have been seen to run of a value is refused, or stays text.
+#[test]
+fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (script, value) in [
+        ("echo $path[{}]", "a[$(touch PWN)]"),
+        ("echo \"$HOME[{}]\"", "a[$(touch PWN)]"),
+        ("echo $${}", "\\';touch PWN;#"),
+        ("float x; x={}", "a[$(touch PWN)]"),
+        ("FUNCNEST={}", "a[$(touch PWN)]"),
+        ("for SECONDS in {}; do :; done", "a[$(touch PWN)]"),
+        ("true &!eval {}", "touch PWN"),
+    ] {
+        let args = ["--shell=zsh", script, ":::", value];
+        let output = run(&args).current_dir(dir.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(255), "{script}: {output:?}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{script}: {output:?}");
+        assert!(!dir.path().join("PWN").exists(), "{script}");
+    }
+}
+
+#[test]
+fn a_value_in_a_variable_that_is_code_is_refused_unless_somebody_insists() {
+    for words in [
+        &["--env", "BASH_ENV={}", "true"][..],
+        &["env", "BASH_ENV={}", "true"],
+        &["--shell", "env BASH_ENV={} true"],
+        &["--shell", "BASH_ENV={} true"],
+        &["--shell", "export LD_PRELOAD={}"],
+    ] {
+        assert_refused(&[words, &[":::", "x"]].concat(), "--allow-code");
+        let insisted = output(&[&["--allow-code"], words, &[":::", ""]].concat());
+        assert!(insisted.status.success(), "{words:?}: {insisted:?}");
+    }
+    let number = output(&["--env", "PS4={#}", "--env", "A={}", "true", ":::", "x"]);
+    assert!(number.status.success(), "{number:?}");
+}
+
+#[test]
+fn the_remedy_fits_the_program() {
+    for (words, remedy) in [
+        (&["awk", "/{}/"][..], "awk -v 'x={}'"),
+        (&["ssh", "host", "ls {}"], "--stdin '{}' ssh host"),
+        (&["node", "-e", "{}"], "node -e CODE {}"),
+        (&["bash", "-c", "{}"], "bash -c 'echo \"$1\"' bash {}"),
+        (&["--shell", "[[ {} ]]"], "x={}; ... \"$x\""),
+        (&["--shell", "echo $'{}'"], "x={}; ... \"$x\""),
+    ] {
+        assert_refused(&[words, &[":::", "x"]].concat(), remedy);
+    }
+}
