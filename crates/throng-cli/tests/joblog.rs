@@ -525,3 +525,37 @@ fn a_log_can_go_to_stdout() {
     assert_eq!(resumed.status.code(), Some(255));
     assert!(stderr(&resumed).contains("--resume needs --joblog with a file"));
 }
+
+#[test]
+fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
+    for (option, name) in [("--joblog", "log"), ("--results", "x.csv")] {
+        for stream in ["stdout", "stderr"] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(name);
+            fs::write(&path, "one\n").unwrap();
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            let mut command = program::run(&[option, path.to_str().unwrap()]);
+            command.args([child(), ":::", "tag:a"]);
+            match stream {
+                "stdout" => command.stdout(file),
+                _ => command.stderr(file),
+            };
+            let output = program::finish(command.spawn().unwrap());
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "{name}");
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!((lines.len(), lines[0]), (3, "one"), "{option} {stream}");
+            assert!(lines[1].starts_with("Seq"), "{text}");
+            // What is there cannot be gone on with: it is not ours alone.
+            let mut command = program::run(&["--resume", "--joblog", path.to_str().unwrap()]);
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            command.args([child(), ":::", "outs:x"]).stdout(file);
+            let refused = program::finish(command.spawn().unwrap());
+            assert!(
+                stderr(&refused).contains("is our stdout or stderr"),
+                "{refused:?}"
+            );
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! A file that lines are added to while commands run, or our stdout in its place.
+//! A file that lines are added to while commands run, or a stream of ours in its place.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use throng::Stream;
 
 use crate::text;
 
@@ -18,23 +19,33 @@ pub(crate) struct Kept {
     /// As it is named where something fails.
     option: &'static str,
     path: PathBuf,
-    /// None: our stdout, which is somebody else's to write.
-    file: Option<File>,
+    to: Place,
     buffer: Vec<u8>,
 }
 
+#[derive(Debug)]
+pub(crate) enum Place {
+    File(File),
+    /// It is somebody else's to write.
+    Ours(Stream),
+}
+
 impl Kept {
-    pub(crate) fn new(option: &'static str, path: PathBuf, file: Option<File>) -> Kept {
+    pub(crate) fn new(option: &'static str, path: PathBuf, to: Place) -> Kept {
         Kept {
             option,
             path,
-            file,
+            to,
             buffer: Vec::new(),
         }
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.file.is_none()
+    /// The stream of ours that it is, if so.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        match self.to {
+            Place::File(_) => None,
+            Place::Ours(stream) => Some(stream),
+        }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
@@ -46,9 +57,12 @@ impl Kept {
     }
 
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
-        let Some(file) = self.file.as_mut().filter(|_| !self.buffer.is_empty()) else {
+        let Place::File(file) = &mut self.to else {
             return Ok(());
         };
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         let written = file.write_all(&self.buffer);
         self.buffer.clear();
         written

@@ -48,11 +48,12 @@ impl Plan {
                 let target = Target::parse(text)
                     .with_context(|| format!("--joblog \"{}\"", text.display()))?;
                 anyhow::ensure!(
-                    !(target.is_stdout() && again.is_some()),
-                    "{} needs --joblog with a file",
-                    again.map_or("", Again::option)
+                    target.stream().is_none() || again.is_none(),
+                    "{} needs --joblog with a file, and \"{}\" is our stdout or stderr",
+                    again.map_or("", Again::option),
+                    target.path.display()
                 );
-                let past = if target.appends || again.is_some() {
+                let past = if target.stream().is_none() && (target.appends || again.is_some()) {
                     let goes_by_it = again.filter(|_| !output.trust_joblog);
                     let goes_by_it = goes_by_it.map(Again::option);
                     Past::read(&target.path, again == Some(Again::Failed), goes_by_it)?
@@ -169,8 +170,10 @@ impl Plan {
 
 fn refuse_contradictions(wanted: &Wanted, mode: Mode, again: Option<Again>) -> anyhow::Result<()> {
     let name = wanted.name();
-    if wanted.is_stdout() && mode != Mode::None {
-        bail!("--results {name} goes to stdout: --output has to be none");
+    if let Some(stream) = wanted.stream()
+        && mode != Mode::None
+    {
+        bail!("--results {name} goes to {stream}: --output has to be none");
     }
     if again == Some(Again::Failed) {
         bail!(
@@ -245,21 +248,25 @@ impl Recorder {
         Ok(all)
     }
 
-    /// `false` when the log is to be written to stdout.
-    pub(crate) fn write_joblog(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
-        match &mut self.joblog {
-            Some(joblog) if joblog.is_stdout() => Ok(false),
-            Some(joblog) => joblog.write(bytes).map(|()| true),
-            None => Ok(true),
+    /// The stream that the log is to be written to, where it is one of ours.
+    pub(crate) fn write_joblog(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Stream>> {
+        let Some(joblog) = &mut self.joblog else {
+            return Ok(None);
+        };
+        match joblog.stream() {
+            None => joblog.write(bytes).map(|()| None),
+            stream => Ok(stream),
         }
     }
 
-    /// `false` when results are to be written to stdout.
-    pub(crate) fn write_results(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
-        match &mut self.results {
-            Some(Results::Lines(lines)) if lines.is_stdout() => Ok(false),
-            Some(Results::Lines(lines)) => lines.write(bytes).map(|()| true),
-            _ => Ok(true),
+    /// The stream that results are to be written to, where it is one of ours.
+    pub(crate) fn write_results(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Stream>> {
+        let Some(Results::Lines(lines)) = &mut self.results else {
+            return Ok(None);
+        };
+        match lines.stream() {
+            None => lines.write(bytes).map(|()| None),
+            stream => Ok(stream),
         }
     }
 

@@ -19,6 +19,7 @@
 //! | `os_string` | an argument from bytes |
 //! | `os_string` | an argument, a path or a variable from bytes; none has a NUL |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
+//! | `stream_of` | which of them a file is, whatever its name |
 //! | `split` | the words of a line that is a command |
 //! | `layout` | how each value of a script for the shell is to be quoted |
 //! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
@@ -59,7 +60,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use throng::{Builder, Command};
+use throng::{Builder, Command, Stream};
 
 use crate::doctor::Finding;
 use crate::script::{Layout, Quotes, Refusal, Rules, Token};
@@ -72,8 +73,8 @@ pub(crate) use system::{
     directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
     is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name,
     open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
-    shell_program, shell_syntax, signal_name, split, stderr, stdout, take_stock, watch_interrupts,
-    watch_stops, word_length,
+    shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of, take_stock,
+    watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -173,6 +174,7 @@ const _: fn(Gauge) -> anyhow::Result<f64> = gauge;
 const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
 const _: fn() -> io::Result<Writer> = stdout;
 const _: fn() -> Writer = stderr;
+const _: fn(&Path) -> Option<Stream> = stream_of;
 const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
 const _: fn(&[Token], Rules) -> Result<Layout, Refusal> = layout;
 const _: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()> = push_quoted;

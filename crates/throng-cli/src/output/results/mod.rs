@@ -11,11 +11,11 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
-use throng::Outcome;
+use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::{Tree, file_of};
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, Place};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
 use crate::shell::Shell;
@@ -108,12 +108,17 @@ impl Wanted {
         self.target.path.display().to_string()
     }
 
-    /// Whether it is a table or lines for our stdout: `-.csv` and so on.
-    pub(crate) fn is_stdout(&self) -> bool {
+    /// The stream of ours that a table or lines go to: stdout for `-.csv` and so on, and either
+    /// where it is the same file.
+    pub(crate) fn stream(&self) -> Option<Stream> {
         let path = &self.target.path;
-        !self.is_tree()
-            && path.file_stem() == Some(OsStr::new("-"))
-            && path.parent() == Some(Path::new(""))
+        let is_dash =
+            path.file_stem() == Some(OsStr::new("-")) && path.parent() == Some(Path::new(""));
+        match is_dash {
+            _ if self.is_tree() => None,
+            true => Some(Stream::Stdout),
+            false => self.target.stream(),
+        }
     }
 
     /// Whether it shows by itself what has been run.
@@ -153,17 +158,16 @@ impl Wanted {
             tree.prepare(keeps)?;
             return Ok(Results::Tree(tree));
         }
-        let is_stdout = self.is_stdout();
+        let stream = self.stream();
         let path = self.target.path;
         let context = || format!("cannot write --results {}", path.display());
-        let file = if is_stdout {
-            None
-        } else {
-            Some(open(&path, keeps).with_context(context)?)
+        let to = match stream {
+            Some(stream) => Place::Ours(stream),
+            None => Place::File(open(&path, keeps).with_context(context)?),
         };
-        let is_new = match &file {
-            Some(file) => file.metadata().with_context(context)?.len() == 0,
-            None => true,
+        let is_new = match &to {
+            Place::File(file) => file.metadata().with_context(context)?.len() == 0,
+            Place::Ours(_) => true,
         };
         let shape = match self.kind {
             Kind::Separated(separator) => {
@@ -173,7 +177,7 @@ impl Wanted {
         };
         Ok(Results::Lines(Lines {
             shape,
-            kept: Kept::new("--results", path, file),
+            kept: Kept::new("--results", path, to),
         }))
     }
 }
@@ -195,9 +199,9 @@ fn open(path: &Path, keeps: bool) -> io::Result<File> {
 }
 
 impl Lines {
-    /// Whether it is our stdout that they go to.
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.kept.is_stdout()
+    /// The stream of ours that they go to, if so.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        self.kept.stream()
     }
 
     /// What comes before the first line, if it is still to be written.
