@@ -124,17 +124,63 @@ fn a_log_that_is_begun_anew_is_kept_beside_it() {
     assert_eq!(stderr(&again).lines().count(), 1, "{again:?}");
     assert_eq!(fs::read_to_string(&aside).unwrap(), earlier);
     assert_eq!(log.endings().len(), 2);
-    // What is no log is not lost either; one without a line is nothing to keep.
-    fs::write(&log.path, "precious\n").unwrap();
-    run();
-    assert_eq!(fs::read_to_string(&aside).unwrap(), "precious\n");
+    // One without a line is nothing to keep.
+    let earlier = fs::read_to_string(&aside).unwrap();
     fs::write(
         &log.path,
         log.text().lines().next().unwrap().to_owned() + "\n",
     )
     .unwrap();
     assert_eq!(stderr(&run()), "");
-    assert_eq!(fs::read_to_string(&aside).unwrap(), "precious\n");
+    assert_eq!(fs::read_to_string(&aside).unwrap(), earlier);
+}
+
+#[test]
+fn only_a_record_is_moved_and_only_a_record_is_replaced_by_it() {
+    for (option, name) in [
+        ("--joblog", "log"),
+        ("--results", "x.csv"),
+        ("--results", "x.tsv"),
+        ("--results", "x.jsonl"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let read = |name: &str| fs::read_to_string(at(name)).unwrap();
+        let path = at(name);
+        let run = || output(&[option, path.to_str().unwrap(), child(), ":::", "tag:a"]);
+        fs::write(&path, "precious\nand more\n").unwrap();
+        for _ in 0..2 {
+            let refused = run();
+            assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+            assert!(stderr(&refused).contains("begins with \"precious\""));
+            assert_eq!(stderr(&refused).lines().count(), 1);
+            assert_eq!(read(name), "precious\nand more\n");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(at(&format!("{name}~")), "precious too").unwrap();
+        let mut texts = Vec::new();
+        for _ in 0..3 {
+            assert!(run().status.success(), "{name}");
+            texts.push(read(name));
+        }
+        assert_eq!(read(&format!("{name}~")), "precious too");
+        assert_eq!(read(&format!("{name}~2")), texts[1]);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
+    }
+}
+
+#[test]
+fn a_log_and_a_table_in_one_file_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.csv");
+    let path = path.to_str().unwrap();
+    let refused = output(&["--joblog", path, "--results", path, child(), ":::", "tag:a"]);
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    assert!(
+        stderr(&refused).contains("are the same file"),
+        "{refused:?}"
+    );
+    assert!(!Path::new(path).exists());
 }
 
 #[test]

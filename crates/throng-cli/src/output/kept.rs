@@ -2,16 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use throng::Stream;
 
-use crate::text;
+use crate::{sys, text};
 
 /// Written when it holds this much, at the latest.
 const BUFFER_SIZE: usize = 64 * 1024;
+
+/// So many names are tried for a file that is kept.
+const NAMES_MAX: u32 = 99;
 
 /// Where an option keeps what it has to say.
 #[derive(Debug)]
@@ -71,13 +74,89 @@ impl Kept {
     }
 }
 
+/// So much of a file tells what it is.
+const BEGIN_MAX: u64 = 512;
+
+/// What a record begins with, to be known again by: any of these.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind {
+    /// As a user knows it: "job log".
+    pub(crate) name: &'static str,
+    pub(crate) begins: Vec<Vec<u8>>,
+}
+
+impl Kind {
+    /// Whether a file that begins so is one, if only the start of one.
+    fn is_begun_by(&self, begin: &[u8]) -> bool {
+        let mut all = self.begins.iter();
+        all.any(|ours| begin.starts_with(ours) || ours.starts_with(begin))
+    }
+
+    /// Fails where there is a file that is something else: nobody who names one as a record wants
+    /// it moved or added to.
+    pub(crate) fn refuse_others(&self, option: &str, path: &Path) -> anyhow::Result<()> {
+        let name = || format!("{option} {}", path.display());
+        if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return Ok(());
+        }
+        let mut options = sys::file_options();
+        let begin = sys::open_for_writing(path, options.read(true).write(true))
+            .and_then(begin)
+            .with_context(|| format!("cannot write {}", name()))?;
+        anyhow::ensure!(
+            self.is_begun_by(&begin),
+            "{}: it is there and is no {}: it begins with {}; name another file, or remove this one",
+            name(),
+            self.name,
+            text::quoted(
+                begin
+                    .split(|byte| *byte == b'\n')
+                    .next()
+                    .unwrap_or_default()
+            )
+        );
+        Ok(())
+    }
+
+    /// Whether nothing but such a record is lost when something gets this name.
+    fn may_replace(&self, path: &Path) -> bool {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if !metadata.is_file() => false,
+            Ok(_) => {
+                let begin = File::open(path).and_then(begin);
+                begin.is_ok_and(|begin| self.is_begun_by(&begin))
+            }
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+}
+
+fn begin(file: File) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::new();
+    file.take(BEGIN_MAX).read_to_end(&mut begin)?;
+    Ok(begin)
+}
+
 /// Renames what an earlier run has left in a file to `FILE~`, so that nothing is lost when it was
-/// to be gone on with. A file that is named by a link is renamed where it is.
-pub(crate) fn keep_aside(option: &str, path: &Path) -> io::Result<()> {
+/// to be gone on with; to `FILE~2` and so on where something else has that name. A file that is
+/// named by a link is renamed where it is.
+pub(crate) fn keep_aside(option: &str, path: &Path, kind: &Kind) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
-    let mut aside = OsString::from(&path);
-    aside.push("~");
-    let aside = PathBuf::from(aside);
+    let name = |number: u32| {
+        let mut aside = OsString::from(&path);
+        aside.push("~");
+        if number > 1 {
+            aside.push(number.to_string());
+        }
+        PathBuf::from(aside)
+    };
+    let mut names = (1..=NAMES_MAX).map(name);
+    let aside = names.find(|aside| kind.may_replace(aside)).ok_or_else(|| {
+        let what = "an earlier file is there, and so are others as FILE~ to";
+        io::Error::other(format!(
+            "{what} FILE~{NAMES_MAX}: remove them, or name another file"
+        ))
+    })?;
     fs::rename(&path, &aside)?;
     text::complain(format_args!(
         "{option} {}: the file of an earlier run is kept as {} (--resume goes on with it, +FILE \

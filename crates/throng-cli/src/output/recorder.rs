@@ -4,7 +4,7 @@
 use anyhow::{Context, anyhow, bail};
 use throng::{Outcome, Stream, Verdict};
 
-use super::joblog::{Joblog, Past};
+use super::joblog::{self, Joblog, Past};
 use super::results::{Results, Wanted};
 use super::summary::Summary;
 use super::{Note, Resume, Scribe, Target, To};
@@ -143,6 +143,12 @@ impl Plan {
 
     /// Opens what is to be written, so that what cannot be is known before anything starts.
     pub(crate) fn open(self) -> anyhow::Result<Recorder> {
+        if let Some((target, _)) = &self.joblog {
+            joblog::refuse_others(target)?;
+            if let Some(wanted) = &self.results {
+                wanted.refuse_path(target)?;
+            }
+        }
         let results = match self.results {
             Some(wanted) => Some(wanted.open(self.shell.clone(), self.again.is_some())?),
             None => None,

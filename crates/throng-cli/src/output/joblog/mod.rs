@@ -14,7 +14,7 @@ use throng::{Outcome, Stream};
 use self::line::Format;
 pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
-use super::kept::{self, Kept, Place};
+use super::kept::{self, Kept, Kind, Place};
 use super::{Note, Target};
 use crate::shell::Shell;
 use crate::sys;
@@ -49,7 +49,7 @@ impl Joblog {
         let mut file = open(&target.path).with_context(context)?;
         if !goes_on && holds_something(&target.path).with_context(context)? {
             drop(file);
-            kept::keep_aside("--joblog", &target.path).with_context(context)?;
+            kept::keep_aside("--joblog", &target.path, &kind()).with_context(context)?;
             file = open(&target.path).with_context(context)?;
         }
         let length = match past {
@@ -95,6 +95,21 @@ impl Joblog {
 
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.kept.flush()
+    }
+}
+
+/// Fails where there is a file that is to be kept, and it is no log.
+pub(crate) fn refuse_others(target: &Target) -> anyhow::Result<()> {
+    match target.stream() {
+        None => kind().refuse_others("--joblog", &target.path),
+        Some(_) => Ok(()),
+    }
+}
+
+fn kind() -> Kind {
+    Kind {
+        name: "job log",
+        begins: vec![BEFORE.into()],
     }
 }
 

@@ -5,7 +5,7 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -15,7 +15,8 @@ use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::{Tree, file_of};
-use super::kept::{self, Kept, Place};
+use super::joblog::BEFORE;
+use super::kept::{self, Kept, Kind as Record, Place};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
 use crate::shell::Shell;
@@ -69,6 +70,25 @@ enum Kind {
     Pattern(Pattern),
     Separated(u8),
     Jsonl,
+}
+
+impl Kind {
+    /// What one file with something for each command is known again by.
+    fn record(&self) -> Record {
+        match self {
+            Kind::Separated(separator) => {
+                let byte = |byte| if byte == b'\t' { *separator } else { byte };
+                Record {
+                    name: "table of results",
+                    begins: vec![BEFORE.bytes().map(byte).collect()],
+                }
+            }
+            _ => Record {
+                name: "file of results",
+                begins: vec![jsonl::BEGIN.into()],
+            },
+        }
+    }
 }
 
 impl Wanted {
@@ -126,6 +146,20 @@ impl Wanted {
         matches!(self.kind, Kind::Tree | Kind::Pattern(_))
     }
 
+    /// Fails where the job log would be written to the same file.
+    pub(crate) fn refuse_path(&self, joblog: &Target) -> anyhow::Result<()> {
+        let [ours, log] = [&self.target, joblog].map(|target| {
+            let path = fs::canonicalize(&target.path);
+            path.or_else(|_| std::path::absolute(&target.path)).ok()
+        });
+        ensure!(
+            self.is_tree() || ours != log || joblog.stream().is_some(),
+            "--results {0} and --joblog {0} are the same file: name two",
+            self.name()
+        );
+        Ok(())
+    }
+
     /// The tree, where it is one.
     pub(crate) fn tree(&self) -> Option<Tree> {
         match &self.kind {
@@ -163,7 +197,11 @@ impl Wanted {
         let context = || format!("cannot write --results {}", path.display());
         let to = match stream {
             Some(stream) => Place::Ours(stream),
-            None => Place::File(open(&path, keeps).with_context(context)?),
+            None => {
+                let record = self.kind.record();
+                record.refuse_others("--results", &path)?;
+                Place::File(open(&path, keeps, &record).with_context(context)?)
+            }
         };
         let is_new = match &to {
             Place::File(file) => file.metadata().with_context(context)?.len() == 0,
@@ -183,7 +221,7 @@ impl Wanted {
 }
 
 /// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
-fn open(path: &Path, keeps: bool) -> io::Result<File> {
+fn open(path: &Path, keeps: bool, record: &Record) -> io::Result<File> {
     let open = || {
         let mut options = sys::file_options();
         sys::open_for_writing(path, options.create(true).append(true))
@@ -194,7 +232,7 @@ fn open(path: &Path, keeps: bool) -> io::Result<File> {
         return Ok(file);
     }
     drop(file);
-    kept::keep_aside("--results", path)?;
+    kept::keep_aside("--results", path, record)?;
     open()
 }
 
