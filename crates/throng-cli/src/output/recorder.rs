@@ -4,6 +4,7 @@
 use anyhow::{Context, anyhow, bail};
 use throng::{Outcome, Stream, Verdict};
 
+use super::claims::is_of_a_name;
 use super::joblog::{self, Joblog, Past};
 use super::results::{Results, Wanted};
 use super::summary::Summary;
@@ -80,8 +81,18 @@ impl Plan {
         if let Some(wanted) = &results {
             refuse_contradictions(wanted, output.mode(), again)?;
         }
-        let shows_what_was_run = results.as_ref().is_some_and(Wanted::is_tree);
+        let shows_what_was_run = results.as_ref().is_some_and(Wanted::shows_what_was_run);
         match again {
+            Some(Again::Unrun)
+                if joblog.is_none()
+                    && !shows_what_was_run
+                    && results.as_ref().is_some_and(Wanted::is_tree) =>
+            {
+                bail!(
+                    "--resume needs --joblog: with --results-files output, files of a NAME do not \
+                     tell which values they are of (NAME/ and --results DIR do)"
+                );
+            }
             Some(Again::Unrun) if joblog.is_none() && !shows_what_was_run => {
                 bail!(
                     "--resume needs --joblog, or --results with a directory: there it sees \
@@ -120,8 +131,9 @@ impl Plan {
                 compares,
             );
         }
-        let tree = self.results.as_ref().filter(|_| again == Again::Unrun);
-        if let Some(tree) = tree.and_then(Wanted::tree) {
+        let results = self.results.as_ref().filter(|_| again == Again::Unrun);
+        let results = results.filter(|wanted| wanted.shows_what_was_run());
+        if let Some(tree) = results.and_then(Wanted::tree) {
             if !self.trusts {
                 tree.check_owner(again.option())?;
             }
@@ -131,14 +143,10 @@ impl Plan {
     }
 
     /// Who notes what the records want to know of each command.
-    pub(crate) fn scribe(&self) -> Scribe {
+    pub(crate) fn scribe(&self) -> anyhow::Result<Scribe> {
         let results = self.results.as_ref();
         let keeps = self.again.is_some() || results.is_some_and(Wanted::appends);
-        Scribe::new(
-            results.is_some(),
-            results.and_then(Wanted::pattern).cloned(),
-            keeps,
-        )
+        Scribe::new(results.is_some(), results.and_then(Wanted::pattern), keeps)
     }
 
     /// Opens what is to be written, so that what cannot be is known before anything starts.
@@ -201,7 +209,7 @@ impl Recorder {
         match &mut self.results {
             Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => {
                 match tree.write(outcome, note) {
-                    Err(error) if is_of_a_name(&error) => {
+                    Err(error) if is_of_its_name(&error) => {
                         text::complain(format_args!("{error:#}"));
                         self.unwritten = (self.unwritten.0 + 1, Some(outcome.seq()));
                         Ok(())
@@ -216,7 +224,10 @@ impl Recorder {
     /// What was lost of single commands, if something was.
     pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
         let (count, _) = std::mem::take(&mut self.unwritten);
-        (count > 0).then(|| anyhow!("--results: those of {count} commands could not be written"))
+        (count > 0).then(|| {
+            let plural = if count == 1 { "" } else { "s" };
+            anyhow!("--results: those of {count} command{plural} could not be written")
+        })
     }
 
     /// What comes before all lines, once: when it is known how many values commands have.
@@ -292,17 +303,9 @@ impl Recorder {
 }
 
 /// Whether results cannot be written under this name, but can under others.
-fn is_of_a_name(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
-    };
+fn is_of_its_name(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
-    causes.any(|error: &std::io::Error| {
-        matches!(
-            error.kind(),
-            AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory
-        )
-    })
+    causes.any(|error: &std::io::Error| is_of_a_name(error.kind()))
 }
 
 fn is_left_to_do(outcome: &Outcome, note: &Note) -> bool {

@@ -33,6 +33,7 @@
 //! | `script` | the script of a command that has the shell run one |
 //! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
 //! | `is_device` | whether a file of this name would be a device |
+//! | `name_length` | how long the name of a file is, as file systems count it |
 //! | `folded_path` | a path as bytes that are the same for the same file |
 //! | `word_length`, `script_length` | how long a word of a command is, or a script |
 //! | `limits` | how long commands may be |
@@ -71,7 +72,7 @@ pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
     WORD_RULES, argv, command_line, config_dir, counts_in_arguments, create_directories, die_of,
     directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
-    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name,
+    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name, name_length,
     open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
     shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of, take_stock,
     watch_interrupts, watch_stops, word_length,
@@ -190,6 +191,7 @@ const _: fn(&Command) -> Vec<u8> = script;
 const _: fn(&[u8]) -> Vec<u8> = escaped_name;
 const _: u8 = ESCAPE;
 const _: fn(&[u8]) -> bool = is_device;
+const _: fn(&[u8]) -> usize = name_length;
 const _: fn(&Path) -> Vec<u8> = folded_path;
 const _: fn(&[u8]) -> usize = word_length;
 const _: fn(&[u8]) -> usize = script_length;

@@ -14,7 +14,8 @@ use clap::ValueEnum;
 use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
-pub(crate) use self::tree::{Tree, file_of};
+pub(crate) use self::tree::Tree;
+pub(super) use self::tree::{Files, LONGEST_NAME};
 use super::joblog::BEFORE;
 use super::kept::{self, Kept, Kind as Record, Place};
 use super::{Note, Target, jsonl};
@@ -141,7 +142,7 @@ impl Wanted {
         }
     }
 
-    /// Whether it shows by itself what has been run.
+    /// Whether there are files for each command.
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self.kind, Kind::Tree | Kind::Pattern(_))
     }
@@ -167,7 +168,14 @@ impl Wanted {
                 let root = self.target.path.clone();
                 Some(Tree::below(root, self.columns.clone(), self.files))
             }
-            Kind::Pattern(_) => Some(Tree::as_noted(self.files)),
+            Kind::Pattern(pattern) => {
+                let fixed = sys::os_string(pattern.fixed_directory().to_vec()).ok()?;
+                Some(Tree::as_noted(
+                    fixed.into(),
+                    pattern.ends_with_slash(),
+                    self.files,
+                ))
+            }
             Kind::Separated(_) | Kind::Jsonl => None,
         }
     }
@@ -177,10 +185,20 @@ impl Wanted {
         self.target.appends
     }
 
-    /// The name with places, if it is one.
-    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+    /// Whether what is there shows for certain which commands have been run. The files of a name
+    /// with places do so by their number: stderr of `a` has the name of stdout of `a.err`.
+    pub(crate) fn shows_what_was_run(&self) -> bool {
         match &self.kind {
-            Kind::Pattern(pattern) => Some(pattern),
+            Kind::Tree => true,
+            Kind::Pattern(pattern) => self.files == FilesWanted::All || pattern.ends_with_slash(),
+            _ => false,
+        }
+    }
+
+    /// The name with places, if it is one, and the files that are wanted.
+    pub(crate) fn pattern(&self) -> Option<(Pattern, FilesWanted)> {
+        match &self.kind {
+            Kind::Pattern(pattern) => Some((pattern.clone(), self.files)),
             _ => None,
         }
     }

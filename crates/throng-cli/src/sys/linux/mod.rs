@@ -34,7 +34,7 @@ pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
     create_directories, directory_builder, file_options, foreign, open_for_writing,
 };
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use tty::Tty;

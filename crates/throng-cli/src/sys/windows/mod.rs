@@ -27,7 +27,7 @@ pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
     create_directories, directory_builder, file_options, foreign, open_for_writing,
 };
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
 pub(crate) use tty::Tty;
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
