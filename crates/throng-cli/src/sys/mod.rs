@@ -13,6 +13,7 @@
 //! | `foreign` | why a file or directory may have been written by another user |
 //! | `file_options`, `directory_builder` | make what nobody else can write |
 //! | `open_for_writing`, `create_directories` | the same, past no link that others have planted |
+//! | `open_at_once` | opens a file for reading without waiting for anybody |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
 //! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
 //! | `may_share_screen` | whether what reads our stdout may write to our terminal |
@@ -73,9 +74,9 @@ pub(crate) use system::{
     WORD_RULES, argv, command_line, config_dir, counts_in_arguments, create_directories, die_of,
     directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
     is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name, name_length,
-    open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
-    shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of, take_stock,
-    watch_interrupts, watch_stops, word_length,
+    open_at_once, open_for_writing, os_string, own_cpu, push_quoted, script, script_length,
+    set_leaf, shell, shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of,
+    take_stock, watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -167,6 +168,7 @@ const _: fn(&Metadata) -> Option<String> = foreign;
 const _: fn() -> OpenOptions = file_options;
 const _: fn() -> DirBuilder = directory_builder;
 const _: fn(&Path, &mut OpenOptions) -> io::Result<File> = open_for_writing;
+const _: fn(&Path) -> io::Result<File> = open_at_once;
 const _: fn(&Path) -> io::Result<()> = create_directories;
 const _: fn() -> Vec<Finding> = findings;
 const _: fn() -> Option<Duration> = own_cpu;

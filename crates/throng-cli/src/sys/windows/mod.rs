@@ -25,7 +25,7 @@ pub(crate) use cmd::{counts_in_arguments, push_quoted, shell, shell_program};
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
-    create_directories, directory_builder, file_options, foreign, open_for_writing,
+    create_directories, directory_builder, file_options, foreign, open_at_once, open_for_writing,
 };
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
 pub(crate) use tty::Tty;
