@@ -493,7 +493,7 @@ fn a_log_of_another_run_is_refused_and_left_as_it_is() {
     for (text, values, named) in [
         ("outs:y", &["a", "b", "c"][..], "command 1 is"),
         ("outs:x", &["a", "c"], "command 2 is"),
-        ("outs:x", &["a"], "it has a command 2, and there are 1 here"),
+        ("outs:x", &["a"], "it has a command 2, and there is 1 here"),
     ] {
         let refused = run(&["--resume"], text, values);
         assert_eq!(refused.status.code(), Some(255), "{refused:?}");
