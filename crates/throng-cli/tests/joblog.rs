@@ -136,54 +136,6 @@ fn a_log_that_is_begun_anew_is_kept_beside_it() {
 }
 
 #[test]
-fn only_a_record_is_moved_and_only_a_record_is_replaced_by_it() {
-    for (option, name) in [
-        ("--joblog", "log"),
-        ("--results", "x.csv"),
-        ("--results", "x.tsv"),
-        ("--results", "x.jsonl"),
-    ] {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        let read = |name: &str| fs::read_to_string(at(name)).unwrap();
-        let path = at(name);
-        let run = || output(&[option, path.to_str().unwrap(), child(), ":::", "tag:a"]);
-        fs::write(&path, "precious\nand more\n").unwrap();
-        for _ in 0..2 {
-            let refused = run();
-            assert_eq!(refused.status.code(), Some(255), "{refused:?}");
-            assert!(stderr(&refused).contains("begins with \"precious\""));
-            assert_eq!(stderr(&refused).lines().count(), 1);
-            assert_eq!(read(name), "precious\nand more\n");
-        }
-        fs::remove_file(&path).unwrap();
-        fs::write(at(&format!("{name}~")), "precious too").unwrap();
-        let mut texts = Vec::new();
-        for _ in 0..3 {
-            assert!(run().status.success(), "{name}");
-            texts.push(read(name));
-        }
-        assert_eq!(read(&format!("{name}~")), "precious too");
-        assert_eq!(read(&format!("{name}~2")), texts[1]);
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
-    }
-}
-
-#[test]
-fn a_log_and_a_table_in_one_file_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("x.csv");
-    let path = path.to_str().unwrap();
-    let refused = output(&["--joblog", path, "--results", path, child(), ":::", "tag:a"]);
-    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
-    assert!(
-        stderr(&refused).contains("are the same file"),
-        "{refused:?}"
-    );
-    assert!(!Path::new(path).exists());
-}
-
-#[test]
 fn bytes_of_stdin_and_stdout_are_counted_whatever_becomes_of_them() {
     let log = Log::new();
     for mode in [
@@ -570,38 +522,4 @@ fn a_log_can_go_to_stdout() {
     let resumed = program::output(&["--resume", "--joblog", "-", child(), ":::", "outs:x"]);
     assert_eq!(resumed.status.code(), Some(255));
     assert!(stderr(&resumed).contains("--resume needs --joblog with a file"));
-}
-
-#[test]
-fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
-    for (option, name) in [("--joblog", "log"), ("--results", "x.csv")] {
-        for stream in ["stdout", "stderr"] {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join(name);
-            fs::write(&path, "one\n").unwrap();
-            let file = fs::File::options().append(true).open(&path).unwrap();
-            let mut command = program::run(&[option, path.to_str().unwrap()]);
-            command.args([child(), ":::", "tag:a"]);
-            match stream {
-                "stdout" => command.stdout(file),
-                _ => command.stderr(file),
-            };
-            let output = program::finish(command.spawn().unwrap());
-            assert!(output.status.success(), "{output:?}");
-            assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "{name}");
-            let text = fs::read_to_string(&path).unwrap();
-            let lines: Vec<&str> = text.lines().collect();
-            assert_eq!((lines.len(), lines[0]), (3, "one"), "{option} {stream}");
-            assert!(lines[1].starts_with("Seq"), "{text}");
-            // What is there cannot be gone on with: it is not ours alone.
-            let mut command = program::run(&["--resume", "--joblog", path.to_str().unwrap()]);
-            let file = fs::File::options().append(true).open(&path).unwrap();
-            command.args([child(), ":::", "outs:x"]).stdout(file);
-            let refused = program::finish(command.spawn().unwrap());
-            assert!(
-                stderr(&refused).contains("is our stdout or stderr"),
-                "{refused:?}"
-            );
-        }
-    }
 }

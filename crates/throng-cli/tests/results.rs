@@ -315,40 +315,6 @@ fn no_file_of_a_name_is_written_twice_and_each_value_has_all_of_its_own() {
 }
 
 #[test]
-fn a_file_of_another_value_is_no_result_and_is_not_written_over() {
-    let (_directory, path) = directory();
-    let name = format!("{}/{{}}", path.display());
-    let run = |option: &[&str], name: &str, values: &[&str]| {
-        let words = ["-j1", "--group", "--results", name, child()];
-        let steps = ["outs:{} ", "errs:e", "tag:{}", ":::"];
-        output(&[option, &words[..], &steps, values].concat())
-    };
-    assert_eq!(stdout(&run(&[], &name, &["a"])), "a ");
-    let again = run(&["--resume"], &name, &["a.err", "a.seq", "a"]);
-    assert_eq!(stdout(&again), "a.err a.seq ", "{again:?}");
-    assert_eq!(fs::read_to_string(path.join("a.err")).unwrap(), "e");
-    assert_eq!(fs::read_to_string(path.join("a.seq")).unwrap(), "1");
-    let none = run(&["--resume"], &name, &["a.err", "a.seq", "a"]);
-    assert_eq!(stdout(&none), "", "each is done: {none:?}");
-    fs::remove_dir_all(&path).unwrap();
-    assert_eq!(stdout(&run(&[], &name, &["a.err"])), "a.err ");
-    let added = run(&[], &format!("+{name}"), &["a"]);
-    assert_eq!(stdout(&added), "a ");
-    assert_eq!(fs::read_to_string(path.join("a.err")).unwrap(), "a.err ");
-
-    // Without a number nothing tells whose a file is.
-    let words = ["--results-files=output", "--resume"];
-    let refused = run(&words, &name, &["a"]);
-    assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
-    assert!(
-        stderr(&refused).contains("--resume needs --joblog"),
-        "{refused:?}"
-    );
-    let slashed = run(&words, &format!("{name}/"), &["b"]);
-    assert_eq!(stdout(&slashed), "b ", "{slashed:?}");
-}
-
-#[test]
 fn a_name_that_is_there_already_is_not_written_over() {
     let (_directory, path) = directory();
     let name = format!("{}/{{}}", path.display());

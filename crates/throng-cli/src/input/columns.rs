@@ -93,8 +93,8 @@ impl Columns {
             .any(|(index, number)| number != index as i64 + 1)
     }
 
-    /// The columns that no placeholder names, for a message: those called as one before them is, and
-    /// those whose name in braces is something else, as `{#}` is.
+    /// The columns that no placeholder names, for a message: those called as one before them is,
+    /// and those whose name in braces is something else, as `{#}` is.
     pub(crate) fn unnamed(&self) -> Vec<String> {
         let names = self.names.iter().flatten().enumerate();
         let unnamed = names.filter_map(|(index, name)| {

@@ -39,7 +39,8 @@ impl fmt::Display for IsThere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "--results {}: it is there already: --resume runs what is missing, +NAME writes over it",
+            "--results {}: it is there already: --resume runs what is missing, +NAME writes \
+             over it",
             self.0
         )
     }

@@ -105,7 +105,8 @@ impl Kind {
             .with_context(|| format!("cannot write {}", name()))?;
         anyhow::ensure!(
             self.is_begun_by(&begin),
-            "{}: it is there and is no {}: it begins with {}; name another file, or remove this one",
+            "{}: it is there and is no {}: it begins with {}; name another file, or remove \
+             this one",
             name(),
             self.name,
             text::quoted(
