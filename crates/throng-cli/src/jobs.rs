@@ -1,5 +1,6 @@
 //! `-j`: how many commands run at a time, in the grammar of GNU parallel.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -66,7 +67,8 @@ impl Count {
     }
 }
 
-const EXPECTED: &str = "a number, 0 for as many as fit, N% of the cores, or +N or -N from them";
+pub(crate) const EXPECTED: &str =
+    "a number, 0 for as many as fit, N% of the cores, or +N or -N from them";
 
 impl FromStr for Count {
     type Err = String;
@@ -107,14 +109,26 @@ impl FromStr for Jobs {
     }
 }
 
+/// So much of such a file is read, in bytes.
+const READ_MAX: u64 = 4096;
+/// So much of it is shown, in characters.
+const SHOWN_MAX: usize = 8;
+
 /// What such a file says.
 pub(crate) fn read(path: &Path) -> Result<Count, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let said = text.trim();
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(READ_MAX).read_to_end(&mut text);
+    read.map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(text.trim_ascii());
     let told = |error| {
+        // Any file may be named, so next to nothing of it is shown.
+        let mut chars = said.chars();
+        let begin: String = chars.by_ref().take(SHOWN_MAX).collect();
+        let more = if chars.next().is_some() { "..." } else { "" };
         format!(
             "the file says {}: {error}",
-            crate::text::quoted(said.as_bytes())
+            crate::text::quoted(format!("{begin}{more}").as_bytes())
         )
     };
     said.parse().map_err(told)
@@ -162,6 +176,12 @@ mod tests {
         let error = path.parse::<Jobs>().unwrap_err();
         assert!(
             error.starts_with("the file says \"lots\": a number"),
+            "{error}"
+        );
+        write(&mut file, &format!("root:$6$secret\n{}", "x".repeat(99999)));
+        let error = path.parse::<Jobs>().unwrap_err();
+        assert!(
+            error.starts_with("the file says \"root:$6$...\": "),
             "{error}"
         );
     }

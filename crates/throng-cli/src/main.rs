@@ -11,6 +11,7 @@ mod fate;
 mod input;
 mod interrupt;
 mod jobs;
+mod links;
 mod manual;
 mod mechanisms;
 mod output;

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::session::Halt;
 use crate::shell::Shell;
 use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
-use crate::{size, text};
+use crate::{links, size, text};
 
 /// Variables of commands: the number of the command, as `{#}`, and that of its slot, as `{%}`. The
 /// first of each is GNU parallel's.
@@ -110,9 +110,11 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
 /// none leads out of what is written before it.
 fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(dir.os_string(fill)?);
-    let is_a_value = dir.fixed_directory().is_empty() && path.is_dir();
+    let is_a_value = dir.begins_with_place() && path.is_dir();
     if dir.has_places() && !is_a_value {
         dir.path_below(fill).context("--wd")?;
+        let fixed = sys::os_string(dir.fixed_directory().to_vec())?;
+        links::refuse_links_out(Path::new(&fixed), &path).context("--wd")?;
     }
     Ok(path)
 }

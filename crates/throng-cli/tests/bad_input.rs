@@ -163,3 +163,24 @@ fn every_mechanism_of_the_list_can_be_asked_for() {
         assert_eq!(stdout(&output), "hi", "{name}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_word_of_the_command_line_is_named_in_full() {
+    for (words, expected) in [
+        (
+            &["run", "--seed", "x"][..],
+            "--seed \"x\": a number is expected",
+        ),
+        (&["completions", "x"], "SHELL \"x\": one of "),
+        (
+            &["run", "--\u{1b}[31mred"],
+            r#"there is no option "--\u{1b}[31mred""#,
+        ),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_throng"));
+        let refused = command.args(words).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.starts_with(&format!("throng: {expected}")), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}

@@ -143,7 +143,7 @@ fn variables_set_what_is_harmless_and_no_other_is_silently_ignored() {
     assert_eq!(fs::read_to_string(&log).unwrap(), "precious");
     let output = setup.throng(&words, &[("THRONG_JOBS", "many")]);
     assert_eq!(output.status.code(), Some(255));
-    assert!(stderr(&output).starts_with("throng: THRONG_JOBS: --jobs \"many\""));
+    assert!(stderr(&output).starts_with("throng: THRONG_JOBS \"many\": a number"));
 }
 
 #[test]
@@ -208,4 +208,39 @@ fn config_shows_what_is_set_and_where() {
     assert!(line(&named, "grace = \"2s\"").ends_with("named.toml"));
     let none = setup.throng(&["config", "--no-config"], &variables);
     assert_eq!(line(&none, "# no file"), "# no file is read");
+}
+
+#[test]
+fn a_variable_names_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("jobs");
+    fs::write(&file, "3").unwrap();
+    for value in [file.to_str().unwrap(), "many", "/etc/passwd"] {
+        let mut command = program::run(&[child(), ":::", "outs:x"]);
+        let refused = program::finish(command.env("THRONG_JOBS", value).spawn().unwrap());
+        assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+        let said = stderr(&refused);
+        assert!(said.starts_with("throng: THRONG_JOBS \""), "{said}");
+        assert!(!said.contains("the file says"), "{said}");
+        assert_eq!(said.lines().count(), 1);
+    }
+    let mut command = program::run(&[child(), ":::", "outs:x"]);
+    let taken = program::finish(command.env("THRONG_JOBS", "50%").spawn().unwrap());
+    assert_eq!(stdout(&taken), "x", "{taken:?}");
+}
+
+#[test]
+fn a_file_of_settings_that_is_too_long_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("throng.toml");
+    fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
+    let words = ["--config", file.to_str().unwrap(), child(), ":::", "outs:x"];
+    let refused = program::output(&words);
+    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    assert!(
+        stderr(&refused).contains("it has more than 1,048,576 bytes"),
+        "{refused:?}"
+    );
+    fs::write(&file, "#".repeat(1 << 20)).unwrap();
+    assert_eq!(stdout(&program::output(&words)), "x");
 }

@@ -270,3 +270,15 @@ fn a_number_that_names_another_column_is_still_a_position() {
                     column, though columns are called \"2, 1\"\n";
     assert_eq!(stderr(&output), expected);
 }
+
+#[test]
+fn columns_that_no_placeholder_names_are_told() {
+    let words = ["--csv", "--header", ":", child(), "outs:{1}{2}{3}{a}"];
+    let told = output_with_stdin(&words, b"a,a,#\nx,y,z\n");
+    assert_eq!(stdout(&told), "xyzx", "{told:?}");
+    assert_eq!(
+        stderr(&told),
+        "throng: --header: no placeholder names column 2, called \"a\" as column 1 is, column 3, \
+         called \"#\": {N} is the column at position N\n"
+    );
+}

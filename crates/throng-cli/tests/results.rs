@@ -184,13 +184,19 @@ fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
         ":::",
     ];
     let output = output(&[&words[..], &values].concat());
-    assert_eq!(stdout(&output), format!("a ..  {deep} b/../c "));
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(stdout(&output), format!("a ..  {deep} "));
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
     let lines: Vec<&str> = stderr(&output).lines().collect();
-    assert_eq!(lines.len(), 3, "{output:?}");
-    for line in lines {
-        assert!(line.starts_with("throng: --results: \""), "{line}");
+    assert_eq!(lines.len(), 4, "{output:?}");
+    assert!(
+        lines[3].contains("has a \"..\" that comes from a value"),
+        "{output:?}"
+    );
+    for line in &lines[..3] {
+        assert!(line.starts_with("throng: the list value "), "{line}");
+        assert!(line.contains(": --results: \""), "{line}");
         assert!(line.contains("\" is not below \""), "{line}");
+        assert!(line.contains("{/} is the last part of a value"), "{line}");
     }
     let outside: Vec<_> = files(directory.path())
         .into_iter()
@@ -248,21 +254,64 @@ fn results_that_cannot_be_written_under_their_name_end_no_run() {
         "outs:{} ",
         ":::",
     ];
-    // The second needs a directory where the first has a file.
-    let output = output(&[&words[..], &["a", "a/b", "c"]].concat());
-    assert_eq!(stdout(&output), "a a/b c ", "{output:?}");
-    assert_eq!(output.status.code(), Some(255), "{output:?}");
+    // The second needs a directory where the first has a file; no system takes the third.
+    let long = "x".repeat(300);
+    let output = output(&[&words[..], &["a", "a/b", &long, "c"]].concat());
+    assert_eq!(stdout(&output), "a c ", "they are not run: {output:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let lines: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(lines.len(), 2, "{output:?}");
     assert!(
-        stderr(&output).contains("cannot write --results"),
-        "{output:?}"
+        lines[0].starts_with("throng: the list value 2: --results \""),
+        "{lines:?}"
     );
     assert!(
-        stderr(&output).ends_with("--results: those of 1 commands could not be written\n"),
-        "{output:?}"
+        lines[0].contains("results of an earlier value"),
+        "{lines:?}"
     );
+    assert!(
+        lines[1].starts_with("throng: the list value 3: --results \""),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("a name of 300 characters is too long"),
+        "{lines:?}"
+    );
+    assert!(lines[1].len() < 250, "{lines:?}");
     let logged = fs::read_to_string(&log).unwrap();
-    let numbers: Vec<&str> = logged.lines().map(|line| &line[..1]).collect();
-    assert_eq!(numbers, ["S", "1", "3"], "what is lost is to be run again");
+    assert_eq!(logged.lines().count(), 3, "what is not run is not logged");
+}
+
+#[test]
+fn no_file_of_a_name_is_written_twice_and_each_value_has_all_of_its_own() {
+    for values in [
+        ["a", "a.err", "a.seq"],
+        ["a.seq", "a.err", "a"],
+        ["a", "a#3", "a"],
+        ["a", "x/../a", "./a"],
+        ["a", "a//", "a/stdout"],
+        ["a/", "a/stdout", "a/stdout.err"],
+    ] {
+        for all in [true, false] {
+            let (_directory, path) = directory();
+            let name = format!("{}/{{}}", path.display());
+            let mut words = vec!["-j1", "--results", &name, "--results-files"];
+            words.extend([if all { "all" } else { "output" }, child()]);
+            words.extend(["outs:out{#}", "errs:err{#}", "tag:{}", ":::"]);
+            let output = output(&[&words[..], &values].concat());
+            let refused = stderr(&output).lines().count();
+            assert_eq!(output.status.code(), Some(i32::try_from(refused).unwrap()));
+            let files = files(&path);
+            for number in 1..=3 - refused {
+                for said in [format!("out{number}"), format!("err{number}")] {
+                    let held = files.iter().filter(|(_, text)| *text == said).count();
+                    assert_eq!(held, 1, "{values:?} {said} {files:?}");
+                }
+            }
+            let each = if all { 3 } else { 2 };
+            assert_eq!(files.len(), each * (3 - refused), "{values:?} {files:?}");
+        }
+    }
 }
 
 #[test]

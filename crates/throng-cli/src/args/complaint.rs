@@ -16,7 +16,7 @@ pub(crate) fn one_line(error: &Error) -> String {
     let quoted = text::quoted(value.as_bytes());
     match error.kind() {
         ErrorKind::ValueValidation => {
-            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            let why = error.source().map(why).unwrap_or_default();
             format!("{} {quoted}: {why}", name(&option))
         }
         ErrorKind::InvalidValue => {
@@ -33,11 +33,12 @@ pub(crate) fn one_line(error: &Error) -> String {
             }
         }
         ErrorKind::UnknownArgument => {
+            let written = &option;
             let option = name(&option);
             let theirs = crate::parallel::refusal(option);
             // It may be a value that looks like an option, with anything in it.
-            let shown = match option.contains(char::is_control) {
-                true => text::quoted(option.as_bytes()),
+            let shown = match written.contains(char::is_control) {
+                true => text::quoted(written.as_bytes()),
                 false => option.to_owned(),
             };
             let hint = nearest(option, &names())
@@ -137,8 +138,24 @@ fn named(error: &Error, kind: ContextKind) -> String {
     }
 }
 
-/// An option without the names of its values: `--jobs` of `--jobs <N>`.
+/// Why a value is none, as this program says it.
+fn why(source: &(dyn std::error::Error + 'static)) -> String {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    match source.downcast_ref::<std::num::ParseIntError>() {
+        Some(error) if matches!(error.kind(), PosOverflow | NegOverflow) => {
+            "the number is too large".into()
+        }
+        Some(_) => "a number is expected".into(),
+        None => source.to_string(),
+    }
+}
+
+/// An option without the names of its values: `--jobs` of `--jobs <N>`; what has no name is called
+/// as its value is: `SHELL` of `<SHELL>`.
 fn name(option: &str) -> &str {
+    if option.starts_with(['<', '[']) {
+        return option.trim_matches(['<', '>', '[', ']', '.']);
+    }
     let end = option.find([' ', '=', '[', '<']).unwrap_or(option.len());
     &option[..end]
 }

@@ -3,18 +3,21 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
 use super::{Setting, Source, flag, key, may_be_bare, options, takes_value, word};
-use crate::sys;
+use crate::{size, sys};
 
 /// The table that holds the profiles.
 const PROFILES: &str = "profile";
+
+/// How long such a file may be, in bytes.
+const SIZE_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct File {
@@ -26,7 +29,7 @@ impl File {
     pub(super) fn read(source: &Source) -> anyhow::Result<File> {
         let (Source::Named(path) | Source::Found(path)) = source;
         let name = || path.display().to_string();
-        let mut file = fs::File::open(path).with_context(name)?;
+        let file = open(path).with_context(name)?;
         if let Source::Found(_) = source
             && let Some(why) = sys::foreign(&file.metadata().with_context(name)?)
         {
@@ -37,7 +40,14 @@ impl File {
             );
         }
         let mut text = String::new();
+        let mut file = file.take(SIZE_MAX + 1);
         file.read_to_string(&mut text).with_context(name)?;
+        ensure!(
+            text.len() as u64 <= SIZE_MAX,
+            "{}: it has more than {} bytes, which no file with settings needs",
+            name(),
+            size::with_commas(SIZE_MAX)
+        );
         let table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count() + 1;
@@ -101,6 +111,19 @@ impl File {
         }
         Ok(settings)
     }
+}
+
+/// Waits for nobody: what is no file is not opened, since a pipe would wait for its writer, and
+/// what it was when it was looked at is looked at again.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let is_file = |metadata: &fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is no regular file")),
+    };
+    is_file(&fs::metadata(path)?)?;
+    let file = sys::open_at_once(path)?;
+    is_file(&file.metadata()?)?;
+    Ok(file)
 }
 
 fn table(command: &Command, table: &Table, origin: &str) -> anyhow::Result<Vec<Setting>> {

@@ -23,6 +23,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use self::file::File;
 pub(crate) use self::show::show;
+use crate::jobs::{self, Count};
 use crate::{sys, text};
 
 /// The name of the user's file.
@@ -205,10 +206,24 @@ fn gather(
         if let Some((_, value)) = value
             && BY_VARIABLE.contains(&&key(arg)[..])
         {
+            refuse_file(arg, &name, value)?;
             settings.push(of_variable(arg, &name, value)?);
         }
     }
     Ok(settings)
+}
+
+/// `-j` takes the name of a file, which a variable may not choose: an environment comes from
+/// anywhere, and what is in the file is shown where it is no number.
+fn refuse_file(arg: &Arg, name: &str, value: &OsStr) -> anyhow::Result<()> {
+    let is_number = |text: &str| text.parse::<Count>().is_ok();
+    ensure!(
+        key(arg) != "jobs" || value.to_str().is_some_and(is_number),
+        "{name} {}: {}, is expected; -j and --config take the name of a file as well",
+        text::quoted(value.as_encoded_bytes()),
+        jobs::EXPECTED
+    );
+    Ok(())
 }
 
 fn of_variable(arg: &Arg, name: &str, value: &OsStr) -> anyhow::Result<Setting> {

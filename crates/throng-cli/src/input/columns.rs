@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::Value;
 use crate::{text, work};
 
+/// What is something else in braces than a column of that name.
+const OTHER_PLACES: [&[u8]; 6] = [b"#", b"%", b".", b"/", b"//", b"/."];
+
 /// What places can name, in the order of the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
@@ -88,6 +91,27 @@ impl Columns {
         names
             .filter_map(|(index, name)| Some((index, number(name)?)))
             .any(|(index, number)| number != index as i64 + 1)
+    }
+
+    /// The columns that no placeholder names, for a message: those called as one before them is,
+    /// and those whose name in braces is something else, as `{#}` is.
+    pub(crate) fn unnamed(&self) -> Vec<String> {
+        let names = self.names.iter().flatten().enumerate();
+        let unnamed = names.filter_map(|(index, name)| {
+            let shown = text::quoted(name);
+            let position = index + 1;
+            match self.indices.get(name) {
+                Some(first) if *first != index => Some(format!(
+                    "column {position}, called {shown} as column {} is",
+                    first + 1
+                )),
+                Some(_) if OTHER_PLACES.contains(&&name[..]) => {
+                    Some(format!("column {position}, called {shown}"))
+                }
+                _ => None,
+            }
+        });
+        unnamed.collect()
     }
 
     /// The names, for a message.

@@ -150,6 +150,13 @@ impl Input {
                 columns.listed()
             ));
         }
+        let unnamed = columns.unnamed();
+        if !unnamed.is_empty() {
+            text::complain(format_args!(
+                "--header: no placeholder names {}: {{N}} is the column at position N",
+                unnamed.join(", ")
+            ));
+        }
         if reading.splits() && columns.count().is_none() {
             columns = columns.counted(combined.peek_width());
         }

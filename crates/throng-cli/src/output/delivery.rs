@@ -172,14 +172,14 @@ struct Outlets {
 impl Outlets {
     fn put(&mut self, to: To, bytes: &[u8]) {
         let written = match to {
-            To::Stdout => Ok(false),
-            To::Stderr => return self.sink.write(Stream::Stderr, bytes),
+            To::Stdout => Ok(Some(Stream::Stdout)),
+            To::Stderr => Ok(Some(Stream::Stderr)),
             To::Joblog => self.recorder.write_joblog(bytes),
             To::Results => self.recorder.write_results(bytes),
         };
         match written {
-            Ok(true) => {}
-            Ok(false) => self.sink.write(Stream::Stdout, bytes),
+            Ok(None) => {}
+            Ok(Some(stream)) => self.sink.write(stream, bytes),
             Err(error) => self.fail(error),
         }
     }

@@ -16,6 +16,9 @@ use super::harmless::Harmless;
 use super::pieces::{Form, Quoted};
 use crate::sys;
 
+/// What every line begins with.
+pub(super) const BEGIN: &str = "{\"seq\":";
+
 #[derive(Serialize)]
 struct Line<'a> {
     /// From 1, as `{#}`.

@@ -1,5 +1,6 @@
 //! What becomes of the output of commands. Each mode is one file; this one knows which is which.
 
+mod claims;
 mod delivery;
 mod dress;
 mod harmless;
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use throng::{Command, Outcome, Output, Status, Stream, Verdict};
 
+pub(crate) use claims::IsThere;
 pub(crate) use delivery::Delivery;
 pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};

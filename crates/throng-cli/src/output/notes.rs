@@ -1,20 +1,22 @@
 //! What is known of a command besides what its outcome carries. The thread that makes commands
 //! leaves it here, and whoever takes the outcome finds it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, bail};
+use anyhow::anyhow;
 use throng::Outcome;
 
-use super::joblog::fingerprint;
-use super::results;
+use super::FilesWanted;
+use super::claims::Claims;
 use crate::fate::Fate;
 use crate::input::Record;
 use crate::pipe::Sent;
 use crate::recipe::Recipe;
-use crate::sys;
 use crate::template::Pattern;
+
+/// For a value that is no name.
+const REMEDY: &str = "{/} is the last part of a value, and --results DIR takes any value";
 
 /// What is known of one command.
 #[derive(Clone, Debug)]
@@ -35,21 +37,26 @@ pub(crate) struct Note {
 #[derive(Debug)]
 pub(crate) struct Scribe {
     wants_values: bool,
-    place: Option<Pattern>,
+    place: Option<(Pattern, Claims)>,
     /// Whether results that are there already are kept, and added to.
     keeps: bool,
-    /// Fingerprints of the places that this run has, where others are not to be written over.
-    claimed: HashSet<u64>,
 }
 
 impl Scribe {
-    pub(super) fn new(wants_values: bool, place: Option<Pattern>, keeps: bool) -> Scribe {
-        Scribe {
+    pub(super) fn new(
+        wants_values: bool,
+        place: Option<(Pattern, FilesWanted)>,
+        keeps: bool,
+    ) -> anyhow::Result<Scribe> {
+        let place = place.map(|(pattern, wanted)| {
+            let claims = Claims::new(&pattern, wanted, keeps)?;
+            anyhow::Ok((pattern, claims))
+        });
+        Ok(Scribe {
             wants_values,
-            place,
+            place: place.transpose()?,
             keeps,
-            claimed: HashSet::new(),
-        }
+        })
     }
 
     /// Whether a place that another run has written to ends the run.
@@ -57,20 +64,11 @@ impl Scribe {
         self.place.is_some() && !self.keeps
     }
 
-    /// Fails where an earlier run has left results in the place of this command.
-    pub(crate) fn claim(&mut self, note: &Note) -> anyhow::Result<()> {
-        if !self.refuses_what_is_there() {
-            return Ok(());
-        }
-        let file = results::file_of(note)?;
-        if self.claimed.insert(fingerprint(&sys::folded_path(&file)))
-            && file.symlink_metadata().is_ok()
-        {
-            bail!(
-                "--results {}: it is there already: --resume runs what is missing, +NAME writes \
-                 over it",
-                file.display()
-            );
+    /// Gives the command its place. Fails where there are results of an earlier run in it that are
+    /// not to be kept ([`IsThere`](super::IsThere)), and where none could be written.
+    pub(crate) fn claim(&mut self, note: &mut Note) -> anyhow::Result<()> {
+        if let Some((_, claims)) = &mut self.place {
+            note.place = claims.claim(&note.place, note.number)?;
         }
         Ok(())
     }
@@ -94,9 +92,9 @@ impl Scribe {
             },
             sent: record.sent.clone(),
             place: match &self.place {
-                Some(pattern) => pattern
+                Some((pattern, _)) => pattern
                     .path_below(&recipe.fill(record, number, 1))
-                    .context("--results")?,
+                    .map_err(|error| anyhow!("--results: {error}; {REMEDY}"))?,
                 None => Vec::new(),
             },
             fate: Fate::NotStarted,

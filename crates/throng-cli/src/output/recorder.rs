@@ -4,7 +4,8 @@
 use anyhow::{Context, anyhow, bail};
 use throng::{Outcome, Stream, Verdict};
 
-use super::joblog::{Joblog, Past};
+use super::claims::is_of_a_name;
+use super::joblog::{self, Joblog, Past};
 use super::results::{Results, Wanted};
 use super::summary::Summary;
 use super::{Note, Resume, Scribe, Target, To};
@@ -48,11 +49,12 @@ impl Plan {
                 let target = Target::parse(text)
                     .with_context(|| format!("--joblog \"{}\"", text.display()))?;
                 anyhow::ensure!(
-                    !(target.is_stdout() && again.is_some()),
-                    "{} needs --joblog with a file",
-                    again.map_or("", Again::option)
+                    target.stream().is_none() || again.is_none(),
+                    "{} needs --joblog with a file, and \"{}\" is our stdout or stderr",
+                    again.map_or("", Again::option),
+                    target.path.display()
                 );
-                let past = if target.appends || again.is_some() {
+                let past = if target.stream().is_none() && (target.appends || again.is_some()) {
                     let goes_by_it = again.filter(|_| !output.trust_joblog);
                     let goes_by_it = goes_by_it.map(Again::option);
                     Past::read(&target.path, again == Some(Again::Failed), goes_by_it)?
@@ -79,8 +81,18 @@ impl Plan {
         if let Some(wanted) = &results {
             refuse_contradictions(wanted, output.mode(), again)?;
         }
-        let shows_what_was_run = results.as_ref().is_some_and(Wanted::is_tree);
+        let shows_what_was_run = results.as_ref().is_some_and(Wanted::shows_what_was_run);
         match again {
+            Some(Again::Unrun)
+                if joblog.is_none()
+                    && !shows_what_was_run
+                    && results.as_ref().is_some_and(Wanted::is_tree) =>
+            {
+                bail!(
+                    "--resume needs --joblog: with --results-files output, files of a NAME do not \
+                     tell which values they are of (NAME/ and --results DIR do)"
+                );
+            }
             Some(Again::Unrun) if joblog.is_none() && !shows_what_was_run => {
                 bail!(
                     "--resume needs --joblog, or --results with a directory: there it sees \
@@ -119,8 +131,9 @@ impl Plan {
                 compares,
             );
         }
-        let tree = self.results.as_ref().filter(|_| again == Again::Unrun);
-        if let Some(tree) = tree.and_then(Wanted::tree) {
+        let results = self.results.as_ref().filter(|_| again == Again::Unrun);
+        let results = results.filter(|wanted| wanted.shows_what_was_run());
+        if let Some(tree) = results.and_then(Wanted::tree) {
             if !self.trusts {
                 tree.check_owner(again.option())?;
             }
@@ -130,18 +143,20 @@ impl Plan {
     }
 
     /// Who notes what the records want to know of each command.
-    pub(crate) fn scribe(&self) -> Scribe {
+    pub(crate) fn scribe(&self) -> anyhow::Result<Scribe> {
         let results = self.results.as_ref();
         let keeps = self.again.is_some() || results.is_some_and(Wanted::appends);
-        Scribe::new(
-            results.is_some(),
-            results.and_then(Wanted::pattern).cloned(),
-            keeps,
-        )
+        Scribe::new(results.is_some(), results.and_then(Wanted::pattern), keeps)
     }
 
     /// Opens what is to be written, so that what cannot be is known before anything starts.
     pub(crate) fn open(self) -> anyhow::Result<Recorder> {
+        if let Some((target, _)) = &self.joblog {
+            joblog::refuse_others(target)?;
+            if let Some(wanted) = &self.results {
+                wanted.refuse_path(target)?;
+            }
+        }
         let results = match self.results {
             Some(wanted) => Some(wanted.open(self.shell.clone(), self.again.is_some())?),
             None => None,
@@ -169,8 +184,10 @@ impl Plan {
 
 fn refuse_contradictions(wanted: &Wanted, mode: Mode, again: Option<Again>) -> anyhow::Result<()> {
     let name = wanted.name();
-    if wanted.is_stdout() && mode != Mode::None {
-        bail!("--results {name} goes to stdout: --output has to be none");
+    if let Some(stream) = wanted.stream()
+        && mode != Mode::None
+    {
+        bail!("--results {name} goes to {stream}: --output has to be none");
     }
     if again == Some(Again::Failed) {
         bail!(
@@ -192,7 +209,7 @@ impl Recorder {
         match &mut self.results {
             Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => {
                 match tree.write(outcome, note) {
-                    Err(error) if is_of_a_name(&error) => {
+                    Err(error) if is_of_its_name(&error) => {
                         text::complain(format_args!("{error:#}"));
                         self.unwritten = (self.unwritten.0 + 1, Some(outcome.seq()));
                         Ok(())
@@ -207,7 +224,10 @@ impl Recorder {
     /// What was lost of single commands, if something was.
     pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
         let (count, _) = std::mem::take(&mut self.unwritten);
-        (count > 0).then(|| anyhow!("--results: those of {count} commands could not be written"))
+        (count > 0).then(|| {
+            let plural = if count == 1 { "" } else { "s" };
+            anyhow!("--results: those of {count} command{plural} could not be written")
+        })
     }
 
     /// What comes before all lines, once: when it is known how many values commands have.
@@ -245,21 +265,25 @@ impl Recorder {
         Ok(all)
     }
 
-    /// `false` when the log is to be written to stdout.
-    pub(crate) fn write_joblog(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
-        match &mut self.joblog {
-            Some(joblog) if joblog.is_stdout() => Ok(false),
-            Some(joblog) => joblog.write(bytes).map(|()| true),
-            None => Ok(true),
+    /// The stream that the log is to be written to, where it is one of ours.
+    pub(crate) fn write_joblog(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Stream>> {
+        let Some(joblog) = &mut self.joblog else {
+            return Ok(None);
+        };
+        match joblog.stream() {
+            None => joblog.write(bytes).map(|()| None),
+            stream => Ok(stream),
         }
     }
 
-    /// `false` when results are to be written to stdout.
-    pub(crate) fn write_results(&mut self, bytes: &[u8]) -> anyhow::Result<bool> {
-        match &mut self.results {
-            Some(Results::Lines(lines)) if lines.is_stdout() => Ok(false),
-            Some(Results::Lines(lines)) => lines.write(bytes).map(|()| true),
-            _ => Ok(true),
+    /// The stream that results are to be written to, where it is one of ours.
+    pub(crate) fn write_results(&mut self, bytes: &[u8]) -> anyhow::Result<Option<Stream>> {
+        let Some(Results::Lines(lines)) = &mut self.results else {
+            return Ok(None);
+        };
+        match lines.stream() {
+            None => lines.write(bytes).map(|()| None),
+            stream => Ok(stream),
         }
     }
 
@@ -279,17 +303,9 @@ impl Recorder {
 }
 
 /// Whether results cannot be written under this name, but can under others.
-fn is_of_a_name(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory,
-    };
+fn is_of_its_name(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
-    causes.any(|error: &std::io::Error| {
-        matches!(
-            error.kind(),
-            AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory
-        )
-    })
+    causes.any(|error: &std::io::Error| is_of_a_name(error.kind()))
 }
 
 fn is_left_to_do(outcome: &Outcome, note: &Note) -> bool {

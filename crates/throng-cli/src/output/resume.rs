@@ -136,8 +136,9 @@ impl Resume {
     /// This run has only so many commands.
     pub(crate) fn ends_at(&self, count: u64) -> anyhow::Result<()> {
         if self.compares && count < self.last() {
+            let are = if count == 1 { "is" } else { "are" };
             bail!(
-                "--joblog {}: not of this run: it has a command {}, and there are {count} here \
+                "--joblog {}: not of this run: it has a command {}, and there {are} {count} here \
                  (--trust-joblog goes by the numbers alone)",
                 self.path.display(),
                 self.last(),

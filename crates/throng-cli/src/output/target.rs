@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use throng::Stream;
+
 use crate::sys;
 
 /// Where a record goes, and whether what is there is kept.
@@ -13,9 +15,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Whether `-` was given.
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.path.as_os_str() == "-" && !self.appends
+    /// Which stream of ours it is: stdout for `-`, and either where it is the same file, whatever
+    /// its name. What is in such a file is the user's, so it is neither moved nor opened again.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        if self.path.as_os_str() == "-" && !self.appends {
+            return Some(Stream::Stdout);
+        }
+        sys::stream_of(&self.path)
     }
 
     /// Reads `FILE` or `+FILE`.

@@ -15,7 +15,7 @@ pub(super) fn print(
     recipe: &Recipe,
     records: Records,
     resume: Option<&Resume>,
-    scribe: &Scribe,
+    scribe: &mut Scribe,
 ) -> anyhow::Result<Exit> {
     let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -28,7 +28,15 @@ pub(super) fn print(
             Ok(Some(command)) => {
                 seq = number;
                 if let Some(resume) = resume {
-                    let note = scribe.note(recipe, &record, seq)?;
+                    let mut note = match scribe.note(recipe, &record, seq) {
+                        Ok(note) => note,
+                        Err(error) => {
+                            failed += 1;
+                            text::complain(format_args!("{:#}", record.at.name(error)));
+                            continue;
+                        }
+                    };
+                    scribe.claim(&mut note)?;
                     if !resume.wants(&command, &note)? {
                         continue;
                     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use throng::Command;
 
 use crate::input::Records;
-use crate::output::{Note, Notes, Resume, Scribe};
+use crate::output::{IsThere, Note, Notes, Resume, Scribe};
 use crate::progress::Progress;
 use crate::recipe::{NeedsShell, Recipe};
 use crate::text;
@@ -178,9 +178,20 @@ impl Commands {
             };
             let record = record?;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
+            let at = record.at.clone();
             let note = self.scribe.note(&self.recipe, &record, number);
             let made = self.recipe.command(record, number);
-            match made.and_then(|command| command.map(|command| Ok((command, note?))).transpose()) {
+            let noted = |command| {
+                let mut note = note.map_err(|error| at.name(error))?;
+                self.scribe
+                    .claim(&mut note)
+                    .map_err(|error| match error.is::<IsThere>() {
+                        true => error,
+                        false => at.name(error),
+                    })?;
+                Ok((command, note))
+            };
+            match made.and_then(|command| command.map(noted).transpose()) {
                 Ok(None) => {}
                 Ok(Some((command, note))) => {
                     self.seq = number;
@@ -192,10 +203,11 @@ impl Commands {
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
-                    self.scribe.claim(&note)?;
                     return Ok(Some(Noted { note, command }));
                 }
-                Err(error) if error.is::<NeedsShell>() => return Err(error),
+                Err(error) if error.is::<NeedsShell>() || error.is::<IsThere>() => {
+                    return Err(error);
+                }
                 Err(error) => {
                     let why = format!("{error:#}");
                     text::complain(format_args!("{why}"));

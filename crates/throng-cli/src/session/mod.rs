@@ -60,7 +60,7 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
         records = records.counted()?;
     }
     if args.control.dry_run {
-        return dry_run::print(&recipe, records, resume.as_ref(), &plan.scribe());
+        return dry_run::print(&recipe, records, resume.as_ref(), &mut plan.scribe()?);
     }
     Session::start(&args, recipe, records, plan, resume, tty)?.finish()
 }
@@ -160,7 +160,7 @@ impl Session {
         let printer = Printer::new(mode, colors, order, echo, sink.clone());
         announce(&recipe, &printer, output.verbose.then_some(shell));
 
-        let scribe = plan.scribe();
+        let scribe = plan.scribe()?;
         let needs_program = args.control.halt.is_none() && recipe.has_one_program();
         let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
         commands.look_ahead()?;

@@ -13,12 +13,14 @@
 //! | `foreign` | why a file or directory may have been written by another user |
 //! | `file_options`, `directory_builder` | make what nobody else can write |
 //! | `open_for_writing`, `create_directories` | the same, past no link that others have planted |
+//! | `open_at_once` | opens a file for reading without waiting for anybody |
 //! | `watch_stops` | calls back before and after somebody has us stand still |
 //! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
 //! | `may_share_screen` | whether what reads our stdout may write to our terminal |
 //! | `os_string` | an argument from bytes |
 //! | `os_string` | an argument, a path or a variable from bytes; none has a NUL |
 //! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
+//! | `stream_of` | which of them a file is, whatever its name |
 //! | `split` | the words of a line that is a command |
 //! | `layout` | how each value of a script for the shell is to be quoted |
 //! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
@@ -32,6 +34,7 @@
 //! | `script` | the script of a command that has the shell run one |
 //! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
 //! | `is_device` | whether a file of this name would be a device |
+//! | `name_length` | how long the name of a file is, as file systems count it |
 //! | `folded_path` | a path as bytes that are the same for the same file |
 //! | `word_length`, `script_length` | how long a word of a command is, or a script |
 //! | `limits` | how long commands may be |
@@ -59,7 +62,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use throng::{Builder, Command};
+use throng::{Builder, Command, Stream};
 
 use crate::doctor::Finding;
 use crate::script::{Layout, Quotes, Refusal, Rules, Token};
@@ -70,10 +73,10 @@ pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
     WORD_RULES, argv, command_line, config_dir, counts_in_arguments, create_directories, die_of,
     directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
-    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name,
-    open_for_writing, os_string, own_cpu, push_quoted, script, script_length, set_leaf, shell,
-    shell_program, shell_syntax, signal_name, split, stderr, stdout, take_stock, watch_interrupts,
-    watch_stops, word_length,
+    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name, name_length,
+    open_at_once, open_for_writing, os_string, own_cpu, push_quoted, script, script_length,
+    set_leaf, shell, shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of,
+    take_stock, watch_interrupts, watch_stops, word_length,
 };
 
 /// What to do when somebody asks us for something.
@@ -165,6 +168,7 @@ const _: fn(&Metadata) -> Option<String> = foreign;
 const _: fn() -> OpenOptions = file_options;
 const _: fn() -> DirBuilder = directory_builder;
 const _: fn(&Path, &mut OpenOptions) -> io::Result<File> = open_for_writing;
+const _: fn(&Path) -> io::Result<File> = open_at_once;
 const _: fn(&Path) -> io::Result<()> = create_directories;
 const _: fn() -> Vec<Finding> = findings;
 const _: fn() -> Option<Duration> = own_cpu;
@@ -173,6 +177,7 @@ const _: fn(Gauge) -> anyhow::Result<f64> = gauge;
 const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
 const _: fn() -> io::Result<Writer> = stdout;
 const _: fn() -> Writer = stderr;
+const _: fn(&Path) -> Option<Stream> = stream_of;
 const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
 const _: fn(&[Token], Rules) -> Result<Layout, Refusal> = layout;
 const _: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()> = push_quoted;
@@ -188,6 +193,7 @@ const _: fn(&Command) -> Vec<u8> = script;
 const _: fn(&[u8]) -> Vec<u8> = escaped_name;
 const _: u8 = ESCAPE;
 const _: fn(&[u8]) -> bool = is_device;
+const _: fn(&[u8]) -> usize = name_length;
 const _: fn(&Path) -> Vec<u8> = folded_path;
 const _: fn(&[u8]) -> usize = word_length;
 const _: fn(&[u8]) -> usize = script_length;

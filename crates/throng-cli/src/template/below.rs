@@ -1,6 +1,7 @@
 //! Paths with placeholders in them. Values come from anywhere, so what is made of one stays below
 //! the directory that was written: the text before the first placeholder, up to its last separator.
-//! This looks at names alone; it does not know where symbolic links lead.
+//! A `..` of a value leads nowhere, even where it would stay below: what is beside it is another
+//! value's. This looks at names alone; where symbolic links lead is looked at elsewhere.
 
 use anyhow::bail;
 
@@ -18,6 +19,18 @@ impl Pattern {
         }
     }
 
+    /// Whether nothing is written before its first placeholder.
+    pub(crate) fn begins_with_place(&self) -> bool {
+        let first = self.0.words.first().and_then(|word| word.pieces.first());
+        !matches!(first, Some(Piece::Text(_)))
+    }
+
+    /// Whether what is made of it is always a directory.
+    pub(crate) fn ends_with_slash(&self) -> bool {
+        let last = self.0.words.first().and_then(|word| word.pieces.last());
+        matches!(last, Some(Piece::Text(text)) if text.ends_with(b"/"))
+    }
+
     /// The path with these values in it. Fails where a value leads out of the fixed directory.
     pub(crate) fn path_below(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
         let path = self.bytes(fill)?;
@@ -25,7 +38,13 @@ impl Pattern {
         if let Some(device) = names.into_iter().find(|name| sys::is_device(name)) {
             bail!("{}: {} is a device", quoted(&path), quoted(device));
         }
-        match sys::PATHS.reach(self.fixed_directory(), &path) {
+        let fixed = self.fixed_directory();
+        let leads_up = sys::PATHS.ups(&path[fixed.len()..]) > self.written_ups();
+        match sys::PATHS.reach(fixed, &path) {
+            Reach::Below if leads_up => bail!(
+                "{} has a \"..\" that comes from a value, and values do not lead up",
+                quoted(&path)
+            ),
             Reach::Below => Ok(path),
             Reach::Same => bail!(
                 "{} names nothing below {}",
@@ -39,6 +58,22 @@ impl Pattern {
                 self.named_directory()
             ),
         }
+    }
+
+    /// How many names that lead up are written, after the fixed directory.
+    fn written_ups(&self) -> usize {
+        let pieces = self.0.words.first().map_or(&[][..], |word| &word.pieces);
+        let ups = pieces.iter().enumerate().skip(1).map(|(n, piece)| {
+            let Piece::Text(text) = piece else { return 0 };
+            // What is beside a placeholder is a part of a name that is not all written.
+            let mut names = text.splitn(2, |byte| sys::PATHS.is_separator(*byte));
+            let whole = names.nth(1).unwrap_or_default();
+            match n + 1 < pieces.len() {
+                true => sys::PATHS.ups(sys::PATHS.with_separator(whole)),
+                false => sys::PATHS.ups(whole),
+            }
+        });
+        ups.sum()
     }
 
     fn named_directory(&self) -> String {
@@ -102,6 +137,14 @@ impl PathRules {
         } else {
             Reach::Same
         }
+    }
+
+    /// How many names in it lead up.
+    fn ups(self, path: &[u8]) -> usize {
+        let names = path.split(|byte| self.is_separator(*byte));
+        names
+            .filter(|name| matches!(self.kind(name), Kind::Up))
+            .count()
     }
 
     fn kind(self, name: &[u8]) -> Kind {
@@ -219,6 +262,33 @@ mod tests {
         let expected = "\"out/../../x.txt\" is not below \"out/\", and values do not lead out of \
                         what is written before their placeholder";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn a_value_does_not_lead_up_and_what_is_written_may() {
+        for (text, value, is_taken) in [
+            ("out/{#}/{}", "a", true),
+            ("out/{#}/{}", "../a", false),
+            ("out/{}", "a/../b", false),
+            ("out/{}/x", "a/..", false),
+            ("out/{}/../x", "a", true),
+            ("out/{}/../x", "a/../b", false),
+            ("out/{}./x", "a/.", false),
+            ("out/{#}/.{}/x", ".", false),
+            ("out/{}/../{}", "a", true),
+            ("out/{}", "..a/b..", true),
+        ] {
+            let language = Language::new(&Places::default()).unwrap();
+            let pattern = Pattern::parse(text.as_ref(), &language, &Columns::new(Some(1))).unwrap();
+            let values = [value.as_bytes().to_vec()];
+            let fill = Fill {
+                values: &values,
+                seq: 7,
+                ..Fill::default()
+            };
+            let path = pattern.path_below(&fill);
+            assert_eq!(path.is_ok(), is_taken, "{text} {value} {path:?}");
+        }
     }
 
     proptest! {

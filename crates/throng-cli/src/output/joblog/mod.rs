@@ -9,12 +9,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::Context;
-use throng::Outcome;
+use throng::{Outcome, Stream};
 
 use self::line::Format;
 pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
-use super::kept::{self, Kept};
+use super::kept::{self, Kept, Kind, Place};
 use super::{Note, Target};
 use crate::shell::Shell;
 use crate::sys;
@@ -23,7 +23,7 @@ use crate::sys;
 #[derive(Debug)]
 pub(crate) struct Joblog {
     kept: Kept,
-    /// For stdout: what is to be written there before the first line.
+    /// For a stream of ours: what is to be written there before the first line.
     head: Option<Vec<u8>>,
     format: Format,
     shell: Option<Shell>,
@@ -37,9 +37,9 @@ impl Joblog {
         goes_on: bool,
         shell: Option<Shell>,
     ) -> anyhow::Result<Joblog> {
-        if target.is_stdout() {
+        if let Some(stream) = target.stream() {
             return Ok(Joblog {
-                kept: Kept::new("--joblog", target.path.clone(), None),
+                kept: Kept::new("--joblog", target.path.clone(), Place::Ours(stream)),
                 head: Some(Format::Throng.header().into_bytes()),
                 format: Format::Throng,
                 shell,
@@ -49,7 +49,7 @@ impl Joblog {
         let mut file = open(&target.path).with_context(context)?;
         if !goes_on && holds_something(&target.path).with_context(context)? {
             drop(file);
-            kept::keep_aside("--joblog", &target.path).with_context(context)?;
+            kept::keep_aside("--joblog", &target.path, &kind()).with_context(context)?;
             file = open(&target.path).with_context(context)?;
         }
         let length = match past {
@@ -62,7 +62,7 @@ impl Joblog {
             file.seek(SeekFrom::End(0)).with_context(context)?;
         }
         let mut log = Joblog {
-            kept: Kept::new("--joblog", target.path.clone(), Some(file)),
+            kept: Kept::new("--joblog", target.path.clone(), Place::File(file)),
             head: None,
             format: past.map_or(Format::Throng, |past| past.format),
             shell,
@@ -74,11 +74,12 @@ impl Joblog {
         Ok(log)
     }
 
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.kept.is_stdout()
+    /// The stream of ours that it is, if so.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        self.kept.stream()
     }
 
-    /// What is to be written to stdout before the first line, if that is where the log goes.
+    /// What is to be written to it before the first line, if so.
     pub(crate) fn take_head(&mut self) -> Option<Vec<u8>> {
         self.head.take()
     }
@@ -94,6 +95,21 @@ impl Joblog {
 
     pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
         self.kept.flush()
+    }
+}
+
+/// Fails where there is a file that is to be kept, and it is no log.
+pub(crate) fn refuse_others(target: &Target) -> anyhow::Result<()> {
+    match target.stream() {
+        None => kind().refuse_others("--joblog", &target.path),
+        Some(_) => Ok(()),
+    }
+}
+
+fn kind() -> Kind {
+    Kind {
+        name: "job log",
+        begins: vec![BEFORE.into()],
     }
 }
 

@@ -153,6 +153,17 @@ fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Opti
                 text::quoted(&line)
             );
         };
+        // What is run again has been run once, so it can be read.
+        let is_to_run = keeps_failed && !job.succeeded;
+        if job.command.is_empty() || (is_to_run && text::is_blank(&job.command)) {
+            bail!("line {number} has no command: {}", text::quoted(&line));
+        }
+        if is_to_run && job.shell == b"0" {
+            sys::split(&job.command).with_context(|| {
+                let command = text::quoted(&job.command);
+                format!("line {number}: cannot read the command line {command}")
+            })?;
+        }
         past.add(job, keeps_failed);
         at_byte += length as u64;
     }
@@ -165,6 +176,12 @@ mod tests {
 
     const FIRST: &str = "1\t:\t1.000\t     2.000\t0\t5\t0\t0\techo a\n";
     const SECOND: &str = "2\t:\t1.000\t     2.000\t0\t5\t3\t0\techo b\n";
+
+    /// Of a command that has failed, with our columns.
+    fn ours(command: &str) -> String {
+        let line = SECOND.replace("echo b", command);
+        line.replace('\n', "\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0\n")
+    }
 
     fn read(text: &str) -> anyhow::Result<Option<Past>> {
         read_from(text.as_bytes(), true)
@@ -202,6 +219,18 @@ mod tests {
             ("#!/bin/sh\n", "\"#!/bin/sh\""),
             ("precious", "\"precious\""),
             (&(Format::Parallel.header() + "x\n" + FIRST), "line 2"),
+            (
+                &(Format::Parallel.header() + FIRST + &SECOND.replace("echo b", "")),
+                "line 3 has no command",
+            ),
+            (
+                &(Format::Throng.header() + &ours("echo a") + &ours("echo 'b")),
+                "line 3: cannot read the command line \"echo 'b\"",
+            ),
+            (
+                &(Format::Throng.header() + &ours("echo a") + &ours(" ")),
+                "line 3 has no command",
+            ),
         ] {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(named), "{error}");

@@ -5,17 +5,19 @@ mod table;
 mod tree;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
-use throng::Outcome;
+use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
-pub(crate) use self::tree::{Tree, file_of};
-use super::kept::{self, Kept};
+pub(crate) use self::tree::Tree;
+pub(super) use self::tree::{Files, LONGEST_NAME};
+use super::joblog::BEFORE;
+use super::kept::{self, Kept, Kind as Record, Place};
 use super::{Note, Target, jsonl};
 use crate::input::Columns;
 use crate::shell::Shell;
@@ -71,6 +73,25 @@ enum Kind {
     Jsonl,
 }
 
+impl Kind {
+    /// What one file with something for each command is known again by.
+    fn record(&self) -> Record {
+        match self {
+            Kind::Separated(separator) => {
+                let byte = |byte| if byte == b'\t' { *separator } else { byte };
+                Record {
+                    name: "table of results",
+                    begins: vec![BEFORE.bytes().map(byte).collect()],
+                }
+            }
+            _ => Record {
+                name: "file of results",
+                begins: vec![jsonl::BEGIN.into()],
+            },
+        }
+    }
+}
+
 impl Wanted {
     /// Reads `[+]DIR`, `[+]FILE.csv`, a name with places, and so on.
     pub(crate) fn parse(
@@ -108,17 +129,36 @@ impl Wanted {
         self.target.path.display().to_string()
     }
 
-    /// Whether it is a table or lines for our stdout: `-.csv` and so on.
-    pub(crate) fn is_stdout(&self) -> bool {
+    /// The stream of ours that a table or lines go to: stdout for `-.csv` and so on, and either
+    /// where it is the same file.
+    pub(crate) fn stream(&self) -> Option<Stream> {
         let path = &self.target.path;
-        !self.is_tree()
-            && path.file_stem() == Some(OsStr::new("-"))
-            && path.parent() == Some(Path::new(""))
+        let is_dash =
+            path.file_stem() == Some(OsStr::new("-")) && path.parent() == Some(Path::new(""));
+        match is_dash {
+            _ if self.is_tree() => None,
+            true => Some(Stream::Stdout),
+            false => self.target.stream(),
+        }
     }
 
-    /// Whether it shows by itself what has been run.
+    /// Whether there are files for each command.
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self.kind, Kind::Tree | Kind::Pattern(_))
+    }
+
+    /// Fails where the job log would be written to the same file.
+    pub(crate) fn refuse_path(&self, joblog: &Target) -> anyhow::Result<()> {
+        let [ours, log] = [&self.target, joblog].map(|target| {
+            let path = fs::canonicalize(&target.path);
+            path.or_else(|_| std::path::absolute(&target.path)).ok()
+        });
+        ensure!(
+            self.is_tree() || ours != log || joblog.stream().is_some(),
+            "--results {0} and --joblog {0} are the same file: name two",
+            self.name()
+        );
+        Ok(())
     }
 
     /// The tree, where it is one.
@@ -128,7 +168,14 @@ impl Wanted {
                 let root = self.target.path.clone();
                 Some(Tree::below(root, self.columns.clone(), self.files))
             }
-            Kind::Pattern(_) => Some(Tree::as_noted(self.files)),
+            Kind::Pattern(pattern) => {
+                let fixed = sys::os_string(pattern.fixed_directory().to_vec()).ok()?;
+                Some(Tree::as_noted(
+                    fixed.into(),
+                    pattern.ends_with_slash(),
+                    self.files,
+                ))
+            }
             Kind::Separated(_) | Kind::Jsonl => None,
         }
     }
@@ -138,10 +185,20 @@ impl Wanted {
         self.target.appends
     }
 
-    /// The name with places, if it is one.
-    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+    /// Whether what is there shows for certain which commands have been run. The files of a name
+    /// with places do so by their number: stderr of `a` has the name of stdout of `a.err`.
+    pub(crate) fn shows_what_was_run(&self) -> bool {
         match &self.kind {
-            Kind::Pattern(pattern) => Some(pattern),
+            Kind::Tree => true,
+            Kind::Pattern(pattern) => self.files == FilesWanted::All || pattern.ends_with_slash(),
+            _ => false,
+        }
+    }
+
+    /// The name with places, if it is one, and the files that are wanted.
+    pub(crate) fn pattern(&self) -> Option<(Pattern, FilesWanted)> {
+        match &self.kind {
+            Kind::Pattern(pattern) => Some((pattern.clone(), self.files)),
             _ => None,
         }
     }
@@ -153,17 +210,20 @@ impl Wanted {
             tree.prepare(keeps)?;
             return Ok(Results::Tree(tree));
         }
-        let is_stdout = self.is_stdout();
+        let stream = self.stream();
         let path = self.target.path;
         let context = || format!("cannot write --results {}", path.display());
-        let file = if is_stdout {
-            None
-        } else {
-            Some(open(&path, keeps).with_context(context)?)
+        let to = match stream {
+            Some(stream) => Place::Ours(stream),
+            None => {
+                let record = self.kind.record();
+                record.refuse_others("--results", &path)?;
+                Place::File(open(&path, keeps, &record).with_context(context)?)
+            }
         };
-        let is_new = match &file {
-            Some(file) => file.metadata().with_context(context)?.len() == 0,
-            None => true,
+        let is_new = match &to {
+            Place::File(file) => file.metadata().with_context(context)?.len() == 0,
+            Place::Ours(_) => true,
         };
         let shape = match self.kind {
             Kind::Separated(separator) => {
@@ -173,13 +233,13 @@ impl Wanted {
         };
         Ok(Results::Lines(Lines {
             shape,
-            kept: Kept::new("--results", path, file),
+            kept: Kept::new("--results", path, to),
         }))
     }
 }
 
 /// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
-fn open(path: &Path, keeps: bool) -> io::Result<File> {
+fn open(path: &Path, keeps: bool, record: &Record) -> io::Result<File> {
     let open = || {
         let mut options = sys::file_options();
         sys::open_for_writing(path, options.create(true).append(true))
@@ -190,14 +250,14 @@ fn open(path: &Path, keeps: bool) -> io::Result<File> {
         return Ok(file);
     }
     drop(file);
-    kept::keep_aside("--results", path)?;
+    kept::keep_aside("--results", path, record)?;
     open()
 }
 
 impl Lines {
-    /// Whether it is our stdout that they go to.
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.kept.is_stdout()
+    /// The stream of ours that they go to, if so.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        self.kept.stream()
     }
 
     /// What comes before the first line, if it is still to be written.

@@ -16,10 +16,13 @@ use throng::{Outcome, Stream};
 use super::FilesWanted;
 use crate::input::Columns;
 use crate::output::{Note, pieces};
-use crate::sys;
+use crate::{links, sys, text};
 
 /// The longest name that file systems take, in bytes here and in UTF-16 on Windows.
-const LONGEST_NAME: usize = 255;
+pub(crate) const LONGEST_NAME: usize = 255;
+
+/// The digits of the largest number.
+const DIGITS_MAX: u64 = 20;
 
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -36,16 +39,20 @@ pub(crate) struct Tree {
 enum Place {
     /// Names of columns and values below this.
     Below { root: PathBuf, columns: Columns },
-    /// Where the command's note says.
-    AsNoted,
+    /// Where the command's note says, below this. No two commands of a run have the same place.
+    AsNoted {
+        fixed: PathBuf,
+        /// Whether each place is a directory.
+        in_directories: bool,
+    },
 }
 
 /// The three files of one command.
 #[derive(Debug, PartialEq, Eq)]
-struct Files {
-    stdout: PathBuf,
-    stderr: PathBuf,
-    seq: PathBuf,
+pub(crate) struct Files {
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
+    pub(crate) seq: PathBuf,
 }
 
 impl Tree {
@@ -53,8 +60,12 @@ impl Tree {
         Tree::new(Place::Below { root, columns }, files)
     }
 
-    pub(super) fn as_noted(files: FilesWanted) -> Tree {
-        Tree::new(Place::AsNoted, files)
+    pub(super) fn as_noted(fixed: PathBuf, in_directories: bool, files: FilesWanted) -> Tree {
+        let place = Place::AsNoted {
+            fixed,
+            in_directories,
+        };
+        Tree::new(place, files)
     }
 
     fn new(place: Place, files: FilesWanted) -> Tree {
@@ -104,8 +115,16 @@ impl Tree {
     /// Whether the results of a command with these values are there. `option` goes by that, unless
     /// somebody insists.
     pub(crate) fn has(&self, note: &Note, option: Option<&str>) -> anyhow::Result<bool> {
-        let stdout = self.place.files(note, false)?.stdout;
-        if !stdout.is_file() {
+        let files = self.place.files(note, false)?;
+        let has_all = match &self.place {
+            Place::AsNoted {
+                in_directories: false,
+                ..
+            } => files.are_of_one_command(),
+            _ => true,
+        };
+        let stdout = files.stdout;
+        if !stdout.is_file() || !has_all {
             return Ok(false);
         }
         if let (Some(option), Some(why)) = (option, foreign(&stdout)) {
@@ -120,10 +139,20 @@ impl Tree {
 
     pub(crate) fn write(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
         let mut files = self.place.files(note, false)?;
-        if !self.written.insert(hash(&sys::folded_path(&files.stdout))) {
-            files = self.place.files(note, true)?;
+        match &self.place {
+            Place::AsNoted { fixed, .. } => {
+                for file in [&files.stdout, &files.stderr, &files.seq] {
+                    links::refuse_links_out(fixed, file)
+                        .with_context(|| format!("cannot write --results {}", quoted(file)))?;
+                }
+            }
+            Place::Below { .. } => {
+                if !self.written.insert(hash(&sys::folded_path(&files.stdout))) {
+                    files = self.place.files(note, true)?;
+                }
+            }
         }
-        let context = |path: &Path| format!("cannot write --results {}", path.display());
+        let context = |path: &Path| format!("cannot write --results {}", quoted(path));
         let directory = files.stdout.parent().unwrap_or(Path::new("."));
         match self.is_shared {
             true => sys::create_directories(directory),
@@ -178,9 +207,8 @@ fn goes_by_it(why: &str, option: &str) -> String {
     format!("{why}, and {option} would go by what is there (--trust-joblog insists)")
 }
 
-/// The file that tells by being there that a command with this place has been run.
-pub(crate) fn file_of(note: &Note) -> anyhow::Result<PathBuf> {
-    Ok(noted_files(&note.place, None)?.stdout)
+fn quoted(path: &Path) -> String {
+    text::quoted(path.as_os_str().as_encoded_bytes())
 }
 
 impl Place {
@@ -188,7 +216,7 @@ impl Place {
     fn files(&self, note: &Note, beside: bool) -> anyhow::Result<Files> {
         let mark = beside.then_some(note.number);
         let Place::Below { root, columns } = self else {
-            return noted_files(&note.place, mark);
+            return Files::of_place(&note.place);
         };
         let mut directory = root.clone();
         let named = |(index, value)| (columns.name(index), value);
@@ -203,27 +231,31 @@ impl Place {
     }
 }
 
-fn noted_files(place: &[u8], mark: Option<u64>) -> anyhow::Result<Files> {
-    let mut path = place.to_vec();
-    if let Some(number) = mark {
-        let end = path.iter().rposition(|byte| *byte != b'/');
-        let end = end.map_or(0, |last| last + 1);
-        path.splice(end..end, format!("#{number}").into_bytes());
-    }
-    let is_directory = path.last() == Some(&b'/');
-    let path = PathBuf::from(sys::os_string(path)?);
-    Ok(if is_directory {
-        Files::in_directory(&path)
-    } else {
-        Files {
-            stderr: with_ending(&path, ".err"),
-            seq: with_ending(&path, ".seq"),
-            stdout: path,
-        }
-    })
-}
-
 impl Files {
+    /// Those of a command whose place is this: a file and what is beside it, or a directory.
+    pub(crate) fn of_place(place: &[u8]) -> anyhow::Result<Files> {
+        let is_directory = place.last() == Some(&b'/');
+        let path = PathBuf::from(sys::os_string(place.to_vec())?);
+        Ok(if is_directory {
+            Files::in_directory(&path)
+        } else {
+            Files {
+                stderr: with_ending(&path, ".err"),
+                seq: with_ending(&path, ".seq"),
+                stdout: path,
+            }
+        })
+    }
+
+    /// Whether all three are there, and the number is one: files of other values may have the name
+    /// of one or two of these.
+    fn are_of_one_command(&self) -> bool {
+        let is_number = |text: String| text.parse::<u64>().is_ok();
+        self.stderr.is_file()
+            && fs::metadata(&self.seq).is_ok_and(|seq| seq.is_file() && seq.len() <= DIGITS_MAX)
+            && fs::read_to_string(&self.seq).is_ok_and(is_number)
+    }
+
     fn in_directory(directory: &Path) -> Files {
         Files {
             stdout: directory.join("stdout"),
@@ -328,12 +360,10 @@ mod tests {
 
     #[test]
     fn a_name_with_places_is_a_file_or_a_directory() {
-        let files = |place: &str, mark| noted_files(place.as_bytes(), mark).unwrap();
+        let files = |place: &str| Files::of_place(place.as_bytes()).unwrap();
         let names = |files: Files| [files.stdout, files.stderr, files.seq];
         let expected = ["my_v", "my_v.err", "my_v.seq"].map(PathBuf::from);
-        assert_eq!(names(files("my_v", None)), expected);
-        assert_eq!(files("my_v", Some(4)).seq, Path::new("my_v#4.seq"));
-        assert_eq!(files("my_v/", None).seq, Path::new("my_v/seq"));
-        assert_eq!(files("my_v/", Some(4)).stderr, Path::new("my_v#4/stderr"));
+        assert_eq!(names(files("my_v")), expected);
+        assert_eq!(files("my_v/").seq, Path::new("my_v/seq"));
     }
 }

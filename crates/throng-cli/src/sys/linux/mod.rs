@@ -15,25 +15,26 @@ mod tty;
 mod words;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
-use throng::Command;
+use throng::{Command, Stream};
 
 pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
 pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
-    create_directories, directory_builder, file_options, foreign, open_for_writing,
+    create_directories, directory_builder, file_options, foreign, open_at_once, open_for_writing,
 };
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
 pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use tty::Tty;
@@ -157,6 +158,22 @@ pub(crate) fn may_share_screen() -> bool {
 
 pub(crate) fn stderr() -> Writer {
     Box::new(io::stderr())
+}
+
+/// Which of our streams this file is: `/dev/stdout`, or the file that a shell has redirected it to.
+pub(crate) fn stream_of(path: &Path) -> Option<Stream> {
+    let file = fs::metadata(path).ok()?;
+    let is_it = |stream: BorrowedFd<'_>| {
+        rustix::fs::fstat(stream)
+            .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (file.dev(), file.ino()))
+    };
+    if is_it(io::stdout().as_fd()) {
+        Some(Stream::Stdout)
+    } else if is_it(io::stderr().as_fd()) {
+        Some(Stream::Stderr)
+    } else {
+        None
+    }
 }
 
 /// The command that has this shell, or the system's, run a script. One that begins like an option

@@ -88,6 +88,12 @@ pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Re
     Ok(file)
 }
 
+/// Opens a file for reading without waiting: for the other end of a pipe, say.
+pub(crate) fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
 /// Makes this directory and those above it, where they are missing.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
     refuse_planted_links(path)?;

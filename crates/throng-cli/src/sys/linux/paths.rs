@@ -37,6 +37,11 @@ pub(crate) fn folded_path(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
+/// How long a name is, as file systems count it.
+pub(crate) fn name_length(name: &[u8]) -> usize {
+    name.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,22 +12,22 @@ mod words;
 mod wtf8;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use throng::Command;
 use throng::os::windows::{self as os, CommandExt};
+use throng::{Command, Stream};
 
 pub(crate) use cmd::{counts_in_arguments, push_quoted, shell, shell_program};
 pub(crate) use limits::{limits, script_length, word_length};
 pub(crate) use options::SystemArgs;
 pub(crate) use owner::{
-    create_directories, directory_builder, file_options, foreign, open_for_writing,
+    create_directories, directory_builder, file_options, foreign, open_at_once, open_for_writing,
 };
-pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device};
+pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
 pub(crate) use tty::Tty;
 pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
@@ -201,6 +201,21 @@ pub(crate) fn stdout() -> io::Result<Writer> {
     }
     let handle = stdout.as_handle().try_clone_to_owned()?;
     Ok(Box::new(File::from(handle)))
+}
+
+/// Which of our streams this file is: the one that a shell has redirected it to.
+pub(crate) fn stream_of(path: &Path) -> Option<Stream> {
+    // What is no file is not opened: a pipe would have been used by that.
+    fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let file = same_file::Handle::from_path(path).ok()?;
+    let is_it = |stream: io::Result<same_file::Handle>| stream.is_ok_and(|stream| stream == file);
+    if is_it(same_file::Handle::stdout()) {
+        Some(Stream::Stdout)
+    } else if is_it(same_file::Handle::stderr()) {
+        Some(Stream::Stderr)
+    } else {
+        None
+    }
 }
 
 pub(crate) fn stderr() -> Writer {

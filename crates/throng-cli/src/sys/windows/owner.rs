@@ -28,6 +28,11 @@ pub(crate) fn open_for_writing(path: &Path, options: &mut OpenOptions) -> io::Re
     options.open(path)
 }
 
+/// Opens a file for reading without waiting.
+pub(crate) fn open_at_once(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// Makes this directory and those above it, where they are missing.
 pub(crate) fn create_directories(path: &Path) -> io::Result<()> {
     directory_builder().create(path)

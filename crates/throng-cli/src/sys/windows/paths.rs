@@ -64,6 +64,11 @@ pub(crate) fn folded_path(path: &Path) -> Vec<u8> {
     path.to_string_lossy().to_lowercase().into_bytes()
 }
 
+/// How long a name is, as file systems count it: in UTF-16.
+pub(crate) fn name_length(name: &[u8]) -> usize {
+    String::from_utf8_lossy(name).encode_utf16().count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

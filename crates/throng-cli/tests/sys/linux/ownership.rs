@@ -117,7 +117,8 @@ fn results_do_not_go_through_links_that_others_may_have_planted() {
     symlink(&victim, shared.path().join("a.err")).unwrap();
     let name = format!("{}/{{}}", shared.path().display());
     let refused = output(&["--results", &name, child(), "outs:x", "errs:e", ":::", "a"]);
-    assert_eq!(refused.status.code(), Some(255), "{refused:?}");
+    assert_eq!((refused.status.code(), stdout(&refused)), (Some(1), ""));
+    assert!(stderr(&refused).contains("is a symbolic link that leads out of"));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
@@ -204,4 +205,67 @@ fn a_nul_in_a_value_never_becomes_code() {
         assert_eq!(stdout(&dry).lines().count(), 2, "{dry:?}");
         assert!(!pwned.exists());
     }
+}
+
+#[test]
+fn a_value_leads_through_no_link_that_leads_out_of_what_is_written_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("out/inside")).unwrap();
+    fs::create_dir_all(at("elsewhere/sub")).unwrap();
+    symlink(at("elsewhere"), at("out/l")).unwrap();
+    symlink(at("elsewhere/file"), at("out/f")).unwrap();
+    symlink("inside", at("out/good")).unwrap();
+    let name = format!("{}/{{}}", at("out").display());
+    for option in ["--results", "--wd"] {
+        for (value, works) in [("l/sub", false), ("f", false), ("good/sub", true)] {
+            let output = output(&[option, &name, child(), "tag:{}", ":::", value]);
+            assert_eq!(
+                output.status.success(),
+                works,
+                "{option} {value} {output:?}"
+            );
+            if !works {
+                assert!(
+                    stderr(&output).contains("is a symbolic link that leads "),
+                    "{output:?}"
+                );
+                assert!(
+                    stderr(&output).starts_with("throng: the list value 1: "),
+                    "{output:?}"
+                );
+            }
+        }
+        let _ = fs::remove_file(at("out/inside/sub"));
+    }
+    assert!(!at("elsewhere/file").exists());
+    assert_eq!(fs::read_dir(at("elsewhere")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(at("elsewhere/sub")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_name_that_a_command_has_taken_itself_loses_its_results_alone_and_that_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = format!("{}/{{}}", directory.path().display());
+    let script = format!("[ {{}} = b ] || mkdir {}/{{}}", directory.path().display());
+    let output = output(&[
+        "--shell",
+        "-j1",
+        "--results",
+        &name,
+        &script,
+        ":::",
+        "a",
+        "b",
+    ]);
+    assert_eq!(output.status.code(), Some(255), "{output:?}");
+    assert!(
+        stderr(&output).contains("cannot write --results"),
+        "{output:?}"
+    );
+    assert!(
+        stderr(&output).ends_with("--results: those of 1 command could not be written\n"),
+        "{output:?}"
+    );
+    assert!(directory.path().join("b").is_file());
 }

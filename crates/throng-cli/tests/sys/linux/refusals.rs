@@ -174,3 +174,23 @@ fn a_mechanism_that_is_not_there_is_refused_with_the_reason() {
         }
     }
 }
+
+#[test]
+fn settings_are_read_from_regular_files_alone_and_nobody_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for file in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        let named = output(&["--config", file, crate::program::child(), ":::", "outs:x"]);
+        let mut command = crate::program::run(&[crate::program::child(), ":::", "outs:x"]);
+        let found = command.env("THRONG_CONFIG", file).spawn().unwrap();
+        for refused in [named, crate::program::finish(found)] {
+            assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
+            assert!(
+                stderr(&refused).contains("it is no regular file"),
+                "{refused:?}"
+            );
+        }
+    }
+}

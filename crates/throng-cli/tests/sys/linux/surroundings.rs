@@ -65,6 +65,25 @@ fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
 
 /// The keeper, which lives as long as throng, would keep a reader from its end.
 #[test]
+fn a_job_log_that_is_a_descriptor_of_ours_by_name_leaves_what_is_in_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    for name in ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1"] {
+        let script = format!(
+            "{{ echo one; \"$throng\" run --joblog {name} true ::: a; echo two; }} > {0} 2>> {0}",
+            file.display()
+        );
+        let output = bash(&script);
+        assert!(output.status.success(), "{output:?}");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("one\n"), "{name}: {text}");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "{name}");
+        assert!(text.ends_with("\ntwo\n"), "{name}: {text}");
+        assert_eq!(text.lines().count(), 4, "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_pipe_that_we_were_given_ends_with_the_last_command() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(

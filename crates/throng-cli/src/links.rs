@@ -1,0 +1,50 @@
+//! Symbolic links on the way to what a value names. A value leads nowhere outside of what is
+//! written before its placeholder; this sees to it that no link does so in its place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+
+use crate::text;
+
+/// What is on the way from a directory to this path, from the top, the path itself included.
+pub(crate) fn way<'a>(directory: &Path, path: &'a Path) -> Vec<&'a Path> {
+    let length = directory.as_os_str().len();
+    let below = path.ancestors();
+    let mut way: Vec<_> = below
+        .take_while(|path| path.as_os_str().len() > length)
+        .collect();
+    way.reverse();
+    way
+}
+
+/// Fails where a symbolic link below this directory, on the way to the path or the path itself,
+/// leads out of the directory, or nowhere.
+pub(crate) fn refuse_links_out(directory: &Path, path: &Path) -> anyhow::Result<()> {
+    for step in way(directory, path) {
+        match step.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => refuse_link_out(directory, step)?,
+            Ok(_) => {}
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn refuse_link_out(directory: &Path, link: &Path) -> anyhow::Result<()> {
+    let name = || text::quoted(link.as_os_str().as_encoded_bytes());
+    let leads_to = fs::canonicalize(link)
+        .with_context(|| format!("{} is a symbolic link that leads nowhere", name()))?;
+    let below = match directory.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => directory.to_owned(),
+    };
+    ensure!(
+        leads_to.starts_with(fs::canonicalize(&below)?),
+        "{} is a symbolic link that leads out of {}",
+        name(),
+        text::quoted(below.as_os_str().as_encoded_bytes())
+    );
+    Ok(())
+}

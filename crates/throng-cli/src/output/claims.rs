@@ -1,0 +1,207 @@
+//! Which files each command has, where `--results` has a name with placeholders. Names are given in
+//! the order of the commands, so that a run that resumes another gives the same; and before the
+//! command starts, so that one whose results could not be written is not run.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+
+use super::FilesWanted;
+use super::joblog::fingerprint;
+use super::results::{Files, LONGEST_NAME};
+use crate::template::Pattern;
+use crate::{links, sys, text};
+
+/// So many names are tried for one command.
+const TRIES_MAX: u32 = 100;
+
+/// What the commands of this run have.
+#[derive(Debug)]
+pub(super) struct Claims {
+    /// The directory that is written before the first placeholder.
+    fixed: PathBuf,
+    wanted: FilesWanted,
+    /// Whether results that are there already are kept, and added to.
+    keeps: bool,
+    /// Fingerprints of paths.
+    files: HashSet<u64>,
+    directories: HashSet<u64>,
+}
+
+/// There are results where a command's should go, and nothing was said of that. Ends the run.
+#[derive(Debug)]
+pub(crate) struct IsThere(String);
+
+impl fmt::Display for IsThere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "--results {}: it is there already: --resume runs what is missing, +NAME writes \
+             over it",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for IsThere {}
+
+impl Claims {
+    pub(super) fn new(
+        pattern: &Pattern,
+        wanted: FilesWanted,
+        keeps: bool,
+    ) -> anyhow::Result<Claims> {
+        Ok(Claims {
+            fixed: sys::os_string(pattern.fixed_directory().to_vec())?.into(),
+            wanted,
+            keeps,
+            files: HashSet::new(),
+            directories: HashSet::new(),
+        })
+    }
+
+    /// The place of the command with this number: this one, or one beside it where a file of an
+    /// earlier command has a name of its files. Fails where its files could not be written.
+    pub(super) fn claim(&mut self, place: &[u8], number: u64) -> anyhow::Result<Vec<u8>> {
+        for attempt in 0..TRIES_MAX {
+            let place = beside(place, number, attempt);
+            let files = Files::of_place(&place)?;
+            let mut all = vec![&files.stdout, &files.stderr];
+            if self.wanted == FilesWanted::All {
+                all.push(&files.seq);
+            }
+            for file in &all {
+                self.check(file)
+                    .with_context(|| format!("--results {}", quoted(file)))?;
+            }
+            if self.is_taken(&files, &all)? {
+                continue;
+            }
+            for file in all {
+                self.files.insert(key(file));
+                let above = file
+                    .parent()
+                    .map_or(Vec::new(), |p| links::way(&self.fixed, p));
+                self.directories.extend(above.into_iter().map(key));
+            }
+            return Ok(place);
+        }
+        bail!(
+            "--results {}: earlier values have this name and {} beside it",
+            text::quoted(place),
+            TRIES_MAX - 1
+        )
+    }
+
+    /// Fails where this file cannot be written, whatever the command does.
+    fn check(&self, file: &Path) -> anyhow::Result<()> {
+        links::refuse_links_out(&self.fixed, file)?;
+        for step in links::way(&self.fixed, file) {
+            let name = step.file_name().unwrap_or_default().as_encoded_bytes();
+            let length = sys::name_length(name);
+            ensure!(
+                length <= LONGEST_NAME,
+                "a name of {length} characters is too long, and the limit is {LONGEST_NAME}: \
+                 --results DIR cuts such values"
+            );
+            if step == file {
+                break;
+            }
+            ensure!(
+                !self.files.contains(&key(step)),
+                "{} is a file with results of an earlier value, so it cannot be a directory",
+                quoted(step)
+            );
+            match step.metadata() {
+                Ok(metadata) => ensure!(
+                    metadata.is_dir(),
+                    "{} is there and is no directory",
+                    quoted(step)
+                ),
+                Err(error) if is_of_a_name(error.kind()) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of these files is somebody else's.
+    fn is_taken(&self, files: &Files, all: &[&PathBuf]) -> anyhow::Result<bool> {
+        let is_known = |key: &u64| self.files.contains(key) || self.directories.contains(key);
+        if all.iter().any(|file| is_known(&key(file))) {
+            return Ok(true);
+        }
+        let there = |path: &Path| path.symlink_metadata().is_ok();
+        if !self.keeps {
+            return match all.iter().find(|file| there(file)) {
+                Some(file) => Err(IsThere(file.display().to_string()).into()),
+                None => Ok(false),
+            };
+        }
+        // A file of an earlier run may be that of another value.
+        Ok(all.iter().any(|file| file.is_dir())
+            || (there(&files.stdout) && is_beside_another(&files.stdout))
+            || all[1..]
+                .iter()
+                .any(|file| there(file) && there(&with(file, ".seq"))))
+    }
+}
+
+/// Whether this is what an earlier run has left of the stderr, or the number, of another value.
+fn is_beside_another(file: &Path) -> bool {
+    let is_beside = file
+        .extension()
+        .is_some_and(|ending| ending == "err" || ending == "seq");
+    is_beside && file.with_extension("").is_file() && !with(file, ".seq").is_file()
+}
+
+fn with(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// The place of the command with this number after so many attempts.
+fn beside(place: &[u8], number: u64, attempt: u32) -> Vec<u8> {
+    let mark = match attempt {
+        0 => String::new(),
+        1 => format!("#{number}"),
+        more => format!("#{number}.{more}"),
+    };
+    let end = place.iter().rposition(|byte| *byte != b'/');
+    let end = end.map_or(0, |last| last + 1);
+    let (name, rest) = place.split_at(end);
+    [name, mark.as_bytes(), rest].concat()
+}
+
+/// To know a path again by, however it is written.
+fn key(path: impl AsRef<Path>) -> u64 {
+    let mut plain = PathBuf::new();
+    for component in path.as_ref().components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => drop(plain.pop()),
+            other => plain.push(other),
+        }
+    }
+    fingerprint(&sys::folded_path(&plain))
+}
+
+fn quoted(path: &Path) -> String {
+    text::quoted(path.as_os_str().as_encoded_bytes())
+}
+
+/// Whether something cannot be written under this name, but can under others.
+pub(super) fn is_of_a_name(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::AlreadyExists
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+    )
+}
