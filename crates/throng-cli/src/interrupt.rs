@@ -191,9 +191,10 @@ fn list(throng: &Throng, lack: &Lack) {
     text::print_lines(&lines);
 }
 
-/// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more, or
-/// what runs waits for the same reader, and nothing has been written for so long, we leave. What could not be written is in no record,
-/// so a run that resumes this one does it again; and what we have started ends with us.
+/// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more,
+/// or what runs waits for the same reader, and nothing has been written for so long, we leave. What
+/// could not be written is in no record, so a run that resumes this one does it again; and what we
+/// have started ends with us.
 fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: Duration) {
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
     let throng = Arc::downgrade(throng);

@@ -23,9 +23,9 @@ impl InheritedFds {
     /// close-on-exec, and makes them so: from now on only commands have them that are to, and no
     /// program that is started by other means.
     ///
-    /// To be called when the program begins, before anything opens or owns descriptors. They have to
-    /// stay open as long as commands are started: where one is closed, commands have what is opened
-    /// under its number.
+    /// To be called when the program begins, before anything opens or owns descriptors. They have
+    /// to stay open as long as commands are started: where one is closed, commands have what is
+    /// opened under its number.
     pub fn take() -> InheritedFds {
         let mut numbers = open_above_stdio();
         numbers.retain(|number| {
