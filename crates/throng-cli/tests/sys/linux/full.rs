@@ -161,7 +161,7 @@ fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
         (
             &["--results", shown],
             &[],
-            "--results DISK/1/out:350002/stdout",
+            "--results \"DISK/1/out:350002/stdout\"",
         ),
         (
             &["--output", "none", "--results", &table],
