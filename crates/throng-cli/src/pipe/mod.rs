@@ -67,8 +67,8 @@ impl Limit {
     fn check(self, bytes: usize) -> anyhow::Result<()> {
         ensure!(
             bytes <= self.bytes,
-            "--pipe: a block is longer than {} bytes, half of --memory: no record ends where --block \
-             or -N would have it (--recend, --recstart)",
+            "--pipe: a block is longer than {} bytes, half of --memory: no record ends where \
+             --block or -N would have it (--recend, --recstart)",
             size::with_commas(self.bytes as u64)
         );
         Ok(())
