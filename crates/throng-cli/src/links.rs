@@ -33,7 +33,7 @@ pub(crate) fn refuse_links_out(directory: &Path, path: &Path) -> anyhow::Result<
 }
 
 fn refuse_link_out(directory: &Path, link: &Path) -> anyhow::Result<()> {
-    let name = || text::quoted(link.as_os_str().as_encoded_bytes());
+    let name = || text::quoted_name(link);
     let leads_to = fs::canonicalize(link)
         .with_context(|| format!("{} is a symbolic link that leads nowhere", name()))?;
     let below = match directory.as_os_str().is_empty() {
@@ -44,7 +44,7 @@ fn refuse_link_out(directory: &Path, link: &Path) -> anyhow::Result<()> {
         leads_to.starts_with(fs::canonicalize(&below)?),
         "{} is a symbolic link that leads out of {}",
         name(),
-        text::quoted(below.as_os_str().as_encoded_bytes())
+        text::quoted_name(below)
     );
     Ok(())
 }

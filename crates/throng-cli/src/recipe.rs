@@ -358,7 +358,7 @@ impl Recipe {
                 "--env {}: {} is too long for a variable: it has {} bytes with the name, and the \
                  limit of this system is {}",
                 name.display(),
-                text::quoted(value.as_encoded_bytes()),
+                text::quoted_name(value),
                 size::with_commas(length as u64 - 1),
                 size::with_commas(self.word_max as u64 - 1)
             );
@@ -521,7 +521,7 @@ fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
     bail!(
         "there is no program {}: without --shell the first word alone is the program; write the \
          words apart, as in throng run echo {{}}, or use --shell",
-        text::quoted(program.as_encoded_bytes())
+        text::quoted_name(program)
     )
 }
 

@@ -35,12 +35,8 @@ impl Shell {
             None => (variable(), VARIABLE),
         };
         let program = match program {
-            Some(program) => sys::shell_program(&program).with_context(|| {
-                format!(
-                    "{origin} {}",
-                    crate::text::quoted(program.as_encoded_bytes())
-                )
-            })?,
+            Some(program) => sys::shell_program(&program)
+                .with_context(|| format!("{origin} {}", crate::text::quoted_name(program)))?,
             None => None,
         };
         Ok(Some(Shell {

@@ -50,6 +50,12 @@ pub(crate) fn with_commas(number: u64) -> String {
     shown
 }
 
+/// So many things of this name: `1 command`, `1,234 commands`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", with_commas(count))
+}
+
 /// A number of bytes, as people read it: 1.50 GiB.
 pub(crate) fn shown(bytes: u64) -> String {
     let n = bytes as f64;

@@ -1,5 +1,6 @@
 //! Lines for people, on stderr. Nothing is done about a stderr that cannot be written.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write as _;
 
@@ -39,6 +40,11 @@ pub(crate) fn print_lines(lines: &str) {
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", text::shortened(bytes))
+}
+
+/// The same of a path, a program or another word of the system.
+pub(crate) fn quoted_name(name: impl AsRef<OsStr>) -> String {
+    quoted(name.as_ref().as_encoded_bytes())
 }
 
 /// The same, cut in the middle: commands that differ in their last value begin alike.

@@ -168,12 +168,11 @@ fn bytes_of_stdin_and_stdout_are_counted_whatever_becomes_of_them() {
         "cat",
     ];
     output_with_stdin(&words, b"a\nbb\nccc\n");
-    let columns: Vec<_> = log
-        .lines()
-        .iter()
-        .map(|line| line[4..6].join(" "))
-        .collect();
-    assert_eq!(columns, ["5 5", "4 4"]);
+    let bytes = || -> Vec<_> {
+        let lines = log.lines();
+        lines.iter().map(|line| line[4..6].join(" ")).collect()
+    };
+    assert_eq!(bytes(), ["5 5", "4 4"]);
     let words = [
         "--round-robin",
         "-j1",
@@ -185,12 +184,7 @@ fn bytes_of_stdin_and_stdout_are_counted_whatever_becomes_of_them() {
         "cat",
     ];
     output_with_stdin(&words, b"a\nbb\nccc\n");
-    let columns: Vec<_> = log
-        .lines()
-        .iter()
-        .map(|line| line[4..6].join(" "))
-        .collect();
-    assert_eq!(columns, ["9 9"]);
+    assert_eq!(bytes(), ["9 9"]);
 }
 
 #[test]

@@ -316,15 +316,17 @@ impl Queue {
 impl State {
     /// Puts what is due ahead of all others, the first of them at the head.
     fn take_in_due(&mut self) {
-        let Some(Reverse(first)) = self.later.peek() else {
+        if self.later.is_empty() {
             return;
-        };
+        }
         let now = Instant::now();
         let mut due = Vec::new();
-        let mut next = Some(first);
-        while next.is_some_and(|first| first.at <= now) {
+        while self
+            .later
+            .peek()
+            .is_some_and(|Reverse(first)| first.at <= now)
+        {
             due.extend(self.later.pop().map(|Reverse(first)| first.job));
-            next = self.later.peek().map(|Reverse(first)| first);
         }
         let last_first = due.into_iter().rev();
         last_first.for_each(|job| self.jobs.push_front(job));

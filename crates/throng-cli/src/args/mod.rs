@@ -272,7 +272,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         if is_early && error.kind() == ErrorKind::UnknownArgument {
             text::complain(format_args!(
                 "there is no option {} before a command; options follow it: throng run -j 4 ...",
-                text::quoted(first.as_encoded_bytes())
+                text::quoted_name(first)
             ));
         } else {
             text::complain(format_args!("{}", complaint::one_line(error)));

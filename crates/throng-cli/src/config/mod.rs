@@ -79,7 +79,7 @@ impl Sources {
                 ensure!(
                     path.is_absolute(),
                     "THRONG_CONFIG {}: an absolute path is expected",
-                    text::quoted(path.as_os_str().as_encoded_bytes())
+                    text::quoted_name(path)
                 );
                 Some(Source::Found(path))
             }
@@ -220,7 +220,7 @@ fn refuse_file(arg: &Arg, name: &str, value: &OsStr) -> anyhow::Result<()> {
     ensure!(
         key(arg) != "jobs" || value.to_str().is_some_and(is_number),
         "{name} {}: {}, is expected; -j and --config take the name of a file as well",
-        text::quoted(value.as_encoded_bytes()),
+        text::quoted_name(value),
         jobs::EXPECTED
     );
     Ok(())

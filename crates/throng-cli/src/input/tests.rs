@@ -336,13 +336,14 @@ fn records_know_where_they_were_read() {
             .map(|record| record.unwrap().at.to_string());
         records.collect::<Vec<_>>()
     };
-    let (_file, path) = file("a\tb\n\nc\td\n");
-    let lines = |numbers: &[u32]| -> Vec<String> {
+    let lines_of = |path: &str, numbers: &[u32]| -> Vec<String> {
         numbers
             .iter()
             .map(|number| format!("{path} line {number}"))
             .collect()
     };
+    let (_file, path) = file("a\tb\n\nc\td\n");
+    let lines = |numbers: &[u32]| lines_of(&path, numbers);
     assert_eq!(at(&format!("-a{path} x")), lines(&[1, 2, 3]));
     assert_eq!(at(&format!("--header=: -a{path} x")), lines(&[2, 3]));
     assert_eq!(at(&format!("-r -a{path} x")), lines(&[1, 3]));
@@ -350,13 +351,10 @@ fn records_know_where_they_were_read() {
     assert_eq!(at(&format!("-L1 -a{path} x")), lines(&[1, 3]));
     assert_eq!(at(&format!("-0 -a{path} x")), [format!("{path} value 1")]);
     let (_csv, path) = file("a,b\n\n\"c\nd\",e\nf,g\n");
-    let lines = |numbers: &[u32]| -> Vec<String> {
-        numbers
-            .iter()
-            .map(|number| format!("{path} line {number}"))
-            .collect()
-    };
-    assert_eq!(at(&format!("--csv -a{path} x")), lines(&[1, 3, 5]));
+    assert_eq!(
+        at(&format!("--csv -a{path} x")),
+        lines_of(&path, &[1, 3, 5])
+    );
     let both = format!("x ::: a b :::+ c d :::: {path}");
     let first = format!("the list value 1, the list value 1, {path} line 1");
     assert_eq!(at(&both)[0], first);

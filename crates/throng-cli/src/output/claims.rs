@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::FilesWanted;
 use super::joblog::fingerprint;
-use super::results::{Files, LONGEST_NAME};
+use super::results::{Files, LONGEST_NAME, with_ending};
 use crate::template::Pattern;
 use crate::{links, sys, text};
 
@@ -75,7 +75,7 @@ impl Claims {
             }
             for file in &all {
                 self.check(file)
-                    .with_context(|| format!("--results {}", quoted(file)))?;
+                    .with_context(|| format!("--results {}", text::quoted_name(file)))?;
             }
             if self.is_taken(&files, &all)? {
                 continue;
@@ -113,13 +113,13 @@ impl Claims {
             ensure!(
                 !self.files.contains(&key(step)),
                 "{} is a file with results of an earlier value, so it cannot be a directory",
-                quoted(step)
+                text::quoted_name(step)
             );
             match step.metadata() {
                 Ok(metadata) => ensure!(
                     metadata.is_dir(),
                     "{} is there and is no directory",
-                    quoted(step)
+                    text::quoted_name(step)
                 ),
                 Err(error) if is_of_a_name(error.kind()) => return Err(error.into()),
                 Err(_) => {}
@@ -146,7 +146,7 @@ impl Claims {
             || (there(&files.stdout) && is_beside_another(&files.stdout))
             || all[1..]
                 .iter()
-                .any(|file| there(file) && there(&with(file, ".seq"))))
+                .any(|file| there(file) && there(&with_ending(file, ".seq"))))
     }
 }
 
@@ -155,13 +155,7 @@ fn is_beside_another(file: &Path) -> bool {
     let is_beside = file
         .extension()
         .is_some_and(|ending| ending == "err" || ending == "seq");
-    is_beside && file.with_extension("").is_file() && !with(file, ".seq").is_file()
-}
-
-fn with(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
+    is_beside && file.with_extension("").is_file() && !with_ending(file, ".seq").is_file()
 }
 
 /// The place of the command with this number after so many attempts.
@@ -188,10 +182,6 @@ fn key(path: impl AsRef<Path>) -> u64 {
         }
     }
     fingerprint(&sys::folded_path(&plain))
-}
-
-fn quoted(path: &Path) -> String {
-    text::quoted(path.as_os_str().as_encoded_bytes())
 }
 
 /// Whether something cannot be written under this name, but can under others.

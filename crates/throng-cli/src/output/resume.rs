@@ -12,7 +12,7 @@ use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::args::Again;
 use crate::shell::Shell;
-use crate::size::with_commas;
+use crate::size::{counted, with_commas};
 use crate::text;
 
 /// So much of two commands that differ is shown, from shortly before the place where they do.
@@ -68,7 +68,10 @@ impl Resume {
         let option = self.again.option();
         if self.again == Again::Failed {
             let count = to_run.unwrap_or(0);
-            return Some(format!("{option}: {} failed, to run again", counted(count)));
+            return Some(format!(
+                "{option}: {} failed, to run again",
+                counted(count, "command")
+            ));
         }
         if left_out == 0 {
             return None;
@@ -76,7 +79,7 @@ impl Resume {
         let rest = to_run.map_or_else(String::new, |n| format!(", {} to run", with_commas(n)));
         Some(format!(
             "{option}: {} already done{rest}",
-            counted(left_out)
+            counted(left_out, "command")
         ))
     }
 
@@ -169,11 +172,6 @@ impl Resume {
         lines.sort_unstable();
         Ok(lines)
     }
-}
-
-fn counted(commands: u64) -> String {
-    let plural = if commands == 1 { "" } else { "s" };
-    format!("{} command{plural}", with_commas(commands))
 }
 
 /// Two commands as a user would know them, cut to where they differ.

@@ -147,12 +147,12 @@ impl Session {
     ) -> anyhow::Result<Session> {
         let total = records.total;
         let (view, interval) = (args.output.view(), args.output.progress_interval);
-        let progress = Progress::new(view, interval, total, args.has_shell());
+        let shell = args.has_shell();
+        let progress = Progress::new(view, interval, total, shell);
         let sink = Sink::new().context("cannot use stdout")?;
         let sink = Arc::new(sink);
         let output = &args.output;
         let (mode, colors) = (output.mode(), output.colors());
-        let shell = args.has_shell();
         let echo = output.echo.then_some(shell);
         let memory = args.limits.memory();
         let wait_max = output.keep_order.then(|| InOrder::part_of(memory));

@@ -36,25 +36,29 @@ impl Pattern {
         let path = self.bytes(fill)?;
         let names = path.split(|byte| sys::PATHS.is_separator(*byte));
         if let Some(device) = names.into_iter().find(|name| sys::is_device(name)) {
-            bail!("{}: {} is a device", quoted(&path), quoted(device));
+            bail!(
+                "{}: {} is a device",
+                text::quoted(&path),
+                text::quoted(device)
+            );
         }
         let fixed = self.fixed_directory();
         let leads_up = sys::PATHS.ups(&path[fixed.len()..]) > self.written_ups();
         match sys::PATHS.reach(fixed, &path) {
             Reach::Below if leads_up => bail!(
                 "{} has a \"..\" that comes from a value, and values do not lead up",
-                quoted(&path)
+                text::quoted(&path)
             ),
             Reach::Below => Ok(path),
             Reach::Same => bail!(
                 "{} names nothing below {}",
-                quoted(&path),
+                text::quoted(&path),
                 self.named_directory()
             ),
             Reach::Out => bail!(
                 "{} is not below {}, and values do not lead out of what is written before their \
                  placeholder",
-                quoted(&path),
+                text::quoted(&path),
                 self.named_directory()
             ),
         }
@@ -79,13 +83,9 @@ impl Pattern {
     fn named_directory(&self) -> String {
         match self.fixed_directory() {
             b"" => "the current directory".into(),
-            directory => quoted(directory),
+            directory => text::quoted(directory),
         }
     }
-}
-
-fn quoted(path: &[u8]) -> String {
-    text::quoted(path)
 }
 
 /// Where a path leads, as far as its names tell.
@@ -101,7 +101,7 @@ enum Reach {
 impl PathRules {
     /// A path up to its last separator, or its drive.
     fn with_separator(self, path: &[u8]) -> &[u8] {
-        let last = path.iter().rposition(|byte| self.is_separator(*byte));
+        let last = self.last_separator(path);
         let (drive, _) = self.split_drive(path);
         &path[..last.map_or(drive.len(), |last| last + 1)]
     }

@@ -60,7 +60,7 @@ impl PathRules {
         }
     }
 
-    fn last_separator(self, path: &[u8]) -> Option<usize> {
+    pub(super) fn last_separator(self, path: &[u8]) -> Option<usize> {
         path.iter().rposition(|byte| self.is_separator(*byte))
     }
 

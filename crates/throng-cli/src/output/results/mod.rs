@@ -15,7 +15,7 @@ use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::Tree;
-pub(super) use self::tree::{Files, LONGEST_NAME};
+pub(super) use self::tree::{Files, LONGEST_NAME, with_ending};
 use super::joblog::BEFORE;
 use super::kept::{self, Kept, Kind as Record, Place};
 use super::{Note, Target, jsonl};

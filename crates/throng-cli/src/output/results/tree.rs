@@ -142,8 +142,9 @@ impl Tree {
         match &self.place {
             Place::AsNoted { fixed, .. } => {
                 for file in [&files.stdout, &files.stderr, &files.seq] {
-                    links::refuse_links_out(fixed, file)
-                        .with_context(|| format!("cannot write --results {}", quoted(file)))?;
+                    links::refuse_links_out(fixed, file).with_context(|| {
+                        format!("cannot write --results {}", text::quoted_name(file))
+                    })?;
                 }
             }
             Place::Below { .. } => {
@@ -152,7 +153,7 @@ impl Tree {
                 }
             }
         }
-        let context = |path: &Path| format!("cannot write --results {}", quoted(path));
+        let context = |path: &Path| format!("cannot write --results {}", text::quoted_name(path));
         let directory = files.stdout.parent().unwrap_or(Path::new("."));
         match self.is_shared {
             true => sys::create_directories(directory),
@@ -205,10 +206,6 @@ fn foreign(path: &Path) -> Option<String> {
 
 fn goes_by_it(why: &str, option: &str) -> String {
     format!("{why}, and {option} would go by what is there (--trust-joblog insists)")
-}
-
-fn quoted(path: &Path) -> String {
-    text::quoted(path.as_os_str().as_encoded_bytes())
 }
 
 impl Place {
@@ -265,7 +262,8 @@ impl Files {
     }
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
+/// A path with something added to its last name.
+pub(in crate::output) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(OsStr::new(ending));
     name.into()

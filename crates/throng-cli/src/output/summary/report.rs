@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Failure, Histogram, Summary};
-use crate::size::{self, digits, with_commas};
+use crate::size::{self, counted, digits, with_commas};
 use crate::text;
 
 /// A last line of stderr is cut here.
@@ -157,11 +157,6 @@ fn listed(counts: &[(u64, &str)]) -> String {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let texts = some.map(|(count, what)| format!("{} {what}", with_commas(*count)));
     texts.collect::<Vec<_>>().join(", ")
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", with_commas(count))
 }
 
 /// Three digits that count, and a unit.

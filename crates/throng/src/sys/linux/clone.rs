@@ -41,8 +41,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-pub(super) use self::steps::SHELL;
 use self::steps::run_plan;
+pub(super) use self::steps::{SHELL, has_nul_in_first_line};
 use super::{memory, raw};
 use crate::os::linux::ProcessGroup;
 use libc::pid_t;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::clone::{Failed, Step};
+use super::clone::{Failed, Step, has_nul_in_first_line};
 use super::launch::is_exhaustion;
 use super::memory;
 use crate::command::Stdin;
@@ -236,8 +236,7 @@ fn unknown_format(head: &[u8]) -> String {
     if is_script && interpreter(head).is_none() {
         return "whose first line names no interpreter".into();
     }
-    let mut line = head.iter().take_while(|byte| **byte != b'\n');
-    if line.any(|byte| *byte == 0) {
+    if has_nul_in_first_line(head) {
         return "which is in no format that this system can run".into();
     }
     "perhaps a script without #!".into()

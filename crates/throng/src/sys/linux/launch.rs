@@ -249,8 +249,10 @@ impl Launcher {
                 .push(arg)
                 .map_err(|Nul| nul(&format!("argument {}", i + 1)))?;
         }
-        kit.argv.write_pointers(&mut kit.argv_pointers);
-        kit.argv_pointers.insert(0, clone::SHELL.as_ptr());
+        kit.argv_pointers.clear();
+        kit.argv_pointers.push(clone::SHELL.as_ptr());
+        kit.argv.add_pointers(&mut kit.argv_pointers);
+        kit.argv_pointers.push(ptr::null());
         let string = |path: &OsStr, what: &str| {
             CString::new(path.as_bytes()).map_err(|_| Failure::nul(what))
         };

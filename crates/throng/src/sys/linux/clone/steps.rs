@@ -271,8 +271,13 @@ unsafe fn run_script(plan: &Plan, path: *const c_char) {
 /// that the system did not take, are none.
 fn is_script(head: &[u8]) -> bool {
     let is_known = head.starts_with(b"\x7fELF") || head.starts_with(b"#!");
+    !is_known && !has_nul_in_first_line(head)
+}
+
+/// Whether a file that begins like this is binary to a shell.
+pub(in crate::sys::linux) fn has_nul_in_first_line(head: &[u8]) -> bool {
     let mut line = head.iter().take_while(|byte| **byte != b'\n');
-    !is_known && line.all(|byte| *byte != 0)
+    line.any(|byte| *byte == 0)
 }
 
 /// Whether there is a file of this name.
