@@ -42,7 +42,7 @@ impl Exit {
         std::process::exit(self.code().into())
     }
 
-    /// Where a signal asked us to end, dies of it if whoever has started us is to see that.
+    /// Dies of the signal that ended the run, if our parent is to see that signal in our status.
     fn die_if_signal(self) {
         if let Exit::Signal(number) = self {
             crate::sys::die_of(number);

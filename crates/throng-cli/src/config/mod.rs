@@ -54,7 +54,7 @@ pub(crate) struct Setting {
 /// A file with settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
-    /// Named by `--config`: by whoever has written the command line.
+    /// Named with `--config` on the command line, so it is trusted like the command line.
     Named(PathBuf),
     /// Found without that, so it has to be the user's own.
     Found(PathBuf),

@@ -1,6 +1,6 @@
-//! Which files each command has, where `--results` has a name with placeholders. Names are given in
-//! the order of the commands, so that a run that resumes another gives the same; and before the
-//! command starts, so that one whose results could not be written is not run.
+//! The files of each command, where the name in `--results` has placeholders. Files are assigned in
+//! command order, so that a resumed run assigns the same ones, and before the command starts, so
+//! that a command whose results could not be written does not run.
 
 use std::collections::HashSet;
 use std::fmt;

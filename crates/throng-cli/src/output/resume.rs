@@ -51,7 +51,7 @@ impl Resume {
         self.compares = compares && self.again != Again::Failed;
     }
 
-    /// `trusts`: whoever has written what is there.
+    /// `trusts`: do not check who can write to the results that are there.
     pub(super) fn with_tree(&mut self, tree: Tree, trusts: bool) {
         self.tree = Some(tree);
         self.trusts = trusts;

@@ -1,9 +1,9 @@
 //! Programs that read an argument as code: shells with `-c`, interpreters with `-e`, `awk`, `ssh`.
-//! A value in such an argument is code, whoever quotes it.
+//! A value in such an argument is code, however it is quoted.
 //!
 //! The list has programs whose argument is a whole program by definition. Others have a way to run
 //! something from an argument as well (`sed` with `e`, `find -exec`, `tar --to-command`, `git -c`);
-//! nobody can list them all, and values.md says so.
+//! a list of them cannot be complete, and values.md says so.
 
 use super::wrappers;
 

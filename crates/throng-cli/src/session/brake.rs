@@ -37,8 +37,8 @@ impl FromStr for Rate {
     }
 }
 
-/// What the machine lacks for the next start, for those who tell the user; nothing where the next
-/// command may start, or waits for its time only.
+/// The resource that the next start is waiting for, as shown to the user. Empty where the next
+/// command may start, or only waits for `--delay`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lack(Arc<Mutex<Option<Lacking>>>);
 

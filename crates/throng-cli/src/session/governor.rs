@@ -39,8 +39,8 @@ struct Watched {
     /// Of the commands that have succeeded; kept where a timeout depends on it.
     median: Remedian,
     timeout_percent: Option<f64>,
-    /// Processes that were ended to make room, and are to be run again: of which command, and the
-    /// how manieth attempt.
+    /// Processes that were ended to make room and are to be run again: the number of the command
+    /// and of the attempt.
     evicted: HashSet<(u64, u32)>,
 }
 

@@ -17,7 +17,7 @@ use crate::fate::Fate;
 use crate::output::HELD_FAILS;
 use crate::{sys, text};
 
-/// Decides for the whole run, whoever asks.
+/// Decides for the whole run; every thread asks the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Judge(Arc<Mutex<State>>);
 

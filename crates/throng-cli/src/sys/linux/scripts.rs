@@ -34,7 +34,7 @@ fn shells() -> Vec<&'static str> {
     all.into_iter().filter(exists).collect()
 }
 
-/// How many cases somebody wants who has time.
+/// The number of cases, where the environment asks for more than the default.
 fn cases() -> Option<u32> {
     std::env::var("PROPTEST_CASES").ok()?.parse().ok()
 }

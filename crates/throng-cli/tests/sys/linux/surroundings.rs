@@ -48,7 +48,7 @@ fn a_process_substitution_is_there_for_commands() {
 fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
     // 3 is the number that a descriptor of ours would get first.
     let given = "exec 3</dev/null 7>/dev/null 90<>/dev/null; ";
-    // Whoever has started this test may have left some more to us.
+    // The parent of this test may have left further descriptors open.
     let expected = bash(&format!("{given} \"$child\" fds"));
     let expected = stdout(&expected);
     assert!(expected.starts_with("0 1 2 3 7 "), "{expected}");

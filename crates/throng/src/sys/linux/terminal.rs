@@ -1,4 +1,4 @@
-//! Our controlling terminal, lent to one process at a time: who is in its foreground, and its
+//! Our controlling terminal, lent to one process at a time: its foreground process group and its
 //! modes. The steps are those that a shell with job control takes ("Implementing a Job Control
 //! Shell" in the manual of glibc).
 //!

@@ -84,9 +84,9 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         let first = plan.landing_top + 1;
         close_range(first, c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)?;
     }
-    // 2. stdin, stdout, stderr; then nothing else but what is kept, be it marked close-on-exec or
-    //    not. This comes early: what follows may take long (a directory on a slow disk), and must
-    //    not keep other processes' pipes open meanwhile.
+    // 2. stdin, stdout and stderr. Every other descriptor is closed, close-on-exec or not, except
+    //    those to keep. This comes early: what follows may take long (a directory on a slow disk),
+    //    and must not keep other processes' pipes open meanwhile.
     for (fd, landing) in plan.landing.into_iter().enumerate() {
         // The landing places are above 2, so none is overwritten.
         duplicate(landing, fd as c_int, 0)?;
