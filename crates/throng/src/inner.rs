@@ -66,6 +66,8 @@ pub(crate) struct Inner {
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<Basket>>>,
     cancelled: AtomicBool,
+    /// Whether streams are left unread.
+    unread: AtomicBool,
     /// Whether what runs was told to end as well.
     ended: AtomicBool,
     next_seq: AtomicU64,
@@ -120,6 +122,7 @@ impl Inner {
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             next_seq: AtomicU64::new(0),
         }
@@ -143,6 +146,18 @@ impl Inner {
         }
         drop(runs);
         (0..self.shards()).for_each(|shard| self.wake(shard));
+    }
+
+    /// Has every shard read what processes write, or leave it in their pipes.
+    pub(crate) fn set_reading(&self, reads: bool) {
+        let before = self.unread.swap(!reads, Ordering::SeqCst);
+        if reads && before {
+            (0..self.shards()).for_each(|shard| self.wake(shard));
+        }
+    }
+
+    pub(crate) fn is_reading(&self) -> bool {
+        !self.unread.load(Ordering::SeqCst)
     }
 
     pub(crate) fn next_seq(&self) -> u64 {

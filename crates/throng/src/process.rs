@@ -220,6 +220,16 @@ impl Machine {
         matches!(self.phase, Phase::Running)
     }
 
+    /// Whether it was ended, so that its output is cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cause().is_some()
+    }
+
+    /// How long streams may stay open after the process has exited.
+    pub(crate) fn grace(&self) -> Duration {
+        self.limits.grace
+    }
+
     /// What is done about a stream that is held.
     pub(crate) fn held(&self) -> Held {
         self.limits.held
@@ -307,7 +317,7 @@ impl Machine {
     }
 
     fn end_stream(&mut self, stream: Stream, end: End) {
-        let cut = self.cause().is_some();
+        let cut = self.is_cut();
         let tap = &mut self.taps[stream.index()];
         let verdict = match (end, std::mem::replace(tap, Tap::Open)) {
             (_, Tap::Ended(verdict)) => verdict,

@@ -20,7 +20,7 @@ use crate::queue::{Job, Popped};
 use crate::slots::{Id, Slots};
 use crate::suspension::Clock;
 use crate::sys::{Engine, Event, Exit, StartError, Started};
-use crate::timer::Timers;
+use crate::timer::{Alarm, Timers};
 use crate::tries::Tries;
 use crate::{Capture, Command, Error, ErrorKind, Holder, Status, Stream, Usage};
 
@@ -46,6 +46,10 @@ pub(crate) struct Shard {
     due_at: Option<Instant>,
     /// Whether this shard sleeps where a command would find it, or did and has not looked since.
     may_be_parked: bool,
+    /// Whether streams are read.
+    reads: bool,
+    /// Processes whose grace period begins when streams are read again.
+    graces_put_off: Vec<Id>,
     actions: Vec<Action>,
     closing: Option<Sender<OnlyDetachedLeft>>,
     done: Sender<OnlyDetachedLeft>,
@@ -100,6 +104,8 @@ impl Shard {
             look_again: None,
             due_at: None,
             may_be_parked: false,
+            reads: true,
+            graces_put_off: Vec::new(),
             actions: Vec::new(),
             closing: None,
             done,
@@ -110,6 +116,7 @@ impl Shard {
     pub(crate) fn run(mut self) {
         loop {
             self.take_requests();
+            self.pause_or_resume_reading();
             let more = self.start_one();
             self.fire_alarms();
             if self.is_done() {
@@ -366,8 +373,30 @@ impl Shard {
         job.not_started(error, tries.retries);
     }
 
+    fn pause_or_resume_reading(&mut self) {
+        let reads = self.inner.is_reading();
+        if reads == self.reads {
+            return;
+        }
+        self.reads = reads;
+        self.engine.set_reading(reads);
+        let now = self.clock.now();
+        for id in self.graces_put_off.drain(..) {
+            let Some(live) = self.processes.get(id) else {
+                continue;
+            };
+            if let Some(at) = now.checked_add(live.machine.grace()) {
+                self.timers.set(at, id, Alarm::Grace);
+            }
+        }
+    }
+
     fn handle_events(&mut self) {
-        while let Some((id, event)) = self.engine.next() {
+        loop {
+            self.pause_or_resume_reading();
+            let Some((id, event)) = self.engine.next() else {
+                return;
+            };
             let Some(live) = self.processes.get_mut(id) else {
                 continue;
             };
@@ -431,6 +460,11 @@ impl Shard {
         }
         let now = Instant::now();
         while let Some((id, alarm)) = self.timers.pop_due(now) {
+            let machine = self.processes.get(id).map(|live| &live.machine);
+            if alarm == Alarm::Grace && !self.reads && !machine.is_some_and(Machine::is_cut) {
+                self.graces_put_off.push(id);
+                continue;
+            }
             self.apply(id, Input::Alarm(alarm));
         }
         let processes = &self.processes;

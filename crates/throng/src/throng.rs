@@ -291,6 +291,51 @@ impl Throng {
         }
     }
 
+    /// Reads no more of what processes write until [`resume_reading`](Throng::resume_reading), so
+    /// that a process waits when its pipe is full: for an [output callback](Builder::on_output)
+    /// whose bytes go somewhere that takes no more for now. Starts, timeouts, signals and exits go
+    /// on as usual. May be called from that callback; each thread may call it once more with what
+    /// it has just read.
+    ///
+    /// A process that ends by itself meanwhile has its outcome after the reading is resumed, if it
+    /// has written something; the [grace period](Builder::grace) counts from then. Of a process
+    /// that is ended meanwhile (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)), what
+    /// is in its pipes is read all the same when its grace period is over, so that it has its
+    /// outcome.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use std::time::Duration;
+    /// use throng::{Command, Throng};
+    ///
+    /// # fn main() -> Result<(), throng::Error> {
+    /// static BYTES: AtomicUsize = AtomicUsize::new(0);
+    /// let builder = Throng::builder().on_output(|output| {
+    ///     BYTES.fetch_add(output.bytes.len(), Ordering::SeqCst);
+    /// });
+    /// let throng = builder.build()?;
+    /// throng.pause_reading();
+    /// let handle = throng.spawn(Command::from_argv(["cargo", "--version"]));
+    /// std::thread::sleep(Duration::from_millis(200));
+    /// assert_eq!(BYTES.load(Ordering::SeqCst), 0);
+    /// throng.resume_reading();
+    /// assert!(handle.wait().success());
+    /// assert!(BYTES.load(Ordering::SeqCst) > 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn pause_reading(&self) {
+        if self.is_ours() {
+            self.inner.set_reading(false);
+        }
+    }
+
+    /// Reads again after [`pause_reading`](Throng::pause_reading).
+    pub fn resume_reading(&self) {
+        if self.is_ours() {
+            self.inner.set_reading(true);
+        }
+    }
+
     /// How many processes are live now.
     pub fn live(&self) -> usize {
         self.inner.queue.live()

@@ -173,6 +173,7 @@ const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
 const _: fn(&mut Engine, Id) = Engine::name_holders;
+const _: fn(&mut Engine, bool) = Engine::set_reading;
 const _: fn(&mut Engine, Id, Stream) = Engine::stop;
 const _: fn(&mut Engine, Id, Signal) = Engine::signal;
 const _: fn(&mut Engine, &[Id], WhenDone) = Engine::suspend;

@@ -85,6 +85,15 @@ impl Driver {
         }
     }
 
+    /// Whether what pipes hold is read and announced. Ends of empty pipes always are.
+    pub(super) fn set_reading(&mut self, reads: bool, children: &mut Table<Child>) {
+        match self {
+            Driver::Epoll(driver) => driver.set_reading(reads, children),
+            Driver::Uring(driver) => driver.set_reading(reads),
+            Driver::Threads(driver) => driver.set_reading(reads),
+        }
+    }
+
     /// Lets go of an attached pipe, after what is in it now; its end is announced.
     pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
         match self {

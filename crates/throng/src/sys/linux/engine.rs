@@ -252,6 +252,12 @@ impl Engine {
         }
     }
 
+    /// Whether streams are read. While they are not, processes wait when their pipes are full; all
+    /// else is announced, and so is what is in the pipe of a stream that is [stopped](Engine::stop).
+    pub(crate) fn set_reading(&mut self, reads: bool) {
+        self.driver.set_reading(reads, &mut self.children);
+    }
+
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
     pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
         let Some(pipe) = self

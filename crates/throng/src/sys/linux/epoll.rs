@@ -11,7 +11,7 @@
 //! descriptor of a process is announced when something changes, not for as long as it has ended, so
 //! that it need not be taken out.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -29,6 +29,9 @@ use crate::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::faults::{self, Fault, Point};
 
+/// Of a pipe that is not to be announced.
+const ONCE: epoll::EventFlags = epoll::EventFlags::ONESHOT;
+
 /// Announcements taken at once.
 const BATCH: usize = 256;
 
@@ -38,6 +41,9 @@ pub(super) struct Epoll {
     events: Vec<epoll::Event>,
     ready: VecDeque<Ready>,
     reader: Reader,
+    is_paused: bool,
+    /// Pipes that hold something and are not announced until reading is resumed.
+    unread: HashSet<(Id, Stream)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +73,8 @@ impl Epoll {
             events: Vec::with_capacity(BATCH),
             ready: VecDeque::new(),
             reader: Reader::new(),
+            is_paused: false,
+            unread: HashSet::new(),
         })
     }
 
@@ -173,6 +181,15 @@ impl Epoll {
                     }
                     Read::End(end) => end,
                 },
+                Ready::Readable { .. } if self.is_paused && bytes_waiting(pipe) > 0 => {
+                    // Announced once more if its writers go away, and then not before it is asked
+                    // for again. That changes an entry that is there, so it cannot be refused.
+                    if self.unread.insert((id, stream)) {
+                        let token = epoll::EventData::new_u64(id.to_token(tag(stream)));
+                        let _ = epoll::modify(&self.epoll, &**pipe, token, ONCE);
+                    }
+                    continue;
+                }
                 Ready::Readable { writers_gone, .. } => match self.reader.read(pipe, READ_SIZE) {
                     Read::Bytes(_) => {
                         if writers_gone {
@@ -199,8 +216,23 @@ impl Epoll {
         self.reader.output()
     }
 
+    /// Whether pipes are read that hold something.
+    pub(super) fn set_reading(&mut self, reads: bool, children: &mut Table<Child>) {
+        self.is_paused = !reads;
+        if !reads {
+            return;
+        }
+        for (id, stream) in self.unread.drain() {
+            if let Some(pipe) = children.get_mut(id).and_then(|child| child.pipe(stream)) {
+                let token = epoll::EventData::new_u64(id.to_token(tag(stream)));
+                let _ = epoll::modify(&self.epoll, &**pipe, token, epoll::EventFlags::IN);
+            }
+        }
+    }
+
     pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
         self.remove(pipe);
+        self.unread.remove(&(id, stream));
         self.ready.push_back(Ready::Drain {
             id,
             stream,

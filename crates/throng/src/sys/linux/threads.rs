@@ -4,10 +4,10 @@
 //! stop, through an eventfd that it waits on beside its pipe: a blocked read alone could not be
 //! ended. The shard itself sleeps until there is mail or a watched process ends.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -38,12 +38,18 @@ pub(super) struct Threads {
     inbox: Arc<Inbox>,
     readers: Table<[Thread; 2]>,
     mail: VecDeque<Mail>,
+    is_paused: bool,
+    /// Mail that is announced when reading is resumed; and of which streams it is.
+    unread: VecDeque<Mail>,
+    unread_of: HashSet<(Id, Stream)>,
     output: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Thread {
     stop: Arc<OwnedFd>,
+    /// What it still has to say is bounded then, and does not wait for room.
+    is_stopping: Arc<AtomicBool>,
     handle: JoinHandle<()>,
 }
 
@@ -81,6 +87,9 @@ impl Threads {
             inbox: Arc::new(inbox),
             readers: Table::new(),
             mail: VecDeque::new(),
+            is_paused: false,
+            unread: VecDeque::new(),
+            unread_of: HashSet::new(),
             output: Vec::new(),
         })
     }
@@ -101,12 +110,24 @@ impl Threads {
 
     fn start_reader(&self, id: Id, pipe: &Pipe, stream: Stream) -> io::Result<Thread> {
         let stop = Arc::new(above_stdio(eventfd(0, EventfdFlags::CLOEXEC)?));
-        let (inbox, pipe, stopped) = (self.inbox.clone(), pipe.clone(), stop.clone());
+        let is_stopping = Arc::new(AtomicBool::new(false));
+        let reading = Reading {
+            id,
+            stream,
+            pipe: pipe.clone(),
+            stop: stop.clone(),
+            is_stopping: is_stopping.clone(),
+            inbox: self.inbox.clone(),
+        };
         let handle = thread::Builder::new()
             .name("throng-reader".into())
             .stack_size(STACK_SIZE)
-            .spawn(move || read_all(id, stream, &pipe, &stopped, &inbox))?;
-        Ok(Thread { stop, handle })
+            .spawn(move || reading.run())?;
+        Ok(Thread {
+            stop,
+            is_stopping,
+            handle,
+        })
     }
 
     pub(super) fn watch(&mut self, id: Id, pidfd: &OwnedFd) -> io::Result<()> {
@@ -134,11 +155,17 @@ impl Threads {
             return Some(notice);
         }
         loop {
+            let mail = self.mail.pop_front()?;
+            if self.is_unread(&mail) {
+                self.unread_of.insert((mail.id, mail.stream));
+                self.unread.push_back(mail);
+                continue;
+            }
             let Mail {
                 id,
                 stream,
                 message,
-            } = self.mail.pop_front()?;
+            } = mail;
             if let Message::Bytes(bytes) = &message {
                 self.inbox.taken(bytes.len());
             }
@@ -155,13 +182,44 @@ impl Threads {
         }
     }
 
+    /// Whether this is not announced now: bytes, or what comes after those.
+    fn is_unread(&mut self, mail: &Mail) -> bool {
+        let readers = self.readers.get_mut(mail.id);
+        let reader = readers.map(|readers| &readers[mail.stream.index()]);
+        self.is_paused
+            && reader.is_some_and(|reader| !reader.is_stopping.load(Ordering::Relaxed))
+            && (matches!(mail.message, Message::Bytes(_))
+                || self.unread_of.contains(&(mail.id, mail.stream)))
+    }
+
     pub(super) fn output(&self) -> &[u8] {
         &self.output
+    }
+
+    /// Whether mail is announced that has bytes.
+    pub(super) fn set_reading(&mut self, reads: bool) {
+        self.is_paused = !reads;
+        if reads {
+            self.unread_of.clear();
+            // It came before what is in the mail now.
+            self.unread.append(&mut self.mail);
+            self.mail = std::mem::take(&mut self.unread);
+        }
     }
 
     pub(super) fn stop(&mut self, id: Id, stream: Stream) {
         if let Some(readers) = self.readers.get_mut(id) {
             readers[stream.index()].stop();
+            self.inbox.look_again();
+        }
+        if self.unread_of.remove(&(id, stream)) {
+            let (its, rest): (VecDeque<_>, _) = std::mem::take(&mut self.unread)
+                .into_iter()
+                .partition(|mail| (mail.id, mail.stream) == (id, stream));
+            self.unread = rest;
+            its.into_iter()
+                .rev()
+                .for_each(|mail| self.mail.push_front(mail));
         }
     }
 
@@ -180,6 +238,7 @@ impl Threads {
 
 impl Thread {
     fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
         let _ = rustix::io::write(&*self.stop, &1u64.to_ne_bytes());
     }
 }
@@ -189,10 +248,13 @@ impl Inbox {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, mail: Mail) {
+    /// Waits for room, unless the reader is to stop.
+    fn put(&self, mail: Mail, is_stopping: &AtomicBool) {
         let mut queue = self.lock();
         if let Message::Bytes(bytes) = &mail.message {
-            while self.bytes.load(Ordering::Relaxed) >= INBOX_BYTES {
+            while !is_stopping.load(Ordering::Relaxed)
+                && self.bytes.load(Ordering::Relaxed) >= INBOX_BYTES
+            {
                 queue = self
                     .emptied
                     .wait(queue)
@@ -211,48 +273,65 @@ impl Inbox {
     fn taken(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         if before >= INBOX_BYTES {
-            // Under the lock, so that a reader is either before its look or waiting.
-            drop(self.lock());
-            self.emptied.notify_all();
+            self.look_again();
         }
+    }
+
+    /// Has the readers that wait for room look whether they still have to.
+    fn look_again(&self) {
+        // Under the lock, so that a reader is either before its look or waiting.
+        drop(self.lock());
+        self.emptied.notify_all();
     }
 }
 
-/// What a reader does, from its process's start until the end of its pipe.
-fn read_all(id: Id, stream: Stream, pipe: &Pipe, stop: &OwnedFd, inbox: &Inbox) {
-    let mut reader = Reader::new();
-    let mut left = None;
-    let end = loop {
-        let read = match left {
-            Some(left) => reader.drain(pipe, left),
-            None => match wait_readable(pipe, stop) {
-                Ok(true) => reader.read(pipe, READ_SIZE),
-                Ok(false) => {
-                    left = Some(bytes_waiting(pipe));
-                    continue;
+/// What a reader does, on its thread.
+struct Reading {
+    id: Id,
+    stream: Stream,
+    pipe: Pipe,
+    stop: Arc<OwnedFd>,
+    is_stopping: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
+}
+
+impl Reading {
+    /// From its process's start until the end of its pipe.
+    fn run(self) {
+        let mut reader = Reader::new();
+        let mut left = None;
+        let end = loop {
+            let read = match left {
+                Some(left) => reader.drain(&self.pipe, left),
+                None => match wait_readable(&self.pipe, &self.stop) {
+                    Ok(true) => reader.read(&self.pipe, READ_SIZE),
+                    Ok(false) => {
+                        left = Some(bytes_waiting(&self.pipe));
+                        continue;
+                    }
+                    Err(errno) => break End::Failed(errno.into()),
+                },
+            };
+            match read {
+                Read::Bytes(n) => {
+                    left = left.map(|left| left - n as u64);
+                    self.put(Message::Bytes(reader.output().to_vec()));
                 }
-                Err(errno) => break End::Failed(errno.into()),
-            },
-        };
-        match read {
-            Read::Bytes(n) => {
-                left = left.map(|left| left - n as u64);
-                let bytes = reader.output().to_vec();
-                inbox.put(Mail {
-                    id,
-                    stream,
-                    message: Message::Bytes(bytes),
-                });
+                Read::Nothing => {}
+                Read::End(end) => break end,
             }
-            Read::Nothing => {}
-            Read::End(end) => break end,
-        }
-    };
-    inbox.put(Mail {
-        id,
-        stream,
-        message: Message::End(end),
-    });
+        };
+        self.put(Message::End(end));
+    }
+
+    fn put(&self, message: Message) {
+        let mail = Mail {
+            id: self.id,
+            stream: self.stream,
+            message,
+        };
+        self.inbox.put(mail, &self.is_stopping);
+    }
 }
 
 /// Waits until the pipe can be read; `false` when we are to stop.

@@ -39,6 +39,10 @@ pub(super) struct Uring {
     in_flight: usize,
     waker: Waker,
     ready: VecDeque<Ready>,
+    is_paused: bool,
+    /// Finished reads that are announced when reading is resumed. They keep their buffers, so what
+    /// is read meanwhile is bounded by those.
+    unread: Vec<Ready>,
     /// Streams that are to be left; their read in flight has been asked to end.
     stopping: Vec<(Id, Stream)>,
     output: Output,
@@ -121,6 +125,8 @@ impl Uring {
             in_flight: 0,
             waker,
             ready: VecDeque::new(),
+            is_paused: false,
+            unread: Vec::new(),
             stopping: Vec::new(),
             output: Output::None,
             reader: Reader::new(),
@@ -312,10 +318,18 @@ impl Uring {
             self.stopping.retain(|stop| *stop != (id, stream));
             return pipe.map(|_| Notice::End(id, stream, End::Eof));
         };
+        let stopping = self.stopping.iter().position(|stop| *stop == (id, stream));
+        if self.is_paused && stopping.is_none() {
+            self.unread.push(Ready::Completed {
+                token: id.to_token(tag(stream)),
+                result,
+                buffer,
+            });
+            return None;
+        }
         if result < 0 {
             self.put_back(buffer);
         }
-        let stopping = self.stopping.iter().position(|stop| *stop == (id, stream));
         if let Some(position) = stopping {
             // The read that was in flight is over, so nobody else reads what is left.
             self.stopping.swap_remove(position);
@@ -369,9 +383,21 @@ impl Uring {
         }
     }
 
+    /// Whether what has been read is announced, and more is read.
+    pub(super) fn set_reading(&mut self, reads: bool) {
+        self.is_paused = !reads;
+        if reads {
+            self.ready.extend(self.unread.drain(..));
+        }
+    }
+
     pub(super) fn stop(&mut self, id: Id, stream: Stream) {
         self.stopping.push((id, stream));
-        let cancel = opcode::AsyncCancel::new(id.to_token(tag(stream))).build();
+        let this = id.to_token(tag(stream));
+        let finished =
+            |ready: &mut Ready| matches!(ready, Ready::Completed { token, .. } if *token == this);
+        self.ready.extend(self.unread.extract_if(.., finished));
+        let cancel = opcode::AsyncCancel::new(this).build();
         // Only a broken ring refuses it, and then the next wait says so.
         let _ = self.push(cancel, id.to_token(TAG_CANCEL));
     }

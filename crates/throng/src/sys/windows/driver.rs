@@ -161,6 +161,13 @@ impl Driver {
         }
     }
 
+    /// Whether what threads have read is announced. Other reads are the engine's.
+    pub(super) fn set_reading(&mut self, reads: bool) {
+        if let Reads::Threads(threads) = &mut self.reads {
+            threads.set_reading(reads);
+        }
+    }
+
     /// Has a blocked read end; its end is announced.
     pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
         match &mut self.reads {

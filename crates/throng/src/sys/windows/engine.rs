@@ -45,6 +45,9 @@ pub(crate) struct Engine {
     /// How many of those are still to be looked at in this turn.
     ready_now: usize,
     retries: Retries,
+    is_paused: bool,
+    /// Finished reads with bytes that are announced when reading is resumed.
+    unread: Vec<Finished>,
     /// The read whose bytes were announced last.
     announced: Option<Box<Op>>,
     /// The bytes that a thread has read.
@@ -76,6 +79,8 @@ impl Engine {
             ready: VecDeque::new(),
             ready_now: 0,
             retries: Retries::default(),
+            is_paused: false,
+            unread: Vec::new(),
             announced: None,
             bytes: Vec::new(),
             in_flight: 0,
@@ -225,6 +230,16 @@ impl Engine {
         self.to_name.push(id);
     }
 
+    /// Whether streams are read. While they are not, processes wait when their pipes are full; all
+    /// else is announced, and so is what is in the pipe of a stream that is [stopped](Engine::stop).
+    pub(crate) fn set_reading(&mut self, reads: bool) {
+        self.is_paused = !reads;
+        self.driver.set_reading(reads);
+        if reads {
+            self.ready.extend(self.unread.drain(..));
+        }
+    }
+
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
     pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
         let Some(child) = self.children.get_mut(id) else {
@@ -239,8 +254,12 @@ impl Engine {
             pipe: pipe.clone(),
             left: None,
         };
+        let is_its = |op: &Op| (op.mine.id, op.mine.stream) == (id, stream);
+        let unread = self.unread.iter().position(|read| is_its(&read.op));
         if let Some(op) = self.retries.take(id, stream) {
             self.rearm(op);
+        } else if let Some(place) = unread {
+            self.ready.push_back(self.unread.swap_remove(place));
         } else {
             // A read in flight ends; its bytes, if it has some by now, are kept.
             self.driver.stop(id, stream, &pipe);
@@ -349,6 +368,10 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return Step::Nothing;
         };
+        if self.is_paused && bytes > 0 && matches!(child.tap(stream), Tap::Reading(_)) {
+            self.unread.push(Finished { op, bytes, code });
+            return Step::Nothing;
+        }
         if bytes > 0 {
             // Bytes are kept even of a read that was cancelled or has a warning; what the code
             // says, if it is more than that, the next read says again.

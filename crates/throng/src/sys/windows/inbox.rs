@@ -29,6 +29,16 @@ pub(super) enum Notice {
     Exited(Id),
 }
 
+impl Notice {
+    /// The stream of which a thread says something.
+    pub(super) fn stream(&self) -> Option<(Id, Stream)> {
+        match self {
+            Notice::Bytes(id, stream, _) | Notice::End(id, stream, _) => Some((*id, *stream)),
+            Notice::Read(_) | Notice::Signalled(..) | Notice::Exited(_) => None,
+        }
+    }
+}
+
 /// Puts notices in another order where a fault wants that. Of each stream there is one at a time,
 /// so it is an order that could have been; where a thread may leave several it is not.
 pub(super) fn stir(notices: &mut VecDeque<Notice>) {

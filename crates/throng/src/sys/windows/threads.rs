@@ -6,7 +6,7 @@
 //! (`CancelSynchronousIo`), which finds nothing to cancel while it is between two reads; so that is
 //! repeated until the thread has seen it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::ptr::null_mut;
@@ -45,6 +45,10 @@ pub(super) struct Threads {
     /// Readers that have been told to stop and have not said that they have.
     stopping: Vec<(Id, Stream)>,
     notices: VecDeque<Notice>,
+    is_paused: bool,
+    /// Notices that are for when reading is resumed; and of which streams they are.
+    unread: VecDeque<Notice>,
+    unread_of: HashSet<(Id, Stream)>,
 }
 
 #[derive(Debug)]
@@ -69,6 +73,9 @@ impl Threads {
             readers: Table::new(),
             stopping: Vec::new(),
             notices: VecDeque::new(),
+            is_paused: false,
+            unread: VecDeque::new(),
+            unread_of: HashSet::new(),
         }
     }
 
@@ -111,7 +118,38 @@ impl Threads {
             reader.is_stopping.store(true, Ordering::SeqCst);
             reader.cancel();
             self.stopping.push((id, stream));
+            self.allowance.look_again();
         }
+        if self.unread_of.remove(&(id, stream)) {
+            let (its, rest): (VecDeque<_>, _) = std::mem::take(&mut self.unread)
+                .into_iter()
+                .partition(|notice| notice.stream() == Some((id, stream)));
+            self.unread = rest;
+            let its = its.into_iter().rev();
+            its.for_each(|notice| self.notices.push_front(notice));
+        }
+    }
+
+    /// Whether notices of bytes are given out.
+    pub(super) fn set_reading(&mut self, reads: bool) {
+        self.is_paused = !reads;
+        if reads {
+            self.unread_of.clear();
+            // They came before those that are there now.
+            self.unread.append(&mut self.notices);
+            self.notices = std::mem::take(&mut self.unread);
+        }
+    }
+
+    /// Whether this is not given out now: bytes, or what comes after those.
+    fn is_unread(&mut self, notice: &Notice) -> bool {
+        let Some((id, stream)) = notice.stream().filter(|_| self.is_paused) else {
+            return false;
+        };
+        let reader = self.readers.get_mut(id).map(|both| &both[stream.index()]);
+        let is_stopping = reader.is_some_and(|it| it.is_stopping.load(Ordering::SeqCst));
+        let has_bytes = matches!(notice, Notice::Bytes(..));
+        !is_stopping && (has_bytes || self.unread_of.contains(&(id, stream)))
     }
 
     pub(super) fn forget(&mut self, id: Id) {
@@ -123,7 +161,7 @@ impl Threads {
     }
 
     pub(super) fn wait(&mut self, timeout: Option<Duration>) {
-        if !self.inbox.take(&mut self.notices) {
+        if !self.inbox.take(&mut self.notices) && self.notices.is_empty() {
             let timeout = if self.cancel_again() {
                 Some(timeout.map_or(CANCEL_AGAIN, |timeout| timeout.min(CANCEL_AGAIN)))
             } else {
@@ -149,7 +187,14 @@ impl Threads {
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {
-        let notice = self.notices.pop_front()?;
+        let notice = loop {
+            let notice = self.notices.pop_front()?;
+            if !self.is_unread(&notice) {
+                break notice;
+            }
+            self.unread_of.extend(notice.stream());
+            self.unread.push_back(notice);
+        };
         if let Notice::Bytes(_, _, bytes) = &notice {
             self.allowance.give_back(bytes.len());
         }
@@ -181,9 +226,12 @@ impl Reader {
 }
 
 impl Allowance {
-    fn take(&self, bytes: usize) {
+    /// Waits for room, unless the reader is to stop: what it still has to say is bounded then.
+    fn take(&self, bytes: usize, is_stopping: &AtomicBool) {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.bytes.load(Ordering::SeqCst) >= INBOX_BYTES {
+        while !is_stopping.load(Ordering::SeqCst)
+            && self.bytes.load(Ordering::SeqCst) >= INBOX_BYTES
+        {
             guard = self
                 .freed
                 .wait(guard)
@@ -193,10 +241,14 @@ impl Allowance {
     }
 
     fn give_back(&self, bytes: usize) {
-        // Under the lock, so that a reader is either before its look or waiting.
-        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-        drop(guard);
+        self.look_again();
+    }
+
+    /// Has the readers that wait for room look whether they still have to.
+    fn look_again(&self) {
+        // Under the lock, so that a reader is either before its look or waiting.
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.freed.notify_all();
     }
 }
@@ -290,7 +342,7 @@ impl Reading {
     }
 
     fn put(&self, bytes: &[u8]) {
-        self.allowance.take(bytes.len());
+        self.allowance.take(bytes.len(), &self.is_stopping);
         let notice = Notice::Bytes(self.id, self.stream, bytes.to_vec());
         self.inbox.put(notice);
     }
