@@ -10,6 +10,7 @@ mod kept;
 mod lines;
 mod notes;
 mod order;
+mod outbox;
 mod pieces;
 mod recorder;
 mod results;
@@ -23,7 +24,7 @@ mod through;
 
 use std::ffi::OsStr;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use throng::{Command, Outcome, Output, Status, Stream, Verdict};
 
@@ -32,6 +33,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
+pub(crate) use outbox::Outbox;
 pub(crate) use recorder::{Plan, Recorder, is_lost};
 pub(crate) use results::FilesWanted;
 pub(crate) use resume::Resume;
@@ -75,6 +77,8 @@ pub(crate) struct Printer {
     sink: Arc<Sink>,
     lines: Arc<Lines>,
     order: Option<Arc<Mutex<InOrder>>>,
+    /// For what is said while commands run.
+    outbox: Arc<Outbox>,
     /// Whether the command is said before its output, as a script or not.
     echo: Option<bool>,
     start_errors: StartErrors,
@@ -94,6 +98,7 @@ impl Printer {
             sink,
             lines: Arc::default(),
             order: order.map(|order| Arc::new(Mutex::new(order))),
+            outbox: Arc::default(),
             echo,
             start_errors: StartErrors::default(),
         }
@@ -107,27 +112,49 @@ impl Printer {
         self.order.as_ref()
     }
 
+    /// What is said while commands run, opened if anything is. Each outcome has to
+    /// [catch up](Outbox::catch_up) with what was said before.
+    pub(crate) fn open_outbox(&self, verbose: bool) -> io::Result<Arc<Outbox>> {
+        if verbose || self.says_at_once() {
+            self.outbox.open(self.sink.clone(), self.order.clone())?;
+        }
+        Ok(self.outbox.clone())
+    }
+
+    fn says_at_once(&self) -> bool {
+        matches!(self.mode, Mode::Line | Mode::Live)
+    }
+
     /// What is to be called with output as it comes.
     pub(crate) fn callback(&self) -> Option<impl Fn(Output<'_>) + Send + Sync + 'static> {
-        let (sink, lines, order) = (self.sink.clone(), self.lines.clone(), self.order.clone());
+        let (outbox, lines) = (self.outbox.clone(), self.lines.clone());
         let (mode, colors) = (self.mode, self.colors);
-        matches!(mode, Mode::Line | Mode::Live).then_some(move |output: Output<'_>| {
+        self.says_at_once().then_some(move |output: Output<'_>| {
             if mode == Mode::Live {
-                return sink.write_now(output.stream, output.bytes);
+                return outbox.put(None, output.stream, output.bytes);
             }
             let tag = output.command.get_label();
             let dress = Dress::new(output.seq, output.stream, tag, colors);
             let whole = lines.push(output.seq, output.stream, output.bytes, &dress);
-            say_lines(&sink, order.as_deref(), output.seq, output.stream, &whole);
+            outbox.put(Some(output.seq), output.stream, &whole);
         })
     }
 
-    /// What is to be called with a command that starts.
-    pub(crate) fn starter(&self) -> Option<impl Fn(&Command) + Send + Sync + 'static> {
-        let (shell, sink) = (self.echo?, self.sink.clone());
-        let is_at_once = matches!(self.mode, Mode::Line | Mode::Live);
-        is_at_once.then_some(move |command: &Command| {
-            sink.write_now(Stream::Stdout, &echoed(command, shell));
+    /// What is to be called with a command that starts: it is said on stdout, where its output
+    /// is said as it comes, and on stderr, as a script or not, if that is wanted here.
+    pub(crate) fn starter(
+        &self,
+        verbose: Option<bool>,
+    ) -> Option<impl Fn(&Command) + Send + Sync + 'static> {
+        let (outbox, echo) = (self.outbox.clone(), self.echo);
+        let echo = echo.filter(|_| self.says_at_once());
+        (echo.is_some() || verbose.is_some()).then_some(move |command: &Command| {
+            if let Some(shell) = verbose {
+                outbox.put(None, Stream::Stderr, &verbose_line(command, shell));
+            }
+            if let Some(shell) = echo {
+                outbox.put(None, Stream::Stdout, &echoed(command, shell));
+            }
         })
     }
 
@@ -175,13 +202,7 @@ impl Printer {
         for stream in Stream::ALL {
             let dress = self.dress(outcome, stream);
             let rest = self.lines.finish(outcome.seq(), stream, &dress);
-            say_lines(
-                &self.sink,
-                self.order.as_deref(),
-                outcome.seq(),
-                stream,
-                &rest,
-            );
+            self.outbox.put(Some(outcome.seq()), stream, &rest);
         }
     }
 
@@ -267,19 +288,6 @@ fn lament(outcome: &Outcome, stream: Stream, given: io::Result<()>, out: Out<'_>
     }
 }
 
-/// Says lines now, or when it is their command's turn.
-fn say_lines(sink: &Sink, order: Option<&Mutex<InOrder>>, seq: u64, stream: Stream, lines: &[u8]) {
-    let Some(order) = order.filter(|_| !lines.is_empty()) else {
-        return sink.write_now(stream, lines);
-    };
-    let mut order = order.lock().unwrap_or_else(PoisonError::into_inner);
-    if order.is_turn_of(seq) {
-        sink.write_now(stream, lines);
-    } else {
-        order.hold_or_remember(seq, stream.into(), lines);
-    }
-}
-
 /// What `-v` shows of a command, with its tag.
 fn echoed(command: &Command, shell: bool) -> Vec<u8> {
     let tag = command.get_label();
@@ -290,7 +298,7 @@ fn echoed(command: &Command, shell: bool) -> Vec<u8> {
 }
 
 /// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.
-pub(crate) fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
+fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
     let mut line = text::on_one_line(&joblog::shown(command, shell));
     line.push('\n');
     line.into_bytes()

@@ -93,13 +93,6 @@ impl Sink {
         }
     }
 
-    pub(crate) fn write_now(&self, stream: Stream, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.write(stream, bytes);
-            self.flush();
-        }
-    }
-
     pub(crate) fn flush(&self) {
         self.flush_locked(&mut self.lock());
     }

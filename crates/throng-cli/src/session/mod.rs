@@ -31,7 +31,7 @@ use crate::exit::Exit;
 use crate::fate;
 use crate::input::{Input, Records};
 use crate::interrupt::Interrupts;
-use crate::output::{Delivery, InOrder, Plan, Printer, Resume, Sink, verbose_line};
+use crate::output::{Delivery, InOrder, Outbox, Plan, Printer, Resume, Sink};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::sys::Tty;
@@ -90,21 +90,6 @@ fn refuse_contradictions(args: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has commands shown when they start: on stdout, if the printer wants that, and on stderr, as
-/// scripts or not.
-fn announce(recipe: &Recipe, printer: &Printer, verbose: Option<bool>) {
-    let (echo, sink) = (printer.starter(), printer.sink().clone());
-    if echo.is_none() && verbose.is_none() {
-        return;
-    }
-    recipe.on_start(move |command| {
-        if let Some(shell) = verbose {
-            sink.say(&verbose_line(command, shell));
-        }
-        echo.iter().for_each(|echo| echo(command));
-    });
-}
-
 /// Values that no command could be made of count as commands that have failed.
 fn judge_bad_values(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
     let (judge, throng) = (judge.clone(), Arc::downgrade(throng));
@@ -131,6 +116,7 @@ struct Session {
     attempts: HashMap<u64, Outcome>,
     sink: Arc<Sink>,
     progress: Progress,
+    outbox: Arc<Outbox>,
     delivery: Delivery,
     feeding: Arc<Feeding>,
     counts: Counts,
@@ -158,7 +144,11 @@ impl Session {
         let wait_max = output.keep_order.then(|| InOrder::part_of(memory));
         let order = wait_max.map(|bytes| InOrder::new(bytes, args.limits.tmpdir()));
         let printer = Printer::new(mode, colors, order, echo, sink.clone());
-        announce(&recipe, &printer, output.verbose.then_some(shell));
+        let outbox = printer.open_outbox(output.verbose);
+        let outbox = outbox.context("cannot write while commands run")?;
+        if let Some(starter) = printer.starter(output.verbose.then_some(shell)) {
+            recipe.on_start(starter);
+        }
 
         let scribe = plan.scribe()?;
         let needs_program = args.control.halt.is_none() && recipe.has_one_program();
@@ -174,6 +164,7 @@ impl Session {
                 throng.cancel();
             }
         });
+        outbox.slow_down(&throng);
         let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
         suspend::watch(&throng, tty.as_ref())?;
         let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
@@ -201,6 +192,7 @@ impl Session {
             attempts: HashMap::new(),
             sink,
             progress,
+            outbox,
             delivery,
             feeding,
             counts: Counts::default(),
@@ -218,6 +210,7 @@ impl Session {
         if self.tty.as_ref().is_some_and(Tty::pass_on_interrupt) {
             self.interrupts.wait_for_one();
         }
+        self.outbox.catch_up();
         self.progress.clear();
         if let Some(reason) = self.judge.take_reason(None) {
             self.sink.say(text::complaint(&reason).as_bytes());
@@ -234,6 +227,7 @@ impl Session {
     }
 
     fn take(&mut self, outcome: Outcome) {
+        self.outbox.catch_up();
         let seq = outcome.seq();
         if !outcome.is_final() {
             self.delivery.again(&outcome);

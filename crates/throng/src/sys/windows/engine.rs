@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Whether streams are read. While they are not, processes wait when their pipes are full; all
-    /// else is announced, and so is what is in the pipe of a stream that is [stopped](Engine::stop).
+    /// else is announced, and so is what is in the pipe of a [stopped](Engine::stop) stream.
     pub(crate) fn set_reading(&mut self, reads: bool) {
         self.is_paused = !reads;
         self.driver.set_reading(reads);

@@ -1,0 +1,156 @@
+//! What is to be written while commands run, from the threads that run them: those must not wait
+//! for whoever reads our stdout, since they also see to timeouts. So one thread writes, and where
+//! it does not get on, commands are read no further.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread;
+
+use throng::{Stream, Throng};
+
+use super::{InOrder, Sink};
+
+/// With this much to be written, no more is read of commands.
+const BYTES_MAX: usize = 1 << 20;
+
+#[derive(Default)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    filled: Condvar,
+    written: Condvar,
+    throng: OnceLock<Weak<Throng>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Batch,
+    /// How many pieces have been put in here, and how many of them are written.
+    put: u64,
+    written: u64,
+}
+
+/// Pieces one after the other.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    /// The place of the command whose turn it has to be, if that matters.
+    turn: Option<u64>,
+    stream: Stream,
+    length: usize,
+}
+
+impl Outbox {
+    /// Has a thread write what is put in here, for as long as this program runs.
+    pub(super) fn open(
+        self: &Arc<Outbox>,
+        sink: Arc<Sink>,
+        order: Option<Arc<Mutex<InOrder>>>,
+    ) -> io::Result<()> {
+        let outbox = self.clone();
+        let body = move || outbox.serve(&sink, order.as_deref());
+        thread::Builder::new().name("writer".into()).spawn(body)?;
+        Ok(())
+    }
+
+    /// Whose commands are read no further while too much is to be written.
+    pub(crate) fn slow_down(&self, throng: &Arc<Throng>) {
+        let first = self.throng.set(Arc::downgrade(throng));
+        assert!(first.is_ok(), "there is one run");
+    }
+
+    /// Has this written, when it is this command's turn if there is an order. Does not wait.
+    pub(super) fn put(&self, turn: Option<u64>, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        let was_empty = state.waiting.pieces.is_empty();
+        state.waiting.bytes.extend_from_slice(bytes);
+        state.waiting.pieces.push(Piece {
+            turn,
+            stream,
+            length: bytes.len(),
+        });
+        state.put += 1;
+        // Under the lock, as below, so that what it was told last is what is so.
+        if state.waiting.bytes.len() >= BYTES_MAX {
+            self.tell(Throng::pause_reading);
+        }
+        drop(state);
+        if was_empty {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits until all that has been put in here by now is written.
+    pub(crate) fn catch_up(&self) {
+        let state = self.lock();
+        let put = state.put;
+        let is_behind = |state: &mut State| state.written < put;
+        drop(self.written.wait_while(state, is_behind));
+    }
+
+    fn serve(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+        let mut batch = Batch::default();
+        loop {
+            let is_empty = |state: &mut State| state.waiting.pieces.is_empty();
+            let state = self.filled.wait_while(self.lock(), is_empty);
+            let mut state = state.unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut state.waiting, &mut batch);
+            if batch.bytes.len() >= BYTES_MAX {
+                self.tell(Throng::resume_reading);
+            }
+            drop(state);
+            batch.write(sink, order);
+            self.lock().written += batch.pieces.len() as u64;
+            self.written.notify_all();
+            batch.bytes.clear();
+            batch.pieces.clear();
+        }
+    }
+
+    fn tell(&self, what: impl Fn(&Throng)) {
+        if let Some(throng) = self.throng.get().and_then(Weak::upgrade) {
+            what(&throng);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    fn write(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+        let mut rest = &self.bytes[..];
+        for Piece {
+            turn,
+            stream,
+            length,
+        } in &self.pieces
+        {
+            let (bytes, after) = rest.split_at(*length);
+            rest = after;
+            let order = order.map(|order| order.lock().unwrap_or_else(PoisonError::into_inner));
+            match (turn, order) {
+                (Some(seq), Some(mut order)) if !order.is_turn_of(*seq) => {
+                    order.hold_or_remember(*seq, (*stream).into(), bytes);
+                }
+                // Under the lock of the order, if there is one: its turn is not over.
+                _ => sink.write(*stream, bytes),
+            }
+        }
+        sink.flush();
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
+}
