@@ -65,7 +65,7 @@ impl SystemArgs {
 
     pub(crate) fn set_command(&self, command: &mut Command) {
         // What asks for something on the terminal fails at once, and is not stopped.
-        command.process_group(ProcessGroup::Session);
+        command.process_group(ProcessGroup::NoTerminal);
         command.allow_script(true);
         if let Some(nice) = self.nice {
             command.nice(nice);

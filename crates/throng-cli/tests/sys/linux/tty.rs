@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use throng_tests::eventually;
 
 use super::terminal::Terminal;
-use crate::program::{child, output, run, stderr, without_settings};
+use crate::program::{child, mechanisms, output, run, stderr, without_settings};
 
 /// An interactive bash that leads a session with a terminal of its own.
 struct Shell {
@@ -115,6 +115,30 @@ fn a_command_reads_from_the_terminal_as_stdin_and_by_its_name() {
     shell.line(&format!("echo 3 | $throng run --tty sh -c '{script}' sh"));
     answer("3", ["five", "six"]);
     shell.await_file("said", "got five six 3\n");
+}
+
+/// Without `--tty`: not even one in the background, and none that it could get by opening one.
+#[test]
+fn a_command_has_no_terminal_though_we_have_one() {
+    let shell = Shell::new();
+    shell.line("tty >name; : </dev/tty && echo yes >ours");
+    shell.await_file("ours", "yes\n");
+    for mechanism in mechanisms() {
+        // The fields of proc_pid_stat(5): it leads its group, the session is the shell's, and it
+        // has no terminal, not even when it has opened the shell's by its own name.
+        let script = "exec 3<>$(cat name); true </dev/tty || echo none; \
+                      read pid name state parent group session terminal rest </proc/$$/stat; \
+                      echo $((group == $$)) $((session == $1)) $terminal";
+        let run = format!("$throng run --mechanism {mechanism} sh -c '{script}' sh ::: $$");
+        shell.line(&format!("rm -f told; {run} >said 2>&1; mv said told"));
+        eventually("the end", || !shell.file("told").is_empty());
+        let told = shell.file("told");
+        assert!(told.contains("/dev/tty"), "{mechanism}: {told}");
+        assert!(told.contains("none\n1 1 0\n"), "{mechanism}: {told}");
+    }
+    // And the shell still has its own.
+    shell.line(": </dev/tty && echo yes >still");
+    shell.await_file("still", "yes\n");
 }
 
 #[test]

@@ -51,7 +51,11 @@ fn place_of(mechanism: Mechanism, group: Option<ProcessGroup>) -> (u32, u32, u32
 fn a_process_is_in_a_group_of_its_own_and_in_our_session() {
     for_each_mechanism(|mechanism| {
         let (own_group, own_session) = group_and_session(std::process::id());
-        for group in [None, Some(ProcessGroup::Own)] {
+        for group in [
+            None,
+            Some(ProcessGroup::Own),
+            Some(ProcessGroup::NoTerminal),
+        ] {
             let (pid, group, session) = place_of(mechanism, group);
             assert_eq!((group, session), (pid, own_session));
             assert_ne!(group, own_group);
@@ -85,7 +89,11 @@ fn a_tree_in_our_group_ends_and_we_do_not() {
         bystander.args([other.to_string().as_str(), "sleep:600000"]);
         let mut bystander = bystander.spawn().unwrap();
         let throng = builder(mechanism).build().unwrap();
-        for group in [ProcessGroup::Inherit, ProcessGroup::Session] {
+        for group in [
+            ProcessGroup::Inherit,
+            ProcessGroup::Session,
+            ProcessGroup::NoTerminal,
+        ] {
             let deaf = format!("ignore-term,{tag},sleep:600000");
             let steps = format!("ignore-term {tag} quiet:{deaf} daemon:{deaf} sleep:600000");
             let mut command = child!("{steps}");
@@ -109,6 +117,7 @@ fn a_timeout_and_a_suspension_reach_a_process_wherever_it_is() {
         for group in [
             ProcessGroup::Own,
             ProcessGroup::Session,
+            ProcessGroup::NoTerminal,
             ProcessGroup::Inherit,
         ] {
             let throng = builder(mechanism).build().unwrap();

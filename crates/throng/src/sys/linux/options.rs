@@ -112,7 +112,7 @@ pub mod os {
             /// use throng::os::linux::{CommandExt, ProcessGroup};
             /// let mut command = throng::Command::new("sh");
             /// // What asks for a password on the terminal fails at once and does not wait.
-            /// command.args(["-c", ": < /dev/tty"]).process_group(ProcessGroup::Session);
+            /// command.args(["-c", ": < /dev/tty"]).process_group(ProcessGroup::NoTerminal);
             /// let throng = throng::Throng::builder().build()?;
             /// assert!(!throng.spawn(&command).wait()?.success());
             /// # Ok(())
@@ -216,7 +216,15 @@ pub mod os {
             Own,
             /// A session of its own, and a group in it. It has no controlling terminal: opening
             /// `/dev/tty` fails (`ENXIO`), and nothing that happens on a terminal reaches it.
+            ///
+            /// For the scheduler, too, each session is one of its own where processes are grouped
+            /// by session (`/proc/sys/kernel/sched_autogroup_enabled`, sched(7)): each of them has
+            /// as much of the processors as all of our session, and
+            /// [`nice`](CommandExt::nice) means nothing between them.
             Session,
+            /// A group of its own in our session, without a controlling terminal, as in
+            /// [`Session`](ProcessGroup::Session). The scheduler takes it for one of us.
+            NoTerminal,
             /// Our group and session. The terminal treats it like this program: Ctrl-C and Ctrl-Z
             /// reach it, and it can read from the terminal. Our signals go to the process and to
             /// its descendants one by one.
