@@ -119,6 +119,13 @@ fn a_file_that_lies_in_or_above_the_working_directory_has_no_effect() {
         stderr(&relative).contains("THRONG_CONFIG \"throng.toml\": an absolute path is expected"),
         "{relative:?}"
     );
+    let missing = setup.path().join("missing");
+    let missing = setup.throng(&words, &[("THRONG_CONFIG", missing.to_str().unwrap())]);
+    assert_eq!(missing.status.code(), Some(255));
+    assert!(
+        stderr(&missing).starts_with("throng: THRONG_CONFIG: "),
+        "{missing:?}"
+    );
 }
 
 #[test]

@@ -64,6 +64,8 @@ enum Source {
 #[derive(Debug, Default)]
 struct Sources {
     file: Option<Source>,
+    /// The variable that names the file.
+    named_by: Option<&'static str>,
     variables: Vec<(OsString, OsString)>,
 }
 
@@ -71,6 +73,7 @@ impl Sources {
     fn new(named: Option<PathBuf>) -> anyhow::Result<Sources> {
         let variables: Vec<_> = env::vars_os().collect();
         let of_variable = variable(&variables, "CONFIG").filter(|path| !path.is_empty());
+        let mut named_by = None;
         let file = match (named, of_variable) {
             (Some(path), _) => Some(Source::Named(path)),
             (None, Some(path)) => {
@@ -81,11 +84,16 @@ impl Sources {
                     "THRONG_CONFIG {}: an absolute path is expected",
                     text::quoted_name(path)
                 );
+                named_by = Some("THRONG_CONFIG");
                 Some(Source::Found(path))
             }
             (None, None) => user_file().filter(|path| path.is_file()).map(Source::Found),
         };
-        Ok(Sources { file, variables })
+        Ok(Sources {
+            file,
+            named_by,
+            variables,
+        })
     }
 
     /// Variables that have the name of an option and do not set it.
@@ -184,7 +192,11 @@ fn gather(
         Some(profile) => (Some(profile), "--profile"),
         None => (named, "THRONG_PROFILE"),
     };
-    let file = sources.file.as_ref().map(File::read).transpose()?;
+    let file = sources.file.as_ref().map(File::read).transpose();
+    let file = match sources.named_by {
+        Some(variable) => file.context(variable)?,
+        None => file?,
+    };
     if let Some(profile) = &profile
         && !file.as_ref().is_some_and(|file| file.has_profile(profile))
     {

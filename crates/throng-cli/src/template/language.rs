@@ -59,7 +59,7 @@ impl Language {
             ..Language::default()
         };
         let edits = [
-            ("--replace", &places.replace, ""),
+            ("-I", &places.replace, ""),
             ("--extensionreplace", &places.extension, "."),
             ("--basenamereplace", &places.basename, "/"),
             ("--dirnamereplace", &places.dirname, "//"),

@@ -359,7 +359,7 @@ fn nonsense_in_a_definition_or_a_place_is_named() {
         ),
         (&["rpl={x} s/$$1//"], &["{x}"], "$$1 is no part of the tag"),
         (&["rpl="], &["{x}"], "--rpl \"\": a tag and an expression"),
-        (&["I="], &["{x}"], "--replace \"\""),
+        (&["I="], &["{x}"], "-I \"\""),
         (&["plus"], &["{%(}"], "cannot read the place {%(}"),
         (
             &[],
