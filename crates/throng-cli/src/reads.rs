@@ -37,8 +37,8 @@ impl Reads {
                 !input.reads_stdin(),
                 "--stdin inherit: stdin is where the values come from"
             );
-            // Commands are in sessions of their own, which nothing would keep from taking what is
-            // typed for a shell, and from leaving the terminal in other modes.
+            // It would not be their controlling terminal, so nothing would keep them from taking
+            // what is typed for a shell, and from leaving the terminal in other modes.
             anyhow::ensure!(
                 !std::io::stdin().is_terminal(),
                 "--stdin inherit: stdin is a terminal; --tty gives commands the terminal"

@@ -226,3 +226,35 @@ fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
         }
     });
 }
+
+/// Nobody reads what is said while commands run, and the run ends for a command that has said why.
+#[test]
+fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
+    let modes: [&[&str]; 4] = [&["--lb"], &["--lb", "-k"], &["-u"], &["-u", "-v"]];
+    let ends = [
+        ("now,fail=1", "errs:bad exit:3", 1),
+        ("now,fail=1", "outs:bad abort", 1),
+        ("now,success=1", "outs:good errs:good", 0),
+    ];
+    let check = |mode: &[&str], (halt, steps, code): (&str, &str, i32)| {
+        let tag = Tag::new();
+        let lines = format!("{tag} flood\n{tag} sleep:500 {steps}\n");
+        let fixed = ["-j2", "--colsep= ", "--grace=50ms", "--halt", halt];
+        let words = [&fixed[..], mode, &[child(), "{}"]].concat();
+        let mut program = start_with_stdin(&words, lines.as_bytes());
+        eventually("they run", || tag.pids().len() == 2);
+        eventually("all are ended", || tag.pids().is_empty());
+        assert!(program.try_wait().unwrap().is_none(), "{mode:?} {halt}");
+        let output = finish(program);
+        assert_eq!(output.status.code().is_some_and(|it| it != 0), code != 0);
+        assert!(
+            stderr(&output).contains("; what runs is ended"),
+            "{output:?}"
+        );
+    };
+    thread::scope(|scope| {
+        for end in ends {
+            scope.spawn(move || modes.iter().for_each(|mode| check(mode, end)));
+        }
+    });
+}

@@ -3,13 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Poll;
 use std::thread::sleep;
 use std::time::Duration;
 
-use throng::{Builder, Mechanism, Stream, Throng, Verdict};
+use throng::{Builder, ErrorKind, Mechanism, Process, Stream, Throng, Verdict};
 use throng_tests::{
     HANG, Source, Tag, assert_complete, assert_output, check_pattern, child, eventually,
     for_each_mechanism, poll_once, stable, within,
@@ -43,15 +44,19 @@ fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
         let throng = builder.build().unwrap();
         for _ in 0..3 {
             heard.lock().unwrap().clear();
-            throng.pause_reading();
-            let outcomes = throng.run(vec![child!("both:500000"); 6]);
+            let dir = tempfile::tempdir().unwrap();
+            let go = dir.path().join("go");
+            let command = child!("wait-file:{} both:900000", go.display());
+            let outcomes = throng.run(vec![command; 6]);
             eventually("all that have room run", || throng.live() == 4);
+            throng.pause_reading();
+            std::fs::write(&go, "").unwrap();
             sleep(WHILE);
             assert_eq!((count(&heard), throng.live()), (0, 4));
             throng.resume_reading();
             assert_eq!(
                 outcomes
-                    .map(|it| assert_output(&it, 500_000, 500_000))
+                    .map(|it| assert_output(&it, 900_000, 900_000))
                     .count(),
                 6
             );
@@ -60,7 +65,7 @@ fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
                     Stream::Stdout => Source::Out,
                     Stream::Stderr => Source::Err,
                 };
-                check_pattern(source, bytes, 500_000).unwrap();
+                check_pattern(source, bytes, 900_000).unwrap();
             }
         }
     });
@@ -101,20 +106,96 @@ fn a_callback_that_pauses_gets_one_more_piece_from_each_thread_at_most() {
 }
 
 #[test]
-fn a_process_that_ends_meanwhile_is_read_to_its_end_however_short_its_grace() {
+fn while_nothing_is_read_nothing_is_started() {
     for_each_mechanism(|mechanism| {
-        let (builder, heard) = builder(mechanism);
-        let throng = builder.grace(Duration::from_millis(1)).build().unwrap();
+        let (builder, _) = builder(mechanism);
+        let throng = builder.build().unwrap();
         throng.pause_reading();
-        let mut process = throng.spawn(&child!("out:3000 err:20"));
-        // What writes nothing has nothing to wait for.
-        assert_complete(&throng.spawn(&child!("exit:0")).wait().unwrap());
+        let [mut process, cancelled] = [(); 2].map(|()| throng.spawn(&child!("out:3")));
+        cancelled.cancel();
+        let cancelled = within(HANG, "the end of one", move || cancelled.wait().unwrap());
+        let error = cancelled.start_error().expect("it was not started");
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
         sleep(WHILE);
         assert!(matches!(poll_once(&mut process), Poll::Pending));
-        assert_eq!(count(&heard), 0);
+        assert_eq!(throng.live(), 0);
         throng.resume_reading();
-        assert_output(&process.wait().unwrap(), 3000, 20);
-        assert_eq!(count(&heard), 3020);
+        assert_output(&process.wait().unwrap(), 3, 0);
+        // Whoever drops it cannot resume.
+        throng.pause_reading();
+        within(HANG, "the end of all", move || drop(throng));
+    });
+}
+
+/// A throng that is paused, and a process that has been told to do these steps then, by a file in
+/// this directory.
+fn paused(dir: &Path, builder: Builder, steps: &str) -> (Throng, Process) {
+    let go = dir.join("go");
+    let throng = builder.build().unwrap();
+    let process = throng.spawn(&child!("wait-file:{} {steps}", go.display()));
+    eventually("it runs", || throng.live() == 1);
+    throng.pause_reading();
+    std::fs::write(&go, "").unwrap();
+    (throng, process)
+}
+
+#[test]
+fn a_process_that_ends_meanwhile_has_its_outcome() {
+    for_each_mechanism(|mechanism| {
+        for (out, err) in [(3000, 20), (0, 1), (0, 0)] {
+            let (builder, heard) = builder(mechanism);
+            let builder = builder.grace(Duration::from_millis(1)).shards(1);
+            let steps = format!("out:{out} err:{err}");
+            let dir = tempfile::tempdir().unwrap();
+            let (_throng, process) = paused(dir.path(), builder, &steps);
+            let outcome = within(HANG, "the outcome", move || process.wait().unwrap());
+            assert_output(&outcome, out, err);
+            assert_eq!(count(&heard), out + err);
+        }
+    });
+}
+
+/// More than a mechanism has buffers for, or room in its inbox.
+#[test]
+fn many_that_could_write_on_keep_none_from_having_its_outcome() {
+    for_each_mechanism(|mechanism| {
+        let tag = Tag::new();
+        let (builder, _) = builder(mechanism);
+        let throng = builder.jobs(41).shards(1).build().unwrap();
+        let loud: Vec<_> = (0..40)
+            .map(|_| throng.spawn(&child!("{tag} out:50000000")))
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        let go = dir.path().join("go");
+        let quiet = throng.spawn(&child!("wait-file:{} err:3", go.display()));
+        eventually("all run", || throng.live() == 41);
+        throng.pause_reading();
+        sleep(WHILE);
+        std::fs::write(&go, "").unwrap();
+        let outcome = within(HANG, "the outcome", move || quiet.wait().unwrap());
+        assert_output(&outcome, 0, 3);
+        loud.iter().for_each(Process::kill);
+        within(HANG, "the end of all", move || drop(throng));
+        tag.await_count(0);
+    });
+}
+
+#[test]
+fn a_grace_period_begins_when_reading_is_resumed_where_others_have_the_streams() {
+    for_each_mechanism(|mechanism| {
+        let (builder, _) = builder(mechanism);
+        let dir = tempfile::tempdir().unwrap();
+        let late = dir.path().join("late");
+        let builder = builder.grace(HANG).shards(1);
+        let steps = format!("holder:wait-file:{},out:2000000 out:20", late.display());
+        let (throng, mut process) = paused(dir.path(), builder, &steps);
+        std::fs::write(&late, "").unwrap();
+        sleep(WHILE);
+        assert!(matches!(poll_once(&mut process), Poll::Pending));
+        throng.resume_reading();
+        let outcome = within(HANG, "the outcome", move || process.wait().unwrap());
+        assert_complete(&outcome);
+        assert_eq!(outcome.capture().len(Stream::Stdout), 2_000_020);
     });
 }
 
@@ -124,18 +205,22 @@ fn time_runs_out_and_all_can_be_ended_while_nothing_is_read() {
         let tag = Tag::new();
         let (builder, heard) = builder(mechanism);
         let throng = builder.grace(Duration::from_millis(1)).build().unwrap();
-        throng.pause_reading();
+        let dir = tempfile::tempdir().unwrap();
+        let go = dir.path().join("go");
         // More than the readers of the mechanism `threads` take as well.
-        let mut command = child!("{tag} out:5000000");
-        let timed = throng.spawn(command.timeout(WHILE)).wait().unwrap();
+        let mut command = child!("{tag} wait-file:{} out:5000000", go.display());
+        let _left = throng.spawn(&command);
+        let timed = throng.spawn(command.timeout(WHILE * 4));
+        eventually("both run", || throng.live() == 2);
+        throng.pause_reading();
+        std::fs::write(&go, "").unwrap();
+        let timed = timed.wait().unwrap();
         assert!(timed.timed_out());
         assert!(matches!(timed.verdict(Stream::Stdout), Verdict::Cut));
         // What was in the pipe is kept.
         let heard = heard.lock().unwrap()[&(timed.seq(), Stream::Stdout)].clone();
         check_pattern(Source::Out, &heard, heard.len()).unwrap();
         assert_eq!(heard, timed.stdout());
-        let _left = throng.spawn(&child!("{tag} out:5000000"));
-        eventually("it runs", || throng.live() == 1);
         within(HANG, "the end of all", move || drop(throng));
         tag.await_count(0);
     });

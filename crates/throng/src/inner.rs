@@ -66,8 +66,8 @@ pub(crate) struct Inner {
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<Basket>>>,
     cancelled: AtomicBool,
-    /// Whether streams are left unread.
-    unread: AtomicBool,
+    /// Whether streams are left unread, and nothing is started.
+    paused: AtomicBool,
     /// Whether what runs was told to end as well.
     ended: AtomicBool,
     next_seq: AtomicU64,
@@ -122,7 +122,7 @@ impl Inner {
             mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
-            unread: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             next_seq: AtomicU64::new(0),
         }
@@ -148,16 +148,16 @@ impl Inner {
         (0..self.shards()).for_each(|shard| self.wake(shard));
     }
 
-    /// Has every shard read what processes write, or leave it in their pipes.
-    pub(crate) fn set_reading(&self, reads: bool) {
-        let before = self.unread.swap(!reads, Ordering::SeqCst);
-        if reads && before {
+    /// Has every shard leave what processes write in their pipes, or read it again.
+    pub(crate) fn set_paused(&self, is_paused: bool) {
+        let before = self.paused.swap(is_paused, Ordering::SeqCst);
+        if before && !is_paused {
             (0..self.shards()).for_each(|shard| self.wake(shard));
         }
     }
 
-    pub(crate) fn is_reading(&self) -> bool {
-        !self.unread.load(Ordering::SeqCst)
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::SeqCst)
     }
 
     pub(crate) fn next_seq(&self) -> u64 {

@@ -46,8 +46,8 @@ pub(crate) struct Shard {
     due_at: Option<Instant>,
     /// Whether this shard sleeps where a command would find it, or did and has not looked since.
     may_be_parked: bool,
-    /// Whether streams are read.
-    reads: bool,
+    /// Whether streams are left unread, and nothing is started.
+    is_paused: bool,
     /// Processes whose grace period begins when streams are read again.
     graces_put_off: Vec<Id>,
     actions: Vec<Action>,
@@ -104,7 +104,7 @@ impl Shard {
             look_again: None,
             due_at: None,
             may_be_parked: false,
-            reads: true,
+            is_paused: false,
             graces_put_off: Vec::new(),
             actions: Vec::new(),
             closing: None,
@@ -116,7 +116,7 @@ impl Shard {
     pub(crate) fn run(mut self) {
         loop {
             self.take_requests();
-            self.pause_or_resume_reading();
+            self.pause_or_resume();
             let more = self.start_one();
             self.fire_alarms();
             if self.is_done() {
@@ -161,6 +161,7 @@ impl Shard {
         }
         let retries = self.pending.iter();
         let retry = retries.map(|pending| pending.tries.not_before()).min();
+        let retry = retry.filter(|_| !self.is_paused);
         let next = [self.timers.next_at(), retry, self.look_again, self.due_at];
         let next = next.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -173,10 +174,14 @@ impl Shard {
             return false;
         }
         let now = Instant::now();
-        let due = |pending: &Pending| pending.tries.not_before() <= now;
+        let waits = self.is_paused && !self.inner.is_cancelled();
+        let due = |pending: &Pending| {
+            let is_wanted = !self.is_unwanted(&pending.job);
+            pending.tries.not_before() <= now && !(waits && is_wanted)
+        };
         let pending = match self.pending.iter().position(due) {
             Some(place) => self.pending.swap_remove(place),
-            None if !self.may_take_job() => {
+            None if waits || !self.may_take_job() => {
                 self.pass_on();
                 return false;
             }
@@ -373,13 +378,13 @@ impl Shard {
         job.not_started(error, tries.retries);
     }
 
-    fn pause_or_resume_reading(&mut self) {
-        let reads = self.inner.is_reading();
-        if reads == self.reads {
+    fn pause_or_resume(&mut self) {
+        let is_paused = self.inner.is_paused();
+        if is_paused == self.is_paused {
             return;
         }
-        self.reads = reads;
-        self.engine.set_reading(reads);
+        self.is_paused = is_paused;
+        self.engine.set_paused(is_paused);
         let now = self.clock.now();
         for id in self.graces_put_off.drain(..) {
             let Some(live) = self.processes.get(id) else {
@@ -393,7 +398,7 @@ impl Shard {
 
     fn handle_events(&mut self) {
         loop {
-            self.pause_or_resume_reading();
+            self.pause_or_resume();
             let Some((id, event)) = self.engine.next() else {
                 return;
             };
@@ -460,8 +465,8 @@ impl Shard {
         }
         let now = Instant::now();
         while let Some((id, alarm)) = self.timers.pop_due(now) {
-            let machine = self.processes.get(id).map(|live| &live.machine);
-            if alarm == Alarm::Grace && !self.reads && !machine.is_some_and(Machine::is_cut) {
+            let is_put_off = |live: &Live| self.is_paused && !live.machine.is_cut();
+            if alarm == Alarm::Grace && self.processes.get(id).is_some_and(is_put_off) {
                 self.graces_put_off.push(id);
                 continue;
             }

@@ -291,17 +291,16 @@ impl Throng {
         }
     }
 
-    /// Reads no more of what processes write until [`resume_reading`](Throng::resume_reading), so
-    /// that a process waits when its pipe is full: for an [output callback](Builder::on_output)
-    /// whose bytes go somewhere that takes no more for now. Starts, timeouts, signals and exits go
-    /// on as usual. May be called from that callback; each thread may call it once more with what
-    /// it has just read.
+    /// Reads no more of what processes write, and starts none, until
+    /// [`resume_reading`](Throng::resume_reading): for an [output callback](Builder::on_output)
+    /// whose bytes go somewhere that takes no more for now. A process waits when its pipe is full.
+    /// Timeouts, signals and exits go on as usual. May be called from the callback; each thread may
+    /// call it once more with what it has just read.
     ///
-    /// A process that ends by itself meanwhile has its outcome after the reading is resumed, if it
-    /// has written something; the [grace period](Builder::grace) counts from then. Of a process
-    /// that is ended meanwhile (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)), what
-    /// is in its pipes is read all the same when its grace period is over, so that it has its
-    /// outcome.
+    /// What is in the pipes of a process that ends meanwhile is read all the same, so that it has
+    /// its outcome: at once, or where others [hold](crate::Held) its streams, after the reading is
+    /// resumed, from when on the [grace period](Builder::grace) counts. If the process was ended
+    /// (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)), that is as usual as well.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -315,24 +314,24 @@ impl Throng {
     /// });
     /// let throng = builder.build()?;
     /// throng.pause_reading();
-    /// let handle = throng.spawn(Command::from_argv(["cargo", "--version"]));
+    /// let process = throng.spawn(&Command::from_argv(["cargo", "--version"]));
     /// std::thread::sleep(Duration::from_millis(200));
     /// assert_eq!(BYTES.load(Ordering::SeqCst), 0);
     /// throng.resume_reading();
-    /// assert!(handle.wait().success());
+    /// assert!(process.wait()?.success());
     /// assert!(BYTES.load(Ordering::SeqCst) > 0);
     /// # Ok(()) }
     /// ```
     pub fn pause_reading(&self) {
         if self.is_ours() {
-            self.inner.set_reading(false);
+            self.inner.set_paused(true);
         }
     }
 
     /// Reads again after [`pause_reading`](Throng::pause_reading).
     pub fn resume_reading(&self) {
         if self.is_ours() {
-            self.inner.set_reading(true);
+            self.inner.set_paused(false);
         }
     }
 
@@ -387,6 +386,8 @@ impl Drop for Throng {
             return;
         }
         self.cancel();
+        // What is detached goes on, and nobody could say so later.
+        self.inner.set_paused(false);
         self.inner.ask_all(|| Request::Close);
         let shards = std::mem::take(&mut *lock(&self.shards));
         for (thread, only_detached_left) in shards {

@@ -41,6 +41,7 @@ impl Fixture {
         fs::write(&path, text).unwrap();
         let variables = variables.iter();
         let sources = Sources {
+            named_by: None,
             file: Some(Source::Named(path)),
             variables: variables.map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         };
@@ -115,6 +116,7 @@ fn a_variable_sets_only_what_can_do_no_harm() {
     for arg in options(run) {
         let name = variable_name(arg);
         let sources = Sources {
+            named_by: None,
             file: None,
             variables: vec![(name.clone().into(), "1".into())],
         };

@@ -41,11 +41,6 @@ impl Delivery {
         }
     }
 
-    /// A command has ended, and is to be run again.
-    pub(crate) fn again(&self, outcome: &Outcome) {
-        self.printer.again(outcome);
-    }
-
     /// A command has ended, for good.
     pub(crate) fn take(&mut self, outcome: &Outcome, fate: Fate) {
         let note = self.notes.take(outcome, fate);

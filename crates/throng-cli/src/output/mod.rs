@@ -140,6 +140,20 @@ impl Printer {
         })
     }
 
+    /// What is to be called with the outcome of a command that is run again, before it is: ends the
+    /// lines that the command has begun.
+    pub(crate) fn before_another_attempt(&self) -> impl Fn(&Outcome) + Send + 'static {
+        let (outbox, lines) = (self.outbox.clone(), self.lines.clone());
+        let (mode, colors) = (self.mode, self.colors);
+        move |outcome: &Outcome| {
+            for stream in Stream::ALL.into_iter().filter(|_| mode == Mode::Line) {
+                let dress = dress(outcome, stream, colors);
+                let rest = lines.finish(outcome.seq(), stream, &dress);
+                outbox.put(Some(outcome.seq()), stream, &rest);
+            }
+        }
+    }
+
     /// What is to be called with a command that starts: it is said on stdout, where its output
     /// is said as it comes, and on stderr, as a script or not, if that is wanted here.
     pub(crate) fn starter(
@@ -193,19 +207,6 @@ impl Printer {
         lines.map(|line| text::complaint(&line)).collect()
     }
 
-    /// A command has ended and is to be run again. What was to be said at its end is not; a line
-    /// that has begun is ended here.
-    pub(crate) fn again(&self, outcome: &Outcome) {
-        if self.mode != Mode::Line {
-            return;
-        }
-        for stream in Stream::ALL {
-            let dress = self.dress(outcome, stream);
-            let rest = self.lines.finish(outcome.seq(), stream, &dress);
-            self.outbox.put(Some(outcome.seq()), stream, &rest);
-        }
-    }
-
     fn group(&self, outcome: &Outcome, stream: Stream, out: Out<'_>) {
         let dress = self.dress(outcome, stream);
         let (mut in_line, mut dressed) = (false, Vec::new());
@@ -223,8 +224,7 @@ impl Printer {
     }
 
     fn dress(&self, outcome: &Outcome, stream: Stream) -> Dress {
-        let tag: Option<&OsStr> = outcome.command().get_label();
-        Dress::new(outcome.seq(), stream, tag, self.colors)
+        dress(outcome, stream, self.colors)
     }
 
     /// Says what the output alone does not, for people; in JSON it is all there.
@@ -286,6 +286,11 @@ fn lament(outcome: &Outcome, stream: Stream, given: io::Result<()>, out: Out<'_>
         let message = text::complaint(&format!("{name}: {stream} cannot be read back: {error}"));
         out(To::Stderr, message.as_bytes());
     }
+}
+
+fn dress(outcome: &Outcome, stream: Stream, colors: Colors) -> Dress {
+    let tag: Option<&OsStr> = outcome.command().get_label();
+    Dress::new(outcome.seq(), stream, tag, colors)
 }
 
 /// What `-v` shows of a command, with its tag.

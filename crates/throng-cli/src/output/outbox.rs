@@ -1,6 +1,6 @@
-//! What is to be written while commands run, from the threads that run them: those must not wait
-//! for whoever reads our stdout, since they also see to timeouts. So one thread writes, and where
-//! it does not get on, commands are read no further.
+//! One thread writes what comes while commands run. The threads that run them must not wait for
+//! whoever reads our stdout, since they also see to timeouts. When the writer falls behind, the
+//! commands are read no further, and none is started.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use throng::{Stream, Throng};
 
 use super::{InOrder, Sink};
 
-/// With this much to be written, no more is read of commands.
+/// With so many bytes to be written, no more is read of commands.
 const BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]
@@ -25,9 +25,11 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct State {
     waiting: Batch,
-    /// How many pieces have been put in here, and how many of them are written.
+    /// How many bytes have been put in here, and how many of them are written.
     put: u64,
     written: u64,
+    /// The thread has panicked, and nothing more is written.
+    is_closed: bool,
 }
 
 /// Pieces one after the other.
@@ -57,8 +59,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whose commands are read no further while too much is to be written.
-    pub(crate) fn slow_down(&self, throng: &Arc<Throng>) {
+    /// The commands of this one are read no further while too much is to be written.
+    pub(crate) fn attach(&self, throng: &Arc<Throng>) {
         let first = self.throng.set(Arc::downgrade(throng));
         assert!(first.is_ok(), "there is one run");
     }
@@ -69,17 +71,15 @@ impl Outbox {
             return;
         }
         let mut state = self.lock();
+        if state.is_closed {
+            return;
+        }
         let was_empty = state.waiting.pieces.is_empty();
-        state.waiting.bytes.extend_from_slice(bytes);
-        state.waiting.pieces.push(Piece {
-            turn,
-            stream,
-            length: bytes.len(),
-        });
-        state.put += 1;
+        state.waiting.add(turn, stream, bytes);
+        state.put += bytes.len() as u64;
         // Under the lock, as below, so that what it was told last is what is so.
         if state.waiting.bytes.len() >= BYTES_MAX {
-            self.tell(Throng::pause_reading);
+            self.with_throng(Throng::pause_reading);
         }
         drop(state);
         if was_empty {
@@ -91,11 +91,12 @@ impl Outbox {
     pub(crate) fn catch_up(&self) {
         let state = self.lock();
         let put = state.put;
-        let is_behind = |state: &mut State| state.written < put;
+        let is_behind = |state: &mut State| state.written < put && !state.is_closed;
         drop(self.written.wait_while(state, is_behind));
     }
 
     fn serve(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+        let _closing = Closing(self);
         let mut batch = Batch::default();
         loop {
             let is_empty = |state: &mut State| state.waiting.pieces.is_empty();
@@ -103,20 +104,20 @@ impl Outbox {
             let mut state = state.unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut state.waiting, &mut batch);
             if batch.bytes.len() >= BYTES_MAX {
-                self.tell(Throng::resume_reading);
+                self.with_throng(Throng::resume_reading);
             }
             drop(state);
             batch.write(sink, order);
-            self.lock().written += batch.pieces.len() as u64;
+            self.lock().written += batch.bytes.len() as u64;
             self.written.notify_all();
             batch.bytes.clear();
             batch.pieces.clear();
         }
     }
 
-    fn tell(&self, what: impl Fn(&Throng)) {
+    fn with_throng(&self, action: impl Fn(&Throng)) {
         if let Some(throng) = self.throng.get().and_then(Weak::upgrade) {
-            what(&throng);
+            action(&throng);
         }
     }
 
@@ -125,7 +126,30 @@ impl Outbox {
     }
 }
 
+/// Nobody waits for a thread that is gone.
+struct Closing<'o>(&'o Outbox);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_closed = true;
+        self.0.written.notify_all();
+        self.0.with_throng(Throng::resume_reading);
+    }
+}
+
 impl Batch {
+    fn add(&mut self, turn: Option<u64>, stream: Stream, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        match self.pieces.last_mut() {
+            Some(last) if (last.turn, last.stream) == (turn, stream) => last.length += bytes.len(),
+            _ => self.pieces.push(Piece {
+                turn,
+                stream,
+                length: bytes.len(),
+            }),
+        }
+    }
+
     fn write(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
         let mut rest = &self.bytes[..];
         for Piece {

@@ -147,7 +147,12 @@ impl Session {
         let outbox = printer.open_outbox(output.verbose);
         let outbox = outbox.context("cannot write while commands run")?;
         if let Some(starter) = printer.starter(output.verbose.then_some(shell)) {
-            recipe.on_start(starter);
+            // What has the terminal writes to it without us.
+            let writing = tty.is_some().then(|| outbox.clone());
+            recipe.on_start(move |command| {
+                starter(command);
+                writing.iter().for_each(|outbox| outbox.catch_up());
+            });
         }
 
         let scribe = plan.scribe()?;
@@ -164,7 +169,7 @@ impl Session {
                 throng.cancel();
             }
         });
-        outbox.slow_down(&throng);
+        outbox.attach(&throng);
         let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
         suspend::watch(&throng, tty.as_ref())?;
         let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
@@ -176,12 +181,19 @@ impl Session {
         let judge = Judge::new(retries, halt, governor.watch(), needs_program);
         let feeding = commands.feeding();
         judge_bad_values(&feeding, &judge, &throng);
+        let before_another_attempt = printer.before_another_attempt();
         let delivery = Delivery::new(printer, recorder, commands.notes(), throng.clone());
         progress
             .follow(&throng)
             .context("cannot watch the run for --progress")?;
         let judges = judge.clone();
-        let run = throng.run_judged(commands, move |outcome| judges.judge(outcome));
+        let run = throng.run_judged(commands, move |outcome| {
+            let next = judges.judge(outcome);
+            if matches!(next, Next::RunAgain(_)) {
+                before_another_attempt(outcome);
+            }
+            next
+        });
         Ok(Session {
             throng,
             run,
@@ -227,13 +239,12 @@ impl Session {
     }
 
     fn take(&mut self, outcome: Outcome) {
-        self.outbox.catch_up();
         let seq = outcome.seq();
         if !outcome.is_final() {
-            self.delivery.again(&outcome);
             self.attempts.insert(seq, outcome);
             return;
         }
+        self.outbox.catch_up();
         let (outcome, fate) = fate::decide(outcome, self.attempts.remove(&seq));
         self.counts.add(&outcome, fate);
         self.progress.ended(&outcome, fate);

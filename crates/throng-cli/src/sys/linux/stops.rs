@@ -1,4 +1,4 @@
-//! Ctrl-Z. The terminal sends SIGTSTP to us and not to our commands, which are in sessions of their
+//! Ctrl-Z. The terminal sends SIGTSTP to us and not to our commands, which are in groups of their
 //! own; and their clocks are ours.
 
 use std::io;

@@ -54,7 +54,11 @@ fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays
         }
         // A holder is gone before that.
         command.grace(Duration::from_secs(60));
-        let process = throng.spawn(command.args([&wait, "out:3"]));
+        let ready = dir.path().join("ready");
+        let is_ready = format!("make-file:{}", ready.display());
+        let process = throng.spawn(command.args([&is_ready, &wait, "out:3"]));
+        // As above.
+        eventually("all run", || ready.exists());
         tag.await_count(WAYS.len() + 1);
         stopped.await_count(1);
         let is_still = |tag: &Tag| tag.pids().into_iter().all(is_stopped);
@@ -79,13 +83,17 @@ fn whoever_stands_still_hears_that_he_is_to_end() {
         let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
         let builder = Throng::builder().mechanism(mechanism);
         let throng = builder.kill_sequence(patient).build().unwrap();
-        let tag = Tag::new();
+        let (dir, tag) = (tempfile::tempdir().unwrap(), Tag::new());
+        let ready = dir.path().join("ready");
         let mut command = child!("ignore-term");
         for way in WAYS {
             command.arg(format!("{way}:{tag},sleep:600000"));
         }
-        let process = throng.spawn(command.arg("sleep:600000"));
-        tag.await_count(WAYS.len());
+        let is_ready = format!("make-file:{}", ready.display());
+        let process = throng.spawn(command.args([&is_ready, "sleep:600000"]));
+        // As above.
+        eventually("all run", || ready.exists());
+        tag.await_count(WAYS.len() + 1);
         assert!(throng.suspend());
         eventually("all are stopped", || tag.pids().into_iter().all(is_stopped));
         process.cancel();

@@ -63,6 +63,8 @@ pub(super) struct Child {
     pub(super) is_asked: bool,
     /// The terminal that it has, until it has ended.
     terminal: Option<Terminal>,
+    /// Pipes that are to be left after what is in them.
+    is_left: [bool; 2],
 }
 
 /// A start that takes longer.
@@ -138,6 +140,7 @@ impl Child {
             failure: None,
             is_asked: false,
             terminal: command.os.terminal.clone(),
+            is_left: [false; 2],
         }
     }
 
@@ -180,6 +183,12 @@ impl Child {
 
     pub(super) fn pipe(&self, stream: Stream) -> Option<&Pipe> {
         self.pipes[stream.index()].as_ref()
+    }
+
+    /// A pipe that is to be left after what is in it now; none if that has been said before.
+    pub(super) fn leave(&mut self, stream: Stream) -> Option<Pipe> {
+        let is_left = std::mem::replace(&mut self.is_left[stream.index()], true);
+        self.pipe(stream).filter(|_| !is_left).cloned()
     }
 
     pub(super) fn close(&mut self, stream: Stream) {

@@ -83,8 +83,6 @@ pub(super) struct Plan {
     /// The terminal whose foreground group the new process's group becomes, which is among those
     /// that are kept; else negative.
     pub(super) terminal: RawFd,
-    /// Our controlling terminal, which is not to be that of the new process; else negative.
-    pub(super) not_terminal: RawFd,
     /// The control group to be born in: needs clone3.
     pub(super) cgroup: Option<RawFd>,
     pub(super) features: Features,
@@ -211,7 +209,6 @@ impl Plan {
             nice: None,
             group: ProcessGroup::Own,
             terminal: -1,
-            not_terminal: -1,
             cgroup: None,
             features,
             report_fd: -1,

@@ -85,12 +85,13 @@ impl Driver {
         }
     }
 
-    /// Whether what pipes hold is read and announced. Ends of empty pipes always are.
-    pub(super) fn set_reading(&mut self, reads: bool, children: &mut Table<Child>) {
+    /// Whether what pipes hold is left unread. Ends of empty pipes are announced all the same, unless
+    /// the ring has no buffer for them.
+    pub(super) fn set_paused(&mut self, is_paused: bool, children: &mut Table<Child>) {
         match self {
-            Driver::Epoll(driver) => driver.set_reading(reads, children),
-            Driver::Uring(driver) => driver.set_reading(reads),
-            Driver::Threads(driver) => driver.set_reading(reads),
+            Driver::Epoll(driver) => driver.set_paused(is_paused, children),
+            Driver::Uring(driver) => driver.set_paused(is_paused),
+            Driver::Threads(driver) => driver.set_paused(is_paused),
         }
     }
 

@@ -17,6 +17,7 @@ use super::faults;
 use super::host::Host;
 use super::kills::Kills;
 use super::launch::Launcher;
+use super::reader::all_writers_gone;
 use super::search::Answer;
 use super::signals;
 use super::wait::OwnMaxRss;
@@ -85,6 +86,7 @@ pub(crate) struct Engine {
     stops_at: Option<Instant>,
     /// Whether all processes are suspended, so that stops are not reported.
     suspended_since: Option<Instant>,
+    is_paused: bool,
     waker: Waker,
     driver: Driver,
 }
@@ -121,6 +123,7 @@ impl Engine {
             not_started: Vec::new(),
             stopped: Vec::new(),
             suspended_since: None,
+            is_paused: false,
             driver: Driver::new(mechanism, waker.clone())?,
             waker,
         })
@@ -199,7 +202,12 @@ impl Engine {
                 None => {
                     let id = self.to_ask.pop()?;
                     match self.poll_exit(id) {
-                        Some(Ended::Exited(exit)) => return Some((id, Event::Exited(exit))),
+                        Some(Ended::Exited(exit)) => {
+                            if self.is_paused {
+                                self.read_rest(id);
+                            }
+                            return Some((id, Event::Exited(exit)));
+                        }
                         Some(Ended::NotStarted(error)) => {
                             return Some((id, Event::NotStarted(error)));
                         }
@@ -252,22 +260,37 @@ impl Engine {
         }
     }
 
-    /// Whether streams are read. While they are not, processes wait when their pipes are full; all
-    /// else is announced, and so is what is in the pipe of a [stopped](Engine::stop) stream.
-    pub(crate) fn set_reading(&mut self, reads: bool) {
-        self.driver.set_reading(reads, &mut self.children);
+    /// Whether streams are left unread. Then processes wait when their pipes are full; all else is
+    /// announced, and so is what is in the pipe of a stream that is [stopped](Engine::stop), or of a
+    /// process that has ended.
+    pub(crate) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        self.driver.set_paused(is_paused, &mut self.children);
+        if is_paused {
+            let ended = |(id, child): (Id, &mut Child)| (!child.is_running()).then_some(id);
+            let ended: Vec<_> = self.children.iter_mut().filter_map(ended).collect();
+            ended.into_iter().for_each(|id| self.read_rest(id));
+        }
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
     pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
-        let Some(pipe) = self
-            .children
-            .get_mut(id)
-            .and_then(|child| child.pipe(stream))
-        else {
-            return;
-        };
-        self.driver.stop(id, stream, pipe);
+        let child = self.children.get_mut(id);
+        if let Some(pipe) = child.and_then(|child| child.leave(stream)) {
+            self.driver.stop(id, stream, &pipe);
+        }
+    }
+
+    /// Nobody writes any more to the streams of a process that has ended, unless others have them:
+    /// what is in their pipes is read though we are paused.
+    fn read_rest(&mut self, id: Id) {
+        for stream in Stream::ALL {
+            let child = self.children.get_mut(id);
+            let pipe = child.and_then(|child| child.pipe(stream));
+            if pipe.is_some_and(|pipe| all_writers_gone(pipe)) {
+                self.stop(id, stream);
+            }
+        }
     }
 
     /// Sends a signal to a process and its whole tree: to its group and its family now, to

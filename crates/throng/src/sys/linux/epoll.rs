@@ -216,10 +216,10 @@ impl Epoll {
         self.reader.output()
     }
 
-    /// Whether pipes are read that hold something.
-    pub(super) fn set_reading(&mut self, reads: bool, children: &mut Table<Child>) {
-        self.is_paused = !reads;
-        if !reads {
+    /// Whether pipes are left unread that hold something.
+    pub(super) fn set_paused(&mut self, is_paused: bool, children: &mut Table<Child>) {
+        self.is_paused = is_paused;
+        if is_paused {
             return;
         }
         for (id, stream) in self.unread.drain() {

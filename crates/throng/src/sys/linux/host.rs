@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,11 +21,9 @@ use super::stdin::Stdins;
 use super::strings::Strings;
 use super::sweep::sweep;
 use super::tag::{self, Tags};
-use super::terminal::Ours;
 use crate::budget::Budget;
 use crate::command::EnvChanges;
 use crate::lock::lock;
-use crate::os::linux::ProcessGroup;
 use crate::sys::Room;
 use crate::{Error, ErrorKind, Holder, KillSequence, Mechanism};
 
@@ -69,8 +67,6 @@ pub(crate) struct Host {
     pub(super) watches_stops: bool,
     /// What every process inherits.
     pub(super) inherited: InheritedFds,
-    /// The terminal that processes share with us, looked for when one is not to.
-    terminal: OnceLock<Ours>,
     /// The bytes that processes read.
     pub(super) stdins: Stdins,
     /// Emptied and removed while there is still a keeper.
@@ -123,7 +119,6 @@ impl Host {
                 .map_err(failed("cannot start a thread"))?,
             watches_stops: options.watches_stops,
             inherited: options.inherited.clone(),
-            terminal: OnceLock::new(),
             stdins: Stdins::new(budget),
             orphans: orphans.and_then(Result::ok),
             groups,
@@ -209,16 +204,6 @@ impl Host {
             Some(None) => OsStr::new(DEFAULT_PATH),
             None if changes.clear => OsStr::new(DEFAULT_PATH),
             None => &self.path,
-        }
-    }
-
-    /// How a process is made that has no controlling terminal: its group, and the terminal that it
-    /// has to leave, or a negative number.
-    pub(super) fn group_without_terminal(&self) -> (ProcessGroup, RawFd) {
-        match self.terminal.get_or_init(Ours::find) {
-            Ours::None => (ProcessGroup::Own, -1),
-            Ours::Open(fd) => (ProcessGroup::NoTerminal, fd.as_raw_fd()),
-            Ours::Unknown => (ProcessGroup::Session, -1),
         }
     }
 

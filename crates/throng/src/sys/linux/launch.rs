@@ -447,10 +447,9 @@ impl Launcher {
         });
         plan.fds = self.host.fds_max();
         plan.nice = command.os.nice;
-        (plan.group, plan.not_terminal) = match (&command.os.terminal, command.os.group) {
-            (Some(_), _) => (ProcessGroup::Own, -1),
-            (None, ProcessGroup::NoTerminal) => self.host.group_without_terminal(),
-            (None, group) => (group, -1),
+        plan.group = match command.os.terminal {
+            Some(_) => ProcessGroup::Own,
+            None => command.os.group,
         };
         plan.cgroup = leaf.and_then(Leaf::fd);
         let terminal = command.os.terminal.as_ref().and_then(Terminal::lend);

@@ -217,13 +217,14 @@ pub mod os {
             /// A session of its own, and a group in it. It has no controlling terminal: opening
             /// `/dev/tty` fails (`ENXIO`), and nothing that happens on a terminal reaches it.
             ///
-            /// For the scheduler, too, each session is one of its own where processes are grouped
-            /// by session (`/proc/sys/kernel/sched_autogroup_enabled`, sched(7)): each of them has
-            /// as much of the processors as all of our session, and
-            /// [`nice`](CommandExt::nice) means nothing between them.
+            /// Where the scheduler groups processes by session
+            /// (`/proc/sys/kernel/sched_autogroup_enabled`, sched(7)), each of them gets as much of
+            /// the processors as our whole session, and [`nice`](CommandExt::nice) has no effect
+            /// between them.
             Session,
             /// A group of its own in our session, without a controlling terminal, as in
-            /// [`Session`](ProcessGroup::Session). The scheduler takes it for one of us.
+            /// [`Session`](ProcessGroup::Session). The scheduler treats it as part of our session.
+            /// Unlike the leader of a session it stops when it is sent `SIGTSTP`.
             NoTerminal,
             /// Our group and session. The terminal treats it like this program: Ctrl-C and Ctrl-Z
             /// reach it, and it can read from the terminal. Our signals go to the process and to

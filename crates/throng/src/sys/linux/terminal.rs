@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use rustix::process::{Pid, getpgid, getpgrp, getppid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
@@ -143,26 +142,6 @@ impl Terminal {
         let signal = status.signal().unwrap_or_default();
         if was_lent && !by_us && [libc::SIGINT, libc::SIGQUIT].contains(&signal) {
             self.0.interrupt.store(signal, Ordering::SeqCst);
-        }
-    }
-}
-
-/// The controlling terminal of this program, which processes have as well unless they leave it.
-#[derive(Debug)]
-pub(super) enum Ours {
-    None,
-    Open(OwnedFd),
-    /// It cannot be opened, so perhaps there is one.
-    Unknown,
-}
-
-impl Ours {
-    pub(super) fn find() -> Ours {
-        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::open(TERMINAL, flags, Mode::empty()) {
-            Ok(fd) => Ours::Open(above_stdio(fd)),
-            Err(Errno::NXIO) => Ours::None,
-            Err(_) => Ours::Unknown,
         }
     }
 }

@@ -196,10 +196,10 @@ impl Threads {
         &self.output
     }
 
-    /// Whether mail is announced that has bytes.
-    pub(super) fn set_reading(&mut self, reads: bool) {
-        self.is_paused = !reads;
-        if reads {
+    /// Whether mail is kept that has bytes.
+    pub(super) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if !is_paused {
             self.unread_of.clear();
             // It came before what is in the mail now.
             self.unread.append(&mut self.mail);

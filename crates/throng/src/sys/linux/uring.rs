@@ -383,10 +383,10 @@ impl Uring {
         }
     }
 
-    /// Whether what has been read is announced, and more is read.
-    pub(super) fn set_reading(&mut self, reads: bool) {
-        self.is_paused = !reads;
-        if reads {
+    /// Whether what has been read is kept, and nothing more is read.
+    pub(super) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if !is_paused {
             self.ready.extend(self.unread.drain(..));
         }
     }

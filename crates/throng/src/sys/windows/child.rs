@@ -27,7 +27,7 @@ pub(super) struct Child {
     /// None where the system forbids it.
     job: Option<Job>,
     taps: [Tap; 2],
-    has_exited: bool,
+    pub(super) has_exited: bool,
     /// It shares our console and leads a group there, so it can be asked to end.
     can_be_asked: bool,
     /// Whether it has been told to end, and with it all that it has started.

@@ -161,10 +161,10 @@ impl Driver {
         }
     }
 
-    /// Whether what threads have read is announced. Other reads are the engine's.
-    pub(super) fn set_reading(&mut self, reads: bool) {
+    /// Whether what threads have read is kept. Other reads are the engine's.
+    pub(super) fn set_paused(&mut self, is_paused: bool) {
         if let Reads::Threads(threads) = &mut self.reads {
-            threads.set_reading(reads);
+            threads.set_paused(is_paused);
         }
     }
 

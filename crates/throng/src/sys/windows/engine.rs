@@ -183,7 +183,12 @@ impl Engine {
             let step = match self.driver.next() {
                 Some(Notice::Exited(id)) => {
                     match self.children.get_mut(id).and_then(Child::take_exit) {
-                        Some(exit) => return Some((id, Event::Exited(exit))),
+                        Some(exit) => {
+                            if self.is_paused {
+                                self.read_rest(id);
+                            }
+                            return Some((id, Event::Exited(exit)));
+                        }
                         None => Step::Nothing,
                     }
                 }
@@ -230,13 +235,29 @@ impl Engine {
         self.to_name.push(id);
     }
 
-    /// Whether streams are read. While they are not, processes wait when their pipes are full; all
-    /// else is announced, and so is what is in the pipe of a [stopped](Engine::stop) stream.
-    pub(crate) fn set_reading(&mut self, reads: bool) {
-        self.is_paused = !reads;
-        self.driver.set_reading(reads);
-        if reads {
+    /// Whether streams are left unread. Then processes wait when their pipes are full; all else is
+    /// announced, and so is what is in the pipe of a stream that is [stopped](Engine::stop), or of a
+    /// process that has ended.
+    pub(crate) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        self.driver.set_paused(is_paused);
+        if !is_paused {
             self.ready.extend(self.unread.drain(..));
+            return;
+        }
+        let ended = |(id, child): (Id, &mut Child)| child.has_exited.then_some(id);
+        let ended: Vec<_> = self.children.iter_mut().filter_map(ended).collect();
+        ended.into_iter().for_each(|id| self.read_rest(id));
+    }
+
+    /// Nobody writes any more to the streams of a process that has ended, unless others are in its
+    /// job: what is in their pipes is read though we are paused.
+    fn read_rest(&mut self, id: Id) {
+        let child = self.children.get_mut(id);
+        if child.is_some_and(|child| !child.has_left_behind()) {
+            Stream::ALL
+                .into_iter()
+                .for_each(|stream| self.stop(id, stream));
         }
     }
 

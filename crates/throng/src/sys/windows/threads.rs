@@ -130,10 +130,10 @@ impl Threads {
         }
     }
 
-    /// Whether notices of bytes are given out.
-    pub(super) fn set_reading(&mut self, reads: bool) {
-        self.is_paused = !reads;
-        if reads {
+    /// Whether notices of bytes are kept.
+    pub(super) fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+        if !is_paused {
             self.unread_of.clear();
             // They came before those that are there now.
             self.unread.append(&mut self.notices);

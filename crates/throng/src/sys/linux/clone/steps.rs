@@ -22,6 +22,9 @@ const ENTRIES: usize = 1024;
 /// The first descriptor behind stdin, stdout and stderr.
 const FIRST: c_int = 3;
 
+/// The controlling terminal of whoever opens it.
+const TERMINAL: &CStr = c"/dev/tty";
+
 /// The shell, which runs files without `#!`.
 pub(in crate::sys::linux) const SHELL: &CStr = c"/bin/sh";
 
@@ -76,9 +79,7 @@ unsafe fn call(number: c_long, args: [usize; 4]) -> Result<usize, Errno> {
 /// Called in the new process, with a plan as [`start`](super::start) demands.
 unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     let at = |step: Step| plan.report.step.store(step as i32, Relaxed);
-    // 1. Our terminal is that of the new process no longer. This needs a descriptor of ours.
-    let keeps_terminal = plan.not_terminal >= 0 && leave_terminal(plan.not_terminal).is_err();
-    // 2. A descriptor table of our own, without anything above the landing places. Before this,
+    // 1. A descriptor table of our own, without anything above the landing places. Before this,
     //    closing a descriptor would close the parent's.
     at(Step::Descriptors);
     let shares_table = plan.features.shared && plan.features.close_range;
@@ -86,7 +87,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         let first = plan.landing_top + 1;
         close_range(first, c_uint::MAX, libc::CLOSE_RANGE_UNSHARE)?;
     }
-    // 3. stdin, stdout and stderr. Every other descriptor is closed, close-on-exec or not, except
+    // 2. stdin, stdout and stderr. Every other descriptor is closed, close-on-exec or not, except
     //    those to keep. This comes early: what follows may take long (a directory on a slow disk),
     //    and must not keep other processes' pipes open meanwhile.
     for (fd, landing) in plan.landing.into_iter().enumerate() {
@@ -102,10 +103,10 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: integers; the table of descriptors is this process's own by now.
         let _ = unsafe { call(libc::SYS_fcntl, args) };
     }
-    // 4. A group or a session of its own, so that it can be ended with everything that it starts.
+    // 3. A group or a session of its own, so that it can be ended with everything that it starts.
     at(Step::Group);
     let group = match plan.group {
-        ProcessGroup::NoTerminal if keeps_terminal => Some(libc::SYS_setsid),
+        ProcessGroup::NoTerminal if leave_terminal().is_err() => Some(libc::SYS_setsid),
         ProcessGroup::Own | ProcessGroup::NoTerminal => Some(libc::SYS_setpgid),
         ProcessGroup::Session => Some(libc::SYS_setsid),
         ProcessGroup::Inherit => None,
@@ -114,13 +115,13 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: integers.
         unsafe { call(number, [0; 4]) }?;
     }
-    // 5. The terminal. This group is in the background, and may take it because `SIGTTOU` is
+    // 4. The terminal. This group is in the background, and may take it because `SIGTTOU` is
     //    blocked.
     if plan.terminal >= 0 {
         at(Step::Terminal);
         give_terminal(plan.terminal)?;
     }
-    // 6. Die with the parent, which may have died just before we asked for it.
+    // 5. Die with the parent, which may have died just before we asked for it.
     at(Step::ParentDeath);
     let (what, signal) = (libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize);
     // SAFETY: integers.
@@ -129,7 +130,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     if unsafe { call(libc::SYS_getppid, [0; 4]) } != Ok(plan.parent as usize) {
         return Err(libc::ESRCH);
     }
-    // 7. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
+    // 6. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
     //    only.
     if !plan.stdin.is_null() {
         at(Step::Stdin);
@@ -143,13 +144,13 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         let file = unsafe { open(plan.stdin, flags) }?;
         duplicate(file, 0, 0)?;
     }
-    // 8. The working directory.
+    // 7. The working directory.
     if !plan.dir.is_null() {
         at(Step::Directory);
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         unsafe { call(libc::SYS_chdir, [plan.dir as usize, 0, 0, 0]) }?;
     }
-    // 9. The limit on open files that our parent has raised for itself, and the niceness.
+    // 8. The limit on open files that our parent has raised for itself, and the niceness.
     if let Some(limit) = &plan.nofile {
         at(Step::Limits);
         let args = [
@@ -167,14 +168,14 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         // SAFETY: three integers; 0 is this process.
         unsafe { call(libc::SYS_setpriority, args) }?;
     }
-    // 10. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
+    // 9. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
     at(Step::Signals);
     if !plan.features.clone3 {
         (1..=SIGNAL_MAX).for_each(take_handler_off);
     }
     set_default(libc::SIGPIPE);
-    // 11. No signal blocked. From here on a signal may end us, as it should.
+    // 10. No signal blocked. From here on a signal may end us, as it should.
     let none = 0_u64;
     let args = [
         libc::SIG_SETMASK as usize,
@@ -184,7 +185,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     ];
     // SAFETY: a set of as many bytes as the argument says, and no place for the old one.
     unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
-    // 12. The program.
+    // 11. The program.
     at(Step::Exec);
     // SAFETY: by the contract of the plan.
     Err(unsafe { exec(plan) })
@@ -397,15 +398,24 @@ fn close_all_but(kept: &[Kept], plan: &Plan) -> Result<(), Errno> {
     close_range(first, c_uint::MAX, 0)
 }
 
-/// Makes the group of this process the foreground group of a terminal.
-/// Makes this process one without a controlling terminal. It leads no session, so this happens to
+/// Makes this process one without a controlling terminal. It leads no session, so that happens to
 /// no other process (TIOCNOTTY(2const)).
-fn leave_terminal(terminal: c_int) -> Result<(), Errno> {
+fn leave_terminal() -> Result<(), Errno> {
+    let flags = libc::O_RDONLY | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    // SAFETY: a NUL-terminated string.
+    let terminal = match unsafe { open(TERMINAL.as_ptr(), flags) } {
+        // There is none.
+        Err(libc::ENXIO) => return Ok(()),
+        terminal => terminal?,
+    };
     let args = [terminal as usize, libc::TIOCNOTTY as usize, 0, 0];
     // SAFETY: integers.
-    unsafe { call(libc::SYS_ioctl, args) }.map(drop)
+    let left = unsafe { call(libc::SYS_ioctl, args) };
+    close(terminal);
+    left.map(drop)
 }
 
+/// Makes the group of this process the foreground group of a terminal.
 fn give_terminal(terminal: c_int) -> Result<(), Errno> {
     // SAFETY: no arguments.
     let pid = unsafe { call(libc::SYS_getpid, [0; 4]) }? as c_int;
