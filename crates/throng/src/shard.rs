@@ -378,24 +378,6 @@ impl Shard {
         job.not_started(error, tries.retries);
     }
 
-    fn pause_or_resume(&mut self) {
-        let is_paused = self.inner.is_paused();
-        if is_paused == self.is_paused {
-            return;
-        }
-        self.is_paused = is_paused;
-        self.engine.set_paused(is_paused);
-        let now = self.clock.now();
-        for id in self.graces_put_off.drain(..) {
-            let Some(live) = self.processes.get(id) else {
-                continue;
-            };
-            if let Some(at) = now.checked_add(live.machine.grace()) {
-                self.timers.set(at, id, Alarm::Grace);
-            }
-        }
-    }
-
     fn handle_events(&mut self) {
         loop {
             self.pause_or_resume();

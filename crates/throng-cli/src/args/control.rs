@@ -56,8 +56,8 @@ pub(crate) struct Control {
     #[arg(long, value_name = "TIME[,MAX]")]
     pub(crate) backoff: Option<Backoff>,
 
-    /// End a command that runs for longer; seconds, or with a unit: 200ms, 5m; or in percent of
-    /// the median of those that have succeeded: 200%
+    /// End a command that runs for longer; seconds, or with a unit: 200ms, 5m; 0 for no limit; or
+    /// in percent of the median of those that have succeeded: 200%
     #[arg(long, value_name = "TIME|N%")]
     pub(crate) timeout: Option<Timeout>,
 
@@ -118,8 +118,8 @@ impl Timeout {
     /// Where it is the same for all commands.
     pub(crate) fn fixed(self) -> Option<Duration> {
         match self {
+            Timeout::After(Duration::ZERO) | Timeout::PercentOfMedian(_) => None,
             Timeout::After(time) => Some(time),
-            Timeout::PercentOfMedian(_) => None,
         }
     }
 

@@ -14,7 +14,10 @@ enum Takes {
     Shell,
     /// The argument of an option.
     Option(Options),
-    /// The same, or the first operand, unless one of these options has brought a program.
+    /// The same; and what follows is more words for what that has been split into.
+    Env(Options),
+    /// The argument of an option, or the first operand, unless one of these options has brought a
+    /// program.
     First(Options, &'static [&'static str]),
     /// What follows the first operand; or an option `-o` whose setting is a command.
     Ssh(Options),
@@ -144,7 +147,10 @@ const READERS: &[(&[&str], Takes)] = &[
         ),
     ),
     (&["r", "rscript", "octave"], option(b"e", &["--eval"], b"")),
-    (&["env"], option(b"S", &["--split-string"], b"uC")),
+    (
+        &["env"],
+        Takes::Env(options(b"S", &["--split-string"], b"uC")),
+    ),
     (
         &["su", "runuser", "script"],
         Takes::Option(Options {
@@ -200,7 +206,7 @@ const READERS: &[(&[&str], Takes)] = &[
         ),
     ),
     (
-        &["parallel"],
+        &["parallel", "rust-parallel", "throng"],
         Takes::Rest(Options {
             other_longs: &["--jobs", "--colsep", "--delimiter", "--joblog", "--results"],
             ..options(b"", &[], b"jadICENnLsS")
@@ -256,6 +262,14 @@ fn read_by(words: &[&[u8]], at: usize) -> Option<String> {
     readers.find_map(|(_, takes)| match *takes {
         Takes::Shell => is_script(args, at).then(|| before("-c"))?,
         Takes::Option(options) => before(&of_option(args, at, &options)?),
+        Takes::Env(options) => {
+            let end = operands(args, &options)
+                .next()
+                .map_or(at, |end| end.min(at));
+            let is_split = |index| of_option(args, index, &options);
+            let split = (0..end).find_map(is_split);
+            before(&split.or_else(|| of_option(args, at, &options))?)
+        }
         Takes::Behind(options) => before(behind(&args[..=at], options)?),
         Takes::First(options, instead) => match of_option(args, at, &options) {
             Some(option) => before(&option),

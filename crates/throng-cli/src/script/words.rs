@@ -414,7 +414,12 @@ pub(super) fn changes_variables(name: &[u8], arg: &[u8]) -> bool {
         return false;
     }
     let is_option = matches!(arg.first(), Some(b'-' | b'+' | b'$'));
-    let is_harmless = |byte: &u8| b"-xrgpnf".contains(byte);
+    // With `-n` the others declare names of others.
+    let harmless: &[u8] = match name {
+        b"export" => b"-xrgpnf",
+        _ => b"-xrgpf",
+    };
+    let is_harmless = |byte: &u8| harmless.contains(byte);
     let is_name_of_value = arg.starts_with(b"\0");
     matches!(name, b"integer" | b"float" | b"nameref")
         || is_name_of_value

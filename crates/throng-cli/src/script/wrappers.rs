@@ -11,9 +11,11 @@ enum Options {
     These(&'static [u8], &'static [&'static str]),
     /// All but these.
     Others(&'static [u8], &'static [&'static str]),
+    /// It is not known which: the command may begin at any word.
+    Any,
 }
 
-use Options::{Others, These};
+use Options::{Any, Others, These};
 
 struct Wrapper {
     names: &'static [&'static str],
@@ -89,12 +91,8 @@ const WRAPPERS: &[Wrapper] = &[
             "eatmydata",
             "catchsegv",
             "valgrind",
-            "linux32",
-            "linux64",
             "unbuffer",
             "dbus-run-session",
-            "firejail",
-            "setpriv",
             "npx",
             "chronic",
             "ifne",
@@ -106,6 +104,37 @@ const WRAPPERS: &[Wrapper] = &[
         NONE,
         0,
     ),
+    // The names are without versions: this is `linux32` and `linux64`.
+    wrapper(&["linux"], NONE, 0),
+    wrapper(
+        &[
+            "bwrap",
+            "capsh",
+            "choom",
+            "chpst",
+            "dbus-launch",
+            "dumb-init",
+            "firejail",
+            "gosu",
+            "pkexec",
+            "prlimit",
+            "proxychains",
+            "rlwrap",
+            "setpriv",
+            "ssh-agent",
+            "su-exec",
+            "tini",
+            "torsocks",
+        ],
+        Any,
+        0,
+    ),
+    verbs(&["perf"], &["stat", "record", "trace"], Any, 0),
+    verbs(&["direnv", "lxc"], &["exec"], Any, 0),
+    verbs(&["git"], &["run"], NONE, 0),
+    verbs(&["guix"], &["--"], NONE, 0),
+    verbs(&["machinectl"], &["shell"], Any, 0),
+    verbs(&["nix"], &["-c", "--command"], NONE, 0),
     wrapper(&["numactl"], These(b"NmCpiPl", &[]), 0),
     wrapper(&["strace", "ltrace"], These(b"eopsSuEaIPbOXUn", &[]), 0),
     wrapper(
@@ -270,6 +299,10 @@ impl Wrapper {
             let end = (at..words.len()).find(|at| words[*at] == b"--");
             found.extend(end.map(|end| end + 1));
         }
+        if matches!(self.options, Any) {
+            found.extend(at..words.len());
+            return found;
+        }
         let mut operands = self.operands;
         while let Some(word) = words.get(at) {
             if *word == b"--" {
@@ -299,6 +332,7 @@ impl Options {
         let has = |longs: &[&str]| longs.iter().any(|long| long.as_bytes() == word);
         let is_long = word.starts_with(b"--");
         match self {
+            Any => false,
             These(_, longs) if is_long => has(longs),
             These(letters, _) => {
                 let first = word[1..].iter().position(|byte| letters.contains(byte));

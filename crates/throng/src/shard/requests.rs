@@ -13,6 +13,25 @@ use crate::sys::WhenDone;
 use crate::timer::Alarm;
 
 impl Shard {
+    /// Leaves streams unread, or reads them again, as was last asked for.
+    pub(super) fn pause_or_resume(&mut self) {
+        let is_paused = self.inner.is_paused();
+        if is_paused == self.is_paused {
+            return;
+        }
+        self.is_paused = is_paused;
+        self.engine.set_paused(is_paused);
+        let now = self.clock.now();
+        for id in self.graces_put_off.drain(..) {
+            let Some(live) = self.processes.get(id) else {
+                continue;
+            };
+            if let Some(at) = now.checked_add(live.machine.grace()) {
+                self.timers.set(at, id, Alarm::Grace);
+            }
+        }
+    }
+
     pub(super) fn take_requests(&mut self) {
         for request in self.inner.take_requests(self.index) {
             match request {

@@ -154,6 +154,15 @@ const REFUSED: &[(&str, &str)] = &[
         "in an argument that declare evaluates",
     ),
     ("export PS4={}", "in an argument that export evaluates"),
+    ("typeset -n r={}", "in an argument that typeset evaluates"),
+    (
+        "declare -n r; r={}; echo \"$r\"",
+        "in a variable that the shell evaluates",
+    ),
+    (
+        "f() { local -n r; r={}; }; f",
+        "in a variable that the shell evaluates",
+    ),
     (
         "declare -i x; x={}",
         "in a variable that the shell evaluates",

@@ -16,13 +16,15 @@ mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use throng::{Command, Stream};
@@ -140,7 +142,32 @@ pub(crate) fn os_string(bytes: Vec<u8>) -> anyhow::Result<OsString> {
 
 pub(crate) fn stdout() -> io::Result<Writer> {
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-    Ok(Box::new(File::from(stdout)))
+    Ok(Box::new(Patient(File::from(stdout))))
+}
+
+/// A stream that others may have set not to block, since that is for all who have it (open(2)):
+/// node and ssh leave terminals and pipes like that.
+struct Patient<W>(W);
+
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::OUT)];
+                    match poll(&mut fds, None) {
+                        Ok(_) | Err(Errno::INTR) => {}
+                        Err(errno) => return Err(errno.into()),
+                    }
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A pipe or a socket may lead to a program that shows on our terminal what it reads, as `tee`
@@ -157,7 +184,7 @@ pub(crate) fn may_share_screen() -> bool {
 }
 
 pub(crate) fn stderr() -> Writer {
-    Box::new(io::stderr())
+    Box::new(Patient(io::stderr()))
 }
 
 /// Which of our streams this file is: `/dev/stdout`, or the file that a shell has redirected it to.

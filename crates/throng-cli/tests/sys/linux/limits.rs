@@ -157,6 +157,30 @@ fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() 
     }
 }
 
+/// Other programs leave streams like that which they share with us.
+#[test]
+fn a_stdout_or_stderr_that_does_not_block_is_waited_for() {
+    for (step, mode) in [("out", "--group"), ("out", "--lb"), ("err", "-u")] {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        let mut throng = run(&[mode, child(), ":::", &format!("{step}:3000000")]);
+        match step {
+            "out" => throng.stdout(writer),
+            _ => throng.stderr(writer),
+        };
+        let mut running = throng.spawn().unwrap();
+        drop(throng);
+        eventually("the pipe is nearly full", || {
+            rustix::io::ioctl_fionread(&reader).unwrap() > 60_000
+        });
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let mut all = Vec::new();
+        std::io::Read::read_to_end(&mut reader, &mut all).unwrap();
+        assert!(running.wait().unwrap().success(), "{step} {mode}");
+        assert_eq!(all.len(), 3_000_000, "{step} {mode}");
+    }
+}
+
 #[test]
 fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory() {
     let dir = tempfile::tempdir().unwrap();

@@ -85,8 +85,8 @@ impl Driver {
         }
     }
 
-    /// Whether what pipes hold is left unread. Ends of empty pipes are announced all the same, unless
-    /// the ring has no buffer for them.
+    /// Whether what pipes hold is left unread. Ends of empty pipes are announced all the same,
+    /// unless the ring has no buffer for them.
     pub(super) fn set_paused(&mut self, is_paused: bool, children: &mut Table<Child>) {
         match self {
             Driver::Epoll(driver) => driver.set_paused(is_paused, children),
