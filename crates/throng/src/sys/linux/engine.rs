@@ -261,8 +261,8 @@ impl Engine {
     }
 
     /// Whether streams are left unread. Then processes wait when their pipes are full. All else is
-    /// announced, and so is what is in the pipe of a [stopped](Engine::stop) stream, or of a process
-    /// that has ended.
+    /// announced, and so is what is in the pipe of a stream that we [leave](Engine::stop), or of a
+    /// process that has ended.
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
         self.driver.set_paused(is_paused, &mut self.children);
