@@ -211,7 +211,7 @@ fn complaint(pieces: &[Piece], tokens: &[Token], refusal: &Refusal) -> String {
         let by = by.and_then(|rest| rest.strip_suffix(" evaluates"));
         let remedy = by.map_or_else(|| remedy("a variable="), remedy);
         format!("{wrong}, so a value could run anything: {remedy} (--allow-code insists)")
-    } else if reason.contains("arithmetic") {
+    } else if reason.contains("arithmetic") && !reason.contains("[[") {
         format!(
             "{wrong}, and what a variable holds is evaluated there as well: put the value into \
              one and look at it first: x={{}}; case $x in *[!0-9]*) exit 1;; esac; ..."

@@ -413,6 +413,7 @@ fn the_remedy_fits_the_program() {
         (&["node", "-e", "{}"], "node -e CODE {}"),
         (&["bash", "-c", "{}"], "bash -c 'echo \"$1\"' bash {}"),
         (&["--shell", "[[ {} ]]"], "x={}; ... \"$x\""),
+        (&["--shell", "echo $(({}))"], "case $x in *[!0-9]*)"),
         (&["--shell", "echo $'{}'"], "x={}; ... \"$x\""),
     ] {
         assert_refused(&[words, &[":::", "x"]].concat(), remedy);
