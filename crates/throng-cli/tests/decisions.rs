@@ -237,12 +237,16 @@ fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
         ("now,success=1", "outs:good errs:good", 0),
     ];
     let check = |mode: &[&str], (halt, steps, code): (&str, &str, i32)| {
-        let tag = Tag::new();
-        let lines = format!("{tag} flood\n{tag} sleep:500 {steps}\n");
+        let (dir, tag) = (tempfile::tempdir().unwrap(), Tag::new());
+        let go = dir.path().join("go");
+        let file = go.display();
+        // The second one runs before the first one writes: nothing starts when that is not read.
+        let lines =
+            format!("{tag} wait-file:{file} flood\n{tag} make-file:{file} sleep:500 {steps}\n");
         let fixed = ["-j2", "--colsep= ", "--grace=50ms", "--halt", halt];
         let words = [&fixed[..], mode, &[child(), "{}"]].concat();
         let mut program = start_with_stdin(&words, lines.as_bytes());
-        eventually("they run", || tag.pids().len() == 2);
+        eventually("both run", || go.exists());
         eventually("all are ended", || tag.pids().is_empty());
         assert!(program.try_wait().unwrap().is_none(), "{mode:?} {halt}");
         let output = finish(program);
