@@ -232,9 +232,9 @@ fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
 fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
     let modes: [&[&str]; 4] = [&["--lb"], &["--lb", "-k"], &["-u"], &["-u", "-v"]];
     let ends = [
-        ("now,fail=1", "errs:bad exit:3", 1),
-        ("now,fail=1", "outs:bad abort", 1),
-        ("now,success=1", "outs:good errs:good", 0),
+        ("now,fail=1", "errs:bad;exit:3", 1),
+        ("now,fail=1", "outs:bad;abort", 1),
+        ("now,success=1", "outs:good;errs:good", 0),
     ];
     let check = |mode: &[&str], (halt, steps, code): (&str, &str, i32)| {
         let (dir, tag) = (tempfile::tempdir().unwrap(), Tag::new());
@@ -242,8 +242,8 @@ fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
         let file = go.display();
         // The second one runs before the first one writes: nothing starts when that is not read.
         let lines =
-            format!("{tag} wait-file:{file} flood\n{tag} make-file:{file} sleep:500 {steps}\n");
-        let fixed = ["-j2", "--colsep= ", "--grace=50ms", "--halt", halt];
+            format!("{tag};wait-file:{file};flood\n{tag};make-file:{file};sleep:500;{steps}\n");
+        let fixed = ["-j2", "--colsep=;", "--grace=50ms", "--halt", halt];
         let words = [&fixed[..], mode, &[child(), "{}"]].concat();
         let mut program = start_with_stdin(&words, lines.as_bytes());
         eventually("both run", || go.exists());
