@@ -7,8 +7,8 @@ use super::words::{command_line, push_argument};
 /// the name of the program.
 const LINE_UNITS_MAX: usize = 32_767 - 2;
 
-/// `cmd.exe` takes so many.
-const SCRIPT_UNITS_MAX: usize = 8191;
+/// `cmd.exe` takes so many, with the same.
+const SCRIPT_UNITS_MAX: usize = 8191 - 2;
 
 /// A word as it is written into the line, and the blank or the NUL behind it.
 pub(crate) fn word_length(word: &[u8]) -> usize {
