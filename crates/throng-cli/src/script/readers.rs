@@ -3,7 +3,7 @@
 //!
 //! The list has programs whose argument is a whole program by definition. Others have a way to run
 //! something from an argument as well (`sed` with `e`, `find -exec`, `tar --to-command`, `git -c`);
-//! a list of them cannot be complete, and values.md says so.
+//! they are not all listed here, as values.md points out.
 
 use super::wrappers;
 
@@ -14,7 +14,8 @@ enum Takes {
     Shell,
     /// The argument of an option.
     Option(Options),
-    /// The same; and what follows is more words for what that has been split into.
+    /// The same, and once such an option was given, all words that follow: they are appended to its
+    /// command line.
     Env(Options),
     /// The argument of an option, or the first operand, unless one of these options has brought a
     /// program.

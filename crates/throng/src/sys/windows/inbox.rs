@@ -30,7 +30,7 @@ pub(super) enum Notice {
 }
 
 impl Notice {
-    /// The stream of which a thread says something.
+    /// The stream that a notice from a reader thread is about.
     pub(super) fn stream(&self) -> Option<(Id, Stream)> {
         match self {
             Notice::Bytes(id, stream, _) | Notice::End(id, stream, _) => Some((*id, *stream)),
