@@ -27,10 +27,10 @@ pub(super) struct File {
 
 impl File {
     pub(super) fn read(source: &Source) -> anyhow::Result<File> {
-        let (Source::Named(path) | Source::Found(path)) = source;
+        let path = source.path();
         let name = || path.display().to_string();
         let file = open(path).with_context(name)?;
-        if let Source::Found(_) = source
+        if !matches!(source, Source::Named(_))
             && let Some(why) = sys::foreign(&file.metadata().with_context(name)?)
         {
             bail!(

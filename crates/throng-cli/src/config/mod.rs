@@ -15,7 +15,7 @@ mod tests;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::parser::ValueSource;
@@ -56,16 +56,24 @@ pub(crate) struct Setting {
 enum Source {
     /// Named with `--config` on the command line, so it is trusted like the command line.
     Named(PathBuf),
-    /// Found without that, so it has to be the user's own.
+    /// Named with `THRONG_CONFIG`; like those below it has to be the user's own.
+    Variable(PathBuf),
+    /// Found without either.
     Found(PathBuf),
+}
+
+impl Source {
+    fn path(&self) -> &Path {
+        match self {
+            Source::Named(path) | Source::Variable(path) | Source::Found(path) => path,
+        }
+    }
 }
 
 /// Where settings may come from.
 #[derive(Debug, Default)]
 struct Sources {
     file: Option<Source>,
-    /// The variable that names the file.
-    named_by: Option<&'static str>,
     variables: Vec<(OsString, OsString)>,
 }
 
@@ -73,7 +81,6 @@ impl Sources {
     fn new(named: Option<PathBuf>) -> anyhow::Result<Sources> {
         let variables: Vec<_> = env::vars_os().collect();
         let of_variable = variable(&variables, "CONFIG").filter(|path| !path.is_empty());
-        let mut named_by = None;
         let file = match (named, of_variable) {
             (Some(path), _) => Some(Source::Named(path)),
             (None, Some(path)) => {
@@ -84,16 +91,11 @@ impl Sources {
                     "THRONG_CONFIG {}: an absolute path is expected",
                     text::quoted_name(path)
                 );
-                named_by = Some("THRONG_CONFIG");
-                Some(Source::Found(path))
+                Some(Source::Variable(path))
             }
             (None, None) => user_file().filter(|path| path.is_file()).map(Source::Found),
         };
-        Ok(Sources {
-            file,
-            named_by,
-            variables,
-        })
+        Ok(Sources { file, variables })
     }
 
     /// Variables that have the name of an option and do not set it.
@@ -192,11 +194,11 @@ fn gather(
         Some(profile) => (Some(profile), "--profile"),
         None => (named, "THRONG_PROFILE"),
     };
-    let file = sources.file.as_ref().map(File::read).transpose();
-    let file = match sources.named_by {
-        Some(variable) => file.context(variable)?,
-        None => file?,
+    let read = |source: &Source| match source {
+        Source::Variable(_) => File::read(source).context("THRONG_CONFIG"),
+        Source::Named(_) | Source::Found(_) => File::read(source),
     };
+    let file = sources.file.as_ref().map(read).transpose()?;
     if let Some(profile) = &profile
         && !file.as_ref().is_some_and(|file| file.has_profile(profile))
     {

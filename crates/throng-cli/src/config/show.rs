@@ -10,8 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::Value;
 
 use super::{
-    BY_VARIABLE, OTHER_VARIABLES, PREFIX, Settings, Source, key, key_of, options, takes_value,
-    user_file,
+    BY_VARIABLE, OTHER_VARIABLES, PREFIX, Settings, key, key_of, options, takes_value, user_file,
 };
 use crate::exit::Exit;
 use crate::text;
@@ -50,7 +49,7 @@ pub(crate) fn show(
 /// Which file has been read, as a comment.
 fn file_line(settings: &Settings, is_off: bool) -> String {
     let path = match (&settings.file, user_file()) {
-        (Some(Source::Named(path) | Source::Found(path)), _) => path.clone(),
+        (Some(source), _) => source.path(),
         (None, Some(path)) if !is_off => {
             let path = text::on_one_line(path.as_os_str().as_encoded_bytes());
             return format!("# no file is read: there is no {path}");

@@ -41,7 +41,6 @@ impl Fixture {
         fs::write(&path, text).unwrap();
         let variables = variables.iter();
         let sources = Sources {
-            named_by: None,
             file: Some(Source::Named(path)),
             variables: variables.map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         };
@@ -116,7 +115,6 @@ fn a_variable_sets_only_what_can_do_no_harm() {
     for arg in options(run) {
         let name = variable_name(arg);
         let sources = Sources {
-            named_by: None,
             file: None,
             variables: vec![(name.clone().into(), "1".into())],
         };

@@ -238,12 +238,14 @@ pub(super) fn known(word: &[u8]) -> Option<String> {
 /// The words that may be a command's name, in the order in which they are found.
 pub(super) fn commands(words: &[&[u8]]) -> Vec<usize> {
     let mut found = Vec::new();
+    let mut is_found = vec![false; words.len()];
     let mut open = vec![0];
     while let Some(index) = open.pop() {
-        let Some(word) = words.get(index).filter(|_| !found.contains(&index)) else {
+        let Some(word) = words.get(index).filter(|_| !is_found[index]) else {
             continue;
         };
         found.push(index);
+        is_found[index] = true;
         let Some(name) = known(word) else {
             continue;
         };
@@ -262,7 +264,8 @@ pub(super) fn commands(words: &[&[u8]]) -> Vec<usize> {
             open.extend(behind);
         }
         for wrapper in WRAPPERS.iter().filter(|row| row.names.contains(&&*name)) {
-            open.extend(wrapper.behind(words, index));
+            let behind = wrapper.behind(words, index).into_iter();
+            open.extend(behind.filter(|at| is_found.get(*at) != Some(&true)));
         }
     }
     found
