@@ -32,6 +32,7 @@
 #[cfg(any(windows, test))]
 mod lend;
 mod map;
+mod unread;
 
 #[doc(hidden)]
 pub mod faults;

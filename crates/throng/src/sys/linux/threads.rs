@@ -4,7 +4,7 @@
 //! stop, through an eventfd that it waits on beside its pipe: a blocked read alone could not be
 //! ended. The shard itself sleeps until there is mail or a watched process ends.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +24,7 @@ use super::waker::Waker;
 use crate::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
+use crate::sys::unread::Unread;
 
 /// A reader needs little: its buffer is on the heap.
 const STACK_SIZE: usize = 64 * 1024;
@@ -38,10 +39,7 @@ pub(super) struct Threads {
     inbox: Arc<Inbox>,
     readers: Table<[Thread; 2]>,
     mail: VecDeque<Mail>,
-    is_paused: bool,
-    /// Mail that is announced when reading is resumed; and of which streams it is.
-    unread: VecDeque<Mail>,
-    unread_of: HashSet<(Id, Stream)>,
+    unread: Unread<Mail>,
     output: Vec<u8>,
 }
 
@@ -87,9 +85,7 @@ impl Threads {
             inbox: Arc::new(inbox),
             readers: Table::new(),
             mail: VecDeque::new(),
-            is_paused: false,
-            unread: VecDeque::new(),
-            unread_of: HashSet::new(),
+            unread: Unread::new(),
             output: Vec::new(),
         })
     }
@@ -157,8 +153,7 @@ impl Threads {
         loop {
             let mail = self.mail.pop_front()?;
             if self.is_unread(&mail) {
-                self.unread_of.insert((mail.id, mail.stream));
-                self.unread.push_back(mail);
+                self.unread.keep((mail.id, mail.stream), mail);
                 continue;
             }
             let Mail {
@@ -186,10 +181,9 @@ impl Threads {
     fn is_unread(&mut self, mail: &Mail) -> bool {
         let readers = self.readers.get_mut(mail.id);
         let reader = readers.map(|readers| &readers[mail.stream.index()]);
-        self.is_paused
-            && reader.is_some_and(|reader| !reader.is_stopping.load(Ordering::Relaxed))
-            && (matches!(mail.message, Message::Bytes(_))
-                || self.unread_of.contains(&(mail.id, mail.stream)))
+        let has_bytes = matches!(mail.message, Message::Bytes(_));
+        reader.is_some_and(|reader| !reader.is_stopping.load(Ordering::Relaxed))
+            && self.unread.is_for_later((mail.id, mail.stream), has_bytes)
     }
 
     pub(super) fn output(&self) -> &[u8] {
@@ -198,13 +192,7 @@ impl Threads {
 
     /// Whether mail is kept that has bytes.
     pub(super) fn set_paused(&mut self, is_paused: bool) {
-        self.is_paused = is_paused;
-        if !is_paused {
-            self.unread_of.clear();
-            // It came before what is in the mail now.
-            self.unread.append(&mut self.mail);
-            self.mail = std::mem::take(&mut self.unread);
-        }
+        self.unread.set_paused(is_paused, &mut self.mail);
     }
 
     pub(super) fn stop(&mut self, id: Id, stream: Stream) {
@@ -212,15 +200,7 @@ impl Threads {
             readers[stream.index()].stop();
             self.inbox.look_again();
         }
-        if self.unread_of.remove(&(id, stream)) {
-            let (its, rest): (VecDeque<_>, _) = std::mem::take(&mut self.unread)
-                .into_iter()
-                .partition(|mail| (mail.id, mail.stream) == (id, stream));
-            self.unread = rest;
-            its.into_iter()
-                .rev()
-                .for_each(|mail| self.mail.push_front(mail));
-        }
+        self.unread.release((id, stream), &mut self.mail);
     }
 
     pub(super) fn forget(&mut self, id: Id) {

@@ -6,7 +6,7 @@
 //! (`CancelSynchronousIo`), which finds nothing to cancel while it is between two reads; so that is
 //! repeated until the thread has seen it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::windows::io::AsRawHandle;
 use std::ptr::null_mut;
@@ -26,6 +26,7 @@ use super::retries::ReadTries;
 use crate::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
+use crate::sys::unread::Unread;
 use std::time::Instant;
 
 const STACK_SIZE: usize = 64 * 1024;
@@ -45,10 +46,7 @@ pub(super) struct Threads {
     /// Readers that have been told to stop and have not said that they have.
     stopping: Vec<(Id, Stream)>,
     notices: VecDeque<Notice>,
-    is_paused: bool,
-    /// Notices that are for when reading is resumed; and of which streams they are.
-    unread: VecDeque<Notice>,
-    unread_of: HashSet<(Id, Stream)>,
+    unread: Unread<Notice>,
 }
 
 #[derive(Debug)]
@@ -73,9 +71,7 @@ impl Threads {
             readers: Table::new(),
             stopping: Vec::new(),
             notices: VecDeque::new(),
-            is_paused: false,
-            unread: VecDeque::new(),
-            unread_of: HashSet::new(),
+            unread: Unread::new(),
         }
     }
 
@@ -120,36 +116,22 @@ impl Threads {
             self.stopping.push((id, stream));
             self.allowance.look_again();
         }
-        if self.unread_of.remove(&(id, stream)) {
-            let (its, rest): (VecDeque<_>, _) = std::mem::take(&mut self.unread)
-                .into_iter()
-                .partition(|notice| notice.stream() == Some((id, stream)));
-            self.unread = rest;
-            let its = its.into_iter().rev();
-            its.for_each(|notice| self.notices.push_front(notice));
-        }
+        self.unread.release((id, stream), &mut self.notices);
     }
 
     /// Whether notices of bytes are kept.
     pub(super) fn set_paused(&mut self, is_paused: bool) {
-        self.is_paused = is_paused;
-        if !is_paused {
-            self.unread_of.clear();
-            // They came before those that are there now.
-            self.unread.append(&mut self.notices);
-            self.notices = std::mem::take(&mut self.unread);
-        }
+        self.unread.set_paused(is_paused, &mut self.notices);
     }
 
-    /// Whether this is not given out now: bytes, or what comes after those.
-    fn is_unread(&mut self, notice: &Notice) -> bool {
-        let Some((id, stream)) = notice.stream().filter(|_| self.is_paused) else {
-            return false;
-        };
+    /// The stream of a notice that is not given out now: bytes, or what comes after those.
+    fn unread_stream(&mut self, notice: &Notice) -> Option<(Id, Stream)> {
+        let (id, stream) = notice.stream()?;
         let reader = self.readers.get_mut(id).map(|both| &both[stream.index()]);
         let is_stopping = reader.is_some_and(|it| it.is_stopping.load(Ordering::SeqCst));
         let has_bytes = matches!(notice, Notice::Bytes(..));
-        !is_stopping && (has_bytes || self.unread_of.contains(&(id, stream)))
+        let is_unread = !is_stopping && self.unread.is_for_later((id, stream), has_bytes);
+        is_unread.then_some((id, stream))
     }
 
     pub(super) fn forget(&mut self, id: Id) {
@@ -189,11 +171,10 @@ impl Threads {
     pub(super) fn next(&mut self) -> Option<Notice> {
         let notice = loop {
             let notice = self.notices.pop_front()?;
-            if !self.is_unread(&notice) {
+            let Some(stream) = self.unread_stream(&notice) else {
                 break notice;
-            }
-            self.unread_of.extend(notice.stream());
-            self.unread.push_back(notice);
+            };
+            self.unread.keep(stream, notice);
         };
         if let Notice::Bytes(_, _, bytes) = &notice {
             self.allowance.give_back(bytes.len());
