@@ -155,6 +155,24 @@ fn a_process_that_ends_meanwhile_has_its_outcome() {
     });
 }
 
+#[test]
+fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
+    for_each_mechanism(|mechanism| {
+        let (builder, heard) = builder(mechanism);
+        let dir = tempfile::tempdir().unwrap();
+        let late = dir.path().join("late");
+        let builder = builder.grace(Duration::from_millis(1)).shards(1);
+        let steps = format!("holder:wait-file:{},err:30 out:3000", late.display());
+        let (_throng, mut process) = paused(dir.path(), builder, &steps);
+        sleep(WHILE);
+        assert!(matches!(poll_once(&mut process), Poll::Pending));
+        std::fs::write(&late, "").unwrap();
+        let outcome = within(HANG, "the outcome", move || process.wait().unwrap());
+        assert_output(&outcome, 3000, 30);
+        assert_eq!(count(&heard), 3030);
+    });
+}
+
 /// More than a mechanism has buffers for, or room in its inbox.
 #[test]
 fn many_that_could_write_on_keep_none_from_having_its_outcome() {

@@ -298,9 +298,10 @@ impl Throng {
     /// call it once more with what it has just read.
     ///
     /// What is in the pipes of a process that ends meanwhile is read all the same, so that it has
-    /// its outcome: at once, or where others [hold](crate::Held) its streams, after the reading is
-    /// resumed, from when on the [grace period](Builder::grace) counts. If the process was ended
-    /// (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)), that is as usual as well.
+    /// its outcome: at once, or where others [hold](crate::Held) its streams, when they have ended,
+    /// or after the reading is resumed, from when on the [grace period](Builder::grace) counts. If
+    /// the process was ended (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)), that is
+    /// as usual as well.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicUsize, Ordering};

@@ -27,7 +27,7 @@ use crate::sys::faults::Point;
 use crate::sys::{End, Event, Exit, StartError, Started, WhenDone};
 use crate::{Command, Mechanism, Signal, Stream};
 
-/// How often processes are looked at that do not exit.
+/// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);
 
 /// How often we look for stopped processes, if the user wants to know; less often if that would
@@ -87,6 +87,8 @@ pub(crate) struct Engine {
     /// Whether all processes are suspended, so that stops are not reported.
     suspended_since: Option<Instant>,
     is_paused: bool,
+    /// Processes that have ended while we are paused, and whose streams others have.
+    held: Vec<Id>,
     waker: Waker,
     driver: Driver,
 }
@@ -124,6 +126,7 @@ impl Engine {
             stopped: Vec::new(),
             suspended_since: None,
             is_paused: false,
+            held: Vec::new(),
             driver: Driver::new(mechanism, waker.clone())?,
             waker,
         })
@@ -172,6 +175,7 @@ impl Engine {
         let timeout = self.look_at_starts(timeout);
         let timeout = self.look_at_stops(timeout);
         let timeout = self.look_at_stragglers(timeout);
+        let timeout = self.look_at_held(timeout);
         let timeout = sooner(timeout, self.kills.due());
         self.driver.wait(timeout)?;
         self.answers = self.kills.take_answers(&mut self.children);
@@ -266,6 +270,7 @@ impl Engine {
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
         self.driver.set_paused(is_paused, &mut self.children);
+        self.held.clear();
         if is_paused {
             let ended = |(id, child): (Id, &mut Child)| (!child.is_running()).then_some(id);
             let ended: Vec<_> = self.children.iter_mut().filter_map(ended).collect();
@@ -282,14 +287,20 @@ impl Engine {
     }
 
     /// Nobody writes any more to the streams of a process that has ended, unless others have them:
-    /// what is in their pipes is read though we are paused.
+    /// what is in their pipes is read though we are paused. Others may end as well, some only a
+    /// moment later, so these are looked at again.
     fn read_rest(&mut self, id: Id) {
+        let mut is_held = false;
         for stream in Stream::ALL {
             let child = self.children.get_mut(id);
-            let pipe = child.and_then(|child| child.pipe(stream));
-            if pipe.is_some_and(|pipe| all_writers_gone(pipe)) {
-                self.stop(id, stream);
+            match child.and_then(|child| child.pipe(stream)) {
+                Some(pipe) if all_writers_gone(pipe) => self.stop(id, stream),
+                Some(_) => is_held = true,
+                None => {}
             }
+        }
+        if is_held {
+            self.held.push(id);
         }
     }
 
@@ -486,6 +497,16 @@ impl Engine {
             .extend(failed.map(|(pid, leaf)| Straggler::new(pid, leaf)));
         self.stragglers.retain(|straggler| !straggler.is_gone());
         if self.stragglers.is_empty() {
+            return timeout;
+        }
+        Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))
+    }
+
+    fn look_at_held(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        for id in std::mem::take(&mut self.held) {
+            self.read_rest(id);
+        }
+        if self.held.is_empty() {
             return timeout;
         }
         Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))

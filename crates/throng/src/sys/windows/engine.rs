@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Killed processes take a moment to end.
 const MOMENT: Duration = Duration::from_millis(2);
 
+/// How long to wait before looking again whether others have left a process's job.
+const LOOK_LATER: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 pub(crate) struct Engine {
     launcher: Launcher,
@@ -46,6 +49,8 @@ pub(crate) struct Engine {
     ready_now: usize,
     retries: Retries,
     is_paused: bool,
+    /// Processes that have ended while we are paused, with others in their jobs.
+    held: Vec<Id>,
     /// Finished reads with bytes that are announced when reading is resumed.
     unread: Vec<Finished>,
     /// The read whose bytes were announced last.
@@ -80,6 +85,7 @@ impl Engine {
             ready_now: 0,
             retries: Retries::default(),
             is_paused: false,
+            held: Vec::new(),
             unread: Vec::new(),
             announced: None,
             bytes: Vec::new(),
@@ -144,6 +150,12 @@ impl Engine {
         self.look_at_killed();
         if !self.clearing.is_empty() {
             timeout = Some(timeout.map_or(MOMENT, |timeout| timeout.min(MOMENT)));
+        }
+        for id in std::mem::take(&mut self.held) {
+            self.read_rest(id);
+        }
+        if !self.held.is_empty() {
+            timeout = Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)));
         }
         if !(self.ready.is_empty() && self.to_name.is_empty() && self.cleared.is_empty()) {
             timeout = Some(Duration::ZERO);
@@ -241,6 +253,7 @@ impl Engine {
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
         self.driver.set_paused(is_paused);
+        self.held.clear();
         if !is_paused {
             self.ready.extend(self.unread.drain(..));
             return;
@@ -251,14 +264,19 @@ impl Engine {
     }
 
     /// Nobody writes any more to the streams of a process that has ended, unless others are in its
-    /// job: what is in their pipes is read though we are paused.
+    /// job: what is in their pipes is read though we are paused. Others may end as well, some only
+    /// a moment later, so these are looked at again: a console's host is one of them.
     fn read_rest(&mut self, id: Id) {
-        let child = self.children.get_mut(id);
-        if child.is_some_and(|child| !child.has_left_behind()) {
-            Stream::ALL
-                .into_iter()
-                .for_each(|stream| self.stop(id, stream));
+        let Some(child) = self.children.get_mut(id) else {
+            return;
+        };
+        if child.has_left_behind() {
+            self.held.push(id);
+            return;
         }
+        Stream::ALL
+            .into_iter()
+            .for_each(|stream| self.stop(id, stream));
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
