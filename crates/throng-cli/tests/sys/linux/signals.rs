@@ -511,19 +511,24 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
             .write_all(format!("{tag}\n").repeat(3).as_bytes())
             .unwrap();
         drop(values);
-        // Where that takes too long they are over before.
-        let (pid, mut is_over) = (program.id(), false);
-        eventually("they run or are over", || {
-            is_over = program.try_wait().unwrap().is_some();
-            is_over || tag.pids().len() == 3
-        });
-        if is_over {
+        let pid = program.id();
+        // Where this takes too long they are over before.
+        let mut comes = |what: &str, is_so: &dyn Fn() -> bool| {
+            let mut is_over = false;
+            eventually(what, || {
+                is_over = program.try_wait().unwrap().is_some();
+                is_over || is_so()
+            });
+            !is_over
+        };
+        if !comes("they run", &|| tag.pids().len() == 3) {
             return (finish(program), false);
         }
         kill(pid, Signal::TSTP);
-        eventually("all is stopped", || {
-            is_stopped(pid) && tag.pids().into_iter().all(is_stopped)
-        });
+        let are_stopped = || is_stopped(pid) && tag.pids().into_iter().all(is_stopped);
+        if !comes("all is stopped", &are_stopped) {
+            return (finish(program), false);
+        }
         // Longer than the commands have.
         std::thread::sleep(timeout + timeout / 4);
         let stands_still = is_stopped(pid);
