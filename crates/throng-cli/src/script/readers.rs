@@ -264,12 +264,7 @@ fn read_by(words: &[&[u8]], at: usize) -> Option<String> {
         Takes::Shell => is_script(args, at).then(|| before("-c"))?,
         Takes::Option(options) => before(&of_option(args, at, &options)?),
         Takes::Env(options) => {
-            let end = operands(args, &options)
-                .next()
-                .map_or(at, |end| end.min(at));
-            let is_split = |index| of_option(args, index, &options);
-            let split = (0..end).find_map(is_split);
-            before(&split.or_else(|| of_option(args, at, &options))?)
+            before(&(0..=at).find_map(|index| of_option(args, index, &options))?)
         }
         Takes::Behind(options) => before(behind(&args[..=at], options)?),
         Takes::First(options, instead) => match of_option(args, at, &options) {

@@ -46,6 +46,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
         ("env -S {}", "env -S"),
         ("env -Sx {}", "env -S"),
         ("env -i -S sh {}", "env -S"),
+        ("env --unset X -S sh {}", "env -S"),
         ("env --split-string=x A=1 {}", "env --split-string"),
         // Programs that run one, with options that are not known here.
         ("linux64 sh -c {}", "sh -c"),
