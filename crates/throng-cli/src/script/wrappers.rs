@@ -264,8 +264,7 @@ pub(super) fn commands(words: &[&[u8]]) -> Vec<usize> {
             open.extend(behind);
         }
         for wrapper in WRAPPERS.iter().filter(|row| row.names.contains(&&*name)) {
-            let behind = wrapper.behind(words, index).into_iter();
-            open.extend(behind.filter(|at| is_found.get(*at) != Some(&true)));
+            open.extend(wrapper.behind(words, index));
         }
     }
     found
