@@ -142,14 +142,14 @@ pub(crate) fn os_string(bytes: Vec<u8>) -> anyhow::Result<OsString> {
 
 pub(crate) fn stdout() -> io::Result<Writer> {
     let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-    Ok(Box::new(Patient(File::from(stdout))))
+    Ok(Box::new(Blocking(File::from(stdout))))
 }
 
 /// A stream that others may have set not to block, since that is for all who have it (open(2)):
 /// node and ssh leave terminals and pipes like that.
-struct Patient<W>(W);
+struct Blocking<W>(W);
 
-impl<W: Write + AsFd> Write for Patient<W> {
+impl<W: Write + AsFd> Write for Blocking<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.0.write(bytes) {
@@ -184,7 +184,7 @@ pub(crate) fn may_share_screen() -> bool {
 }
 
 pub(crate) fn stderr() -> Writer {
-    Box::new(Patient(io::stderr()))
+    Box::new(Blocking(io::stderr()))
 }
 
 /// Which of our streams this file is: `/dev/stdout`, or the file that a shell has redirected it to.
