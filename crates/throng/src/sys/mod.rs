@@ -154,6 +154,11 @@ pub(crate) struct Room {
     pub(crate) limit: String,
 }
 
+/// The shorter of a timeout, where none is without end, and this limit.
+fn at_most(timeout: Option<Duration>, limit: Duration) -> Option<Duration> {
+    Some(timeout.map_or(limit, |timeout| timeout.min(limit)))
+}
+
 /// To be called when something is done.
 pub(crate) type WhenDone = Box<dyn FnOnce() + Send>;
 

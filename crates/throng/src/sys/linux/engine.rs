@@ -24,7 +24,7 @@ use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
-use crate::sys::{End, Event, Exit, StartError, Started, WhenDone};
+use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::{Command, Mechanism, Signal, Stream};
 
 /// How often processes are looked at that do not exit, or whose streams others have.
@@ -436,15 +436,13 @@ impl Engine {
         };
         let now = Instant::now();
         if due > now {
-            let until = due - now;
-            return Some(timeout.map_or(until, |timeout| timeout.min(until)));
+            return at_most(timeout, due - now);
         }
         while let Some(id) = self.exits.next_grown(now) {
             self.watch(id);
         }
         // Another may be due soon; one short turn finds out.
-        let soon = Duration::from_millis(1);
-        Some(timeout.map_or(soon, |timeout| timeout.min(soon)))
+        at_most(timeout, Duration::from_millis(1))
     }
 
     fn watch(&mut self, id: Id) {
@@ -499,7 +497,7 @@ impl Engine {
         if self.stragglers.is_empty() {
             return timeout;
         }
-        Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))
+        at_most(timeout, LOOK_LATER)
     }
 
     fn look_at_held(&mut self, timeout: Option<Duration>) -> Option<Duration> {
@@ -509,7 +507,7 @@ impl Engine {
         if self.held.is_empty() {
             return timeout;
         }
-        Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)))
+        at_most(timeout, LOOK_LATER)
     }
 
     /// Looks for stopped processes, if the user wants to know.
@@ -541,7 +539,7 @@ impl Engine {
 fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
     let Some(at) = at else { return timeout };
     let until = at.saturating_duration_since(Instant::now());
-    Some(timeout.map_or(until, |timeout| timeout.min(until)))
+    at_most(timeout, until)
 }
 
 impl Drop for Engine {

@@ -22,7 +22,7 @@ use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
 use crate::slots::{Id, Table};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
-use crate::sys::{End, Event, Exit, StartError, Started, WhenDone};
+use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::{Command, Holder, Mechanism, Signal, Stream};
 
 /// How long an engine that goes away before its processes waits for its reads.
@@ -144,18 +144,18 @@ impl Engine {
             let now = Instant::now();
             let left = due.saturating_duration_since(now);
             if left.is_zero() || !self.driver.wake_in(left) {
-                timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
+                timeout = at_most(timeout, left);
             }
         }
         self.look_at_killed();
         if !self.clearing.is_empty() {
-            timeout = Some(timeout.map_or(MOMENT, |timeout| timeout.min(MOMENT)));
+            timeout = at_most(timeout, MOMENT);
         }
         for id in std::mem::take(&mut self.held) {
             self.read_rest(id);
         }
         if !self.held.is_empty() {
-            timeout = Some(timeout.map_or(LOOK_LATER, |timeout| timeout.min(LOOK_LATER)));
+            timeout = at_most(timeout, LOOK_LATER);
         }
         if !(self.ready.is_empty() && self.to_name.is_empty() && self.cleared.is_empty()) {
             timeout = Some(Duration::ZERO);

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, LOOK_LATER};
 use crate::slots::Id;
-use crate::sys::StartError;
 use crate::sys::linux::child::{Child, Start};
 use crate::sys::linux::failure::Failure;
 use crate::sys::linux::launch::Launcher;
+use crate::sys::{StartError, at_most};
 use crate::{Command, Signal};
 
 /// A program that is not loaded within this time counts as not loadable.
@@ -70,7 +70,7 @@ impl Engine {
         if self.starting.is_empty() {
             return timeout;
         }
-        Some(timeout.map_or(soonest, |timeout| timeout.min(soonest)))
+        at_most(timeout, soonest)
     }
 
     /// Takes in what a start that takes longer has come to, and returns whether that is decided.
