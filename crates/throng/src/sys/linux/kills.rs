@@ -89,6 +89,7 @@ impl Kills {
         if let Some(census) = &mut self.census {
             census.procfs().keep_spares();
         }
+        self.searcher.keep_spares();
     }
 
     /// Opens /proc if that has not been possible before: there may have been no descriptor left.

@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -121,6 +122,8 @@ struct Shared {
     stopped: Mutex<HashMap<(usize, Id), HashSet<Name>>>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether the thread has given up descriptors that it keeps for looks.
+    lacks_spares: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +132,8 @@ struct State {
     /// Which thread does the work: the earlier ones are lost.
     generation: usize,
     is_closed: bool,
+    /// Whether there may be descriptors for the thread to keep.
+    has_descriptors: bool,
     /// Whether the thread that should do the work could not be started.
     has_no_thread: bool,
     /// The process that the thread is looking at, and since when.
@@ -168,6 +173,7 @@ impl Searcher {
                 stopped: Mutex::default(),
                 state: Mutex::default(),
                 changed: Condvar::new(),
+                lacks_spares: AtomicBool::new(false),
             }),
         };
         searcher.shared.clone().spawn(0)?;
@@ -177,6 +183,14 @@ impl Searcher {
     pub(super) fn ask(&self, task: Task) {
         lock(&self.shared.state).tasks.push(task);
         self.shared.changed.notify_one();
+    }
+
+    /// Has descriptors kept again that were given up for looks, while there are some.
+    pub(super) fn keep_spares(&self) {
+        if self.shared.lacks_spares.load(Ordering::Relaxed) {
+            lock(&self.shared.state).has_descriptors = true;
+            self.shared.changed.notify_one();
+        }
     }
 
     /// Something was not answered in time. Another thread takes over if this one is stuck.
@@ -243,6 +257,7 @@ impl Shared {
             work.take(tasks);
             work.clear();
             let has_spares = work.census.procfs().keep_spares();
+            self.lacks_spares.store(!has_spares, Ordering::Relaxed);
             spares_at = (!has_spares).then(|| Instant::now() + SPARES_AGAIN);
             not_before = (Instant::now() + begun.elapsed() * PACE).max(begun + MOMENT);
         }
@@ -270,7 +285,8 @@ impl Shared {
             if state.is_closed && until.is_none() {
                 return None;
             }
-            if at.is_some_and(|at| at <= now) {
+            let has_descriptors = std::mem::take(&mut state.has_descriptors);
+            if has_descriptors || at.is_some_and(|at| at <= now) {
                 return Some(Vec::new());
             }
             state = self.wait(state, at.map(|at| at - now));
