@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use throng::{KillSequence, Signal, Stream, Throng};
-use throng_tests::{Tag, assert_complete, child, eventually, for_each_mechanism};
+use throng_tests::{Tag, assert_complete, child, eventually, for_each_mechanism, poll_once};
 
 /// Every way out of a group that leaves the family or the environment, and none.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
@@ -108,7 +108,13 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
-        let process = throng.spawn(&child!("{own} daemon:{tag},sleep:600000 sleep:600000"));
+        let dir = tempfile::tempdir().unwrap();
+        let ready = dir.path().join("ready");
+        let is_ready = format!("make-file:{}", ready.display());
+        let steps = format!("daemon:{tag},sleep:600000 {is_ready}");
+        let process = throng.spawn(&child!("{own} {steps} sleep:600000"));
+        // Who starts the daemon has the streams, until it has ended.
+        eventually("the daemon is alone", || ready.exists());
         tag.await_count(1);
         assert!(throng.suspend());
         eventually("both are stopped", || {
@@ -119,5 +125,31 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
         process.wait().unwrap();
         eventually("it goes on", || !tag.pids().into_iter().any(is_stopped));
         tag.await_count(1);
+    });
+}
+
+#[test]
+fn streams_that_others_hold_who_stand_still_end_when_those_have_gone_on() {
+    for_each_mechanism(|mechanism| {
+        let (tag, own) = (Tag::new(), Tag::new());
+        let throng = Throng::builder().mechanism(mechanism).build().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
+        let is_ready = format!("make-file:{}", ready.display());
+        // In a session of its own: the kernel ends who is stopped in a group that is orphaned.
+        let holder = format!("daemon-holder:{tag},wait-file:{},out:3", go.display());
+        let mut command = child!("{own} {holder} {is_ready} sleep:600000");
+        let mut process = throng.spawn(command.grace(Duration::from_secs(600)));
+        eventually("the holder is started", || ready.exists());
+        tag.await_count(1);
+        assert!(throng.suspend());
+        drop(own);
+        std::fs::write(&go, "").unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(tag.pids().into_iter().all(is_stopped));
+        assert!(poll_once(&mut process).is_pending());
+        throng.resume();
+        let outcome = process.wait().unwrap();
+        assert_eq!(outcome.capture().len(Stream::Stdout), 3);
     });
 }
