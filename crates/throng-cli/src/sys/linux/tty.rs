@@ -6,9 +6,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Pid, Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group, kill_process_group,
-};
+use rustix::process::{Pid, Signal, kill_current_process_group, kill_process_group};
 use throng::os::linux::{CommandExt, Terminal};
 use throng::{Command, Stdin};
 
@@ -109,25 +107,45 @@ fn go_on(pid: u32) {
 /// as a shell with job control is, has started our group. Without one the group is orphaned, and
 /// the system itself stops nothing of it at Ctrl-Z (setpgid(2), kill(2)).
 pub(super) fn has_job_control() -> bool {
-    let (group, session) = (getpgrp(), getsid(None).ok());
-    let mut parent = getppid();
+    let Some(own) = Kin::of("self") else {
+        return false;
+    };
+    let mut parent = own.parent;
     // There are not so many of a group above one another, but they change meanwhile.
     for _ in 0..100 {
-        let Some(pid) = parent else { return false };
-        if getsid(Some(pid)).ok() != session {
+        // One outside of our namespace has the number 0, and nobody here knows what it would do.
+        let Some(kin) = Kin::of(&parent.to_string()) else {
+            return false;
+        };
+        if kin.session != own.session {
             return false;
         }
-        if getpgid(Some(pid)).ok() != Some(group) {
+        if kin.group != own.group {
             return true;
         }
-        parent = parent_of(pid);
+        parent = kin.parent;
     }
     false
 }
 
-fn parent_of(pid: Pid) -> Option<Pid> {
-    let stat = read_text(format!("/proc/{pid}/stat")).ok()?;
-    // The fourth field (proc_pid_stat(5)); the name before it may contain anything.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    Pid::from_raw(rest.split(' ').nth(1)?.parse().ok()?)
+/// Where a process belongs. A session or a group that is led from outside of our namespace of
+/// process ids has the number 0 (pid_namespaces(7)), which a `Pid` of rustix cannot be.
+struct Kin {
+    parent: u32,
+    group: u32,
+    session: u32,
+}
+
+impl Kin {
+    fn of(process: &str) -> Option<Kin> {
+        let stat = read_text(format!("/proc/{process}/stat")).ok()?;
+        // From the fourth field on (proc_pid_stat(5)); the name before may contain anything.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ').skip(1).map(|field| field.parse().ok());
+        Some(Kin {
+            parent: fields.next()??,
+            group: fields.next()??,
+            session: fields.next()??,
+        })
+    }
 }

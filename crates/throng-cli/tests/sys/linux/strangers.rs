@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use throng_tests::{Tag, eventually};
 
 use super::trees::{children, is_keeper, kill, start, tree};
-use crate::program::{child, finish, output, run, stderr, without_settings};
+use crate::program::{child, finish, output, run, stderr, stdout, without_settings};
 
 /// The keeper of a running program, other than this one.
 fn keeper(program: &Child, other: u32) -> u32 {
@@ -200,6 +200,43 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
 
 /// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
 /// inside. So inside there is a process with every id that a daemon of ours may have outside.
+/// Its session has no number in there.
+#[test]
+fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
+    let Some(mut unshare) = unshare(&["--mount-proc", "--kill-child"]) else {
+        return;
+    };
+    let script = r#"
+        set -m
+        "$0" run sh -c 'kill -TSTP $PPID; sleep .1; echo done' ::: x &
+        for i in $(seq 3000); do
+            if grep -q 'T (stopped)' /proc/$!/status; then echo stopped; break; fi
+            sleep .01
+        done
+        kill -CONT $!; wait $!"#;
+    unshare.args(["bash", "-c", script, env!("CARGO_BIN_EXE_throng")]);
+    unshare.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = finish(unshare.spawn().unwrap());
+    assert_eq!(stdout(&output), "stopped\ndone\n", "{output:?}");
+}
+
+/// The terminal could not be taken back from a command.
+#[test]
+fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
+    let Some(mut unshare) = unshare(&["--mount-proc"]) else {
+        return;
+    };
+    unshare.args([env!("CARGO_BIN_EXE_throng"), "run", "--tty", "true"]);
+    unshare.args([":::", "x"]).stderr(Stdio::piped());
+    let output = finish(unshare.spawn().unwrap());
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("throng: --tty: the process group of this program is outside"),
+        "{said}"
+    );
+    assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
+}
+
 #[test]
 fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     const STRANGERS: usize = 200;

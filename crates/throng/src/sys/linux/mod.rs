@@ -31,6 +31,7 @@ mod marks;
 mod memory;
 mod options;
 mod orphans;
+mod process_group;
 mod procfs;
 mod program;
 mod raw;

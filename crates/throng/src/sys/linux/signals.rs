@@ -3,8 +3,9 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use rustix::process::{Pid, Signal as Sys, getpgid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal as Sys, kill_process, kill_process_group};
 
+use super::process_group::group_of;
 use crate::Signal;
 
 pub(super) fn to_system(signal: Signal) -> Sys {
@@ -59,7 +60,7 @@ pub(super) fn stop_process(pid: Pid, stop: bool) {
 fn send(leader: Pid, signal: Sys) {
     let _ = kill_process_group(leader, signal);
     // It may have left its group for another; once is enough where it has not.
-    if getpgid(Some(leader)).is_ok_and(|group| group != leader) {
+    if group_of(leader).is_some_and(|group| group != leader) {
         let _ = kill_process(leader, signal);
     }
 }

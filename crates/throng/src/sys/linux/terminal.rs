@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, getpgid, getpgrp, getppid};
+use rustix::process::{Pid, getppid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
 use super::descriptors::above_stdio;
+use super::process_group::{group_of, own_group};
 use crate::lock::lock;
 use crate::{Error, ErrorKind, Status};
 
@@ -53,8 +54,16 @@ impl Terminal {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::System`] when there is none.
+    /// [`ErrorKind::System`] when there is none, or when the leader of our process group is outside
+    /// of our PID namespace: nothing in here could take the terminal back for that group.
     pub fn open() -> Result<Terminal, Error> {
+        if own_group().is_none() {
+            let reason = "the process group of this program is outside of its PID namespace, which \
+                          could not take the terminal back from a command; in that namespace, \
+                          start it in a group of its own, as a shell with job control or setsid(1) \
+                          does";
+            return Err(Error::new(ErrorKind::System, reason));
+        }
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(TERMINAL, flags, Mode::empty());
         let fd = fd.map_err(|errno| {
@@ -71,12 +80,13 @@ impl Terminal {
 
     /// Whether this program is in the foreground. It is not while a process has the terminal.
     pub fn is_ours(&self) -> bool {
-        tcgetpgrp(&self.0.fd).is_ok_and(|group| group == getpgrp())
+        own_group().is_some_and(|own| tcgetpgrp(&self.0.fd) == Ok(own))
     }
 
     /// Whether the foreground is that of the shell with job control that has started this program.
     fn is_with_our_shell(&self) -> bool {
-        let shell = getpgid(getppid()).ok().filter(|group| *group != getpgrp());
+        let shell = getppid().and_then(group_of);
+        let shell = shell.filter(|group| Some(*group) != own_group());
         shell.is_some() && tcgetpgrp(&self.0.fd).ok() == shell
     }
 
@@ -93,7 +103,9 @@ impl Terminal {
         }
         loan.theirs = tcgetattr(&self.0.fd).ok();
         // Neither can be helped where the terminal is gone.
-        let _ = tcsetpgrp(&self.0.fd, getpgrp());
+        if let Some(own) = own_group() {
+            let _ = tcsetpgrp(&self.0.fd, own);
+        }
         if let Some(ours) = &loan.ours {
             let _ = tcsetattr(&self.0.fd, OptionalActions::Now, ours);
         }

@@ -13,7 +13,6 @@
 //! | `bare-orphan:STEPS` | as `bare-daemon`, in its present session and group |
 //! | `bare-session:STEPS` | starts a child with an empty environment and a session of its own |
 //! | `pgid` | says its pid and its process group |
-//! | `join-parent-group` | leaves its own process group for that of its parent |
 //! | `join-group:PGID` | leaves its own process group for this one |
 //! | `hop:PATH` | starts itself again in another session, and ends, while this file exists |
 //! | `bare-hop:PATH` | the same with an empty environment |
@@ -34,8 +33,7 @@ use std::thread;
 
 use rustix::fs::OFlags;
 use rustix::process::{
-    Pid, Resource, Signal, getpgid, getpgrp, getpid, getppid, getrlimit, kill_process, setpgid,
-    setsid,
+    Pid, Resource, Signal, getpgrp, getpid, getrlimit, kill_process, setpgid, setsid,
 };
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
@@ -78,10 +76,6 @@ pub(crate) fn take_step(name: &str, value: &str) {
             drop(program.args(steps).spawn().expect("it can be started"));
         }
         "pgid" => say(&format!("{} {}", getpid(), getpgrp())),
-        "join-parent-group" => {
-            let group = getpgid(getppid()).expect("our parent has a group");
-            setpgid(None, Some(group)).expect("it is in our session");
-        }
         "join-group" => {
             let group = value.parse().ok().and_then(Pid::from_raw);
             setpgid(None, group).expect("it is in our session");

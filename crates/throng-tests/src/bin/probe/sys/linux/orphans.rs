@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::getpgrp;
+use rustix::process::{getpgrp, setpgid};
 use throng::os::linux::BuilderExt;
 use throng::{KillSequence, Signal};
 use throng_tests::{Tag, children, eventually};
@@ -13,6 +13,9 @@ use crate::setting::Setting;
 
 /// How many are left of one that does not want to end, and of so many that end by themselves.
 pub(crate) fn in_our_group(setting: &Setting) {
+    // Where the leader of the one that we were started in is outside of a namespace, nobody in
+    // there can join it.
+    setpgid(None, None).expect("we may lead a group");
     let group = getpgrp();
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(100));
     let builder = setting.builder().jobs(4).kill_sequence(kill);

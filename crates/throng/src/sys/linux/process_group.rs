@@ -1,0 +1,18 @@
+//! Process groups by their numbers. A group whose leader is outside of our namespace of process ids
+//! has the number 0 (pid_namespaces(7)), as the group of a program has that `unshare --pid --fork`
+//! starts; `getpgid` and `getpgrp` of rustix make a `Pid` of it, which must not be 0.
+
+use rustix::process::Pid;
+
+/// The group of a process; `None` if its leader is outside, or there is no such process.
+pub(super) fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: only takes and returns numbers.
+    let group = unsafe { libc::getpgid(pid.as_raw_nonzero().get()) };
+    Pid::from_raw(group.max(0))
+}
+
+/// Our own group; `None` if its leader is outside.
+pub(super) fn own_group() -> Option<Pid> {
+    // SAFETY: only returns a number.
+    Pid::from_raw(unsafe { libc::getpgrp() })
+}
