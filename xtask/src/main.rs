@@ -7,8 +7,8 @@ mod sanitize;
 mod setup;
 mod soak;
 mod steps;
+mod suite;
 mod targets;
-mod tested;
 mod tidy;
 mod windows;
 mod wine;
@@ -37,7 +37,7 @@ enum Command {
         /// The library alone, with musl in the place of glibc
         #[arg(long, conflicts_with_all = ["linux", "windows"])]
         musl: bool,
-        /// Passed on to `cargo test`, for example the name of a test
+        /// Passed on to `cargo nextest run`: `-p PACKAGE`, or a part of the names of tests
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -63,6 +63,12 @@ enum Command {
         /// Linux on 64-bit ARM
         #[arg(long)]
         aarch64: bool,
+    },
+    /// Runs one program of tests under Wine, for `test`
+    #[command(hide = true)]
+    Wine {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
     },
     /// Everything that CI checks: format, lints, tidy, tests, docs
     Ci,
@@ -109,11 +115,13 @@ fn main() -> ExitCode {
 }
 
 fn run_command(command: Command) -> anyhow::Result<()> {
-    steps::go_to_root()?;
+    if !matches!(command, Command::Wine { .. }) {
+        steps::go_to_root()?;
+    }
     match command {
         Command::Test {
             musl: true, args, ..
-        } => steps::summary("musl", targets::test_musl(&args)?),
+        } => targets::test_musl(&args),
         Command::Test {
             linux,
             windows,
@@ -152,6 +160,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Wine { words } => wine::run_test(&words),
         Command::Ci => steps::ci(),
         Command::Sanitize => sanitize::test(),
         Command::Tidy => tidy::check(),

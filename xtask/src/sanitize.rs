@@ -12,13 +12,19 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::run::{cargo, run_tests};
+use crate::run::{cargo, run};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TARGET_DIR: &str = "target/sanitize";
 
 /// The behaviour tests: captures in all places, ends of all kinds, callbacks that panic.
-const BEHAVIOUR: [&str; 5] = ["budget", "callbacks", "cancel", "held", "verdicts"];
+const BEHAVIOUR: [&str; 5] = [
+    "budget::",
+    "callbacks::",
+    "cancel::",
+    "held::",
+    "verdicts::",
+];
 
 /// A request for more memory than there is has to be refused, as without a sanitizer.
 const OPTIONS: &str = "allocator_may_return_null=1";
@@ -47,13 +53,11 @@ fn under_sanitizer() -> anyhow::Result<()> {
     }
     let mut unit = sanitized();
     unit.args(["--package", "throng", "--lib", "--", "--skip", FORKED]);
-    let unit = run_tests(&mut unit)?;
+    run(&mut unit)?;
     let mut behaviour = sanitized();
     behaviour.args(["--package", "throng-tests"]);
-    behaviour.args(BEHAVIOUR.iter().flat_map(|test| ["--test", test]));
-    let passed = unit + run_tests(&mut behaviour)?;
-    eprintln!("xtask: {passed} tests passed under AddressSanitizer");
-    Ok(())
+    behaviour.args(["--test", "suite", "--"]).args(BEHAVIOUR);
+    run(&mut behaviour)
 }
 
 fn under_miri() -> anyhow::Result<()> {
@@ -68,9 +72,7 @@ fn under_miri() -> anyhow::Result<()> {
     let mut miri = nightly();
     miri.args(["miri", "test", "--locked", "--target-dir", "target/miri"])
         .args(["--package", "throng", "--lib", LENT]);
-    let passed = run_tests(&mut miri)?;
-    eprintln!("xtask: {passed} tests passed under Miri");
-    Ok(())
+    run(&mut miri)
 }
 
 /// The cargo of the nightly compiler, wherever rustup has it; `cargo` would be that of our own.

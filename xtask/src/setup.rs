@@ -1,12 +1,13 @@
 //! What the tests need on this machine, for Windows and for Linux under emulators, and its
 //! installation if we have the rights.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::bail;
 
-use crate::run::run;
+use crate::run::{cargo, run};
+use crate::suite;
 use crate::windows::Cross;
 use crate::wine;
 
@@ -48,6 +49,9 @@ pub(crate) fn missing() -> Vec<&'static str> {
 
 /// Installs everything that is missing, or prints what to install.
 pub(crate) fn install_all() -> anyhow::Result<()> {
+    if !is_in_path(suite::NEXTEST) {
+        run(cargo().args(["install", "--locked", suite::NEXTEST]))?;
+    }
     supply_emulators()?;
     install()
 }
@@ -109,6 +113,12 @@ fn is_root() -> bool {
 }
 
 pub(crate) fn is_in_path(program: &str) -> bool {
+    in_path(program).is_some()
+}
+
+/// Where a program is.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|dir| Path::new(&dir).join(program).exists())
+    let mut found = std::env::split_paths(&path).map(|dir| dir.join(program));
+    found.find(|path| path.exists())
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::run::{cargo, run, run_tests};
-use crate::{Halves, sanitize, setup, soak, targets, tidy, windows, wine};
+use crate::run::{cargo, run};
+use crate::{Halves, sanitize, setup, soak, suite, targets, tidy, windows, wine};
 
 /// All paths here count from the root of the workspace.
 pub(crate) fn go_to_root() -> anyhow::Result<()> {
@@ -19,18 +19,18 @@ pub(crate) fn go_to_root() -> anyhow::Result<()> {
 /// Tests the halves that are asked for, Linux first; on Windows there is but one.
 pub(crate) fn test(halves: Halves, args: &[String]) -> anyhow::Result<()> {
     if cfg!(windows) {
-        return summary("Windows", test_here(args)?);
+        return test_here(args);
     }
     let cannot_test_windows = match halves {
         Halves::Linux => None,
         Halves::Both | Halves::Windows => prepare_windows()?,
     };
     if halves != Halves::Windows {
-        summary("Linux", test_here(args)?)?;
+        test_here(args)?;
     }
     match (halves, cannot_test_windows) {
         (Halves::Linux, _) => Ok(()),
-        (_, None) => summary("Windows, under Wine", wine::test(args)?),
+        (_, None) => wine::test(args),
         (Halves::Windows, Some(why)) => bail!("{why}"),
         (Halves::Both, Some(why)) => {
             eprintln!("xtask: THE WINDOWS HALF WAS NOT TESTED: {why}");
@@ -57,23 +57,16 @@ fn is_in_ci() -> bool {
 }
 
 /// Tests on the system that we are on. Examples in the documentation run Unix programs, so they
-/// are run there only.
-fn test_here(args: &[String]) -> anyhow::Result<u64> {
-    // The tests of the program run it and the scripted child, and those of the bench as well.
+/// are run there only, and not where some tests are named.
+fn test_here(args: &[String]) -> anyhow::Result<()> {
+    // The tests of the program run the scripted child of another package, and those of the bench
+    // the program.
     run(cargo().args(["build", "--workspace", "--bins"]))?;
-    let mut test = cargo();
-    // All failures, not those of the first program alone.
-    test.args(["test", "--workspace", "--no-fail-fast"]);
-    if cfg!(windows) {
-        test.args(["--lib", "--bins", "--tests"]);
-        windows::one_at_a_time(&mut test);
+    suite::here(args)?;
+    if cfg!(windows) || !args.is_empty() {
+        return Ok(());
     }
-    run_tests(test.args(args))
-}
-
-pub(crate) fn summary(half: &str, passed: u64) -> anyhow::Result<()> {
-    eprintln!("xtask: {half}: {passed} tests passed");
-    Ok(())
+    run(cargo().args(["test", "--workspace", "--doc"]))
 }
 
 /// Builds the program as users run it; gives its path.

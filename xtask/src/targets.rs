@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::bail;
 
-use crate::run::{cargo, run, run_tests};
+use crate::run::{cargo, run};
 use crate::setup::is_in_path;
 use crate::windows::{Cross, PACKAGES, has_clippy, rustup_has};
 
@@ -18,7 +18,14 @@ pub(crate) const AARCH64: &str = "aarch64-unknown-linux-gnu";
 const TARGET_DIR: &str = "target/musl";
 
 /// What is run on musl: the tests that start and end processes, and read them.
-const BEHAVIOUR: [&str; 6] = ["outcomes", "timeouts", "held", "verdicts", "stdin", "sys"];
+const BEHAVIOUR: [&str; 6] = [
+    "outcomes::",
+    "timeouts::",
+    "held::",
+    "verdicts::",
+    "stdin::",
+    "sys::",
+];
 
 /// Lints everything as it is compiled for this target.
 pub(crate) fn check(target: &str) -> anyhow::Result<()> {
@@ -50,19 +57,20 @@ pub(crate) fn check_all(must: bool) -> anyhow::Result<()> {
 }
 
 /// Runs the tests of the library that are about processes, with musl.
-pub(crate) fn test_musl(args: &[String]) -> anyhow::Result<u64> {
+pub(crate) fn test_musl(args: &[String]) -> anyhow::Result<()> {
     supply(MUSL);
     if !rustup_has(MUSL) {
         bail!("no compiler for {MUSL}; `rustup target add {MUSL}` installs one");
     }
     let target = ["--locked", "--target", MUSL, "--target-dir", TARGET_DIR];
-    let unit = ["test", "--package", "throng", "--lib"];
-    let unit = run_tests(cargo().args(unit).args(target).args(args))?;
+    let mut unit = cargo();
+    run(unit
+        .args(["test", "--package", "throng", "--lib"])
+        .args(target)
+        .args(args))?;
     let mut behaviour = cargo();
-    behaviour
-        .args(["test", "--no-fail-fast", "--package", "throng-tests"])
-        .args(BEHAVIOUR.iter().flat_map(|test| ["--test", test]));
-    Ok(unit + run_tests(behaviour.args(target).args(args))?)
+    behaviour.args(["test", "--package", "throng-tests", "--test", "suite"]);
+    run(behaviour.args(target).arg("--").args(BEHAVIOUR).args(args))
 }
 
 /// If there is rustup, it may have the target, or be able to get it.

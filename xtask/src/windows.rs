@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 use crate::run::{self, run};
-use crate::setup;
+use crate::{setup, suite};
 
 pub(crate) const TARGET_DIR: &str = "target/windows";
 pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
@@ -72,16 +72,14 @@ impl Cross {
 
 /// Debian's cargo. What the cargo that started us has set for itself would lead it astray.
 fn debian(subcommand: &str) -> Command {
-    let mut command = if subcommand == "clippy" {
-        // Found by its path: cargo would look among rustup's programs first.
-        let mut command = Command::new(setup::DEBIAN_CLIPPY);
-        command.arg("clippy");
-        command
-    } else {
-        let mut command = Command::new(setup::DEBIAN_CARGO);
-        command.arg(subcommand);
-        command
+    // Found by its path: cargo would look among rustup's programs first.
+    let program = match subcommand {
+        "clippy" => setup::DEBIAN_CLIPPY.into(),
+        "nextest" => setup::in_path(suite::NEXTEST).unwrap_or_else(|| suite::NEXTEST.into()),
+        _ => PathBuf::from(setup::DEBIAN_CARGO),
     };
+    let mut command = Command::new(program);
+    command.arg(subcommand);
     for name in [
         "RUSTUP_TOOLCHAIN",
         "RUSTC_WRAPPER",
@@ -131,12 +129,6 @@ pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
     program
         .canonicalize()
         .with_context(|| format!("cannot find {}", program.display()))
-}
-
-/// On Windows what the standard library starts inherits all that can be inherited at the moment. A
-/// probe of one test would hold the streams of another's child, so they take turns.
-pub(crate) fn one_at_a_time(test: &mut Command) {
-    test.env("RUST_TEST_THREADS", "1");
 }
 
 /// Whether this cargo has the linter: Debian's is a package of its own.

@@ -1,24 +1,21 @@
 //! Runs tests that were built for Windows, under Wine: in a prefix of their own, which goes away
 //! with them, and with a server that is theirs alone.
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::run::{run, run_tests, try_tests};
+use crate::run::run;
 use crate::setup::is_in_path;
-use crate::soak;
 use crate::windows::{self, Cross, GNU, PACKAGES, TARGET_DIR};
+use crate::{soak, suite};
 
 /// Debian's script `wine` complains on stdout that there is no 32-bit half; this does not.
 const DEBIAN_WINE: &str = "/usr/lib/wine/wine64";
-
-/// How a test says that a child ended with STATUS_DLL_INIT_FAILED. Wine's loader gives a process
-/// that code when a DLL's `DllMain` fails, before anything of the program has run, and was seen to
-/// do so for no reason of ours (docs/windows.md).
-const LOADER_FAILED: [&str; 3] = ["3221225794", "-1073741502", "0xC0000142"];
 
 /// Where Wine keeps its own DLLs.
 const DLL_DIRS: [&str; 4] = [
@@ -72,41 +69,63 @@ pub(crate) fn supply_dlls(dirs: &[&Path]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds and runs the tests; gives how many passed.
-pub(crate) fn test(args: &[String]) -> anyhow::Result<u64> {
+/// Builds and runs the tests.
+pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     let wine = find().context("Wine is not installed; `cargo xtask setup` does that")?;
     let cross = Cross::find()?;
     // The tests of the program run the scripted child of another package.
     let mut build = cross.command("build", GNU);
     build.args(PACKAGES).args(["--locked", "--bins"]);
     run(&mut build)?;
-    let targets = ["--locked", "--lib", "--bins", "--tests"];
-    let mut build = cross.command("test", GNU);
-    build.args(PACKAGES).args(targets).arg("--no-run");
-    run(&mut build)?;
     let programs = Path::new(TARGET_DIR).join(GNU).join("debug");
+    std::fs::create_dir_all(programs.join("deps"))?;
     supply_dlls(&[&programs, &programs.join("deps")])?;
-
     let prefix = Prefix::new(&wine)?;
-    let tests = || {
-        let mut test = cross.command("test", GNU);
-        test.args(PACKAGES).args(targets);
-        // All failures, not those of the first program alone.
-        test.arg("--no-fail-fast");
-        prefix.enter(&mut test);
-        windows::one_at_a_time(&mut test);
-        test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &wine);
-        test
-    };
-    let (tested, result) = try_tests(tests().args(args))?;
-    let (Err(failure), Some(names)) = (&result, tested.all_failed_for(&LOADER_FAILED)) else {
-        return result.map(|()| tested.passed);
-    };
-    let count = names.len();
-    eprintln!("xtask: {failure}");
-    eprintln!("xtask: Wine could not load a program in {count} of them, which are run once more");
-    let again = run_tests(tests().args(["--", "--exact"]).args(&names))?;
-    Ok(tested.passed + again)
+    let runner = format!("{} wine", std::env::current_exe()?.display());
+    suite::under_wine(
+        cross,
+        &|test| {
+            prefix.enter(test);
+            test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &runner);
+        },
+        args,
+    )
+}
+
+/// Runs a program of tests, and once more if a test fails since Wine's loader did: a process then
+/// ends with STATUS_DLL_INIT_FAILED before anything of its program has run, for no reason of ours
+/// (docs/windows.md).
+pub(crate) fn run_test(words: &[String]) -> anyhow::Result<()> {
+    const LOADER_FAILED: [&str; 3] = ["3221225794", "-1073741502", "0xC0000142"];
+    let wine = find().context("Wine is not installed; `cargo xtask setup` does that")?;
+    for is_last in [false, true] {
+        // Into files: what a test has left behind does not keep us waiting.
+        let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        let mut test = Command::new(&wine);
+        test.args(words)
+            .stdout(out.try_clone()?)
+            .stderr(err.try_clone()?);
+        let status = test.status().context("cannot run Wine")?;
+        let (out, err) = (text_of(&mut out)?, text_of(&mut err)?);
+        print!("{out}");
+        eprint!("{err}");
+        if status.success() {
+            return Ok(());
+        }
+        let has_loader_failed = |text: &str| LOADER_FAILED.iter().any(|code| text.contains(code));
+        if is_last || !(has_loader_failed(&out) || has_loader_failed(&err)) {
+            bail!("{status}");
+        }
+        eprintln!("xtask: Wine could not load a program; once more");
+    }
+    Ok(())
+}
+
+fn text_of(file: &mut File) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Builds the bench and runs it.

@@ -1,10 +1,8 @@
 //! Bad input gets one clear line; nothing is lost, nothing hangs, nothing is left running.
 
-mod program;
-
 use std::process::Command;
 
-use program::{child, mechanisms, output, output_with_stdin, stderr, stdout};
+use crate::program::{child, mechanisms, output, output_with_stdin, stderr, stdout};
 
 #[test]
 fn a_program_that_cannot_be_started_is_named_and_stops_nothing() {

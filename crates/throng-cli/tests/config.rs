@@ -1,12 +1,10 @@
 //! Options from files and variables.
 
-mod program;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use program::{child, finish, stderr, stdout, without_settings};
+use crate::program::{child, finish, stderr, stdout, without_settings};
 
 /// A working directory and what is around it, the user's own file, and a file to name.
 struct Setup {
@@ -223,16 +221,16 @@ fn a_variable_names_no_file() {
     let file = directory.path().join("jobs");
     fs::write(&file, "3").unwrap();
     for value in [file.to_str().unwrap(), "many", "/etc/passwd"] {
-        let mut command = program::run(&[child(), ":::", "outs:x"]);
-        let refused = program::finish(command.env("THRONG_JOBS", value).spawn().unwrap());
+        let mut command = crate::program::run(&[child(), ":::", "outs:x"]);
+        let refused = crate::program::finish(command.env("THRONG_JOBS", value).spawn().unwrap());
         assert_eq!(refused.status.code(), Some(255), "{refused:?}");
         let said = stderr(&refused);
         assert!(said.starts_with("throng: THRONG_JOBS \""), "{said}");
         assert!(!said.contains("the file says"), "{said}");
         assert_eq!(said.lines().count(), 1);
     }
-    let mut command = program::run(&[child(), ":::", "outs:x"]);
-    let taken = program::finish(command.env("THRONG_JOBS", "50%").spawn().unwrap());
+    let mut command = crate::program::run(&[child(), ":::", "outs:x"]);
+    let taken = crate::program::finish(command.env("THRONG_JOBS", "50%").spawn().unwrap());
     assert_eq!(stdout(&taken), "x", "{taken:?}");
 }
 
@@ -242,12 +240,12 @@ fn a_file_of_settings_that_is_too_long_is_refused() {
     let file = directory.path().join("throng.toml");
     fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();
     let words = ["--config", file.to_str().unwrap(), child(), ":::", "outs:x"];
-    let refused = program::output(&words);
+    let refused = crate::program::output(&words);
     assert_eq!(refused.status.code(), Some(255), "{refused:?}");
     assert!(
         stderr(&refused).contains("it has more than 1,048,576 bytes"),
         "{refused:?}"
     );
     fs::write(&file, "#".repeat(1 << 20)).unwrap();
-    assert_eq!(stdout(&program::output(&words)), "x");
+    assert_eq!(stdout(&crate::program::output(&words)), "x");
 }

@@ -1,14 +1,12 @@
 //! How commands are started, tried again and cut short.
 
-mod program;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use program::{child, finish, json, output, output_with_stdin, run, stderr, stdout};
+use crate::program::{child, finish, json, output, output_with_stdin, run, stderr, stdout};
 use throng_tests::{Tag, eventually, with_enough_time};
 
 fn path(path: &Path) -> &str {

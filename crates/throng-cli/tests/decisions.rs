@@ -1,15 +1,13 @@
 //! What an outcome means for the run is decided when it arrives, however slowly output is read; and
 //! all that tells of the run afterwards agrees.
 
-mod program;
-
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use program::{child, finish, output, output_with_stdin, start_with_stdin, stderr, stdout};
+use crate::program::{child, finish, output, output_with_stdin, start_with_stdin, stderr, stdout};
 use throng_tests::{Tag, eventually};
 
 /// Runs commands one or more at a time with a stdout that is not read at first, and gives how many

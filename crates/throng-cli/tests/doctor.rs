@@ -1,10 +1,8 @@
 //! What the doctor finds, and that it says what each child has cost.
 
-mod program;
-
 use std::process::{Command, Output, Stdio};
 
-use program::{finish, mechanisms, stdout, without_settings};
+use crate::program::{finish, mechanisms, stdout, without_settings};
 
 fn doctor(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));

@@ -1,12 +1,12 @@
 //! How runs end, and that nothing is left of them.
 
-mod program;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::thread;
 
-use program::{child, finish, output, output_with_stdin, run, start_with_stdin, stderr, stdout};
+use crate::program::{
+    child, finish, output, output_with_stdin, run, start_with_stdin, stderr, stdout,
+};
 use throng_tests::Tag;
 
 #[test]

@@ -1,11 +1,9 @@
 //! Input as a whole: the same rules for every way of reading values, and what can never be an
 //! argument.
 
-mod program;
-
 use std::io::Write;
 
-use program::{child, finish, output, output_with_stdin, run, said, stderr, stdout};
+use crate::program::{child, finish, output, output_with_stdin, run, said, stderr, stdout};
 
 fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -1,14 +1,12 @@
 //! The job log: what is written, and how a run goes on from it.
 
-mod program;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
 
-use program::{child, output, output_with_stdin, stderr, stdout};
+use crate::program::{child, output, output_with_stdin, stderr, stdout};
 use tempfile::TempDir;
 
 /// GNU parallel's columns.
@@ -239,12 +237,12 @@ fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
         "--joblog",
         log.path(),
     ];
-    let mut run = program::run(&[&options[..], &command].concat());
+    let mut run = crate::program::run(&[&options[..], &command].concat());
     let mut run = run.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = run.stdin.take().unwrap();
     // Values without end, until nobody reads them any more.
     let feeder = thread::spawn(move || while values.write_all(b"y\ny\ny\ny\n").is_ok() {});
-    let output = program::finish(run);
+    let output = crate::program::finish(run);
     feeder.join().unwrap();
     assert_eq!(stdout(&output), "x", "{output:?}");
 }
@@ -494,12 +492,12 @@ fn what_was_run_before_we_were_killed_is_not_run_again() {
     ];
     let values = ["tag:a", "tag:b", "tag:c", &wait, "tag:d"];
     let words = [&words[..], &values].concat();
-    let mut killed = program::run(&words).spawn().unwrap();
+    let mut killed = crate::program::run(&words).spawn().unwrap();
     throng_tests::eventually("three commands are logged", || {
         std::fs::read_to_string(&log.path).is_ok_and(|text| text.lines().count() == 4)
     });
     killed.kill().unwrap();
-    program::finish(killed);
+    crate::program::finish(killed);
     fs::write(&file, "").unwrap();
     let resumed = output(&[&["--resume"], &words[..]].concat());
     assert_eq!(stdout(&resumed), "45");
@@ -513,7 +511,7 @@ fn a_log_can_go_to_stdout() {
     assert!(lines[0].starts_with(BEFORE), "{lines:?}");
     assert_eq!((lines.len(), lines[1], lines[3]), (5, "a", "b"));
     assert!(lines[2].starts_with("1\t:\t") && lines[4].starts_with("2\t:\t"));
-    let resumed = program::output(&["--resume", "--joblog", "-", child(), ":::", "outs:x"]);
+    let resumed = crate::program::output(&["--resume", "--joblog", "-", child(), ":::", "outs:x"]);
     assert_eq!(resumed.status.code(), Some(255));
     assert!(stderr(&resumed).contains("--resume needs --joblog with a file"));
 }

@@ -1,8 +1,6 @@
 //! Whatever commands say and are called, lines of JSON give it back.
 
-mod program;
-
-use program::{child, json_bytes, output_with_stdin, stderr};
+use crate::program::{child, json_bytes, output_with_stdin, stderr};
 use proptest::prelude::*;
 
 fn objects(words: &[&str], stdin: &[u8]) -> Vec<serde_json::Value> {

@@ -1,13 +1,9 @@
 //! Limits: what is kept of output, where, and what is done about output that is held.
 
-#![forbid(unsafe_code)]
-
-mod program;
-
 use std::process::Output;
 use std::time::Duration;
 
-use program::{child, json, json_bytes, output, stderr, stdout};
+use crate::program::{child, json, json_bytes, output, stderr, stdout};
 use throng_tests::{Tag, with_enough_time};
 
 #[test]

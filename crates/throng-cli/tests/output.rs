@@ -1,10 +1,8 @@
 //! What becomes of what commands say.
 
-mod program;
-
 use std::io::{BufRead, BufReader, Read};
 
-use program::{
+use crate::program::{
     child, finish, json, json_bytes, mechanisms, output, output_with_stdin, run, sorted_lines,
     stderr, stdout,
 };
@@ -293,8 +291,8 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
 fn what_a_dry_run_prints_is_exact_where_it_is_not_for_a_terminal() {
     let hostile = "x\x1b[2J\u{9b}'\" \\y";
     let dry = output(&["--dry-run", child(), "args", ":::", hostile]);
-    let again = program::output_with_stdin(&[], &dry.stdout);
-    assert_eq!(program::said(&again.stdout), [hostile.as_bytes()]);
+    let again = crate::program::output_with_stdin(&[], &dry.stdout);
+    assert_eq!(crate::program::said(&again.stdout), [hostile.as_bytes()]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What commands read on stdin: blocks of what we read, files, text.
 
-mod program;
-
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use program::{child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout};
+use crate::program::{
+    child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout,
+};
 
 fn numbers(last: u32) -> String {
     (1..=last).fold(String::new(), |mut text, number| {

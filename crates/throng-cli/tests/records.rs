@@ -1,11 +1,9 @@
 //! Records of a run beside files that are none of its own, whatever has put them there.
 
-mod program;
-
 use std::fs;
 use std::path::Path;
 
-use program::{child, output, stderr, stdout};
+use crate::program::{child, output, stderr, stdout};
 
 #[test]
 fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
@@ -15,13 +13,13 @@ fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
             let path = directory.path().join(name);
             fs::write(&path, "one\n").unwrap();
             let file = fs::File::options().append(true).open(&path).unwrap();
-            let mut command = program::run(&[option, path.to_str().unwrap()]);
+            let mut command = crate::program::run(&[option, path.to_str().unwrap()]);
             command.args([child(), ":::", "tag:a"]);
             match stream {
                 "stdout" => command.stdout(file),
                 _ => command.stderr(file),
             };
-            let output = program::finish(command.spawn().unwrap());
+            let output = crate::program::finish(command.spawn().unwrap());
             assert!(output.status.success(), "{output:?}");
             assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "{name}");
             let text = fs::read_to_string(&path).unwrap();
@@ -29,10 +27,11 @@ fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
             assert_eq!((lines.len(), lines[0]), (3, "one"), "{option} {stream}");
             assert!(lines[1].starts_with("Seq"), "{text}");
             // What is there cannot be gone on with: it is not ours alone.
-            let mut command = program::run(&["--resume", "--joblog", path.to_str().unwrap()]);
+            let mut command =
+                crate::program::run(&["--resume", "--joblog", path.to_str().unwrap()]);
             let file = fs::File::options().append(true).open(&path).unwrap();
             command.args([child(), ":::", "outs:x"]).stdout(file);
-            let refused = program::finish(command.spawn().unwrap());
+            let refused = crate::program::finish(command.spawn().unwrap());
             assert!(
                 stderr(&refused).contains("is our stdout or stderr"),
                 "{refused:?}"

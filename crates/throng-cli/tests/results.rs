@@ -1,11 +1,9 @@
 //! Results in files: trees and tables.
 
-mod program;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use program::{child, output, stderr, stdout};
+use crate::program::{child, output, stderr, stdout};
 use tempfile::TempDir;
 
 /// Each file below this, with `/` between names, and what is in it; sorted.
@@ -205,7 +203,7 @@ fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
     assert_eq!(outside, [], "nothing is made elsewhere");
 
     // Where the value is the whole name, an absolute one leads out of the current directory.
-    let refused = program::output(&["--results", "{}", child(), "outs:x", ":::", absolute]);
+    let refused = crate::program::output(&["--results", "{}", child(), "outs:x", ":::", absolute]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(
         stderr(&refused).contains("is not below the current directory"),

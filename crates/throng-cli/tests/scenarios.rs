@@ -6,8 +6,6 @@
 //!
 //! With `THRONG_SCENARIOS=FILE` in the environment the results are written side by side to FILE.
 
-mod program;
-
 use std::collections::BTreeMap;
 use std::env::consts;
 use std::fmt::Write as _;
@@ -17,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use program::{child, finish, without_settings};
+use crate::program::{child, finish, without_settings};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -1,11 +1,11 @@
 //! Where values come from, and where they go.
 
-mod program;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use program::{child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout};
+use crate::program::{
+    child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout,
+};
 
 fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -1,7 +1,5 @@
 //! The memory that captures may take, and what happens to what is more than that.
 
-#![forbid(unsafe_code)]
-
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,5 @@
 //! Code of the user's that throng calls: for each piece of output, and before each start.
 
-#![forbid(unsafe_code)]
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};

@@ -1,8 +1,6 @@
 //! What can be asked of a throng while it runs: more or fewer at once, a pause between starts, no
 //! more starts, what runs, another attempt.
 
-#![forbid(unsafe_code)]
-
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -4,8 +4,6 @@
 //! What that is, is known beforehand: whoever makes up the command knows what it comes to. So all
 //! the mechanisms are held against one table.
 
-#![forbid(unsafe_code)]
-
 use std::time::Duration;
 
 use throng::{Command, ErrorKind, Outcome, Status, Stream, Throng};

@@ -1,8 +1,6 @@
 //! Nobody who speaks much keeps others from being heard, and nobody who stays keeps others from
 //! being done.
 
-#![forbid(unsafe_code)]
-
 use std::thread;
 
 use throng::{Process, Throng};

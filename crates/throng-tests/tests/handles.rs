@@ -1,7 +1,5 @@
 //! The handle of one process: to wait for it, to await it, to let it go.
 
-#![forbid(unsafe_code)]
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! What is done about a stream that somebody holds: kept, ended, waited for, or taken as a failure.
 
-#![forbid(unsafe_code)]
-
 use std::fs::File;
 use std::time::Duration;
 

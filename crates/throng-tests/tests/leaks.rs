@@ -1,7 +1,5 @@
 //! Nothing is left behind: no handle, no thread, no process that nobody has waited for.
 
-#![forbid(unsafe_code)]
-
 use throng_tests::{Report, SLACK, for_each_mechanism, probe, repeat};
 
 #[track_caller]

@@ -1,7 +1,5 @@
 //! What is known of a process when it has ended.
 
-#![forbid(unsafe_code)]
-
 use std::time::{Duration, SystemTime};
 
 use throng::{Command, Status, Throng, Usage};

@@ -1,8 +1,6 @@
 //! A run may end before its commands do: it is dropped or stopped, its throng is, or the iterator
 //! panics.
 
-#![forbid(unsafe_code)]
-
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

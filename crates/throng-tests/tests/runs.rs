@@ -1,7 +1,5 @@
 //! Many commands in, many outcomes out, both streaming.
 
-#![forbid(unsafe_code)]
-
 use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,8 +5,6 @@
 //!
 //! On Windows a start is dear, so there the numbers are for the mechanisms that are said.
 
-#![forbid(unsafe_code)]
-
 use throng::Mechanism;
 use throng_tests::{SLACK, for_each_mechanism, is_thorough, probe, repeat, threads_that_wait};
 

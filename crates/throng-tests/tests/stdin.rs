@@ -1,7 +1,5 @@
 //! What a process reads: nothing, bytes, a file, or what we read.
 
-#![forbid(unsafe_code)]
-
 use std::fs;
 use std::io::{self, Write};
 use std::process::Stdio;

@@ -1,7 +1,5 @@
 //! When the program ends, however it ends, no process that it started goes on.
 
-#![forbid(unsafe_code)]
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
 

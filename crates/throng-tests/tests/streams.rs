@@ -1,7 +1,5 @@
 //! Every byte of both streams comes, apart and in order, whatever the amounts and the pace.
 
-#![forbid(unsafe_code)]
-
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

@@ -1,8 +1,6 @@
 //! What a process finds when it starts: variables, a directory, arguments; and how its program is
 //! found.
 
-#![forbid(unsafe_code)]
-
 use std::fs;
 use std::path::Path;
 

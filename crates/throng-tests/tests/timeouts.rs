@@ -1,8 +1,6 @@
 //! Processes that run for too long are ended with all that they have started, and what they have
 //! said so far is kept.
 
-#![forbid(unsafe_code)]
-
 use std::time::Duration;
 
 use throng::{Cause, Command, KillSequence, Mechanism, Outcome, Signal, Stream, Throng};

@@ -1,8 +1,6 @@
 //! How a capture ended: complete, held or capped. For cut see timeouts.rs and cancel.rs, for failed
 //! callbacks.rs.
 
-#![forbid(unsafe_code)]
-
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;

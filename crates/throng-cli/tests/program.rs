@@ -1,8 +1,7 @@
 //! Runs the program under test as a user would, mostly on the scripted child of throng-tests.
 
-#![allow(dead_code, reason = "each test file uses a part of this")]
 use std::env::consts::EXE_SUFFIX;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,21 +12,47 @@ use std::time::{Duration, Instant};
 /// Long enough for a loaded machine; whatever takes longer hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The scripted child. It belongs to another package, whose programs cargo does not build for us.
+/// The scripted child. It belongs to another package, whose programs cargo builds with all packages
+/// (`cargo test`, `cargo xtask test`) and not with ours alone (`cargo test -p throng-cli`); then we
+/// have it built.
 pub(crate) fn child() -> &'static str {
     static CHILD: LazyLock<String> = LazyLock::new(|| {
         let own = Path::new(env!("CARGO_BIN_EXE_throng"));
         let path = own.with_file_name(format!("child{EXE_SUFFIX}"));
-        assert!(
-            path.is_file(),
-            "{} is missing; `cargo build -p throng-tests --bins` makes it",
-            path.display()
-        );
+        if !path.is_file() {
+            build_child(&path);
+        }
         // With its drive: from a directory on another one it is still this.
         let path = std::path::absolute(path).expect("there is a current directory");
         path.to_str().expect("the path is text").to_owned()
     });
     &CHILD
+}
+
+fn build_child(path: &Path) {
+    let dir = path.parent().expect("it is in a directory");
+    let profile = match dir.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let mut build = Command::new(env!("CARGO"));
+    build.args([
+        "build",
+        "--quiet",
+        "--package",
+        "throng-tests",
+        "--bin",
+        "child",
+    ]);
+    build
+        .args(["--profile", profile, "--target-dir"])
+        .arg(dir.with_file_name(""));
+    let status = build.status();
+    assert!(
+        status.is_ok_and(|status| status.success()) && path.is_file(),
+        "{} is missing, and could not be built: {build:?}",
+        path.display()
+    );
 }
 
 /// What the child's step `args` has said: any number of times, its arguments.

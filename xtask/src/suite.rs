@@ -1,0 +1,74 @@
+//! Runs the tests with cargo-nextest: each in a process of its own and several at once. A test
+//! cannot disturb another by what belongs to the process (on Windows, the handles that std makes
+//! inheritable while it starts something), and those that wait leave the processors to others.
+//!
+//! `.config/nextest.toml` has the limits. Where nextest is missing, cargo runs program after program.
+
+use std::process::Command;
+use std::thread;
+
+use crate::run::{cargo, run};
+use crate::setup::is_in_path;
+use crate::windows::{Cross, GNU, PACKAGES};
+
+pub(crate) const NEXTEST: &str = "cargo-nextest";
+
+/// How many tests run at once for each processor: most wait for something most of the time.
+const AT_ONCE: usize = 3;
+
+/// Those that cannot run in one process with others are run one after the other there.
+const ONE_AT_A_TIME: (&str, &str) = ("RUST_TEST_THREADS", "1");
+
+/// All tests on the system that we are on.
+pub(crate) fn here(args: &[String]) -> anyhow::Result<()> {
+    if is_in_path(NEXTEST) {
+        let mut nextest = cargo();
+        nextest.args(["nextest", "run", "--workspace"]);
+        return run(at_once(&mut nextest).args(args));
+    }
+    let mut test = without_nextest(cargo());
+    test.args(["--workspace", "--lib", "--bins", "--tests"]);
+    if cfg!(windows) {
+        test.env(ONE_AT_A_TIME.0, ONE_AT_A_TIME.1);
+    }
+    run(test.args(args))
+}
+
+/// The tests that were built for Windows, with this environment.
+pub(crate) fn under_wine(
+    cross: Cross,
+    enter: &dyn Fn(&mut Command),
+    args: &[String],
+) -> anyhow::Result<()> {
+    let targets = ["--locked", "--lib", "--bins", "--tests"];
+    let mut test = match is_in_path(NEXTEST) {
+        true => {
+            let mut nextest = cross.command("nextest", GNU);
+            nextest.arg("run");
+            at_once(&mut nextest);
+            nextest
+        }
+        false => {
+            let mut test = without_nextest(cross.command("test", GNU));
+            test.env(ONE_AT_A_TIME.0, ONE_AT_A_TIME.1);
+            test
+        }
+    };
+    enter(&mut test);
+    run(test.args(PACKAGES).args(targets).args(args))
+}
+
+fn at_once(nextest: &mut Command) -> &mut Command {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    nextest.args(["--test-threads", &(cores * AT_ONCE).to_string()])
+}
+
+fn without_nextest(mut test: Command) -> Command {
+    eprintln!(
+        "xtask: cargo-nextest is not installed, so the tests take several times as long; \
+         `cargo xtask setup` installs it"
+    );
+    // All failures, not those of the first program alone.
+    test.arg("--no-fail-fast");
+    test
+}
