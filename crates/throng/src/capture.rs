@@ -4,8 +4,10 @@
 //! pieces came when, so that both can be put together again. Knows nothing of verdicts.
 
 mod block;
+pub(crate) mod budget;
 mod log;
 mod reader;
+pub(crate) mod spill;
 mod store;
 mod tail;
 
@@ -18,8 +20,8 @@ pub use self::reader::{CaptureReader, MergedReader};
 use self::log::Log;
 use self::store::Store;
 use self::tail::Tail;
-use crate::Stream;
-use crate::budget::Budget;
+use crate::capture::budget::Budget;
+use crate::model::stream::Stream;
 
 /// All that a process wrote: both streams apart, and the order in which we read them.
 ///

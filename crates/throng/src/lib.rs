@@ -3,7 +3,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), throng::Error> {
-//! use throng::{Command, Stream, Throng, Verdict};
+//! use crate::pool::throng::{Command, Stream, Throng, Verdict};
 //!
 //! let throng = Throng::builder().jobs(64).build()?;
 //!
@@ -45,59 +45,35 @@
 
 #![deny(unsafe_code)]
 
-mod budget;
-mod builder;
 mod capture;
-mod command;
-mod error;
-mod handle;
-mod inner;
-mod kill;
-mod lock;
-mod mailbox;
-mod mechanism;
-mod outcome;
-mod owner;
-mod pipe_end;
-mod process;
-mod queue;
-#[cfg(test)]
-mod queue_tests;
-mod recipient;
-mod run;
-mod running;
+mod job;
+mod model;
+mod pool;
+mod scheduler;
 mod shard;
-mod shares;
 mod slots;
-mod spill;
-mod stream;
-mod suspension;
 mod sync;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
 #[doc(hidden)]
 pub mod text;
-mod throng;
-mod timer;
-mod tries;
-mod verdict;
 
-pub use builder::Builder;
 pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
-pub use command::{Command, Stdin};
-pub use error::{Error, ErrorKind};
-pub use handle::Process;
-pub use inner::{Output, Stopped};
-pub use kill::{KillSequence, ParseKillSequenceError, Signal};
-pub use mechanism::{Mechanism, Survey, UnknownMechanism};
-pub use outcome::{Cause, Outcome, Status, Usage};
-pub use pipe_end::PipeEnd;
-pub use run::{Next, Run};
-pub use running::Running;
-pub use stream::Stream;
+pub use job::command::{Command, Stdin};
+pub use job::outcome::{Cause, Outcome, Status, Usage};
+pub use job::pipe_end::PipeEnd;
+pub use model::error::{Error, ErrorKind};
+pub use model::kill::{KillSequence, ParseKillSequenceError, Signal};
+pub use model::mechanism::{Mechanism, Survey, UnknownMechanism};
+pub use model::stream::Stream;
+pub use model::verdict::{Held, Holder, UnknownHeld, Verdict};
+pub use pool::builder::Builder;
+pub use pool::handle::Process;
+pub use pool::run::{Next, Run};
+pub use pool::throng::Throng;
+pub use scheduler::inner::{Output, Stopped};
+pub use scheduler::running::Running;
 #[cfg(feature = "faults")]
 #[doc(hidden)]
 pub use sys::faults;
 pub use sys::os;
-pub use throng::Throng;
-pub use verdict::{Held, Holder, UnknownHeld, Verdict};

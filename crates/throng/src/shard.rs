@@ -5,24 +5,33 @@
 //! of them everybody's output is looked at, and no process waits on a full pipe for long.
 
 mod finish;
+pub(crate) mod process;
 mod requests;
+pub(crate) mod suspension;
+mod timer;
+pub(crate) mod tries;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::inner::{Inner, Output, Request, Stopped};
-use crate::lock::lock;
-use crate::outcome::Timing;
-use crate::process::{Action, Input, Limits, Machine};
-use crate::queue::{Job, Popped};
+use crate::capture::Capture;
+use crate::job::command::Command;
+use crate::job::outcome::Timing;
+use crate::job::outcome::{Status, Usage};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::stream::Stream;
+use crate::model::verdict::Holder;
+use crate::scheduler::inner::{Inner, Output, Request, Stopped};
+use crate::scheduler::queue::{Job, Popped};
+use crate::shard::process::{Action, Input, Limits, Machine};
+use crate::shard::suspension::Clock;
+use crate::shard::timer::{Alarm, Timers};
+use crate::shard::tries::Tries;
 use crate::slots::{Id, Slots};
-use crate::suspension::Clock;
+use crate::sync::lock;
 use crate::sys::{Engine, Event, Exit, StartError, Started};
-use crate::timer::{Alarm, Timers};
-use crate::tries::Tries;
-use crate::{Capture, Command, Error, ErrorKind, Holder, Status, Stream, Usage};
 
 /// Sent once, when the `Throng` is gone and only detached processes are left.
 #[derive(Debug)]
@@ -514,7 +523,7 @@ impl Live {
     fn take_output(&mut self, stream: Stream, bytes: &[u8], inner: &Inner) -> bool {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
-        if command.output == crate::command::Keep::All {
+        if command.output == crate::job::command::Keep::All {
             let budget = &inner.settings.budget;
             self.capture
                 .push(stream, bytes, at, command.limit(), budget);

@@ -1,6 +1,6 @@
 //! The orders in which threads may run: how shards sleep and are woken, tried by `shuttle`.
 //!
-//! `queue.rs`, `mailbox.rs` and `lock.rs` are compiled here once more, with mutexes and atomics
+//! `queue.rs` and `mailbox.rs` are compiled here once more, with mutexes and atomics
 //! that hand control to another thread at every step, and with stand-ins for all else that they
 //! name. The shard of this model does what the loop of `shard.rs` does: look at its requests,
 //! start what there is room for, sleep until it is woken. A wake-up that gets lost is a deadlock,
@@ -13,16 +13,59 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "the modules have more than is modelled")]
 
-#[path = "../src/lock.rs"]
-mod lock;
-#[path = "../src/mailbox.rs"]
+#[path = "../src/scheduler/mailbox.rs"]
 mod mailbox;
-#[path = "../src/queue.rs"]
+#[path = "../src/scheduler/queue.rs"]
 mod queue;
 
+mod scheduler {
+    pub(crate) use crate::queue;
+
+    pub(crate) mod inner {
+        #[derive(Debug)]
+        pub(crate) enum Request {
+            Note,
+            Close,
+        }
+    }
+
+    pub(crate) mod recipient {
+        use crate::job::outcome::Outcome;
+        use crate::pool::handle::Cell;
+        use crate::scheduler::queue::Untaken;
+        use std::sync::Arc;
+
+        /// What is untaken of its run; for a handle there is none.
+        #[derive(Debug)]
+        pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
+
+        impl Recipient {
+            pub(crate) fn deliver(self, _: Outcome) {}
+
+            pub(crate) fn is_handle(&self, _: &Arc<Cell>) -> bool {
+                false
+            }
+
+            pub(crate) fn untaken(&self) -> Option<&Arc<Untaken>> {
+                self.0.as_ref()
+            }
+
+            pub(crate) fn is_unwanted(&self) -> bool {
+                false
+            }
+        }
+    }
+}
+
 mod sync {
+    use std::sync::PoisonError;
+
     pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 mod sys {
@@ -49,73 +92,53 @@ mod sys {
     }
 }
 
-mod handle {
-    #[derive(Debug)]
-    pub(crate) struct Cell;
+mod pool {
+    pub(crate) mod handle {
+        #[derive(Debug)]
+        pub(crate) struct Cell;
+    }
 }
 
-mod recipient {
-    use crate::Outcome;
-    use crate::handle::Cell;
-    use crate::queue::Untaken;
-    use std::sync::Arc;
-
-    /// What is untaken of its run; for a handle there is none.
-    #[derive(Debug)]
-    pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
-
-    impl Recipient {
-        pub(crate) fn deliver(self, _: Outcome) {}
-
-        pub(crate) fn is_handle(&self, _: &Arc<Cell>) -> bool {
-            false
+mod model {
+    pub(crate) mod error {
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum ErrorKind {
+            Cancelled,
         }
 
-        pub(crate) fn untaken(&self) -> Option<&Arc<Untaken>> {
-            self.0.as_ref()
-        }
+        #[derive(Debug)]
+        pub(crate) struct Error;
 
-        pub(crate) fn is_unwanted(&self) -> bool {
-            false
+        impl Error {
+            pub(crate) fn new(_: ErrorKind, _: String) -> Error {
+                Error
+            }
         }
     }
 }
 
-mod inner {
-    #[derive(Debug)]
-    pub(crate) enum Request {
-        Note,
-        Close,
+mod job {
+    pub(crate) mod command {
+        #[derive(Debug, Default)]
+        pub(crate) struct Command {
+            pub(crate) program: std::ffi::OsString,
+        }
     }
-}
 
-#[derive(Debug, Default)]
-pub(crate) struct Command {
-    program: std::ffi::OsString,
-}
+    pub(crate) mod outcome {
+        use super::command::Command;
+        use crate::model::error::Error;
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ErrorKind {
-    Cancelled,
-}
+        #[derive(Debug)]
+        pub(crate) struct Outcome {
+            pub(crate) attempt: u32,
+        }
 
-#[derive(Debug)]
-pub(crate) struct Error;
-
-impl Error {
-    pub(crate) fn new(_: ErrorKind, _: String) -> Error {
-        Error
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    attempt: u32,
-}
-
-impl Outcome {
-    pub(crate) fn not_started(_: u64, _: Box<Command>, _: Error, _: u32) -> Outcome {
-        Outcome { attempt: 1 }
+        impl Outcome {
+            pub(crate) fn not_started(_: u64, _: Box<Command>, _: Error, _: u32) -> Outcome {
+                Outcome { attempt: 1 }
+            }
+        }
     }
 }
 
@@ -126,10 +149,10 @@ use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
-use inner::Request;
 use mailbox::Mailbox;
 use queue::{Job, Popped, Queue, Untaken};
-use recipient::Recipient;
+use scheduler::inner::Request;
+use scheduler::recipient::Recipient;
 use sys::Waker;
 
 /// Orders that are tried of each model, by each of two ways of choosing them. Each step of the

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use crate::budget::{Budget, SPARE_FROM, UNCOUNTED};
+use crate::capture::budget::{Budget, SPARE_FROM, UNCOUNTED};
 use crate::sys::Bytes;
 
 /// They are uncounted when this is dropped, and what room they had is left to the next.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::store::Store;
-use crate::Stream;
-use crate::budget::Budget;
+use crate::capture::budget::Budget;
+use crate::model::stream::Stream;
 
 /// Pieces of one stream that come within this time of each other count as one chunk.
 const CHUNK_SPAN: Duration = Duration::from_millis(1);

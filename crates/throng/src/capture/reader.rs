@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::Capture;
 use super::log::Entries;
-use crate::Stream;
+use crate::model::stream::Stream;
 
 /// Reads one stream of a capture; see [`Capture::reader`].
 #[derive(Clone)]

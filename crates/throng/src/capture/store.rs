@@ -9,8 +9,8 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::block::Block;
-use crate::budget::{Budget, WORTH_A_FILE, no_memory};
-use crate::spill::SpillFile;
+use crate::capture::budget::{Budget, WORTH_A_FILE, no_memory};
+use crate::capture::spill::SpillFile;
 use crate::sys::{self, Bytes, Map};
 
 /// The bytes of one stream, or of the log.

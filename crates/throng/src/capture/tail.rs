@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::block::Block;
-use crate::budget::{Budget, WORTH_A_FILE};
+use crate::capture::budget::{Budget, WORTH_A_FILE};
 
 #[derive(Debug)]
 pub(super) struct Tail {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::budget::WORTH_A_FILE;
-use crate::spill::Place;
+use crate::capture::budget::WORTH_A_FILE;
+use crate::capture::spill::Place;
 use crate::sys;
 use proptest::prelude::*;
 use std::io::{Read, Seek, SeekFrom};

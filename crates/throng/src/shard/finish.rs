@@ -4,10 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use super::{Live, Shard};
-use crate::outcome::Ending;
-use crate::queue::Job;
+use crate::job::command::Command;
+use crate::job::outcome::Ending;
+use crate::job::outcome::Outcome;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::stream::Stream;
+use crate::model::verdict::{Held, Holder, Verdict};
+use crate::scheduler::queue::Job;
 use crate::slots::Id;
-use crate::{Command, Error, ErrorKind, Held, Holder, Outcome, Stream, Verdict};
 
 impl Shard {
     pub(super) fn finish(&mut self, id: Id, survivors: Vec<Holder>) {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Live, Shard};
-use crate::inner::Request;
-use crate::process::Input;
-use crate::queue::Job;
-use crate::running::{Census, Running};
+use crate::scheduler::inner::Request;
+use crate::scheduler::queue::Job;
+use crate::scheduler::running::{Census, Running};
+use crate::shard::process::Input;
+use crate::shard::timer::Alarm;
 use crate::slots::Id;
 use crate::sys::WhenDone;
-use crate::timer::Alarm;
 
 impl Shard {
     /// Leaves streams unread, or reads them again, as was last asked for.

@@ -68,9 +68,15 @@ pub(crate) use system::{
     shell, temporary_dirs,
 };
 
-use crate::budget::Budget;
+use crate::capture::budget::Budget;
+use crate::job::command::Command;
+use crate::job::outcome::{Status, Usage};
+use crate::model::error::Error;
+use crate::model::kill::{KillSequence, Signal};
+use crate::model::mechanism::Mechanism;
+use crate::model::stream::Stream;
+use crate::model::verdict::Holder;
 use crate::slots::Id;
-use crate::{Command, Error, Holder, KillSequence, Mechanism, Signal, Status, Stream, Usage};
 
 /// Something that happened to a process, as an engine announces it.
 #[derive(Debug)]

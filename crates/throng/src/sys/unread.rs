@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Id;
 
 /// Messages `M` of threads that each read one stream.

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// How long its end is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -24,9 +24,12 @@ use super::stdin::Held;
 use super::tag::Number;
 use super::terminal::Terminal;
 use super::wait::{self, OwnMaxRss, Which};
-use crate::os::linux::ProcessGroup;
+use crate::job::command::Command;
+use crate::job::outcome::Status;
+use crate::model::kill::Signal;
+use crate::model::stream::Stream;
+use crate::sys::os::linux::ProcessGroup;
 use crate::sys::{Exit, StartError};
-use crate::{Command, Signal, Status, Stream};
 
 /// Our end of a pipe. Shared only with the thread that reads it, where there is one.
 pub(super) type Pipe = Arc<OwnedFd>;

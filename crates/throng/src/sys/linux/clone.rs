@@ -44,7 +44,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use self::steps::run_plan;
 pub(super) use self::steps::{SHELL, has_nul_in_first_line};
 use super::{memory, raw};
-use crate::os::linux::ProcessGroup;
+use crate::sys::os::linux::ProcessGroup;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Pid;

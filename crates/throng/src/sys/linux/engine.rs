@@ -22,10 +22,13 @@ use super::search::Answer;
 use super::signals;
 use super::wait::OwnMaxRss;
 use super::waker::Waker;
+use crate::job::command::Command;
+use crate::model::kill::Signal;
+use crate::model::mechanism::Mechanism;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
 use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
-use crate::{Command, Mechanism, Signal, Stream};
 
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);

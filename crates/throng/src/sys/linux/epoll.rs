@@ -25,7 +25,7 @@ use super::descriptors::above_stdio;
 use super::engine::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
 use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::faults::{self, Fault, Point};
 
@@ -269,9 +269,10 @@ mod tests {
     use super::super::engine::Engine;
     use super::super::host::Host;
     use super::*;
+    use crate::job::command::Command;
+    use crate::model::mechanism::Mechanism;
     use crate::slots::Slots;
     use crate::sys::{Event, HostOptions};
-    use crate::{Command, Mechanism};
 
     /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
     /// woken all the time.

@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use super::clone::{Failed, Step, has_nul_in_first_line};
 use super::launch::is_exhaustion;
 use super::memory;
-use crate::command::Stdin;
+use crate::job::command::Command;
+use crate::job::command::Stdin;
+use crate::model::error::{Error, ErrorKind};
 use crate::sys::StartError;
-use crate::{Command, Error, ErrorKind};
 
 /// A string of argv or of the environment may have this many bytes with its NUL: 32 pages
 /// (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::owner::tests::inherited;
-use crate::{Command, Throng};
+use crate::job::command::Command;
+use crate::pool::owner::tests::inherited;
+use crate::pool::throng::Throng;
 
 /// Runs this in a fork of this program, and returns how the fork has ended.
 fn in_fork(body: impl FnOnce()) -> rustix::process::WaitStatus {

@@ -24,9 +24,9 @@ use super::group::{Group, PREFIX};
 use super::hierarchy;
 use super::procfs::Procfs;
 use super::tag::RunId;
-use crate::lock::lock;
-use crate::os::linux::Cgroups;
-use crate::{Error, ErrorKind};
+use crate::model::error::{Error, ErrorKind};
+use crate::sync::lock;
+use crate::sys::os::linux::Cgroups;
 
 /// Whether this program is in the group of a run: it can be in one.
 static HAS_MOVED: AtomicBool = AtomicBool::new(false);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::procfs::Procfs;
 use super::tree::Census;
-use crate::Holder;
+use crate::model::verdict::Holder;
 
 /// At the most a fifth of a shard's time goes into looking.
 const KEPT: u32 = 4;

@@ -21,11 +21,14 @@ use super::stdin::Stdins;
 use super::strings::Strings;
 use super::sweep::sweep;
 use super::tag::{self, Tags};
-use crate::budget::Budget;
-use crate::command::EnvChanges;
-use crate::lock::lock;
+use crate::capture::budget::Budget;
+use crate::job::command::EnvChanges;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
+use crate::model::verdict::Holder;
+use crate::sync::lock;
 use crate::sys::Room;
-use crate::{Error, ErrorKind, Holder, KillSequence, Mechanism};
 
 /// What execvp searches when there is no `PATH`: confstr(_CS_PATH).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

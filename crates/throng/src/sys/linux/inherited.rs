@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use super::clone::Kept;
-use crate::Command;
+use crate::job::command::Command;
 
 /// Without /proc, numbers up to this one are looked at.
 const GUESS: RawFd = 1024;

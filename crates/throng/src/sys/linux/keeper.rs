@@ -38,7 +38,7 @@ use super::os::linux::KeeperEvent;
 use super::procfs::Procfs;
 use super::remains::{GROUP, RUN};
 use super::tag::RunId;
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -311,9 +311,10 @@ mod tests {
     use super::super::engine::Engine;
     use super::super::host::Host;
     use super::*;
-    use crate::os::linux::BuilderExt;
+    use crate::model::mechanism::Mechanism;
+    use crate::pool::throng::Throng;
     use crate::slots::Slots;
-    use crate::{Mechanism, Throng};
+    use crate::sys::os::linux::BuilderExt;
 
     /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
     fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
@@ -321,7 +322,9 @@ mod tests {
         let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
-        engine.start(id, &crate::Command::new("true")).unwrap();
+        engine
+            .start(id, &crate::job::command::Command::new("true"))
+            .unwrap();
         look(host.keeper_pid());
     }
 

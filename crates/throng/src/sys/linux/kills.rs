@@ -19,9 +19,10 @@ use super::standstill::Still;
 use super::tag::RunId;
 use super::tree::{Census, Root};
 use super::waker::Waker;
+use crate::model::kill::Signal as Wish;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::WhenDone;
-use crate::{Signal as Wish, Stream};
 
 /// How many times a question that is not answered is asked.
 const TRIES: usize = 2;

@@ -36,11 +36,12 @@ use super::strings::Nul;
 use super::tag::{self, Number};
 use super::terminal::Terminal;
 use super::wait::{self, Which};
-use crate::command::{EnvChanges, Stdin};
-use crate::os::linux::ProcessGroup;
+use crate::job::command::Command;
+use crate::job::command::{EnvChanges, Stdin};
+use crate::model::error::ErrorKind;
 use crate::sys::StartError;
 use crate::sys::faults::Point;
-use crate::{Command, ErrorKind};
+use crate::sys::os::linux::ProcessGroup;
 
 /// How long a shard waits for a program to be loaded before it does something else meanwhile.
 /// Nearly all are loaded in a tenth of it; and waiting at the word is the fastest way to notice.

@@ -25,7 +25,7 @@ use super::reader::unblock;
 use super::strings::Strings;
 use super::tag;
 use super::wait;
-use crate::command::EnvChanges;
+use crate::job::command::EnvChanges;
 
 /// A process that has not even taken its descriptors in this time does not run at all, and is
 /// ended. It waits only for a processor, unless another process has stopped it.

@@ -68,7 +68,8 @@ pub(crate) use options::{CommandOptions, HostOptions};
 pub(crate) use signals::signal_number;
 pub(crate) use waker::Waker;
 
-use crate::{Command, Mechanism};
+use crate::job::command::Command;
+use crate::model::mechanism::Mechanism;
 
 pub(crate) use groups::probe_cgroups;
 pub use options::os;

@@ -74,15 +74,17 @@ pub mod os {
         use std::path::PathBuf;
         use std::sync::Arc;
 
-        use crate::{Builder, Command, Error, ErrorKind};
+        use crate::job::command::Command;
+        use crate::model::error::{Error, ErrorKind};
+        use crate::pool::builder::Builder;
 
         pub use super::super::super::inherited::InheritedFds;
         pub use super::super::super::terminal::Terminal;
 
         mod sealed {
             pub trait Sealed {}
-            impl Sealed for crate::Builder {}
-            impl Sealed for crate::Command {}
+            impl Sealed for crate::pool::builder::Builder {}
+            impl Sealed for crate::job::command::Command {}
         }
 
         /// Settings of a [`Command`] that only Linux has.

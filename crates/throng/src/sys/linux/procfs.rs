@@ -22,7 +22,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use super::descriptors::above_stdio;
 use super::memory;
 use super::tag::{Number, RunId};
-use crate::Holder;
+use crate::model::verdict::Holder;
 
 /// How many descriptors are kept for a time when there are no others.
 const SPARES: usize = 4;

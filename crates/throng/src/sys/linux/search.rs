@@ -27,9 +27,9 @@ use super::standstill::{self, Still};
 use super::tag::{Number, RunId};
 use super::tree::{Census, Root, raw};
 use super::waker::Waker;
-use crate::Holder;
-use crate::lock::lock;
+use crate::model::verdict::Holder;
 use crate::slots::Id;
+use crate::sync::lock;
 use crate::sys::WhenDone;
 
 /// At most a fifth of the time is spent on looking.

@@ -6,7 +6,7 @@ use std::ptr;
 use rustix::process::{Pid, Signal as Sys, kill_process, kill_process_group};
 
 use super::process_group::group_of;
-use crate::Signal;
+use crate::model::kill::Signal;
 
 pub(super) fn to_system(signal: Signal) -> Sys {
     match signal {

@@ -11,8 +11,13 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
+use crate::job::command::{Command, Stdin};
+use crate::job::outcome::Outcome;
+use crate::job::pipe_end::PipeEnd;
+use crate::model::error::ErrorKind;
+use crate::pool::handle::Process;
+use crate::pool::throng::Throng;
 use crate::sys::faults::{Fault, Point, order};
-use crate::{Command, ErrorKind, Outcome, PipeEnd, Process, Stdin, Throng};
 
 /// A process that opens this file waits until the write lease on it is given up (fcntl(2)), as it
 /// would for a file system that does not answer.

@@ -23,9 +23,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 
-use crate::budget::{Budget, WORTH_A_FILE};
-use crate::lock::lock;
-use crate::spill::{SpillFile, set_stdin_time};
+use crate::capture::budget::{Budget, WORTH_A_FILE};
+use crate::capture::spill::{SpillFile, set_stdin_time};
+use crate::sync::lock;
 use crate::sys::is_want_of_files;
 
 /// Bytes are counted, and shared, from this size on.

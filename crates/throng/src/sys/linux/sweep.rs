@@ -25,7 +25,8 @@ use super::procfs::{Name, Procfs, Stat};
 use super::signals::to_system;
 use super::tag::RunId;
 use super::tree::Census;
-use crate::{Holder, KillSequence};
+use crate::model::kill::KillSequence;
+use crate::model::verdict::Holder;
 
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);

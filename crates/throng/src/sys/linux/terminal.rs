@@ -18,8 +18,9 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 
 use super::descriptors::above_stdio;
 use super::process_group::{group_of, own_group};
-use crate::lock::lock;
-use crate::{Error, ErrorKind, Status};
+use crate::job::outcome::Status;
+use crate::model::error::{Error, ErrorKind};
+use crate::sync::lock;
 
 const TERMINAL: &str = "/dev/tty";
 

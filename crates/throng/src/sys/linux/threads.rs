@@ -21,7 +21,7 @@ use super::engine::Notice;
 use super::epoll::Epoll;
 use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
 use crate::sys::unread::Unread;

@@ -27,7 +27,7 @@ use super::group::Group;
 use super::procfs::{Name, Procfs, Stat};
 use super::search::Looker;
 use super::tag::{Number, RunId};
-use crate::Holder;
+use crate::model::verdict::Holder;
 
 /// A family that grows while it is looked at is stopped, one generation after the other, and looked
 /// at again, for no longer than this. It grows for longer only if it starts processes faster than
@@ -366,7 +366,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::os::linux::{Cgroups, probe_cgroups};
+    use crate::sys::os::linux::{Cgroups, probe_cgroups};
 
     fn sleeper() -> Child {
         Command::new("sleep").arg("600").spawn().unwrap()

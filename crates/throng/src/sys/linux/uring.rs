@@ -21,7 +21,7 @@ use super::child::{Child, Pipe};
 use super::engine::{Notice, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
 use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
 use crate::sys::faults::{self, Fault, Point};

@@ -4,7 +4,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::{Command, KillSequence, PipeEnd, Signal, Stdin, Throng};
+use crate::job::command::{Command, Stdin};
+use crate::job::pipe_end::PipeEnd;
+use crate::model::kill::{KillSequence, Signal};
+use crate::pool::throng::Throng;
 
 #[test]
 fn a_process_that_is_killed_while_it_is_being_started_is_not_asked_to_end_first() {

@@ -14,8 +14,10 @@ use super::holders;
 use super::job::Job;
 use super::pipe::Pipe;
 use super::usage;
+use crate::model::kill::Signal;
+use crate::model::stream::Stream;
+use crate::model::verdict::Holder;
 use crate::sys::Exit;
-use crate::{Holder, Signal, Stream};
 
 /// What a process that we end has for an exit code, as with `taskkill` and `std`.
 pub(super) const ENDED_BY_US: u32 = 1;

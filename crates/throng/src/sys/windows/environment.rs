@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::windows::ffi::OsStrExt;
 
-use crate::command::EnvChanges;
+use crate::job::command::EnvChanges;
 
 /// The variables of this program, as they were when they were looked at.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use super::op::{self, Finished, Op, Pending, Submitted, Via};
 use super::pipe::{Pipe, last_code};
 use super::port::read_file;
 use super::wait_group::{WaitGroup, auto_reset_event};
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use std::time::Duration;
 

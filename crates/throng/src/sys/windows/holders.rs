@@ -19,7 +19,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::job::Job;
 use super::pipe::own;
-use crate::Holder;
+use crate::model::verdict::Holder;
 
 /// The longest path there is, in units of UTF-16.
 const PATH_MAX: usize = 32_768;

@@ -17,10 +17,13 @@ use super::os::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
 use super::pool::ThreadPool;
 use super::stdin;
-use crate::budget::Budget;
-use crate::command::EnvChanges;
+use crate::capture::budget::Budget;
+use crate::job::command::EnvChanges;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
+use crate::model::verdict::Holder;
 use crate::sys::Room;
-use crate::{Error, ErrorKind, Holder, KillSequence, Mechanism};
 
 /// What a pipe takes before its writer waits.
 const PIPE_SIZE: u32 = 64 * 1024;

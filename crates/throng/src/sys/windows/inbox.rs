@@ -9,7 +9,7 @@ use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Threading::{QueueUserAPC, WaitForSingleObject};
 
 use super::op::Finished;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::End;
 use crate::sys::faults::{Fault, Point, shuffle, strike};

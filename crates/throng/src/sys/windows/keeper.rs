@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::child::ENDED_BY_US;
 use super::holders;
 use super::job::Job;
-use crate::Holder;
+use crate::model::verdict::Holder;
 
 /// What has been ended is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);

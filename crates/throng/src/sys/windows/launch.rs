@@ -41,9 +41,10 @@ use super::program::{self, Lookup};
 use super::stdin;
 use super::wide::to_wide;
 use super::wine::is_wine;
-use crate::command::Stdin;
+use crate::job::command::Command;
+use crate::job::command::Stdin;
+use crate::model::error::{Error, ErrorKind};
 use crate::sys::StartError;
-use crate::{Command, Error, ErrorKind};
 
 /// A program file younger than this may still be in the hands of a virus scanner.
 const FRESH: Duration = Duration::from_secs(30);

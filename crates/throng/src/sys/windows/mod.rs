@@ -61,7 +61,9 @@ pub(crate) use memory::{memory_left, memory_limit};
 pub(crate) use options::{CommandOptions, HostOptions};
 pub(crate) use waker::Waker;
 
-use crate::{Command, Mechanism, Signal};
+use crate::job::command::Command;
+use crate::model::kill::Signal;
+use crate::model::mechanism::Mechanism;
 
 pub use options::os;
 

@@ -11,7 +11,7 @@ use super::faults::{self, Point};
 use super::inbox::Inbox;
 use super::pipe::Pipe;
 use super::retries::ReadTries;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::lend::{Answer, Block, Control, Lent, lend, take_back};
 

@@ -48,7 +48,8 @@ pub mod os {
             IDLE_PRIORITY_CLASS, NORMAL_PRIORITY_CLASS,
         };
 
-        use crate::{Builder, Command};
+        use crate::job::command::Command;
+        use crate::pool::builder::Builder;
 
         /// What a process has for a console.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,8 +109,8 @@ pub mod os {
 
         mod sealed {
             pub trait Sealed {}
-            impl Sealed for crate::Command {}
-            impl Sealed for crate::Builder {}
+            impl Sealed for crate::job::command::Command {}
+            impl Sealed for crate::pool::builder::Builder {}
         }
 
         /// Settings of a [`Command`] that only Windows has.

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::op::Op;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Id;
 
 const FIRST_WAIT_MS: u64 = 1;

@@ -5,9 +5,9 @@ use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::budget::Budget;
-use crate::pipe_end::PipeEnd;
-use crate::spill::{SpillFile, set_stdin_time};
+use crate::capture::budget::Budget;
+use crate::capture::spill::{SpillFile, set_stdin_time};
+use crate::job::pipe_end::PipeEnd;
 
 use super::pipe::{inheritable, make_inheritable, own};
 use super::wide::to_wide;

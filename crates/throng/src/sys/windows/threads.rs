@@ -23,7 +23,7 @@ use super::codes::{ReadFate, read_fate};
 use super::inbox::{Inbox, Notice};
 use super::pipe::{Pipe, from_code, last_code};
 use super::retries::ReadTries;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
 use crate::sys::unread::Unread;

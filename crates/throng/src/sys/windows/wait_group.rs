@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::inbox::{Inbox, Notice};
 use super::pipe::own;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Id;
 
 /// So many processes fit: 1 + 3 x 21 = 64.

@@ -8,8 +8,8 @@ use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{HEAD, Kept, Plan, Report, Step};
-use crate::os::linux::ProcessGroup;
 use crate::sys::linux::raw;
+use crate::sys::os::linux::ProcessGroup;
 
 const SIGNAL_MAX: c_int = 64;
 

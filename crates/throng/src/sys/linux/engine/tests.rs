@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use super::starts::LONGEST_START;
 use super::*;
-use crate::os::linux::Cgroups;
+use crate::job::outcome::Status;
+use crate::model::error::ErrorKind;
 use crate::slots::Slots;
 use crate::sys::HostOptions;
 use crate::sys::faults::{Fault, order};
 use crate::sys::linux::slow_tests::lease;
-use crate::{ErrorKind, Status};
+use crate::sys::os::linux::Cgroups;
 
 /// What an engine has announced of one process.
 #[derive(Debug, Default)]

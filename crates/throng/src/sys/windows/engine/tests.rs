@@ -10,9 +10,10 @@ use windows_sys::Win32::System::Threading::WaitForSingleObject;
 use super::super::driver::Reads;
 use super::super::faults::{Point, fail};
 use super::*;
+use crate::job::outcome::Status;
+use crate::model::error::ErrorKind;
 use crate::slots::Slots;
 use crate::sys::{Exit, HostOptions, MECHANISMS};
-use crate::{ErrorKind, Status};
 
 /// Set for a process that is this very program, run again to say something.
 const SCRIPT: &str = "THRONG_UNIT_TEST_CHILD";

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::*;
-use crate::Stream;
+use crate::model::stream::Stream;
 use crate::slots::Slots;
 use crate::sys::windows::op::{self, Op, Via};
 use crate::sys::windows::pipe::{Pair, named_pair};

@@ -3,9 +3,9 @@
 use std::fs;
 
 use super::*;
-use crate::os::linux::{Cgroups, probe_cgroups};
 use crate::sys::faults::{Fault, order};
 use crate::sys::linux::group::Group;
+use crate::sys::os::linux::{Cgroups, probe_cgroups};
 
 /// Runs this on a thread as shards are, with a launcher whose processes are to have groups. Where
 /// there are none, the refusal is all that can be tested, and that is said.

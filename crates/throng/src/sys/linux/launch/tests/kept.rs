@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::os::linux::CommandExt;
+use crate::sys::os::linux::CommandExt;
 
 /// The read end of a pipe with these bytes in it, under a number from this one on.
 fn pipe_with_bytes(bytes: &[u8], from: i32) -> OwnedFd {
@@ -44,7 +44,7 @@ fn a_descriptor_that_was_closed_meanwhile_is_no_reason_not_to_start() {
         let gone = pipe_with_bytes(b"", 500);
         let numbers = [gone.as_raw_fd()];
         drop(gone);
-        options.inherited = crate::os::linux::InheritedFds::of(&numbers);
+        options.inherited = crate::sys::os::linux::InheritedFds::of(&numbers);
         options
     };
     let body = move || {

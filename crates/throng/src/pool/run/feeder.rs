@@ -7,11 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, mem};
 
 use super::{Basket, Run};
-use crate::Command;
-use crate::inner::Inner;
-use crate::lock::lock;
-use crate::queue::Job;
-use crate::recipient::Recipient;
+use crate::job::command::Command;
+use crate::scheduler::inner::Inner;
+use crate::scheduler::queue::Job;
+use crate::scheduler::recipient::Recipient;
+use crate::sync::lock;
 
 #[derive(Debug)]
 pub(super) enum Feeder {

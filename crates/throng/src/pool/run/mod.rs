@@ -19,9 +19,10 @@ pub(crate) use self::basket::Basket;
 use self::feeder::Feeder;
 pub(crate) use self::judge::Judge;
 pub use self::judge::Next;
-use crate::inner::{Inner, Request};
-use crate::owner::Owner;
-use crate::{Command, Outcome};
+use crate::job::command::Command;
+use crate::job::outcome::Outcome;
+use crate::pool::owner::Owner;
+use crate::scheduler::inner::{Inner, Request};
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).

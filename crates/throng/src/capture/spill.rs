@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::budget::Budget;
+use crate::capture::budget::Budget;
 use crate::sys;
 
 /// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a

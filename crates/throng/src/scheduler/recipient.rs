@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::Outcome;
-use crate::handle::Cell;
-use crate::process::Input;
-use crate::queue::Untaken;
-use crate::run::Basket;
+use crate::job::outcome::Outcome;
+use crate::pool::handle::Cell;
+use crate::pool::run::Basket;
+use crate::scheduler::queue::Untaken;
+use crate::shard::process::Input;
 use crate::slots::Id;
 
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{ErrorKind, Throng};
+use crate::model::error::ErrorKind;
+use crate::pool::throng::Throng;
 
 /// A run whose commands are taken by the caller that iterates, as when the system has no thread.
 fn without_thread<I>(throng: &Throng, commands: I) -> Run

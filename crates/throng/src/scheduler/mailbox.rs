@@ -5,9 +5,9 @@
 
 use std::sync::OnceLock;
 
-use crate::inner::Request;
-use crate::lock::lock;
+use crate::scheduler::inner::Request;
 use crate::sync::Mutex;
+use crate::sync::lock;
 use crate::sys::Waker;
 
 #[derive(Default)]

@@ -12,7 +12,13 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Owner;
-use crate::{Command, ErrorKind, Next, Outcome, Process, Run, Running, Throng};
+use crate::job::command::Command;
+use crate::job::outcome::Outcome;
+use crate::model::error::ErrorKind;
+use crate::pool::handle::Process;
+use crate::pool::run::{Next, Run};
+use crate::pool::throng::Throng;
+use crate::scheduler::running::Running;
 
 /// The thread that pretends to be a fork, and whether it does so now.
 static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
@@ -134,7 +140,7 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
         PRETENDS.store(false, Ordering::SeqCst);
         drop(locks);
         // The shards were forgotten and not joined; they end with this program, or here.
-        inner.ask_all(|| crate::inner::Request::Close);
+        inner.ask_all(|| crate::scheduler::inner::Request::Close);
         report.send(()).unwrap();
     };
     let begun = Instant::now();

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// The clock of a shard's alarms. While it is stopped it is always the same time.
 #[derive(Debug, Default)]

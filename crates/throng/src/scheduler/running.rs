@@ -4,10 +4,10 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::Command;
-use crate::inner::{Inner, Request};
-use crate::lock::lock;
+use crate::job::command::Command;
+use crate::scheduler::inner::{Inner, Request};
 use crate::slots::Id;
+use crate::sync::lock;
 
 /// How long a shard has to answer.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -94,7 +94,7 @@ impl Tries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, ErrorKind};
+    use crate::model::error::{Error, ErrorKind};
 
     fn error() -> Error {
         Error::new(ErrorKind::Exhausted, "no more")

@@ -17,11 +17,13 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::handle::Cell;
-use crate::lock::lock;
-use crate::recipient::Recipient;
+use crate::job::command::Command;
+use crate::job::outcome::Outcome;
+use crate::model::error::{Error, ErrorKind};
+use crate::pool::handle::Cell;
+use crate::scheduler::recipient::Recipient;
+use crate::sync::lock;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
-use crate::{Command, Error, ErrorKind, Outcome};
 
 /// What a shard gets that looks for a job.
 #[derive(Debug)]

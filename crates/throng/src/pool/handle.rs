@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use crate::inner::{Inner, Request};
-use crate::lock::lock;
-use crate::owner::Owner;
-use crate::process::Input;
-use crate::queue::Job;
+use crate::job::outcome::Outcome;
+use crate::model::error::{Error, ErrorKind};
+use crate::pool::owner::Owner;
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::queue::Job;
+use crate::shard::process::Input;
 use crate::slots::Id;
-use crate::{Error, ErrorKind, Outcome};
+use crate::sync::lock;
 
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.
 ///

@@ -8,15 +8,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::budget::{self, Budget};
-use crate::inner::{Callback, Inner, Output, Settings, Stopped, StoppedCallback};
-use crate::lock::lock;
-use crate::queue::Admit;
+use crate::capture::budget::{self, Budget};
+use crate::capture::spill;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
+use crate::model::verdict::Held;
+use crate::pool::throng::{StartedShard, Throng};
+use crate::scheduler::inner::{Callback, Inner, Output, Settings, Stopped, StoppedCallback};
+use crate::scheduler::queue::Admit;
 use crate::shard::Shard;
-use crate::spill;
+use crate::sync::lock;
 use crate::sys::{self, Engine, Host, HostOptions, Waker};
-use crate::throng::{StartedShard, Throng};
-use crate::{Error, ErrorKind, Held, KillSequence, Mechanism};
 
 /// How long a stream may stay open after its process has ended, unless something else is said.
 const DEFAULT_GRACE: Duration = Duration::from_millis(200);

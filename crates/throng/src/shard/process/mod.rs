@@ -12,9 +12,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::job::outcome::Cause;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::kill::{KillSequence, Signal};
+use crate::model::stream::Stream;
+use crate::model::verdict::{Held, Holder, Verdict};
+use crate::shard::timer::Alarm;
 use crate::sys::End;
-use crate::timer::Alarm;
-use crate::{Cause, Error, ErrorKind, Held, Holder, KillSequence, Signal, Stream, Verdict};
 
 /// A process that was killed ends within this time, or will not: it waits for a device that does
 /// not answer, is frozen, or may not be killed by us.

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::lock::lock;
-use crate::spill::{self, Place};
+use crate::capture::spill::{self, Place};
+use crate::sync::lock;
 use crate::sys::{self, Bytes};
 
 /// A stream that takes no more than this is not counted; the rest of what is kept of a process is

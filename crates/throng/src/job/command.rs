@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::Limit;
-use crate::pipe_end::PipeEnd;
+use crate::capture::Part;
+use crate::job::pipe_end::PipeEnd;
+use crate::model::verdict::Held;
 use crate::sys::CommandOptions;
-use crate::{Held, Part};
 
 /// A program, its arguments and surroundings, and the limits it is to run under.
 ///

@@ -7,11 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::judge::{Judge, Next};
-use crate::inner::{Inner, Request};
-use crate::lock::lock;
-use crate::queue::{Job, Untaken};
-use crate::recipient::Recipient;
-use crate::{ErrorKind, Outcome};
+use crate::job::outcome::Outcome;
+use crate::model::error::ErrorKind;
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::queue::{Job, Untaken};
+use crate::scheduler::recipient::Recipient;
+use crate::sync::lock;
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
@@ -129,7 +130,8 @@ impl Basket {
     /// Asks the judge, and does at once what is to be done about the other commands. Returns how
     /// long to wait before this one is run again, if it is.
     fn judge(&self, outcome: &Outcome) -> Option<Duration> {
-        let is_cancelled = |error: &crate::Error| error.kind() == ErrorKind::Cancelled;
+        let is_cancelled =
+            |error: &crate::model::error::Error| error.kind() == ErrorKind::Cancelled;
         let judge = self.judge.as_ref()?;
         if outcome.start_error().is_some_and(is_cancelled) {
             return None;

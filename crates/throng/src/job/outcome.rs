@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Capture, Command, Error, Holder, Stream, Verdict};
+use crate::capture::Capture;
+use crate::job::command::Command;
+use crate::model::error::Error;
+use crate::model::stream::Stream;
+use crate::model::verdict::{Holder, Verdict};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,18 +8,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::builder::Builder;
-use crate::handle::Process;
-use crate::inner::{Inner, Request};
-use crate::lock::lock;
-use crate::queue::Job;
-use crate::recipient::Recipient;
-use crate::run::{Judge, Next, Run};
-use crate::running::{self, Running};
+use crate::job::command::Command;
+use crate::job::outcome::Outcome;
+use crate::model::error::Error;
+use crate::model::mechanism::Mechanism;
+use crate::model::verdict::Holder;
+use crate::pool::builder::Builder;
+use crate::pool::handle::Process;
+use crate::pool::run::{Judge, Next, Run};
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::queue::Job;
+use crate::scheduler::recipient::Recipient;
+use crate::scheduler::running::{self, Running};
 use crate::shard::OnlyDetachedLeft;
-use crate::suspension::Roll;
+use crate::shard::suspension::Roll;
+use crate::sync::lock;
 use crate::sys::{Host, Room};
-use crate::{Command, Error, Holder, Mechanism, Outcome};
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///

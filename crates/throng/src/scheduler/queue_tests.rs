@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::Command;
-use crate::handle::Process;
-use crate::queue::*;
-use crate::recipient::Recipient;
-use crate::run::Basket;
+use crate::job::command::Command;
+use crate::pool::handle::Process;
+use crate::pool::run::Basket;
+use crate::scheduler::queue::*;
+use crate::scheduler::recipient::Recipient;
 
 const UNTAKEN_BYTES_MAX: u64 = 1000;
 fn pop(queue: &Queue, shard: usize) -> Option<u64> {

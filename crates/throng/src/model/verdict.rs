@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::{Error, text};
+use crate::model::error::Error;
+use crate::text;
 
 /// How the capture of one stream ended: whether it is all there, and if not, why not.
 #[derive(Clone, Debug)]

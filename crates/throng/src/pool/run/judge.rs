@@ -4,9 +4,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::Outcome;
-use crate::lock::lock;
+use crate::job::outcome::Outcome;
 use crate::sync::Mutex;
+use crate::sync::lock;
 
 /// What happens after an outcome; see [`Throng::run_judged`](crate::Throng::run_judged).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! the children of another process. So whatever may take a lock, wait or signal asks here first.
 //! That costs a `getpid`.
 
-use crate::{Error, ErrorKind};
+use crate::model::error::{Error, ErrorKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(u32);

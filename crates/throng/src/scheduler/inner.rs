@@ -5,18 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use crate::budget::Budget;
-use crate::lock::lock;
-use crate::mailbox::Mailbox;
-use crate::owner::Owner;
-use crate::queue::{Job, Queue};
-use crate::run::Basket;
-use crate::running::Census;
-use crate::shares::Shares;
+use crate::capture::budget::Budget;
+use crate::job::command::Command;
+use crate::model::kill::KillSequence;
+use crate::model::stream::Stream;
+use crate::model::verdict::Held;
+use crate::pool::owner::Owner;
+use crate::pool::run::Basket;
+use crate::scheduler::mailbox::Mailbox;
+use crate::scheduler::queue::{Job, Queue};
+use crate::scheduler::running::Census;
+use crate::scheduler::shares::Shares;
+use crate::shard::suspension::Roll;
 use crate::slots::{Id, SlotNumbers};
-use crate::suspension::Roll;
+use crate::sync::lock;
 use crate::sys::Waker;
-use crate::{Command, Held, KillSequence, Stream};
 
 /// A piece of output, as the [output callback](crate::Builder::on_output) gets it.
 #[derive(Clone, Copy, Debug)]
