@@ -59,6 +59,7 @@ mod sys;
 pub mod text;
 
 pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
+pub use job::callback::{Output, Stopped};
 pub use job::command::{Command, Stdin};
 pub use job::outcome::{Cause, Outcome, Status, Usage};
 pub use job::pipe_end::PipeEnd;
@@ -69,9 +70,9 @@ pub use model::stream::Stream;
 pub use model::verdict::{Held, Holder, UnknownHeld, Verdict};
 pub use pool::builder::Builder;
 pub use pool::handle::Process;
-pub use pool::run::{Next, Run};
+pub use pool::run::Run;
 pub use pool::throng::Throng;
-pub use scheduler::inner::{Output, Stopped};
+pub use scheduler::judge::Next;
 pub use scheduler::running::Running;
 #[cfg(feature = "faults")]
 #[doc(hidden)]

@@ -17,14 +17,17 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::Capture;
+use crate::job::callback::{Output, Stopped};
 use crate::job::command::Command;
 use crate::job::outcome::Timing;
 use crate::job::outcome::{Status, Usage};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
-use crate::scheduler::inner::{Inner, Output, Request, Stopped};
+use crate::scheduler::cell::Wish;
+use crate::scheduler::inner::Inner;
 use crate::scheduler::queue::{Job, Popped};
+use crate::scheduler::request::Request;
 use crate::shard::process::{Action, Input, Limits, Machine};
 use crate::shard::suspension::Clock;
 use crate::shard::timer::{Alarm, Timers};
@@ -345,8 +348,10 @@ impl Shard {
                 let wish = live.job.recipient.located(self.index, id);
                 self.inner.queue.add_live();
                 self.carry_out(id, started);
-                if let Some(wish) = wish {
-                    self.apply(id, wish);
+                match wish {
+                    Wish::GoOn | Wish::Detached => {}
+                    Wish::Cancel => self.apply(id, Input::Cancel),
+                    Wish::Kill => self.apply(id, Input::Kill),
                 }
                 true
             }

@@ -18,10 +18,18 @@ mod mailbox;
 #[path = "../src/scheduler/queue.rs"]
 mod queue;
 
-mod scheduler {
-    pub(crate) use crate::queue;
+#[path = "../src/scheduler/untaken.rs"]
+mod untaken;
 
-    pub(crate) mod inner {
+mod scheduler {
+    pub(crate) use crate::untaken;
+
+    pub(crate) mod cell {
+        #[derive(Debug)]
+        pub(crate) struct Cell;
+    }
+
+    pub(crate) mod request {
         #[derive(Debug)]
         pub(crate) enum Request {
             Note,
@@ -31,8 +39,8 @@ mod scheduler {
 
     pub(crate) mod recipient {
         use crate::job::outcome::Outcome;
-        use crate::pool::handle::Cell;
-        use crate::scheduler::queue::Untaken;
+        use crate::scheduler::cell::Cell;
+        use crate::untaken::Untaken;
         use std::sync::Arc;
 
         /// What is untaken of its run; for a handle there is none.
@@ -92,13 +100,6 @@ mod sys {
     }
 }
 
-mod pool {
-    pub(crate) mod handle {
-        #[derive(Debug)]
-        pub(crate) struct Cell;
-    }
-}
-
 mod model {
     pub(crate) mod error {
         #[derive(Clone, Copy, Debug)]
@@ -150,10 +151,11 @@ use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
 use mailbox::Mailbox;
-use queue::{Job, Popped, Queue, Untaken};
-use scheduler::inner::Request;
+use queue::{Job, Popped, Queue};
 use scheduler::recipient::Recipient;
+use scheduler::request::Request;
 use sys::Waker;
+use untaken::Untaken;
 
 /// Orders that are tried of each model, by each of two ways of choosing them. Each step of the
 /// protocol, taken out or put in the wrong place, makes a test fail with this many.

@@ -57,6 +57,16 @@ pub struct Command {
     label: Option<OsString>,
 }
 
+impl Command {
+    /// The same for another attempt: as it was before its callback changed it.
+    pub(crate) fn to_run_again(&self) -> Box<Command> {
+        match &self.as_given {
+            Some(as_given) => as_given.clone(),
+            None => Box::new(self.clone()),
+        }
+    }
+}
+
 /// What a process reads as its stdin.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

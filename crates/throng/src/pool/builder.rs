@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use crate::capture::budget::{self, Budget};
 use crate::capture::spill;
+use crate::job::callback::{Callback, Output, Stopped, StoppedCallback};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Held;
 use crate::pool::throng::{StartedShard, Throng};
-use crate::scheduler::inner::{Callback, Inner, Output, Settings, Stopped, StoppedCallback};
+use crate::scheduler::inner::{Inner, Settings};
 use crate::scheduler::queue::Admit;
 use crate::shard::Shard;
 use crate::sync::lock;

@@ -2,17 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 
 use crate::job::outcome::Outcome;
-use crate::model::error::{Error, ErrorKind};
-use crate::pool::owner::Owner;
-use crate::scheduler::inner::{Inner, Request};
+use crate::model::error::Error;
+use crate::scheduler::cell::{Cell, Place, Wish};
+use crate::scheduler::inner::Inner;
+use crate::scheduler::owner::Owner;
 use crate::scheduler::queue::Job;
-use crate::shard::process::Input;
+use crate::scheduler::request::Request;
 use crate::slots::Id;
-use crate::sync::lock;
 
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.
 ///
@@ -31,59 +31,9 @@ pub struct Process {
     owner: Owner,
 }
 
-/// What a handle and its process's shard share.
-#[derive(Debug)]
-pub(crate) struct Cell {
-    state: Mutex<State>,
-    arrived: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    result: Waited,
-    /// Where the process is, once it has started.
-    place: Option<(usize, Id)>,
-    wish: Wish,
-}
-
-#[derive(Debug)]
-enum Waited {
-    NotYet(Option<Waker>),
-    Arrived(Box<Outcome>),
-    Lost,
-    Taken,
-}
-
-/// What has been asked of the process through its handle. A later request replaces an earlier one
-/// only when it is stronger, that is, further down in this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Wish {
-    GoOn,
-    /// Go on without the handle.
-    Detached,
-    /// End by the kill sequence.
-    Cancel,
-    /// End now.
-    Kill,
-}
-
-impl Wish {
-    fn ends(self) -> bool {
-        self >= Wish::Cancel
-    }
-}
-
 impl Process {
     pub(crate) fn new(inner: Weak<Inner>) -> (Process, Arc<Cell>) {
-        let state = State {
-            result: Waited::NotYet(None),
-            place: None,
-            wish: Wish::GoOn,
-        };
-        let cell = Arc::new(Cell {
-            state: Mutex::new(state),
-            arrived: Condvar::new(),
-        });
+        let cell = Arc::new(Cell::default());
         (
             Process {
                 cell: cell.clone(),
@@ -110,17 +60,7 @@ impl Process {
         if !self.owner.is_here() {
             return Err(self.foreign());
         }
-        let mut state = lock(&self.cell.state);
-        loop {
-            if let Some(result) = state.take() {
-                return result;
-            }
-            state = self
-                .cell
-                .arrived
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        self.cell.wait()
     }
 
     /// Ends the process by the kill sequence; one that has not been started never is. The outcome
@@ -148,7 +88,7 @@ impl Process {
     ///   goes on, too.
     pub fn detach(self) {
         if self.owner.is_here() {
-            lock(&self.cell.state).strengthen(Wish::Detached);
+            self.cell.ask(Wish::Detached);
         }
     }
 
@@ -167,23 +107,19 @@ impl Process {
         if !self.owner.is_here() {
             return;
         }
-        let mut state = lock(&self.cell.state);
-        if !matches!(state.result, Waited::NotYet(_)) {
-            // There is nothing to end. In a fork that is so for every process: none was started,
-            // and the queue must not be looked at, as another thread may have held its lock.
-            return;
-        }
-        state.strengthen(wish);
-        let place = state.place;
-        drop(state);
+        // Where the process is over there is nothing to end. In a fork that is so for every process:
+        // none was started, and the queue must not be looked at, as another thread may have held its
+        // lock.
+        let place = self.cell.ask(wish);
         let Some(inner) = self.inner.upgrade() else {
             return;
         };
         match place {
-            Some((shard, id)) => inner.ask(shard, request(id)),
+            Place::Nowhere => {}
+            Place::Shard(shard, id) => inner.ask(shard, request(id)),
             // Queued, and then its outcome comes now; or being started, and then its shard sees
             // the wish.
-            None => inner
+            Place::NotStarted => inner
                 .queue
                 .remove(&self.cell)
                 .into_iter()
@@ -202,12 +138,7 @@ impl Future for Process {
         if !self.owner.is_here() {
             return Poll::Ready(Err(self.foreign()));
         }
-        let mut state = lock(&self.cell.state);
-        if let Some(result) = state.take() {
-            return Poll::Ready(result);
-        }
-        state.result = Waited::NotYet(Some(context.waker().clone()));
-        Poll::Pending
+        self.cell.poll(context.waker())
     }
 }
 
@@ -218,79 +149,9 @@ impl Drop for Process {
             std::mem::forget(self.cell.clone());
             return;
         }
-        let state = lock(&self.cell.state);
-        let ends = state.wish == Wish::GoOn && matches!(state.result, Waited::NotYet(_));
-        drop(state);
-        if ends {
+        if self.cell.goes_on() {
             self.cancel();
         }
-    }
-}
-
-impl State {
-    fn strengthen(&mut self, wish: Wish) {
-        self.wish = self.wish.max(wish);
-    }
-
-    fn take(&mut self) -> Option<Result<Outcome, Error>> {
-        match std::mem::replace(&mut self.result, Waited::Taken) {
-            Waited::Arrived(outcome) => Some(Ok(*outcome)),
-            Waited::Lost => Some(Err(Error::new(
-                ErrorKind::Cancelled,
-                "the outcome of a process is lost: a thread of throng panicked",
-            ))),
-            Waited::Taken => panic!("a process was polled after it had given its outcome"),
-            not_yet @ Waited::NotYet(_) => {
-                self.result = not_yet;
-                None
-            }
-        }
-    }
-}
-
-impl Cell {
-    /// Holds the lock, as another thread may do at any moment.
-    #[cfg(test)]
-    pub(crate) fn hold(&self) -> impl Sized + '_ {
-        lock(&self.state)
-    }
-
-    pub(crate) fn put(&self, outcome: Outcome) {
-        self.settle(Waited::Arrived(Box::new(outcome)));
-    }
-
-    pub(crate) fn lose(&self) {
-        self.settle(Waited::Lost);
-    }
-
-    fn settle(&self, result: Waited) {
-        let mut state = lock(&self.state);
-        state.place = None;
-        let before = std::mem::replace(&mut state.result, result);
-        drop(state);
-        self.arrived.notify_all();
-        if let Waited::NotYet(Some(waker)) = before {
-            waker.wake();
-        }
-    }
-
-    /// The process exists from now on. Returns what was asked of it while it was being started.
-    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
-        let mut state = lock(&self.state);
-        state.place = Some((shard, id));
-        match state.wish {
-            Wish::GoOn | Wish::Detached => None,
-            Wish::Cancel => Some(Input::Cancel),
-            Wish::Kill => Some(Input::Kill),
-        }
-    }
-
-    pub(crate) fn is_unwanted(&self) -> bool {
-        lock(&self.state).wish.ends()
-    }
-
-    pub(crate) fn is_detached(&self) -> bool {
-        lock(&self.state).wish == Wish::Detached
     }
 }
 
@@ -301,7 +162,7 @@ mod tests {
 
     /// What the shard gets when it has just started a process of which this was asked meanwhile,
     /// and whether the process may outlive the `Throng`.
-    fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Option<Input>, bool) {
+    fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Wish, bool) {
         let (process, cell) = Process::new(Weak::new());
         ask(process);
         let located = cell.located(0, Slots::new().insert(()));
@@ -311,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_asked_of_a_process_while_it_is_being_started_is_never_weakened() {
         let detached = asked_meanwhile(Process::detach);
-        assert!(matches!(detached, (None, true)), "{detached:?}");
+        assert!(matches!(detached, (Wish::Detached, true)), "{detached:?}");
         let kill: [fn(Process); 4] = [
             |process| process.kill(),
             |process| {
@@ -328,7 +189,7 @@ mod tests {
             },
         ];
         for asked in kill.map(asked_meanwhile) {
-            assert!(matches!(asked, (Some(Input::Kill), false)), "{asked:?}");
+            assert!(matches!(asked, (Wish::Kill, false)), "{asked:?}");
         }
         let cancel: [fn(Process); 3] = [
             |process| process.cancel(),
@@ -339,7 +200,7 @@ mod tests {
             },
         ];
         for asked in cancel.map(asked_meanwhile) {
-            assert!(matches!(asked, (Some(Input::Cancel), false)), "{asked:?}");
+            assert!(matches!(asked, (Wish::Cancel, false)), "{asked:?}");
         }
     }
 }

@@ -2,6 +2,5 @@
 
 pub(crate) mod builder;
 pub(crate) mod handle;
-pub(crate) mod owner;
 pub(crate) mod run;
 pub(crate) mod throng;

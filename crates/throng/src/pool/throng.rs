@@ -15,13 +15,15 @@ use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::pool::builder::Builder;
 use crate::pool::handle::Process;
-use crate::pool::run::{Judge, Next, Run};
-use crate::scheduler::inner::{Inner, Request};
+use crate::pool::run::Run;
+use crate::scheduler::inner::Inner;
+use crate::scheduler::judge::{Judge, Next};
+use crate::scheduler::latch::Roll;
 use crate::scheduler::queue::Job;
 use crate::scheduler::recipient::Recipient;
-use crate::scheduler::running::{self, Running};
+use crate::scheduler::request::Request;
+use crate::scheduler::running::Running;
 use crate::shard::OnlyDetachedLeft;
-use crate::shard::suspension::Roll;
 use crate::sync::lock;
 use crate::sys::{Host, Room};
 
@@ -214,13 +216,13 @@ impl Throng {
         if !self.is_ours() {
             return Vec::new();
         }
-        running::ask(&self.inner, limit)
+        self.inner.running(limit)
     }
 
     /// Ends this process by the kill sequence, if it still runs. Does nothing and returns `false`
     /// if it belongs to another `Throng`.
     pub fn end(&self, running: &Running) -> bool {
-        let is_here = running.pool.as_ptr() == Arc::as_ptr(&self.inner) && self.is_ours();
+        let is_here = running.pool == self.inner.id && self.is_ours();
         if is_here {
             let (shard, id) = running.place;
             self.inner.ask(shard, Request::Cancel(id));

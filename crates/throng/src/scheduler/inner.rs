@@ -6,55 +6,21 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::capture::budget::Budget;
-use crate::job::command::Command;
+use crate::job::callback::{Callback, StoppedCallback};
 use crate::model::kill::KillSequence;
-use crate::model::stream::Stream;
 use crate::model::verdict::Held;
-use crate::pool::owner::Owner;
-use crate::pool::run::Basket;
 use crate::scheduler::mailbox::Mailbox;
+use crate::scheduler::owner::Owner;
 use crate::scheduler::queue::{Job, Queue};
-use crate::scheduler::running::Census;
+use crate::scheduler::request::Request;
+use crate::scheduler::results::Basket;
+use crate::scheduler::running::{self, Running};
 use crate::scheduler::shares::Shares;
-use crate::shard::suspension::Roll;
-use crate::slots::{Id, SlotNumbers};
+use crate::slots::SlotNumbers;
 use crate::sync::lock;
 use crate::sys::Waker;
 
-/// A piece of output, as the [output callback](crate::Builder::on_output) gets it.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Output<'a> {
-    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
-    pub seq: u64,
-    /// The command whose process wrote it.
-    pub command: &'a Command,
-    /// The stream that it was written to.
-    pub stream: Stream,
-    /// The bytes; never empty, and cut anywhere.
-    pub bytes: &'a [u8],
-    /// When they were read, counted from the start of the process, be it after its end.
-    pub at: Duration,
-}
-
-pub(crate) type Callback = Box<dyn Fn(Output<'_>) + Send + Sync>;
-
-/// A process that was stopped, as passed to the [callback](crate::Builder::on_stopped).
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Stopped<'a> {
-    /// The position of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
-    pub seq: u64,
-    /// The command that the process runs.
-    pub command: &'a Command,
-    /// The process id.
-    pub pid: u32,
-    /// The number of the signal that has stopped it: `SIGTTIN` (21 on Linux) if it tried to read
-    /// from the terminal as a background job, `SIGTTOU` (22) if it tried to change the terminal.
-    pub signal: i32,
-}
-
-pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct Inner {
     /// The owner of the shards' threads.
@@ -74,6 +40,8 @@ pub(crate) struct Inner {
     /// Whether what runs was told to end as well.
     ended: AtomicBool,
     next_seq: AtomicU64,
+    /// No other pool of this program has it.
+    pub(crate) id: u64,
 }
 
 /// What the builder was told that processes are captured by.
@@ -84,33 +52,6 @@ pub(crate) struct Settings {
     pub(crate) on_output: Option<Callback>,
     pub(crate) on_stopped: Option<StoppedCallback>,
     pub(crate) budget: Arc<Budget>,
-}
-
-/// What other threads ask of a shard.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// End a process by the kill sequence.
-    Cancel(Id),
-    /// End a process now.
-    Kill(Id),
-    /// End the processes of a run that nobody listens to any more.
-    CancelRun(Arc<Basket>),
-    /// End all processes by the kill sequence, and start nothing more.
-    CancelAll,
-    /// End all processes now, and start nothing more.
-    KillAll,
-    /// Start nothing more.
-    CancelQueue,
-    /// End the processes that have run for longer than this.
-    EndOlder(Duration),
-    /// Count the processes.
-    Tell(Arc<Census>),
-    /// Start nothing, and have all processes and clocks stand still.
-    Suspend(Arc<Roll>),
-    /// Go on.
-    Resume,
-    /// The `Throng` is gone: leave when no process is left.
-    Close,
 }
 
 impl Inner {
@@ -128,6 +69,7 @@ impl Inner {
             paused: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             next_seq: AtomicU64::new(0),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -207,6 +149,13 @@ impl Inner {
 
     pub(crate) fn ask_all(&self, request: impl Fn() -> Request) {
         (0..self.shards()).for_each(|shard| self.ask(shard, request()));
+    }
+
+    /// What runs now, the oldest first, up to this many.
+    pub(crate) fn running(&self, limit: usize) -> Vec<Running> {
+        running::ask(limit, |census| {
+            self.ask_all(|| Request::Tell(census.clone()))
+        })
     }
 
     pub(crate) fn take_requests(&self, shard: usize) -> Vec<Request> {

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use crate::scheduler::inner::Request;
+use crate::scheduler::request::Request;
 use crate::sync::Mutex;
 use crate::sync::lock;
 use crate::sys::Waker;

@@ -1,11 +1,18 @@
-//! Which shard starts what, and when: the queue, each shard's share of the job limit, and what other
-//! threads ask of a shard.
+//! Which shard starts what, and when: the queue, each shard's share of the job limit, what other
+//! threads ask of a shard, and where it delivers outcomes. Knows nothing of the systems.
 
+pub(crate) mod cell;
 pub(crate) mod inner;
+pub(crate) mod judge;
+pub(crate) mod latch;
 pub(crate) mod mailbox;
+pub(crate) mod owner;
 pub(crate) mod queue;
 #[cfg(test)]
 mod queue_tests;
 pub(crate) mod recipient;
+pub(crate) mod request;
+pub(crate) mod results;
 pub(crate) mod running;
 pub(crate) mod shares;
+pub(crate) mod untaken;

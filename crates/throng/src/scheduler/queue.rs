@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
 use crate::model::error::{Error, ErrorKind};
-use crate::pool::handle::Cell;
+use crate::scheduler::cell::Cell;
 use crate::scheduler::recipient::Recipient;
+use crate::scheduler::untaken::Untaken;
 use crate::sync::lock;
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// What a shard gets that looks for a job.
 #[derive(Debug)]
@@ -140,21 +141,6 @@ impl PartialEq for Later {
 }
 
 impl Eq for Later {}
-
-/// How many bytes the finished outcomes of one run have that nobody has taken.
-#[derive(Debug, Default)]
-pub(crate) struct Untaken(AtomicU64);
-
-impl Untaken {
-    /// An outcome with this many bytes waits to be taken.
-    pub(crate) fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn is_more_than(&self, bytes: u64) -> bool {
-        self.0.load(Ordering::Relaxed) > bytes
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -283,7 +269,7 @@ impl Queue {
     /// lets the run go on.
     #[must_use = "the shards sleep until they are woken"]
     pub(crate) fn remove_untaken(&self, run: &Arc<Untaken>, bytes: u64) -> Vec<usize> {
-        let before = run.0.fetch_sub(bytes, Ordering::Relaxed);
+        let before = run.remove(bytes);
         let max = self.untaken_bytes_max;
         if before <= max || before - bytes > max {
             return Vec::new();

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::job::command::Command;
 use crate::pool::handle::Process;
-use crate::pool::run::Basket;
 use crate::scheduler::queue::*;
 use crate::scheduler::recipient::Recipient;
+use crate::scheduler::results::Basket;
+use crate::scheduler::untaken::Untaken;
 
 const UNTAKEN_BYTES_MAX: u64 = 1000;
 fn pop(queue: &Queue, shard: usize) -> Option<u64> {
@@ -62,7 +63,7 @@ fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
 
 /// A run, and a way to queue some of its jobs.
 fn run(queue: &Queue) -> (Arc<Untaken>, impl Fn(&[u64])) {
-    let basket = Arc::new(Basket::new(Weak::new(), 1, None));
+    let basket = Arc::new(Basket::new(1, None, |_, _| {}));
     let untaken = basket.untaken().clone();
     let push = move |seqs: &[u64]| {
         for seq in seqs {

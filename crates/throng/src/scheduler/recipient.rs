@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use crate::job::outcome::Outcome;
-use crate::pool::handle::Cell;
-use crate::pool::run::Basket;
-use crate::scheduler::queue::Untaken;
-use crate::shard::process::Input;
+use crate::scheduler::cell::{Cell, Wish};
+use crate::scheduler::results::Basket;
+use crate::scheduler::untaken::Untaken;
 use crate::slots::Id;
 
 #[derive(Debug)]
@@ -46,11 +45,12 @@ impl Recipient {
 
     /// The process has a place now, where requests for it can be sent. Returns what was asked of it
     /// before.
-    pub(crate) fn located(&self, shard: usize, id: Id) -> Option<Input> {
+    pub(crate) fn located(&self, shard: usize, id: Id) -> Wish {
         match &self.0 {
-            To::Nobody => None,
+            To::Nobody => Wish::GoOn,
             To::Handle(cell) => cell.located(shard, id),
-            To::Run(basket) => basket.is_stopped().then_some(Input::Cancel),
+            To::Run(basket) if basket.is_stopped() => Wish::Cancel,
+            To::Run(_) => Wish::GoOn,
         }
     }
 

@@ -1,11 +1,10 @@
 //! What runs now, asked of all shards at once. Changes nothing.
 
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::job::command::Command;
-use crate::scheduler::inner::{Inner, Request};
 use crate::slots::Id;
 use crate::sync::lock;
 
@@ -28,7 +27,7 @@ pub struct Running {
     pub command: Command,
     pub(crate) place: (usize, Id),
     /// The pool that the shard belongs to.
-    pub(crate) pool: Weak<Inner>,
+    pub(crate) pool: u64,
 }
 
 /// Where the shards put their answers.
@@ -53,13 +52,14 @@ impl Census {
     }
 }
 
-pub(crate) fn ask(inner: &Inner, limit: usize) -> Vec<Running> {
+/// Has this passed on to all shards, and waits for their answers.
+pub(crate) fn ask(limit: usize, pass_on: impl FnOnce(&Arc<Census>)) -> Vec<Running> {
     let (sender, answers) = mpsc::channel();
     let census = Arc::new(Census {
         limit,
         answers: Mutex::new(sender),
     });
-    inner.ask_all(|| Request::Tell(census.clone()));
+    pass_on(&census);
     drop(census);
     let deadline = Instant::now() + PATIENCE;
     let mut all = Vec::new();

@@ -1,11 +1,10 @@
 //! What other threads ask of a shard, carried out.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Live, Shard};
-use crate::scheduler::inner::Request;
 use crate::scheduler::queue::Job;
+use crate::scheduler::request::Request;
 use crate::scheduler::running::{Census, Running};
 use crate::shard::process::Input;
 use crate::shard::timer::Alarm;
@@ -125,7 +124,7 @@ impl Shard {
                 started: live.started,
                 command: (*live.job.command).clone(),
                 place: (self.index, id),
-                pool: Arc::downgrade(&self.inner),
+                pool: self.inner.id,
             })
         });
     }

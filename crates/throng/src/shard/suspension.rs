@@ -1,9 +1,6 @@
-//! Standing still: a clock that can be stopped, and who has heard that it is.
+//! Standing still: a clock that can be stopped.
 
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::sync::lock;
 
 /// The clock of a shard's alarms. While it is stopped it is always the same time.
 #[derive(Debug, Default)]
@@ -41,37 +38,6 @@ impl Clock {
     }
 }
 
-/// Counts the shards that have yet to do something.
-#[derive(Debug)]
-pub(crate) struct Roll {
-    left: Mutex<usize>,
-    called: Condvar,
-}
-
-impl Roll {
-    pub(crate) fn new(shards: usize) -> Roll {
-        Roll {
-            left: Mutex::new(shards),
-            called: Condvar::new(),
-        }
-    }
-
-    pub(crate) fn answer(&self) {
-        *lock(&self.left) -= 1;
-        self.called.notify_all();
-    }
-
-    /// Waits until all have answered, but no longer than this; says whether they have.
-    pub(crate) fn wait(&self, at_most: Duration) -> bool {
-        let left = lock(&self.left);
-        let waited = self
-            .called
-            .wait_timeout_while(left, at_most, |left| *left > 0);
-        let (left, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        *left == 0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,14 +57,5 @@ mod tests {
         clock.stop(start + Duration::from_secs(5));
         let stood_still = clock.stood_still(start + Duration::from_secs(9));
         assert_eq!(stood_still, Duration::from_secs(7));
-    }
-
-    #[test]
-    fn a_roll_is_over_when_all_have_answered_or_the_time_is_up() {
-        let roll = Roll::new(2);
-        roll.answer();
-        assert!(!roll.wait(Duration::ZERO));
-        roll.answer();
-        assert!(roll.wait(Duration::from_secs(60)));
     }
 }

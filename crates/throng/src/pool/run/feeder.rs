@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::{fmt, mem};
 
-use super::{Basket, Run};
+use super::Run;
 use crate::job::command::Command;
 use crate::scheduler::inner::Inner;
 use crate::scheduler::queue::Job;
 use crate::scheduler::recipient::Recipient;
+use crate::scheduler::results::Basket;
 use crate::sync::lock;
 
 #[derive(Debug)]

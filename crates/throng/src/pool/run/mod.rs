@@ -4,25 +4,25 @@
 //! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
 //! outcomes takes them. No more are taken while a window of commands is under way.
 
-mod basket;
 mod feeder;
-mod judge;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use std::{mem, panic, thread};
 
-pub(crate) use self::basket::Basket;
 use self::feeder::Feeder;
-pub(crate) use self::judge::Judge;
-pub use self::judge::Next;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
-use crate::pool::owner::Owner;
-use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::inner::Inner;
+use crate::scheduler::judge::Judge;
+use crate::scheduler::owner::Owner;
+use crate::scheduler::queue::Job;
+use crate::scheduler::recipient::Recipient;
+use crate::scheduler::request::Request;
+use crate::scheduler::results::{Basket, Reaction};
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).
@@ -97,7 +97,9 @@ impl Run {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        let basket = Arc::new(Basket::new(Arc::downgrade(&inner), inner.jobs(), judge));
+        let pool = Arc::downgrade(&inner);
+        let react = move |basket: &_, reaction| react(&pool, basket, reaction);
+        let basket = Arc::new(Basket::new(inner.jobs(), judge, react));
         let owner = Owner::this();
         if inner.owner == owner {
             inner.add_run(&basket);
@@ -154,6 +156,36 @@ impl Run {
         for shard in queue.remove_untaken(self.basket.untaken(), bytes) {
             self.inner.wake(shard);
         }
+    }
+}
+
+/// Does to the pool what an outcome has been judged to mean.
+fn react(pool: &Weak<Inner>, basket: &Arc<Basket>, reaction: Reaction) {
+    let pool = pool.upgrade();
+    match (reaction, pool) {
+        (
+            Reaction::RunAgain {
+                seq,
+                attempt,
+                command,
+                after,
+            },
+            pool,
+        ) => {
+            let job = Job {
+                seq,
+                attempt,
+                command,
+                recipient: Recipient::run(basket.clone()),
+            };
+            match pool {
+                Some(pool) => pool.submit_again(job, after),
+                None => job.cancel(),
+            }
+        }
+        (Reaction::StartNoMore, Some(pool)) => pool.cancel(|| Request::CancelQueue),
+        (Reaction::Cancel, Some(pool)) => pool.end(|| Request::CancelAll),
+        (Reaction::StartNoMore | Reaction::Cancel, None) => {}
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::model::error::ErrorKind;
 use crate::pool::throng::Throng;
+use crate::scheduler::judge::Next;
 
 /// A run whose commands are taken by the caller that iterates, as when the system has no thread.
 fn without_thread<I>(throng: &Throng, commands: I) -> Run

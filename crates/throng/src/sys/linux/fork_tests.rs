@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use crate::job::command::Command;
-use crate::pool::owner::tests::inherited;
 use crate::pool::throng::Throng;
+use crate::scheduler::owner::tests::inherited;
 
 /// Runs this in a fork of this program, and returns how the fork has ended.
 fn in_fork(body: impl FnOnce()) -> rustix::process::WaitStatus {

@@ -37,7 +37,7 @@ impl Judge {
         Judge(Mutex::new(Box::new(callback)))
     }
 
-    pub(super) fn ask(&self, outcome: &Outcome) -> Next {
+    pub(crate) fn ask(&self, outcome: &Outcome) -> Next {
         let mut callback = lock(&self.0);
         // A panic has been printed.
         catch_unwind(AssertUnwindSafe(|| callback(outcome))).unwrap_or_default()

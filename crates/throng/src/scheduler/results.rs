@@ -1,17 +1,17 @@
 //! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::judge::{Judge, Next};
+use crate::job::command::Command;
 use crate::job::outcome::Outcome;
-use crate::model::error::ErrorKind;
-use crate::scheduler::inner::{Inner, Request};
-use crate::scheduler::queue::{Job, Untaken};
-use crate::scheduler::recipient::Recipient;
+use crate::model::error::{Error, ErrorKind};
+use crate::scheduler::judge::{Judge, Next};
+use crate::scheduler::untaken::Untaken;
 use crate::sync::lock;
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
@@ -25,28 +25,44 @@ fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
 }
 
+/// What is done about the other commands, or about the same once more.
 #[derive(Debug)]
+pub(crate) enum Reaction {
+    /// The command of this outcome is run again, as this attempt, once this has passed.
+    RunAgain {
+        seq: u64,
+        attempt: u32,
+        command: Box<Command>,
+        after: Duration,
+    },
+    StartNoMore,
+    Cancel,
+}
+
+/// Carries a reaction out: it knows the pool, which nothing here does.
+type React = dyn Fn(&Arc<Basket>, Reaction) + Send + Sync;
+
 pub(crate) struct Basket {
     judge: Option<Judge>,
+    react: Box<React>,
     state: Mutex<State>,
     arrived: Condvar,
     room: Condvar,
     stopped: AtomicBool,
     untaken: Arc<Untaken>,
-    inner: Weak<Inner>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) outcomes: VecDeque<Outcome>,
+pub(crate) struct State {
+    pub(crate) outcomes: VecDeque<Outcome>,
     /// Commands that were taken and whose outcomes have not been returned yet.
-    pub(super) under_way: usize,
+    pub(crate) under_way: usize,
     /// Commands that wait for their next attempt, or make it.
     later: HashSet<u64>,
     window: usize,
     feeding: bool,
     /// Whether the feeder has ended, or is about to end without waiting for anything.
-    pub(super) feeder_is_done: bool,
+    pub(crate) feeder_is_done: bool,
     waiting: bool,
 }
 
@@ -58,15 +74,20 @@ impl State {
     }
 
     /// Whether the consumer has something to wait for.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.outcomes.is_empty() && (self.feeding || self.under_way > 0)
     }
 }
 
 impl Basket {
-    pub(crate) fn new(inner: Weak<Inner>, jobs: usize, judge: Option<Judge>) -> Basket {
+    pub(crate) fn new(
+        jobs: usize,
+        judge: Option<Judge>,
+        react: impl Fn(&Arc<Basket>, Reaction) + Send + Sync + 'static,
+    ) -> Basket {
         Basket {
             judge,
+            react: Box::new(react),
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 under_way: 0,
@@ -80,7 +101,6 @@ impl Basket {
             room: Condvar::new(),
             stopped: AtomicBool::new(false),
             untaken: Arc::default(),
-            inner,
         }
     }
 
@@ -90,7 +110,7 @@ impl Basket {
         lock(&self.state)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
@@ -100,16 +120,21 @@ impl Basket {
 
     /// An outcome has arrived. It is judged first, then put where the consumer takes it.
     pub(crate) fn put(self: &Arc<Basket>, mut outcome: Outcome) {
-        let again = self.judge(&outcome);
-        outcome.is_final = again.is_none();
-        let again = again.map(|after| (self.job_of(&outcome), after));
+        let after = self.judge(&outcome);
+        outcome.is_final = after.is_none();
+        let again = after.map(|after| Reaction::RunAgain {
+            seq: outcome.seq,
+            attempt: outcome.attempt + 1,
+            command: outcome.command.to_run_again(),
+            after,
+        });
         let mut state = lock(&self.state);
         if self.is_stopped() {
             return;
         }
         self.untaken.add(outcome.capture.bytes_total());
         state.later.remove(&outcome.seq);
-        if let Some((_, after)) = &again {
+        if let Some(after) = after {
             state.under_way += 1;
             if !after.is_zero() {
                 state.later.insert(outcome.seq);
@@ -119,42 +144,26 @@ impl Basket {
         state.outcomes.push_back(outcome);
         self.notify(&state);
         drop(state);
-        if let Some((job, after)) = again {
-            match self.inner.upgrade() {
-                Some(inner) => inner.submit_again(job, after),
-                None => job.cancel(),
-            }
+        if let Some(again) = again {
+            (self.react)(self, again);
         }
     }
 
     /// Asks the judge, and does at once what is to be done about the other commands. Returns how
     /// long to wait before this one is run again, if it is.
-    fn judge(&self, outcome: &Outcome) -> Option<Duration> {
-        let is_cancelled =
-            |error: &crate::model::error::Error| error.kind() == ErrorKind::Cancelled;
+    fn judge(self: &Arc<Basket>, outcome: &Outcome) -> Option<Duration> {
+        let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
         let judge = self.judge.as_ref()?;
         if outcome.start_error().is_some_and(is_cancelled) {
             return None;
         }
-        let (next, inner) = (judge.ask(outcome), self.inner.upgrade());
-        match (next, inner) {
-            (Next::RunAgain(after), _) => return Some(after),
-            (Next::StartNoMore, Some(inner)) => inner.cancel(|| Request::CancelQueue),
-            (Next::Cancel, Some(inner)) => inner.end(|| Request::CancelAll),
-            (Next::GoOn | Next::StartNoMore | Next::Cancel, _) => {}
+        match judge.ask(outcome) {
+            Next::RunAgain(after) => return Some(after),
+            Next::StartNoMore => (self.react)(self, Reaction::StartNoMore),
+            Next::Cancel => (self.react)(self, Reaction::Cancel),
+            Next::GoOn => {}
         }
         None
-    }
-
-    /// The command of an outcome, to be run again.
-    fn job_of(self: &Arc<Basket>, outcome: &Outcome) -> Job {
-        let command = &outcome.command;
-        Job {
-            seq: outcome.seq,
-            attempt: outcome.attempt + 1,
-            command: command.as_given.as_ref().unwrap_or(command).clone(),
-            recipient: Recipient::run(self.clone()),
-        }
     }
 
     pub(crate) fn lose(&self) {
@@ -164,7 +173,7 @@ impl Basket {
     }
 
     /// The consumer is gone. Returns the outcomes that are there; no more are put in.
-    pub(super) fn stop(&self) -> VecDeque<Outcome> {
+    pub(crate) fn stop(&self) -> VecDeque<Outcome> {
         self.stop_feeding();
         let mut state = lock(&self.state);
         self.stopped.store(true, Relaxed);
@@ -172,7 +181,7 @@ impl Basket {
     }
 
     /// This many outcomes have been returned, which makes room for other commands.
-    pub(super) fn give_out(&self, state: &mut State, outcomes: usize) {
+    pub(crate) fn give_out(&self, state: &mut State, outcomes: usize) {
         state.under_way -= outcomes;
         if state.in_window() * 2 <= state.window {
             self.room.notify_one();
@@ -180,7 +189,7 @@ impl Basket {
     }
 
     /// Waits until something has arrived, or the run was stopped.
-    pub(super) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    pub(crate) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         state.waiting = true;
         state = self
             .arrived
@@ -214,13 +223,13 @@ impl Basket {
     }
 
     /// Whether another command may be taken now.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         let state = lock(&self.state);
         state.feeding && state.in_window() < state.window
     }
 
     /// Waits until another command may be taken; `false` when no more are wanted.
-    pub(super) fn take_room(&self) -> bool {
+    pub(crate) fn take_room(&self) -> bool {
         let mut state = lock(&self.state);
         while state.feeding && state.in_window() >= state.window {
             state = self
@@ -238,5 +247,14 @@ impl Basket {
             state.under_way += 1;
         }
         state.feeding
+    }
+}
+
+impl fmt::Debug for Basket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basket")
+            .field("state", &self.state)
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
     }
 }
