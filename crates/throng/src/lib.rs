@@ -61,11 +61,11 @@ pub mod text;
 pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
 pub use job::callback::{Output, Stopped};
 pub use job::command::{Command, Stdin};
-pub use job::outcome::{Cause, Outcome, Status, Usage};
+pub use job::outcome::Outcome;
 pub use job::pipe_end::PipeEnd;
 pub use model::error::{Error, ErrorKind};
 pub use model::kill::{KillSequence, ParseKillSequenceError, Signal};
-pub use model::mechanism::{Mechanism, Survey, UnknownMechanism};
+pub use model::status::{Cause, Status, Usage};
 pub use model::stream::Stream;
 pub use model::verdict::{Held, Holder, UnknownHeld, Verdict};
 pub use pool::builder::Builder;
@@ -77,4 +77,5 @@ pub use scheduler::running::Running;
 #[cfg(feature = "faults")]
 #[doc(hidden)]
 pub use sys::faults;
+pub use sys::mechanism::{Mechanism, Survey, UnknownMechanism};
 pub use sys::os;

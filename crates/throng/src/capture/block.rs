@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::capture::budget::{Budget, SPARE_FROM, UNCOUNTED};
-use crate::sys::Bytes;
+use crate::sys::base::Bytes;
 
 /// They are uncounted when this is dropped, and what room they had is left to the next.
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::capture::spill::{self, Place};
 use crate::sync::lock;
-use crate::sys::{self, Bytes};
+use crate::sys::base::{self, Bytes};
 
 /// A stream that takes no more than this is not counted; the rest of what is kept of a process is
 /// about as much.
@@ -85,7 +85,7 @@ impl Budget {
         let limit = limit_of(limit);
         let (dir, is_in_memory) = spill::choose(dir);
         let in_memory_max = is_in_memory.then(|| {
-            let memory = sys::memory_limit().unwrap_or(0);
+            let memory = base::memory_limit().unwrap_or(0);
             memory.saturating_sub(limit) / IN_MEMORY_PART
         });
         Budget::with_place(limit, Place::new(dir, in_memory_max))
@@ -215,15 +215,15 @@ impl Default for Budget {
 
 /// What captures may take: the requested limit or the default, as far as this process can have it.
 pub(crate) fn limit_of(asked: Option<u64>) -> u64 {
-    let left = sys::memory_left().unwrap_or(u64::MAX);
-    let memory = || sys::memory_limit().unwrap_or(0);
+    let left = base::memory_left().unwrap_or(u64::MAX);
+    let memory = || base::memory_limit().unwrap_or(0);
     let limit = asked.unwrap_or_else(|| (memory() / DEFAULT_PART).max(DEFAULT_LEAST));
     limit.min(left / LEFT_PART)
 }
 
 /// The system's error for a lack of memory.
 pub(crate) fn no_memory() -> io::Error {
-    io::Error::from_raw_os_error(sys::OUT_OF_MEMORY)
+    io::Error::from_raw_os_error(base::OUT_OF_MEMORY)
 }
 
 #[cfg(test)]
@@ -233,10 +233,10 @@ mod tests {
     #[test]
     fn the_default_is_a_part_of_what_there_is_and_never_little() {
         let budget = Budget::new(None, None);
-        let memory = sys::memory_limit().expect("this system says how much memory it has");
+        let memory = base::memory_limit().expect("this system says how much memory it has");
         assert!(memory > 16 << 20, "{memory} bytes of memory");
         assert!(budget.limit() <= (memory / DEFAULT_PART).max(DEFAULT_LEAST));
-        let is_limited = sys::memory_left().is_some_and(|left| left < 4 * DEFAULT_LEAST);
+        let is_limited = base::memory_left().is_some_and(|left| left < 4 * DEFAULT_LEAST);
         assert!(is_limited || budget.limit() >= DEFAULT_LEAST);
     }
 
@@ -246,7 +246,7 @@ mod tests {
         budget.leave(block(SPARE_FROM));
         let mut bytes = block(10);
         let error = budget.reserve(&mut bytes, isize::MAX as usize - 10);
-        assert_eq!(error.unwrap_err().raw_os_error(), Some(sys::OUT_OF_MEMORY));
+        assert_eq!(error.unwrap_err().raw_os_error(), Some(base::OUT_OF_MEMORY));
         assert_eq!(budget.spare.load(Ordering::Relaxed), 0);
         assert!(budget.take_spare(SPARE_FROM).is_none());
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::capture::budget::Budget;
-use crate::sys;
+use crate::sys::base;
 
 /// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a
 /// mistake, as gzip does with 1970, and archives of all kinds can write it.
@@ -97,11 +97,11 @@ pub(crate) fn choose(asked: Option<PathBuf>) -> (PathBuf, bool) {
         let is_usable = |dir: &Path| match tempfile::tempfile_in(dir) {
             Ok(_) => true,
             // That is not the directory's fault.
-            Err(error) => sys::is_want_of_files(&plain(error)),
+            Err(error) => base::is_want_of_files(&plain(error)),
         };
-        first_of(sys::temporary_dirs(), sys::is_in_memory, is_usable)
+        first_of(base::temporary_dirs(), base::is_in_memory, is_usable)
     });
-    let is_in_memory = sys::is_in_memory(&dir);
+    let is_in_memory = base::is_in_memory(&dir);
     (dir, is_in_memory)
 }
 
@@ -167,7 +167,7 @@ impl SpillFile {
 
     /// Reads from a position; an error at the end.
     pub(crate) fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match uninterrupted(|| sys::read_at(&self.file, buffer, at))? {
+        match uninterrupted(|| base::read_at(&self.file, buffer, at))? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             n => Ok(n),
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use super::block::Block;
 use crate::capture::budget::{Budget, WORTH_A_FILE, no_memory};
 use crate::capture::spill::SpillFile;
-use crate::sys::{self, Bytes, Map};
+use crate::sys::base::{self, Bytes, Map};
 
 /// The bytes of one stream, or of the log.
 #[derive(Clone, Debug, Default)]
@@ -123,9 +123,9 @@ impl Store {
         };
         let len = memory.bytes.len() + bytes.len();
         let (failure, is_taken) = match refused {
-            Refused::NoMemory(none) if sys::is_want_of_files(&error) => (Some(none), false),
+            Refused::NoMemory(none) if base::is_want_of_files(&error) => (Some(none), false),
             Refused::NoMemory(_) => (Some(error), false),
-            Refused::OverBudget if sys::is_want_of_files(&error) => {
+            Refused::OverBudget if base::is_want_of_files(&error) => {
                 let room = len + (len / 4).max(WORTH_A_FILE);
                 memory.not_before = room;
                 let may = budget.may_exceed_by(memory.bytes.more(room));

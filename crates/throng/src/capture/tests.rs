@@ -1,7 +1,7 @@
 use super::*;
 use crate::capture::budget::WORTH_A_FILE;
 use crate::capture::spill::Place;
-use crate::sys;
+use crate::sys::base;
 use proptest::prelude::*;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::Ordering;
@@ -297,7 +297,7 @@ fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
     // For lack of files, the reported reason is memory; any other error of the files is itself the
     // reason.
     for (files, reason) in [
-        (sys::OUT_OF_MEMORY, sys::OUT_OF_MEMORY),
+        (base::OUT_OF_MEMORY, base::OUT_OF_MEMORY),
         (ENOSPC_LIKE, ENOSPC_LIKE),
     ] {
         let budget = budget(u64::MAX);
@@ -329,12 +329,12 @@ fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
 fn where_files_are_never_to_be_had_memory_has_an_end() {
     let budget = budget(100_000);
     let files = &budget.refusals.files;
-    files.store(sys::OUT_OF_MEMORY, Ordering::Relaxed);
+    files.store(base::OUT_OF_MEMORY, Ordering::Relaxed);
     let count = 60_000;
     let capture = thousands(count, Part::Head, &budget);
     assert!(!capture.is_spilled(Stream::Stdout));
     let failure = capture.failure(Stream::Stdout).unwrap();
-    assert_eq!(failure.raw_os_error(), Some(sys::OUT_OF_MEMORY));
+    assert_eq!(failure.raw_os_error(), Some(base::OUT_OF_MEMORY));
     assert_cut(&capture, count * 1000);
     assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
     assert!(capture.stdout().len() > 8 << 20);
@@ -374,7 +374,7 @@ fn a_tail_for_which_there_is_no_memory_is_as_long_as_it_was_and_the_rest_is_coun
 
 #[test]
 fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() {
-    for files in [0, sys::OUT_OF_MEMORY] {
+    for files in [0, base::OUT_OF_MEMORY] {
         let budget = budget(u64::MAX);
         budget.refusals.files.store(files, Ordering::Relaxed);
         let mut capture = Capture::default();

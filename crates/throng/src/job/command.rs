@@ -10,7 +10,7 @@ use crate::capture::Limit;
 use crate::capture::Part;
 use crate::job::pipe_end::PipeEnd;
 use crate::model::verdict::Held;
-use crate::sys::CommandOptions;
+use crate::sys::options::{self, CommandOptions};
 
 /// A program, its arguments and surroundings, and the limits it is to run under.
 ///
@@ -203,7 +203,10 @@ impl Command {
     /// A command that gives this script to the system's shell: `/bin/sh -c`, or on Windows
     /// `cmd.exe`, with its extensions and without delayed expansion.
     pub fn shell(script: impl AsRef<OsStr>) -> Command {
-        crate::sys::shell(script.as_ref())
+        let (argv, os) = options::shell(script.as_ref());
+        let mut command = Command::from_argv(argv);
+        command.os = os;
+        command
     }
 
     /// Adds an argument.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
 use crate::model::error::Error;
-use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::pool::builder::Builder;
 use crate::pool::handle::Process;
@@ -25,6 +24,7 @@ use crate::scheduler::request::Request;
 use crate::scheduler::running::Running;
 use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
+use crate::sys::mechanism::Mechanism;
 use crate::sys::{Host, Room};
 
 /// Starts processes and captures what they say, from a handful of threads.

@@ -7,31 +7,25 @@
 //! |---|---|
 //! | `MECHANISMS` | the mechanisms there are, the preferred first |
 //! | `probe` | whether this machine offers one, or why not |
-//! | `shell` | the command that has the system's shell run a script |
-//! | `exit_code_name` | what the system calls an exit code, where it has a name for it |
-//! | `CommandOptions`, `HostOptions` | settings that only this system has; pure data |
-//! | `os` | the public traits that set them |
 //! | `Host` | what all shards share: the environment, the limits |
 //! | `Host::room` | how many processes can be captured at once, and what limits that |
 //! | `Host::sweep` | ends what finished processes have left running |
 //! | `Engine` | one shard's mechanism, with all kernel objects of its processes |
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
-//! | `memory_limit` | how much memory this program may hope for |
-//! | `memory_left` | how much more of it this process may request, if that is limited |
-//! | `OUT_OF_MEMORY` | the error code for a lack of memory |
-//! | `temporary_dirs`, `is_in_memory` | directories for temporary files; whether one is in memory |
-//! | `Bytes` | as much of `Vec<u8>` as is needed, and its memory goes back to the system |
-//! | `read_at` | reads a file of ours at a position |
-//! | `is_want_of_files` | whether a file could not be opened because too many are |
+//!
+//! `base`, `options` and `os` are doors of their own, with their own lists.
 //!
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
 //! any of it means is decided above, in `process.rs`.
 
 // For the mechanisms of Windows; its tests are for everybody.
+pub(crate) mod base;
 #[cfg(any(windows, test))]
 mod lend;
-mod map;
+pub(crate) mod mechanism;
+pub(crate) mod options;
+pub mod os;
 mod unread;
 
 #[doc(hidden)]
@@ -50,33 +44,24 @@ use windows as system;
 #[cfg(not(any(target_os = "linux", windows)))]
 compile_error!("this system has no folder in crates/throng/src/sys: throng has Linux and Windows");
 
-use std::collections::TryReserveError;
-use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use map::Map;
 #[cfg(feature = "faults")]
 pub(crate) use system::fault_of;
-pub use system::os;
-pub(crate) use system::{
-    Bytes, CommandOptions, Engine, Host, HostOptions, MECHANISMS, OUT_OF_MEMORY, Waker,
-    exit_code_name, is_in_memory, is_want_of_files, memory_left, memory_limit, probe, read_at,
-    shell, temporary_dirs,
-};
+pub(crate) use system::{Engine, Host, MECHANISMS, Waker, probe};
 
 use crate::capture::budget::Budget;
 use crate::job::command::Command;
-use crate::job::outcome::{Status, Usage};
 use crate::model::error::Error;
 use crate::model::kill::{KillSequence, Signal};
-use crate::model::mechanism::Mechanism;
+use crate::model::status::{Status, Usage};
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
+use crate::sys::mechanism::Mechanism;
+use crate::sys::options::HostOptions;
 
 /// Something that happened to a process, as an engine announces it.
 #[derive(Debug)]
@@ -172,10 +157,6 @@ pub(crate) type WhenDone = Box<dyn FnOnce() + Send>;
 const _: fn(faults::Point, u64) -> Option<faults::Fault> = fault_of;
 const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
-const _: fn(&OsStr) -> Command = shell;
-const _: fn(u32) -> Option<&'static str> = exit_code_name;
-const _: fn(&CommandOptions) -> bool = CommandOptions::inherits_output;
-const _: fn(&mut HostOptions) = HostOptions::watch_stops;
 const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;
 const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
 const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
@@ -195,15 +176,3 @@ const _: fn(&mut Engine, Id) = Engine::clear;
 const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
 const _: fn(&Waker) = Waker::wake;
 const _: fn(Signal) -> i32 = system::signal_number;
-const _: fn() -> Option<u64> = memory_limit;
-const _: fn() -> Option<u64> = memory_left;
-const _: i32 = OUT_OF_MEMORY;
-const _: fn() -> Vec<PathBuf> = temporary_dirs;
-const _: fn(&Path) -> bool = is_in_memory;
-const _: fn(&Bytes) -> usize = Bytes::capacity;
-const _: fn(&mut Bytes, usize) -> Result<(), TryReserveError> = Bytes::try_reserve_exact;
-const _: fn(&mut Bytes, &[u8]) = Bytes::extend_from_slice;
-const _: fn(&mut Bytes, usize) = Bytes::truncate;
-const _: fn(&mut Bytes) = Bytes::clear;
-const _: fn(&File, &mut [u8], u64) -> io::Result<usize> = read_at;
-const _: fn(&io::Error) -> bool = is_want_of_files;

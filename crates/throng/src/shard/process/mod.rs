@@ -12,9 +12,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::job::outcome::Cause;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::{KillSequence, Signal};
+use crate::model::status::Cause;
 use crate::model::stream::Stream;
 use crate::model::verdict::{Held, Holder, Verdict};
 use crate::shard::timer::Alarm;

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::descriptors::above_stdio;
 use super::groups::Leaf;
 use super::launch::Begun;
 use super::loading::Loading;
@@ -22,12 +21,13 @@ use super::procfs::Name;
 use super::signals;
 use super::stdin::Held;
 use super::tag::Number;
-use super::terminal::Terminal;
 use super::wait::{self, OwnMaxRss, Which};
 use crate::job::command::Command;
-use crate::job::outcome::Status;
 use crate::model::kill::Signal;
+use crate::model::status::Status;
 use crate::model::stream::Stream;
+use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::options::linux::terminal::Terminal;
 use crate::sys::os::linux::ProcessGroup;
 use crate::sys::{Exit, StartError};
 

@@ -43,7 +43,8 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use self::steps::run_plan;
 pub(super) use self::steps::{SHELL, has_nul_in_first_line};
-use super::{memory, raw};
+use super::raw;
+use crate::sys::base::linux::memory;
 use crate::sys::os::linux::ProcessGroup;
 use libc::pid_t;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};

@@ -10,9 +10,9 @@ use super::epoll::Epoll;
 use super::threads::Threads;
 use super::uring::Uring;
 use super::waker::Waker;
-use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::mechanism::Mechanism;
 
 #[derive(Debug)]
 pub(super) enum Driver {

@@ -24,10 +24,10 @@ use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::job::command::Command;
 use crate::model::kill::Signal;
-use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::faults::Point;
+use crate::sys::mechanism::Mechanism;
 use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 
 /// How often processes are looked at that do not exit, or whose streams others have.

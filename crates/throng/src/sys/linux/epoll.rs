@@ -21,12 +21,12 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
 use super::child::{Child, Pipe};
-use super::descriptors::above_stdio;
 use super::engine::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
 use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::faults::{self, Fault, Point};
 
 /// Of a pipe that is not to be announced.
@@ -270,8 +270,8 @@ mod tests {
     use super::super::host::Host;
     use super::*;
     use crate::job::command::Command;
-    use crate::model::mechanism::Mechanism;
     use crate::slots::Slots;
+    use crate::sys::mechanism::Mechanism;
     use crate::sys::{Event, HostOptions};
 
     /// Far more turns than there is anything to announce, and far fewer than a shard takes that is

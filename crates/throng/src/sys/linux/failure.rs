@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 use super::clone::{Failed, Step, has_nul_in_first_line};
 use super::launch::is_exhaustion;
-use super::memory;
 use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::StartError;
+use crate::sys::base::linux::memory;
 
 /// A string of argv or of the environment may have this many bytes with its NUL: 32 pages
 /// (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).

@@ -11,9 +11,9 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file::read_start;
 use super::hierarchy;
 use super::procfs::Procfs;
+use crate::sys::base::linux::file::read_start;
 
 /// At most this much is read of a file of a few lines.
 const SHORT_MAX: u64 = 4096;

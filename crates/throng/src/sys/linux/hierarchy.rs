@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::file::read_start;
+use crate::sys::base::linux::file::read_start;
 
 /// At most this much is read of the list of mounts: a process that may mount in our namespace can
 /// make it long (100,000 of them by default, `fs.mount-max`). A mount beyond this is not found.

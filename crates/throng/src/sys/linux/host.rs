@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::HostOptions;
 use super::groups::Groups;
-use super::inherited::InheritedFds;
 use super::keeper::Keeper;
 use super::orphans::Orphans;
 use super::search::Searcher;
@@ -25,10 +23,12 @@ use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
-use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
 use crate::sys::Room;
+use crate::sys::mechanism::Mechanism;
+use crate::sys::options::HostOptions;
+use crate::sys::options::linux::inherited::InheritedFds;
 
 /// What execvp searches when there is no `PATH`: confstr(_CS_PATH).
 const DEFAULT_PATH: &str = "/bin:/usr/bin";

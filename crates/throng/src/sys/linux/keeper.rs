@@ -33,12 +33,12 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::attendant::Attendant;
 use super::launch::is_exhaustion;
-use super::options::KeeperReport;
-use super::os::linux::KeeperEvent;
 use super::procfs::Procfs;
 use super::remains::{GROUP, RUN};
 use super::tag::RunId;
 use crate::sync::lock;
+use crate::sys::options::linux::KeeperEvent;
+use crate::sys::options::linux::KeeperReport;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -311,9 +311,9 @@ mod tests {
     use super::super::engine::Engine;
     use super::super::host::Host;
     use super::*;
-    use crate::model::mechanism::Mechanism;
     use crate::pool::throng::Throng;
     use crate::slots::Slots;
+    use crate::sys::mechanism::Mechanism;
     use crate::sys::os::linux::BuilderExt;
 
     /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.

@@ -22,25 +22,25 @@ use rustix::process::Pid;
 
 use super::child::Pipe;
 use super::clone::{self, Failed, Features, Step};
-use super::descriptors::above_stdio;
 use super::failure::Failure;
 use super::faults;
 use super::groups::{Groups, Leaf};
 use super::host::Host;
-use super::inherited::write_kept;
+use super::kept::write_kept;
 use super::loading::{Kit, Loading};
 use super::program::candidates;
 use super::signals;
 use super::stdin::Held;
 use super::strings::Nul;
 use super::tag::{self, Number};
-use super::terminal::Terminal;
 use super::wait::{self, Which};
 use crate::job::command::Command;
 use crate::job::command::{EnvChanges, Stdin};
 use crate::model::error::ErrorKind;
 use crate::sys::StartError;
+use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::faults::Point;
+use crate::sys::options::linux::terminal::Terminal;
 use crate::sys::os::linux::ProcessGroup;
 
 /// How long a shard waits for a program to be loaded before it does something else meanwhile.

@@ -17,7 +17,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::clone::{self, Failed, Features, Kept, Plan, Report, Stack, Step};
-use super::descriptors::above_stdio;
 use super::epoll::timespec;
 use super::host::Host;
 use super::raw;
@@ -26,6 +25,7 @@ use super::strings::Strings;
 use super::tag;
 use super::wait;
 use crate::job::command::EnvChanges;
+use crate::sys::base::linux::descriptors::above_stdio;
 
 /// A process that has not even taken its descriptors in this time does not run at all, and is
 /// ended. It waits only for a processor, unless another process has stopped it.

@@ -19,10 +19,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
-use super::descriptors::above_stdio;
-use super::memory;
 use super::tag::{Number, RunId};
 use crate::model::verdict::Holder;
+use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::memory;
 
 /// How many descriptors are kept for a time when there are no others.
 const SPARES: usize = 4;

@@ -5,8 +5,8 @@ use std::ptr;
 
 use rustix::process::{Pid, Signal as Sys, kill_process, kill_process_group};
 
-use super::process_group::group_of;
 use crate::model::kill::Signal;
+use crate::sys::base::linux::process_group::group_of;
 
 pub(super) fn to_system(signal: Signal) -> Sys {
     match signal {

@@ -26,7 +26,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fstat, me
 use crate::capture::budget::{Budget, WORTH_A_FILE};
 use crate::capture::spill::{SpillFile, set_stdin_time};
 use crate::sync::lock;
-use crate::sys::is_want_of_files;
+use crate::sys::base::is_want_of_files;
 
 /// Bytes are counted, and shared, from this size on.
 const SHARE_FROM: usize = WORTH_A_FILE;

@@ -16,7 +16,6 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 
 use super::child::{Child, Pipe};
-use super::descriptors::above_stdio;
 use super::engine::Notice;
 use super::epoll::Epoll;
 use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
@@ -24,6 +23,7 @@ use super::waker::Waker;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
+use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::unread::Unread;
 
 /// A reader needs little: its buffer is on the heap.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::file::read_start;
-use crate::job::outcome::{Status, Usage};
+use crate::model::status::{Status, Usage};
+use crate::sys::base::linux::file::read_start;
 
 /// Our own peak memory, which the system counts as a new process's as well: it shares our memory
 /// until it has loaded its program (setmax_mm_hiwater_rss in the kernel's exec_mmap). A figure

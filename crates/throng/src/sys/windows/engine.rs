@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::{Child, Tap};
-use super::codes::{ReadFate, read_fate};
 use super::driver::Driver;
 use super::host::Host;
 use super::inbox::Notice;
@@ -22,11 +21,12 @@ use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
 use crate::job::command::Command;
 use crate::model::kill::Signal;
-use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::{Id, Table};
+use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
+use crate::sys::mechanism::Mechanism;
 use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 
 /// How long an engine that goes away before its processes waits for its reads.

@@ -9,10 +9,8 @@ use std::thread;
 
 use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
-use super::codes::is_exhaustion;
 use super::environment::Vars;
 use super::keeper::Keeper;
-use super::options::HostOptions;
 use super::os::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
 use super::pool::ThreadPool;
@@ -21,9 +19,11 @@ use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
-use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sys::Room;
+use crate::sys::base::windows::codes::is_exhausted;
+use crate::sys::mechanism::Mechanism;
+use crate::sys::options::HostOptions;
 
 /// What a pipe takes before its writer waits.
 const PIPE_SIZE: u32 = 64 * 1024;
@@ -179,12 +179,6 @@ impl Host {
         let is_path = |key: &OsStr| key.eq_ignore_ascii_case("PATH");
         changes.clear || changes.vars.keys().any(|key| is_path(key))
     }
-}
-
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
-    error
-        .raw_os_error()
-        .is_some_and(|code| is_exhaustion(code as u32))
 }
 
 /// Whether processes can share a console with us.

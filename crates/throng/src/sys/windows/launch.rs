@@ -29,10 +29,9 @@ use windows_sys::Win32::System::Threading::{
 use super::attributes::Attributes;
 use super::batch;
 use super::child::Launched;
-use super::codes::{StartFate, Surroundings, start_fate, start_hint};
 use super::commandline::{LineError, command_line};
 use super::faults::{self, Point};
-use super::host::{Host, is_exhausted};
+use super::host::Host;
 use super::job::Job;
 use super::keeper::Keeper;
 use super::os::windows::{Console, Priority};
@@ -45,6 +44,9 @@ use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::StartError;
+use crate::sys::base::windows::codes::is_exhausted;
+use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, start_hint};
+use crate::sys::base::windows::system_directory;
 
 /// A program file younger than this may still be in the hands of a virus scanner.
 const FRESH: Duration = Duration::from_secs(30);
@@ -470,7 +472,7 @@ fn is_fresh(program: &Path) -> bool {
 
 /// A program of the system's own directory, whatever the search path says.
 fn system_program(name: &str) -> PathBuf {
-    program::system_directory().join(name)
+    system_directory().join(name)
 }
 
 impl Failure {

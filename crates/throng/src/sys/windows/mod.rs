@@ -16,7 +16,6 @@ mod apc;
 mod attributes;
 mod batch;
 mod child;
-mod codes;
 mod commandline;
 mod driver;
 mod engine;
@@ -24,16 +23,13 @@ mod environment;
 mod events;
 mod exits;
 mod faults;
-mod file;
 mod holders;
 mod host;
 mod inbox;
 mod job;
 mod keeper;
 mod launch;
-mod memory;
 mod op;
-mod options;
 mod pipe;
 mod pool;
 mod port;
@@ -49,23 +45,14 @@ mod waker;
 mod wide;
 mod wine;
 
-use std::ffi::{OsStr, OsString};
-
-pub(crate) use codes::exit_code_name;
 pub(crate) use engine::Engine;
 #[cfg(feature = "faults")]
 pub(crate) use faults::fault_of;
-pub(crate) use file::{OUT_OF_MEMORY, is_in_memory, is_want_of_files, read_at, temporary_dirs};
 pub(crate) use host::Host;
-pub(crate) use memory::{memory_left, memory_limit};
-pub(crate) use options::{CommandOptions, HostOptions};
 pub(crate) use waker::Waker;
 
-use crate::job::command::Command;
 use crate::model::kill::Signal;
-use crate::model::mechanism::Mechanism;
-
-pub use options::os;
+use crate::sys::mechanism::Mechanism;
 
 /// The completion port comes first: it needs no threads but the shards, one call takes many
 /// packets, and under Wine it used the least processor time and memory of the five
@@ -78,10 +65,6 @@ pub(crate) const MECHANISMS: &[Mechanism] = &[
     Mechanism::Threads,
 ];
 
-/// A block of a megabyte or more has pages of its own here, which go back when it is freed
-/// (HeapCreate).
-pub(crate) type Bytes = Vec<u8>;
-
 /// Whether this machine offers the mechanism, or why not: all that are ours are there since Vista.
 pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
     if MECHANISMS.contains(&mechanism) {
@@ -89,20 +72,6 @@ pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
     } else {
         Err("it is a mechanism of Linux".into())
     }
-}
-
-/// `/e:ON` and `/v:OFF` set what the registry may have set otherwise, `/d` keeps the user's AutoRun
-/// from running first, `/s` makes cmd.exe take off the outer quotes and leave all others alone
-/// (`cmd /?`). It is the system's own, whatever `PATH` says.
-pub(crate) fn shell(script: &OsStr) -> Command {
-    let mut command = Command::new(program::system_directory().join("cmd.exe"));
-    command.args(["/e:ON", "/v:OFF", "/d", "/s", "/c"]);
-    let mut quoted = OsString::from("\"");
-    quoted.push(script);
-    quoted.push("\"");
-    command.os.raw_tail = Some(quoted);
-    command.os.is_shell = true;
-    command
 }
 
 /// The number that Unix has for it; nothing here gives a process a number.

@@ -18,13 +18,12 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::ErrorKind;
-use std::os::windows::ffi::OsStringExt;
 use std::os::windows::fs::MetadataExt;
 use std::path::{self, Component, Path, PathBuf};
 
-use windows_sys::Win32::Foundation::MAX_PATH;
 use windows_sys::Win32::Storage::FileSystem::FILE_ATTRIBUTE_DIRECTORY;
-use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
+
+use crate::sys::base::windows::system_directory;
 
 /// Why there is no program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,19 +76,6 @@ pub(super) fn find(
 pub(super) fn is_bare(program: &OsStr) -> bool {
     let has_separator = program.as_encoded_bytes().iter().any(is_separator);
     !has_separator && prefix(Path::new(program)).is_none()
-}
-
-/// The directory of the system's programs. The system is asked, for the variable `SystemRoot` may
-/// be missing, or lie about where `cmd.exe` is.
-pub(super) fn system_directory() -> PathBuf {
-    let mut buffer = [0_u16; MAX_PATH as usize];
-    // SAFETY: the buffer is as long as is said, which is as much as MSDN asks for.
-    let length = unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), MAX_PATH) };
-    match buffer.get(..length as usize) {
-        Some(name) if !name.is_empty() => PathBuf::from(OsString::from_wide(name)),
-        // It has no documented way to fail but a buffer that is too small.
-        _ => PathBuf::from(r"C:\Windows\System32"),
-    }
 }
 
 /// Entries of the search path that are not absolute are skipped, the empty among them: they name

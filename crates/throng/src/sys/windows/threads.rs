@@ -19,13 +19,13 @@ use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 use windows_sys::Win32::Storage::FileSystem::ReadFile;
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
-use super::codes::{ReadFate, read_fate};
 use super::inbox::{Inbox, Notice};
 use super::pipe::{Pipe, from_code, last_code};
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::End;
+use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::unread::Unread;
 use std::time::Instant;
 

@@ -9,7 +9,7 @@ use windows_sys::Win32::System::Threading::{GetExitCodeProcess, GetProcessTimes}
 
 use super::job::Job;
 use super::wine::is_wine;
-use crate::job::outcome::{Status, Usage};
+use crate::model::status::{Status, Usage};
 use crate::sys::Exit;
 
 /// How a process ended that has. 259, which stands for "still active" in the same place, is an exit

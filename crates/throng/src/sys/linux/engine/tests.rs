@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::starts::LONGEST_START;
 use super::*;
-use crate::job::outcome::Status;
 use crate::model::error::ErrorKind;
+use crate::model::status::Status;
 use crate::slots::Slots;
 use crate::sys::HostOptions;
 use crate::sys::faults::{Fault, order};

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::super::commandline::command_line;
-use super::super::program::system_directory;
 use super::*;
+use crate::sys::base::windows::system_directory;
 
 const CMD: &str = r"C:\Windows\System32\cmd.exe";
 const BEFORE: &str = r#""C:\Windows\System32\cmd.exe" /e:ON /v:OFF /d /c ""#;

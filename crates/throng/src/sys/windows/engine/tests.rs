@@ -10,8 +10,8 @@ use windows_sys::Win32::System::Threading::WaitForSingleObject;
 use super::super::driver::Reads;
 use super::super::faults::{Point, fail};
 use super::*;
-use crate::job::outcome::Status;
 use crate::model::error::ErrorKind;
+use crate::model::status::Status;
 use crate::slots::Slots;
 use crate::sys::{Exit, HostOptions, MECHANISMS};
 

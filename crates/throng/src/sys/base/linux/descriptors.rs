@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::io::fcntl_dupfd_cloexec;
 
 /// The same descriptor with a number above 2. If there is none left it keeps its number.
-pub(super) fn above_stdio(fd: OwnedFd) -> OwnedFd {
+pub(crate) fn above_stdio(fd: OwnedFd) -> OwnedFd {
     if fd.as_raw_fd() > 2 {
         return fd;
     }

@@ -5,14 +5,14 @@
 use rustix::process::Pid;
 
 /// The group of a process; `None` if its leader is outside, or there is no such process.
-pub(super) fn group_of(pid: Pid) -> Option<Pid> {
+pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     // SAFETY: only takes and returns numbers.
     let group = unsafe { libc::getpgid(pid.as_raw_nonzero().get()) };
     Pid::from_raw(group.max(0))
 }
 
 /// Our own group; `None` if its leader is outside.
-pub(super) fn own_group() -> Option<Pid> {
+pub(crate) fn own_group() -> Option<Pid> {
     // SAFETY: only returns a number.
     Pid::from_raw(unsafe { libc::getpgrp() })
 }

@@ -16,11 +16,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, getppid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
-use super::descriptors::above_stdio;
-use super::process_group::{group_of, own_group};
-use crate::job::outcome::Status;
 use crate::model::error::{Error, ErrorKind};
+use crate::model::status::Status;
 use crate::sync::lock;
+use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::process_group::{group_of, own_group};
 
 const TERMINAL: &str = "/dev/tty";
 
@@ -137,7 +137,7 @@ impl Terminal {
 
     /// Before a process is made that is to have it: the descriptor, unless this program is in the
     /// background.
-    pub(super) fn lend(&self) -> Option<RawFd> {
+    pub(crate) fn lend(&self) -> Option<RawFd> {
         if !self.is_ours() {
             return None;
         }
@@ -148,7 +148,7 @@ impl Terminal {
     }
 
     /// The process that had it has ended, perhaps because we ended it.
-    pub(super) fn ended(&self, status: Status, by_us: bool) {
+    pub(crate) fn ended(&self, status: Status, by_us: bool) {
         let was_lent = lock(&self.0.loan).is_lent;
         self.take_back();
         lock(&self.0.loan).theirs = None;

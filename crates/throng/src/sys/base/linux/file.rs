@@ -39,7 +39,7 @@ pub(crate) fn is_in_memory(dir: &Path) -> bool {
 }
 
 /// The beginning of a file, up to this many bytes: others may decide what the kernel writes there.
-pub(super) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::ERROR_NOT_ENOUGH_MEMORY;
 
-use super::host::is_exhausted;
+use super::codes::is_exhausted;
 
 /// The error code for a lack of memory.
 pub(crate) const OUT_OF_MEMORY: i32 = ERROR_NOT_ENOUGH_MEMORY as i32;

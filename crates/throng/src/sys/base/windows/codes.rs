@@ -3,11 +3,13 @@
 //! The codes are those of MSDN "System Error Codes"; each group says why it is treated so. Rows and
 //! sources are in `docs/windows.md`.
 
+use std::io;
+
 use windows_sys::Win32::Foundation::*;
 
 /// What a read's error code asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ReadFate {
+pub(crate) enum ReadFate {
     /// All writers have closed the pipe, and everything has been read.
     Eof,
     /// Too many reads are outstanding, or memory is short: the same read works a little later.
@@ -20,7 +22,7 @@ pub(super) enum ReadFate {
     Fatal,
 }
 
-pub(super) fn read_fate(code: u32) -> ReadFate {
+pub(crate) fn read_fate(code: u32) -> ReadFate {
     match code {
         ERROR_BROKEN_PIPE | ERROR_HANDLE_EOF | ERROR_PIPE_NOT_CONNECTED | ERROR_NO_DATA => {
             ReadFate::Eof
@@ -36,7 +38,7 @@ pub(super) fn read_fate(code: u32) -> ReadFate {
 }
 
 /// Whether this is a want of memory, quota or handles, which comes back when processes end.
-pub(super) fn is_exhaustion(code: u32) -> bool {
+pub(crate) fn is_exhaustion(code: u32) -> bool {
     matches!(
         code,
         ERROR_NOT_ENOUGH_MEMORY
@@ -53,9 +55,15 @@ pub(super) fn is_exhaustion(code: u32) -> bool {
     )
 }
 
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|code| is_exhaustion(code as u32))
+}
+
 /// What the error code of a start asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StartFate {
+pub(crate) enum StartFate {
     Exhausted,
     /// Passes within moments: somebody is still looking at, or writing, the program's file.
     Busy,
@@ -69,14 +77,14 @@ pub(super) enum StartFate {
 
 /// What surrounds a start that has failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings {
+pub(crate) struct Surroundings {
     /// The program's file was written a moment ago: a virus scanner may hold it.
-    pub(super) is_fresh: bool,
+    pub(crate) is_fresh: bool,
     /// Wine 8 fails one start in a thousand with ERROR_INTERNAL_ERROR for no reason.
-    pub(super) is_wine: bool,
+    pub(crate) is_wine: bool,
 }
 
-pub(super) fn start_fate(code: u32, around: Surroundings) -> StartFate {
+pub(crate) fn start_fate(code: u32, around: Surroundings) -> StartFate {
     match code {
         code if is_exhaustion(code) => StartFate::Exhausted,
         ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION => StartFate::Busy,
@@ -97,7 +105,7 @@ pub(super) fn start_fate(code: u32, around: Surroundings) -> StartFate {
 }
 
 /// A hint that the system's own text for the code does not give.
-pub(super) fn start_hint(code: u32) -> Option<&'static str> {
+pub(crate) fn start_hint(code: u32) -> Option<&'static str> {
     match code {
         ERROR_EXE_MACHINE_TYPE_MISMATCH => Some("it is for another kind of processor"),
         ERROR_ELEVATION_REQUIRED => Some("it must be run as administrator"),

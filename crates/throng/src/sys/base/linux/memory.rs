@@ -11,14 +11,14 @@ const MOST: u64 = 64 * 1024;
 
 /// The size of a page. Asked of libc: rustix reads the auxiliary vector for it, and cannot handle
 /// valgrind's.
-pub(super) fn page_size() -> usize {
+pub(crate) fn page_size() -> usize {
     // SAFETY: an integer.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(64 * 1024)
 }
 
 /// How many of the ticks that /proc counts in make up a second.
-pub(super) fn ticks_per_second() -> u64 {
+pub(crate) fn ticks_per_second() -> u64 {
     // SAFETY: an integer.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     u64::try_from(ticks).unwrap_or(100).max(1)

@@ -1,0 +1,118 @@
+//! Settings that only Windows has. The public traits that set them are in `sys/os`.
+
+use std::ffi::{OsStr, OsString};
+
+use windows_sys::Win32::System::Threading::{
+    ABOVE_NORMAL_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS, HIGH_PRIORITY_CLASS,
+    IDLE_PRIORITY_CLASS, NORMAL_PRIORITY_CLASS,
+};
+
+use crate::sys::base::windows::system_directory;
+
+/// Of a command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommandOptions {
+    pub(crate) console: Option<Console>,
+    pub(crate) priority: Option<Priority>,
+    /// What follows the arguments on the command line, as it is.
+    pub(crate) raw_tail: Option<OsString>,
+    pub(crate) allow_batch: bool,
+    /// It is `cmd.exe`, which takes a shorter command line than others.
+    pub(crate) is_shell: bool,
+}
+
+impl CommandOptions {
+    /// Output is always captured here.
+    pub(crate) fn inherits_output(&self) -> bool {
+        false
+    }
+}
+
+/// Of a [`Throng`](crate::Throng).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HostOptions {
+    pub(crate) pipes: Pipes,
+    pub(crate) pipe_size: Option<u32>,
+    pub(crate) skip_packets: Option<bool>,
+    pub(crate) keeper: bool,
+}
+
+impl HostOptions {
+    /// Nothing is ever stopped here.
+    pub(crate) fn watch_stops(&mut self) {}
+}
+
+/// What a process has for a console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Console {
+    /// Ours. If we have none, the process gets a new one in a window of its own.
+    Inherit,
+    /// None. The cheapest, for programs that start no others: a console program that a
+    /// process without a console starts gets a console and a window of its own, and what
+    /// it says goes there and not to us, unless its starter hands its streams on by name.
+    None,
+    /// One of its own that nobody sees. The system starts a `conhost.exe` for it.
+    Hidden,
+}
+
+/// The priority class of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Priority {
+    /// Runs when nobody else wants to.
+    Idle,
+    /// Below what programs have by default.
+    BelowNormal,
+    /// What programs have by default.
+    Normal,
+    /// Above what programs have by default.
+    AboveNormal,
+    /// Well above it.
+    High,
+}
+
+impl Priority {
+    /// The flag for `CreateProcessW`.
+    pub(crate) fn flag(self) -> u32 {
+        match self {
+            Priority::Idle => IDLE_PRIORITY_CLASS,
+            Priority::BelowNormal => BELOW_NORMAL_PRIORITY_CLASS,
+            Priority::Normal => NORMAL_PRIORITY_CLASS,
+            Priority::AboveNormal => ABOVE_NORMAL_PRIORITY_CLASS,
+            Priority::High => HIGH_PRIORITY_CLASS,
+        }
+    }
+}
+
+/// How the pipes of a process's streams are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pipes {
+    /// Without a name, as only `NtCreateNamedPipeFile` can; nobody else can open them.
+    /// Where the system refuses that, named ones are used.
+    #[default]
+    Unnamed,
+    /// With a random name of 128 bits, made so that it must be the first of that name, and
+    /// opened at once.
+    Named,
+}
+
+/// The arguments by which the system's shell runs a script, and the settings for it.
+///
+/// `/e:ON` and `/v:OFF` set what the registry may have set otherwise, `/d` keeps the user's AutoRun
+/// from running first, `/s` makes cmd.exe take off the outer quotes and leave all others alone
+/// (`cmd /?`). It is the system's own, whatever `PATH` says.
+pub(crate) fn shell(script: &OsStr) -> (Vec<OsString>, CommandOptions) {
+    let mut argv = vec![system_directory().join("cmd.exe").into_os_string()];
+    argv.extend(["/e:ON", "/v:OFF", "/d", "/s", "/c"].map(OsString::from));
+    let mut quoted = OsString::from("\"");
+    quoted.push(script);
+    quoted.push("\"");
+    let options = CommandOptions {
+        raw_tail: Some(quoted),
+        is_shell: true,
+        ..CommandOptions::default()
+    };
+    (argv, options)
+}
