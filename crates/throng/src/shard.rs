@@ -34,7 +34,8 @@ use crate::shard::timer::{Alarm, Timers};
 use crate::shard::tries::Tries;
 use crate::slots::{Id, Slots};
 use crate::sync::lock;
-use crate::sys::{Engine, Event, Exit, StartError, Started};
+use crate::sys::Engine;
+use crate::sys::api::{Event, Exit, StartError, Started};
 
 /// Sent once, when the `Throng` is gone and only detached processes are left.
 #[derive(Debug)]

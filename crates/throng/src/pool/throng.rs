@@ -24,8 +24,9 @@ use crate::scheduler::request::Request;
 use crate::scheduler::running::Running;
 use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
+use crate::sys::Host;
+use crate::sys::api::Room;
 use crate::sys::mechanism::Mechanism;
-use crate::sys::{Host, Room};
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///

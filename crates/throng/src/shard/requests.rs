@@ -9,7 +9,7 @@ use crate::scheduler::running::{Census, Running};
 use crate::shard::process::Input;
 use crate::shard::timer::Alarm;
 use crate::slots::Id;
-use crate::sys::WhenDone;
+use crate::sys::api::WhenDone;
 
 impl Shard {
     /// Leaves streams unread, or reads them again, as was last asked for.

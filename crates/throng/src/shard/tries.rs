@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sys::StartError;
+use crate::sys::api::StartError;
 
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);

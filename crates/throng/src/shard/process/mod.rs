@@ -18,7 +18,7 @@ use crate::model::status::Cause;
 use crate::model::stream::Stream;
 use crate::model::verdict::{Held, Holder, Verdict};
 use crate::shard::timer::Alarm;
-use crate::sys::End;
+use crate::sys::api::End;
 
 /// A process that was killed ends within this time, or will not: it waits for a device that does
 /// not answer, is frozen, or may not be killed by us.

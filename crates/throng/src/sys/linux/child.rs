@@ -26,10 +26,10 @@ use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::model::status::Status;
 use crate::model::stream::Stream;
+use crate::sys::api::{Exit, StartError};
 use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::options::linux::terminal::Terminal;
 use crate::sys::os::linux::ProcessGroup;
-use crate::sys::{Exit, StartError};
 
 /// Our end of a pipe. Shared only with the thread that reads it, where there is one.
 pub(super) type Pipe = Arc<OwnedFd>;

@@ -26,9 +26,9 @@ use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::faults::Point;
 use crate::sys::mechanism::Mechanism;
-use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);

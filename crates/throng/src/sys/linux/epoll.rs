@@ -271,8 +271,9 @@ mod tests {
     use super::*;
     use crate::job::command::Command;
     use crate::slots::Slots;
+    use crate::sys::HostOptions;
+    use crate::sys::api::Event;
     use crate::sys::mechanism::Mechanism;
-    use crate::sys::{Event, HostOptions};
 
     /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
     /// woken all the time.

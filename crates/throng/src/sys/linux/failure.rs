@@ -14,7 +14,7 @@ use super::launch::is_exhaustion;
 use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::{Error, ErrorKind};
-use crate::sys::StartError;
+use crate::sys::api::StartError;
 use crate::sys::base::linux::memory;
 
 /// A string of argv or of the environment may have this many bytes with its NUL: 32 pages

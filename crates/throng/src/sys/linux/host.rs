@@ -25,7 +25,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
-use crate::sys::Room;
+use crate::sys::api::Room;
 use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;
 use crate::sys::options::linux::inherited::InheritedFds;

@@ -22,7 +22,7 @@ use super::waker::Waker;
 use crate::model::kill::Signal as Wish;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::WhenDone;
+use crate::sys::api::WhenDone;
 
 /// How many times a question that is not answered is asked.
 const TRIES: usize = 2;

@@ -37,7 +37,7 @@ use super::wait::{self, Which};
 use crate::job::command::Command;
 use crate::job::command::{EnvChanges, Stdin};
 use crate::model::error::ErrorKind;
-use crate::sys::StartError;
+use crate::sys::api::StartError;
 use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::faults::Point;
 use crate::sys::options::linux::terminal::Terminal;

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
-use crate::sys::End;
+use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 
 /// What a pipe holds unless somebody has changed it: one read empties it.

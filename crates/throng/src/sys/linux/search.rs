@@ -30,7 +30,7 @@ use super::waker::Waker;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
 use crate::sync::lock;
-use crate::sys::WhenDone;
+use crate::sys::api::WhenDone;
 
 /// At most a fifth of the time is spent on looking.
 const PACE: u32 = 4;

@@ -22,7 +22,7 @@ use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::End;
+use crate::sys::api::End;
 use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::unread::Unread;
 

@@ -23,7 +23,7 @@ use super::reader::{READ_SIZE, Read, Reader, bytes_waiting, unblock};
 use super::waker::Waker;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::End;
+use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 
 const QUEUE: u32 = 256;

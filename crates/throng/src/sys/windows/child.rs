@@ -17,7 +17,7 @@ use super::usage;
 use crate::model::kill::Signal;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
-use crate::sys::Exit;
+use crate::sys::api::Exit;
 
 /// What a process that we end has for an exit code, as with `taskkill` and `std`.
 pub(super) const ENDED_BY_US: u32 = 1;

@@ -24,10 +24,10 @@ use crate::model::kill::Signal;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::{Id, Table};
+use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
 use crate::sys::mechanism::Mechanism;
-use crate::sys::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);

@@ -20,7 +20,7 @@ use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::verdict::Holder;
-use crate::sys::Room;
+use crate::sys::api::Room;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;

@@ -11,7 +11,7 @@ use windows_sys::Win32::System::Threading::{QueueUserAPC, WaitForSingleObject};
 use super::op::Finished;
 use crate::model::stream::Stream;
 use crate::slots::Id;
-use crate::sys::End;
+use crate::sys::api::End;
 use crate::sys::faults::{Fault, Point, shuffle, strike};
 
 /// What a mechanism has to say.

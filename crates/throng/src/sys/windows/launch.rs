@@ -43,7 +43,7 @@ use super::wine::is_wine;
 use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::{Error, ErrorKind};
-use crate::sys::StartError;
+use crate::sys::api::StartError;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, start_hint};
 use crate::sys::base::windows::system_directory;

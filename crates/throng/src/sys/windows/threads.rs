@@ -24,7 +24,7 @@ use super::pipe::{Pipe, from_code, last_code};
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::End;
+use crate::sys::api::End;
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::unread::Unread;
 use std::time::Instant;

@@ -10,7 +10,7 @@ use windows_sys::Win32::System::Threading::{GetExitCodeProcess, GetProcessTimes}
 use super::job::Job;
 use super::wine::is_wine;
 use crate::model::status::{Status, Usage};
-use crate::sys::Exit;
+use crate::sys::api::Exit;
 
 /// How a process ended that has. 259, which stands for "still active" in the same place, is an exit
 /// code like any other then.

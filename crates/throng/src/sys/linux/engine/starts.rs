@@ -6,10 +6,10 @@ use super::{Engine, LOOK_LATER};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::slots::Id;
+use crate::sys::api::{StartError, at_most};
 use crate::sys::linux::child::{Child, Start};
 use crate::sys::linux::failure::Failure;
 use crate::sys::linux::launch::Launcher;
-use crate::sys::{StartError, at_most};
 
 /// A program that is not loaded within this time counts as not loadable.
 pub(super) const LONGEST_START: Duration = Duration::from_secs(30);

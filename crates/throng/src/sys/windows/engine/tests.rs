@@ -13,7 +13,8 @@ use super::*;
 use crate::model::error::ErrorKind;
 use crate::model::status::Status;
 use crate::slots::Slots;
-use crate::sys::{Exit, HostOptions, MECHANISMS};
+use crate::sys::api::Exit;
+use crate::sys::{HostOptions, MECHANISMS};
 
 /// Set for a process that is this very program, run again to say something.
 const SCRIPT: &str = "THRONG_UNIT_TEST_CHILD";
