@@ -65,6 +65,7 @@ pub use job::outcome::Outcome;
 pub use job::pipe_end::PipeEnd;
 pub use model::error::{Error, ErrorKind};
 pub use model::kill::{KillSequence, ParseKillSequenceError, Signal};
+pub use model::mechanism::Mechanism;
 pub use model::status::{Cause, Status, Usage};
 pub use model::stream::Stream;
 pub use model::verdict::{Held, Holder, UnknownHeld, Verdict};
@@ -77,5 +78,5 @@ pub use scheduler::running::Running;
 #[cfg(feature = "faults")]
 #[doc(hidden)]
 pub use sys::faults;
-pub use sys::mechanism::{Mechanism, Survey, UnknownMechanism};
 pub use sys::os;
+pub use sys::survey::{Survey, UnknownMechanism};

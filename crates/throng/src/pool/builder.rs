@@ -13,13 +13,13 @@ use crate::capture::spill;
 use crate::job::callback::{Callback, Output, Stopped, StoppedCallback};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Held;
 use crate::pool::throng::{StartedShard, Throng};
 use crate::scheduler::inner::{Inner, Settings};
 use crate::scheduler::queue::Admit;
 use crate::shard::Shard;
 use crate::sync::lock;
-use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;
 use crate::sys::{self, Engine, Host, Waker};
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
 use crate::model::error::Error;
+use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::pool::builder::Builder;
 use crate::pool::handle::Process;
@@ -26,7 +27,6 @@ use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
 use crate::sys::Host;
 use crate::sys::api::Room;
-use crate::sys::mechanism::Mechanism;
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///

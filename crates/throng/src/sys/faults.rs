@@ -16,6 +16,19 @@
     expect(dead_code, reason = "nothing strikes")
 )]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod linux;
+#[cfg(all(target_os = "linux", feature = "faults"))]
+use linux as system;
+
+#[cfg(windows)]
+pub(crate) mod windows;
+#[cfg(all(windows, feature = "faults"))]
+use windows as system;
+
+#[cfg(feature = "faults")]
+const _: fn(Point, u64) -> Option<Fault> = system::fault_of;
+
 /// A call that a fault can strike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
@@ -179,7 +192,7 @@ mod dice {
         if one_in == 0 || !roll().is_multiple_of(u64::from(one_in)) {
             return None;
         }
-        let fault = crate::sys::fault_of(point, roll())?;
+        let fault = super::system::fault_of(point, roll())?;
         STRUCK.fetch_add(1, Ordering::Relaxed);
         Some(fault)
     }

@@ -24,9 +24,9 @@ pub(crate) mod api;
 pub(crate) mod base;
 #[cfg(any(windows, test))]
 mod lend;
-pub(crate) mod mechanism;
 pub(crate) mod options;
 pub mod os;
+pub(crate) mod survey;
 mod unread;
 
 #[doc(hidden)]
@@ -49,23 +49,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "faults")]
-pub(crate) use system::fault_of;
 pub(crate) use system::{Engine, Host, MECHANISMS, Waker, probe};
 
 use crate::capture::budget::Budget;
 use crate::job::command::Command;
 use crate::model::error::Error;
 use crate::model::kill::{KillSequence, Signal};
+use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
 use crate::sys::api::{Event, Exit, Room, StartError, Started, WhenDone};
-use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;
 
-#[cfg(feature = "faults")]
-const _: fn(faults::Point, u64) -> Option<faults::Fault> = fault_of;
 const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
 const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;

@@ -8,19 +8,19 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::groups::Leaf;
-use super::launch::Begun;
-use super::loading::Loading;
-use super::procfs::Name;
+use super::host::stdin::Held;
+use super::pipe::Pipe;
 use super::signals;
-use super::stdin::Held;
-use super::tag::Number;
+use super::start::launch::Begun;
+use super::start::loading::Loading;
+use super::tree::groups::Leaf;
+use super::tree::procfs::Name;
+use super::tree::tag::Number;
 use super::wait::{self, OwnMaxRss, Which};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
@@ -28,11 +28,8 @@ use crate::model::status::Status;
 use crate::model::stream::Stream;
 use crate::sys::api::{Exit, StartError};
 use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
-use crate::sys::os::linux::ProcessGroup;
-
-/// Our end of a pipe. Shared only with the thread that reads it, where there is one.
-pub(super) type Pipe = Arc<OwnedFd>;
 
 /// How long a process that is killed as the last resort is waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);

@@ -1,18 +1,25 @@
 //! The mechanism of an engine, chosen at run time: one enum, one file for each variant.
 
+mod epoll;
+pub(super) mod notice;
+mod reader;
+mod threads;
+pub(super) mod uring;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::child::{Child, Pipe};
-use super::engine::Notice;
-use super::epoll::Epoll;
-use super::threads::Threads;
-use super::uring::Uring;
+use self::epoll::Epoll;
+use self::threads::Threads;
+use self::uring::Uring;
+use super::child::Child;
 use super::waker::Waker;
+use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::mechanism::Mechanism;
+use crate::sys::linux::driver::notice::Notice;
+use crate::sys::linux::pipe::Pipe;
 
 #[derive(Debug)]
 pub(super) enum Driver {

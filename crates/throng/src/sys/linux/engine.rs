@@ -11,24 +11,25 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, Ended, Straggler};
 use super::driver::Driver;
+use super::driver::notice::Notice;
 use super::exits::Exits;
-use super::failure::cannot_capture;
-use super::faults;
 use super::host::Host;
 use super::kills::Kills;
-use super::launch::Launcher;
-use super::reader::all_writers_gone;
-use super::search::Answer;
+use super::pipe::all_writers_gone;
 use super::signals;
+use super::start::failure::cannot_capture;
+use super::start::launch::Launcher;
+use super::tree::search::Answer;
 use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::job::command::Command;
 use crate::model::kill::Signal;
+use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
+use crate::sys::api::{Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::faults::Point;
-use crate::sys::mechanism::Mechanism;
+use crate::sys::faults::linux as faults;
 
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);
@@ -40,30 +41,6 @@ const STOPS_PACE: u32 = 20;
 
 /// How long it may take until the processes that we have stopped run again.
 const CONTINUED_BY: Duration = Duration::from_secs(2);
-
-/// What became ready, as a driver reports it to the engine.
-#[derive(Debug)]
-pub(super) enum Notice {
-    /// Bytes, which are in the driver's `output` until its next call.
-    Output(Id, Stream),
-    End(Id, Stream, End),
-    /// A watched process has ended, or a pidfd says so; worth asking.
-    Exited(Id),
-}
-
-/// Tags in the tokens that the kernel hands back.
-pub(super) const TAG_STDOUT: u8 = 0;
-pub(super) const TAG_STDERR: u8 = 1;
-pub(super) const TAG_EXIT: u8 = 2;
-pub(super) const TAG_WAKE: u8 = 3;
-pub(super) const TAG_CANCEL: u8 = 4;
-
-pub(super) fn tag(stream: Stream) -> u8 {
-    match stream {
-        Stream::Stdout => TAG_STDOUT,
-        Stream::Stderr => TAG_STDERR,
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -99,7 +76,7 @@ pub(crate) struct Engine {
 /// Whether this machine offers the mechanism, or why not.
 pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
     match mechanism {
-        Mechanism::IoUring => super::uring::probe(),
+        Mechanism::IoUring => super::driver::uring::probe(),
         Mechanism::Epoll | Mechanism::Threads => Ok(()),
         Mechanism::CompletionPort | Mechanism::ThreadPool | Mechanism::Events | Mechanism::Apc => {
             Err("it is a mechanism of Windows".into())

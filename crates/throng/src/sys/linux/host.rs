@@ -1,5 +1,8 @@
 //! What all shards share and none changes: the environment, the search path, the limits.
 
+pub(super) mod stdin;
+pub(super) mod strings;
+
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -10,23 +13,23 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::groups::Groups;
-use super::keeper::Keeper;
-use super::orphans::Orphans;
-use super::search::Searcher;
+use self::stdin::Stdins;
+use self::strings::Strings;
 use super::signals;
-use super::stdin::Stdins;
-use super::strings::Strings;
-use super::sweep::sweep;
-use super::tag::{self, Tags};
+use super::tree::groups::Groups;
+use super::tree::keeper::Keeper;
+use super::tree::orphans::Orphans;
+use super::tree::search::Searcher;
+use super::tree::sweep::sweep;
+use super::tree::tag::{self, Tags};
 use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
 use crate::sys::api::Room;
-use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;
 use crate::sys::options::linux::inherited::InheritedFds;
 

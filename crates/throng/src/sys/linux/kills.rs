@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::child::Child;
-use super::groups::{Groups, Leaf};
-use super::holders::Question;
-use super::procfs::Name;
-use super::search::{Answer, Client, Done, Searcher, Task, Tree};
 use super::signals;
-use super::standstill::Still;
-use super::tag::RunId;
-use super::tree::{Census, Root};
+use super::tree::census::{Census, Root};
+use super::tree::groups::{Groups, Leaf};
+use super::tree::holders::Question;
+use super::tree::procfs::Name;
+use super::tree::search::{Answer, Client, Done, Searcher, Task, Tree};
+use super::tree::standstill::Still;
+use super::tree::tag::RunId;
 use super::waker::Waker;
 use crate::model::kill::Signal as Wish;
 use crate::model::stream::Stream;
@@ -273,7 +273,7 @@ impl Kills {
     }
 
     #[cfg(test)]
-    pub(super) fn stat(&mut self, pid: u32) -> Option<super::procfs::Stat> {
+    pub(super) fn stat(&mut self, pid: u32) -> Option<super::tree::procfs::Stat> {
         self.census()?.procfs().stat(pid)
     }
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::process::Pid;
 
 use crate::model::status::{Status, Usage};
@@ -203,6 +204,13 @@ pub(super) fn stopped_by(pid: Pid) -> Option<i32> {
     }
     // SAFETY: waitid has filled the fields of a SIGCHLD.
     Some(unsafe { info.si_status() })
+}
+
+pub(crate) fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
 }
 
 #[cfg(test)]

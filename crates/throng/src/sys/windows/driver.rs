@@ -18,9 +18,9 @@ use super::pool::Pooled;
 use super::port::Port;
 use super::threads::Threads;
 use super::waker::Waker;
+use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::mechanism::Mechanism;
 
 #[derive(Debug)]
 pub(super) struct Driver {

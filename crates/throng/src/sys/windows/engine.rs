@@ -21,13 +21,13 @@ use super::retries::{ReadTries, Retries};
 use super::waker::Waker;
 use crate::job::command::Command;
 use crate::model::kill::Signal;
+use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::{Id, Table};
 use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
-use crate::sys::mechanism::Mechanism;
 
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);

@@ -19,10 +19,10 @@ use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
+use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sys::api::Room;
 use crate::sys::base::windows::codes::is_exhausted;
-use crate::sys::mechanism::Mechanism;
 use crate::sys::options::HostOptions;
 
 /// What a pipe takes before its writer waits.

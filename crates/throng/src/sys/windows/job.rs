@@ -21,8 +21,9 @@ use windows_sys::Win32::System::JobObjects::{
     SetInformationJobObject, TerminateJobObject,
 };
 
-use super::faults::{self, Point};
 use super::pipe::{from_code, own};
+use crate::sys::faults::windows as faults;
+use crate::sys::faults::windows::Point;
 
 /// No system has as many processes.
 const PIDS_MAX: usize = 1 << 24;

@@ -30,7 +30,6 @@ use super::attributes::Attributes;
 use super::batch;
 use super::child::Launched;
 use super::commandline::{LineError, command_line};
-use super::faults::{self, Point};
 use super::host::Host;
 use super::job::Job;
 use super::keeper::Keeper;
@@ -47,6 +46,8 @@ use crate::sys::api::StartError;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, start_hint};
 use crate::sys::base::windows::system_directory;
+use crate::sys::faults::windows as faults;
+use crate::sys::faults::windows::Point;
 
 /// A program file younger than this may still be in the hands of a virus scanner.
 const FRESH: Duration = Duration::from_secs(30);

@@ -22,7 +22,6 @@ mod engine;
 mod environment;
 mod events;
 mod exits;
-mod faults;
 mod holders;
 mod host;
 mod inbox;
@@ -46,13 +45,11 @@ mod wide;
 mod wine;
 
 pub(crate) use engine::Engine;
-#[cfg(feature = "faults")]
-pub(crate) use faults::fault_of;
 pub(crate) use host::Host;
 pub(crate) use waker::Waker;
 
 use crate::model::kill::Signal;
-use crate::sys::mechanism::Mechanism;
+use crate::model::mechanism::Mechanism;
 
 /// The completion port comes first: it needs no threads but the shards, one call takes many
 /// packets, and under Wine it used the least processor time and memory of the five

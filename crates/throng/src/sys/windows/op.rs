@@ -7,12 +7,13 @@ use std::sync::Arc;
 use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
-use super::faults::{self, Point};
 use super::inbox::Inbox;
 use super::pipe::Pipe;
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::Id;
+use crate::sys::faults::windows as faults;
+use crate::sys::faults::windows::Point;
 use crate::sys::lend::{Answer, Block, Control, Lent, lend, take_back};
 
 /// A read that is not in flight.

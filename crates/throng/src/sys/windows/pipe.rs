@@ -38,8 +38,9 @@ use windows_sys::Win32::System::WindowsProgramming::{
     FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FILE_SKIP_SET_EVENT_ON_HANDLE,
 };
 
-use super::faults::{self, Point};
 use super::wide::to_wide;
+use crate::sys::faults::windows as faults;
+use crate::sys::faults::windows::Point;
 
 /// Our end of a pipe.
 #[derive(Debug)]

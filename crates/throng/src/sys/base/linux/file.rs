@@ -17,6 +17,22 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usi
     file.read_at(buffer, at)
 }
 
+/// Whether this is a lack of something that becomes free when processes end.
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [
+        libc::EAGAIN,
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOSPC,
+    ];
+    // The bound on a directory in memory has no error number.
+    error.kind() == io::ErrorKind::StorageFull
+        || error
+            .raw_os_error()
+            .is_some_and(|errno| exhausted.contains(&errno))
+}
+
 /// Whether a file could not be opened because there are too many, or for want of memory.
 pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     let want = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];

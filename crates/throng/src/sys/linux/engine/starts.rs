@@ -8,8 +8,8 @@ use crate::model::kill::Signal;
 use crate::slots::Id;
 use crate::sys::api::{StartError, at_most};
 use crate::sys::linux::child::{Child, Start};
-use crate::sys::linux::failure::Failure;
-use crate::sys::linux::launch::Launcher;
+use crate::sys::linux::start::failure::Failure;
+use crate::sys::linux::start::launch::Launcher;
 
 /// A program that is not loaded within this time counts as not loadable.
 pub(super) const LONGEST_START: Duration = Duration::from_secs(30);

@@ -13,7 +13,7 @@ use crate::slots::Slots;
 use crate::sys::HostOptions;
 use crate::sys::faults::{Fault, order};
 use crate::sys::linux::slow_tests::lease;
-use crate::sys::os::linux::Cgroups;
+use crate::sys::options::linux::Cgroups;
 
 /// What an engine has announced of one process.
 #[derive(Debug, Default)]
@@ -318,7 +318,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
             .arg("600")
             .spawn()
             .unwrap();
-        crate::sys::linux::tree::hang::order(hung.id());
+        crate::sys::linux::tree::census::hang::order(hung.id());
         engine.signal(first, Signal::Term);
         // A shard goes on in the meantime.
         assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
@@ -338,7 +338,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
         let patience = Duration::from_millis(2500);
         assert!(begun.elapsed() < patience, "it is left alone by now");
         engine.forget(second);
-        crate::sys::linux::tree::hang::end(hung.id());
+        crate::sys::linux::tree::census::hang::end(hung.id());
         hung.kill().unwrap();
         hung.wait().unwrap();
     });
@@ -358,7 +358,7 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
         thread::sleep(Duration::from_millis(20));
         let mut hung = std::process::Command::new("sleep");
         let mut hung = hung.arg("600").spawn().unwrap();
-        crate::sys::linux::tree::hang::order(hung.id());
+        crate::sys::linux::tree::census::hang::order(hung.id());
         engine.suspend(&[id], Box::new(|| {}));
         let is_stopped = |engine: &mut Engine| engine.kills.stat(pid).unwrap().is_stopped;
         while !is_stopped(&mut engine) {
@@ -373,7 +373,7 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
         }
         engine.signal(id, Signal::Kill);
         engine.forget(id);
-        crate::sys::linux::tree::hang::end(hung.id());
+        crate::sys::linux::tree::census::hang::end(hung.id());
         hung.kill().unwrap();
         hung.wait().unwrap();
     });

@@ -8,12 +8,12 @@ use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Threading::WaitForSingleObject;
 
 use super::super::driver::Reads;
-use super::super::faults::{Point, fail};
 use super::*;
 use crate::model::error::ErrorKind;
 use crate::model::status::Status;
 use crate::slots::Slots;
 use crate::sys::api::Exit;
+use crate::sys::faults::windows::{Point, fail};
 use crate::sys::{HostOptions, MECHANISMS};
 
 /// Set for a process that is this very program, run again to say something.

@@ -1,0 +1,222 @@
+//! One control group (version 2), and all groups below it: who is in them, and their end.
+//!
+//! A group is named by its path, not by a descriptor: thousands of them may be there, and each is
+//! looked at a few times. Looks and orders are best efforts, since the group, or whoever is in it,
+//! may be gone by then. The kernel's interface is cgroups(7) and `Documentation/admin-guide/
+//! cgroup-v2.rst`.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::hierarchy;
+use super::procfs::Procfs;
+use crate::sys::base::linux::file::read_start;
+
+/// At most this much is read of a file of a few lines.
+const SHORT_MAX: u64 = 4096;
+
+/// At most this much is read of a list of members: at least 500,000 of them. The others are seen by
+/// the next look, when those have ended.
+const MEMBERS_MAX: u64 = 4 << 20;
+
+/// At most this many groups are visited by one look.
+const GROUPS_MAX: usize = 1 << 16;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    path: PathBuf,
+}
+
+impl Group {
+    /// The group with this directory.
+    pub(crate) fn at(path: PathBuf) -> Group {
+        Group { path }
+    }
+
+    /// Makes a group of this name below this one.
+    pub(crate) fn make(&self, name: &str) -> io::Result<Group> {
+        let path = self.path.join(name);
+        fs::create_dir(&path)?;
+        Ok(Group { path })
+    }
+
+    /// The group of this name in it, if there is one.
+    pub(crate) fn named(&self, name: &str) -> Group {
+        Group::at(self.path.join(name))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory, for a process that is to be started in the group.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+
+    /// Whether processes may be put here, and into groups below.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        OpenOptions::new().write(true).open(self.procs())?;
+        Ok(())
+    }
+
+    /// Whether it can have processes at all: it cannot where those above it are for threads.
+    pub(crate) fn is_for_processes(&self) -> bool {
+        let kind = read_start(&self.path.join("cgroup.type"), SHORT_MAX);
+        kind.is_ok_and(|kind| kind.trim_ascii_end() == b"domain")
+    }
+
+    fn procs(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    /// Moves a process here, with all its threads; 0 is the one that asks.
+    pub(crate) fn take_in(&self, pid: u32) -> io::Result<()> {
+        let mut procs = OpenOptions::new().write(true).open(self.procs())?;
+        procs.write_all(pid.to_string().as_bytes())
+    }
+
+    /// Who is in it.
+    pub(crate) fn own_members(&self) -> Vec<u32> {
+        let procs = read_start(&self.procs(), MEMBERS_MAX).unwrap_or_default();
+        // A number that was cut off is another number. 0 is a process that is not in our own
+        // process namespace.
+        let whole = procs.split_inclusive(|byte| *byte == b'\n');
+        let lines = whole.filter_map(|line| str::from_utf8(line.strip_suffix(b"\n")?).ok());
+        let pids = lines.filter_map(|line| line.parse().ok());
+        pids.filter(|pid| *pid != 0).collect()
+    }
+
+    /// Who is in it or in a group below.
+    pub(crate) fn members(&self) -> Vec<u32> {
+        let groups = self.tree(|_| true).into_iter();
+        groups.flat_map(|group| group.own_members()).collect()
+    }
+
+    /// The groups that are in it.
+    pub(crate) fn below(&self) -> impl Iterator<Item = Group> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        dirs.map(|entry| Group::at(entry.path()))
+    }
+
+    /// Kills all that are in it or below, and whoever they start meanwhile (`cgroup.kill`, since
+    /// 5.14). `false` where the kernel cannot.
+    pub(crate) fn kill(&self) -> bool {
+        let kill = OpenOptions::new()
+            .write(true)
+            .open(self.path.join("cgroup.kill"));
+        kill.and_then(|mut kill| kill.write_all(b"1")).is_ok()
+    }
+
+    /// Whether anybody in it or below is alive.
+    pub(crate) fn is_populated(&self) -> bool {
+        let events = read_start(&self.path.join("cgroup.events"), SHORT_MAX);
+        events.is_ok_and(|events| {
+            events
+                .split(|b| *b == b'\n')
+                .any(|line| line == b"populated 1")
+        })
+    }
+
+    /// Removes it, if nobody is in it and none below.
+    pub(crate) fn remove(&self) -> bool {
+        match fs::remove_dir(&self.path) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Removes it and all below in which nobody is, which those that made them have left.
+    pub(crate) fn remove_all(&self) -> bool {
+        for group in self.tree(|_| true).iter().rev() {
+            group.remove();
+        }
+        !self.path.exists()
+    }
+
+    /// Whether a process is in it or below. It is of a run, whose name nobody else has: what is
+    /// before that is another path where something else is mounted.
+    pub(crate) fn holds(&self, procfs: &mut Procfs, pid: u32) -> bool {
+        let own: Vec<_> = self.path.iter().collect();
+        let Some(run) = own.iter().rposition(|name| is_of_a_run(name)) else {
+            return false;
+        };
+        let Some(path) = hierarchy::own_path(procfs.control_group(pid)) else {
+            return false;
+        };
+        let path: Vec<_> = path.iter().collect();
+        let own = &own[run..];
+        path.windows(own.len()).any(|part| part == own)
+    }
+
+    /// Whether it is called as a run calls its own, or one that it has made for a process.
+    pub(crate) fn is_ours(&self) -> bool {
+        let is_number = |name: &OsStr| name.as_bytes().iter().all(u8::is_ascii_digit);
+        let name = self.path.file_name();
+        name.is_some_and(|name| is_of_a_run(name) || is_number(name))
+    }
+
+    /// This group, and all below it that are to be entered, each before those that are in it.
+    /// Commands make groups as deep and as many as they like: beyond [`GROUPS_MAX`] the rest is
+    /// left out.
+    pub(crate) fn tree(&self, is_entered: impl Fn(&Group) -> bool) -> Vec<Group> {
+        let mut tree = vec![self.clone()];
+        let mut next = 0;
+        while let Some(group) = tree.get(next).cloned() {
+            let room = GROUPS_MAX.saturating_sub(tree.len());
+            tree.extend(group.below().filter(&is_entered).take(room));
+            next += 1;
+        }
+        tree
+    }
+}
+
+/// What the groups of runs are called.
+pub(crate) const PREFIX: &str = "throng-";
+
+fn is_of_a_run(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(PREFIX.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_may_be_as_deep_and_as_many_as_a_command_likes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deep = dir.path().to_owned();
+        while deep.as_os_str().len() < 4000 {
+            deep.push("d");
+        }
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("cgroup.procs"), "7\n0\n8\n").unwrap();
+        let group = Group::at(dir.path().to_owned());
+        // A shard has a stack of 2 MiB.
+        let look = move || {
+            let members = group.members();
+            fs::remove_file(deep.join("cgroup.procs")).unwrap();
+            (members, group.remove_all())
+        };
+        let thread = std::thread::Builder::new().stack_size(128 << 10);
+        assert_eq!(
+            thread.spawn(look).unwrap().join().unwrap(),
+            (vec![7, 8], true)
+        );
+    }
+
+    #[test]
+    fn a_list_of_members_is_not_read_without_end_and_no_number_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = "12345678\n";
+        let list = line.repeat(MEMBERS_MAX as usize / line.len() + 9);
+        fs::write(dir.path().join("cgroup.procs"), list).unwrap();
+        let members = Group::at(dir.path().to_owned()).own_members();
+        assert_eq!(members.len(), MEMBERS_MAX as usize / line.len());
+        assert!(members.iter().all(|pid| *pid == 12_345_678));
+    }
+}

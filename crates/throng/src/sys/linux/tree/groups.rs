@@ -1,0 +1,262 @@
+//! The control groups of a run, where the program has asked for them: one for all that it starts,
+//! and below it one for each process, or none.
+//!
+//! Nobody leaves a group by a double fork, a new session or an empty environment, so all that a
+//! process has started can be told by its group when group, family and mark have been left. What it
+//! costs, and why it is not the default, is in docs/linux.md.
+//!
+//! Invariant: a group is removed when nobody is in it any more. Whoever a process has left behind
+//! on purpose stays in its group, which is tried again when others end; at the end of the run
+//! those move to the group that this program was started in.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::group::{Group, PREFIX};
+use super::hierarchy;
+use super::procfs::Procfs;
+use super::tag::RunId;
+use crate::model::error::{Error, ErrorKind};
+use crate::sync::lock;
+use crate::sys::linux::features::Features;
+use crate::sys::options::linux::Cgroups;
+
+/// Whether this program is in the group of a run: it can be in one.
+static HAS_MOVED: AtomicBool = AtomicBool::new(false);
+
+/// Those that were left are tried again, this many whenever a process is forgotten.
+const TRIED_AGAIN: usize = 2;
+
+/// What has been killed is gone within this time, or does not go at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Groups {
+    /// The group that this program was started in.
+    home: Group,
+    /// That of the run.
+    run: Group,
+    /// Whether this program is in it itself.
+    has_moved: bool,
+    next: AtomicU64,
+    /// Numbers of groups in which somebody was when their processes were forgotten.
+    left: Mutex<VecDeque<u64>>,
+}
+
+/// The group of one process; removed with this, or later if somebody is still in it.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    groups: Arc<Groups>,
+    number: u64,
+    /// Open while the process is being started.
+    dir: Option<File>,
+}
+
+/// The group below which those of a run would be made, or why that cannot be done.
+pub(crate) fn probe_cgroups(cgroups: Cgroups) -> Result<PathBuf, Error> {
+    let run = RunId::random().map_err(unsupported)?;
+    let (home, trial) = make(&run, cgroups)?;
+    trial.remove();
+    Ok(home.path().to_owned())
+}
+
+fn unsupported(error: io::Error) -> Error {
+    Error::os(
+        ErrorKind::Unsupported,
+        "control groups cannot be used",
+        error,
+    )
+}
+
+/// Makes the group of a run, which cannot be done everywhere.
+fn make(run: &RunId, cgroups: Cgroups) -> Result<(Group, Group), Error> {
+    let refused = |why: String| {
+        Error::new(
+            ErrorKind::Unsupported,
+            format!("control groups cannot be used: {why}"),
+        )
+    };
+    if cgroups == Cgroups::Command && !Features::probe().clone3 {
+        return Err(refused(
+            "clone3, which starts a process in one, is not to be had".into(),
+        ));
+    }
+    let home = Group::at(hierarchy::own_group().map_err(refused)?);
+    let shown = home.path().display();
+    home.check()
+        .map_err(|error| refused(format!("{shown} is not ours to put processes in: {error}")))?;
+    let made = home
+        .make(&format!("{PREFIX}{}", run.as_str()))
+        .map_err(|error| refused(format!("none can be made in {shown}: {error}")))?;
+    if !made.is_for_processes() {
+        made.remove();
+        return Err(refused(format!("{shown} is for threads")));
+    }
+    Ok((home, made))
+}
+
+impl Groups {
+    /// Makes the group of a run, and goes there if that is wanted.
+    pub(crate) fn new(run: &RunId, cgroups: Cgroups) -> Result<Option<Arc<Groups>>, Error> {
+        if cgroups == Cgroups::None {
+            return Ok(None);
+        }
+        let has_moved = cgroups == Cgroups::Run;
+        if has_moved && HAS_MOVED.swap(true, Ordering::AcqRel) {
+            let doing = "this program is in the control group of another Throng already";
+            return Err(Error::new(ErrorKind::Unsupported, doing));
+        }
+        let moved = make(run, cgroups).and_then(|(home, run)| {
+            if has_moved && let Err(error) = run.take_in(0) {
+                run.remove();
+                return Err(unsupported(error));
+            }
+            Ok((home, run))
+        });
+        let (home, run) = moved.inspect_err(|_| {
+            if has_moved {
+                HAS_MOVED.store(false, Ordering::Release);
+            }
+        })?;
+        Ok(Some(Arc::new(Groups {
+            home,
+            run,
+            has_moved,
+            next: AtomicU64::new(0),
+            left: Mutex::default(),
+        })))
+    }
+
+    /// That of the run.
+    pub(crate) fn run(&self) -> &Group {
+        &self.run
+    }
+
+    /// Whether this program is in the group of the run, so that it cannot be killed as a whole.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// A group for a process that is about to be started, where each has one.
+    pub(crate) fn make_leaf(groups: &Arc<Groups>) -> io::Result<Option<Leaf>> {
+        if groups.has_moved {
+            return Ok(None);
+        }
+        let number = groups.next.fetch_add(1, Ordering::Relaxed);
+        let group = groups.run.make(&number.to_string())?;
+        let mut leaf = Leaf {
+            groups: groups.clone(),
+            number,
+            dir: None,
+        };
+        leaf.dir = Some(group.open()?);
+        Ok(Some(leaf))
+    }
+
+    fn leaf(&self, number: u64) -> Group {
+        self.run.named(&number.to_string())
+    }
+
+    /// Tries again to remove some of those that were left.
+    fn remove_left(&self) {
+        for _ in 0..TRIED_AGAIN {
+            let Some(number) = lock(&self.left).pop_front() else {
+                return;
+            };
+            self.remove_or_leave(number);
+        }
+    }
+
+    fn remove_or_leave(&self, number: u64) {
+        let group = self.leaf(number);
+        let is_gone = group.remove() || (!group.is_populated() && group.remove_all());
+        if !is_gone {
+            lock(&self.left).push_back(number);
+        }
+    }
+}
+
+impl Leaf {
+    pub(crate) fn group(&self) -> Group {
+        self.groups.leaf(self.number)
+    }
+
+    /// What a process is started in it by, until it is [closed](Leaf::close).
+    pub(crate) fn fd(&self) -> Option<RawFd> {
+        self.dir.as_ref().map(File::as_raw_fd)
+    }
+
+    /// The process has been started.
+    pub(crate) fn close(&mut self) {
+        self.dir = None;
+    }
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        self.close();
+        self.groups.remove_left();
+        self.groups.remove_or_leave(self.number);
+    }
+}
+
+impl Drop for Groups {
+    /// Who is left goes on, in the group that we have come from.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for pid in own_members(&self.run) {
+                // Who has ended meanwhile need not move.
+                let _ = self.home.take_in(pid);
+            }
+            // Who is just ending is in it for a moment.
+            if self.run.remove_all() || has_others(&self.run) || Instant::now() > deadline {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        if self.has_moved {
+            HAS_MOVED.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// The members of the group of a run, of those of its processes, and of those of other runs below.
+/// A run that one of our processes has begun and left behind goes on as one without groups.
+fn own_members(group: &Group) -> Vec<u32> {
+    let ours = group.tree(Group::is_ours).into_iter();
+    ours.flat_map(|group| group.own_members()).collect()
+}
+
+/// Whether somebody is in a group that none of us has made, and that is not ours to empty.
+fn has_others(group: &Group) -> bool {
+    let ours = group.tree(Group::is_ours).into_iter();
+    let others = ours.flat_map(|group| {
+        group
+            .below()
+            .filter(|below| !below.is_ours())
+            .collect::<Vec<_>>()
+    });
+    others.into_iter().any(|group| group.is_populated())
+}
+
+/// What a keeper has to do with the group of the run that it keeps: it must not be in it when all
+/// there are killed.
+pub(crate) fn keep_out_of(run: &Path, procfs: &mut Procfs) -> Group {
+    let run = Group::at(run.to_owned());
+    let own = std::process::id();
+    if run.holds(procfs, own)
+        && let Some(home) = run.path().parent()
+    {
+        // If it cannot be had, the others are killed one by one.
+        let _ = Group::at(home.to_owned()).take_in(0);
+    }
+    run
+}

@@ -1,0 +1,331 @@
+//! Who else has a pipe open: asked of /proc, where every descriptor of a pipe is a link to
+//! `pipe:[inode]`. Processes of other users do not tell; then nobody is named.
+//!
+//! Whoever holds the pipe of a process has mostly been started after it, and ids are given one
+//! after the other: so those are looked at first that have been given since, as long as they are
+//! few, and mostly that is all. It may miss who got the pipe in another way, over a socket, when
+//! somebody else is found.
+//!
+//! A look at all descriptors of all processes is dear where there are many (docs/linux.md has the
+//! figures), so one look notes every pipe that it sees, and serves all processes that had exited by
+//! then, both streams of each, for [`KEPT`] times as long as it took. What it says is checked
+//! before it is told: who has let go of the pipe since is not named.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::census::Census;
+use super::procfs::Procfs;
+use crate::model::verdict::Holder;
+
+/// At the most a fifth of a shard's time goes into looking.
+const KEPT: u32 = 4;
+
+/// More ids than this are not looked at one by one.
+const FEW: u32 = 2048;
+
+/// For more pipes than this at once a look at all processes is cheaper.
+const ONE_BY_ONE: usize = 4;
+
+/// Processes that a machine starts in a second, at the most: so long it takes to run out of ids.
+const STARTS_A_SECOND: u32 = 30_000;
+
+/// The pipe of a process that has exited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) inode: u64,
+    pub(crate) pid: u32,
+    pub(crate) started: Instant,
+    /// Who held the pipe before this does not matter.
+    pub(crate) not_before: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Holders {
+    /// How many ids there are; asked once.
+    pid_max: Option<u32>,
+    index: Index,
+}
+
+/// Who had which pipe open at some time: processes and their descriptors.
+#[derive(Debug)]
+struct Index {
+    taken: Instant,
+    took: Duration,
+    by_pipe: HashMap<u64, Vec<(u32, u32)>>,
+}
+
+impl Holders {
+    pub(crate) fn new() -> Holders {
+        let index = Index {
+            taken: Instant::now(),
+            took: Duration::ZERO,
+            by_pipe: HashMap::new(),
+        };
+        Holders {
+            pid_max: None,
+            index,
+        }
+    }
+
+    /// The processes that can write to each of these pipes. A process that can only read does not
+    /// keep a pipe from ending: that is ourselves, and for a moment processes that we are just
+    /// starting.
+    pub(crate) fn find(&mut self, census: &mut Census, questions: &[Question]) -> Vec<Vec<Holder>> {
+        let mut answers = vec![Vec::new(); questions.len()];
+        if questions.len() <= ONE_BY_ONE {
+            answer(&mut answers, questions, |question| {
+                self.among_few(census, question)
+            });
+        }
+        if self.index.taken.elapsed() < self.index.took * (KEPT + 1) {
+            answer(&mut answers, questions, |question| {
+                self.index.holders(census, question)
+            });
+        }
+        if answers.iter().any(Vec::is_empty) {
+            // Or its holder has received it from a process that is gone since.
+            self.index = Index::take(census.procfs());
+            answer(&mut answers, questions, |question| {
+                self.index.holders(census, question)
+            });
+        }
+        answers
+    }
+
+    /// Those with the ids that were given since the process was started.
+    fn among_few(&mut self, census: &mut Census, question: &Question) -> Vec<Holder> {
+        let procfs = census.procfs();
+        let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
+        let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
+        let last = procfs.last_pid();
+        let since = last.checked_sub(question.pid);
+        if since.is_none_or(|since| since > FEW) || question.started.elapsed() >= lap {
+            return Vec::new();
+        }
+        let mut ends = Vec::new();
+        for pid in question.pid..=last {
+            procfs.each_pipe(pid, |fd, at| {
+                if at == question.inode {
+                    ends.push((pid, fd));
+                }
+            });
+        }
+        writers(census, &ends, question.inode)
+    }
+}
+
+/// Looks for what has not been found yet.
+fn answer(
+    answers: &mut [Vec<Holder>],
+    questions: &[Question],
+    mut look: impl FnMut(&Question) -> Vec<Holder>,
+) {
+    for (holders, question) in answers.iter_mut().zip(questions) {
+        if holders.is_empty() {
+            *holders = look(question);
+        }
+    }
+}
+
+/// The processes among these that have a writable end of this pipe.
+fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
+    let procfs = census.procfs();
+    let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);
+    let ends = ends.iter().copied().filter(can_write);
+    let mut pids: Vec<u32> = ends.map(|(pid, _)| pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    // Other threads of a process have ids as well, and the same descriptors.
+    pids.retain(|pid| procfs.is_process(*pid));
+    let names: Vec<_> = pids
+        .into_iter()
+        .filter_map(|pid| Some(procfs.stat(pid)?.name))
+        .collect();
+    names
+        .into_iter()
+        .map(|name| census.describe(name))
+        .collect()
+}
+
+impl Index {
+    fn take(procfs: &mut Procfs) -> Index {
+        let taken = Instant::now();
+        let own = std::process::id();
+        let mut by_pipe: HashMap<u64, Vec<(u32, u32)>> = HashMap::new();
+        for pid in procfs.pids() {
+            // We have the reading ends of all pipes that are asked for, and no other.
+            if pid != own {
+                procfs.each_pipe(pid, |fd, inode| {
+                    by_pipe.entry(inode).or_default().push((pid, fd));
+                });
+            }
+        }
+        Index {
+            taken,
+            took: taken.elapsed(),
+            by_pipe,
+        }
+    }
+
+    fn holders(&self, census: &mut Census, question: &Question) -> Vec<Holder> {
+        if self.taken < question.not_before {
+            return Vec::new();
+        }
+        let ends = self.by_pipe.get(&question.inode);
+        writers(census, ends.map_or(&[], Vec::as_slice), question.inode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::sys::linux::tree::tag::RunId;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    fn census() -> Census {
+        Census::new(RunId::random().unwrap()).unwrap()
+    }
+
+    /// A program that does nothing until its stdin ends. Our copies of what it gets are closed.
+    fn cat(stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
+        Command::new("cat")
+            .stdin(stdin)
+            .stdout(stdout)
+            .spawn()
+            .unwrap()
+    }
+
+    /// About a process that is nobody's parent, so that all have to be looked at.
+    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question {
+        Question {
+            inode: rustix::fs::fstat(pipe).unwrap().st_ino,
+            pid: u32::MAX,
+            started: Instant::now(),
+            not_before,
+        }
+    }
+
+    /// Looks until it is so. Another test of this program may just be starting something, which has
+    /// all that is open here until it is a program of its own.
+    #[track_caller]
+    fn until(mut is_so: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "never");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn found(holders: &mut Holders, census: &mut Census, question: Question) -> Vec<u32> {
+        let found = holders.find(census, &[question]);
+        found[0].iter().map(|holder| holder.pid).collect()
+    }
+
+    #[test]
+    fn many_pipes_are_found_in_one_look() {
+        let ends: Vec<_> = (0..2 * ONE_BY_ONE)
+            .map(|_| pipe_with(PipeFlags::CLOEXEC).unwrap())
+            .collect();
+        let (mut writers, ours): (Vec<Child>, Vec<OwnedFd>) = ends
+            .into_iter()
+            .map(|(ours, theirs)| (cat(Stdio::piped(), theirs), ours))
+            .unzip();
+        let mut census = census();
+        let mut holders = Holders::new();
+        let mut look = || {
+            let since = Instant::now();
+            let questions: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
+            let found = holders.find(&mut census, &questions);
+            let pids = found
+                .iter()
+                .map(|holders| Vec::from_iter(holders.iter().map(|holder| holder.pid)));
+            (pids.collect::<Vec<_>>(), since, holders.index.taken)
+        };
+        let expected: Vec<_> = writers.iter().map(|writer| vec![writer.id()]).collect();
+        until(|| look().0 == expected);
+        let (_, since, taken) = look();
+        assert!(
+            since <= taken,
+            "who has exited since the last look is looked for"
+        );
+        for writer in &mut writers {
+            drop(writer.stdin.take());
+            writer.wait().unwrap();
+        }
+        until(|| look().0.iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn who_was_started_since_is_found_without_looking_at_all() {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut census = census();
+        let before = census.procfs().last_pid();
+        let mut writer = cat(Stdio::piped(), theirs);
+        let mut holders = Holders::new();
+        let taken = holders.index.taken;
+        until(|| {
+            let question = Question {
+                pid: before,
+                ..long_ago(&ours, Instant::now())
+            };
+            found(&mut holders, &mut census, question) == [writer.id()]
+        });
+        // Unless ids have begun anew, or thousands of processes were started, just now.
+        let is_later = (before..before + FEW).contains(&writer.id());
+        assert!(holders.index.taken == taken || !is_later);
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+    }
+
+    #[test]
+    fn only_who_can_write_holds_a_pipe() {
+        let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let mut writer = cat(Stdio::piped(), theirs);
+        let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
+        let mut holders = Holders::new();
+        let mut census = census();
+        let mut found = || found(&mut holders, &mut census, long_ago(&ours, Instant::now()));
+        until(|| found() == [writer.id()]);
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+        reader.wait().unwrap();
+        // The reading end is still open here.
+        until(|| found().is_empty());
+    }
+
+    #[test]
+    fn an_index_is_used_again_but_never_believed() {
+        let ends = [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).unwrap());
+        let [(first, first_end), (second, second_end)] = ends;
+        let mut one = cat(Stdio::piped(), first_end);
+        let mut two = cat(Stdio::piped(), second_end);
+        let mut holders = Holders::new();
+        let mut census = census();
+        let mut find = |holders: &mut Holders, pipe: &OwnedFd, since| {
+            found(holders, &mut census, long_ago(pipe, since))
+        };
+        let since = Instant::now();
+        assert!(find(&mut holders, &first, since).contains(&one.id()));
+        holders.index.took = Duration::from_secs(1000);
+        let taken = holders.index.taken;
+        assert!(find(&mut holders, &second, since).contains(&two.id()));
+        assert_eq!(holders.index.taken, taken, "one look was enough");
+        drop(two.stdin.take());
+        two.wait().unwrap();
+        until(|| find(&mut holders, &second, since).is_empty());
+        assert!(holders.index.taken > taken, "who is gone is not named");
+        let taken = holders.index.taken;
+        assert!(find(&mut holders, &first, Instant::now()).contains(&one.id()));
+        assert!(
+            holders.index.taken > taken,
+            "the process had not exited by then"
+        );
+        drop(one.stdin.take());
+        one.wait().unwrap();
+    }
+}
