@@ -11,7 +11,7 @@ use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
 use super::environment::Vars;
 use super::keeper::Keeper;
-use super::os::windows::{Console, Pipes};
+use crate::sys::options::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
 use super::pool::ThreadPool;
 use super::stdin;

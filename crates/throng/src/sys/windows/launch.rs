@@ -33,7 +33,7 @@ use super::commandline::{LineError, command_line};
 use super::host::Host;
 use super::job::Job;
 use super::keeper::Keeper;
-use super::os::windows::{Console, Priority};
+use crate::sys::options::windows::{Console, Priority};
 use super::pipe::{from_code, last_code};
 use super::program::{self, Lookup};
 use super::stdin;

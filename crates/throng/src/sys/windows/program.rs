@@ -15,7 +15,7 @@
 //! is an image at all, or may be executed.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::ErrorKind;
 use std::os::windows::fs::MetadataExt;
