@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod layers;
 mod run;
 mod sanitize;
 mod setup;

@@ -2,7 +2,8 @@
 //! cannot disturb another by what belongs to the process (on Windows, the handles that std makes
 //! inheritable while it starts something), and those that wait leave the processors to others.
 //!
-//! `.config/nextest.toml` has the limits. Where nextest is missing, cargo runs program after program.
+//! `.config/nextest.toml` has the limits. Where nextest is missing, cargo runs program after
+//! program.
 
 use std::process::Command;
 use std::thread;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::layers;
+
 const LINES_MAX: usize = 600;
 const COLUMNS_MAX: usize = 100;
 const BANNED_NAMES: [&str; 5] = ["imp.rs", "util.rs", "common.rs", "helpers.rs", "misc.rs"];
@@ -22,6 +24,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         wrong.extend(complaints(file, &text));
     }
     wrong.extend(manifest_complaint()?);
+    wrong.extend(layers::complaints(&fs::read_to_string("ARCHITECTURE.md")?)?);
     for complaint in &wrong {
         eprintln!("tidy: {complaint}");
     }
@@ -31,7 +34,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+pub(crate) fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     for entry in entries {
         let path = entry?.path();

@@ -107,9 +107,9 @@ impl Process {
         if !self.owner.is_here() {
             return;
         }
-        // Where the process is over there is nothing to end. In a fork that is so for every process:
-        // none was started, and the queue must not be looked at, as another thread may have held its
-        // lock.
+        // Where the process is over there is nothing to end. In a fork that is so for every
+        // process: none was started, and the queue must not be looked at, as another thread may
+        // have held its lock.
         let place = self.cell.ask(wish);
         let Some(inner) = self.inner.upgrade() else {
             return;

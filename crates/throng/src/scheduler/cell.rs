@@ -1,5 +1,5 @@
-//! What a handle and the shard of its process share: the outcome when it has come, and what was asked
-//! of the process until then.
+//! What a handle and the shard of its process share: the outcome when it has come, and what was
+//! asked of the process until then.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};

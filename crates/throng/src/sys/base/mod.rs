@@ -1,5 +1,5 @@
-//! What a system has for everybody: memory, files, the names of its codes. Needs nothing of the library,
-//! and starts nothing. The seam in small: `linux/` and `windows/` supply the same names.
+//! What a system has for everybody: memory, files, the names of its codes. Needs nothing of the
+//! library, and starts nothing. The seam in small: `linux/` and `windows/` supply the same names.
 
 mod map;
 

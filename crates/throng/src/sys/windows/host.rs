@@ -11,7 +11,6 @@ use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
 use super::environment::Vars;
 use super::keeper::Keeper;
-use crate::sys::options::windows::{Console, Pipes};
 use super::pipe::{self, Pair, PipeDirectory};
 use super::pool::ThreadPool;
 use super::stdin;
@@ -24,6 +23,7 @@ use crate::model::verdict::Holder;
 use crate::sys::api::Room;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::options::HostOptions;
+use crate::sys::options::windows::{Console, Pipes};
 
 /// What a pipe takes before its writer waits.
 const PIPE_SIZE: u32 = 64 * 1024;

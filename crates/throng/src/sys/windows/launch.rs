@@ -33,7 +33,6 @@ use super::commandline::{LineError, command_line};
 use super::host::Host;
 use super::job::Job;
 use super::keeper::Keeper;
-use crate::sys::options::windows::{Console, Priority};
 use super::pipe::{from_code, last_code};
 use super::program::{self, Lookup};
 use super::stdin;
@@ -48,6 +47,7 @@ use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, star
 use crate::sys::base::windows::system_directory;
 use crate::sys::faults::windows as faults;
 use crate::sys::faults::windows::Point;
+use crate::sys::options::windows::{Console, Priority};
 
 /// A program file younger than this may still be in the hands of a virus scanner.
 const FRESH: Duration = Duration::from_secs(30);

@@ -5,7 +5,8 @@
 //! control group. Only running processes are stopped, and exactly those are continued; a process
 //! that another has stopped, or that has stopped itself, stays stopped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,8 +14,8 @@ use rustix::process::Signal;
 use super::census::{Census, Root};
 use super::group::Group;
 use super::procfs::{Name, Stat};
-use super::search::Stopped;
 use crate::slots::Id;
+use crate::sync::lock;
 
 /// A tree that grows while it is stopped is looked at so often, if it goes on growing.
 const LOOKS_MAX: usize = 8;
@@ -28,6 +29,34 @@ pub(crate) struct Still {
     pub(crate) id: Id,
     pub(crate) root: Root,
     pub(crate) leaf: Option<Group>,
+}
+
+/// What was stopped of which tree of which client.
+pub(crate) type AllStopped = Mutex<HashMap<(usize, Id), HashSet<Name>>>;
+
+/// The record of what is stopped for one client.
+#[derive(Debug)]
+pub(crate) struct Stopped<'a> {
+    all: &'a AllStopped,
+    client: usize,
+}
+
+impl<'a> Stopped<'a> {
+    pub(crate) fn new(all: &'a AllStopped, client: usize) -> Stopped<'a> {
+        Stopped { all, client }
+    }
+
+    /// Records that a process of this tree is about to be stopped; `false` if it was before.
+    pub(crate) fn insert(&self, tree: Id, name: Name) -> bool {
+        let mut all = lock(self.all);
+        all.entry((self.client, tree)).or_default().insert(name)
+    }
+
+    pub(crate) fn remove(&self, tree: Id, name: Name) {
+        if let Some(names) = lock(self.all).get_mut(&(self.client, tree)) {
+            names.remove(&name);
+        }
+    }
 }
 
 /// Stops these trees, whose groups have been stopped, and records what was stopped of each. One

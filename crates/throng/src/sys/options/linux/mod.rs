@@ -79,8 +79,8 @@ pub enum ProcessGroup {
     ///
     /// Where the scheduler groups processes by session
     /// (`/proc/sys/kernel/sched_autogroup_enabled`, sched(7)), each of them gets as much of
-    /// the processors as our whole session, and [`nice`](crate::os::linux::CommandExt::nice) has no effect
-    /// between them.
+    /// the processors as our whole session, and
+    /// [`nice`](crate::os::linux::CommandExt::nice) has no effect between them.
     Session,
     /// A group of its own in our session, without a controlling terminal, as in
     /// [`Session`](ProcessGroup::Session). The scheduler treats it as part of our session.
@@ -101,7 +101,8 @@ pub enum ProcessGroup {
 ///
 /// Whoever was left behind by a process that ended by itself goes on when the `Throng` is
 /// dropped; it then moves to the group that this program was started in, and the groups are
-/// removed. When this program is killed only a [keeper](crate::os::linux::BuilderExt::keeper) removes them.
+/// removed. When this program is killed only a [keeper](crate::os::linux::BuilderExt::keeper)
+/// removes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cgroups {
@@ -116,13 +117,13 @@ pub enum Cgroups {
     /// One for each process, so that a timeout, a cancel or a kill ends all that this
     /// process has started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper.
     /// A start costs about a tenth more. A process that is refused its group, which
-    /// where [`probe_cgroups`](crate::os::linux::probe_cgroups) has agreed nothing is known to do, runs without one and
-    /// [says so](crate::Outcome::is_contained).
+    /// where [`probe_cgroups`](crate::os::linux::probe_cgroups) has agreed nothing is known to
+    /// do, runs without one and [says so](crate::Outcome::is_contained).
     Command,
 }
 
-/// What has happened to a [keeper](crate::os::linux::BuilderExt::keeper). Any process of the same user may
-/// kill or stop it.
+/// What has happened to a [keeper](crate::os::linux::BuilderExt::keeper). Any process of the same
+/// user may kill or stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeeperEvent {

@@ -24,7 +24,7 @@ use super::chase::Newcomers;
 use super::group::Group;
 use super::holders::{Holders, Question};
 use super::procfs::{Name, Stat};
-use super::standstill::{self, Still};
+use super::standstill::{self, AllStopped, Still, Stopped};
 use super::tag::{Number, RunId};
 use crate::model::verdict::Holder;
 use crate::slots::Id;
@@ -119,7 +119,7 @@ pub(crate) struct Searcher {
 struct Shared {
     run: RunId,
     /// What was stopped of which tree. A thread that takes another's place continues it.
-    stopped: Mutex<HashMap<(usize, Id), HashSet<Name>>>,
+    stopped: AllStopped,
     state: Mutex<State>,
     changed: Condvar,
     /// Whether the thread has given up descriptors that it keeps for looks.
@@ -338,27 +338,6 @@ impl Shared {
     }
 }
 
-/// The record of what is stopped for one client.
-#[derive(Debug)]
-pub(crate) struct Stopped<'a> {
-    all: &'a Mutex<HashMap<(usize, Id), HashSet<Name>>>,
-    client: usize,
-}
-
-impl Stopped<'_> {
-    /// Records that a process of this tree is about to be stopped; `false` if it was before.
-    pub(crate) fn insert(&self, tree: Id, name: Name) -> bool {
-        let mut all = lock(self.all);
-        all.entry((self.client, tree)).or_default().insert(name)
-    }
-
-    pub(crate) fn remove(&self, tree: Id, name: Name) {
-        if let Some(names) = lock(self.all).get_mut(&(self.client, tree)) {
-            names.remove(&name);
-        }
-    }
-}
-
 /// Where a thread records what it looks at, and learns what to leave alone.
 #[derive(Debug)]
 pub(crate) struct Looker {
@@ -427,10 +406,7 @@ impl Work {
                 }
                 Task::Name(id, questions, client) => unnamed.push((id, questions, client)),
                 Task::Stop(trees, client, done) => {
-                    let stopped = Stopped {
-                        all: &self.shared.stopped,
-                        client: client.key(),
-                    };
+                    let stopped = Stopped::new(&self.shared.stopped, client.key());
                     standstill::stop(&mut self.census, &trees, &stopped);
                     drop(done);
                 }
