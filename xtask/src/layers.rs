@@ -1,6 +1,6 @@
 //! The direction of imports: each crate has its layers in ARCHITECTURE.md, lowest first, and no
-//! file imports from a layer above its own. And no circle of imports has more files than a reader can
-//! keep in mind.
+//! file imports from a layer above its own. And no circle of imports has more files than a reader
+//! can keep in mind.
 //!
 //! Tests may import what they like. So may documentation: its links go through the crate's root, as
 //! users see it. A module that only re-exports what is in its own folder does not depend on it.

@@ -25,7 +25,6 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_s
 
 use super::group::Group;
 use super::procfs::{Name, Procfs, Stat};
-use super::search::Looker;
 use super::tag::{Number, RunId};
 use crate::model::verdict::Holder;
 
@@ -70,13 +69,23 @@ pub(crate) fn raw(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get() as u32
 }
 
+/// Told of each look at a process that may take long before it begins, and of nobody when it has
+/// ended. Returns `false` for a process that has to be left alone.
+pub(crate) struct Watcher(pub(crate) Box<dyn Fn(Option<Name>) -> bool + Send>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher(..)")
+    }
+}
+
 /// Finds families, and signals their members.
 #[derive(Debug)]
 pub(crate) struct Census {
     procfs: Procfs,
     run: RunId,
     /// Told about looks that may take long.
-    looker: Option<Looker>,
+    watcher: Option<Watcher>,
 }
 
 impl Census {
@@ -86,15 +95,15 @@ impl Census {
         Ok(Census {
             procfs: Procfs::open()?,
             run,
-            looker: None,
+            watcher: None,
         })
     }
 
     /// For a thread that is watched.
-    pub(crate) fn with_looker(run: RunId, looker: Looker) -> std::io::Result<Census> {
+    pub(crate) fn with_watcher(run: RunId, watcher: Watcher) -> std::io::Result<Census> {
         let census = Census::new(run)?;
         Ok(Census {
-            looker: Some(looker),
+            watcher: Some(watcher),
             ..census
         })
     }
@@ -262,18 +271,16 @@ impl Census {
 
     /// Takes a look that may take long, unless it is known that it never returns.
     fn watched<T>(&mut self, name: Name, look: impl FnOnce(&mut Census) -> T) -> Option<T> {
-        if self
-            .looker
-            .as_ref()
-            .is_some_and(|looker| !looker.begin(name))
+        if let Some(Watcher(watcher)) = &self.watcher
+            && !watcher(Some(name))
         {
             return None;
         }
         #[cfg(test)]
         hang::if_ordered(name.pid);
         let seen = look(self);
-        if let Some(looker) = &self.looker {
-            looker.end();
+        if let Some(Watcher(watcher)) = &self.watcher {
+            watcher(None);
         }
         Some(seen)
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::census::{Census, Root, raw};
+use super::census::{Census, Root, Watcher, raw};
 use super::chase::Newcomers;
 use super::group::Group;
 use super::holders::{Holders, Question};
@@ -229,11 +229,11 @@ impl Shared {
     fn work(self: Arc<Shared>, generation: usize) {
         crate::sys::linux::signals::block_all();
         loop {
-            let looker = Looker {
-                shared: self.clone(),
-                generation,
-            };
-            match Census::with_looker(self.run.clone(), looker) {
+            let shared = self.clone();
+            let watcher = Watcher(Box::new(move |looked_at| {
+                shared.watch(generation, looked_at)
+            }));
+            match Census::with_watcher(self.run.clone(), watcher) {
                 Ok(census) => return self.work_with(census, generation),
                 // There may be no descriptor left, or no /proc at all: the next time, or never.
                 Err(_) if self.answer_without_proc(generation) => {}
@@ -332,36 +332,23 @@ impl Shared {
         true
     }
 
+    /// Records what a thread is about to look at, which may take long, or that it has looked.
+    /// `false` for a process that has to be left alone.
+    fn watch(&self, generation: usize, looked_at: Option<Name>) -> bool {
+        let mut state = lock(&self.state);
+        let is_avoided = looked_at.is_some_and(|name| state.avoided.contains(&name));
+        if generation >= LOST_MAX || is_avoided {
+            return false;
+        }
+        if state.generation == generation {
+            state.looking_at = looked_at.map(|name| (name, Instant::now()));
+        }
+        true
+    }
+
     /// Whether the thread of this generation does the work, and has not been given up.
     fn is_current(&self, generation: usize) -> bool {
         lock(&self.state).generation == generation
-    }
-}
-
-/// Where a thread records what it looks at, and learns what to leave alone.
-#[derive(Debug)]
-pub(crate) struct Looker {
-    shared: Arc<Shared>,
-    generation: usize,
-}
-
-impl Looker {
-    /// Records that a process is about to be looked at in a way that may take long; `false` if it
-    /// has to be left alone.
-    pub(crate) fn begin(&self, name: Name) -> bool {
-        let mut state = lock(&self.shared.state);
-        let is_fine = self.generation < LOST_MAX && !state.avoided.contains(&name);
-        if is_fine && state.generation == self.generation {
-            state.looking_at = Some((name, Instant::now()));
-        }
-        is_fine
-    }
-
-    pub(crate) fn end(&self) {
-        let mut state = lock(&self.shared.state);
-        if state.generation == self.generation {
-            state.looking_at = None;
-        }
     }
 }
 
