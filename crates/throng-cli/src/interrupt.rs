@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use throng::Throng;
 
 use crate::exit::Exit;
-use crate::output::Sink;
 use crate::session::Lack;
 use crate::sys::{self, Request};
+use crate::terminal;
+use crate::terminal::sink::Sink;
 use crate::text;
 
 /// How long our stdout may take nothing when all has ended: then nobody reads it any more.
@@ -109,7 +110,7 @@ impl Interrupts {
             };
             if request == Request::List {
                 let lack = lack.clone();
-                text::aside(move || list(&throng, &lack));
+                terminal::aside(move || list(&throng, &lack));
                 return;
             }
             let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +126,7 @@ impl Interrupts {
                 Step::StartNoMore => {
                     throng.start_no_more();
                     let live = throng.live();
-                    text::complain_aside(match live {
+                    terminal::complain_aside(match live {
                         0 => "no more commands are started".into(),
                         _ => format!(
                             "no more commands are started; {live} still run, and are ended by {}",
@@ -139,7 +140,7 @@ impl Interrupts {
                 }
                 Step::Kill => {
                     throng.kill();
-                    text::complain_aside("killing what still runs".into());
+                    terminal::complain_aside("killing what still runs".into());
                     leave_if_stuck(&throng, sink.clone(), exit, PATIENCE_OF_KILL);
                 }
                 Step::Leave => exit.leave(),
@@ -188,7 +189,7 @@ fn list(throng: &Throng, lack: &Lack) {
     if let Some(told) = lack.told() {
         lines.push_str(&text::complaint(&told));
     }
-    text::print_lines(&lines);
+    terminal::print_lines(&lines);
 }
 
 /// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more,
@@ -209,7 +210,7 @@ fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: 
             }
             if since.elapsed() >= patience {
                 let told = "stdout is not read, so what is left of the output is not written";
-                text::complain_aside(told.into());
+                terminal::complain_aside(told.into());
                 // It may not be read either.
                 thread::sleep(LOOK_AGAIN);
                 exit.leave();

@@ -2,24 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-mod args;
-mod config;
+mod cli;
+mod commands;
 mod doctor;
 mod duration;
 mod exit;
 mod fate;
 mod input;
 mod interrupt;
-mod jobs;
 mod links;
-mod manual;
-mod mechanisms;
+mod options;
 mod output;
-mod parallel;
-mod pipe;
-mod progress;
-mod reads;
-mod recipe;
 mod script;
 mod session;
 mod shell;
@@ -27,10 +20,12 @@ mod size;
 mod suspend;
 mod sys;
 mod template;
+mod terminal;
 mod text;
+mod values;
 mod work;
 
 fn main() -> std::process::ExitCode {
     sys::take_stock();
-    args::dispatch()
+    cli::dispatch()
 }

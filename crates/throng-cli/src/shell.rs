@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use anyhow::Context;
 use throng::Command;
 
-use crate::args::Run;
+use crate::options::Run;
 use crate::script::Rules;
 use crate::sys;
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use throng::Throng;
 
 use crate::sys::{self, Tty};
-use crate::{progress, text};
+use crate::terminal;
+use crate::terminal::progress;
 
 /// Has the commands stop and go on with us, where the system has such a thing.
 pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<()> {
@@ -20,7 +21,7 @@ pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<(
         progress::hide();
         tty.iter().for_each(|tty| tty.suspend());
         if !throng.suspend() {
-            text::complain(format_args!("not all commands stand still yet"));
+            terminal::complain(format_args!("not all commands stand still yet"));
         }
     };
     let resume = |throng: &Throng, tty: Option<&Tty>| {

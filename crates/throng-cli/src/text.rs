@@ -1,40 +1,13 @@
-//! Lines for people, on stderr. Nothing is done about a stderr that cannot be written.
+//! Text for people: what others have chosen is shown so that a terminal does not obey it.
 
 use std::ffi::OsStr;
-use std::fmt;
-use std::io::Write as _;
 
 use throng::text;
-
-use crate::progress;
-
-/// Prints one line with our name and what is wrong; see [`complaint`].
-pub(crate) fn complain(message: fmt::Arguments<'_>) {
-    let line = complaint(&message.to_string());
-    let _ = progress::aside(|| std::io::stderr().write_all(line.as_bytes()));
-}
-
-/// The same for a thread that must not wait for whoever reads stderr.
-pub(crate) fn complain_aside(message: String) {
-    aside(move || complain(format_args!("{message}")));
-}
-
-/// Does this on a thread of its own, for it may wait for whoever reads stderr. Where the system has
-/// no thread, nothing is said.
-pub(crate) fn aside(say: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().name("words".into());
-    let _ = thread.spawn(say);
-}
 
 /// The line of a complaint, with its end. Names in it are text from elsewhere (a path, a command
 /// line, what an error reports of them), so they are escaped and reach a terminal only as text.
 pub(crate) fn complaint(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
-}
-
-/// Lines that are to stay together, with their ends. What is in them has been escaped.
-pub(crate) fn print_lines(lines: &str) {
-    let _ = progress::aside(|| std::io::stderr().write_all(lines.as_bytes()));
 }
 
 /// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.

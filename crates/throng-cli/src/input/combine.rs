@@ -5,12 +5,14 @@ use anyhow::{bail, ensure};
 
 use super::rows::{Opened, Reading};
 use super::words::Given;
-use super::{Columns, Row, Rows};
+use crate::input::Rows;
+use crate::input::position::Row;
 use crate::text;
+use crate::values::Columns;
 
 /// Which sources go side by side, and what happens when one has fewer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Linking {
+pub(crate) enum Linking {
     /// Those after `:::+` and `::::+`, up to the end of the shortest.
     ByWord,
     /// All; a difference is a mistake.
@@ -22,15 +24,15 @@ pub(super) enum Linking {
 }
 
 /// All combinations, the last source varying fastest.
-pub(super) struct Combined {
+pub(crate) struct Combined {
     rows: Rows,
     /// How many there are, where that is known without reading.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
     peeked: Option<anyhow::Result<Row>>,
 }
 
 impl Combined {
-    pub(super) fn empty() -> Combined {
+    pub(crate) fn empty() -> Combined {
         Combined {
             rows: Box::new(std::iter::empty()),
             total: Some(0),
@@ -38,7 +40,7 @@ impl Combined {
         }
     }
 
-    pub(super) fn open(
+    pub(crate) fn open(
         sources: Vec<Given>,
         reading: &Reading,
         linking: Linking,
@@ -88,7 +90,7 @@ impl Combined {
     }
 
     /// Leaves out what has nothing but blanks.
-    pub(super) fn drop_blank(&mut self) {
+    pub(crate) fn drop_blank(&mut self) {
         let rows = std::mem::replace(&mut self.rows, Box::new(std::iter::empty()));
         self.rows = Box::new(rows.filter(|row| match row {
             Ok(row) => !row.values.iter().all(|value| text::is_blank(value)),
@@ -98,7 +100,7 @@ impl Combined {
     }
 
     /// Reads everything, and puts it in an order that the seed decides, or else chance.
-    pub(super) fn shuffle(&mut self, seed: Option<u64>) -> anyhow::Result<()> {
+    pub(crate) fn shuffle(&mut self, seed: Option<u64>) -> anyhow::Result<()> {
         let mut rows = self.by_ref().collect::<anyhow::Result<Vec<_>>>()?;
         let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         random.shuffle(&mut rows);
@@ -108,7 +110,7 @@ impl Combined {
     }
 
     /// How many values the first combination has.
-    pub(super) fn peek_width(&mut self) -> Option<usize> {
+    pub(crate) fn peek_width(&mut self) -> Option<usize> {
         self.peeked = self.next();
         match &self.peeked {
             Some(Ok(row)) => Some(row.values.len()),

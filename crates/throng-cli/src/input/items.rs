@@ -8,24 +8,24 @@ use anyhow::bail;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use super::Value;
 use crate::size::with_commas;
+use crate::values::Value;
 use crate::work;
 
 /// An item, and its number from 1.
-pub(super) type Item = (Value, u64);
+pub(crate) type Item = (Value, u64);
 
-pub(super) type Items = Box<dyn Iterator<Item = anyhow::Result<Item>> + Send>;
+pub(crate) type Items = Box<dyn Iterator<Item = anyhow::Result<Item>> + Send>;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The longest item, and the longest record of a CSV. It is far beyond what a command can be given,
 /// because a part of it may be all that the command gets.
-pub(super) const RECORD_BYTES_MAX: usize = 16 << 20;
+pub(crate) const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// What ends an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Delimiter {
+pub(crate) enum Delimiter {
     /// LF or CRLF.
     Line,
     /// These bytes, at least one.
@@ -34,7 +34,7 @@ pub(super) enum Delimiter {
 
 impl Delimiter {
     /// What an item is called in a message.
-    pub(super) fn unit(&self) -> &'static str {
+    pub(crate) fn unit(&self) -> &'static str {
         match self {
             Delimiter::Line => "line",
             Delimiter::Bytes(_) => "value",
@@ -44,7 +44,7 @@ impl Delimiter {
 
 /// The items of a file or of stdin. The last need not be ended. Where a delimiter is given the
 /// source is bytes, of which nothing is taken off; otherwise it is [text](Unmarked).
-pub(super) fn items(input: impl Read + Send + 'static, name: String, ends: &Delimiter) -> Items {
+pub(crate) fn items(input: impl Read + Send + 'static, name: String, ends: &Delimiter) -> Items {
     let input: Box<dyn Read + Send> = match ends {
         Delimiter::Line => Box::new(Unmarked::new(input)),
         Delimiter::Bytes(_) => Box::new(input),
@@ -156,7 +156,7 @@ fn too_long(item: &[u8], ends: &Delimiter, number: u64) -> String {
 /// Text without the mark that editors put before it to say that it is UTF-8 (U+FEFF). UTF-16, which
 /// begins with that mark as well, is refused: PowerShell 5 writes it with `>`, and each of its
 /// lines would make one wrong value.
-pub(super) struct Unmarked<R> {
+pub(crate) struct Unmarked<R> {
     input: R,
     /// What has been read to see whether there is a mark; none before the first read.
     head: Option<io::Cursor<Vec<u8>>>,
@@ -166,7 +166,7 @@ pub(super) struct Unmarked<R> {
 const HEAD_BYTES: usize = 4;
 
 impl<R: Read> Unmarked<R> {
-    pub(super) fn new(input: R) -> Unmarked<R> {
+    pub(crate) fn new(input: R) -> Unmarked<R> {
         Unmarked { input, head: None }
     }
 

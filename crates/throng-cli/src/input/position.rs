@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 /// Where a row was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// The name of the source.
-    pub(super) source: Arc<str>,
+    pub(crate) source: Arc<str>,
     /// What is counted.
-    pub(super) unit: &'static str,
+    pub(crate) unit: &'static str,
     /// From 1.
-    pub(super) number: u64,
+    pub(crate) number: u64,
 }
 
 /// Where the values of a record were read: a position in each source, or nowhere. Of several rows
@@ -25,7 +25,7 @@ pub(crate) struct At {
 /// The values of one combination, and where they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) values: Vec<super::Value>,
+    pub(crate) values: Vec<crate::values::Value>,
     pub(crate) at: At,
 }
 
@@ -59,7 +59,7 @@ impl At {
 
 impl Row {
     /// Adds the values of another source.
-    pub(super) fn append(&mut self, mut other: Row) {
+    pub(crate) fn append(&mut self, mut other: Row) {
         self.values.append(&mut other.values);
         self.at.add(other.at);
     }

@@ -10,7 +10,7 @@ use crate::work;
 
 /// Passes bytes on, and fails at the first quote that is out of place (RFC 4180, section 2).
 #[derive(Debug)]
-pub(super) struct QuoteCheck<R> {
+pub(crate) struct QuoteCheck<R> {
     input: R,
     delimiter: u8,
     state: State,
@@ -37,7 +37,7 @@ enum State {
 
 impl<R: Read> QuoteCheck<R> {
     /// The input, and the lines that its records begin in.
-    pub(super) fn new(input: R, delimiter: u8) -> (QuoteCheck<R>, Receiver<u64>) {
+    pub(crate) fn new(input: R, delimiter: u8) -> (QuoteCheck<R>, Receiver<u64>) {
         let (starts, receiver) = channel();
         let check = QuoteCheck {
             input,

@@ -10,18 +10,20 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use regex::bytes::Regex;
 
-use super::escapes::unescape;
 use super::items::{Delimiter, Item, Items, Unmarked, items};
-use super::position::{At, Position, Row};
 use super::quotes::QuoteCheck;
 use super::words::Source;
-use super::{Rows, Value};
-use crate::args::{self, Trim};
+use crate::input::Rows;
+use crate::input::escapes::unescape;
+use crate::input::position::{At, Position, Row};
+use crate::options;
+use crate::options::input::Trim;
+use crate::values::Value;
 use crate::{template, text};
 
 /// How sources are read.
 #[derive(Clone, Debug)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     ends: Delimiter,
     /// The item that ends a source.
     eof: Option<Value>,
@@ -48,18 +50,18 @@ enum Header {
 }
 
 /// A source, ready to be read.
-pub(super) struct Opened {
-    pub(super) name: String,
-    pub(super) rows: Rows,
-    pub(super) names: Option<Vec<Value>>,
+pub(crate) struct Opened {
+    pub(crate) name: String,
+    pub(crate) rows: Rows,
+    pub(crate) names: Option<Vec<Value>>,
     /// How many rows there are, where that is known.
-    pub(super) len: Option<u64>,
+    pub(crate) len: Option<u64>,
     /// Whether it can be read to its end before anything starts.
-    pub(super) has_end: bool,
+    pub(crate) has_end: bool,
 }
 
 impl Reading {
-    pub(super) fn new(options: &args::Input) -> anyhow::Result<Reading> {
+    pub(crate) fn new(options: &options::input::Input) -> anyhow::Result<Reading> {
         let header = match options.header.as_deref() {
             None => Header::None,
             Some(":" | "1") => Header::FirstRow,
@@ -105,12 +107,12 @@ impl Reading {
     }
 
     /// Whether one item can be several values.
-    pub(super) fn splits(&self) -> bool {
+    pub(crate) fn splits(&self) -> bool {
         !matches!(self.split, Split::Whole)
     }
 
     /// Opens the source, and reads its header.
-    pub(super) fn open(&self, source: Source) -> anyhow::Result<Opened> {
+    pub(crate) fn open(&self, source: Source) -> anyhow::Result<Opened> {
         let name = source.name();
         let (mut len, has_end) = match &source {
             Source::List(values) => (Some(values.len() as u64), true),

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::args;
+use crate::options;
 
 /// A source of values, as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     List(Vec<OsString>),
     File(PathBuf),
     Stdin,
@@ -19,14 +19,14 @@ pub(super) enum Source {
 
 /// A source, and whether it goes along with the one before it, as `:::+` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Given {
-    pub(super) source: Source,
-    pub(super) is_linked: bool,
+pub(crate) struct Given {
+    pub(crate) source: Source,
+    pub(crate) is_linked: bool,
 }
 
 /// The words that begin a source.
 #[derive(Clone, Debug)]
-pub(super) struct Separators {
+pub(crate) struct Separators {
     list: OsString,
     /// None where `--arg-sep` alone says what separates.
     file: Option<OsString>,
@@ -49,7 +49,7 @@ impl Default for Separators {
 }
 
 impl Separators {
-    pub(super) fn new(options: &args::Input) -> anyhow::Result<Separators> {
+    pub(crate) fn new(options: &options::input::Input) -> anyhow::Result<Separators> {
         let mut separators = Separators::default();
         if let Some(word) = &options.arg_sep {
             separators.list.clone_from(word);
@@ -102,7 +102,7 @@ impl Separators {
 /// Where values are file names that a shell has found (`::: *`), a file can have the name of a
 /// separator, and what follows it would be read as values or even opened. So a separator after the
 /// first is refused where there `is_file` of its name.
-pub(super) fn split_words(
+pub(crate) fn split_words(
     words: Vec<OsString>,
     arg_files: &[PathBuf],
     separators: &Separators,
@@ -181,7 +181,7 @@ impl Source {
     }
 
     /// As a message names it.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Source::List(_) => "the list".into(),
             Source::File(path) => path.display().to_string(),

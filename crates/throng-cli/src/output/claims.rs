@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::FilesWanted;
 use super::joblog::fingerprint;
 use super::results::{Files, LONGEST_NAME, with_ending};
+use crate::options::output::FilesWanted;
 use crate::template::Pattern;
 use crate::{links, sys, text};
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throng::{Outcome, Stream, Throng};
 
-use super::{InOrder, Note, Notes, Printer, Recorder, Sink, To};
+use super::{InOrder, Note, Notes, Printer, Recorder, To};
 use crate::fate::Fate;
+use crate::terminal::sink::Sink;
 
 #[derive(Debug)]
 pub(crate) struct Delivery {

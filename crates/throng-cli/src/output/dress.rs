@@ -5,24 +5,10 @@ use std::ffi::OsStr;
 
 use throng::Stream;
 
+use crate::options::output::Colors;
+
 /// Cyan, yellow, green, magenta, blue, red: the terminal's own, so that they suit its background.
 const COLORS: [u8; 6] = [36, 33, 32, 35, 34, 31];
-
-/// Which of our streams get colors.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Colors {
-    pub(crate) stdout: bool,
-    pub(crate) stderr: bool,
-}
-
-impl Colors {
-    fn on(self, stream: Stream) -> bool {
-        match stream {
-            Stream::Stdout => self.stdout,
-            Stream::Stderr => self.stderr,
-        }
-    }
-}
 
 /// What the lines of one stream of one command get.
 #[derive(Clone, Debug, Default)]

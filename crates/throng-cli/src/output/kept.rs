@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use throng::Stream;
 
-use crate::{sys, text};
+use crate::{sys, terminal, text};
 
 /// Written when it holds this much, at the latest.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -159,7 +159,7 @@ pub(crate) fn keep_aside(option: &str, path: &Path, kind: &Kind) -> io::Result<(
         ))
     })?;
     fs::rename(&path, &aside)?;
-    text::complain(format_args!(
+    terminal::complain(format_args!(
         "{option} {}: the file of an earlier run is kept as {} (--resume goes on with it, +FILE \
          adds to it)",
         path.display(),

@@ -66,7 +66,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Colors;
+    use crate::options::output::Colors;
     use proptest::prelude::*;
     use std::ffi::OsStr;
 

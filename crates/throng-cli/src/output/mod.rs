@@ -15,7 +15,6 @@ mod pieces;
 mod recorder;
 mod results;
 mod resume;
-mod sink;
 mod spool;
 mod start_errors;
 mod summary;
@@ -28,23 +27,22 @@ use std::sync::{Arc, Mutex};
 
 use throng::{Command, Outcome, Output, Status, Stream, Verdict};
 
+pub(crate) use crate::options::output::Colors;
+pub(crate) use crate::terminal::sink::Sink;
 pub(crate) use claims::IsThere;
 pub(crate) use delivery::Delivery;
-pub(crate) use dress::Colors;
 pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
 pub(crate) use outbox::Outbox;
 pub(crate) use recorder::{Plan, Recorder, is_lost};
-pub(crate) use results::FilesWanted;
 pub(crate) use resume::Resume;
-pub(crate) use sink::Sink;
 pub(crate) use target::Target;
 pub(crate) use through::{Out, Through};
 
 use self::dress::Dress;
 use self::lines::Lines;
 use self::start_errors::StartErrors;
-use crate::args::Mode;
+use crate::options::output::Mode;
 use crate::{sys, text};
 
 /// Where a piece of what is said of a command goes.

@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::anyhow;
 use throng::Outcome;
 
-use super::FilesWanted;
 use super::claims::Claims;
+use crate::commands::pipe::Sent;
+use crate::commands::recipe::Recipe;
+use crate::commands::records::Record;
 use crate::fate::Fate;
-use crate::input::Record;
-use crate::pipe::Sent;
-use crate::recipe::Recipe;
+use crate::options::output::FilesWanted;
 use crate::template::Pattern;
 
 /// For a value that is no name.

@@ -9,7 +9,8 @@ use std::thread;
 
 use throng::{Stream, Throng};
 
-use super::{InOrder, Sink};
+use super::InOrder;
+use crate::terminal::sink::Sink;
 
 /// With so many bytes to be written, no more is read of commands.
 const BYTES_MAX: usize = 1 << 20;

@@ -9,11 +9,12 @@ use super::joblog::{self, Joblog, Past};
 use super::results::{Results, Wanted};
 use super::summary::Summary;
 use super::{Note, Resume, Scribe, Target, To};
-use crate::args::{Again, Mode, Run};
-use crate::input::Columns;
+use crate::options::Run;
+use crate::options::output::{Again, Mode};
 use crate::shell::Shell;
 use crate::template::Language;
-use crate::text;
+use crate::terminal;
+use crate::values::Columns;
 
 /// The records of a run.
 #[derive(Debug)]
@@ -210,7 +211,7 @@ impl Recorder {
             Some(Results::Tree(tree)) if !is_left_to_do(outcome, note) => {
                 match tree.write(outcome, note) {
                     Err(error) if is_of_its_name(&error) => {
-                        text::complain(format_args!("{error:#}"));
+                        terminal::complain(format_args!("{error:#}"));
                         self.unwritten = (self.unwritten.0 + 1, Some(outcome.seq()));
                         Ok(())
                     }

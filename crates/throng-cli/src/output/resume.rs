@@ -10,7 +10,7 @@ use throng::Command;
 use super::Note;
 use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
-use crate::args::Again;
+use crate::options::output::Again;
 use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;

@@ -1,41 +1,16 @@
 //! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. Knows
 //! no clock and no machine; it is told what time it is, and whom to ask.
 
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::args::Control;
+use crate::options::control::Control;
+use crate::options::rate::Rate;
+use crate::size;
 use crate::sys::Gauge;
-use crate::{duration, size};
 
 /// How often to look whether the machine has become less busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Starts a second: `50/s`, `100/m`, `3.5/h`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rate {
-    every: Duration,
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Rate, String> {
-        let expected = || "a number of starts a second, such as 50/s or 100/m, is expected".into();
-        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
-        let unit = match unit {
-            "s" | "m" | "h" => duration::parse(&format!("1{unit}"))?,
-            _ => return Err(expected()),
-        };
-        let number: f64 = number.parse().map_err(|_| expected())?;
-        let every = Duration::try_from_secs_f64(unit.as_secs_f64() / number);
-        match every {
-            Ok(every) if number > 0.0 && number.is_finite() => Ok(Rate { every }),
-            _ => Err(expected()),
-        }
-    }
-}
 
 /// The resource that the next start is waiting for, as shown to the user. Empty where the next
 /// command may start, or only waits for `--delay`.

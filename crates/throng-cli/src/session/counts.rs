@@ -4,7 +4,7 @@ use throng::Outcome;
 
 use crate::fate::Fate;
 use crate::output::is_lost;
-use crate::text;
+use crate::terminal;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -39,7 +39,7 @@ impl Counts {
 
     pub(super) fn warn_of_uncontained(&self) {
         if self.not_contained > 0 {
-            text::complain(format_args!(
+            terminal::complain(format_args!(
                 "{} processes could not be put in a job object or control group of their own; what \
                  they started may go on",
                 self.not_contained
@@ -52,7 +52,7 @@ impl Counts {
             0 => String::new(),
             n => format!("{n} to be tried again, "),
         };
-        text::complain(format_args!(
+        terminal::complain(format_args!(
             "interrupted: {} succeeded, {} failed, {} ended, {unfinished}{} not started",
             self.succeeded, self.failed, self.ended, self.not_started
         ));

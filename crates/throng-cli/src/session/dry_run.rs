@@ -5,11 +5,11 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
+use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::records::Records;
 use crate::exit::Exit;
-use crate::input::Records;
 use crate::output::{Resume, Scribe};
-use crate::recipe::{NeedsShell, Recipe};
-use crate::{sys, text};
+use crate::{sys, terminal, text};
 
 pub(super) fn print(
     recipe: &Recipe,
@@ -32,7 +32,7 @@ pub(super) fn print(
                         Ok(note) => note,
                         Err(error) => {
                             failed += 1;
-                            text::complain(format_args!("{:#}", record.at.name(error)));
+                            terminal::complain(format_args!("{:#}", record.at.name(error)));
                             continue;
                         }
                     };
@@ -44,7 +44,7 @@ pub(super) fn print(
                 let mut line = sys::command_line(&command);
                 if line.contains(&0) {
                     failed += 1;
-                    text::complain(format_args!(
+                    terminal::complain(format_args!(
                         "command {seq} has a NUL in it, which no argument can contain: {}",
                         text::quoted(&line)
                     ));
@@ -59,7 +59,7 @@ pub(super) fn print(
             Err(error) if error.is::<NeedsShell>() => return Err(error),
             Err(error) => {
                 failed += 1;
-                text::complain(format_args!("{error:#}"));
+                terminal::complain(format_args!("{error:#}"));
             }
         }
     }

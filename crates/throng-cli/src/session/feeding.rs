@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use throng::Command;
 
-use crate::input::Records;
+use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::records::Records;
 use crate::output::{IsThere, Note, Notes, Resume, Scribe};
-use crate::progress::Progress;
-use crate::recipe::{NeedsShell, Recipe};
-use crate::text;
+use crate::terminal;
+use crate::terminal::progress::Progress;
 
 /// What the feeding thread leaves for the end.
 #[derive(Default)]
@@ -166,7 +166,7 @@ impl Commands {
         let is_first = !std::mem::replace(&mut self.is_told, true);
         let resume = self.resume.as_ref().filter(|_| is_first);
         if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
-            text::complain(format_args!("{told}"));
+            terminal::complain(format_args!("{told}"));
         }
     }
 
@@ -210,7 +210,7 @@ impl Commands {
                 }
                 Err(error) => {
                     let why = format!("{error:#}");
-                    text::complain(format_args!("{why}"));
+                    terminal::complain(format_args!("{why}"));
                     let after = self.given_out + self.ready.len() as u64;
                     self.feeding.add_bad_value(BadValue { after, why });
                 }

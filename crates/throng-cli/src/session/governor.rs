@@ -12,10 +12,10 @@ use throng::{Outcome, Throng};
 
 use super::brake::{self, Lack};
 use super::median::Remedian;
-use crate::args::{Control, Timeout};
-use crate::jobs::{self, Jobs};
+use crate::options::control::{Control, Timeout};
+use crate::options::jobs::{self, Jobs};
 use crate::sys::Gauge;
-use crate::text;
+use crate::terminal;
 
 const TICK: Duration = Duration::from_millis(20);
 /// A process that has been told to end needs a while to give its memory back.
@@ -131,7 +131,7 @@ impl Rounds {
             self.evict(&throng);
         }
         if let Some(told) = self.lack.news(Instant::now()) {
-            text::complain(format_args!("{told}"));
+            terminal::complain(format_args!("{told}"));
         }
         self.number = self.number.wrapping_add(1);
         true
@@ -211,7 +211,7 @@ impl JobsFile {
             // It may be in the middle of being written; the number stays what it was.
             Err(error) if error == self.complaint => None,
             Err(error) => {
-                text::complain(format_args!("--jobs {}: {error}", self.path.display()));
+                terminal::complain(format_args!("--jobs {}: {error}", self.path.display()));
                 self.complaint = error;
                 None
             }

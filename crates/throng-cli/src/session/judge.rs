@@ -10,10 +10,11 @@ use throng::{ErrorKind, Next, Outcome};
 
 use super::feeding::BadValue;
 use super::governor::Watch;
-use super::halt::{HaltWatch, Order, When};
+use super::halt::{HaltWatch, Order};
 use super::retries::Retries;
 use crate::exit::Exit;
 use crate::fate::Fate;
+use crate::options::halt::When;
 use crate::output::HELD_FAILS;
 use crate::{sys, text};
 

@@ -17,25 +17,25 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use throng::{Next, Outcome, Throng};
 
-pub(crate) use self::brake::{Lack, Rate};
+pub(crate) use self::brake::Lack;
 use self::counts::Counts;
 use self::feeding::{Commands, Feeding};
 use self::governor::Governor;
-pub(crate) use self::halt::Halt;
 use self::halt::HaltWatch;
 use self::judge::Judge;
-pub(crate) use self::retries::Backoff;
 use self::retries::Retries;
-use crate::args::{Again, Mode, Run};
+use crate::commands::recipe::Recipe;
+use crate::commands::records::{Input, Records};
 use crate::exit::Exit;
 use crate::fate;
-use crate::input::{Input, Records};
 use crate::interrupt::Interrupts;
-use crate::output::{Delivery, InOrder, Outbox, Plan, Printer, Resume, Sink};
-use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::options::Run;
+use crate::options::output::{Again, Mode};
+use crate::output::{Delivery, InOrder, Outbox, Plan, Printer, Resume};
 use crate::sys::Tty;
-use crate::{suspend, text};
+use crate::terminal::progress::Progress;
+use crate::terminal::sink::Sink;
+use crate::{suspend, terminal, text};
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     refuse_contradictions(&args)?;
@@ -231,7 +231,7 @@ impl Session {
         if self.throng.is_cancelled() {
             // A daemon that a command has left behind was not meant to outlive this end.
             for survivor in self.throng.sweep()? {
-                text::complain(format_args!("{survivor} was killed and goes on"));
+                terminal::complain(format_args!("{survivor} was killed and goes on"));
             }
         }
         debug_assert_eq!(self.throng.live(), 0, "every command has had its outcome");

@@ -6,9 +6,10 @@ use std::time::Instant;
 use throng::{Stopped, Throng};
 
 use super::brake::{self, Brake, Lack};
-use crate::args::Run;
+use crate::options::Run;
 use crate::output::Printer;
 use crate::sys::{self, Tty};
+use crate::terminal;
 use crate::text;
 
 /// How many commands are to run at a time, before anybody has looked at what fits.
@@ -69,7 +70,7 @@ pub(super) fn build(
     if let Some(limit) = throng.jobs_limit()
         && !args.control.jobs.is_all_that_fit()
     {
-        text::complain(format_args!(
+        terminal::complain(format_args!(
             "{} at a time, because of {limit}",
             throng.jobs()
         ));
@@ -81,7 +82,7 @@ pub(super) fn build(
 fn say_stopped(stopped: &Stopped<'_>) {
     let Stopped { pid, signal, .. } = stopped;
     // This thread has others to look after.
-    text::complain_aside(format!(
+    terminal::complain_aside(format!(
         "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
         text::quoted(&sys::name(stopped.command)),
         sys::signal_name(*signal),

@@ -173,9 +173,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::args::Places;
-    use crate::input::Columns;
+    use crate::options::places::Places;
     use crate::template::Language;
+    use crate::values::Columns;
 
     const LINUX: PathRules = PathRules {
         separators: b"/",

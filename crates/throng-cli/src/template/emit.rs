@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use anyhow::bail;
 
 use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
-use crate::input::Value;
 use crate::script::Quotes;
+use crate::values::Value;
 use crate::{sys, text, work};
 
 /// What a filled word is made of, in order.

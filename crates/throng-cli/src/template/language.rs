@@ -11,8 +11,8 @@ use anyhow::{Context, bail};
 use super::edit::Edit;
 use super::program::Rule;
 use super::{Condition, Padding, Piece, Which};
-use crate::args::Places;
-use crate::input::Columns;
+use crate::options::places::Places;
+use crate::values::Columns;
 use crate::{text, work};
 
 /// How places are written in this run.

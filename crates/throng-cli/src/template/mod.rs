@@ -28,8 +28,8 @@ use self::edit::Edit;
 pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
 pub(crate) use self::path::PathRules;
-use crate::input::{Columns, Value};
 use crate::script::Quotes;
+use crate::values::{Columns, Value};
 use crate::{sys, text};
 
 /// A command with places in its words.

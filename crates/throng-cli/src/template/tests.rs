@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use proptest::prelude::*;
 
 use super::*;
-use crate::args::Places;
+use crate::options::places::Places;
 use crate::script::Rules;
 use crate::work;
 

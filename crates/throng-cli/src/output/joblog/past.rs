@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::line::{self, Format};
-use crate::{sys, text};
+use crate::{sys, terminal, text};
 
 /// An earlier run, as far as its log goes.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Past {
         let Some(torn) = &self.torn else {
             return Ok(file.metadata()?.len());
         };
-        text::complain(format_args!(
+        terminal::complain(format_args!(
             "--joblog {}: the last line was cut short and is dropped: {}",
             path.display(),
             text::quoted(&torn.text)

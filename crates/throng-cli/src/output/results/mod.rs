@@ -10,7 +10,6 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use clap::ValueEnum;
 use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
@@ -19,10 +18,11 @@ pub(super) use self::tree::{Files, LONGEST_NAME, with_ending};
 use super::joblog::BEFORE;
 use super::kept::{self, Kept, Kind as Record, Place};
 use super::{Note, Target, jsonl};
-use crate::input::Columns;
+use crate::options::output::FilesWanted;
 use crate::shell::Shell;
 use crate::sys;
 use crate::template::{Language, Pattern};
+use crate::values::Columns;
 
 /// Where results go, as it was asked for.
 #[derive(Debug)]
@@ -44,16 +44,6 @@ pub(crate) struct Lines {
 enum Shape {
     Table(Table),
     Jsonl,
-}
-
-/// Which files there are of each command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FilesWanted {
-    /// stdout, stderr and the number of the command, as GNU parallel has them
-    #[default]
-    All,
-    /// stdout, and stderr where something was written to it
-    Output,
 }
 
 /// What `--results` has been given, before anything is opened.

@@ -3,11 +3,11 @@
 use csv::{ByteRecord, WriterBuilder};
 use throng::{Outcome, Stream};
 
-use crate::input::Columns;
 use crate::output::Note;
 use crate::output::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
 use crate::shell::Shell;
 use crate::text;
+use crate::values::Columns;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Table {

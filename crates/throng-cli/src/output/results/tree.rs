@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use throng::{Outcome, Stream};
 
-use super::FilesWanted;
-use crate::input::Columns;
+use crate::options::output::FilesWanted;
 use crate::output::{Note, pieces};
+use crate::values::Columns;
 use crate::{links, sys, text};
 
 /// The longest name that file systems take, in bytes here and in UTF-16 on Windows.

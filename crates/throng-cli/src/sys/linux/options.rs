@@ -7,7 +7,7 @@ use throng::os::linux::{
 use throng::{Builder, Command};
 
 use super::started_with;
-use crate::text;
+use crate::terminal;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
@@ -80,7 +80,7 @@ impl SystemArgs {
         builder
             .inherit_fds(&inherited)
             .keeper(["/proc/self/exe", "keeper"])
-            .on_keeper_lost(|event| text::complain(format_args!("{}", told(event))))
+            .on_keeper_lost(|event| terminal::complain(format_args!("{}", told(event))))
             .adopt_orphans(true)
             .cgroups(self.cgroups())
     }
@@ -91,7 +91,7 @@ impl SystemArgs {
         if wanted != Cgroups::None
             && let Err(error) = probe_cgroups(wanted)
         {
-            text::complain(format_args!("{error}; the run goes on without"));
+            terminal::complain(format_args!("{error}; the run goes on without"));
             return Cgroups::None;
         }
         wanted

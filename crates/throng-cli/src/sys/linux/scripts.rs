@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::args::Places;
-use crate::input::{Columns, Value};
+use crate::options::places::Places;
 use crate::script::Rules;
 use crate::template::{Fill, Language, Template};
+use crate::values::{Columns, Value};
 
 /// `w` writes each of its arguments with a NUL behind it, and a line end; `p` one, with a dot.
 /// A shell that loops over what it cannot read (ksh 93, over `~<(<<-E`) has an end.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Arg, ArgAction, Command};
-use toml::{Table, Value};
+use toml::Table;
+use toml::Value;
 
 use super::{Setting, Source, flag, key, may_be_bare, options, takes_value, word};
 use crate::{size, sys};

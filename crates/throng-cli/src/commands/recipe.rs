@@ -12,14 +12,19 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use throng::Command;
 
-use crate::args::{Again, Limits, Run, Timeout};
-use crate::input::{Columns, Input, Length, Record, Value};
-use crate::reads::Reads;
+use crate::commands::batch::Length;
+use crate::commands::records::{Input, Record};
+use crate::commands::stdin::Reads;
+use crate::options::Run;
+use crate::options::control::Timeout;
+use crate::options::halt::Halt;
+use crate::options::limits::Limits;
+use crate::options::output::Again;
 use crate::script;
-use crate::session::Halt;
 use crate::shell::Shell;
 use crate::sys::{self, SystemArgs, Tty};
 use crate::template::{Fill, Language, Packing, Pattern, Template};
+use crate::values::{Columns, Value};
 use crate::{links, size, text};
 
 /// Variables of commands: the number of the command, as `{#}`, and that of its slot, as `{%}`. The

@@ -23,8 +23,8 @@ use clap::{Arg, ArgMatches, Command};
 
 use self::file::File;
 pub(crate) use self::show::show;
-use crate::jobs::{self, Count};
-use crate::{sys, text};
+use crate::options::jobs::{self, Count};
+use crate::{sys, terminal, text};
 
 /// The name of the user's file.
 const FILE: &str = "throng.toml";
@@ -154,7 +154,7 @@ pub(crate) fn settings(command: &Command, written: &ArgMatches) -> anyhow::Resul
     }
     let ignored = sources.ignored(command);
     if !ignored.is_empty() {
-        text::complain(format_args!(
+        terminal::complain(format_args!(
             "{} ignored: variables set only {}; --config FILE names a file with other options",
             match &ignored[..] {
                 [name] => format!("{name} is"),
@@ -263,7 +263,7 @@ fn check(command: &Command, setting: &Setting) -> anyhow::Result<()> {
     let words = words.chain(setting.words.iter().cloned());
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
-        Err(error) => Err(anyhow::anyhow!(crate::args::one_line(&error)))
+        Err(error) => Err(anyhow::anyhow!(super::complaint::one_line(&error)))
             .with_context(|| setting.origin.clone()),
     }
 }

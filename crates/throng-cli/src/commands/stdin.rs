@@ -6,8 +6,8 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use throng::Stdin;
 
-use crate::args::Run;
-use crate::input::Input;
+use crate::commands::records::Input;
+use crate::options::Run;
 use crate::sys;
 use crate::template::{Fill, Language, Pattern};
 

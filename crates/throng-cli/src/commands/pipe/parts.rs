@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::blocks::{Blocks, Header, Measure};
 use super::ends::Ends;
 use super::{Bytes, Limit, Spread, open_file};
-use crate::args::Block;
+use crate::options::pipe::Block;
 
 const READ_BYTES: usize = 64 * 1024;
 

@@ -17,5 +17,5 @@ pub(crate) struct Settings {
 
     /// Read options from no file and from no THRONG_* variables
     #[arg(long)]
-    pub(super) no_config: bool,
+    pub(crate) no_config: bool,
 }

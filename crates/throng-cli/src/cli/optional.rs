@@ -93,7 +93,7 @@ mod tests {
 
     fn joined(line: &str) -> String {
         let words = line.split(' ').map(OsString::from).collect();
-        let mut cli = crate::args::Cli::command();
+        let mut cli = crate::cli::Cli::command();
         cli.build();
         let words = join_values(words, &cli);
         words.join(OsStr::new(" ")).into_string().unwrap()

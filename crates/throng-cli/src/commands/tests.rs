@@ -4,9 +4,13 @@ use std::io::Write;
 use clap::Parser;
 use proptest::prelude::*;
 
-use super::words::split_words;
-use super::*;
-use crate::work;
+use std::sync::Arc;
+
+use crate::commands::recipe::Recipe;
+use crate::commands::records::{Input, Records};
+use crate::input::words::{Given, Separators, Source, split_words};
+use crate::options::Run;
+use crate::{sys, work};
 
 #[derive(Parser)]
 struct Cli {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::output::{Colors, FilesWanted};
-use crate::progress::Shape;
+use throng::Stream;
+
+use crate::terminal::progress::Shape;
 use crate::{duration, sys};
 
 /// What there is no output for with `--tty`, what would draw on the terminal, and what gives
@@ -281,4 +282,30 @@ pub(crate) enum When {
     Always,
     /// Nowhere
     Never,
+}
+
+/// Which of our streams get colors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Colors {
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+impl Colors {
+    pub(crate) fn on(self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdout => self.stdout,
+            Stream::Stderr => self.stderr,
+        }
+    }
+}
+
+/// Which files there are of each command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FilesWanted {
+    /// stdout, stderr and the number of the command, as GNU parallel has them
+    #[default]
+    All,
+    /// stdout, and stderr where something was written to it
+    Output,
 }

@@ -110,7 +110,7 @@ fn what_contradicts_something_that_counts_more_is_left_out() {
 
 #[test]
 fn a_variable_sets_only_what_can_do_no_harm() {
-    let definition = crate::args::definition();
+    let definition = crate::cli::definition();
     let run = definition.find_subcommand("run").unwrap();
     for arg in options(run) {
         let name = variable_name(arg);
@@ -223,7 +223,7 @@ fn settings_come_before_the_words_of_the_command_line() {
 
 #[test]
 fn every_option_of_run_has_a_name_of_its_own() {
-    let definition = crate::args::definition();
+    let definition = crate::cli::definition();
     let run = definition.find_subcommand("run").unwrap();
     let mut keys: Vec<String> = options(run).map(key).collect();
     let all = keys.len();

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::Value;
 use crate::{text, work};
+
+/// What is put into a place.
+pub(crate) type Value = Vec<u8>;
 
 /// What is something else in braces than a column of that name.
 const OTHER_PLACES: [&[u8]; 6] = [b"#", b"%", b".", b"/", b"//", b"/."];
@@ -49,7 +51,7 @@ impl Columns {
         }
     }
 
-    pub(super) fn counted(self, count: Option<usize>) -> Columns {
+    pub(crate) fn counted(self, count: Option<usize>) -> Columns {
         Columns { count, ..self }
     }
 

@@ -26,7 +26,8 @@ use anyhow::{Context, bail, ensure};
 use self::blocks::{Blocks, Header, Measure};
 use self::ends::Ends;
 use self::parts::Parts;
-use crate::args::{Block, Run};
+use crate::options::Run;
+use crate::options::pipe::Block;
 use crate::{size, text};
 
 /// The bytes that one command reads.

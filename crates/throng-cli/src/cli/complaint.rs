@@ -35,7 +35,7 @@ pub(crate) fn one_line(error: &Error) -> String {
         ErrorKind::UnknownArgument => {
             let written = &option;
             let option = name(&option);
-            let theirs = crate::parallel::refusal(option);
+            let theirs = crate::cli::parallel::refusal(option);
             // It may be a value that looks like an option, with anything in it.
             let shown = match written.contains(char::is_control) {
                 true => text::quoted(written.as_bytes()),

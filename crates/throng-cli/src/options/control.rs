@@ -7,8 +7,10 @@ use clap::Args;
 use throng::{KillSequence, Mechanism};
 
 use crate::duration;
-use crate::jobs::{Count, Jobs};
-use crate::session::{Backoff, Halt, Rate};
+use crate::options::backoff::Backoff;
+use crate::options::halt::Halt;
+use crate::options::jobs::{Count, Jobs};
+use crate::options::rate::Rate;
 use crate::size;
 
 #[derive(Debug, Args)]

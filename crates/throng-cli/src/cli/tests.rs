@@ -2,8 +2,8 @@ use clap::Parser;
 use proptest::prelude::*;
 
 use super::*;
-use crate::input::Input as Sources;
-use crate::recipe::Recipe;
+use crate::commands::recipe::Recipe;
+use crate::commands::records::Input as Sources;
 
 /// Reads a command line as the program does, up to where something would be started.
 fn read(words: &[String]) -> Result<(), String> {

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::table::Counts;
 use super::*;
-use crate::args;
+use crate::cli;
 
 fn own() -> OwnNames {
-    OwnNames::new(&args::definition())
+    OwnNames::new(&cli::definition())
 }
 
 fn rows() -> impl Iterator<Item = &'static Row> {

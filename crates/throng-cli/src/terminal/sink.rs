@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
 
-use crate::progress;
 use crate::sys::{self, Writer};
+use crate::terminal::progress;
 
 /// Held back before it is written, to write less often.
 const BUFFER_SIZE: usize = 64 * 1024;

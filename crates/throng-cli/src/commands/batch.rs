@@ -7,17 +7,20 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
-use super::items::RECORD_BYTES_MAX;
-use super::{At, Columns, Record, Row, Rows, Value};
-use crate::args;
-use crate::recipe::Recipe;
+use crate::commands::recipe::Recipe;
+use crate::commands::records::Record;
+use crate::input::Rows;
+use crate::input::items::RECORD_BYTES_MAX;
+use crate::input::position::{At, Row};
+use crate::options;
 use crate::sys::{self, Limits};
 use crate::template::Packing;
-use crate::{size, text, work};
+use crate::values::{Columns, Value};
+use crate::{size, terminal, text, work};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Batching {
+pub(crate) struct Batching {
     /// At most so many combinations; 0: one is read for each command, and not used.
     count: Option<usize>,
     /// As many as fit.
@@ -54,7 +57,7 @@ impl Length {
 }
 
 impl Batching {
-    pub(super) fn new(options: &args::Input) -> anyhow::Result<Batching> {
+    pub(crate) fn new(options: &options::input::Input) -> anyhow::Result<Batching> {
         let counts = [
             options.max_args,
             options.max_replace_args,
@@ -83,15 +86,15 @@ impl Batching {
         })
     }
 
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.count.is_some() || self.fills
     }
 
-    pub(super) fn appends(&self) -> bool {
+    pub(crate) fn appends(&self) -> bool {
         self.count != Some(0)
     }
 
-    pub(super) fn packing(&self) -> Packing {
+    pub(crate) fn packing(&self) -> Packing {
         Packing {
             is_flat: self.count.is_some(),
             repeats: self.is_on() && self.repeats,
@@ -99,7 +102,7 @@ impl Batching {
     }
 
     /// The columns of a whole command.
-    pub(super) fn columns(&self, columns: &Columns) -> Columns {
+    pub(crate) fn columns(&self, columns: &Columns) -> Columns {
         let count = columns.count();
         match self.count {
             Some(times) => {
@@ -111,7 +114,7 @@ impl Batching {
     }
 
     /// The records for this recipe, of which so many commands run at a time.
-    pub(super) fn records(
+    pub(crate) fn records(
         self,
         rows: Rows,
         recipe: &Arc<Recipe>,
@@ -164,7 +167,7 @@ impl Limit {
     fn new(asked: Option<usize>, recipe: &Arc<Recipe>) -> Limit {
         let system = sys::limits(recipe.uses_shell());
         if let Some(asked) = asked.filter(|asked| *asked > system.units) {
-            text::complain(format_args!(
+            terminal::complain(format_args!(
                 "--max-chars {}: this system takes {}, and that is used",
                 size::with_commas(asked as u64),
                 size::with_commas(system.units as u64)

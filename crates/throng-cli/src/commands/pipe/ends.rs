@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use memchr::memmem::{Finder, FinderRev};
 use regex::bytes::Regex;
 
-use crate::args;
+use crate::options;
 use crate::{template, text, work};
 
 /// The longest border that a regular expression finds for certain where a record is read in pieces.
@@ -28,7 +28,7 @@ enum Border {
 }
 
 impl Ends {
-    pub(super) fn new(options: &args::Pipe) -> anyhow::Result<Ends> {
+    pub(super) fn new(options: &options::pipe::Pipe) -> anyhow::Result<Ends> {
         let bytes = |text: &std::ffi::OsString| text.as_encoded_bytes().to_vec();
         let start = options.recstart.as_ref().map(bytes).unwrap_or_default();
         let end = match &options.recend {
@@ -41,7 +41,7 @@ impl Ends {
             (start, end)
         } else {
             let read = |name: &str, text: &[u8]| {
-                crate::input::unescape(text).with_context(|| name.to_owned())
+                crate::input::escapes::unescape(text).with_context(|| name.to_owned())
             };
             (read("--recstart", &start)?, read("--recend", &end)?)
         };

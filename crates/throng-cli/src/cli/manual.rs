@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn page_of(name: Option<&str>) -> String {
-        let definition = crate::args::definition();
+        let definition = crate::cli::definition();
         String::from_utf8(render(&definition, name).unwrap()).unwrap()
     }
 
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_page_of_each_command_describes_all_its_options() {
-        let definition = crate::args::definition();
+        let definition = crate::cli::definition();
         for command in definition.get_subcommands().filter(|c| has_page(c)) {
             let name = command.get_name();
             let described = descriptions(&page_of(Some(name)));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_page_names_its_program_and_refers_only_to_pages_that_there_are() {
-        let definition = crate::args::definition();
+        let definition = crate::cli::definition();
         let head = |page: &str| {
             page.lines()
                 .find(|line| line.starts_with(".TH"))
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_completions_of_each_shell_name_all_options() {
-        let definition = crate::args::definition();
+        let definition = crate::cli::definition();
         let run = definition.find_subcommand("run").unwrap();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
             let script = String::from_utf8(complete(shell, &definition)).unwrap();
