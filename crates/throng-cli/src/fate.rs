@@ -1,7 +1,7 @@
 //! How a command has ended, in the one sense in which the program counts it: what `--halt`, the
 //! records, the summary and the exit status say of a command is this.
 
-use throng::{Cause, ErrorKind, Outcome, Stream, Verdict};
+use throng::{Cause, ErrorKind, Outcome, Status, Stream, Verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -56,6 +56,16 @@ pub(crate) fn decide(last: Outcome, before: Option<Outcome>) -> (Outcome, Fate) 
         (Fate::NotStarted, Some(before)) => (before, Fate::Unfinished),
         (fate, _) => (last, fate),
     }
+}
+
+/// Why a command has failed that has itself succeeded.
+pub(crate) const HELD_FAILS: &str = "failed because its output is held (--held fail)";
+
+/// Whether a command has failed for that reason alone.
+pub(crate) fn fails_by_holders(outcome: &Outcome) -> bool {
+    let is_held = |stream| matches!(outcome.verdict(stream), Verdict::Held { .. });
+    let has_succeeded = outcome.status().is_some_and(Status::success) && !outcome.timed_out();
+    has_succeeded && !outcome.success() && Stream::ALL.into_iter().any(is_held)
 }
 
 /// Whether Ctrl-C or Ctrl-\ on the terminal that it had has ended it, as far as can be seen: that

@@ -17,6 +17,7 @@ use self::check::Check;
 use self::pattern::Script;
 use crate::exit::Exit;
 use crate::size::with_commas;
+use crate::sys::api::Finding;
 use crate::{sys, text};
 
 /// What the program is started with to be a child of the self-check.
@@ -38,31 +39,6 @@ enum Format {
     #[default]
     Text,
     Json,
-}
-
-/// Something that is known of the machine.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Finding {
-    pub(crate) name: &'static str,
-    pub(crate) value: String,
-    /// What follows from it, where something does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
-}
-
-impl Finding {
-    pub(crate) fn new(name: &'static str, value: impl Into<String>) -> Finding {
-        Finding {
-            name,
-            value: value.into(),
-            hint: None,
-        }
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(hint.into());
-        self
-    }
 }
 
 #[derive(Debug, Serialize)]

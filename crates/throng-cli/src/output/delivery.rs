@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throng::{Outcome, Stream, Throng};
 
-use super::{InOrder, Note, Notes, Printer, Recorder, To};
+use super::{InOrder, Printer, Recorder};
 use crate::fate::Fate;
+use crate::records::notes::{Note, Notes};
+use crate::records::through::To;
 use crate::terminal::sink::Sink;
 
 #[derive(Debug)]

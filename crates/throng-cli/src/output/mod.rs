@@ -1,71 +1,39 @@
 //! What becomes of the output of commands. Each mode is one file; this one knows which is which.
 
-mod claims;
 mod delivery;
 mod dress;
-mod harmless;
-mod joblog;
-mod jsonl;
-mod kept;
 mod lines;
-mod notes;
 mod order;
 mod outbox;
-mod pieces;
-mod recorder;
-mod results;
-mod resume;
 mod spool;
 mod start_errors;
-mod summary;
-mod target;
-mod through;
 
 use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use throng::{Command, Outcome, Output, Status, Stream, Verdict};
+use throng::{Command, Outcome, Output, Stream, Verdict};
 
-pub(crate) use crate::options::output::Colors;
+pub(crate) use crate::fate::{HELD_FAILS, fails_by_holders};
+use crate::options::output::Colors;
+pub(crate) use crate::records::claims::IsThere;
+pub(crate) use crate::records::notes::Note;
+pub(crate) use crate::records::recorder::{Plan, Recorder, is_lost};
+pub(crate) use crate::records::resume::Resume;
+pub(crate) use crate::records::target::Target;
+use crate::records::through::To;
+pub(crate) use crate::records::through::{Out, Through};
+use crate::records::{joblog, jsonl, pieces};
 pub(crate) use crate::terminal::sink::Sink;
-pub(crate) use claims::IsThere;
 pub(crate) use delivery::Delivery;
-pub(crate) use notes::{Note, Notes, Scribe};
 pub(crate) use order::InOrder;
 pub(crate) use outbox::Outbox;
-pub(crate) use recorder::{Plan, Recorder, is_lost};
-pub(crate) use resume::Resume;
-pub(crate) use target::Target;
-pub(crate) use through::{Out, Through};
 
 use self::dress::Dress;
 use self::lines::Lines;
 use self::start_errors::StartErrors;
 use crate::options::output::Mode;
 use crate::{sys, text};
-
-/// Where a piece of what is said of a command goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum To {
-    Stdout,
-    Stderr,
-    Joblog,
-    Results,
-}
-
-impl To {
-    pub(crate) const ALL: [To; 4] = [To::Stdout, To::Stderr, To::Joblog, To::Results];
-}
-
-impl From<Stream> for To {
-    fn from(stream: Stream) -> To {
-        match stream {
-            Stream::Stdout => To::Stdout,
-            Stream::Stderr => To::Stderr,
-        }
-    }
-}
 
 /// Says what commands have said, as the mode wants it.
 #[derive(Debug)]
@@ -265,16 +233,6 @@ impl Printer {
             }
         }
     }
-}
-
-/// Why a command has failed that has itself succeeded.
-pub(crate) const HELD_FAILS: &str = "failed because its output is held (--held fail)";
-
-/// Whether a command has failed for that reason alone.
-fn fails_by_holders(outcome: &Outcome) -> bool {
-    let is_held = |stream| matches!(outcome.verdict(stream), Verdict::Held { .. });
-    let has_succeeded = outcome.status().is_some_and(Status::success) && !outcome.timed_out();
-    has_succeeded && !outcome.success() && Stream::ALL.into_iter().any(is_held)
 }
 
 /// Says that output that was spilled to a file cannot be read back, if so.

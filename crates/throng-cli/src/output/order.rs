@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::spool::{Extent, Spool};
-use super::{Out, To};
+use crate::records::through::{Out, To};
 
 /// What may wait in memory is this part of the memory for output, and not more than the other.
 const MEMORY_PART: u64 = 8;

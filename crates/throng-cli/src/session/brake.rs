@@ -1,85 +1,15 @@
 //! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. Knows
 //! no clock and no machine; it is told what time it is, and whom to ask.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::options::control::Control;
 use crate::options::rate::Rate;
-use crate::size;
+use crate::session::lack::{Lack, What};
 use crate::sys::Gauge;
 
 /// How often to look whether the machine has become less busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// The resource that the next start is waiting for, as shown to the user. Empty where the next
-/// command may start, or only waits for `--delay`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Lack(Arc<Mutex<Option<Lacking>>>);
-
-#[derive(Clone, Debug, PartialEq)]
-struct Lacking {
-    since: Instant,
-    what: What,
-    has_been_told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum What {
-    Idleness { running: f64, max: f64 },
-    Memory { free: f64, min: u64 },
-}
-
-impl Lack {
-    /// What takes less time than this is not worth a line.
-    const WORTH_A_LINE: Duration = Duration::from_secs(1);
-
-    /// What is waited for, if that is so.
-    pub(crate) fn told(&self) -> Option<String> {
-        self.lock().as_ref().map(|lacking| lacking.what.told())
-    }
-
-    /// The same, once each time that it takes long.
-    pub(super) fn news(&self, now: Instant) -> Option<String> {
-        let mut lacking = self.lock();
-        let lacking = lacking.as_mut()?;
-        let is_long = now.saturating_duration_since(lacking.since) >= Self::WORTH_A_LINE;
-        let is_news = is_long && !std::mem::replace(&mut lacking.has_been_told, is_long);
-        is_news.then(|| lacking.what.told())
-    }
-
-    fn set(&self, what: Option<What>, now: Instant) {
-        let mut lacking = self.lock();
-        *lacking = what.map(|what| {
-            let before = lacking.take();
-            Lacking {
-                since: before.as_ref().map_or(now, |before| before.since),
-                has_been_told: before.is_some_and(|before| before.has_been_told),
-                what,
-            }
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Lacking>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl What {
-    fn told(self) -> String {
-        match self {
-            What::Idleness { running, max } => format!(
-                "nothing is started while {running} threads of the machine run: --load requires \
-                 fewer than {max}"
-            ),
-            What::Memory { free, min } => format!(
-                "nothing is started while {} of memory are free: --memfree requires {}",
-                size::shown(free as u64),
-                size::shown(min)
-            ),
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Brake {

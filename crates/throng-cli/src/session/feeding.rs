@@ -9,7 +9,8 @@ use throng::Command;
 
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
-use crate::output::{IsThere, Note, Notes, Resume, Scribe};
+use crate::output::{IsThere, Resume};
+use crate::records::notes::{Note, Notes, Scribe};
 use crate::terminal;
 use crate::terminal::progress::Progress;
 

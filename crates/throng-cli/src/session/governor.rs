@@ -10,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Outcome, Throng};
 
-use super::brake::{self, Lack};
+use super::brake::{self};
 use super::median::Remedian;
 use crate::options::control::{Control, Timeout};
 use crate::options::jobs::{self, Jobs};
+use crate::session::lack::Lack;
 use crate::sys::Gauge;
 use crate::terminal;
 

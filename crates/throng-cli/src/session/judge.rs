@@ -14,8 +14,8 @@ use super::halt::{HaltWatch, Order};
 use super::retries::Retries;
 use crate::exit::Exit;
 use crate::fate::Fate;
+use crate::fate::HELD_FAILS;
 use crate::options::halt::When;
-use crate::output::HELD_FAILS;
 use crate::{sys, text};
 
 /// Decides for the whole run; every thread asks the same one.

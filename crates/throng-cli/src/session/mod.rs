@@ -6,10 +6,13 @@ mod dry_run;
 mod feeding;
 mod governor;
 mod halt;
+mod interrupt;
 mod judge;
+mod lack;
 mod median;
 mod pool;
 mod retries;
+mod suspend;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +20,6 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use throng::{Next, Outcome, Throng};
 
-pub(crate) use self::brake::Lack;
 use self::counts::Counts;
 use self::feeding::{Commands, Feeding};
 use self::governor::Governor;
@@ -28,14 +30,15 @@ use crate::commands::recipe::Recipe;
 use crate::commands::records::{Input, Records};
 use crate::exit::Exit;
 use crate::fate;
-use crate::interrupt::Interrupts;
 use crate::options::Run;
 use crate::options::output::{Again, Mode};
 use crate::output::{Delivery, InOrder, Outbox, Plan, Printer, Resume};
+use crate::session::interrupt::Interrupts;
+use crate::session::lack::Lack;
 use crate::sys::Tty;
 use crate::terminal::progress::Progress;
 use crate::terminal::sink::Sink;
-use crate::{suspend, terminal, text};
+use crate::{terminal, text};
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     refuse_contradictions(&args)?;

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use throng::{Stopped, Throng};
 
-use super::brake::{self, Brake, Lack};
+use super::brake::{self, Brake};
 use crate::options::Run;
 use crate::output::Printer;
+use crate::session::lack::Lack;
 use crate::sys::{self, Tty};
 use crate::terminal;
 use crate::text;

@@ -45,6 +45,8 @@
 //! | `END_OF_INPUT`, `ENDS`, `INTERRUPTS`, `SLOW_STARTS` | words for the user |
 //! | `WORD_RULES`, `EXAMPLES` | the same |
 
+pub(crate) mod api;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -64,9 +66,9 @@ use std::time::Duration;
 
 use throng::{Builder, Command, Stream};
 
-use crate::doctor::Finding;
 use crate::script::{Layout, Quotes, Refusal, Rules, Token};
-use crate::template::PathRules;
+use crate::sys::api::Finding;
+use crate::sys::api::PathRules;
 use crate::text;
 
 pub(crate) use system::{

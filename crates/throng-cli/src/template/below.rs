@@ -5,7 +5,8 @@
 
 use anyhow::bail;
 
-use super::{Fill, PathRules, Pattern, Piece};
+use super::{Fill, Pattern, Piece};
+use crate::sys::api::PathRules;
 use crate::{sys, text};
 
 impl Pattern {

@@ -27,7 +27,6 @@ use anyhow::bail;
 use self::edit::Edit;
 pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
-pub(crate) use self::path::PathRules;
 use crate::script::Quotes;
 use crate::values::{Columns, Value};
 use crate::{sys, text};

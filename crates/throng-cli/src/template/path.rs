@@ -5,13 +5,7 @@
 //! what follows it, if that has no other dot or separator in it, so `.profile` is all extension,
 //! and `a.` has an empty one.
 
-/// How paths are written on a system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PathRules {
-    pub(crate) separators: &'static [u8],
-    /// Whether `C:` may be before a path.
-    pub(crate) has_drives: bool,
-}
+use crate::sys::api::PathRules;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathPart {

@@ -10,9 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 use throng::os::linux::{Cgroups, probe_cgroups};
 
 use super::gauge;
-use crate::doctor::Finding;
 use crate::size::with_commas;
 use crate::sys::Gauge;
+use crate::sys::api::Finding;
 
 pub(crate) const SLOW_STARTS: &str =
     "audit rules, security modules or a sandbox may be looking at each";

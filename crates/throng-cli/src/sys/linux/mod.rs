@@ -8,7 +8,7 @@ mod options;
 mod owner;
 mod paths;
 #[cfg(test)]
-mod scripts;
+mod shell_tests;
 mod started_with;
 mod stops;
 mod tty;
@@ -46,7 +46,7 @@ use super::{OnSignal, Request, Writer, refuse_nul};
 pub(crate) use crate::script::line::posix as shell_syntax;
 pub(crate) use crate::script::posix::layout;
 use crate::script::readers;
-use crate::template::PathRules;
+use crate::sys::api::PathRules;
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
 

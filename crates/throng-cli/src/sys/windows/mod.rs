@@ -34,10 +34,10 @@ pub(crate) use wtf8::os_string;
 
 use self::console::Console;
 use super::{Gauge, OnSignal, OnStop, Request, Writer};
-use crate::doctor::Finding;
 pub(crate) use crate::script::cmd::layout;
 pub(crate) use crate::script::line::cmd as shell_syntax;
-use crate::template::PathRules;
+use crate::sys::api::Finding;
+use crate::sys::api::PathRules;
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-Z and Enter";
 

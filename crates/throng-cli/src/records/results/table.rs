@@ -3,8 +3,8 @@
 use csv::{ByteRecord, WriterBuilder};
 use throng::{Outcome, Stream};
 
-use crate::output::Note;
-use crate::output::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
+use crate::records::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
+use crate::records::notes::Note;
 use crate::shell::Shell;
 use crate::text;
 use crate::values::Columns;

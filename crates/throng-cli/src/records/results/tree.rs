@@ -14,7 +14,8 @@ use anyhow::{Context, bail};
 use throng::{Outcome, Stream};
 
 use crate::options::output::FilesWanted;
-use crate::output::{Note, pieces};
+use crate::records::notes::Note;
+use crate::records::pieces;
 use crate::values::Columns;
 use crate::{links, sys, text};
 
@@ -263,7 +264,7 @@ impl Files {
 }
 
 /// A path with something added to its last name.
-pub(in crate::output) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(OsStr::new(ending));
     name.into()

@@ -15,7 +15,8 @@ use self::line::Format;
 pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
 use super::kept::{self, Kept, Kind, Place};
-use super::{Note, Target};
+use crate::output::Target;
+use crate::records::notes::Note;
 use crate::shell::Shell;
 use crate::sys;
 

@@ -20,7 +20,7 @@ const TRIES_MAX: u32 = 100;
 
 /// What the commands of this run have.
 #[derive(Debug)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     /// The directory that is written before the first placeholder.
     fixed: PathBuf,
     wanted: FilesWanted,
@@ -49,7 +49,7 @@ impl fmt::Display for IsThere {
 impl std::error::Error for IsThere {}
 
 impl Claims {
-    pub(super) fn new(
+    pub(crate) fn new(
         pattern: &Pattern,
         wanted: FilesWanted,
         keeps: bool,
@@ -65,7 +65,7 @@ impl Claims {
 
     /// The place of the command with this number: this one, or one beside it where a file of an
     /// earlier command has a name of its files. Fails where its files could not be written.
-    pub(super) fn claim(&mut self, place: &[u8], number: u64) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn claim(&mut self, place: &[u8], number: u64) -> anyhow::Result<Vec<u8>> {
         for attempt in 0..TRIES_MAX {
             let place = beside(place, number, attempt);
             let files = Files::of_place(&place)?;
@@ -185,7 +185,7 @@ fn key(path: impl AsRef<Path>) -> u64 {
 }
 
 /// Whether something cannot be written under this name, but can under others.
-pub(super) fn is_of_a_name(kind: ErrorKind) -> bool {
+pub(crate) fn is_of_a_name(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::AlreadyExists

@@ -43,7 +43,7 @@ pub(crate) struct Scribe {
 }
 
 impl Scribe {
-    pub(super) fn new(
+    pub(crate) fn new(
         wants_values: bool,
         place: Option<(Pattern, FilesWanted)>,
         keeps: bool,

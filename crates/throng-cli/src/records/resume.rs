@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use throng::Command;
 
-use super::Note;
 use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::options::output::Again;
+use crate::records::notes::Note;
 use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;
@@ -33,7 +33,7 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn new(again: Again, shell: Option<Shell>) -> Resume {
+    pub(crate) fn new(again: Again, shell: Option<Shell>) -> Resume {
         Resume {
             again,
             shell,
@@ -45,14 +45,14 @@ impl Resume {
         }
     }
 
-    pub(super) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
+    pub(crate) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
         self.path = path;
         self.jobs = jobs;
         self.compares = compares && self.again != Again::Failed;
     }
 
     /// `trusts`: do not check who can write to the results that are there.
-    pub(super) fn with_tree(&mut self, tree: Tree, trusts: bool) {
+    pub(crate) fn with_tree(&mut self, tree: Tree, trusts: bool) {
         self.tree = Some(tree);
         self.trusts = trusts;
     }

@@ -14,11 +14,13 @@ use throng::{Outcome, Stream};
 
 pub(crate) use self::table::Table;
 pub(crate) use self::tree::Tree;
-pub(super) use self::tree::{Files, LONGEST_NAME, with_ending};
+pub(crate) use self::tree::{Files, LONGEST_NAME, with_ending};
 use super::joblog::BEFORE;
+use super::jsonl;
 use super::kept::{self, Kept, Kind as Record, Place};
-use super::{Note, Target, jsonl};
 use crate::options::output::FilesWanted;
+use crate::output::Target;
+use crate::records::notes::Note;
 use crate::shell::Shell;
 use crate::sys;
 use crate::template::{Language, Pattern};

@@ -9,7 +9,7 @@ use serde_json::ser::Formatter;
 
 /// Otherwise the most compact form, as `serde_json` writes it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Harmless;
+pub(crate) struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use throng::Throng;
 
 use crate::exit::Exit;
-use crate::session::Lack;
+use crate::session::lack::Lack;
 use crate::sys::{self, Request};
 use crate::terminal;
 use crate::terminal::sink::Sink;

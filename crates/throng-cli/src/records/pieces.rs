@@ -14,7 +14,7 @@ use throng::{Capture, Stream};
 const PIECE_SIZE: usize = 3 * 64 * 1024;
 
 /// Calls back with all of a stream, in order.
-pub(super) fn for_each(
+pub(crate) fn for_each(
     capture: &Capture,
     stream: Stream,
     mut piece: impl FnMut(&[u8]),
@@ -26,7 +26,7 @@ pub(super) fn for_each(
 }
 
 /// The same for what can fail.
-pub(super) fn try_for_each(
+pub(crate) fn try_for_each(
     capture: &Capture,
     stream: Stream,
     mut piece: impl FnMut(&[u8]) -> io::Result<()>,
@@ -49,21 +49,21 @@ pub(super) fn try_for_each(
 }
 
 /// A stream as a string of JSON.
-pub(super) struct Quoted<'a> {
+pub(crate) struct Quoted<'a> {
     capture: &'a Capture,
     stream: Stream,
     form: Form,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Text,
     Base64,
 }
 
 impl<'a> Quoted<'a> {
     /// As text where it is UTF-8 from its beginning to its end, in base64 otherwise.
-    pub(super) fn new(capture: &'a Capture, stream: Stream) -> Quoted<'a> {
+    pub(crate) fn new(capture: &'a Capture, stream: Stream) -> Quoted<'a> {
         let mut quoted = Quoted {
             capture,
             stream,
@@ -75,7 +75,7 @@ impl<'a> Quoted<'a> {
         quoted
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         self.form
     }
 

@@ -11,13 +11,13 @@ use serde::Serialize;
 use serde_json::Serializer;
 use throng::{Holder, Outcome, Stream, Verdict};
 
-use super::Note;
 use super::harmless::Harmless;
 use super::pieces::{Form, Quoted};
+use crate::records::notes::Note;
 use crate::sys;
 
 /// What every line begins with.
-pub(super) const BEGIN: &str = "{\"seq\":";
+pub(crate) const BEGIN: &str = "{\"seq\":";
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -110,7 +110,7 @@ struct SurvivorLine<'a> {
 }
 
 /// Writes the line of an outcome, in pieces where it is long.
-pub(super) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::Result<()> {
+pub(crate) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::Result<()> {
     let command = outcome.command();
     let usage = outcome.usage();
     let [stdout, stderr] = Stream::ALL.map(|stream| Quoted::new(outcome.capture(), stream));

@@ -3,7 +3,29 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::To;
+use throng::Stream;
+
+/// Where a piece of what is said of a command goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Stdout,
+    Stderr,
+    Joblog,
+    Results,
+}
+
+impl To {
+    pub(crate) const ALL: [To; 4] = [To::Stdout, To::Stderr, To::Joblog, To::Results];
+}
+
+impl From<Stream> for To {
+    fn from(stream: Stream) -> To {
+        match stream {
+            Stream::Stdout => To::Stdout,
+            Stream::Stderr => To::Stderr,
+        }
+    }
+}
 
 /// Gets a piece of what is said.
 pub(crate) type Out<'a> = &'a mut dyn FnMut(To, &[u8]);
