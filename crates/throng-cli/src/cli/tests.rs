@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::commands::recipe::Recipe;
-use crate::commands::records::Input as Sources;
+use crate::commands::sources::Input as Sources;
 
 /// Reads a command line as the program does, up to where something would be started.
 fn read(words: &[String]) -> Result<(), String> {

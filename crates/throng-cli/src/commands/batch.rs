@@ -7,112 +7,18 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
+use crate::commands::batching::Batching;
 use crate::commands::recipe::Recipe;
-use crate::commands::records::Record;
+use crate::commands::record::{Length, Record};
 use crate::input::Rows;
 use crate::input::items::RECORD_BYTES_MAX;
 use crate::input::position::{At, Row};
-use crate::options;
-use crate::sys::{self, Limits};
-use crate::template::Packing;
-use crate::values::{Columns, Value};
+use crate::sys;
+use crate::sys::api::Limits;
+use crate::values::Value;
 use crate::{size, terminal, text, work};
 
-/// What was asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Batching {
-    /// At most so many combinations; 0: one is read for each command, and not used.
-    count: Option<usize>,
-    /// As many as fit.
-    fills: bool,
-    /// What there is at the end is shared out to all that could run.
-    shares: bool,
-    repeats: bool,
-    /// Values are lines in the manner of `-L`.
-    by_lines: bool,
-    chars_max: Option<usize>,
-    exact: bool,
-}
-
-/// How long a command is: in the system's units, and in arguments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Length {
-    pub(crate) units: usize,
-    pub(crate) words: usize,
-    /// The longest argument.
-    pub(crate) longest: usize,
-}
-
-impl Length {
-    /// The length of a command whose words have these lengths.
-    pub(crate) fn of(words: impl IntoIterator<Item = usize>) -> Length {
-        let mut all = Length::default();
-        for length in words {
-            all.units = all.units.saturating_add(length);
-            all.words += 1;
-            all.longest = all.longest.max(length);
-        }
-        all
-    }
-}
-
 impl Batching {
-    pub(crate) fn new(options: &options::input::Input) -> anyhow::Result<Batching> {
-        let counts = [
-            options.max_args,
-            options.max_replace_args,
-            options.max_lines,
-        ];
-        if options.max_lines.is_some() && options.max_replace_args.is_some() {
-            bail!("--max-lines cannot be had with --max-replace-args, but with --pipe");
-        }
-        let count = counts.into_iter().flatten().next();
-        let count = count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-        let joins = options.multiple || options.xargs;
-        let fills = joins || options.context_replace;
-        if options.exit && count.is_none() {
-            bail!("--exit is for commands of a number of values; there is no -n, -N or -L");
-        }
-        Ok(Batching {
-            count,
-            fills,
-            shares: fills && count.is_none() && !options.xargs,
-            repeats: !joins,
-            by_lines: options.max_lines.is_some(),
-            chars_max: options
-                .max_chars
-                .map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
-            exact: options.exit,
-        })
-    }
-
-    pub(crate) fn is_on(&self) -> bool {
-        self.count.is_some() || self.fills
-    }
-
-    pub(crate) fn appends(&self) -> bool {
-        self.count != Some(0)
-    }
-
-    pub(crate) fn packing(&self) -> Packing {
-        Packing {
-            is_flat: self.count.is_some(),
-            repeats: self.is_on() && self.repeats,
-        }
-    }
-
-    /// The columns of a whole command.
-    pub(crate) fn columns(&self, columns: &Columns) -> Columns {
-        let count = columns.count();
-        match self.count {
-            Some(times) => {
-                let all = count.map(|count| count.saturating_mul(times.max(1)));
-                columns.clone().counted(all)
-            }
-            None => columns.clone(),
-        }
-    }
-
     /// The records for this recipe, of which so many commands run at a time.
     pub(crate) fn records(
         self,

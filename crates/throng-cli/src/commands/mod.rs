@@ -1,9 +1,12 @@
 //! Commands, made of records and of the words of the command line. Starts none.
 
-pub(crate) mod batch;
+mod batch;
+mod batching;
 pub(crate) mod pipe;
 pub(crate) mod recipe;
+pub(crate) mod record;
 pub(crate) mod records;
+pub(crate) mod sources;
 pub(crate) mod stdin;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use throng::Command;
 
-use crate::commands::batch::Length;
-use crate::commands::records::{Input, Record};
+use crate::commands::record::Length;
+use crate::commands::record::Record;
+use crate::commands::sources::Input;
 use crate::commands::stdin::Reads;
 use crate::options::Run;
 use crate::options::control::Timeout;

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use throng::Stdin;
 
-use crate::commands::records::Input;
+use crate::commands::sources::Input;
 use crate::options::Run;
 use crate::sys;
 use crate::template::{Fill, Language, Pattern};

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 use crate::commands::recipe::Recipe;
-use crate::commands::records::{Input, Records};
+use crate::commands::records::Records;
+use crate::commands::sources::Input;
 use crate::input::words::{Given, Separators, Source, split_words};
 use crate::options::Run;
 use crate::{sys, work};

@@ -1,5 +1,5 @@
-//! Where values come from and how they are combined: rows of several sources. Read lazily, so that an
-//! endless source starts at once. Does not know what a command looks like.
+//! Where values come from and how they are combined: rows of several sources. Read lazily, so that
+//! an endless source starts at once. Does not know what a command looks like.
 //!
 //! ```text
 //! words.rs      which words are the command, which are sources

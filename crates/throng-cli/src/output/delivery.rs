@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throng::{Outcome, Stream, Throng};
 
-use super::{InOrder, Printer, Recorder};
+use super::{InOrder, Printer};
 use crate::fate::Fate;
-use crate::records::notes::{Note, Notes};
+use crate::records::note::Note;
+use crate::records::notes::Notes;
+use crate::records::recorder::Recorder;
 use crate::records::through::To;
 use crate::terminal::sink::Sink;
 

@@ -14,17 +14,13 @@ use std::sync::{Arc, Mutex};
 
 use throng::{Command, Outcome, Output, Stream, Verdict};
 
-pub(crate) use crate::fate::{HELD_FAILS, fails_by_holders};
+use crate::fate::{HELD_FAILS, fails_by_holders};
 use crate::options::output::Colors;
-pub(crate) use crate::records::claims::IsThere;
-pub(crate) use crate::records::notes::Note;
-pub(crate) use crate::records::recorder::{Plan, Recorder, is_lost};
-pub(crate) use crate::records::resume::Resume;
-pub(crate) use crate::records::target::Target;
+use crate::records::note::Note;
 use crate::records::through::To;
-pub(crate) use crate::records::through::{Out, Through};
+use crate::records::through::{Out, Through};
 use crate::records::{joblog, jsonl, pieces};
-pub(crate) use crate::terminal::sink::Sink;
+use crate::terminal::sink::Sink;
 pub(crate) use delivery::Delivery;
 pub(crate) use order::InOrder;
 pub(crate) use outbox::Outbox;

@@ -13,7 +13,7 @@ use throng::{Holder, Outcome, Stream, Verdict};
 
 use super::harmless::Harmless;
 use super::pieces::{Form, Quoted};
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::sys;
 
 /// What every line begins with.

@@ -8,30 +8,15 @@ use anyhow::anyhow;
 use throng::Outcome;
 
 use super::claims::Claims;
-use crate::commands::pipe::Sent;
 use crate::commands::recipe::Recipe;
-use crate::commands::records::Record;
+use crate::commands::record::Record;
 use crate::fate::Fate;
 use crate::options::output::FilesWanted;
+use crate::records::note::Note;
 use crate::template::Pattern;
 
 /// For a value that is no name.
 const REMEDY: &str = "{/} is the last part of a value, and --results DIR takes any value";
-
-/// What is known of one command.
-#[derive(Clone, Debug)]
-pub(crate) struct Note {
-    /// Its number, from 1, as `{#}`.
-    pub(crate) number: u64,
-    /// A value from each source, where results want them.
-    pub(crate) values: Vec<Vec<u8>>,
-    /// What it is sent on stdin while it runs.
-    pub(crate) sent: Option<Sent>,
-    /// Where its results go, where that was given with places in it.
-    pub(crate) place: Vec<u8>,
-    /// What has become of it, once that is decided.
-    pub(crate) fate: Fate,
-}
 
 /// Writes the notes. Knows what of a command the records of the run want.
 #[derive(Debug)]

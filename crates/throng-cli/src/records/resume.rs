@@ -10,7 +10,7 @@ use throng::Command;
 use super::joblog::{Job, Past, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::options::output::Again;
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::options::control::Control;
 use crate::options::rate::Rate;
 use crate::session::lack::{Lack, What};
-use crate::sys::Gauge;
+use crate::sys::api::Gauge;
 
 /// How often to look whether the machine has become less busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

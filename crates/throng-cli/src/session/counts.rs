@@ -3,7 +3,7 @@
 use throng::Outcome;
 
 use crate::fate::Fate;
-use crate::output::is_lost;
+use crate::records::recorder::is_lost;
 use crate::terminal;
 
 #[derive(Debug, Default)]

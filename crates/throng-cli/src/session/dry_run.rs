@@ -8,8 +8,8 @@ use anyhow::Context;
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
 use crate::exit::Exit;
-use crate::output::Resume;
 use crate::records::notes::Scribe;
+use crate::records::resume::Resume;
 use crate::{sys, terminal, text};
 
 pub(super) fn print(

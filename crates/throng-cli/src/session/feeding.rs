@@ -9,8 +9,10 @@ use throng::Command;
 
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
-use crate::output::{IsThere, Resume};
-use crate::records::notes::{Note, Notes, Scribe};
+use crate::records::claims::IsThere;
+use crate::records::note::Note;
+use crate::records::notes::{Notes, Scribe};
+use crate::records::resume::Resume;
 use crate::terminal;
 use crate::terminal::progress::Progress;
 

@@ -15,7 +15,7 @@ use super::median::Remedian;
 use crate::options::control::{Control, Timeout};
 use crate::options::jobs::{self, Jobs};
 use crate::session::lack::Lack;
-use crate::sys::Gauge;
+use crate::sys::api::Gauge;
 use crate::terminal;
 
 const TICK: Duration = Duration::from_millis(20);

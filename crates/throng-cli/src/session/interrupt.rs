@@ -11,7 +11,8 @@ use throng::Throng;
 
 use crate::exit::Exit;
 use crate::session::lack::Lack;
-use crate::sys::{self, Request};
+use crate::sys::api::Request;
+use crate::sys::{self};
 use crate::terminal;
 use crate::terminal::sink::Sink;
 use crate::text;

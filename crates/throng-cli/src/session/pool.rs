@@ -36,7 +36,9 @@ pub(super) fn build(
     let mut builder = Throng::builder()
         .jobs(jobs_wanted(args))
         .kill_sequence(args.control.termseq.clone());
-    builder = args.system.set_builder(builder);
+    builder = args
+        .system
+        .set_builder(builder, |what| terminal::complain(format_args!("{what}")));
     builder = args.limits.set_builder(builder, memory);
     if let Some(mechanism) = args.control.mechanism {
         builder = builder.mechanism(mechanism);

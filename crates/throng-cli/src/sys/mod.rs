@@ -59,7 +59,7 @@ use windows as system;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,7 +69,7 @@ use throng::{Builder, Command, Stream};
 use crate::script::{Layout, Quotes, Refusal, Rules, Token};
 use crate::sys::api::Finding;
 use crate::sys::api::PathRules;
-use crate::text;
+use crate::sys::api::{Gauge, Limits, OnSignal, Writer};
 
 pub(crate) use system::{
     END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
@@ -81,83 +81,11 @@ pub(crate) use system::{
     take_stock, watch_interrupts, watch_stops, word_length,
 };
 
-/// What to do when somebody asks us for something.
-pub(crate) type OnSignal = Box<dyn FnMut(Request) + Send>;
-
-/// What somebody has asked us for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    /// To end, and to end what runs.
-    End { signal: i32 },
-    /// To finish what runs and to start nothing more.
-    Finish { signal: i32 },
-    /// To say what runs.
-    List,
-}
-
-impl Request {
-    /// What a signal of this number asks for, as GNU parallel and other supervisors have it.
-    fn of_signal(signal: i32) -> Request {
-        const HUP: i32 = 1;
-        const USR1: i32 = 10;
-        match signal {
-            USR1 => Request::List,
-            HUP => Request::Finish { signal },
-            _ => Request::End { signal },
-        }
-    }
-
-    /// The signal that asked us to end.
-    pub(crate) fn signal(self) -> Option<i32> {
-        match self {
-            Request::End { signal } | Request::Finish { signal } => Some(signal),
-            Request::List => None,
-        }
-    }
-}
-
-/// Something that a machine has more or less of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gauge {
-    /// How many threads run or want to.
-    Running,
-    /// How many bytes of memory can be had.
-    FreeMemory,
-}
-
 impl Gauge {
     pub(crate) fn read(self) -> anyhow::Result<f64> {
         gauge(self)
     }
 }
-
-/// How long a command may be, in units of this system: bytes, or UTF-16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// All words as `word_length` counts them, with `per_word` for each.
-    pub(crate) units: usize,
-    /// One word.
-    pub(crate) word: usize,
-    pub(crate) per_word: usize,
-}
-
-/// Refuses bytes with a NUL. To each system that is the end of a string: in an argument, in the
-/// name of a file and in a variable there is nothing that could be written for it.
-fn refuse_nul(bytes: &[u8]) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        memchr::memchr(0, bytes).is_none(),
-        "{} contains a NUL, which no argument, path or variable can; -0 reads values that end with \
-         one, --pipe and --stdin give data to commands as it is",
-        text::quoted(bytes)
-    );
-    Ok(())
-}
-
-/// What to do when we are about to stand still, or have and go on.
-pub(crate) type OnStop = Box<dyn FnMut() + Send>;
-
-/// A stream of ours.
-pub(crate) type Writer = Box<dyn Write + Send>;
 
 const _: fn() = take_stock;
 const _: fn(u32) -> bool = is_stopped;
@@ -203,7 +131,7 @@ const _: fn(bool) -> Limits = limits;
 const _: PathRules = PATHS;
 const _: fn(&SystemArgs, bool) -> anyhow::Result<()> = SystemArgs::check;
 const _: fn(&SystemArgs, &mut Command) = SystemArgs::set_command;
-const _: fn(&SystemArgs, Builder) -> Builder = SystemArgs::set_builder;
+const _: fn(&SystemArgs, Builder, fn(&str)) -> Builder = SystemArgs::set_builder;
 const _: fn() -> anyhow::Result<Tty> = Tty::open;
 const _: fn(&Tty, &mut Command) = Tty::set_command;
 const _: fn(&Tty, u32, i32) = Tty::stopped;

@@ -5,8 +5,9 @@
 
 use anyhow::bail;
 
-use super::{Fill, Pattern, Piece};
+use super::{Fill, Pattern};
 use crate::sys::api::PathRules;
+use crate::template::piece::Piece;
 use crate::{sys, text};
 
 impl Pattern {

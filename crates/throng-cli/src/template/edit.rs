@@ -7,10 +7,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use regex::bytes::{Captures, Regex};
 
-use super::Condition;
 use super::path::PathPart;
 use super::program::{Program, replacement};
 use crate::sys;
+use crate::values::Value;
 
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
@@ -204,6 +204,27 @@ pub(super) fn compile(regex: &str) -> anyhow::Result<Regex> {
     Regex::new(regex)
         .map_err(|error| one_line(&error))
         .context("the regular expression")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Each value comes after the one before it.
+    Ascending,
+    /// No two values are the same.
+    AllDiffer,
+}
+
+impl Condition {
+    pub(super) fn holds(self, values: &[Value]) -> bool {
+        match self {
+            Condition::Ascending => values.is_sorted_by(|a, b| a < b),
+            Condition::AllDiffer => {
+                let mut sorted: Vec<_> = values.iter().collect();
+                sorted.sort_unstable();
+                sorted.is_sorted_by(|a, b| a < b)
+            }
+        }
+    }
 }
 
 /// What is wrong with a regular expression; the library draws a picture of it over many lines.

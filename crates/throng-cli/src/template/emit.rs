@@ -4,8 +4,10 @@ use std::ffi::OsString;
 
 use anyhow::bail;
 
-use super::{Edit, Fill, Packing, Padding, Piece, Template, Which, Word};
+use super::edit::Edit;
+use super::{Fill, Packing, Template, Word};
 use crate::script::Quotes;
+use crate::template::piece::{Padding, Piece, Which};
 use crate::values::Value;
 use crate::{sys, text, work};
 

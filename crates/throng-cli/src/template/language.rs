@@ -10,8 +10,9 @@ use anyhow::{Context, bail};
 
 use super::edit::Edit;
 use super::program::Rule;
-use super::{Condition, Padding, Piece, Which};
 use crate::options::places::Places;
+use crate::template::edit::Condition;
+use crate::template::piece::{Padding, Piece, Which};
 use crate::values::Columns;
 use crate::{text, work};
 

@@ -15,6 +15,7 @@ mod emit;
 mod language;
 mod parse;
 mod path;
+mod piece;
 mod program;
 mod shell;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use anyhow::bail;
 use self::edit::Edit;
 pub(crate) use self::edit::{can_be_empty, one_line};
 pub(crate) use self::language::Language;
-use crate::script::Quotes;
+use self::piece::{Padding, Piece, Which};
 use crate::values::{Columns, Value};
 use crate::{sys, text};
 
@@ -45,49 +46,6 @@ struct Word {
     pieces: Vec<Piece>,
     /// Several values do not make several words of it.
     is_one: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Piece {
-    Text(Vec<u8>),
-    Value {
-        which: Which,
-        edit: Edit,
-        /// How it is written in a script.
-        quotes: Quotes,
-        /// Several values are one word there, with blanks between them.
-        is_one: bool,
-    },
-    Seq(Padding),
-    Slot(Padding),
-    /// How many commands there are in all.
-    Total,
-    /// Nothing; but a record for which it does not hold makes no command.
-    Only(Condition),
-}
-
-/// Which value goes into a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    All,
-    /// Counted from 0.
-    Column(usize),
-    /// Counted from 0, from the last one.
-    FromEnd(usize),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Padding {
-    None,
-    Zeros,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Condition {
-    /// Each value comes after the one before it.
-    Ascending,
-    /// No two values are the same.
-    AllDiffer,
 }
 
 /// How several combinations of values go into one command.
@@ -208,51 +166,6 @@ impl Template {
     pub(crate) fn takes(&self, values: &[Value]) -> bool {
         let mut conditions = self.pieces().filter_map(Piece::condition);
         conditions.all(|condition| condition.holds(values))
-    }
-}
-
-impl Piece {
-    fn value(which: Which, edit: Edit) -> Piece {
-        Piece::Value {
-            which,
-            edit,
-            quotes: Quotes::default(),
-            is_one: false,
-        }
-    }
-
-    fn condition(&self) -> Option<Condition> {
-        match self {
-            Piece::Only(condition) => Some(*condition),
-            Piece::Value {
-                edit: Edit::Only(condition),
-                ..
-            } => Some(*condition),
-            _ => None,
-        }
-    }
-
-    fn is_place(&self) -> bool {
-        !matches!(self, Piece::Text(_))
-    }
-}
-
-impl Piece {
-    fn is_value(&self) -> bool {
-        matches!(self, Piece::Value { .. })
-    }
-}
-
-impl Condition {
-    fn holds(self, values: &[Value]) -> bool {
-        match self {
-            Condition::Ascending => values.is_sorted_by(|a, b| a < b),
-            Condition::AllDiffer => {
-                let mut sorted: Vec<_> = values.iter().collect();
-                sorted.sort_unstable();
-                sorted.is_sorted_by(|a, b| a < b)
-            }
-        }
     }
 }
 

@@ -4,8 +4,9 @@
 
 use anyhow::bail;
 
-use super::{Piece, Template, Which, Word};
+use super::{Template, Word};
 use crate::script::{self, Layout, Place, Quotes, Refusal, Rules, Span, Token, readers};
+use crate::template::piece::{Piece, Which};
 use crate::{sys, text};
 
 /// How much of a script is shown before a place.

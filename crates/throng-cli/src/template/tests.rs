@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::options::places::Places;
+use crate::script::Quotes;
 use crate::script::Rules;
 use crate::work;
 

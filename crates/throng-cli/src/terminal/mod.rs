@@ -1,5 +1,5 @@
-//! Our terminal: stderr, and the view of a run that is drawn there. A line for stderr goes around the
-//! view. Nothing is done about a stderr that cannot be written.
+//! Our terminal: stderr, and the view of a run that is drawn there. A line for stderr goes around
+//! the view. Nothing is done about a stderr that cannot be written.
 
 pub(crate) mod progress;
 pub(crate) mod sink;

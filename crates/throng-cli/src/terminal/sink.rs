@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use throng::Stream;
 
-use crate::sys::{self, Writer};
+use crate::sys::api::Writer;
+use crate::sys::{self};
 use crate::terminal::progress;
 
 /// Held back before it is written, to write less often.

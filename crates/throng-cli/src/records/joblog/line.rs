@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use throng::{ErrorKind, Outcome, Status, Stdin, Stream};
 
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::sys;
 

@@ -15,8 +15,8 @@ use self::line::Format;
 pub(crate) use self::line::{AFTER, BEFORE, logged, shown, write_after, write_before};
 pub(crate) use self::past::{Job, Past, fingerprint};
 use super::kept::{self, Kept, Kind, Place};
-use crate::output::Target;
-use crate::records::notes::Note;
+use crate::records::note::Note;
+use crate::records::target::Target;
 use crate::shell::Shell;
 use crate::sys;
 

@@ -4,7 +4,7 @@ use csv::{ByteRecord, WriterBuilder};
 use throng::{Outcome, Stream};
 
 use crate::records::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::text;
 use crate::values::Columns;

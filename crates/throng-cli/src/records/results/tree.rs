@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use throng::{Outcome, Stream};
 
 use crate::options::output::FilesWanted;
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::records::pieces;
 use crate::values::Columns;
 use crate::{links, sys, text};

@@ -13,7 +13,7 @@ use throng::{Outcome, Stream, Verdict};
 
 use self::histogram::Histogram;
 use crate::fate::Fate;
-use crate::records::notes::Note;
+use crate::records::note::Note;
 use crate::{sys, text};
 
 /// So many failures are told, and so many of the slowest.
@@ -120,9 +120,7 @@ impl Summary {
         let how = match (outcome.start_error(), outcome.status()) {
             (Some(error), _) => text::on_one_line(error.to_string().as_bytes()),
             (None, _) if outcome.timed_out() => "ran out of time".into(),
-            (None, _) if crate::output::fails_by_holders(outcome) => {
-                crate::output::HELD_FAILS.into()
-            }
+            (None, _) if crate::fate::fails_by_holders(outcome) => crate::fate::HELD_FAILS.into(),
             (None, Some(status)) => status.to_string(),
             (None, None) => String::new(),
         };

@@ -11,8 +11,8 @@ use throng::os::linux::{Cgroups, probe_cgroups};
 
 use super::gauge;
 use crate::size::with_commas;
-use crate::sys::Gauge;
 use crate::sys::api::Finding;
+use crate::sys::api::Gauge;
 
 pub(crate) const SLOW_STARTS: &str =
     "audit rules, security modules or a sandbox may be looking at each";

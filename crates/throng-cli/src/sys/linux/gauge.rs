@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::super::Gauge;
+use crate::sys::api::Gauge;
 
 pub(crate) fn read(gauge: Gauge) -> anyhow::Result<f64> {
     match gauge {

@@ -5,7 +5,7 @@ use std::mem::size_of;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::super::Limits;
+use crate::sys::api::Limits;
 
 const PAGE_BYTES: usize = 4096;
 

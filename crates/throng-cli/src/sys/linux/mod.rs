@@ -42,11 +42,11 @@ pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use tty::Tty;
 pub(crate) use words::{command_line, push_quoted, split};
 
-use super::{OnSignal, Request, Writer, refuse_nul};
 pub(crate) use crate::script::line::posix as shell_syntax;
 pub(crate) use crate::script::posix::layout;
 use crate::script::readers;
 use crate::sys::api::PathRules;
+use crate::sys::api::{OnSignal, Request, Writer, refuse_nul};
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
 

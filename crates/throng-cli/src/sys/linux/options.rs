@@ -7,7 +7,6 @@ use throng::os::linux::{
 use throng::{Builder, Command};
 
 use super::started_with;
-use crate::terminal;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
@@ -72,7 +71,7 @@ impl SystemArgs {
         }
     }
 
-    pub(crate) fn set_builder(&self, builder: Builder) -> Builder {
+    pub(crate) fn set_builder(&self, builder: Builder, complain: fn(&str)) -> Builder {
         let inherited = match self.no_inherit_fds {
             true => InheritedFds::default(),
             false => started_with::inherited(),
@@ -80,18 +79,18 @@ impl SystemArgs {
         builder
             .inherit_fds(&inherited)
             .keeper(["/proc/self/exe", "keeper"])
-            .on_keeper_lost(|event| terminal::complain(format_args!("{}", told(event))))
+            .on_keeper_lost(move |event| complain(&told(event)))
             .adopt_orphans(true)
-            .cgroups(self.cgroups())
+            .cgroups(self.cgroups(complain))
     }
 
     /// Those that were asked for, if they can be had. Without them all is as if nobody had asked.
-    fn cgroups(&self) -> Cgroups {
+    fn cgroups(&self, complain: fn(&str)) -> Cgroups {
         let wanted = Cgroups::from(self.cgroup);
         if wanted != Cgroups::None
             && let Err(error) = probe_cgroups(wanted)
         {
-            terminal::complain(format_args!("{error}; the run goes on without"));
+            complain(&format!("{error}; the run goes on without"));
             return Cgroups::None;
         }
         wanted

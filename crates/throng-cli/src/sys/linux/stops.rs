@@ -10,7 +10,7 @@ use signal_hook::low_level::raise;
 
 use super::tty::has_job_control;
 use super::{ignored_signals, read_text};
-use crate::sys::OnStop;
+use crate::sys::api::OnStop;
 
 /// Whether a process is stopped, as far as /proc tells.
 pub(crate) fn is_stopped(pid: u32) -> bool {

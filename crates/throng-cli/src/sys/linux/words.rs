@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use throng::Command;
 
-use super::super::refuse_nul;
 use super::os_string;
 use crate::script::Quotes;
+use crate::sys::api::refuse_nul;
 
 /// Splits a line into words by the quoting rules of a shell. Nothing is expanded.
 pub(crate) fn split(line: &[u8]) -> anyhow::Result<Vec<OsString>> {

@@ -1,7 +1,7 @@
 //! How long a command may be, in units of UTF-16. Sources in docs/windows.md.
 
-use super::super::Limits;
 use super::words::{command_line, push_argument};
+use crate::sys::api::Limits;
 
 /// `CreateProcessW` takes so many, with the NUL at the end and the quotes that are always around
 /// the name of the program.

@@ -33,11 +33,11 @@ pub(crate) use words::{argv, command_line, name, name as script, split};
 pub(crate) use wtf8::os_string;
 
 use self::console::Console;
-use super::{Gauge, OnSignal, OnStop, Request, Writer};
 pub(crate) use crate::script::cmd::layout;
 pub(crate) use crate::script::line::cmd as shell_syntax;
 use crate::sys::api::Finding;
 use crate::sys::api::PathRules;
+use crate::sys::api::{Gauge, OnSignal, OnStop, Request, Writer};
 
 pub(crate) const END_OF_INPUT: &str = "Ctrl-Z and Enter";
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
 
-use super::super::refuse_nul;
+use crate::sys::api::refuse_nul;
 use crate::text;
 
 /// The string that `OsStr::as_encoded_bytes` shows as these bytes. Halves of a pair that meet

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use console::{Term, truncate_str};
 
-use crate::sys::Writer;
+use crate::sys::api::Writer;
 
 /// Clears the row, then all after its first column (ECMA-48, EL and ED). To clear all from the
 /// first column of the first row means to tmux that its history is to keep what was there.
