@@ -169,7 +169,8 @@ fn a_foreign_proc_is_none() {
         return assert!(Procfs::open().is_err());
     }
     let program = std::env::current_exe().unwrap();
-    let name = "sys::linux::procfs::tests::a_foreign_proc_is_none";
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let name = format!("{module}::a_foreign_proc_is_none");
     let mut command = Command::new("unshare");
     // A user namespace of its own if the tests are not run by root.
     command.args(["--user", "--map-root-user", "--pid", "--fork"]);
@@ -184,7 +185,7 @@ fn a_foreign_proc_is_none() {
     command.args(["--user", "--map-root-user", "--pid", "--fork"]);
     command
         .arg(program)
-        .args([name, "--exact"])
+        .args([&name, "--exact"])
         .env(INSIDE, "1");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
