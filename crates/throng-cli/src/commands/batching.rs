@@ -1,8 +1,6 @@
 //! How many combinations go into a command, as it was asked for: `-n`, `-N`, `-L`, `-X`, `-m`,
 //! `-s`.
 
-use anyhow::bail;
-
 use crate::options;
 use crate::template::Packing;
 use crate::values::Columns;
@@ -30,16 +28,10 @@ impl Batching {
             options.max_replace_args,
             options.max_lines,
         ];
-        if options.max_lines.is_some() && options.max_replace_args.is_some() {
-            bail!("--max-lines cannot be had with --max-replace-args, but with --pipe");
-        }
         let count = counts.into_iter().flatten().next();
         let count = count.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let joins = options.multiple || options.xargs;
         let fills = joins || options.context_replace;
-        if options.exit && count.is_none() {
-            bail!("--exit is for commands of a number of values; there is no -n, -N or -L");
-        }
         Ok(Batching {
             count,
             fills,

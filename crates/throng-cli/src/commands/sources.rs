@@ -70,8 +70,6 @@ impl Input {
         }
         if options.shuf {
             combined.shuffle(options.seed)?;
-        } else if options.seed.is_some() {
-            bail!("--seed is for --shuf, which is not there");
         }
         if columns.mislead() {
             terminal::complain(format_args!(

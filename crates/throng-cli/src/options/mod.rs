@@ -2,6 +2,7 @@
 //! type. What they are called and how they are written is defined here as well, once.
 
 pub(crate) mod backoff;
+mod check;
 pub(crate) mod control;
 pub(crate) mod halt;
 pub(crate) mod input;

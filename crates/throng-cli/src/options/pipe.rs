@@ -52,6 +52,13 @@ pub(crate) struct Pipe {
     pub(crate) stdin: Option<OsString>,
 }
 
+impl Pipe {
+    /// Whether commands get data and not values.
+    pub(crate) fn is_on(&self) -> bool {
+        self.pipe || self.pipe_part || self.round_robin
+    }
+}
+
 /// The length of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {

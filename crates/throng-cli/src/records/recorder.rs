@@ -80,11 +80,10 @@ impl Plan {
                 )
                 .with_context(|| format!("--results \"{}\"", text.display()))?,
             ),
-            None if output.results_files.is_some() => bail!("--results-files needs --results"),
             None => None,
         };
         if let Some(wanted) = &results {
-            refuse_contradictions(wanted, output.mode(), again)?;
+            refuse_contradictions(wanted, output.mode())?;
         }
         let shows_what_was_run = results.as_ref().is_some_and(Wanted::shows_what_was_run);
         match again {
@@ -102,12 +101,6 @@ impl Plan {
                 bail!(
                     "--resume needs --joblog, or --results with a directory: there it sees \
                        what was run"
-                );
-            }
-            Some(again @ (Again::UnrunAndFailed | Again::Failed)) if joblog.is_none() => {
-                bail!(
-                    "{} needs --joblog: there it sees what failed",
-                    again.option()
                 );
             }
             _ => {}
@@ -187,18 +180,12 @@ impl Plan {
     }
 }
 
-fn refuse_contradictions(wanted: &Wanted, mode: Mode, again: Option<Again>) -> anyhow::Result<()> {
+fn refuse_contradictions(wanted: &Wanted, mode: Mode) -> anyhow::Result<()> {
     let name = wanted.name();
     if let Some(stream) = wanted.stream()
         && mode != Mode::None
     {
         bail!("--results {name} goes to {stream}: --output has to be none");
-    }
-    if again == Some(Again::Failed) {
-        bail!(
-            "--results {name} needs the values of commands, and a job log has none: use \
-             --resume-failed in place of --retry-failed"
-        );
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ mod suspend;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use throng::{Next, Outcome, Throng};
 
 use self::counts::Counts;
@@ -32,7 +32,7 @@ use crate::commands::sources::Input;
 use crate::exit::Exit;
 use crate::fate;
 use crate::options::Run;
-use crate::options::output::{Again, Mode};
+use crate::options::output::Again;
 use crate::output::{Delivery, InOrder, Outbox, Printer};
 use crate::records::recorder::Plan;
 use crate::records::resume::Resume;
@@ -44,7 +44,7 @@ use crate::terminal::sink::Sink;
 use crate::{terminal, text};
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
-    refuse_contradictions(&args)?;
+    args.check(pool::cores())?;
     // Before there are threads.
     let is_shown = args.output.tty && !args.control.dry_run;
     let tty = is_shown.then(Tty::open).transpose()?;
@@ -69,31 +69,6 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
         return dry_run::print(&recipe, records, resume.as_ref(), &mut plan.scribe()?);
     }
     Session::start(&args, recipe, records, plan, resume, tty)?.finish()
-}
-
-fn refuse_contradictions(args: &Run) -> anyhow::Result<()> {
-    let mode = args.output.mode();
-    if args.output.keep_order && mode == Mode::Live {
-        bail!("--keep-order cannot be had with --output live: it cannot be in order and at once");
-    }
-    let runs_again = args.control.retries.is_some_and(|attempts| attempts != 1);
-    if args.pipe.round_robin && (runs_again || args.control.memfree.is_some()) {
-        let option = if runs_again { "--retries" } else { "--memfree" };
-        bail!("{option} cannot be had with --round-robin: what a command has read is gone");
-    }
-    if args.output.echo && args.output.keep_order && mode == Mode::Line {
-        bail!("-v cannot be had with --keep-order and --output line");
-    }
-    if args.output.tty && args.control.has_jobs && args.control.jobs.resolve(pool::cores()) > 1 {
-        bail!("--jobs above 1 cannot be had with --tty: one command at a time has the terminal");
-    }
-    if args.output.tty && args.control.jobs.file().is_some() {
-        bail!("--jobs FILE cannot be had with --tty: one command at a time has the terminal");
-    }
-    if args.output.has_tag() && !matches!(mode, Mode::Group | Mode::Line) {
-        bail!("--tag needs lines to put the tag before: --output group or line");
-    }
-    Ok(())
 }
 
 /// Values that no command could be made of count as commands that have failed.

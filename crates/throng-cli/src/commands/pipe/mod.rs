@@ -97,29 +97,13 @@ impl Spread {
     /// None where commands get values and not data.
     pub(crate) fn new(args: &Run) -> anyhow::Result<Option<Spread>> {
         let options = &args.pipe;
-        if !(options.pipe || options.pipe_part || options.round_robin) {
-            for (name, is_there) in [
-                ("--block", options.block.is_some()),
-                ("--recstart", options.recstart.is_some()),
-                ("--recend", options.recend.is_some()),
-                ("--regexp", options.regexp),
-                ("--remove-rec-sep", options.remove_rec_sep),
-            ] {
-                ensure!(!is_there, "{name} is for --pipe, which is not there");
-            }
+        if !options.is_on() {
             return Ok(None);
         }
-        refuse_values(args)?;
         let ends = Ends::new(options)?;
         let records = args.input.max_replace_args;
         let lines = args.input.max_lines;
-        if options.pipe_part && (records.is_some() || lines.is_some()) {
-            bail!("--pipe-part reads from the middle of files and cannot count: no -N, no -L");
-        }
         let block = options.block.unwrap_or(Block::Bytes(BLOCK_BYTES));
-        if let (Block::PerJob(number), false) = (block, options.pipe_part) {
-            bail!("--block -{number}: so many for each job can be had with --pipe-part alone");
-        }
         let limit = Limit::of(args.limits.memory());
         if let Block::Bytes(bytes) = block {
             limit.check_wanted(bytes)?;
@@ -129,9 +113,6 @@ impl Spread {
                 Block::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
                 Block::PerJob(_) => 0,
             }),
-            (Some(0), _) => {
-                bail!("--max-replace-args 0: with --pipe a number from 1 up is expected")
-            }
             (records, lines) => Measure::Records {
                 count: records.unwrap_or(1),
                 lines,
@@ -176,32 +157,6 @@ impl Spread {
             blocks.map(|block| block.map(|block| (block.into(), None))),
         ))
     }
-}
-
-/// What makes no sense where data comes on stdin.
-fn refuse_values(args: &Run) -> anyhow::Result<()> {
-    let input = &args.input;
-    for (name, is_there) in [
-        ("--null", input.null),
-        ("--delimiter", input.delimiter.is_some()),
-        ("--colsep", input.colsep.is_some()),
-        ("--csv", input.csv),
-        ("--link", input.link.is_some()),
-        ("--max-args", input.max_args.is_some()),
-        ("--context-replace", input.context_replace),
-        ("-m", input.multiple),
-        ("--xargs", input.xargs),
-        ("--max-chars", input.max_chars.is_some()),
-        ("--trim", input.trim.is_some()),
-        ("--eof", input.eof.is_some()),
-        ("--shuf", input.shuf),
-    ] {
-        ensure!(
-            !is_there,
-            "{name} is for values, and with --pipe commands get data on stdin"
-        );
-    }
-    Ok(())
 }
 
 /// One file after the other.
