@@ -213,7 +213,7 @@ fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
             if grep -q 'T (stopped)' /proc/$!/status; then echo stopped; break; fi
             sleep .01
         done
-        kill -CONT $!; wait $!"#;
+        kill -CONT $!; wait -f $!"#;
     unshare.args(["bash", "-c", script, env!("CARGO_BIN_EXE_throng")]);
     unshare.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = finish(unshare.spawn().unwrap());
