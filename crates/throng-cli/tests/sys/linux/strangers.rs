@@ -198,9 +198,7 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
     assert!(outer.wait().unwrap().success());
 }
 
-/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
-/// inside. So inside there is a process with every id that a daemon of ours may have outside.
-/// Its session has no number in there.
+/// The session of such a job is led from outside of the namespace, where it has no number.
 #[test]
 fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
     let Some(mut unshare) = unshare(&["--mount-proc", "--kill-child"]) else {
@@ -237,6 +235,8 @@ fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
     assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
 }
 
+/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
+/// inside. So inside there is a process with every id that a daemon of ours may have outside.
 #[test]
 fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     const STRANGERS: usize = 200;
