@@ -144,7 +144,7 @@ fn names_of_programs_are_shown_as_text() {
 }
 
 /// The command that makes a process namespace with these options, if that is possible here.
-fn unshare(options: &[&str]) -> Option<Command> {
+pub(super) fn unshare(options: &[&str]) -> Option<Command> {
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = || {
             let mut command = Command::new("unshare");
@@ -229,7 +229,8 @@ fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
     let output = finish(unshare.spawn().unwrap());
     let said = stderr(&output);
     assert!(
-        said.starts_with("throng: --tty: the process group of this program is outside"),
+        said.starts_with("throng: --tty: the process group of this program is outside")
+            && said.contains("(bash -m)"),
         "{said}"
     );
     assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
