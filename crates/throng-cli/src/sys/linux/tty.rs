@@ -114,7 +114,7 @@ pub(super) fn has_job_control() -> bool {
     let mut parent = own.parent;
     // There are not so many of a group above one another, but they change meanwhile.
     for _ in 0..100 {
-        // One outside of our namespace has the number 0, and nobody here knows what it would do.
+        // A parent outside our PID namespace has the number 0: what it would do cannot be known.
         let Some(kin) = Kin::of(parent) else {
             return false;
         };
@@ -129,8 +129,8 @@ pub(super) fn has_job_control() -> bool {
     false
 }
 
-/// Where a process belongs. A session or a group that is led from outside of our namespace of
-/// process ids has the number 0 (pid_namespaces(7)), which a `Pid` of rustix cannot be.
+/// Where a process belongs. A session or group whose leader is outside our PID namespace has the
+/// number 0 (pid_namespaces(7)), which a `Pid` of rustix cannot be.
 struct Kin {
     parent: u32,
     group: u32,
