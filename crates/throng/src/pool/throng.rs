@@ -271,8 +271,8 @@ impl Throng {
     /// them, and so are the clocks of timeouts, grace periods and kill sequences. Who was stopped
     /// before outside of their groups is left as he is. The time that passes meanwhile counts as
     /// [wall time](crate::Outcome::wall) all the same. What has been written is still read, and
-    /// processes that end meanwhile have their outcomes, or where others that stand still
-    /// [hold](crate::Held) their streams, when those have gone on.
+    /// processes that end meanwhile have their outcomes, unless another suspended process
+    /// [holds](crate::Held) their streams: then the outcome comes after it is resumed.
     ///
     /// On Windows nothing can stop a process; there only the starting and the clocks stop.
     ///

@@ -15,6 +15,7 @@ mod tty;
 mod words;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -121,6 +122,14 @@ fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MOST).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The fields of a process from the third on (proc_pid_stat(5)), its state first. The name before
+/// them may contain anything.
+fn stat_fields(process: impl Display) -> Option<String> {
+    let stat = read_text(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.to_owned())
 }
 
 /// A bit for each signal, the lowest for number 1.

@@ -9,17 +9,12 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::raise;
 
 use super::tty::has_job_control;
-use super::{ignored_signals, read_text};
+use super::{ignored_signals, stat_fields};
 use crate::sys::api::OnStop;
 
 /// Whether a process is stopped, as far as /proc tells.
 pub(crate) fn is_stopped(pid: u32) -> bool {
-    let stat = read_text(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The third field (proc_pid_stat(5)); the name before it may contain anything.
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    state == Some('T')
+    stat_fields(pid).is_some_and(|fields| fields.starts_with('T'))
 }
 
 /// What a signal is called, or else its number.

@@ -2,6 +2,7 @@
 //! has. What Ctrl-C and Ctrl-Z do to it happens to us as well, and to all of our group, as if the
 //! terminal had sent it there.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_current_process_group, kill_process_grou
 use throng::os::linux::{CommandExt, Terminal};
 use throng::{Command, Stdin};
 
-use super::read_text;
+use super::stat_fields;
 
 const TERMINAL: &str = "/dev/tty";
 
@@ -113,8 +114,8 @@ pub(super) fn has_job_control() -> bool {
     let mut parent = own.parent;
     // There are not so many of a group above one another, but they change meanwhile.
     for _ in 0..100 {
-        // One outside of our namespace has the number 0, and nobody here knows what it would do.
-        let Some(kin) = Kin::of(&parent.to_string()) else {
+        // A parent outside our PID namespace has the number 0: what it would do cannot be known.
+        let Some(kin) = Kin::of(parent) else {
             return false;
         };
         if kin.session != own.session {
@@ -128,8 +129,8 @@ pub(super) fn has_job_control() -> bool {
     false
 }
 
-/// Where a process belongs. A session or a group that is led from outside of our namespace of
-/// process ids has the number 0 (pid_namespaces(7)), which a `Pid` of rustix cannot be.
+/// Where a process belongs. A session or group whose leader is outside our PID namespace has the
+/// number 0 (pid_namespaces(7)), which a `Pid` of rustix cannot be.
 struct Kin {
     parent: u32,
     group: u32,
@@ -137,11 +138,9 @@ struct Kin {
 }
 
 impl Kin {
-    fn of(process: &str) -> Option<Kin> {
-        let stat = read_text(format!("/proc/{process}/stat")).ok()?;
-        // From the fourth field on (proc_pid_stat(5)); the name before may contain anything.
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let mut fields = rest.split(' ').skip(1).map(|field| field.parse().ok());
+    fn of(process: impl Display) -> Option<Kin> {
+        let fields = stat_fields(process)?;
+        let mut fields = fields.split(' ').skip(1).map(|field| field.parse().ok());
         Some(Kin {
             parent: fields.next()??,
             group: fields.next()??,

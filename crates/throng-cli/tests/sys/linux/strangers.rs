@@ -144,7 +144,7 @@ fn names_of_programs_are_shown_as_text() {
 }
 
 /// The command that makes a process namespace with these options, if that is possible here.
-fn unshare(options: &[&str]) -> Option<Command> {
+pub(super) fn unshare(options: &[&str]) -> Option<Command> {
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = || {
             let mut command = Command::new("unshare");
@@ -198,9 +198,7 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
     assert!(outer.wait().unwrap().success());
 }
 
-/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
-/// inside. So inside there is a process with every id that a daemon of ours may have outside.
-/// Its session has no number in there.
+/// The session of such a job is led from outside of the namespace, where it has no number.
 #[test]
 fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
     let Some(mut unshare) = unshare(&["--mount-proc", "--kill-child"]) else {
@@ -231,12 +229,15 @@ fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
     let output = finish(unshare.spawn().unwrap());
     let said = stderr(&output);
     assert!(
-        said.starts_with("throng: --tty: the process group of this program is outside"),
+        said.starts_with("throng: --tty: the process group of this program is outside")
+            && said.contains("(bash -m)"),
         "{said}"
     );
     assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
 }
 
+/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
+/// inside. So inside there is a process with every id that a daemon of ours may have outside.
 #[test]
 fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     const STRANGERS: usize = 200;

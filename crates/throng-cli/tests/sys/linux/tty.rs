@@ -5,6 +5,7 @@ use std::process::{Child, Command};
 
 use throng_tests::eventually;
 
+use super::strangers::unshare;
 use super::terminal::Terminal;
 use crate::program::{child, mechanisms, output, run, stderr, without_settings};
 
@@ -288,6 +289,32 @@ fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
     let mut throng = run(&["--tty", "--dry-run", "echo", ":::", "x"]);
     throng.env("THRONG_JOBS", "4").env("THRONG_TAG", "1");
     assert!(throng.output().unwrap().status.success());
+}
+
+/// As the message says that refuses it without such a shell.
+#[test]
+fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
+    let Some(unshare) = unshare(&["--mount-proc"]) else {
+        return;
+    };
+    let words: Vec<_> = unshare
+        .get_args()
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    let shell = Shell::new();
+    let command = r#"$throng run --tty sh -c "echo >up\$1; read a; echo \$a >>said" sh ::: 1 2"#;
+    shell.line(&format!(
+        "unshare {} bash -m -c '{command}'",
+        words.join(" ")
+    ));
+    for (number, answer) in [("1", "one"), ("2", "two")] {
+        // What is typed before a command has the terminal may be for a shell.
+        shell.await_file(&format!("up{number}"), "\n");
+        shell.answer(answer);
+    }
+    shell.await_file("said", "one\ntwo\n");
+    shell.line("echo >after");
+    shell.await_file("after", "\n");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Ends that take more than one signal, since a process may ignore the first, stop itself, or leave
 //! the group that signals go to.
 
-use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +10,8 @@ use throng_tests::{
     HANG, Source, Tag, assert_ended_by, check_pattern, child, describe, eventually,
     for_each_mechanism, with_enough_time, within,
 };
+
+use super::stranger::Stranger;
 
 const STEP: Duration = Duration::from_millis(200);
 
@@ -89,19 +90,15 @@ fn a_process_that_has_stopped_itself_is_ended() {
 #[test]
 fn a_process_that_has_left_its_group_is_ended() {
     for_each_mechanism(|mechanism| {
-        let (tag, other) = (Tag::new(), Tag::new());
-        let mut bystander = std::process::Command::new(env!("CARGO_BIN_EXE_child"));
-        bystander.args([other.to_string().as_str(), "sleep:600000"]);
-        let mut bystander = bystander.process_group(0).spawn().unwrap();
-        let group = bystander.id();
+        let tag = Tag::new();
+        let stranger = Stranger::in_own_group();
+        let group = stranger.pid();
         let command = child!("{tag} join-group:{group} out:5 sleep:600000");
         let what = "the end of a process over its time";
         let ended = within(HANG / 2, what, move || run_briefly(mechanism, &command, 5));
         assert_timed_out(&ended, Signal::Term);
         tag.await_gone();
-        assert!(bystander.try_wait().unwrap().is_none(), "it was ended");
-        bystander.kill().unwrap();
-        bystander.wait().unwrap();
+        assert!(stranger.is_unhurt());
     });
 }
 

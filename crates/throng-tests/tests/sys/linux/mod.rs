@@ -17,6 +17,7 @@ mod sessions;
 mod signals;
 mod spill;
 mod start_errors;
+mod stranger;
 mod surroundings;
 mod suspend;
 mod thieves;

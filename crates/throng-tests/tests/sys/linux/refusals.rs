@@ -3,11 +3,12 @@
 //! process is signalled. If that is not so the whole table is shown; `--nocapture` shows it in any
 //! case.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use throng::Mechanism;
 use throng_tests::{Report, for_each_mechanism, probe};
+
+use super::stranger::Stranger;
 
 /// What the probe reports if nothing is wrong.
 pub(super) const EXPECTED: [(&str, &str); 20] = [
@@ -77,33 +78,6 @@ pub(super) const EXPECTED: [(&str, &str); 20] = [
 /// What takes longer than this hangs; the probe itself gives up a little before.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// A process that is none of the probe's, in the same group.
-struct Stranger(Child);
-
-impl Stranger {
-    fn start() -> Stranger {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_child"));
-        let command = command.arg("sleep:600000").stdin(Stdio::null());
-        Stranger(command.spawn().expect("the child can be started"))
-    }
-
-    /// Whether it has neither ended nor been stopped.
-    fn is_unhurt(&mut self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()));
-        let stat = stat.unwrap_or_default();
-        let state = stat.rsplit_once(") ").map(|(_, after_name)| after_name);
-        state.is_some_and(|state| state.starts_with(['S', 'R', 'D']))
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        // It may have been ended by the process under test.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn confined(mechanism: Mechanism, refusals: &str) -> (Report, Result<(), String>) {
     let starter = [env!("CARGO_BIN_EXE_confine"), refusals, "--"];
     let probe = probe!(mechanism, "scenarios").by_words(&starter);
@@ -112,7 +86,7 @@ fn confined(mechanism: Mechanism, refusals: &str) -> (Report, Result<(), String>
 
 /// What is not as it should be, a line for each.
 fn differences(mechanism: Mechanism, refusals: &str) -> Vec<String> {
-    let mut stranger = Stranger::start();
+    let stranger = Stranger::in_our_group();
     let (report, ended) = confined(mechanism, refusals);
     let mut wrong: Vec<String> = ended.err().into_iter().collect();
     let threads = report.find("no-threads");

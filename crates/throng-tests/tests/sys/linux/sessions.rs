@@ -10,6 +10,8 @@ use throng_tests::{
     Tag, assert_complete, assert_ended_by, child, describe, eventually, for_each_mechanism,
 };
 
+use super::stranger::Stranger;
+
 fn builder(mechanism: Mechanism) -> Builder {
     let soon = KillSequence::new(Signal::Term, Duration::from_millis(100));
     let builder = Throng::builder().mechanism(mechanism).jobs(8);
@@ -84,10 +86,8 @@ fn a_process_may_be_in_our_group_and_is_ended_without_us() {
 #[test]
 fn a_tree_in_our_group_ends_and_we_do_not() {
     for_each_mechanism(|mechanism| {
-        let (tag, other) = (Tag::new(), Tag::new());
-        let mut bystander = std::process::Command::new(env!("CARGO_BIN_EXE_child"));
-        bystander.args([other.to_string().as_str(), "sleep:600000"]);
-        let mut bystander = bystander.spawn().unwrap();
+        let tag = Tag::new();
+        let stranger = Stranger::in_our_group();
         let throng = builder(mechanism).build().unwrap();
         for group in [
             ProcessGroup::Inherit,
@@ -105,9 +105,7 @@ fn a_tree_in_our_group_ends_and_we_do_not() {
             assert_eq!(tag.pids(), [0; 0], "{group:?}: {}", describe(&outcome));
             assert!(outcome.survivors().is_empty());
         }
-        assert!(bystander.try_wait().unwrap().is_none(), "it was ended");
-        bystander.kill().unwrap();
-        bystander.wait().unwrap();
+        assert!(stranger.is_unhurt());
     });
 }
 

@@ -113,7 +113,7 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
         let is_ready = format!("make-file:{}", ready.display());
         let steps = format!("daemon:{tag},sleep:600000 {is_ready}");
         let process = throng.spawn(&child!("{own} {steps} sleep:600000"));
-        // Who starts the daemon has the streams, until it has ended.
+        // The process that starts the daemon holds the streams until it exits.
         eventually("the daemon is alone", || ready.exists());
         tag.await_count(1);
         assert!(throng.suspend());
@@ -129,14 +129,15 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
 }
 
 #[test]
-fn streams_that_others_hold_who_stand_still_end_when_those_have_gone_on() {
+fn streams_that_a_suspended_process_holds_end_after_it_is_resumed() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
         let is_ready = format!("make-file:{}", ready.display());
-        // In a session of its own: the kernel ends who is stopped in a group that is orphaned.
+        // In a session of its own: in ours its group would be orphaned when its parent ends, and
+        // the kernel sends SIGHUP to stopped processes of such a group.
         let holder = format!("daemon-holder:{tag},wait-file:{},out:3", go.display());
         let mut command = child!("{own} {holder} {is_ready} sleep:600000");
         let mut process = throng.spawn(command.grace(Duration::from_secs(600)));

@@ -56,13 +56,12 @@ impl Terminal {
     /// # Errors
     ///
     /// [`ErrorKind::System`] when there is none, or when the leader of our process group is outside
-    /// of our PID namespace: nothing in here could take the terminal back for that group.
+    /// our PID namespace: the terminal could not be given back to that group.
     pub fn open() -> Result<Terminal, Error> {
         if own_group().is_none() {
-            let reason = "the process group of this program is outside of its PID namespace, which \
-                          could not take the terminal back from a command; in that namespace, \
-                          start it in a group of its own, as a shell with job control or setsid(1) \
-                          does";
+            let reason = "the process group of this program is outside of its PID namespace, so \
+                          the terminal could not be taken back from a command; start the program \
+                          from a shell with job control in that namespace (bash -m)";
             return Err(Error::new(ErrorKind::System, reason));
         }
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -13,8 +13,8 @@ use crate::setting::Setting;
 
 /// How many are left of one that does not want to end, and of so many that end by themselves.
 pub(crate) fn in_our_group(setting: &Setting) {
-    // Where the leader of the one that we were started in is outside of a namespace, nobody in
-    // there can join it.
+    // The group that we were started in cannot be joined if its leader is outside our PID
+    // namespace.
     setpgid(None, None).expect("we may lead a group");
     let group = getpgrp();
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(100));
