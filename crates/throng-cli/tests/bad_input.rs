@@ -70,9 +70,12 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
         (&["echo", "{7}", ":::", "x"], "{7}"),
         (
             &["--sshlogin", "x", "echo"],
-            "--sshlogin of GNU parallel is not taken: ",
+            "--sshlogin of GNU parallel is not available: ",
         ),
-        (&["-S", "x", "echo"], "-S of GNU parallel is not taken: "),
+        (
+            &["-S", "x", "echo"],
+            "-S of GNU parallel is not available: ",
+        ),
         (&["echo", ":::+", "x"], ":::+"),
         (&["--link", "echo", ":::", "a", "b", ":::", "c"], "--link"),
         (&["--csv", "echo", ":::", "a,\"b"], "--csv"),
@@ -136,8 +139,11 @@ fn an_option_that_is_given_again_counts_as_it_was_given_last() {
 fn help_fits_80_columns_and_goes_to_stdout() {
     for args in [
         &["--help"][..],
+        &["run", "-h"],
         &["run", "--help"],
         &["mechanisms", "--help"],
+        &["help", "run"],
+        &["help", "jsonl"],
         &["help", "parallel"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_throng"))

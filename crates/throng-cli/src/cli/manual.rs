@@ -1,130 +1,38 @@
 //! `throng man` and `throng completions`: made of the definition of the command line when they are
-//! asked for, so that they are never of another version.
-
-use std::io::Write;
+//! asked for, so that they are never of another version. Pages are written in the language of
+//! man(7).
 
 use anyhow::Context;
-use clap::{Args, Command};
+use clap::builder::PossibleValue;
+use clap::{Arg, Args, Command};
 use clap_complete::Shell;
 
+use super::help::{self, TOPICS};
 use crate::exit::Exit;
+use crate::sys;
+
+/// The date of this version, as the changelog has it.
+const DATE: &str = "unreleased";
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// The page of this command, and not that of throng itself
+    /// The page of this command instead of that of throng itself
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell that is to read them
+    /// The shell that reads the script
     shell: Shell,
 }
 
 pub(crate) fn page(args: &Man, definition: &Command) -> anyhow::Result<Exit> {
-    print(&render(definition, args.command.as_deref())?)
-}
-
-/// The page in the language of man(7).
-fn render(definition: &Command, name: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let command = match name {
-        None => definition.clone(),
-        Some(name) => {
-            let mut pages = definition
-                .get_subcommands()
-                .filter(|command| has_page(command));
-            let command = pages.find(|command| command.get_name() == name);
-            let command = command.with_context(|| format!("there is no command \"{name}\""))?;
-            command.clone()
-        }
-    };
-    // The library leaves out what help says of options that are not in the short help, and lists
-    // commands that have no page.
-    let command = command.mut_args(|arg| arg.hide_short_help(false));
-    let hidden = command
-        .get_subcommands()
-        .filter(|command| !has_page(command));
-    let hidden: Vec<String> = hidden
-        .map(|command| command.get_name().to_owned())
-        .collect();
-    let command = hidden.iter().fold(command, |command, name| {
-        command.mut_subcommand(name, |command| command.hide(true))
-    });
-    let title = name.map_or_else(|| "throng".to_owned(), |name| format!("throng-{name}"));
-    let version = env!("CARGO_PKG_VERSION");
-    // The library would leave out the quotation marks of a date that is empty, and so the date.
-    let mut page = format!(".TH {title} 1 \"\" \"throng {version}\"\n").into_bytes();
-    page.extend_from_slice(b".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n");
-    let man = clap_mangen::Man::new(command.clone());
-    man.render_name_section(&mut page)?;
-    push_synopsis(&mut page, command.clone());
-    man.render_description_section(&mut page)?;
-    man.render_options_section(&mut page)?;
-    if command.get_subcommands().any(has_page) {
-        man.render_subcommands_section(&mut page)?;
-    }
-    if let Some(text) = command.get_after_help() {
-        push_sections(&mut page, &text.to_string());
-    }
-    if name.is_some() {
-        page.extend_from_slice(b".SH SEE ALSO\n\\fBthrong\\fR(1)\n");
-    }
-    Ok(page)
-}
-
-/// `help` prints what the other commands say of themselves.
-fn has_page(command: &Command) -> bool {
-    !command.is_hide_set() && command.get_name() != "help"
-}
-
-/// How the command is written. The library would list every option there.
-fn push_synopsis(page: &mut Vec<u8>, mut command: Command) {
-    let usage = command.render_usage().to_string();
-    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
-    let words: Vec<&str> = usage.split_whitespace().collect();
-    page.extend_from_slice(b".SH SYNOPSIS\n");
-    push_text(page, &words.join(" "));
-}
-
-/// What comes after the options: each `Title:` begins a section, and lines stay as they are.
-fn push_sections(page: &mut Vec<u8>, text: &str) {
-    let mut is_open = false;
-    for line in text.lines() {
-        let is_title = line.ends_with(':') && !line.starts_with(' ');
-        if is_title || !is_open {
-            if is_open {
-                page.extend_from_slice(b".fi\n");
-            }
-            let title = if is_title {
-                line.trim_end_matches(':')
-            } else {
-                "NOTES"
-            };
-            page.extend_from_slice(format!(".SH {}\n.nf\n", title.to_uppercase()).as_bytes());
-            is_open = true;
-        }
-        if !is_title {
-            push_text(page, line);
-        }
-    }
-    if is_open {
-        page.extend_from_slice(b".fi\n");
-    }
-}
-
-/// A line as it is: nothing in it is a request or an escape.
-fn push_text(page: &mut Vec<u8>, line: &str) {
-    if line.starts_with(['.', '\'']) {
-        page.extend_from_slice(b"\\&");
-    }
-    let escaped = line.replace('\\', "\\e").replace('-', "\\-");
-    page.extend_from_slice(escaped.replace('\'', "\\(aq").as_bytes());
-    page.push(b'\n');
+    help::print(&render(definition, args.command.as_deref())?)
 }
 
 pub(crate) fn completions(args: &Completions, definition: &Command) -> anyhow::Result<Exit> {
-    print(&complete(args.shell, definition))
+    help::print(&complete(args.shell, definition))
 }
 
 fn complete(shell: Shell, definition: &Command) -> Vec<u8> {
@@ -133,11 +41,226 @@ fn complete(shell: Shell, definition: &Command) -> Vec<u8> {
     script
 }
 
-fn print(bytes: &[u8]) -> anyhow::Result<Exit> {
-    let mut out = std::io::stdout().lock();
-    let printed = out.write_all(bytes).and_then(|()| out.flush());
-    printed.context("cannot write to stdout")?;
-    Ok(Exit::Commands { failed: 0 })
+/// The page of the program, or of one of its commands.
+fn render(definition: &Command, name: Option<&str>) -> anyhow::Result<String> {
+    let command = match name {
+        None => definition,
+        Some(name) => {
+            let mut pages = pages(definition);
+            let command = pages.find(|command| command.get_name() == name);
+            command.with_context(|| format!("there is no command \"{name}\""))?
+        }
+    };
+    let title = name.map_or_else(|| "throng".into(), |name| format!("throng-{name}"));
+    let mut page = Page::new(&title);
+    page.section("NAME");
+    page.text(&format!("{title} - {}", about(command)));
+    page.section("SYNOPSIS");
+    let usage = command.clone().render_usage().to_string();
+    let words: Vec<&str> = usage.split_whitespace().skip(1).collect();
+    page.text(&words.join(" "));
+    page.section("DESCRIPTION");
+    let long = command.get_long_about().or(command.get_about());
+    page.paragraphs(&long.map(ToString::to_string).unwrap_or_default());
+    page.options(command);
+    match name {
+        None => {
+            page.section("COMMANDS");
+            for command in pages(definition) {
+                page.item(
+                    &format!("throng-{}(1)", command.get_name()),
+                    &about(command),
+                );
+            }
+            page.section("TOPICS");
+            page.text("`throng help TOPIC` prints one of these texts.");
+            for topic in &TOPICS {
+                page.item(topic.name, topic.about);
+            }
+            page.section("EXAMPLES");
+            page.lines(sys::EXAMPLES);
+        }
+        Some("run") => {
+            for topic in TOPICS.iter().filter(|topic| topic.name != "parallel") {
+                page.section(&topic.title().to_uppercase());
+                page.lines(&(topic.text)());
+            }
+            page.section("EXAMPLES");
+            page.lines(sys::EXAMPLES);
+        }
+        Some("config") => {
+            page.request(".PP");
+            page.text("The other options are those of throng-run(1).");
+        }
+        Some(_) => {}
+    }
+    page.section("SEE ALSO");
+    let others = pages(definition).map(|command| format!("throng-{}", command.get_name()));
+    let others = std::iter::once("throng".to_owned()).chain(others);
+    let others: Vec<String> = others
+        .filter(|other| *other != title)
+        .map(|other| format!("{other}(1)"))
+        .collect();
+    page.text(&others.join(", "));
+    Ok(page.0)
+}
+
+/// The commands that have a page. `help` prints what the others tell of themselves.
+fn pages(definition: &Command) -> impl Iterator<Item = &Command> {
+    let commands = definition.get_subcommands();
+    commands.filter(|command| !command.is_hide_set() && command.get_name() != "help")
+}
+
+fn about(command: &Command) -> String {
+    command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// A page as far as it is written.
+struct Page(String);
+
+impl Page {
+    fn new(title: &str) -> Page {
+        let version = env!("CARGO_PKG_VERSION");
+        let title = escaped(&title.to_uppercase());
+        Page(format!(
+            ".TH {title} 1 \"{DATE}\" \"throng {version}\" \"User Commands\"\n"
+        ))
+    }
+
+    fn request(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        self.request(&format!(".SH {title}"));
+    }
+
+    /// Text in one line of the source: nothing in it is a request or an escape.
+    fn text(&mut self, text: &str) {
+        if text.starts_with(['.', '\'']) {
+            self.0.push_str("\\&");
+        }
+        self.request(&escaped(text));
+    }
+
+    fn paragraphs(&mut self, text: &str) {
+        for (i, paragraph) in text.split("\n\n").enumerate() {
+            if i > 0 {
+                self.request(".PP");
+            }
+            self.text(&paragraph.replace('\n', " "));
+        }
+    }
+
+    /// Lines that stay as they are.
+    fn lines(&mut self, text: &str) {
+        self.request(".nf");
+        for line in text.trim_end().lines() {
+            self.text(line);
+        }
+        self.request(".fi");
+    }
+
+    /// A name and what it is.
+    fn item(&mut self, name: &str, what: &str) {
+        self.request(".TP");
+        self.request(&format!("\\fB{}\\fR", escaped(name)));
+        self.text(what);
+    }
+
+    /// The options of a command by their headings, and what else it takes.
+    fn options(&mut self, command: &Command) {
+        let shown = |arg: &&Arg| !arg.is_hide_set() && !arg.is_hide_long_help_set();
+        let args: Vec<&Arg> = command.get_arguments().filter(shown).collect();
+        let mut headings: Vec<Option<&str>> = Vec::new();
+        for arg in &args {
+            if !headings.contains(&arg.get_help_heading()) {
+                headings.push(arg.get_help_heading());
+            }
+        }
+        // What has no heading is about the program, and comes last.
+        headings.sort_by_key(Option::is_none);
+        self.section("OPTIONS");
+        for heading in &headings {
+            if headings.len() > 1 {
+                self.request(&format!(".SS {}", heading.unwrap_or("Other")));
+            }
+            for arg in args.iter().filter(|arg| arg.get_help_heading() == *heading) {
+                self.option(arg);
+            }
+        }
+    }
+
+    fn option(&mut self, arg: &Arg) {
+        let help = arg.get_long_help().or(arg.get_help());
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        let mut paragraphs = help.split("\n\n");
+        let first = paragraphs.next().unwrap_or_default().replace('\n', " ");
+        self.item(
+            help::spec(arg).trim_start(),
+            &format!("{first}{}", notes(arg)),
+        );
+        for paragraph in paragraphs {
+            self.request(".IP");
+            self.text(&paragraph.replace('\n', " "));
+        }
+        let values = shown_values(arg);
+        if values.iter().any(|value| value.get_help().is_some()) {
+            self.request(".RS");
+            for value in &values {
+                let help = value.get_help().map(ToString::to_string);
+                self.item(value.get_name(), &help.unwrap_or_default());
+            }
+            self.request(".RE");
+        }
+    }
+}
+
+fn shown_values(arg: &Arg) -> Vec<PossibleValue> {
+    match arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
+        true => arg.get_possible_values(),
+        false => Vec::new(),
+    }
+}
+
+/// Values that explain themselves, the default and the other names of an option, in brackets.
+fn notes(arg: &Arg) -> String {
+    let mut notes = String::new();
+    let values = shown_values(arg);
+    let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+    if !names.is_empty() && values.iter().all(|value| value.get_help().is_none()) {
+        notes.push_str(&format!(" [{}]", names.join(", ")));
+    }
+    let default: Vec<_> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.display())
+        .collect();
+    if let [default] = &default[..]
+        && arg.get_action().takes_values()
+        && !arg.is_hide_default_value_set()
+    {
+        notes.push_str(&format!(" [default: {default}]"));
+    }
+    let longs = arg.get_visible_aliases().unwrap_or_default();
+    let longs = longs.into_iter().map(|name| format!("--{name}"));
+    let shorts = arg.get_visible_short_aliases().unwrap_or_default();
+    let names: Vec<String> = longs
+        .chain(shorts.into_iter().map(|name| format!("-{name}")))
+        .collect();
+    if !names.is_empty() {
+        notes.push_str(&format!(" [also: {}]", names.join(", ")));
+    }
+    notes
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    text.replace('\'', "\\(aq")
 }
 
 #[cfg(test)]
@@ -145,120 +268,166 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
-
-    fn options(command: &Command) -> Vec<String> {
-        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
-        let names = shown.filter_map(|arg| arg.get_long().map(String::from));
-        names.collect()
-    }
+    use crate::cli::definition;
 
     fn page_of(name: Option<&str>) -> String {
-        let definition = crate::cli::definition();
-        String::from_utf8(render(&definition, name).unwrap()).unwrap()
+        render(&definition(), name).unwrap()
     }
 
-    /// What a page says of each option, by its long name, or its letter.
-    fn descriptions(page: &str) -> Vec<(String, String)> {
-        let plain = page
-            .replace("\\-", "-")
-            .replace("\\fB", "")
-            .replace("\\fR", "");
-        let mut entries = Vec::new();
-        for entry in plain.split("\n.TP\n").skip(1) {
-            let (head, body) = entry.split_once('\n').unwrap_or((entry, ""));
-            let text = body.lines().take_while(|line| !line.starts_with('.'));
-            let text: Vec<&str> = text.collect();
-            let words = head.split([' ', ',', '[', '=']);
-            let names = words.filter(|word| word.starts_with('-'));
-            entries.extend(names.map(|name| (name.to_owned(), text.join(" "))));
-        }
-        entries
+    fn names() -> Vec<String> {
+        pages(&definition())
+            .map(|command| command.get_name().to_owned())
+            .collect()
+    }
+
+    /// The entries of a page as a reader sees them: a name, and what is behind it.
+    fn entries(page: &str) -> Vec<(String, String)> {
+        let entries = page.split(".TP\n").skip(1).map(|entry| {
+            let (name, text) = entry.split_once('\n').unwrap();
+            let text = text.lines().next().unwrap_or_default();
+            (plain(name), plain(text))
+        });
+        entries.collect()
+    }
+
+    fn plain(text: &str) -> String {
+        let text = text.replace("\\fB", "").replace("\\fR", "");
+        text.replace("\\-", "-")
+            .replace("\\e", "\\")
+            .replace("\\(aq", "'")
     }
 
     #[test]
-    fn the_page_of_each_command_describes_all_its_options() {
-        let definition = crate::cli::definition();
-        for command in definition.get_subcommands().filter(|c| has_page(c)) {
+    fn the_page_of_each_command_has_the_sentence_of_each_option() {
+        let definition = definition();
+        for command in pages(&definition).filter(|command| command.get_name() != "config") {
             let name = command.get_name();
-            let described = descriptions(&page_of(Some(name)));
-            for option in options(command) {
-                let option = format!("--{option}");
-                let found = described.iter().find(|(name, _)| *name == option);
-                let (_, text) = found.unwrap_or_else(|| panic!("{name}: {option} is missing"));
-                assert!(text.split(' ').count() > 1, "{name}: {option}: {text:?}");
+            let entries = entries(&page_of(Some(name)));
+            for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+                let spec = help::spec(arg).trim_start().to_owned();
+                let found = entries.iter().find(|(name, _)| *name == spec);
+                let (_, text) = found.unwrap_or_else(|| panic!("{name}: {spec} is missing"));
+                let help = arg.get_help().unwrap().to_string();
+                // That of -h differs in what it says of the other.
+                assert!(
+                    text.starts_with(&help) || spec == "-h, --help",
+                    "{spec}: {text}"
+                );
             }
         }
-        let error = render(&definition, Some("nothing")).unwrap_err();
-        assert_eq!(error.to_string(), "there is no command \"nothing\"");
-        for name in ["keeper", "help"] {
-            assert!(
-                render(&definition, Some(name)).is_err(),
-                "it is not for users"
-            );
+    }
+
+    #[test]
+    fn no_page_has_an_empty_description_or_section() {
+        for name in [None]
+            .into_iter()
+            .chain(names().iter().map(|name| Some(&name[..])))
+        {
+            let page = page_of(name);
+            for (entry, text) in entries(&page) {
+                let is_told = !text.is_empty() && !text.starts_with('.');
+                assert!(is_told, "{name:?}: {entry} is not described");
+            }
+            let lines: Vec<&str> = page.lines().collect();
+            for pair in lines.windows(2).filter(|pair| pair[0].starts_with(".SH")) {
+                assert!(
+                    !pair[1].starts_with(".SH") && !pair[1].is_empty(),
+                    "{name:?}: {pair:?}"
+                );
+            }
         }
     }
 
     #[test]
-    fn a_page_names_its_program_and_refers_only_to_pages_that_there_are() {
-        let definition = crate::cli::definition();
-        let head = |page: &str| {
-            page.lines()
-                .find(|line| line.starts_with(".TH"))
-                .map(String::from)
-        };
+    fn a_page_has_the_title_of_its_program_and_the_sections_of_manual_pages() {
         let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(
-            head(&page_of(None)).unwrap(),
-            format!(".TH throng 1 \"\" \"throng {version}\"")
-        );
-        assert_eq!(
-            head(&page_of(Some("run"))).unwrap(),
-            format!(".TH throng-run 1 \"\" \"throng {version}\"")
-        );
-        let page = page_of(None);
-        let referred: Vec<&str> = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("throng\\-")?.strip_suffix("(1)"))
-            .collect();
-        let pages = definition.get_subcommands().filter(|c| has_page(c));
-        let pages: Vec<&str> = pages.map(Command::get_name).collect();
-        assert_eq!(referred, pages);
-    }
-
-    #[test]
-    fn examples_and_exit_statuses_have_sections_and_lines_of_their_own() {
+        for (name, title) in [(None, "THRONG"), (Some("run"), "THRONG\\-RUN")] {
+            let page = page_of(name);
+            let expected =
+                format!(".TH {title} 1 \"{DATE}\" \"throng {version}\" \"User Commands\"");
+            assert_eq!(page.lines().next(), Some(&expected[..]));
+        }
         let page = page_of(Some("run"));
-        for section in [
+        let sections = [
+            "NAME",
             "SYNOPSIS",
             "DESCRIPTION",
+            "OPTIONS",
             "VALUES",
+            "PLACEHOLDERS",
+            "SHELL",
+            "JSONL",
             "EXIT STATUS",
+            "ENVIRONMENT",
+            "FILES",
             "EXAMPLES",
-        ] {
-            assert!(page.contains(&format!("\n.SH {section}\n")), "{section}");
+            "SEE ALSO",
+        ];
+        let found: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(".SH "))
+            .collect();
+        assert_eq!(found, sections);
+        for heading in ["Input", "Placeholders", "Control", "Output", "Limits"] {
+            assert!(page.contains(&format!("\n.SS {heading}\n")), "{heading}");
         }
-        assert!(!page.contains("EXTRA"), "{page}");
-        let (_, examples) = page.split_once(".SH EXAMPLES\n.nf\n").unwrap();
-        let (examples, _) = examples.split_once("\n.fi\n").unwrap();
-        assert!(examples.lines().count() > 2, "{examples}");
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_changelog() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../CHANGELOG.md");
+        let changelog = std::fs::read_to_string(path).unwrap();
+        let heading = format!("## {} ({DATE})", env!("CARGO_PKG_VERSION"));
         assert!(
-            examples.lines().all(|line| line.starts_with("  ")),
-            "{examples}"
+            changelog.lines().any(|line| line == heading),
+            "there is no {heading:?}"
         );
-        let mut text = Vec::new();
-        push_text(&mut text, r".a -b \n 'c'");
-        assert_eq!(text, b"\\&.a \\-b \\en \\(aqc\\(aq\n");
+    }
+
+    #[test]
+    fn pages_refer_only_to_pages_that_there_are() {
+        let names = names();
+        for name in [None]
+            .into_iter()
+            .chain(names.iter().map(|name| Some(&name[..])))
+        {
+            let page = plain(&page_of(name));
+            for (i, _) in page.match_indices("throng-") {
+                let rest = &page[i + "throng-".len()..];
+                if let Some((other, _)) = rest.split_once("(1)")
+                    && other.bytes().all(|byte| byte.is_ascii_lowercase())
+                {
+                    assert!(
+                        names.iter().any(|name| name == other),
+                        "{name:?}: throng-{other}(1)"
+                    );
+                }
+            }
+        }
+        let definition = definition();
+        for name in ["keeper", "help", "nothing"] {
+            let error = render(&definition, Some(name)).unwrap_err();
+            assert_eq!(error.to_string(), format!("there is no command \"{name}\""));
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_text_is_a_request_or_an_escape() {
+        let mut page = Page(String::new());
+        page.lines(".a -b \\n 'c'\n'd");
+        assert_eq!(page.0, ".nf\n\\&.a \\-b \\en \\(aqc\\(aq\n\\&\\(aqd\n.fi\n");
     }
 
     #[test]
     fn the_completions_of_each_shell_name_all_options() {
-        let definition = crate::cli::definition();
+        let definition = definition();
         let run = definition.find_subcommand("run").unwrap();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
             let script = String::from_utf8(complete(shell, &definition)).unwrap();
-            for option in options(run) {
+            for arg in run.get_arguments().filter(|arg| !arg.is_hide_set()) {
                 // fish says `-l jobs`.
-                assert!(script.contains(&option), "{shell}: {option}");
+                let option = arg.get_long().unwrap_or("v");
+                assert!(script.contains(option), "{shell}: {option}");
             }
         }
         assert!(Shell::value_variants().len() >= 4);

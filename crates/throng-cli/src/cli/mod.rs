@@ -2,6 +2,7 @@
 
 mod complaint;
 pub(crate) mod config;
+mod help;
 mod manual;
 mod mechanisms;
 mod optional;
@@ -10,7 +11,6 @@ mod parallel;
 mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -21,18 +21,9 @@ use crate::exit::Exit;
 use crate::options::Run;
 use crate::{doctor, session, sys, terminal, text};
 
-const AFTER_HELP: &str = "\
-Examples:
-  seq 1000 | throng run echo hello {}
-  throng run -j 4 gzip -9 ::: *.log
-  throng run --output jsonl --timeout 10 < commands.txt
-
-`throng run --help` explains values, places for them, and exit statuses;
-`throng help parallel` has the options of GNU parallel and xargs.";
-
-/// Run many commands in parallel and capture everything they say
+/// Run many commands in parallel and capture all their output
 #[derive(Debug, Parser)]
-#[command(name = "throng", version, max_term_width = 80, after_help = AFTER_HELP)]
+#[command(name = "throng", version, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Sub,
@@ -42,28 +33,30 @@ struct Cli {
 enum Sub {
     Run(Box<Run>),
     Config(Box<Config>),
-    /// Say what limits runs on this machine, and check that nothing is lost on it
+    /// Report what limits runs on this machine, and check that no output is lost
     Doctor(doctor::Doctor),
-    /// Print the manual page of throng, or of one of its commands, for man(1)
+    /// Print the manual page of throng or of one of its commands
     Man(manual::Man),
-    /// Print what makes a shell complete the options of throng
+    /// Print a script with which a shell completes the options of throng
     Completions(manual::Completions),
-    /// List the ways of capturing that this machine offers, the default first
+    /// List the mechanisms of capturing that this machine offers, the default first
     Mechanisms,
-    /// What `run` starts to see to it that nothing is left when it is killed
+    /// The process that `run` starts to end all others if it is killed
     #[command(hide = true)]
     Keeper,
 }
 
-/// Show the options of `run` as they are in effect, and where each was set
+/// Show the effective options of `run`, and where each was set
 ///
-/// After the command line count the variables THRONG_JOBS, THRONG_PROGRESS,
-/// THRONG_COLOR, THRONG_MEMORY and THRONG_TMPDIR, then the profile in the file,
-/// then the file itself. The file is that of --config, else that of the variable
+/// The command line has the highest precedence, then the variables THRONG_JOBS,
+/// THRONG_PROGRESS, THRONG_COLOR, THRONG_MEMORY and THRONG_TMPDIR, then the
+/// profile in the configuration file, then the file itself.
+///
+/// The configuration file is the one named by --config, else by the variable
 /// THRONG_CONFIG (an absolute path), else throng/throng.toml in the user's
-/// configuration directory; no other directory is searched. But for the one
-/// named by --config it has to belong to the user or root, and nobody else may
-/// be able to write it. Other variables set no options.
+/// configuration directory; no other directory is searched. Unless --config names
+/// it, the file has to belong to the user or root, and nobody else may be able to
+/// write it. Other variables set no options.
 #[derive(Debug, Args)]
 #[command(
     args_override_self = true,
@@ -79,12 +72,9 @@ pub(crate) fn dispatch() -> ExitCode {
     if let Some(code) = doctor::be_child(&words) {
         return code;
     }
-    let mut definition = Cli::command();
-    definition.build();
-    if let [_, help, parallel, rest @ ..] = &words[..]
-        && (help, parallel) == (&"help".into(), &"parallel".into())
-    {
-        return help_parallel(rest, &definition).into();
+    let definition = definition();
+    if let Some(result) = help::topic(&words, &definition) {
+        return result.unwrap_or_else(Exit::report).into();
     }
     let words = optional::join_values(words, &definition);
     match perform(words, &definition) {
@@ -132,32 +122,9 @@ fn perform(
     })
 }
 
-/// `throng help parallel`, which the parser would take for a command's help.
-fn help_parallel(rest: &[OsString], definition: &clap::Command) -> Exit {
-    let printed = match rest {
-        [] => parallel::print(definition),
-        [option] if option == "--markdown" => {
-            let text = parallel::markdown(definition);
-            io::stdout().lock().write_all(text.as_bytes())
-        }
-        [word, ..] => {
-            let word = word.display();
-            terminal::complain(format_args!("help parallel takes no \"{word}\""));
-            return Exit::Failed;
-        }
-    };
-    match printed {
-        Ok(()) => Exit::Commands { failed: 0 },
-        Err(error) => Exit::report(anyhow::Error::from(error).context("cannot write to stdout")),
-    }
-}
-
 /// The command line as the parser knows it.
-#[cfg(test)]
 pub(crate) fn definition() -> clap::Command {
-    let mut definition = Cli::command();
-    definition.build();
-    definition
+    help::complete(Cli::command())
 }
 
 /// Shows help where that was asked for or nothing at all was; otherwise says what is wrong.

@@ -25,11 +25,11 @@ const CHILD: &str = "doctor-child";
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// How many children each mechanism runs
+    /// Run N children with each mechanism
     #[arg(long, value_name = "N", default_value_t = 1000)]
     children: u32,
 
-    /// For people, or one JSON object
+    /// Print text, or one JSON object
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     output: Format,
 }

@@ -16,14 +16,16 @@ use crate::size;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Control")]
 pub(crate) struct Control {
-    /// Run N commands at a time; 0: as many as the system allows; N%: of the cores; +N, -N: more or
-    /// fewer than cores; or a file that says so, and may change meanwhile
+    /// Run N commands at a time: N, N% of the cores, +N, -N, 0 for no limit, or a FILE
+    ///
+    /// +N and -N are more and fewer than there are cores. 0 runs as many as the system allows. A
+    /// FILE holds any of these, and is read again during the run.
     #[arg(
         short,
         long,
         visible_short_alias = 'P',
         visible_alias = "max-procs",
-        value_name = "N|0|N%|+N|-N|FILE",
+        value_name = "N",
         default_value = "100%",
         allow_negative_numbers = true
     )]
@@ -33,41 +35,45 @@ pub(crate) struct Control {
     #[arg(skip)]
     pub(crate) has_jobs: bool,
 
-    /// Start a command only so long after the one before it
+    /// Wait at least TIME between two starts
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) delay: Option<Duration>,
 
-    /// Start so many commands a second, or a minute or hour (/m, /h), and not more
+    /// Start at most N commands a second (N/s), minute (N/m) or hour (N/h)
     #[arg(long, value_name = "N/s")]
     pub(crate) rate: Option<Rate>,
 
-    /// Start nothing while so many threads of the machine run or want to; as --jobs
+    /// Hold starts while N or more threads of the machine are runnable
+    ///
+    /// N% is a share of the cores; +N and -N are more and fewer than there are cores.
     #[arg(long, value_name = "N|N%", allow_negative_numbers = true)]
     pub(crate) load: Option<Count>,
 
-    /// Start nothing while less memory is free; with less than half of that, end the youngest
-    /// command and run it again later
+    /// Hold starts while less than SIZE of memory is free
+    ///
+    /// With less than half of SIZE, the youngest command is ended, and run again later.
     #[arg(long, value_name = "SIZE", value_parser = size::parse_positive)]
     pub(crate) memfree: Option<u64>,
 
-    /// Try a command that fails up to N times in all; 0: until it succeeds
+    /// Run a command that fails up to N times in all (0: until it succeeds)
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,
 
-    /// Wait before another attempt, and each time twice as long, up to MAX [default: 0,5m]
+    /// Wait TIME before the next attempt of --retries, doubled up to MAX [default: 0,5m]
     #[arg(long, value_name = "TIME[,MAX]")]
     pub(crate) backoff: Option<Backoff>,
 
-    /// End a command that runs for longer; seconds, or with a unit: 200ms, 5m; 0 for no limit; or
-    /// in percent of the median of those that have succeeded: 200%
+    /// End a command after TIME (30, 200ms, 5m) or N% of the median time
+    ///
+    /// 0 is no limit. The median is that of the commands that have succeeded.
     #[arg(long, value_name = "TIME|N%")]
     pub(crate) timeout: Option<Timeout>,
 
-    /// How long output may stay open after a command has ended [default: 200ms]
+    /// Wait TIME for output that is still open after a command's exit [default: 200ms]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) grace: Option<Duration>,
 
-    /// How commands are ended: signals, and milliseconds between them
+    /// Signals that end commands, with pauses in milliseconds between them
     #[arg(
         long,
         visible_alias = "term-seq",
@@ -76,35 +82,37 @@ pub(crate) struct Control {
     )]
     pub(crate) termseq: KillSequence,
 
-    /// End the run when so many commands have failed, succeeded or ended (fail, success, done);
-    /// `now` ends what runs, `soon` lets it finish
+    /// End the run early: never, or now|soon,fail|success|done=N (or N%)
+    ///
+    /// The run ends when N commands have failed, succeeded or ended (fail, success, done). `now`
+    /// ends the commands that are running, `soon` lets them finish.
     #[arg(
         long,
         visible_alias = "halt-on-error",
-        value_name = "never|now|soon,WHY=N|N%",
+        value_name = "WHEN",
         allow_negative_numbers = true
     )]
     pub(crate) halt: Option<Halt>,
 
-    /// Run commands in this directory, which is made if it is not there; places for values are
-    /// filled in
+    /// Run commands in DIR, created if missing; placeholders are replaced
     #[arg(long, visible_alias = "workdir", value_name = "DIR")]
     pub(crate) wd: Option<OsString>,
 
-    /// Give commands this variable, which they have already if we have it, or set it for them;
-    /// placeholders in VALUE are filled in
+    /// Set NAME=VALUE for commands; placeholders in VALUE are replaced
+    ///
+    /// Commands have all our variables; NAME alone is accepted and changes nothing.
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = Variable::parse_os())]
     pub(crate) env: Vec<Variable>,
 
-    /// Print the commands and run none
+    /// Print the commands without running them
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// How output is captured; see `throng mechanisms`
+    /// Capture output with this mechanism of `throng mechanisms`
     #[arg(long, value_name = "NAME")]
     pub(crate) mechanism: Option<Mechanism>,
 
-    /// How many threads start and capture commands [default: cores, at least 2]
+    /// Start and capture commands on N threads [default: the cores, at least 2]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) shards: Option<usize>,
 }

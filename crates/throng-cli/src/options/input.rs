@@ -10,15 +10,15 @@ use crate::size;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct Input {
-    /// Take values from the lines of FILE; - is stdin
+    /// Read values from the lines of FILE (- is stdin)
     #[arg(short, long = "arg-file", value_name = "FILE")]
     pub(crate) arg_files: Vec<PathBuf>,
 
-    /// Values end with a NUL, not with a line
+    /// Separate values by NUL bytes, as find -print0 writes them
     #[arg(short = '0', long, conflicts_with_all = ["delimiter", "csv"])]
     pub(crate) null: bool,
 
-    /// Values end with this; \n, \t, \0, \x1f and the like are read
+    /// Separate values by TEXT, which may have escapes such as \n, \t, \0 and \x1f
     #[arg(
         short,
         long,
@@ -28,19 +28,23 @@ pub(crate) struct Input {
     )]
     pub(crate) delimiter: Option<OsString>,
 
-    /// What is between the columns of a value: {1}, {2}, ...
+    /// Split each value into columns {1}, {2}, ... where REGEX matches
     #[arg(short = 'C', long, value_name = "REGEX", allow_hyphen_values = true)]
     pub(crate) colsep: Option<String>,
 
-    /// Values are lines of a CSV; --colsep is what is between its columns
+    /// Parse input as CSV with columns {1}, {2}, ...; --colsep sets the separator
     #[arg(long)]
     pub(crate) csv: bool,
 
-    /// Names for columns: from the first line (:), or names of files (0)
+    /// Name the columns by the first line (:), or each source by its file (0), as in {NAME}
+    ///
+    /// With --pipe: N puts the first N lines of the data before each block, and : the first one.
     #[arg(long, value_name = ":|0")]
     pub(crate) header: Option<String>,
 
-    /// Take the sources side by side, not every value with every other
+    /// Pair the values of the sources instead of combining each with every other
+    ///
+    /// Without =WHAT: equal.
     #[arg(
         long,
         alias = "xapply",
@@ -52,11 +56,13 @@ pub(crate) struct Input {
     )]
     pub(crate) link: Option<Link>,
 
-    /// Put at most N values into a command
+    /// Pass at most N values to each command
     #[arg(short = 'n', long, value_name = "N", value_parser = size::parse)]
     pub(crate) max_args: Option<u64>,
 
-    /// The same; the values are {1} to {N}, those missing at the end empty
+    /// Pass N values to each command as {1} to {N}; missing ones are empty
+    ///
+    /// With --pipe: pass N records to each command.
     #[arg(
         short = 'N',
         long,
@@ -66,7 +72,9 @@ pub(crate) struct Input {
     )]
     pub(crate) max_replace_args: Option<u64>,
 
-    /// The same with lines: blank ones are skipped, a blank at the end joins
+    /// Pass N non-blank lines to each command; trailing whitespace continues a line
+    ///
+    /// With --pipe: a record is N lines.
     #[arg(
         short = 'L',
         long,
@@ -76,68 +84,75 @@ pub(crate) struct Input {
     )]
     pub(crate) max_lines: Option<u64>,
 
-    /// Put as many values into a command as fit; x{}y is repeated for each
+    /// Pass as many values as fit to each command, and repeat x{}y for each value
+    ///
+    /// The last values are shared out among the jobs; with --xargs they are not.
     #[arg(short = 'X', long)]
     pub(crate) context_replace: bool,
 
-    /// The same; all values take the place of {}
+    /// Pass as many values as fit to each command, all in the place of one {}
+    ///
+    /// The last values are shared out among the jobs; with --xargs they are not.
     #[arg(short = 'm', long, conflicts_with = "context_replace")]
     pub(crate) multiple: bool,
 
-    /// Like -m, but the last values are not shared out to all jobs
+    /// Pass as many values as fit to each command, the last ones to a single command
     #[arg(long, conflicts_with = "context_replace")]
     pub(crate) xargs: bool,
 
-    /// The longest command, in characters; joins no values by itself [default: what the system
-    /// takes]
+    /// Limit command lines to SIZE characters [default: the limit of the system]
+    ///
+    /// It joins no values by itself: that is what -X, -m, --xargs, -n, -N and -L are for.
     #[arg(short = 's', long, value_name = "SIZE", value_parser = size::parse_positive)]
     pub(crate) max_chars: Option<u64>,
 
-    /// Stop where the values of -n, -N or -L do not fit into a command
+    /// End the run if the values of -n, -N or -L do not fit into a command
     #[arg(short = 'x', long)]
     pub(crate) exit: bool,
 
-    /// Take blanks off values: left, right, both, or not at all
+    /// Trim whitespace from values: n none, l left, r right, lr both
     #[arg(long, value_name = "n|l|r|lr", value_enum, hide_possible_values = true)]
     pub(crate) trim: Option<Trim>,
 
-    /// Make no command of values that are empty or blanks
+    /// Skip values that are empty or only whitespace
     #[arg(short = 'r', long)]
     pub(crate) no_run_if_empty: bool,
 
-    /// Stop reading a source at this value
+    /// Stop reading a source at VALUE
     #[arg(short = 'E', long, value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) eof: Option<OsString>,
 
-    /// Read all values first, then take them in an order of chance
+    /// Shuffle the values (reads all input first)
     #[arg(long)]
     pub(crate) shuf: bool,
 
-    /// What decides the order of --shuf
+    /// Seed for the order of --shuf, which repeats it
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// Use WORD in place of :::; no other word separates then, :::: neither
+    /// Use WORD instead of ::: as the only separator of values
+    ///
+    /// No other word separates then, not even ::::.
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) arg_sep: Option<OsString>,
 
-    /// Use WORD in place of ::::
+    /// Use WORD instead of :::: to begin the names of files with values
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) arg_file_sep: Option<OsString>,
 }
 
-/// What happens to sources side by side of which one is shorter.
+/// What happens to linked sources of different lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Link {
-    /// It is a mistake
+    /// Sources must have the same length
     Equal,
-    /// It begins again, as in GNU parallel
+    /// Shorter sources start again, as in GNU parallel
     Recycle,
-    /// The others end with it
+    /// All sources end with the shortest
     Shortest,
 }
 
-/// Where blanks are taken off.
+/// Where whitespace is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Trim {
     #[value(name = "n")]

@@ -11,24 +11,27 @@ use crate::size;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
-    /// Hold at most this much output in memory, and the rest in temporary files: 64M, 1G
-    /// [default: an eighth of the memory there is]
+    /// Hold at most SIZE of output in memory, the rest in files [default: 1/8 of the memory]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     memory: Option<u64>,
 
-    /// Where the temporary files are [default: the system's directory for them, or /var/tmp where
-    /// that is in memory]
+    /// Directory of temporary files [default: that of the system]
+    ///
+    /// Where the directory of the system is in memory, the default is /var/tmp.
     #[arg(long, value_name = "DIR",
           value_parser = PathBufValueParser::new().try_map(directory))]
     tmpdir: Option<PathBuf>,
 
-    /// Keep at most this much of each of stdout and stderr of a command: its head, its tail, or
-    /// half of each
+    /// Keep at most SIZE of each stream of a command: head, tail or both ends
+    ///
+    /// Without a word after SIZE: head.
     #[arg(long, value_name = "SIZE[,head|tail|both]", value_parser = max_output)]
     max_output: Option<MaxOutput>,
 
-    /// What to do about output that somebody holds open when a command has ended: keep what is
-    /// there, kill the rest of its tree, wait for it, or fail the command
+    /// Handle output that a process holds open after the exit: keep, kill, wait or fail
+    ///
+    /// `keep` delivers what has been captured (the default), `kill` ends the rest of the command's
+    /// processes, `wait` waits for the holder, `fail` delivers and counts the command as failed.
     #[arg(
         long,
         value_name = "POLICY",

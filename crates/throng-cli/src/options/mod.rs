@@ -25,56 +25,18 @@ use self::pipe::Pipe;
 use self::settings::Settings;
 use crate::options::control::Control;
 use crate::options::places::Places;
-use crate::sys::{EXAMPLES, INTERRUPTS, SystemArgs, WORD_RULES};
+use crate::sys::SystemArgs;
 
-fn after_run_help() -> String {
-    format!(
-        "\
-Values:
-  Without ::: or :::: or --arg-file, each line of stdin is a value. A line ends
-  with LF or CRLF. Several sources give every combination, the last varying
-  fastest; after :::+ or ::::+ a source goes along with the one before it. A
-  file named :::: that a shell finds for * would begin a source: write ./*, or
-  find -print0 with -0; with --arg-sep WORD no other word separates.
-  {WORD_RULES}
-
-In COMMAND, ARG, --env, --wd, --stdin, --tagstring and --results:
-  {{}}     the value; appended when there is no place at all
-  {{.}}    without its extension      {{/}}   without its directory
-  {{//}}   its directory              {{/.}}  without both
-  {{1}}    the value from the first source, {{2}} from the second, {{-1}} from the
-         last; {{1.}}, {{1/}}, {{1//}}, {{1/.}} as above; {{name}} with --header
-  {{#}}    the number of the command, from 1
-  {{%}}    the slot it runs in, from 1 to the number of jobs
-  {{{{2}}}}  the text {{2}}; {{{{x}}}} stays as it is where {{x}} is no placeholder.
-         With -I TEXT only TEXT is a placeholder
-  Commands have both in their environment: PARALLEL_SEQ or THRONG_SEQ, and
-  PARALLEL_JOBSLOT or THRONG_SLOT.
-
-Exit status:
-  0        all commands succeeded
-  1..100   this many failed; 101: more than 100. After --halt ...=1: that of the
-           command that decided it; with N%: how many percent have failed; after
-           --halt ...,success: 0
-  127      the program of all commands cannot be found
-  130      {INTERRUPTS}
-  141      whoever read our stdout closed it
-  255      throng itself failed, or could not keep all that commands have said
-
-Examples:
-{EXAMPLES}"
-    )
-}
-
-/// Run a command for every value, many at a time
+/// Run a command for each value, many at a time
 ///
 /// Each command is started without a shell, and a value is an argument or a
 /// part of one. A placeholder in an argument that is code (sh -c, python -c,
-/// ...) is refused; --shell runs scripts, with values quoted into them. What a
-/// command writes to stdout goes to stdout, what it writes to stderr goes to
-/// stderr, and neither is mixed with that of another command.
+/// ...) is refused; --shell runs scripts, with values quoted into them.
+///
+/// The stdout of commands is written to stdout and their stderr to stderr, and
+/// the output of one command is not mixed with that of another.
 #[derive(Debug, Args)]
-#[command(after_help = after_run_help(), args_override_self = true)]
+#[command(args_override_self = true)]
 #[command(override_usage = "throng run [OPTIONS] [COMMAND [ARG]...] \
                             [::: VALUE... | :::: FILE...]...")]
 pub(crate) struct Run {

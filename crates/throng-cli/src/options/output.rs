@@ -36,30 +36,31 @@ const CAPTURED: [&str; 17] = [
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct Output {
-    /// Give output in the order of the values, not as commands finish
+    /// Print output in the order of the values
     #[arg(short, long)]
     pub(crate) keep_order: bool,
 
-    /// Give each command the terminal, as a shell does, and run one at a time: for programs that
-    /// ask for something or draw. What they write is not captured
+    /// Give each command the terminal, one at a time (its output is not captured)
+    ///
+    /// For programs that ask questions or draw on the terminal.
     #[arg(long, conflicts_with_all = CAPTURED)]
     pub(crate) tty: bool,
 
-    /// What to do with what the commands say [default: group; none with --results]
+    /// Choose how output is printed [default: group; none with --results]
     #[arg(long = "output", value_name = "MODE", value_enum)]
     #[arg(overrides_with_all = ["group", "line_buffer", "ungroup"])]
     mode: Option<Mode>,
 
-    /// The same as --output group
+    /// Print the output of each command when it has ended (--output group)
     #[arg(long, overrides_with_all = ["mode", "line_buffer", "ungroup"])]
     group: bool,
 
-    /// The same as --output line
+    /// Print each line as soon as it is complete (--output line)
     #[arg(long, visible_alias = "lb", alias = "linebuffer")]
     #[arg(overrides_with_all = ["mode", "group", "ungroup"])]
     line_buffer: bool,
 
-    /// The same as --output live
+    /// Print output as it arrives, lines of different commands mixed (--output live)
     #[arg(short, long, overrides_with_all = ["mode", "group", "line_buffer"])]
     ungroup: bool,
 
@@ -67,83 +68,93 @@ pub(crate) struct Output {
     #[arg(long)]
     pub(crate) tag: bool,
 
-    /// Put this and a tab before each line of output; {} and the others are filled in
+    /// Put STR and a tab before each line of output; placeholders are replaced
     #[arg(long, value_name = "STR")]
     pub(crate) tagstring: Option<OsString>,
 
-    /// Give the lines of each command a color of their own; auto: on terminals, unless NO_COLOR is
-    /// set; without WHEN: always
+    /// Color the lines of each command: auto, always or never
+    ///
+    /// auto colors on a terminal, unless NO_COLOR is set. Without =WHEN: always.
     #[arg(long, alias = "colour", value_name = "WHEN", value_enum)]
     #[arg(num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "never", default_missing_value = "always")]
     pub(crate) color: When,
 
-    /// Print each command on stderr when it starts
+    /// Print each command to stderr when it starts
     #[arg(short = 't', long)]
     pub(crate) verbose: bool,
 
-    /// Print each command on stdout, before what it says
+    /// Print each command to stdout before its output
     #[arg(short = 'v')]
     pub(crate) echo: bool,
 
-    /// Write a line for each finished command to FILE, with tabs between columns; an earlier FILE
-    /// is kept as FILE~; +FILE: add to it; -: to stdout
+    /// Write a line for each finished command to FILE
+    ///
+    /// Columns are separated by tabs. An earlier FILE is kept as FILE~; +FILE appends to it; - is
+    /// stdout.
     #[arg(long, value_name = "[+]FILE", visible_alias = "jl")]
     pub(crate) joblog: Option<OsString>,
 
-    /// Put what commands say into files below DIR, or with all that is known of them into a table;
-    /// NAME may have places: out/{}; +NAME: add to what is there
+    /// Write output to files below DIR, to files NAME, or to a table
+    ///
+    /// DIR gets a directory for each command. A NAME has placeholders: out/{}. FILE.csv, FILE.tsv
+    /// and FILE.jsonl are tables with all that is known of each command. What exists already is
+    /// refused, and an earlier table kept as FILE~, unless + stands before the name, or there is
+    /// --resume.
     #[arg(
         long,
         visible_alias = "res",
-        value_name = "[+]DIR|FILE.csv|.tsv|.jsonl|NAME",
+        value_name = "[+]DIR|NAME|FILE",
         allow_hyphen_values = true
     )]
     pub(crate) results: Option<OsString>,
 
-    /// Which files --results makes for each command
+    /// Files that --results writes for each command
     #[arg(long, value_name = "WHICH", value_enum)]
     pub(crate) results_files: Option<FilesWanted>,
 
-    /// Run only what the log of --joblog, or the directory of --results, does not have
+    /// Run only commands that are not yet in --joblog or --results
     #[arg(long)]
     resume: bool,
 
-    /// Run what the log of --joblog does not have, and again what failed there
+    /// Run commands that are not yet in --joblog, and rerun those that failed
     #[arg(long)]
     resume_failed: bool,
 
-    /// Run again what failed according to --joblog; the command line's own command and values are
-    /// not looked at
+    /// Rerun failed commands from --joblog; ignores COMMAND and values
     #[arg(long)]
     retry_failed: bool,
 
-    /// Go by the numbers in the log though its commands differ, and by a log or results that other
-    /// users could have written
+    /// Accept records of other commands, or that other users could have written
+    ///
+    /// With --resume, --resume-failed and --retry-failed, which go by the numbers in the log then.
     #[arg(long)]
     pub(crate) trust_joblog: bool,
 
-    /// Show how far it is and what takes long, on stderr; auto: on a terminal, unless stdout is a
-    /// pipe, whose reader may write there too; without WHEN: always
+    /// Show progress and the slowest commands on stderr: auto, always or never
+    ///
+    /// auto shows it on a terminal, unless stdout is a pipe, whose reader may write to the same
+    /// terminal. Without =WHEN: always.
     #[arg(long, value_name = "WHEN", value_enum)]
     #[arg(num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "auto", default_missing_value = "always")]
     progress: When,
 
-    /// How often --progress writes a line where stderr is no terminal
+    /// Write a line of --progress every TIME where stderr is no terminal
     #[arg(long, value_name = "TIME", value_parser = interval, default_value = "10s")]
     pub(crate) progress_interval: Duration,
 
-    /// Say at the end how many commands ended how, what failed with its last line of stderr, what
-    /// was slowest, and percentiles of times and memory, right to one in 64
+    /// Print counts, failures, slowest commands and percentiles at the end
+    ///
+    /// A failure is shown with its last line of stderr. Percentiles are exact to one part in 64.
     #[arg(long)]
     pub(crate) summary: bool,
 
-    /// Show how far it is with a bar; all values are read before anything starts
+    /// Show progress as a bar (reads all values first)
     #[arg(long)]
     bar: bool,
 
-    /// Show how far it is on one line; all values are read before anything starts
+    /// Show progress and the time left on one line (reads all values first)
     #[arg(long)]
     eta: bool,
 }
@@ -239,14 +250,14 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
-    /// All that a command has said, when it has ended
+    /// All output of a command when it has ended
     #[default]
     Group,
     /// Each line as soon as it is complete
     Line,
-    /// Every byte as it comes
+    /// Every byte as it arrives
     Live,
-    /// One JSON object a line for each command, on stdout
+    /// One JSON object per command on stdout (see `throng help jsonl`)
     Jsonl,
     /// Nothing
     None,
@@ -275,12 +286,12 @@ impl Again {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
-    /// Where it is seen
+    /// On a terminal
     #[default]
     Auto,
-    /// Everywhere
+    /// Always
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
@@ -303,9 +314,9 @@ impl Colors {
 /// Which files there are of each command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FilesWanted {
-    /// stdout, stderr and the number of the command, as GNU parallel has them
+    /// stdout, stderr and seq (the number of the command), as GNU parallel has them
     #[default]
     All,
-    /// stdout, and stderr where something was written to it
+    /// stdout, and stderr if something was written to it
     Output,
 }

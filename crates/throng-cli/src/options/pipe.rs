@@ -9,15 +9,20 @@ use crate::size;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Stdin of commands")]
 pub(crate) struct Pipe {
-    /// Split stdin or the files of -a into blocks, and give each to a command
+    /// Split stdin or the files of -a into blocks, one on the stdin of each command
+    ///
+    /// -N, -L and --header mean something else then: -N counts records, -L lines, and --header puts
+    /// the first lines before each block.
     #[arg(long, alias = "spreadstdin")]
     pub(crate) pipe: bool,
 
-    /// The same for files that can be read from anywhere
+    /// Split the seekable files of -a into blocks that commands read directly
     #[arg(long, alias = "pipepart", conflicts_with = "pipe")]
     pub(crate) pipe_part: bool,
 
-    /// How long a block is; -N with --pipe-part: N for each job [default: 1M]
+    /// Size of a block of --pipe and --pipe-part [default: 1M]
+    ///
+    /// -N with --pipe-part: N blocks for each job.
     #[arg(
         long,
         alias = "block-size",
@@ -27,27 +32,27 @@ pub(crate) struct Pipe {
     #[arg(value_parser = Block::parse)]
     pub(crate) block: Option<Block>,
 
-    /// What a record of --pipe begins with
+    /// Text at which records of --pipe begin
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) recstart: Option<OsString>,
 
-    /// What a record of --pipe ends with; "": records are bytes [default: \n]
+    /// Text with which records of --pipe end; '' makes each byte a record [default: \n]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) recend: Option<OsString>,
 
-    /// --recstart and --recend are regular expressions
+    /// Take --recstart and --recend as regular expressions
     #[arg(long)]
     pub(crate) regexp: bool,
 
-    /// Leave out what --recstart and --recend match
+    /// Remove what --recstart and --recend match from the data
     #[arg(long, aliases = ["removerecsep", "rrs"])]
     pub(crate) remove_rec_sep: bool,
 
-    /// Start as many commands as run at a time; give each block to one of them
+    /// Start one command for each job, and pass each block to one that is ready
     #[arg(long, alias = "round", conflicts_with = "pipe_part")]
     pub(crate) round_robin: bool,
 
-    /// What commands read: null, inherit, @FILE, or the text itself; with places
+    /// Set the stdin of commands: null, inherit, @FILE, or text with placeholders
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["pipe", "pipe_part", "round_robin"])]
     pub(crate) stdin: Option<OsString>,
 }

@@ -55,18 +55,20 @@ pub(crate) const END_OF_INPUT: &str = "Ctrl-D";
 pub(crate) const ENDS: &str = "SIGTERM or Ctrl-C";
 
 pub(crate) const INTERRUPTS: &str = "\
-ended by Ctrl-C; 143: by SIGTERM; 129: SIGHUP had it start no more and
-           finish what ran. SIGUSR1 lists what runs";
+  129      SIGHUP: nothing more was started, and what ran has finished
+  130      Ctrl-C (SIGINT) ended the run
+  143      SIGTERM ended the run (SIGUSR1 only lists the running commands)";
 
 pub(crate) const WORD_RULES: &str = "\
-Without COMMAND each value is itself a command line: it is split by
-  the quoting rules of a shell, and no shell is involved; one with shell
-  syntax outside quotes ends the run. With --shell a shell runs it.";
+Without COMMAND each value is a command line: it is split by the quoting rules
+  of a shell, and no shell runs it. One with shell syntax outside quotes ends
+  the run; with --shell a shell runs it.";
 
-pub(crate) const EXAMPLES: &str = "  seq 1000 | throng run echo hello {}
-  throng run -j 4 gzip -9 ::: *.log
-  find . -name '*.png' | throng run --tag -k identify
+pub(crate) const EXAMPLES: &str = "  throng run -j4 gzip ::: *.log
   throng run --shell 'zcat {} | wc -l' ::: *.gz
+  find . -name '*.png' | throng run --tag -k identify
+  seq 1000 | throng run echo hello {}
+  throng run --retries 3 --joblog log --resume ./check ::: suite/*
   throng run --output jsonl sh -c 'exit \"$1\"' sh ::: 0 1 2";
 
 pub(crate) const PATHS: PathRules = PathRules {

@@ -10,7 +10,7 @@ use super::started_with;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
-    /// Run commands at this niceness, from -20 to 19
+    /// Run commands at niceness N, from -20 to 19
     #[arg(
         long,
         value_name = "N",
@@ -20,7 +20,9 @@ pub(crate) struct SystemArgs {
     )]
     nice: Option<i32>,
 
-    /// Which control groups to make, so that nobody who is to end gets away; see `throng doctor`
+    /// Use control groups so that no descendant escapes being killed
+    ///
+    /// `throng doctor` tells whether this machine allows it.
     #[arg(
         long,
         value_name = "FOR",
@@ -30,20 +32,22 @@ pub(crate) struct SystemArgs {
     )]
     cgroup: CgroupFor,
 
-    /// Let commands have no descriptors of ours but stdin, stdout and stderr; by default they have
-    /// those that throng was started with, as of <(...) and of make's jobserver
+    /// Pass commands no descriptors of ours except stdin, stdout and stderr
+    ///
+    /// By default they have those that throng was started with, such as those of <(...) and of
+    /// make's jobserver.
     #[arg(long, help_heading = "Control")]
     no_inherit_fds: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum CgroupFor {
-    /// None
+    /// No control groups
     #[default]
     None,
-    /// One for the run: Ctrl-C and `kill -9` reach all; milliseconds at its start and end
+    /// One for the run: Ctrl-C and `kill -9` reach all processes; costs a few milliseconds
     Run,
-    /// One for each command: a timeout reaches all, too; starts take about a tenth longer
+    /// One for each command: timeouts reach all processes, too; starts take a tenth longer
     Command,
 }
 

@@ -44,18 +44,18 @@ pub(crate) const END_OF_INPUT: &str = "Ctrl-Z and Enter";
 /// What ends what runs.
 pub(crate) const ENDS: &str = "Ctrl-C";
 
-pub(crate) const INTERRUPTS: &str = "ended by Ctrl-C or Ctrl-Break";
+pub(crate) const INTERRUPTS: &str = "  130      Ctrl-C or Ctrl-Break ended the run";
 
 pub(crate) const WORD_RULES: &str = "\
-A file or stdin is UTF-8. Without COMMAND each value is itself a
-  command line: blanks separate words, \"double quotes\" keep them together, a
-  quote within is \\\"; a line that begins with # is skipped, and cmd.exe is not
-  involved; one with its syntax outside quotes ends the run. With --shell
-  cmd.exe runs it.";
+A file or stdin is UTF-8. Without COMMAND each value is a command line: spaces
+  separate words, \"double quotes\" keep them together, a quote within is \\\", and
+  a line that begins with # is skipped. cmd.exe does not run it, and one with its
+  syntax outside quotes ends the run; with --shell cmd.exe runs it.";
 
-pub(crate) const EXAMPLES: &str = "  dir /b *.png | throng run --tag -k magick identify
-  throng run -j 4 gzip -9 ::: a.log b.log
+pub(crate) const EXAMPLES: &str = "  throng run -j4 gzip ::: a.log b.log
   throng run --shell \"type {} | sort\" ::: a.log b.log
+  dir /b *.png | throng run --tag -k magick identify
+  throng run --retries 3 --joblog log --resume check ::: a b c
   throng run --output jsonl --timeout 10 < commands.txt";
 
 pub(crate) const PATHS: PathRules = PathRules {

@@ -9,20 +9,22 @@ use crate::size;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
-    /// What commands have for a console [default: ours, or else a hidden one]
+    /// Console of commands [default: ours, or else a hidden one]
     #[arg(long, value_name = "KIND", value_enum)]
     console: Option<ConsoleKind>,
 
-    /// How the pipes are made that output is read from
+    /// Kind of the pipes from which output is read
     #[arg(long, value_name = "KIND", value_enum, default_value_t)]
     pipe_kind: PipeKind,
 
-    /// How many bytes a pipe takes before its writer waits: 4096, 64K, 1M
+    /// Size of the pipes from which output is read, such as 4096, 64K or 1M
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pipe_size: Option<u32>,
 
-    /// Run commands at this niceness, as Unix counts: above 0 below normal priority, from 10 on
-    /// idle; below 0 above normal, from -10 on high
+    /// Run commands at niceness N, from -20 to 19
+    ///
+    /// Above 0 is below normal priority, from 10 on idle; below 0 is above normal, from -10 on
+    /// high.
     #[arg(
         long,
         value_name = "N",
@@ -32,24 +34,24 @@ pub(crate) struct SystemArgs {
     )]
     nice: Option<i32>,
 
-    /// Let commands be .bat and .cmd files, which cmd.exe runs
+    /// Allow .bat and .cmd files as commands, which cmd.exe runs
     #[arg(long)]
     allow_batch: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ConsoleKind {
-    /// Ours
+    /// The console of throng
     Inherit,
-    /// None: the cheapest, for programs that start no others
+    /// No console: the cheapest, for programs that start no others
     None,
-    /// One of its own that nobody sees
+    /// A hidden console for each command
     Hidden,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum PipeKind {
-    /// Without a name, so that nobody else can open them
+    /// Without a name, so that no other program can open them
     #[default]
     Unnamed,
     /// With a random name
