@@ -4,18 +4,19 @@ mod complaint;
 pub(crate) mod config;
 mod help;
 mod manual;
-mod mechanisms;
 mod optional;
 mod parallel;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use throng::Mechanism;
 
 use crate::exit::Exit;
 use crate::options::Run;
@@ -117,9 +118,26 @@ fn perform(
         Sub::Doctor(args) => doctor::examine(&args),
         Sub::Man(args) => manual::page(&args, definition),
         Sub::Completions(args) => manual::completions(&args, definition),
-        Sub::Mechanisms => mechanisms::list(),
+        Sub::Mechanisms => mechanisms(),
         Sub::Keeper => sys::keep().map(|()| Exit::Commands { failed: 0 }),
     })
+}
+
+/// What this machine offers, and why not the rest.
+fn mechanisms() -> anyhow::Result<Exit> {
+    let survey = Mechanism::survey();
+    let default = Mechanism::available().first().copied();
+    let mut out = std::io::stdout().lock();
+    for entry in survey {
+        let note = match &entry.refusal {
+            Some(why) => format!("not available: {why}"),
+            None if Some(entry.mechanism) == default => "available, the default".into(),
+            None => "available".into(),
+        };
+        writeln!(out, "{:<16} {note}", entry.mechanism.name())?;
+    }
+    out.flush()?;
+    Ok(Exit::Commands { failed: 0 })
 }
 
 /// The command line as the parser knows it.

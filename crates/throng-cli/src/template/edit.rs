@@ -150,6 +150,13 @@ impl Edit {
         Ok(Edit::Case { regex, case, all })
     }
 
+    /// The case of all of a value.
+    pub(super) fn whole_case(case: Case) -> anyhow::Result<Edit> {
+        let regex = compile("(?s-u)^.*$")?;
+        let all = false;
+        Ok(Edit::Case { regex, case, all })
+    }
+
     /// Whether a value that is not there may be taken for an empty one.
     pub(super) fn fills_empty(&self) -> bool {
         matches!(self, Edit::Default(_))
@@ -186,7 +193,7 @@ impl Edit {
 }
 
 impl Case {
-    pub(super) fn of(self, bytes: &[u8]) -> Vec<u8> {
+    fn of(self, bytes: &[u8]) -> Vec<u8> {
         let mut changed = Vec::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
             let text = match self {

@@ -13,7 +13,6 @@ mod below;
 mod edit;
 mod emit;
 mod language;
-mod parse;
 mod path;
 mod piece;
 mod program;
@@ -83,7 +82,7 @@ impl Template {
         columns: &Columns,
         appends: bool,
     ) -> anyhow::Result<Template> {
-        parse::refuse_perl(words)?;
+        refuse_perl(words)?;
         let mut parsed = Vec::with_capacity(words.len() + 1);
         for word in words {
             parsed.push(Word {
@@ -167,6 +166,25 @@ impl Template {
         let mut conditions = self.pieces().filter_map(Piece::condition);
         conditions.all(|condition| condition.holds(values))
     }
+}
+
+/// GNU parallel evaluates Perl between `{=` and `=}`. To pass that on as text would run something
+/// that nobody meant.
+fn refuse_perl(words: &[OsString]) -> anyhow::Result<()> {
+    let words: Vec<_> = words.iter().map(|word| word.as_encoded_bytes()).collect();
+    let line = words.join(&b' ');
+    let find = |from: usize, wanted: &[u8]| {
+        let found = line[from..].windows(2).position(|pair| pair == wanted);
+        found.map(|at| from + at)
+    };
+    let start = find(0, b"{=");
+    if let Some(start) = start
+        && let Some(end) = find(start + 2, b"=}")
+    {
+        let expression = text::quoted(&line[start..end + 2]);
+        bail!("{expression} is a Perl expression of GNU parallel; there are --plus and --rpl");
+    }
+    Ok(())
 }
 
 /// One word with places, to which nothing is appended: a file name, a tag.

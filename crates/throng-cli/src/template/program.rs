@@ -5,6 +5,8 @@
 //! parts of its own, regular expressions in parentheses; `$$1` is what was written in the place of
 //! the first.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, bail, ensure};
 use regex::bytes::Regex;
 
@@ -32,12 +34,7 @@ pub(super) struct Program {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Replace {
-        regex: Regex,
-        text: Vec<u8>,
-        all: bool,
-    },
-    Case(Case),
+    Edit(Edit),
     Trim,
 }
 
@@ -188,8 +185,8 @@ impl Step {
             .unwrap_or(source.len());
         let (word, rest) = source.split_at(word);
         match word {
-            "uc" => Ok((Step::Case(Case::Upper), rest)),
-            "lc" => Ok((Step::Case(Case::Lower), rest)),
+            "uc" => Ok((Step::Edit(Edit::whole_case(Case::Upper)?), rest)),
+            "lc" => Ok((Step::Edit(Edit::whole_case(Case::Lower)?), rest)),
             "trim" => Ok((Step::Trim, rest)),
             "s" => Step::parse_replace(rest),
             _ => bail!(
@@ -203,7 +200,7 @@ impl Step {
         let mark = source.chars().next().unwrap_or(' ');
         ensure!(
             !mark.is_whitespace() && !"([{<\\".contains(mark),
-            "s wants a mark after it, as in s/REGEX/TEXT/ or s:REGEX:TEXT:"
+            "s needs a mark after it, as in s/REGEX/TEXT/ or s:REGEX:TEXT:"
         );
         let open = || format!("s{} is not closed", text::quoted(source.as_bytes()));
         let (regex, rest) = up_to(&source[mark.len_utf8()..], mark).with_context(open)?;
@@ -227,20 +224,17 @@ impl Step {
         };
         let all = flags.contains('g');
         let text = replacement(&text);
-        Ok((Step::Replace { regex, text, all }, rest))
+        Ok((Step::Edit(Edit::Replace { regex, text, all }), rest))
     }
 
     /// Whether there was something to do.
     fn run(&self, value: &mut Vec<u8>) -> bool {
         match self {
-            Step::Replace { regex, text, all } => {
-                if !regex.is_match(value) {
-                    return false;
-                }
-                let count = if *all { 0 } else { 1 };
-                *value = regex.replacen(value, count, &text[..]).into_owned();
-            }
-            Step::Case(case) => *value = case.of(value),
+            Step::Edit(edit) => match edit.apply(value) {
+                Cow::Owned(changed) => *value = changed,
+                // Nothing was found.
+                Cow::Borrowed(_) => return false,
+            },
             Step::Trim => *value = value.trim_ascii().to_vec(),
         }
         true

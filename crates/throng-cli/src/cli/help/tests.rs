@@ -11,14 +11,16 @@ fn run() -> Command {
     definition().find_subcommand("run").unwrap().clone()
 }
 
-/// The options and arguments that users see, with the commands that have them.
+/// The options and arguments that users see, with the commands that have them. `config` has those of
+/// `run`.
 fn arguments() -> Vec<(String, Arg)> {
     let definition = definition();
     let commands = definition
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
+    let others = ["help", "config"];
     let named = commands
-        .filter(|command| command.get_name() != "help")
+        .filter(|command| !others.contains(&command.get_name()))
         .flat_map(|command| {
             let name = command.get_name().to_owned();
             let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
@@ -87,17 +89,30 @@ fn each_option_has_one_sentence_that_stands_alone() {
         let untold =
             |value: &&PossibleValue| value.get_help().is_none() && !help.contains(value.get_name());
         let untold = values.iter().filter(|_| command == "run").find(untold);
-        let fault = match &help[..] {
-            _ if help.split(' ').count() < 2 => "is too short to mean something".into(),
-            _ if help.chars().count() > 90 => "is too long for a menu".into(),
-            _ if help.ends_with('.') => "ends with a full stop".into(),
-            _ if help.replace("...", "").contains(". ") => "has more than one sentence".into(),
-            _ if help.starts_with(char::is_lowercase) => "begins in lower case".into(),
-            _ if vague.is_some() => format!("has the words {:?}", vague.unwrap()),
-            _ if untold.is_some() => format!("leaves {} unexplained", untold.unwrap().get_name()),
-            _ => continue,
-        };
-        faults.push(format!("{command} {arg}: {help:?} {fault}"));
+        let untold = untold.map(PossibleValue::get_name);
+        let checks = [
+            (
+                help.split(' ').count() < 2,
+                "is too short to mean something".to_owned(),
+            ),
+            (help.chars().count() > 90, "is too long for a menu".into()),
+            (help.ends_with('.'), "ends with a full stop".into()),
+            (
+                help.replace("...", "").contains(". "),
+                "has more than one sentence".into(),
+            ),
+            (
+                help.starts_with(char::is_lowercase),
+                "begins in lower case".into(),
+            ),
+            (
+                vague.is_some(),
+                format!("has the words {:?}", vague.unwrap_or_default()),
+            ),
+            (untold.is_some(), format!("does not explain {untold:?}")),
+        ];
+        let found = checks.into_iter().filter(|(is_so, _)| *is_so);
+        faults.extend(found.map(|(_, fault)| format!("{command} {arg}: {help:?} {fault}")));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

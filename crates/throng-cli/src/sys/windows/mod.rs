@@ -49,8 +49,8 @@ pub(crate) const INTERRUPTS: &str = "  130      Ctrl-C or Ctrl-Break ended the r
 pub(crate) const WORD_RULES: &str = "\
 A file or stdin is UTF-8. Without COMMAND each value is a command line: spaces
   separate words, \"double quotes\" keep them together, a quote within is \\\", and
-  a line that begins with # is skipped. cmd.exe does not run it, and one with its
-  syntax outside quotes ends the run; with --shell cmd.exe runs it.";
+  a line that begins with # is skipped. cmd.exe does not run it, and one with
+  syntax of cmd.exe outside quotes ends the run; with --shell cmd.exe runs it.";
 
 pub(crate) const EXAMPLES: &str = "  throng run -j4 gzip ::: a.log b.log
   throng run --shell \"type {} | sort\" ::: a.log b.log
