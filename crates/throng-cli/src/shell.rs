@@ -23,7 +23,7 @@ pub(crate) struct Shell {
 impl Shell {
     /// The shell of this run, if it has one.
     pub(crate) fn of(args: &Run) -> anyhow::Result<Option<Shell>> {
-        let Some(written) = &args.places.shell else {
+        let Some(written) = &args.placeholders.shell else {
             return Ok(None);
         };
         let variable = || {

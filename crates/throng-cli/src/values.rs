@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use crate::{text, work};
 
-/// What is put into a place.
+/// What is put into a placeholder.
 pub(crate) type Value = Vec<u8>;
 
 /// What is something else in braces than a column of that name.
 const OTHER_PLACES: [&[u8]; 6] = [b"#", b"%", b".", b"/", b"//", b"/."];
 
-/// What places can name, in the order of the values.
+/// What placeholders can name, in the order of the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Columns {
     /// From a header; none where there was none.

@@ -24,7 +24,7 @@ use crate::options::output::Again;
 use crate::script;
 use crate::shell::Shell;
 use crate::sys::{self, SystemArgs, Tty};
-use crate::template::{Fill, Language, Packing, Pattern, Template};
+use crate::template::{Packing, Pattern, PlaceholderSyntax, Substitutions, Template};
 use crate::values::{Columns, Value};
 use crate::{links, size, text};
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Started {
 }
 
 impl Tag {
-    fn new(args: &Run, language: &Language, input: &Input) -> anyhow::Result<Tag> {
+    fn new(args: &Run, language: &PlaceholderSyntax, input: &Input) -> anyhow::Result<Tag> {
         Ok(match &args.output.tagstring {
             _ if !args.output.has_tag() => Tag::None,
             None => Tag::Values,
@@ -97,7 +97,11 @@ fn tag_text(written: &OsStr) -> anyhow::Result<OsString> {
 }
 
 /// The directory of `--wd`.
-fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<Option<Pattern>> {
+fn directory(
+    args: &Run,
+    language: &PlaceholderSyntax,
+    input: &Input,
+) -> anyhow::Result<Option<Pattern>> {
     let Some(dir) = &args.control.wd else {
         return Ok(None);
     };
@@ -114,10 +118,10 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
 
 /// The directory for these values. A value that is all of it may name any that is there; otherwise
 /// none leads out of what is written before it.
-fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
+fn below(dir: &Pattern, fill: &Substitutions<'_>) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(dir.os_string(fill)?);
     let is_a_value = dir.begins_with_place() && path.is_dir();
-    if dir.has_places() && !is_a_value {
+    if dir.has_placeholders() && !is_a_value {
         dir.path_below(fill).context("--wd")?;
         let fixed = sys::os_string(dir.fixed_directory().to_vec())?;
         links::refuse_links_out(Path::new(&fixed), &path).context("--wd")?;
@@ -127,7 +131,7 @@ fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
 
 /// Whether a name of `--results` has the number of all commands in it. What is wrong with the name
 /// is said where it is used.
-fn results_need_total(args: &Run, language: &Language, input: &Input) -> bool {
+fn results_need_total(args: &Run, language: &PlaceholderSyntax, input: &Input) -> bool {
     let name = args.output.results.as_ref();
     let pattern = name.map(|name| Pattern::parse(name, language, &input.columns()));
     pattern.is_some_and(|pattern| pattern.is_ok_and(|pattern| pattern.needs_total()))
@@ -136,7 +140,7 @@ fn results_need_total(args: &Run, language: &Language, input: &Input) -> bool {
 /// The variables of `--env NAME=VALUE`. Without a value commands have it anyway.
 fn variables(
     args: &Run,
-    language: &Language,
+    language: &PlaceholderSyntax,
     input: &Input,
 ) -> anyhow::Result<Vec<(OsString, Pattern)>> {
     let mut variables = Vec::new();
@@ -149,7 +153,7 @@ fn variables(
             .with_context(|| format!("--env \"{}={}\"", name.display(), value.display()))?;
         let is_code = script::is_code_variable(name.as_encoded_bytes());
         anyhow::ensure!(
-            !is_code || !pattern.has_values() || args.places.allow_code,
+            !is_code || !pattern.has_values() || args.placeholders.allow_code,
             "--env \"{}={}\": programs read this variable as code, or load code from where it \
              says, so a value could run anything: give the value to another variable \
              (--allow-code insists)",
@@ -200,7 +204,7 @@ impl Recipe {
     pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<Recipe> {
         let shell = Shell::of(args)?;
         args.system.check(shell.is_some())?;
-        let language = Language::new(&args.places)?;
+        let language = PlaceholderSyntax::new(&args.placeholders)?;
         let packing = input.packing();
         let reads = Reads::new(args, &language, input)?;
         let template = if input.words.is_empty() {
@@ -220,7 +224,7 @@ impl Recipe {
         Ok(Recipe {
             template,
             shell,
-            quote: args.places.quote,
+            quote: args.placeholders.quote,
             are_logged: args.output.again() == Some(Again::Failed),
             packing,
             total: AtomicU64::new(0),
@@ -284,7 +288,7 @@ impl Recipe {
 
     /// Whether all commands run the same program, looked for in the same places.
     pub(crate) fn has_one_program(&self) -> bool {
-        let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_places);
+        let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_placeholders);
         let has_path = self.env.iter().any(|(name, _)| name == "PATH");
         let template = self.template.as_ref();
         let is_fixed = self.shell.is_some() || template.is_some_and(Template::has_one_program);
@@ -414,7 +418,12 @@ impl Recipe {
     }
 
     /// What goes into the places of a word for this record.
-    pub(crate) fn fill<'r>(&'r self, record: &'r Record, seq: u64, slot: usize) -> Fill<'r> {
+    pub(crate) fn fill<'r>(
+        &'r self,
+        record: &'r Record,
+        seq: u64,
+        slot: usize,
+    ) -> Substitutions<'r> {
         self.fill_with(&record.values, record.width, seq, slot)
     }
 
@@ -424,8 +433,8 @@ impl Recipe {
         width: usize,
         seq: u64,
         slot: usize,
-    ) -> Fill<'r> {
-        Fill {
+    ) -> Substitutions<'r> {
+        Substitutions {
             values,
             width,
             columns: Some(&self.columns),
@@ -437,7 +446,7 @@ impl Recipe {
         }
     }
 
-    fn script(&self, template: &Template, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+    fn script(&self, template: &Template, fill: &Substitutions<'_>) -> anyhow::Result<Vec<u8>> {
         if self.quote {
             template.quoted_script(fill)
         } else {
@@ -493,10 +502,10 @@ fn checked(
     input: &Input,
     shell: Option<&Shell>,
 ) -> anyhow::Result<Template> {
-    let allows_code = args.places.allow_code;
+    let allows_code = args.placeholders.allow_code;
     let rules = shell.map(|shell| shell.rules(allows_code));
     match rules {
-        Some(rules) if !args.places.quote => return template.for_shell(rules),
+        Some(rules) if !args.placeholders.quote => return template.for_shell(rules),
         Some(_) => {}
         None => refuse_script(&input.words[0], &template)?,
     }

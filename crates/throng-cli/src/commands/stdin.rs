@@ -9,7 +9,7 @@ use throng::Stdin;
 use crate::commands::sources::Input;
 use crate::options::Run;
 use crate::sys;
-use crate::template::{Fill, Language, Pattern};
+use crate::template::{Pattern, PlaceholderSyntax, Substitutions};
 
 /// What commands read, besides data of `--pipe`.
 #[derive(Clone, Debug)]
@@ -22,7 +22,11 @@ pub(crate) enum Reads {
 }
 
 impl Reads {
-    pub(crate) fn new(args: &Run, language: &Language, input: &Input) -> anyhow::Result<Reads> {
+    pub(crate) fn new(
+        args: &Run,
+        language: &PlaceholderSyntax,
+        input: &Input,
+    ) -> anyhow::Result<Reads> {
         let Some(what) = &args.pipe.stdin else {
             return Ok(Reads::Nothing);
         };
@@ -62,14 +66,14 @@ impl Reads {
 
     /// Whether values go in here, and not at the end of the command.
     pub(crate) fn takes_values(&self) -> bool {
-        self.pattern().is_some_and(Pattern::has_places)
+        self.pattern().is_some_and(Pattern::has_placeholders)
     }
 
     pub(crate) fn uses_slot(&self) -> bool {
         self.pattern().is_some_and(Pattern::uses_slot)
     }
 
-    pub(crate) fn stdin(&self, fill: &Fill<'_>) -> anyhow::Result<Stdin> {
+    pub(crate) fn stdin(&self, fill: &Substitutions<'_>) -> anyhow::Result<Stdin> {
         Ok(match self {
             Reads::Nothing => Stdin::Null,
             Reads::Ours => Stdin::Inherit,

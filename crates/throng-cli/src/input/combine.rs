@@ -251,7 +251,7 @@ fn recycle(group: Vec<Opened>) -> anyhow::Result<Group> {
             let rows = opened.rows.collect::<anyhow::Result<Vec<_>>>()?;
             Box::new(rows.into_iter().map(Ok))
         };
-        sources.push(Wheel {
+        sources.push(RecycledSource {
             rows,
             seen: Vec::new(),
             next: 0,
@@ -274,46 +274,48 @@ fn recycle(group: Vec<Opened>) -> anyhow::Result<Group> {
 
 /// A source that begins again. Rows are remembered only as long as another source may still need
 /// them, which is as long as another has rows of its own.
-struct Wheel {
+struct RecycledSource {
     rows: Rows,
     seen: Vec<Row>,
     next: usize,
     has_ended: bool,
 }
 
-struct Recycle(Vec<Wheel>);
+struct Recycle(Vec<RecycledSource>);
 
 impl Iterator for Recycle {
     type Item = anyhow::Result<Row>;
 
     fn next(&mut self) -> Option<anyhow::Result<Row>> {
         let mut fresh = Vec::new();
-        for wheel in &mut self.0 {
-            fresh.push(if wheel.has_ended {
+        for recycled in &mut self.0 {
+            fresh.push(if recycled.has_ended {
                 None
             } else {
-                wheel.rows.next()
+                recycled.rows.next()
             });
         }
         if fresh.iter().all(Option::is_none) {
             return None;
         }
         let mut values = Row::default();
-        let others_go_on = self.0.iter().filter(|wheel| !wheel.has_ended).count() > 1;
-        for (wheel, fresh) in self.0.iter_mut().zip(fresh) {
+        let others_go_on = self.0.iter().filter(|recycled| !recycled.has_ended).count() > 1;
+        for (recycled, fresh) in self.0.iter_mut().zip(fresh) {
             match fresh {
                 Some(Ok(row)) => {
                     values.append(row.clone());
                     if others_go_on {
-                        wheel.seen.push(row);
+                        recycled.seen.push(row);
                     }
                 }
                 Some(Err(error)) => return Some(Err(error)),
                 None => {
-                    wheel.has_ended = true;
-                    let row = wheel.seen.get(wheel.next % wheel.seen.len().max(1))?;
+                    recycled.has_ended = true;
+                    let row = recycled
+                        .seen
+                        .get(recycled.next % recycled.seen.len().max(1))?;
                     values.append(row.clone());
-                    wheel.next += 1;
+                    recycled.next += 1;
                 }
             }
         }

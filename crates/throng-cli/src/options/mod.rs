@@ -10,7 +10,7 @@ pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod output;
 pub(crate) mod pipe;
-pub(crate) mod places;
+pub(crate) mod placeholders;
 pub(crate) mod rate;
 mod settings;
 
@@ -24,7 +24,7 @@ use self::output::Output;
 use self::pipe::Pipe;
 use self::settings::Settings;
 use crate::options::control::Control;
-use crate::options::places::Places;
+use crate::options::placeholders::Placeholders;
 use crate::sys::SystemArgs;
 
 /// Run a command for each value, many at a time
@@ -44,7 +44,7 @@ pub(crate) struct Run {
     pub(crate) input: Input,
 
     #[command(flatten)]
-    pub(crate) places: Places,
+    pub(crate) placeholders: Placeholders,
 
     #[command(flatten)]
     pub(crate) pipe: Pipe,
@@ -72,7 +72,7 @@ pub(crate) struct Run {
 impl Run {
     /// Whether commands are scripts for a shell.
     pub(crate) fn has_shell(&self) -> bool {
-        self.places.shell.is_some()
+        self.placeholders.shell.is_some()
     }
 
     /// Whether files and variables say nothing.

@@ -16,7 +16,7 @@ use crate::records::resume::Resume;
 use crate::records::target::Target;
 use crate::records::through::To;
 use crate::shell::Shell;
-use crate::template::Language;
+use crate::template::PlaceholderSyntax;
 use crate::terminal;
 use crate::values::Columns;
 
@@ -74,7 +74,7 @@ impl Plan {
             Some(text) => Some(
                 Wanted::parse(
                     text,
-                    &Language::new(&args.places)?,
+                    &PlaceholderSyntax::new(&args.placeholders)?,
                     columns,
                     output.results_files,
                 )

@@ -5,7 +5,7 @@
 
 use anyhow::bail;
 
-use super::{Fill, Pattern};
+use super::{Pattern, Substitutions};
 use crate::sys::api::PathRules;
 use crate::template::piece::Piece;
 use crate::{sys, text};
@@ -34,7 +34,7 @@ impl Pattern {
     }
 
     /// The path with these values in it. Fails where a value leads out of the fixed directory.
-    pub(crate) fn path_below(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn path_below(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<u8>> {
         let path = self.bytes(fill)?;
         let names = path.split(|byte| sys::PATHS.is_separator(*byte));
         if let Some(device) = names.into_iter().find(|name| sys::is_device(name)) {
@@ -175,8 +175,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::options::places::Places;
-    use crate::template::Language;
+    use crate::options::placeholders::Placeholders;
+    use crate::template::PlaceholderSyntax;
     use crate::values::Columns;
 
     const LINUX: PathRules = PathRules {
@@ -250,15 +250,15 @@ mod tests {
             assert_eq!(directory, expected.as_bytes(), "{written}");
         }
         let pattern = |text: &str| {
-            let language = Language::new(&Places::default()).unwrap();
-            Pattern::parse(text.as_ref(), &language, &Columns::new(Some(1))).unwrap()
+            let syntax = PlaceholderSyntax::new(&Placeholders::default()).unwrap();
+            Pattern::parse(text.as_ref(), &syntax, &Columns::new(Some(1))).unwrap()
         };
         assert_eq!(pattern("out/x-{}/{}").fixed_directory(), b"out/");
         assert_eq!(pattern("{}/x").fixed_directory(), b"");
         let values = [b"../../x".to_vec()];
-        let fill = Fill {
+        let fill = Substitutions {
             values: &values,
-            ..Fill::default()
+            ..Substitutions::default()
         };
         let error = pattern("out/{}.txt").path_below(&fill).unwrap_err();
         let expected = "\"out/../../x.txt\" is not below \"out/\", and values do not lead out of \
@@ -280,13 +280,13 @@ mod tests {
             ("out/{}/../{}", "a", true),
             ("out/{}", "..a/b..", true),
         ] {
-            let language = Language::new(&Places::default()).unwrap();
-            let pattern = Pattern::parse(text.as_ref(), &language, &Columns::new(Some(1))).unwrap();
+            let syntax = PlaceholderSyntax::new(&Placeholders::default()).unwrap();
+            let pattern = Pattern::parse(text.as_ref(), &syntax, &Columns::new(Some(1))).unwrap();
             let values = [value.as_bytes().to_vec()];
-            let fill = Fill {
+            let fill = Substitutions {
                 values: &values,
                 seq: 7,
-                ..Fill::default()
+                ..Substitutions::default()
             };
             let path = pattern.path_below(&fill);
             assert_eq!(path.is_ok(), is_taken, "{text} {value} {path:?}");

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use anyhow::bail;
 
-use super::edit::Edit;
-use super::{Fill, Packing, Template, Word};
+use super::transform::Transform;
+use super::{Packing, Substitutions, Template, Word};
 use crate::script::Quotes;
 use crate::template::piece::{Padding, Piece, Which};
 use crate::values::Value;
@@ -15,7 +15,7 @@ use crate::{sys, text, work};
 enum Part<'a> {
     Text(&'a [u8]),
     Value(&'a [u8], Quotes),
-    /// Between two values of one place.
+    /// Between two values of one placeholder.
     Joint {
         quotes: Quotes,
         is_one: bool,
@@ -37,19 +37,19 @@ struct Unit<'a> {
 
 impl Template {
     /// The argv. A word that is nothing but `{}` becomes one word for each value.
-    pub(crate) fn argv(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<OsString>> {
+    pub(crate) fn argv(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<OsString>> {
         let words = self.argv_bytes(fill)?;
         words.into_iter().map(sys::os_string).collect()
     }
 
-    pub(super) fn argv_bytes(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<Vec<u8>>> {
+    pub(super) fn argv_bytes(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<Vec<u8>>> {
         self.filled(fill, |word, value| word.extend_from_slice(value))
     }
 
     /// The words, each value put into its word by this.
     pub(super) fn filled(
         &self,
-        fill: &Fill<'_>,
+        fill: &Substitutions<'_>,
         push_value: fn(&mut Vec<u8>, &[u8]),
     ) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut argv = Vec::with_capacity(self.words.len());
@@ -75,7 +75,7 @@ impl Template {
 
     /// A script for the shell, of a template that is [for one](Template::for_shell): the text as it
     /// was written, each value quoted as its place needs it.
-    pub(crate) fn script(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn script(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<u8>> {
         let mut script = Vec::new();
         for word in &self.words {
             word.emit(fill, &mut |part| {
@@ -101,7 +101,7 @@ impl Template {
 
     /// A script for the shell in which all words are quoted, so that it finds nothing in them to
     /// act on.
-    pub(crate) fn quoted_script(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn quoted_script(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<u8>> {
         let mut script = Vec::new();
         for (i, word) in self.argv_bytes(fill)?.iter().enumerate() {
             if i > 0 {
@@ -114,7 +114,7 @@ impl Template {
 }
 
 impl Word {
-    fn emit(&self, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+    fn emit(&self, fill: &Substitutions<'_>, out: Out<'_>) -> anyhow::Result<()> {
         let everything = Unit {
             all: fill.values,
             columns: fill.values,
@@ -122,14 +122,14 @@ impl Word {
         if let [
             Piece::Value {
                 which,
-                edit,
+                transform,
                 quotes,
                 ..
             },
         ] = &self.pieces[..]
             && !self.is_one
         {
-            return emit_whole(*which, edit, *quotes, fill, out);
+            return emit_whole(*which, transform, *quotes, fill, out);
         }
         let uses = |wanted: fn(&Which) -> bool| {
             self.pieces.iter().any(|piece| match piece {
@@ -154,7 +154,12 @@ impl Word {
         Ok(())
     }
 
-    fn emit_unit(&self, unit: Unit<'_>, fill: &Fill<'_>, out: Out<'_>) -> anyhow::Result<()> {
+    fn emit_unit(
+        &self,
+        unit: Unit<'_>,
+        fill: &Substitutions<'_>,
+        out: Out<'_>,
+    ) -> anyhow::Result<()> {
         if self.pieces.is_empty() {
             return out(Part::Text(b""));
         }
@@ -163,17 +168,17 @@ impl Word {
                 Piece::Text(text) => out(Part::Text(text))?,
                 Piece::Value {
                     which,
-                    edit,
+                    transform,
                     quotes,
                     is_one,
                 } => {
                     let (quotes, is_one) = (*quotes, *is_one);
-                    let values = fill.values_of(*which, edit, unit)?;
+                    let values = fill.values_of(*which, transform, unit)?;
                     for (i, value) in values.into_iter().enumerate() {
                         if i > 0 {
                             out(Part::Joint { quotes, is_one })?;
                         }
-                        out(Part::Value(&edit.apply(value), quotes))?;
+                        out(Part::Value(&transform.apply(value), quotes))?;
                     }
                 }
                 Piece::Seq(padding) => {
@@ -193,24 +198,24 @@ impl Word {
     }
 }
 
-/// A word that is nothing but a place: a word for each value that belongs into it.
+/// A word that is nothing but a placeholder: a word for each value that belongs into it.
 fn emit_whole(
     which: Which,
-    edit: &Edit,
+    transform: &Transform,
     quotes: Quotes,
-    fill: &Fill<'_>,
+    fill: &Substitutions<'_>,
     out: Out<'_>,
 ) -> anyhow::Result<()> {
     let everything = Unit {
         all: fill.values,
         columns: fill.values,
     };
-    let values = fill.values_of(which, edit, everything)?;
+    let values = fill.values_of(which, transform, everything)?;
     for (i, value) in values.into_iter().enumerate() {
         if i > 0 {
             out(Part::NextWord)?;
         }
-        out(Part::Value(&edit.apply(value), quotes))?;
+        out(Part::Value(&transform.apply(value), quotes))?;
     }
     Ok(())
 }
@@ -225,7 +230,7 @@ impl Padding {
     }
 }
 
-impl<'a> Fill<'a> {
+impl<'a> Substitutions<'a> {
     /// What words are repeated for.
     fn units(&self) -> impl Iterator<Item = Unit<'a>> {
         let Packing { is_flat, .. } = self.packing;
@@ -245,12 +250,12 @@ impl<'a> Fill<'a> {
         }
     }
 
-    /// The values for a place. What is missing is empty where commands get a number of values, as
-    /// the last command may have fewer; elsewhere it is a mistake in the input.
+    /// The values for a placeholder. What is missing is empty where commands get a number of
+    /// values, as the last command may have fewer; elsewhere it is a mistake in the input.
     fn values_of(
         &self,
         which: Which,
-        edit: &Edit,
+        transform: &Transform,
         unit: Unit<'a>,
     ) -> anyhow::Result<Vec<&'a [u8]>> {
         if which == Which::All {
@@ -272,7 +277,7 @@ impl<'a> Fill<'a> {
             };
             match index.and_then(|index| combination.get(index)) {
                 Some(value) => values.push(value),
-                None if self.packing.is_flat || edit.fills_empty() => values.push(b""),
+                None if self.packing.is_flat || transform.fills_empty() => values.push(b""),
                 None => {
                     let name = match (which, self.columns) {
                         (Which::Column(index), Some(columns)) if columns.are_named() => {

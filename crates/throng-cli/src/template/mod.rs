@@ -1,45 +1,44 @@
-//! The command as it was written, with places for values in it. Knows nothing of where values come
-//! from and starts nothing.
+//! The command as it was written, with placeholders for values in it. Knows nothing of where values
+//! come from and starts nothing.
 //!
 //! ```text
-//! words of the command line --parse, by the Language--> Template --emit, with a Fill--> argv or
-//!                                                                                       a script
+//! words --parse, by the PlaceholderSyntax--> Template --emit, with Substitutions--> argv or script
 //! ```
 //!
 //! A script needs a template that knows how each value is quoted where it stands:
 //! [`Template::for_shell`].
 
 mod below;
-mod edit;
 mod emit;
-mod language;
 mod path;
 mod piece;
 mod program;
 mod shell;
+mod syntax;
 #[cfg(test)]
 mod tests;
+mod transform;
 
 use std::ffi::{OsStr, OsString};
 
 use anyhow::bail;
 
-use self::edit::Edit;
-pub(crate) use self::edit::{can_be_empty, one_line};
-pub(crate) use self::language::Language;
 use self::piece::{Padding, Piece, Which};
+pub(crate) use self::syntax::PlaceholderSyntax;
+use self::transform::Transform;
+pub(crate) use self::transform::{can_be_empty, one_line};
 use crate::values::{Columns, Value};
 use crate::{sys, text};
 
-/// A command with places in its words.
+/// A command with placeholders in its words.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     words: Vec<Word>,
-    /// Whether the last place was not written.
+    /// Whether the last placeholder was not written.
     is_appended: bool,
 }
 
-/// A word with places. In a script what is between words with places is one as well.
+/// A word with placeholders. In a script what is between words with placeholders is one as well.
 #[derive(Clone, Debug, Default)]
 struct Word {
     pieces: Vec<Piece>,
@@ -57,9 +56,9 @@ pub(crate) struct Packing {
     pub(crate) repeats: bool,
 }
 
-/// What goes into the places.
+/// What goes into the placeholders.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fill<'a> {
+pub(crate) struct Substitutions<'a> {
     pub(crate) values: &'a [Value],
     /// How many of the values are one combination; 0: all.
     pub(crate) width: usize,
@@ -74,11 +73,11 @@ pub(crate) struct Fill<'a> {
 }
 
 impl Template {
-    /// Reads a command. One without any place gets the values as its last arguments, unless
+    /// Reads a command. One without any placeholder gets the values as its last arguments, unless
     /// `appends` is false.
     pub(crate) fn parse(
         words: &[OsString],
-        language: &Language,
+        syntax: &PlaceholderSyntax,
         columns: &Columns,
         appends: bool,
     ) -> anyhow::Result<Template> {
@@ -86,7 +85,7 @@ impl Template {
         let mut parsed = Vec::with_capacity(words.len() + 1);
         for word in words {
             parsed.push(Word {
-                pieces: language.parse(word.as_encoded_bytes(), columns)?,
+                pieces: syntax.parse(word.as_encoded_bytes(), columns)?,
                 is_one: false,
             });
         }
@@ -94,10 +93,10 @@ impl Template {
             words: parsed,
             is_appended: false,
         };
-        if appends && !template.pieces().any(Piece::is_place) {
+        if appends && !template.pieces().any(Piece::is_placeholder) {
             template.is_appended = true;
             template.words.push(Word {
-                pieces: vec![Piece::value(Which::All, Edit::None)],
+                pieces: vec![Piece::value(Which::All, Transform::None)],
                 is_one: false,
             });
         }
@@ -107,7 +106,10 @@ impl Template {
 
     fn check(&self, columns: &Columns) -> anyhow::Result<()> {
         for piece in self.pieces() {
-            let Piece::Value { which, edit, .. } = piece else {
+            let Piece::Value {
+                which, transform, ..
+            } = piece
+            else {
                 continue;
             };
             let number = match which {
@@ -118,7 +120,7 @@ impl Template {
                 Which::Column(n) | Which::FromEnd(n) => n + 1,
             };
             match columns.count() {
-                Some(count) if number > count && !edit.fills_empty() => {
+                Some(count) if number > count && !transform.fills_empty() => {
                     let sign = if matches!(which, Which::FromEnd(_)) {
                         "-"
                     } else {
@@ -140,10 +142,10 @@ impl Template {
         self.words.iter().flat_map(|word| &word.pieces)
     }
 
-    /// Whether no place is in the word that names the program.
+    /// Whether no placeholder is in the word that names the program.
     pub(crate) fn has_one_program(&self) -> bool {
         let program = self.words.first();
-        program.is_some_and(|word| !word.pieces.iter().any(Piece::is_place))
+        program.is_some_and(|word| !word.pieces.iter().any(Piece::is_placeholder))
     }
 
     pub(crate) fn uses_slot(&self) -> bool {
@@ -187,22 +189,22 @@ fn refuse_perl(words: &[OsString]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One word with places, to which nothing is appended: a file name, a tag.
+/// One word with placeholders, to which nothing is appended: a file name, a tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(Template);
 
 impl Pattern {
     pub(crate) fn parse(
         word: &OsStr,
-        language: &Language,
+        syntax: &PlaceholderSyntax,
         columns: &Columns,
     ) -> anyhow::Result<Pattern> {
         let word = [word.to_owned()];
-        Template::parse(&word, language, columns, false).map(Pattern)
+        Template::parse(&word, syntax, columns, false).map(Pattern)
     }
 
-    pub(crate) fn has_places(&self) -> bool {
-        self.0.pieces().any(Piece::is_place)
+    pub(crate) fn has_placeholders(&self) -> bool {
+        self.0.pieces().any(Piece::is_placeholder)
     }
 
     /// Whether a value comes into it, and not only numbers of ours.
@@ -219,7 +221,7 @@ impl Pattern {
     }
 
     /// The word as it is with these values.
-    pub(crate) fn bytes(&self, fill: &Fill<'_>) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, fill: &Substitutions<'_>) -> anyhow::Result<Vec<u8>> {
         let mut fill = fill.clone();
         fill.packing.repeats = false;
         Ok(self.0.argv_bytes(&fill)?.join(&b' '))
@@ -227,14 +229,14 @@ impl Pattern {
 
     /// The same to be shown: values have no control characters then, unlike the text around them,
     /// which whoever wrote the command line has chosen.
-    pub(crate) fn shown(&self, fill: &Fill<'_>) -> anyhow::Result<OsString> {
+    pub(crate) fn shown(&self, fill: &Substitutions<'_>) -> anyhow::Result<OsString> {
         let mut fill = fill.clone();
         fill.packing.repeats = false;
         sys::os_string(self.0.filled(&fill, text::push_harmless)?.join(&b' '))
     }
 
     /// The same as an argument or a path.
-    pub(crate) fn os_string(&self, fill: &Fill<'_>) -> anyhow::Result<OsString> {
+    pub(crate) fn os_string(&self, fill: &Substitutions<'_>) -> anyhow::Result<OsString> {
         sys::os_string(self.bytes(fill)?)
     }
 }

@@ -1,5 +1,5 @@
-//! Parts of paths, as places ask for them. A value need not be a path: nothing is looked up, and
-//! what has no directory or extension just has none.
+//! Parts of paths, as placeholders ask for them. A value need not be a path: nothing is looked up,
+//! and what has no directory or extension just has none.
 //!
 //! The meanings are GNU parallel's, which writes them as substitutions: `{.}` is without a dot and
 //! what follows it, if that has no other dot or separator in it, so `.profile` is all extension,

@@ -1,15 +1,15 @@
-//! A piece of a word: text, or a place for something.
+//! A piece of a word: text, or a placeholder for something.
 
-use super::edit::Edit;
+use super::transform::Transform;
 use crate::script::Quotes;
-use crate::template::edit::Condition;
+use crate::template::transform::Condition;
 
 #[derive(Clone, Debug)]
 pub(super) enum Piece {
     Text(Vec<u8>),
     Value {
         which: Which,
-        edit: Edit,
+        transform: Transform,
         /// How it is written in a script.
         quotes: Quotes,
         /// Several values are one word there, with blanks between them.
@@ -23,7 +23,7 @@ pub(super) enum Piece {
     Only(Condition),
 }
 
-/// Which value goes into a place.
+/// Which value goes into a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     All,
@@ -40,10 +40,10 @@ pub(super) enum Padding {
 }
 
 impl Piece {
-    pub(super) fn value(which: Which, edit: Edit) -> Piece {
+    pub(super) fn value(which: Which, transform: Transform) -> Piece {
         Piece::Value {
             which,
-            edit,
+            transform,
             quotes: Quotes::default(),
             is_one: false,
         }
@@ -53,14 +53,14 @@ impl Piece {
         match self {
             Piece::Only(condition) => Some(*condition),
             Piece::Value {
-                edit: Edit::Only(condition),
+                transform: Transform::Only(condition),
                 ..
             } => Some(*condition),
             _ => None,
         }
     }
 
-    pub(super) fn is_place(&self) -> bool {
+    pub(super) fn is_placeholder(&self) -> bool {
         !matches!(self, Piece::Text(_))
     }
 }

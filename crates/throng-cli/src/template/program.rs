@@ -10,18 +10,18 @@ use std::borrow::Cow;
 use anyhow::{Context, bail, ensure};
 use regex::bytes::Regex;
 
-use super::edit::{Case, Edit, compile};
+use super::transform::{Case, Transform, compile};
 use crate::text;
 
 /// A definition: the tag, and what it does.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    tag: Tag,
+    tag: RuleTag,
     source: String,
 }
 
 #[derive(Clone, Debug)]
-enum Tag {
+enum RuleTag {
     Literal(String),
     WithParts(Box<Regex>),
 }
@@ -34,16 +34,16 @@ pub(super) struct Program {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Edit(Edit),
+    Transform(Transform),
     Trim,
 }
 
 impl Rule {
     pub(super) fn new(tag: &str, source: &str) -> anyhow::Result<Rule> {
         let tag = if tag.contains('(') {
-            Tag::WithParts(Box::new(compile(&tag_regex(tag))?))
+            RuleTag::WithParts(Box::new(compile(&tag_regex(tag))?))
         } else {
-            Tag::Literal(tag.into())
+            RuleTag::Literal(tag.into())
         };
         let rule = Rule {
             tag,
@@ -56,17 +56,17 @@ impl Rule {
 
     fn parts_count(&self) -> usize {
         match &self.tag {
-            Tag::Literal(_) => 0,
-            Tag::WithParts(regex) => regex.captures_len() - 1,
+            RuleTag::Literal(_) => 0,
+            RuleTag::WithParts(regex) => regex.captures_len() - 1,
         }
     }
 
     /// What the rule does where this is written, if that is its tag.
-    pub(super) fn edit(&self, written: &str) -> anyhow::Result<Option<Program>> {
+    pub(super) fn transform(&self, written: &str) -> anyhow::Result<Option<Program>> {
         let parts: Vec<&str> = match &self.tag {
-            Tag::Literal(tag) if tag == written => Vec::new(),
-            Tag::Literal(_) => return Ok(None),
-            Tag::WithParts(regex) => match regex.captures(written.as_bytes()) {
+            RuleTag::Literal(tag) if tag == written => Vec::new(),
+            RuleTag::Literal(_) => return Ok(None),
+            RuleTag::WithParts(regex) => match regex.captures(written.as_bytes()) {
                 Some(found) => {
                     let parts = found.iter().skip(1).map(|group| {
                         let bytes = group.map_or(&b""[..], |group| group.as_bytes());
@@ -79,17 +79,17 @@ impl Rule {
         };
         let program = with_parts(&self.source, &parts)
             .and_then(|source| Program::parse(&source))
-            .with_context(|| format!("cannot read the place {{{written}}}"))?;
+            .with_context(|| format!("cannot read the placeholder {{{written}}}"))?;
         Ok(Some(program))
     }
 
     /// What a tag that is not in braces does.
-    pub(super) fn edit_without_parts(&self) -> anyhow::Result<Edit> {
-        let Tag::Literal(tag) = &self.tag else {
+    pub(super) fn transform_without_parts(&self) -> anyhow::Result<Transform> {
+        let RuleTag::Literal(tag) = &self.tag else {
             bail!("a tag with parts in parentheses has to be in braces");
         };
-        let program = self.edit(tag)?.context("it is its own tag")?;
-        Ok(Edit::Program(program.into()))
+        let program = self.transform(tag)?.context("it is its own tag")?;
+        Ok(Transform::Program(program.into()))
     }
 }
 
@@ -185,8 +185,8 @@ impl Step {
             .unwrap_or(source.len());
         let (word, rest) = source.split_at(word);
         match word {
-            "uc" => Ok((Step::Edit(Edit::whole_case(Case::Upper)?), rest)),
-            "lc" => Ok((Step::Edit(Edit::whole_case(Case::Lower)?), rest)),
+            "uc" => Ok((Step::Transform(Transform::whole_case(Case::Upper)?), rest)),
+            "lc" => Ok((Step::Transform(Transform::whole_case(Case::Lower)?), rest)),
             "trim" => Ok((Step::Trim, rest)),
             "s" => Step::parse_replace(rest),
             _ => bail!(
@@ -224,13 +224,16 @@ impl Step {
         };
         let all = flags.contains('g');
         let text = replacement(&text);
-        Ok((Step::Edit(Edit::Replace { regex, text, all }), rest))
+        Ok((
+            Step::Transform(Transform::Replace { regex, text, all }),
+            rest,
+        ))
     }
 
     /// Whether there was something to do.
     fn run(&self, value: &mut Vec<u8>) -> bool {
         match self {
-            Step::Edit(edit) => match edit.apply(value) {
+            Step::Transform(transform) => match transform.apply(value) {
                 Cow::Owned(changed) => *value = changed,
                 // Nothing was found.
                 Cow::Borrowed(_) => return false,

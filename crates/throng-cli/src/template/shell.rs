@@ -9,12 +9,12 @@ use crate::script::{self, Layout, Place, Quotes, Refusal, Rules, Span, Token, re
 use crate::template::piece::{Piece, Which};
 use crate::{sys, text};
 
-/// How much of a script is shown before a place.
+/// How much of a script is shown before a placeholder.
 const SHOWN_BYTES: usize = 30;
 
 impl Template {
     /// The template as a script: what the words are is the shell's to say, as when `a {} b` is
-    /// written as one argument. Refuses a place where a value would not stay a value.
+    /// written as one argument. Refuses a placeholder where a value would not stay a value.
     pub(crate) fn for_shell(self, mut rules: Rules) -> anyhow::Result<Template> {
         let pieces = self.joined();
         let mut tokens = Vec::new();
@@ -38,13 +38,13 @@ impl Template {
         }
     }
 
-    /// Refuses a place in an argument that a program, or the shell with these rules, is known to
-    /// read as code.
+    /// Refuses a placeholder in an argument that a program, or the shell with these rules, is known
+    /// to read as code.
     pub(crate) fn refuse_code(&self, shell: Option<Rules>) -> anyhow::Result<()> {
         let words: Vec<Vec<u8>> = self.words.iter().map(Word::outline).collect();
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         for (at, word) in self.words.iter().enumerate() {
-            let Some(place) = word.pieces.iter().find(|piece| piece.is_value()) else {
+            let Some(placeholder) = word.pieces.iter().find(|piece| piece.is_value()) else {
                 continue;
             };
             let reader = match shell {
@@ -52,7 +52,7 @@ impl Template {
                 None => readers::reader(&words, at),
             };
             if let Some(reader) = reader {
-                let name = place.name();
+                let name = placeholder.name();
                 let remedy = remedy(&reader);
                 bail!(
                     "the placeholder {name} is in an argument that \"{reader}\" reads as code, so \
@@ -98,7 +98,7 @@ impl Word {
 }
 
 impl Piece {
-    /// The place as a user knows it, without what is done to the value.
+    /// The placeholder as a user knows it, without what is done to the value.
     fn name(&self) -> String {
         match self {
             Piece::Value { which, .. } => match which {
@@ -176,10 +176,12 @@ impl Piece {
                 let rest = text.split_off(count);
                 (Piece::Text(text), Piece::Text(rest))
             }
-            Piece::Value { which, edit, .. } => {
+            Piece::Value {
+                which, transform, ..
+            } => {
                 let piece = Piece::Value {
                     which,
-                    edit,
+                    transform,
                     quotes: layout.quotes[at].unwrap_or(Quotes::Always),
                     is_one: layout.ones.contains(&at),
                 };
@@ -192,11 +194,11 @@ impl Piece {
 
 fn complaint(pieces: &[Piece], tokens: &[Token], refusal: &Refusal) -> String {
     let mut at = 0;
-    let place = pieces.iter().find(|piece| {
+    let placeholder = pieces.iter().find(|piece| {
         at += piece.length();
         at > refusal.token
     });
-    let name = place.map(Piece::name).unwrap_or_default();
+    let name = placeholder.map(Piece::name).unwrap_or_default();
     let before: Vec<u8> = tokens[..refusal.token]
         .iter()
         .flat_map(|token| match token {

@@ -3,29 +3,29 @@ use std::ffi::OsString;
 use proptest::prelude::*;
 
 use super::*;
-use crate::options::places::Places;
+use crate::options::placeholders::Placeholders;
 use crate::script::Quotes;
 use crate::script::Rules;
 use crate::work;
 
-fn places(options: &[&str]) -> Places {
-    let mut places = Places::default();
+fn placeholders(options: &[&str]) -> Placeholders {
+    let mut placeholders = Placeholders::default();
     for option in options {
         match option.split_once('=') {
-            _ if *option == "plus" => places.plus = true,
-            Some(("I", text)) => places.replace = Some(text.into()),
-            Some(("rpl", definition)) => places.rpl.push(definition.into()),
-            Some(("dir", text)) => places.dirname = Some(text.into()),
+            _ if *option == "plus" => placeholders.plus = true,
+            Some(("I", text)) => placeholders.replace = Some(text.into()),
+            Some(("rpl", definition)) => placeholders.rpl.push(definition.into()),
+            Some(("dir", text)) => placeholders.dirname = Some(text.into()),
             _ => panic!("{option}"),
         }
     }
-    places
+    placeholders
 }
 
 fn parse(options: &[&str], words: &[&str], columns: &Columns) -> anyhow::Result<Template> {
-    let language = Language::new(&places(options))?;
+    let syntax = PlaceholderSyntax::new(&placeholders(options))?;
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-    Template::parse(&words, &language, columns, true)
+    Template::parse(&words, &syntax, columns, true)
 }
 
 fn owned(values: &[&str]) -> Vec<Value> {
@@ -35,14 +35,14 @@ fn owned(values: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-fn fill(values: &[Value]) -> Fill<'_> {
-    Fill {
+fn fill(values: &[Value]) -> Substitutions<'_> {
+    Substitutions {
         values,
         seq: 7,
         slot: 3,
         total: 100,
         jobs: 10,
-        ..Fill::default()
+        ..Substitutions::default()
     }
 }
 
@@ -303,7 +303,7 @@ fn a_replaced_place_is_text() {
     let words = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "X{x}"];
     let expected = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "a{x}"];
     assert_eq!(with(&["I=X"], &words, &["a"]), expected);
-    // What is asked for is a place.
+    // What is asked for is a placeholder.
     assert_eq!(with(&["I=X", "plus"], &["X{1}{}{#}"], &["a"]), ["aa{}7"]);
     assert_eq!(
         with(&["I=X", "rpl={u} uc"], &["X{u}{1u}{.}"], &["a"]),
@@ -361,7 +361,7 @@ fn nonsense_in_a_definition_or_a_place_is_named() {
         (&["rpl={x} s/$$1//"], &["{x}"], "$$1 is no part of the tag"),
         (&["rpl="], &["{x}"], "--rpl \"\": a tag and an expression"),
         (&["I="], &["{x}"], "-I \"\""),
-        (&["plus"], &["{%(}"], "cannot read the place {%(}"),
+        (&["plus"], &["{%(}"], "cannot read the placeholder {%(}"),
         (
             &[],
             &["{=", "s/a/b/", "=}"],
@@ -492,15 +492,15 @@ fn a_refusal_names_the_place_and_what_is_before_it() {
 
 #[test]
 fn a_pattern_is_one_word_and_gets_nothing_appended() {
-    let language = Language::new(&places(&[])).unwrap();
+    let syntax = PlaceholderSyntax::new(&placeholders(&[])).unwrap();
     let columns = Columns::new(Some(2));
-    let pattern = Pattern::parse("dir/{1}-{#}".as_ref(), &language, &columns).unwrap();
+    let pattern = Pattern::parse("dir/{1}-{#}".as_ref(), &syntax, &columns).unwrap();
     let values = owned(&["a", "b"]);
     assert_eq!(pattern.bytes(&fill(&values)).unwrap(), b"dir/a-7");
-    assert!(pattern.has_places() && !pattern.uses_slot());
-    let plain = Pattern::parse("plain".as_ref(), &language, &columns).unwrap();
+    assert!(pattern.has_placeholders() && !pattern.uses_slot());
+    let plain = Pattern::parse("plain".as_ref(), &syntax, &columns).unwrap();
     assert_eq!(plain.bytes(&fill(&values)).unwrap(), b"plain");
-    assert!(!plain.has_places());
+    assert!(!plain.has_placeholders());
 }
 
 proptest! {

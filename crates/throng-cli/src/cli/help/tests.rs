@@ -11,8 +11,8 @@ fn run() -> Command {
     definition().find_subcommand("run").unwrap().clone()
 }
 
-/// The options and arguments that users see, with the commands that have them. `config` has those of
-/// `run`.
+/// The options and arguments that users see, with the commands that have them. `config` has those
+/// of `run`.
 fn arguments() -> Vec<(String, Arg)> {
     let definition = definition();
     let commands = definition

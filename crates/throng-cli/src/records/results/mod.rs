@@ -23,7 +23,7 @@ use crate::records::note::Note;
 use crate::records::target::Target;
 use crate::shell::Shell;
 use crate::sys;
-use crate::template::{Language, Pattern};
+use crate::template::{Pattern, PlaceholderSyntax};
 use crate::values::Columns;
 
 /// Where results go, as it was asked for.
@@ -88,7 +88,7 @@ impl Wanted {
     /// Reads `[+]DIR`, `[+]FILE.csv`, a name with places, and so on.
     pub(crate) fn parse(
         text: &OsStr,
-        language: &Language,
+        language: &PlaceholderSyntax,
         columns: &Columns,
         files: Option<FilesWanted>,
     ) -> anyhow::Result<Wanted> {
@@ -97,7 +97,7 @@ impl Wanted {
         let ending = lower.rsplit_once('.').map_or("", |(_, ending)| ending);
         let pattern = Pattern::parse(target.path.as_os_str(), language, columns)?;
         let kind = match ending {
-            _ if pattern.has_places() => Kind::Pattern(pattern),
+            _ if pattern.has_placeholders() => Kind::Pattern(pattern),
             "csv" => Kind::Separated(b','),
             "tsv" => Kind::Separated(b'\t'),
             "json" | "jsonl" => Kind::Jsonl,

@@ -90,7 +90,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
         ("ruby -rjson -ne {}", "ruby -e"),
         ("python -{} x", "python -c"),
         ("node --{} x", "node --eval"),
-        // Places of a command.
+        // Placeholders of a command.
         ("find . -exec awk {} ;", "awk"),
         ("find . -name x -execdir awk {} ;", "awk"),
         ("fakeroot awk {}", "awk"),

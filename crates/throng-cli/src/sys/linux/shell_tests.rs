@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::options::places::Places;
+use crate::options::placeholders::Placeholders;
 use crate::script::Rules;
-use crate::template::{Fill, Language, Template};
+use crate::template::{PlaceholderSyntax, Substitutions, Template};
 use crate::values::{Columns, Value};
 
 /// `w` writes each of its arguments with a NUL behind it, and a line end; `p` one, with a dot.
@@ -41,7 +41,7 @@ fn cases() -> Option<u32> {
 
 /// The script of this template for these values; the error is that it was refused.
 fn script(template: &str, shell: &str, values: &[Value], repeats: bool) -> anyhow::Result<Vec<u8>> {
-    let language = Language::new(&Places::default())?;
+    let language = PlaceholderSyntax::new(&Placeholders::default())?;
     let words = [template.into()];
     let columns = Columns::new(None);
     let rules = Rules {
@@ -49,11 +49,11 @@ fn script(template: &str, shell: &str, values: &[Value], repeats: bool) -> anyho
         ..Rules::default()
     };
     let template = Template::parse(&words, &language, &columns, false)?.for_shell(rules)?;
-    let mut fill = Fill {
+    let mut fill = Substitutions {
         values,
         seq: 7,
         slot: 3,
-        ..Fill::default()
+        ..Substitutions::default()
     };
     fill.packing.repeats = repeats;
     fill.width = if repeats { 1 } else { 0 };

@@ -1,38 +1,38 @@
-//! What is a place in a word: `{}`, `{2/.}`, a name from a header, a tag of `--rpl` or `-I`. Does
-//! not know what words are for.
+//! What is a placeholder in a word: `{}`, `{2/.}`, a name from a header, a tag of `--rpl` or `-I`.
+//! Does not know what words are for.
 //!
-//! Braces that are doubled are text: `{{2}}` is `{2}`. What is doubled has to be a place without
-//! that: `{{.Name}}` of a Go template stays as it is, because `{.Name}` is none.
+//! Braces that are doubled are text: `{{2}}` is `{2}`. What is doubled has to be a placeholder
+//! without that: `{{.Name}}` of a Go template stays as it is, because `{.Name}` is none.
 
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::edit::Edit;
 use super::program::Rule;
-use crate::options::places::Places;
-use crate::template::edit::Condition;
+use super::transform::Transform;
+use crate::options::placeholders::Placeholders;
 use crate::template::piece::{Padding, Piece, Which};
+use crate::template::transform::Condition;
 use crate::values::Columns;
 use crate::{text, work};
 
-/// How places are written in this run.
+/// How placeholders are written in this run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Language {
+pub(crate) struct PlaceholderSyntax {
     /// Looked for before anything in braces, the longest first.
-    tags: Vec<Tag>,
-    /// Insides of braces that mean nothing any more, because a tag has their place.
+    tags: Vec<CustomPlaceholder>,
+    /// Insides of braces that mean nothing any more, because a tag replaces them.
     gone: Vec<&'static str>,
     /// Insides of braces with a meaning of the user's.
     insides: Vec<Rule>,
     plus: bool,
-    /// With `-I TEXT` nothing in braces is a place but what was asked for.
+    /// With `-I TEXT` nothing in braces is a placeholder but what was asked for.
     only_asked: bool,
 }
 
-/// The longest place: what looks for its end looks no further, so that a word of many braces is
-/// read in a time that grows with its length.
-const PLACE_BYTES_MAX: usize = 4096;
+/// The longest placeholder: what looks for its end looks no further, so that a word of many braces
+/// is read in a time that grows with its length.
+const PLACEHOLDER_BYTES_MAX: usize = 4096;
 
 /// No record has so many columns.
 const NUMBER_MAX: usize = u32::MAX as usize;
@@ -47,28 +47,32 @@ struct Found {
 }
 
 #[derive(Clone, Debug)]
-struct Tag {
+struct CustomPlaceholder {
     text: Vec<u8>,
     piece: Piece,
 }
 
-impl Language {
-    pub(crate) fn new(places: &Places) -> anyhow::Result<Language> {
-        let mut language = Language {
-            plus: places.plus,
-            only_asked: !places.plus && places.replace.as_ref().is_some_and(|text| text != "{}"),
-            ..Language::default()
+impl PlaceholderSyntax {
+    pub(crate) fn new(placeholders: &Placeholders) -> anyhow::Result<PlaceholderSyntax> {
+        let mut syntax = PlaceholderSyntax {
+            plus: placeholders.plus,
+            only_asked: !placeholders.plus
+                && placeholders
+                    .replace
+                    .as_ref()
+                    .is_some_and(|text| text != "{}"),
+            ..PlaceholderSyntax::default()
         };
-        let edits = [
-            ("-I", &places.replace, ""),
-            ("--extensionreplace", &places.extension, "."),
-            ("--basenamereplace", &places.basename, "/"),
-            ("--dirnamereplace", &places.dirname, "//"),
-            ("--basenameextensionreplace", &places.bare, "/."),
-            ("--seqreplace", &places.seq, "#"),
-            ("--slotreplace", &places.slot, "%"),
+        let transforms = [
+            ("-I", &placeholders.replace, ""),
+            ("--extensionreplace", &placeholders.extension, "."),
+            ("--basenamereplace", &placeholders.basename, "/"),
+            ("--dirnamereplace", &placeholders.dirname, "//"),
+            ("--basenameextensionreplace", &placeholders.bare, "/."),
+            ("--seqreplace", &placeholders.seq, "#"),
+            ("--slotreplace", &placeholders.slot, "%"),
         ];
-        for (option, text, inside) in edits {
+        for (option, text, inside) in transforms {
             let Some(text) = text else { continue };
             if text.is_empty() {
                 bail!("{option} \"\": something to replace is expected");
@@ -77,19 +81,19 @@ impl Language {
                 continue;
             }
             let piece = builtin(inside).context("it is one of ours")?;
-            language.add_tag(text.as_encoded_bytes().to_vec(), piece);
-            language.gone.push(inside);
+            syntax.add_tag(text.as_encoded_bytes().to_vec(), piece);
+            syntax.gone.push(inside);
         }
-        for definition in &places.rpl {
-            language
+        for definition in &placeholders.rpl {
+            syntax
                 .add_rule(definition)
                 .with_context(|| format!("--rpl {}", text::quoted(definition.as_bytes())))?;
         }
-        Ok(language)
+        Ok(syntax)
     }
 
     fn add_tag(&mut self, text: Vec<u8>, piece: Piece) {
-        self.tags.push(Tag { text, piece });
+        self.tags.push(CustomPlaceholder { text, piece });
         self.tags
             .sort_by_key(|tag| std::cmp::Reverse(tag.text.len()));
     }
@@ -107,8 +111,8 @@ impl Language {
         match inside {
             Some(_) => self.insides.push(rule),
             None => {
-                let edit = rule.edit_without_parts()?;
-                self.add_tag(tag.into(), Piece::value(Which::All, edit));
+                let transform = rule.transform_without_parts()?;
+                self.add_tag(tag.into(), Piece::value(Which::All, transform));
             }
         }
         Ok(())
@@ -119,7 +123,7 @@ impl Language {
         let mut pieces = Vec::new();
         let mut text = Vec::new();
         let mut at = 0;
-        // Where the last run of braces ends that has no place in it.
+        // Where the last run of braces ends that has no placeholder in it.
         let mut text_until = 0;
         while let Some(byte) = word.get(at) {
             work::count(1);
@@ -172,8 +176,8 @@ impl Language {
         })
     }
 
-    /// The place in these braces, of which so many are opened at `at`. Braces around anything else
-    /// are just braces. Of those that are there on both sides two are the text of one.
+    /// The placeholder in these braces, of which so many are opened at `at`. Braces around anything
+    /// else are just braces. Of those that are there on both sides two are the text of one.
     fn in_braces(
         &self,
         word: &[u8],
@@ -183,7 +187,7 @@ impl Language {
     ) -> anyhow::Result<Option<Found>> {
         let start = at + opened;
         let rest = &word[start..];
-        let near = &rest[..rest.len().min(PLACE_BYTES_MAX)];
+        let near = &rest[..rest.len().min(PLACEHOLDER_BYTES_MAX)];
         let end = memchr::memchr(b'}', near);
         work::count(end.unwrap_or(near.len()));
         let Some(end) = end else {
@@ -296,8 +300,11 @@ impl Language {
 
     fn value(&self, which: Which, suffix: &str) -> anyhow::Result<Option<Piece>> {
         for rule in &self.insides {
-            if let Some(edit) = rule.edit(suffix)? {
-                return Ok(Some(Piece::value(which, Edit::Program(Arc::new(edit)))));
+            if let Some(transform) = rule.transform(suffix)? {
+                return Ok(Some(Piece::value(
+                    which,
+                    Transform::Program(Arc::new(transform)),
+                )));
             }
         }
         // `-I TEXT` takes the place of `{}`, and with --plus not of `{1}`.
@@ -305,14 +312,13 @@ impl Language {
         if self.only_asked || is_gone {
             return Ok(None);
         }
-        let edit = match Edit::basic(suffix) {
-            Some(edit) => Some(edit),
-            None if self.plus => {
-                Edit::plus(suffix).with_context(|| format!("cannot read the place {{{suffix}}}"))?
-            }
+        let transform = match Transform::basic(suffix) {
+            Some(transform) => Some(transform),
+            None if self.plus => Transform::plus(suffix)
+                .with_context(|| format!("cannot read the placeholder {{{suffix}}}"))?,
             None => None,
         };
-        Ok(edit.map(|edit| Piece::value(which, edit)))
+        Ok(transform.map(|transform| Piece::value(which, transform)))
     }
 }
 
@@ -320,7 +326,7 @@ fn builtin(inside: &str) -> Option<Piece> {
     match inside {
         "#" => Some(Piece::Seq(Padding::None)),
         "%" => Some(Piece::Slot(Padding::None)),
-        _ => Edit::basic(inside).map(|edit| Piece::value(Which::All, edit)),
+        _ => Transform::basic(inside).map(|transform| Piece::value(Which::All, transform)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a place does to its value: `{.}` cuts an extension off, `{/a/b}` replaces. Does not know
-//! which value it gets.
+//! What a placeholder does to its value: `{.}` cuts an extension off, `{/a/b}` replaces. Does not
+//! know which value it gets.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::sys;
 use crate::values::Value;
 
 #[derive(Clone, Debug)]
-pub(super) enum Edit {
+pub(super) enum Transform {
     None,
     Path(PathPart),
     /// `{:-text}`
@@ -46,21 +46,21 @@ pub(super) enum Case {
     Lower,
 }
 
-impl Edit {
+impl Transform {
     /// `.` of `{.}`, and the others that are always there.
-    pub(super) fn basic(suffix: &str) -> Option<Edit> {
+    pub(super) fn basic(suffix: &str) -> Option<Transform> {
         Some(match suffix {
-            "" => Edit::None,
-            "." => Edit::Path(PathPart::Stem(1)),
-            "/" => Edit::Path(PathPart::Base),
-            "//" => Edit::Path(PathPart::Dir),
-            "/." => Edit::Path(PathPart::BaseStem(1)),
+            "" => Transform::None,
+            "." => Transform::Path(PathPart::Stem(1)),
+            "/" => Transform::Path(PathPart::Base),
+            "//" => Transform::Path(PathPart::Dir),
+            "/." => Transform::Path(PathPart::BaseStem(1)),
             _ => return None,
         })
     }
 
     /// What `--plus` adds.
-    pub(super) fn plus(suffix: &str) -> anyhow::Result<Option<Edit>> {
+    pub(super) fn plus(suffix: &str) -> anyhow::Result<Option<Transform>> {
         let part = match suffix {
             ".." => PathPart::Stem(2),
             "..." => PathPart::Stem(3),
@@ -70,20 +70,20 @@ impl Edit {
             "+." => PathPart::Extensions(1),
             "+.." => PathPart::Extensions(2),
             "+..." => PathPart::Extensions(3),
-            "choose_k" => return Ok(Some(Edit::Only(Condition::Ascending))),
-            "uniq" => return Ok(Some(Edit::Only(Condition::AllDiffer))),
-            _ => return Edit::expansion(suffix),
+            "choose_k" => return Ok(Some(Transform::Only(Condition::Ascending))),
+            "uniq" => return Ok(Some(Transform::Only(Condition::AllDiffer))),
+            _ => return Transform::expansion(suffix),
         };
-        Ok(Some(Edit::Path(part)))
+        Ok(Some(Transform::Path(part)))
     }
 
     /// Those in the manner of a shell's parameter expansion.
-    fn expansion(suffix: &str) -> anyhow::Result<Option<Edit>> {
+    fn expansion(suffix: &str) -> anyhow::Result<Option<Transform>> {
         if let Some(text) = suffix.strip_prefix(":-") {
-            return Ok(Some(Edit::Default(text.into())));
+            return Ok(Some(Transform::Default(text.into())));
         }
         if let Some(numbers) = suffix.strip_prefix(':') {
-            return Ok(Edit::piece(numbers));
+            return Ok(Transform::piece(numbers));
         }
         let doubled = |mark: &str| {
             let rest = suffix.strip_prefix(mark)?;
@@ -91,14 +91,14 @@ impl Edit {
             let regex = twice.unwrap_or(rest);
             (!regex.is_empty()).then_some((regex, twice.is_some()))
         };
-        let edit = if let Some((regex, greedy)) = doubled("#") {
-            Edit::Cut(compile(&if greedy {
+        let transform = if let Some((regex, greedy)) = doubled("#") {
+            Transform::Cut(compile(&if greedy {
                 format!("^(?:{regex})")
             } else {
                 format!("^(?U:{regex})")
             })?)
         } else if let Some((regex, greedy)) = doubled("%") {
-            Edit::Cut(compile(&if greedy {
+            Transform::Cut(compile(&if greedy {
                 format!("(?:{regex})$")
             } else {
                 format!("^((?s-u:.*))(?U:{regex})$")
@@ -113,23 +113,23 @@ impl Edit {
                 (false, [b'%', _, ..]) => format!("(?:{})$", &regex[1..]),
                 _ => regex.into(),
             };
-            Edit::Replace {
+            Transform::Replace {
                 regex: compile(&regex)?,
                 text: replacement(text),
                 all,
             }
         } else if let Some((regex, all)) = doubled("^") {
-            Edit::case(regex, Case::Upper, all)?
+            Transform::case(regex, Case::Upper, all)?
         } else if let Some((regex, all)) = doubled(",") {
-            Edit::case(regex, Case::Lower, all)?
+            Transform::case(regex, Case::Lower, all)?
         } else {
             return Ok(None);
         };
-        Ok(Some(edit))
+        Ok(Some(transform))
     }
 
     /// `start` or `start:length`.
-    fn piece(numbers: &str) -> Option<Edit> {
+    fn piece(numbers: &str) -> Option<Transform> {
         let number = |text: &str| {
             let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             is_number.then(|| text.parse().unwrap_or(usize::MAX))
@@ -138,56 +138,56 @@ impl Edit {
             Some((start, length)) => (number(start)?, number(length)?),
             None => (number(numbers)?, usize::MAX),
         };
-        Some(Edit::Piece { start, length })
+        Some(Transform::Piece { start, length })
     }
 
-    fn case(regex: &str, case: Case, all: bool) -> anyhow::Result<Edit> {
+    fn case(regex: &str, case: Case, all: bool) -> anyhow::Result<Transform> {
         let regex = if all {
             compile(regex)?
         } else {
             compile(&format!("^(?:{regex})"))?
         };
-        Ok(Edit::Case { regex, case, all })
+        Ok(Transform::Case { regex, case, all })
     }
 
     /// The case of all of a value.
-    pub(super) fn whole_case(case: Case) -> anyhow::Result<Edit> {
+    pub(super) fn whole_case(case: Case) -> anyhow::Result<Transform> {
         let regex = compile("(?s-u)^.*$")?;
         let all = false;
-        Ok(Edit::Case { regex, case, all })
+        Ok(Transform::Case { regex, case, all })
     }
 
     /// Whether a value that is not there may be taken for an empty one.
     pub(super) fn fills_empty(&self) -> bool {
-        matches!(self, Edit::Default(_))
+        matches!(self, Transform::Default(_))
     }
 
     pub(super) fn apply<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
         match self {
-            Edit::None | Edit::Only(_) => Cow::Borrowed(value),
-            Edit::Path(part) => part.of(value, sys::PATHS).into(),
-            Edit::Default(text) if value.is_empty() => text.clone().into(),
-            Edit::Default(_) => Cow::Borrowed(value),
-            Edit::Piece { start, length } => {
+            Transform::None | Transform::Only(_) => Cow::Borrowed(value),
+            Transform::Path(part) => part.of(value, sys::PATHS).into(),
+            Transform::Default(text) if value.is_empty() => text.clone().into(),
+            Transform::Default(_) => Cow::Borrowed(value),
+            Transform::Piece { start, length } => {
                 let from = character(value, *start);
                 let rest = &value[from..];
                 Cow::Borrowed(&rest[..character(rest, *length)])
             }
-            Edit::Cut(regex) => {
+            Transform::Cut(regex) => {
                 let kept = |found: &Captures<'_>| {
                     let kept = found.get(1).map(|group| group.as_bytes().to_vec());
                     kept.unwrap_or_default()
                 };
                 regex.replacen(value, 1, kept)
             }
-            Edit::Replace { regex, text, all } => {
+            Transform::Replace { regex, text, all } => {
                 regex.replacen(value, if *all { 0 } else { 1 }, &text[..])
             }
-            Edit::Case { regex, case, all } => {
+            Transform::Case { regex, case, all } => {
                 let changed = |found: &Captures<'_>| case.of(&found[0]);
                 regex.replacen(value, if *all { 0 } else { 1 }, changed)
             }
-            Edit::Program(program) => program.run(value).into(),
+            Transform::Program(program) => program.run(value).into(),
         }
     }
 }

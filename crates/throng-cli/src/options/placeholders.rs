@@ -1,4 +1,4 @@
-//! How places for values are written, and what quotes them.
+//! How placeholders for values are written, and what quotes them.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Placeholders")]
-pub(crate) struct Places {
+pub(crate) struct Placeholders {
     /// Use TEXT instead of {} as the placeholder
     ///
     /// Nothing else is a placeholder then, except what --plus, --rpl and the options that replace
