@@ -48,10 +48,10 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
         ),
         (
             &["--config", "x", "--no-config", "echo"],
-            "--config cannot be had with --no-config",
+            "--config cannot be combined with --no-config",
         ),
         (&["--tag=x", "echo"], "--tag takes no value; \"x\""),
-        (&["--output"], "--output wants a value: one of group"),
+        (&["--output"], "--output needs a value: one of group"),
         (&["-j", "many", "echo"], "--jobs \"many\": a number"),
         (&["-j", "0%", "echo"], "0%"),
         (&["--timeout", "soon", "echo"], "soon"),

@@ -486,7 +486,7 @@ fn nonsense_is_named_in_one_line_and_nothing_starts() {
             );
             let quoted = format!("\"{value}\"");
             assert!(
-                said.contains(&quoted) || said.contains("wants a value"),
+                said.contains(&quoted) || said.contains("needs a value"),
                 "{option_and_value}: {said}"
             );
         }

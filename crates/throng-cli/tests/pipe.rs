@@ -160,8 +160,11 @@ fn nonsense_is_named_and_nothing_starts() {
         (&["--pipe", "cat", "{}"], "there is no value for {}"),
         (&["--pipe", "cat", "{1}"], "{1} names value 1"),
         (&["--pipe", "--block", "much", "cat"], "--block \"much\""),
-        (&["--pipe", "--csv", "cat"], "--csv is for values"),
-        (&["--block", "1M", "cat"], "--block is for --pipe"),
+        (
+            &["--pipe", "--csv", "cat"],
+            "--csv cannot be combined with --pipe",
+        ),
+        (&["--block", "1M", "cat"], "--block needs --pipe"),
         (
             &["--pipe-part", "-a", "/no/such/file", "cat"],
             "/no/such/file",
@@ -172,7 +175,7 @@ fn nonsense_is_named_and_nothing_starts() {
         (&["--pipe", "--stdin", "x", "cat"], "--stdin"),
         (
             &["--round-robin", "--retries", "2", "cat"],
-            "--retries cannot be had with --round-robin",
+            "--retries cannot be combined with --round-robin",
         ),
     ] {
         let output = output_with_stdin(args, b"data\n");

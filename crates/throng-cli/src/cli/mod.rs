@@ -1,7 +1,7 @@
 //! The command line as it is written, by theme. What it means is worked out elsewhere.
 
-mod complaint;
 pub(crate) mod config;
+mod errors;
 mod help;
 mod manual;
 mod optional;
@@ -157,7 +157,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
                 text::quoted_name(first)
             ));
         } else {
-            terminal::complain(format_args!("{}", complaint::one_line(error)));
+            terminal::complain(format_args!("{}", errors::one_line(error)));
         }
         return Exit::Failed.into();
     }

@@ -10,7 +10,7 @@ fn read(words: &[String]) -> Result<(), String> {
     let program = ["throng".to_owned(), "run".to_owned()];
     let words = program.iter().chain(words).map(OsString::from).collect();
     let words = optional::join_values(words, &definition());
-    let cli = Cli::try_parse_from(words).map_err(|error| complaint::one_line(&error))?;
+    let cli = Cli::try_parse_from(words).map_err(|error| errors::one_line(&error))?;
     let Sub::Run(args) = cli.command else {
         panic!("run is a command");
     };

@@ -220,8 +220,8 @@ impl Recipe {
             let template = Template::parse(&input.words, &language, &input.columns(), appends)?;
             Some(checked(template, args, input, shell.as_ref())?)
         };
-        let word_max = sys::limits(shell.is_some()).word;
         Ok(Recipe {
+            word_max: sys::limits(shell.is_some()).word,
             template,
             shell,
             quote: args.placeholders.quote,
@@ -238,7 +238,6 @@ impl Recipe {
             makes_dir: !args.control.dry_run,
             env: variables(args, &language, input)?,
             columns: input.columns(),
-            word_max,
             counts_all: args.control.halt.is_some_and(Halt::needs_total)
                 || results_need_total(args, &language, input),
             system: args.system.clone(),
@@ -502,14 +501,13 @@ fn checked(
     input: &Input,
     shell: Option<&Shell>,
 ) -> anyhow::Result<Template> {
-    let allows_code = args.placeholders.allow_code;
-    let rules = shell.map(|shell| shell.rules(allows_code));
+    let rules = shell.map(|shell| shell.rules(args.placeholders.allow_code));
     match rules {
         Some(rules) if !args.placeholders.quote => return template.for_shell(rules),
         Some(_) => {}
         None => refuse_script(&input.words[0], &template)?,
     }
-    if !allows_code {
+    if !args.placeholders.allow_code {
         template.refuse_code(rules)?;
     }
     Ok(template)

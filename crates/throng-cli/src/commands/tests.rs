@@ -34,6 +34,7 @@ fn run(line: &str) -> Run {
 
 fn open(line: &str) -> anyhow::Result<Records> {
     let args = run(line);
+    args.check(3)?;
     let input = Input::open(&args)?;
     let recipe = Arc::new(Recipe::new(&args, &input, 3)?);
     input.records(&recipe, 3)
@@ -128,7 +129,7 @@ fn a_file_with_the_name_of_a_separator_is_no_source() {
 fn what_cannot_be_is_refused_by_name() {
     for (line, message) in [
         ("x :::+ a", ":::+ has no source before it"),
-        ("x ::::", "wants the name of a file"),
+        ("x ::::", "needs the name of a file"),
         ("x :::: - -", "only once"),
         ("--arg-sep=a --arg-file-sep=a x", "are both a"),
         (
@@ -151,8 +152,8 @@ fn what_cannot_be_is_refused_by_name() {
             "--colsep \",*\": it matches where there is nothing",
         ),
         ("--csv --colsep=;; x ::: a", "--colsep \";;\": with --csv"),
-        ("--seed=1 x ::: a", "--seed is for --shuf"),
-        ("--exit x ::: a", "--exit is for commands of a number"),
+        ("--seed=1 x ::: a", "--seed needs --shuf"),
+        ("--exit x ::: a", "--exit needs -n"),
         (
             "--link x ::: a b ::: c",
             "--link: the list has 2 values and the list has 1",

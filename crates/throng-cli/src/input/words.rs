@@ -147,7 +147,7 @@ pub(crate) fn split_words(
             let source = Source::List(values);
             sources.push(Given { source, is_linked });
         } else if values.is_empty() {
-            bail!("{} wants the name of a file", word.display());
+            bail!("{} needs the name of a file", word.display());
         } else {
             sources.extend(values.into_iter().map(|name| Given {
                 source: Source::file(name.into()),

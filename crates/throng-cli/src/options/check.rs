@@ -1,4 +1,4 @@
-//! Options that contradict each other, or that need another which is not there. All of them are
+//! Options that contradict each other, or that need another which was not given. All of them are
 //! found here, before anything is opened; what is wrong with one option alone is found where it is
 //! read.
 
@@ -22,14 +22,11 @@ impl Run {
 
     fn check_input(&self) -> anyhow::Result<()> {
         let input = &self.input;
-        ensure!(
-            input.shuf || input.seed.is_none(),
-            "--seed is for --shuf, which is not there"
-        );
+        ensure!(input.shuf || input.seed.is_none(), "--seed needs --shuf");
         let counts = [input.max_args, input.max_replace_args, input.max_lines];
         ensure!(
             !input.exit || counts.iter().any(Option::is_some),
-            "--exit is for commands of a number of values; there is no -n, -N or -L"
+            "--exit needs -n, -N or -L"
         );
         Ok(())
     }
@@ -44,12 +41,12 @@ impl Run {
             ("--regexp", pipe.regexp),
             ("--remove-rec-sep", pipe.remove_rec_sep),
         ] {
-            ensure!(!is_there, "{name} is for --pipe, which is not there");
+            ensure!(!is_there, "{name} needs --pipe");
         }
         let input = &self.input;
         ensure!(
             input.max_lines.is_none() || input.max_replace_args.is_none(),
-            "--max-lines cannot be had with --max-replace-args, but with --pipe"
+            "--max-lines can be combined with --max-replace-args only with --pipe"
         );
         Ok(())
     }
@@ -74,7 +71,7 @@ impl Run {
         ] {
             ensure!(
                 !is_there,
-                "{name} is for values, and with --pipe commands get data on stdin"
+                "{name} cannot be combined with --pipe: commands get data on stdin, and no values"
             );
         }
         let counts = input.max_replace_args.is_some() || input.max_lines.is_some();
@@ -85,7 +82,7 @@ impl Run {
         if let Some(Block::PerJob(number)) = pipe.block
             && !pipe.pipe_part
         {
-            bail!("--block -{number}: so many for each job can be had with --pipe-part alone");
+            bail!("--block -{number}: a number of blocks for each job needs --pipe-part");
         }
         ensure!(
             input.max_replace_args != Some(0),
@@ -99,16 +96,18 @@ impl Run {
         let runs_again = control.retries.is_some_and(|attempts| attempts != 1);
         if self.pipe.round_robin && (runs_again || control.memfree.is_some()) {
             let option = if runs_again { "--retries" } else { "--memfree" };
-            bail!("{option} cannot be had with --round-robin: what a command has read is gone");
+            bail!(
+                "{option} cannot be combined with --round-robin: what a command has read is gone"
+            );
         }
         let is_tty = self.output.tty;
         ensure!(
             !(is_tty && control.has_jobs && control.jobs.resolve(cores) > 1),
-            "--jobs above 1 cannot be had with --tty: one command at a time has the terminal"
+            "--jobs above 1 cannot be combined with --tty: one command at a time has the terminal"
         );
         ensure!(
             !is_tty || control.jobs.file().is_none(),
-            "--jobs FILE cannot be had with --tty: one command at a time has the terminal"
+            "--jobs FILE cannot be combined with --tty: one command at a time has the terminal"
         );
         Ok(())
     }
@@ -118,11 +117,11 @@ impl Run {
         let (mode, again) = (output.mode(), output.again());
         ensure!(
             !(output.keep_order && mode == Mode::Live),
-            "--keep-order cannot be had with --output live: it cannot be in order and at once"
+            "--keep-order cannot be combined with --output live, which prints output at once"
         );
         ensure!(
             !(output.echo && output.keep_order && mode == Mode::Line),
-            "-v cannot be had with --keep-order and --output line"
+            "-v cannot be combined with --keep-order and --output line"
         );
         ensure!(
             !output.has_tag() || matches!(mode, Mode::Group | Mode::Line),
@@ -135,10 +134,7 @@ impl Run {
         if let Some(again @ (Again::UnrunAndFailed | Again::Failed)) = again
             && output.joblog.is_none()
         {
-            bail!(
-                "{} needs --joblog: there it sees what failed",
-                again.option()
-            );
+            bail!("{} needs --joblog, which has what failed", again.option());
         }
         if let (Some(name), Some(Again::Failed)) = (&output.results, again) {
             bail!(

@@ -263,7 +263,7 @@ fn check(command: &Command, setting: &Setting) -> anyhow::Result<()> {
     let words = words.chain(setting.words.iter().cloned());
     match command.clone().try_get_matches_from(words) {
         Ok(_) => Ok(()),
-        Err(error) => Err(anyhow::anyhow!(super::complaint::one_line(&error)))
+        Err(error) => Err(anyhow::anyhow!(super::errors::one_line(&error)))
             .with_context(|| setting.origin.clone()),
     }
 }

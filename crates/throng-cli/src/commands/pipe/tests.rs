@@ -180,10 +180,12 @@ fn nonsense_is_refused_by_name() {
             &["--regexp", "--recstart", "x*"],
             "--recstart \"x*\": it matches where",
         ),
-        (&["--csv"], "--csv is for values"),
-        (&["-X"], "--context-replace is for values"),
+        (&["--csv"], "--csv cannot be combined with --pipe"),
+        (&["-X"], "--context-replace cannot be combined with --pipe"),
     ] {
-        let error = Spread::new(&run(options)).unwrap_err();
+        let args = run(options);
+        let read = args.check(2).and_then(|()| Spread::new(&args));
+        let error = read.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(message) && !error.contains('\n'),

@@ -144,7 +144,7 @@ fn control_groups() -> Option<Finding> {
             return Some(Finding::new(name, error.to_string()).hint(hint));
         }
     };
-    let finding = Finding::new(name, format!("can be had, below {}", home.display()));
+    let finding = Finding::new(name, format!("available below {}", home.display()));
     // systemd marks what it has handed over (systemd.resource-control(5), `Delegate=`).
     let has_systemd = Path::new("/run/systemd/system").is_dir();
     let is_delegated = |group: &Path| getxattr(group, "user.delegate", &mut [0u8; 8]).is_ok();
@@ -161,7 +161,7 @@ fn control_groups() -> Option<Finding> {
 fn memory() -> Option<Finding> {
     let free = Gauge::FreeMemory.read().ok()?;
     let mib = with_commas((free / f64::from(1 << 20)) as u64);
-    Some(Finding::new("memory", format!("{mib} MiB can be had")))
+    Some(Finding::new("memory", format!("{mib} MiB available")))
 }
 
 fn temporary_files() -> Option<Finding> {

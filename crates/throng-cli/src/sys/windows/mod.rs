@@ -153,7 +153,7 @@ pub(crate) fn findings() -> Vec<Finding> {
     )];
     if let Ok(free) = Gauge::FreeMemory.read() {
         let mib = crate::size::with_commas((free / f64::from(1 << 20)) as u64);
-        all.push(Finding::new("memory", format!("{mib} MiB can be had")));
+        all.push(Finding::new("memory", format!("{mib} MiB available")));
     }
     let dir = std::env::temp_dir();
     all.push(Finding::new(

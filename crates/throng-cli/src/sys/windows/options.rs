@@ -59,7 +59,7 @@ enum PipeKind {
 }
 
 impl SystemArgs {
-    /// Fails where these options cannot be had with `--shell`, or without it.
+    /// Fails where these options cannot be combined with `--shell`, or need it.
     pub(crate) fn check(&self, uses_shell: bool) -> anyhow::Result<()> {
         let has_none = matches!(self.console, Some(ConsoleKind::None));
         ensure!(

@@ -1,5 +1,5 @@
 //! What is wrong with a command line, in one line that names the option and the value. The parser
-//! says it in paragraphs; this is the one place where they become lines.
+//! explains it in paragraphs; here they become lines.
 
 use std::cmp::Reverse;
 use std::error::Error as _;
@@ -27,7 +27,7 @@ pub(crate) fn one_line(error: &Error) -> String {
                 format!(": one of {valid} is expected")
             };
             if value.is_empty() {
-                format!("{} wants a value{expected}", name(&option))
+                format!("{} needs a value{expected}", name(&option))
             } else {
                 format!("{} {quoted}{expected}", name(&option))
             }
@@ -64,7 +64,7 @@ pub(crate) fn one_line(error: &Error) -> String {
             if other.is_empty() || name(&other) == name(&option) {
                 format!("{} is given twice", name(&option))
             } else {
-                format!("{} cannot be had with {}", name(&option), name(&other))
+                format!("{} cannot be combined with {}", name(&option), name(&other))
             }
         }
         ErrorKind::TooManyValues => format!("{} takes no value; {quoted}", name(&option)),
@@ -138,7 +138,7 @@ fn named(error: &Error, kind: ContextKind) -> String {
     }
 }
 
-/// Why a value is none, as this program says it.
+/// Why a value is invalid.
 fn why(source: &(dyn std::error::Error + 'static)) -> String {
     use std::num::IntErrorKind::{NegOverflow, PosOverflow};
     match source.downcast_ref::<std::num::ParseIntError>() {
@@ -160,7 +160,7 @@ fn name(option: &str) -> &str {
     &option[..end]
 }
 
-/// What the parser says first, for the rare rest.
+/// The first line of the parser's own message, for the rare rest.
 fn first_line(error: &Error) -> String {
     let all = error.to_string();
     let line = all.lines().next().unwrap_or_default();
