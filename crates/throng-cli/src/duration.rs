@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Reads "1.5" as seconds, and "200ms", "5m", "1h 30m" as what they say.
+/// Reads "1.5" as seconds, and "200ms", "5m", "1h 30m" as durations with units.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "a time such as 1.5, 200ms or 5m is expected";
     if let Ok(seconds) = text.parse::<f64>() {

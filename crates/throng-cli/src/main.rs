@@ -1,4 +1,4 @@
-//! `throng`: runs thousands of little commands in parallel and loses nothing of what they say.
+//! `throng`: runs thousands of commands in parallel and captures all their output.
 
 #![forbid(unsafe_code)]
 

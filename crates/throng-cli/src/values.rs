@@ -19,7 +19,7 @@ pub(crate) struct Columns {
     indices: HashMap<Value, usize>,
     /// How long names are, the longest first.
     lengths: Vec<usize>,
-    /// None where nobody can know, as with a number of columns that rows decide.
+    /// None where it cannot be known, as with a number of columns that rows decide.
     count: Option<usize>,
 }
 

@@ -308,7 +308,7 @@ mod tests {
                 let found = entries.iter().find(|(name, _)| *name == spec);
                 let (_, text) = found.unwrap_or_else(|| panic!("{name}: {spec} is missing"));
                 let help = arg.get_help().unwrap().to_string();
-                // That of -h differs in what it says of the other.
+                // The long help of -h names the other form.
                 assert!(
                     text.starts_with(&help) || spec == "-h, --help",
                     "{spec}: {text}"
@@ -425,7 +425,7 @@ mod tests {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
             let script = String::from_utf8(complete(shell, &definition)).unwrap();
             for arg in run.get_arguments().filter(|arg| !arg.is_hide_set()) {
-                // fish says `-l jobs`.
+                // fish writes `-l jobs`.
                 let option = arg.get_long().unwrap_or("v");
                 assert!(script.contains(option), "{shell}: {option}");
             }

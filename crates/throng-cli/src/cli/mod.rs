@@ -1,4 +1,5 @@
-//! The command line as it is written, by theme. What it means is worked out elsewhere.
+//! The command line: it is parsed, completed by settings, and dispatched. What options mean is
+//! decided elsewhere.
 
 pub(crate) mod config;
 mod errors;
@@ -84,7 +85,7 @@ pub(crate) fn dispatch() -> ExitCode {
     }
 }
 
-/// Fails when the command line is none.
+/// Fails if the command line is invalid.
 fn perform(
     words: Vec<OsString>,
     definition: &clap::Command,
@@ -145,7 +146,7 @@ pub(crate) fn definition() -> clap::Command {
     help::complete(Cli::command())
 }
 
-/// Shows help where that was asked for or nothing at all was; otherwise says what is wrong.
+/// Shows help where that was asked for or nothing at all was; otherwise reports what is wrong.
 fn refuse(error: &clap::Error) -> ExitCode {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if error.use_stderr() && !is_help {

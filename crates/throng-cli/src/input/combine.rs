@@ -89,7 +89,7 @@ impl Combined {
         Ok((combined, columns))
     }
 
-    /// Leaves out what has nothing but blanks.
+    /// Skips values that are only whitespace.
     pub(crate) fn drop_blank(&mut self) {
         let rows = std::mem::replace(&mut self.rows, Box::new(std::iter::empty()));
         self.rows = Box::new(rows.filter(|row| match row {

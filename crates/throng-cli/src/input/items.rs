@@ -98,8 +98,8 @@ impl Cutter {
         }
     }
 
-    /// Adds what has been read, up to the end of the item if that is there; says whether it is. If
-    /// not, the buffer is left as it is, and empty at the end of the source.
+    /// Adds what has been read, up to the end of the item if that is there; returns whether it is.
+    /// If not, the buffer is left as it is, and empty at the end of the source.
     fn take_more(&mut self, item: &mut Vec<u8>) -> io::Result<bool> {
         let read = loop {
             match self.input.fill_buf() {
@@ -153,7 +153,7 @@ fn too_long(item: &[u8], ends: &Delimiter, number: u64) -> String {
     )
 }
 
-/// Text without the mark that editors put before it to say that it is UTF-8 (U+FEFF). UTF-16, which
+/// Text without the mark with which editors mark UTF-8 (U+FEFF). UTF-16, which
 /// begins with that mark as well, is refused: PowerShell 5 writes it with `>`, and each of its
 /// lines would make one wrong value.
 pub(crate) struct Unmarked<R> {

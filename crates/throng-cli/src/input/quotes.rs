@@ -55,7 +55,7 @@ impl<R: Read> QuoteCheck<R> {
     fn take(&mut self, byte: u8) -> Result<(), String> {
         let is_line_end = matches!(byte, b'\n' | b'\r');
         if self.record_bytes == 0 && !is_line_end {
-            // Nobody may want to know.
+            // The caller may not need it.
             let _ = self.starts.send(self.line);
         }
         let ends_field = byte == self.delimiter || is_line_end;

@@ -17,7 +17,7 @@ pub(crate) enum Source {
     Stdin,
 }
 
-/// A source, and whether it goes along with the one before it, as `:::+` says.
+/// A source, and whether it goes along with the one before it, as with `:::+`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) source: Source,
@@ -28,7 +28,7 @@ pub(crate) struct Given {
 #[derive(Clone, Debug)]
 pub(crate) struct Separators {
     list: OsString,
-    /// None where `--arg-sep` alone says what separates.
+    /// None where only the word of `--arg-sep` separates.
     file: Option<OsString>,
 }
 

@@ -13,10 +13,10 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Where no limit is said.
+    /// Where no limit is given.
     const LONGEST: Duration = Duration::from_secs(300);
 
-    /// How long to wait after so many attempts. Between half and all of what the doubling says, by
+    /// How long to wait after so many attempts. Between half and all of the doubled time, by
     /// chance (0 to 1), so that what failed together is not tried again together.
     pub(crate) fn after(self, attempts: u32, chance: f64) -> Duration {
         let doublings = attempts.saturating_sub(1).min(31);

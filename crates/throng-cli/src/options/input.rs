@@ -1,4 +1,4 @@
-//! Where values come from and how many go into a command.
+//! Where values come from, and how many are passed to a command.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Jobs {
     Count(Count),
-    /// What the file said when it was first read. It is read again while the run goes on.
+    /// The content of the file when it was first read. It is read again while the run goes on.
     File(PathBuf, Count),
 }
 
@@ -30,7 +30,7 @@ impl Jobs {
         count.jobs(cores)
     }
 
-    /// Whether it is said that it should be as many as the system allows.
+    /// Whether as many were asked for as the system allows.
     pub(crate) fn is_all_that_fit(&self) -> bool {
         let (Jobs::Count(count) | Jobs::File(_, count)) = self;
         *count == Count::Number(0)
@@ -101,7 +101,9 @@ impl FromStr for Jobs {
             return Ok(Jobs::Count(count));
         }
         if text.is_empty() || !Path::new(text).is_file() {
-            return Err(format!("{EXPECTED}, or a file that says so, is expected"));
+            return Err(format!(
+                "{EXPECTED}, or a file with one of these, is expected"
+            ));
         }
         let path = PathBuf::from(text);
         let count = read(&path)?;
@@ -114,7 +116,7 @@ const READ_MAX: u64 = 4096;
 /// So much of it is shown, in characters.
 const SHOWN_MAX: usize = 8;
 
-/// What such a file says.
+/// The number in such a file.
 pub(crate) fn read(path: &Path) -> Result<Count, String> {
     let mut text = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
@@ -127,7 +129,7 @@ pub(crate) fn read(path: &Path) -> Result<Count, String> {
         let begin: String = chars.by_ref().take(SHOWN_MAX).collect();
         let more = if chars.next().is_some() { "..." } else { "" };
         format!(
-            "the file says {}: {error}",
+            "the file has {}: {error}",
             crate::text::quoted(format!("{begin}{more}").as_bytes())
         )
     };
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_how_many_and_is_named_when_it_does_not() {
+    fn a_file_has_the_number_and_is_named_when_it_has_none() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let write = |file: &mut tempfile::NamedTempFile, text: &str| {
@@ -175,13 +177,13 @@ mod tests {
         write(&mut file, "lots\n");
         let error = path.parse::<Jobs>().unwrap_err();
         assert!(
-            error.starts_with("the file says \"lots\": a number"),
+            error.starts_with("the file has \"lots\": a number"),
             "{error}"
         );
         write(&mut file, &format!("root:$6$secret\n{}", "x".repeat(99999)));
         let error = path.parse::<Jobs>().unwrap_err();
         assert!(
-            error.starts_with("the file says \"root:$6$...\": "),
+            error.starts_with("the file has \"root:$6$...\": "),
             "{error}"
         );
     }

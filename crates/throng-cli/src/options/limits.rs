@@ -1,4 +1,4 @@
-//! How much is kept of what commands say, where, and what is done about output that is held.
+//! How much output of commands is kept, where, and what is done about output that is held open.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! The options of a run by theme, as plain data: what was said, and the values of each in its own
-//! type. What they are called and how they are written is defined here as well, once.
+//! The options of a run by theme, as plain data, each value in its own type. Their names and
+//! their help are defined here as well, once.
 
 pub(crate) mod backoff;
 mod check;
@@ -75,7 +75,7 @@ impl Run {
         self.placeholders.shell.is_some()
     }
 
-    /// Whether files and variables say nothing.
+    /// Whether configuration files and variables are ignored.
     pub(crate) fn has_no_config(&self) -> bool {
         self.settings.no_config
     }

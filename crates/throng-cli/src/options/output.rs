@@ -1,4 +1,4 @@
-//! What becomes of what the commands say.
+//! What becomes of the output of commands.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};

@@ -74,7 +74,7 @@ fn refuse<T>(token: usize, reason: &str) -> Result<T, Refusal> {
 }
 
 impl Lexer<'_> {
-    /// Takes this token, and says how many were taken.
+    /// Takes this token, and returns how many were taken.
     fn token(&mut self, at: usize) -> Result<usize, Refusal> {
         let byte = match self.tokens[at] {
             Token::Place(place) => {

@@ -1,5 +1,5 @@
-//! Command lines that no shell reads: what in them a shell would act on, so that somebody who meant
-//! a shell is told instead of getting `>` as an argument.
+//! Command lines that no shell reads: what in them a shell would act on, so that a line which
+//! needs a shell is refused instead of passing `>` as an argument.
 
 use super::words::Assignment;
 

@@ -67,7 +67,7 @@ pub(crate) struct Substitutions<'a> {
     pub(crate) packing: Packing,
     pub(crate) seq: u64,
     pub(crate) slot: usize,
-    /// How many commands there are in all; 0 where nobody has counted.
+    /// How many commands there are in all; 0 where they have not been counted.
     pub(crate) total: u64,
     pub(crate) jobs: usize,
 }
@@ -152,7 +152,7 @@ impl Template {
         self.pieces().any(|piece| matches!(piece, Piece::Slot(_)))
     }
 
-    /// Whether somebody has to count all commands first.
+    /// Whether all commands have to be counted first.
     pub(crate) fn needs_total(&self) -> bool {
         self.pieces()
             .any(|piece| matches!(piece, Piece::Total | Piece::Seq(Padding::Zeros)))

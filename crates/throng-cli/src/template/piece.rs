@@ -12,7 +12,7 @@ pub(super) enum Piece {
         transform: Transform,
         /// How it is written in a script.
         quotes: Quotes,
-        /// Several values are one word there, with blanks between them.
+        /// Several values are one word there, with spaces between them.
         is_one: bool,
     },
     Seq(Padding),

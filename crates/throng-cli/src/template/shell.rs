@@ -13,7 +13,7 @@ use crate::{sys, text};
 const SHOWN_BYTES: usize = 30;
 
 impl Template {
-    /// The template as a script: what the words are is the shell's to say, as when `a {} b` is
+    /// The template as a script: the shell decides what the words are, as when `a {} b` is
     /// written as one argument. Refuses a placeholder where a value would not stay a value.
     pub(crate) fn for_shell(self, mut rules: Rules) -> anyhow::Result<Template> {
         let pieces = self.joined();
@@ -68,7 +68,7 @@ impl Template {
         self.words.first().map(Word::outline).unwrap_or_default()
     }
 
-    /// All pieces, with a blank between two words.
+    /// All pieces, with a space between two words.
     fn joined(&self) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
         for (i, word) in self.words.iter().enumerate() {

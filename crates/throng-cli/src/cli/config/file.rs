@@ -90,8 +90,8 @@ impl File {
         self.profile(name).is_some()
     }
 
-    /// What the file says, and after it what the profile says. Whether or not they count, all
-    /// profiles have to be right.
+    /// The settings of the file, and after them those of the profile. Whether or not they count,
+    /// all profiles have to be right.
     pub(super) fn settings(
         &self,
         command: &Command,
@@ -114,7 +114,7 @@ impl File {
     }
 }
 
-/// Waits for nobody: what is no file is not opened, since a pipe would wait for its writer, and
+/// Never blocks: what is no regular file is not opened, since a pipe would wait for its writer, and
 /// what it was when it was looked at is looked at again.
 fn open(path: &Path) -> io::Result<fs::File> {
     let is_file = |metadata: &fs::Metadata| match metadata.is_file() {

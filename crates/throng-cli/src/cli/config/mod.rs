@@ -47,7 +47,7 @@ pub(crate) struct Setting {
     id: String,
     /// The words that set it; none where it is switched off.
     words: Vec<OsString>,
-    /// Where it was said, as a user knows it.
+    /// Where it was set, as a user knows it.
     pub(crate) origin: String,
 }
 
@@ -257,7 +257,7 @@ fn of_variable(arg: &Arg, name: &str, value: &OsStr) -> anyhow::Result<Setting> 
     })
 }
 
-/// Fails when the value is none, and says where it was said.
+/// Fails if the value is invalid, and names where it was set.
 fn check(command: &Command, setting: &Setting) -> anyhow::Result<()> {
     let words = [OsString::from("throng")].into_iter();
     let words = words.chain(setting.words.iter().cloned());

@@ -60,7 +60,7 @@ fn file_line(settings: &Settings, is_off: bool) -> String {
     format!("# the file is {path}")
 }
 
-/// The value as a file would have it; none where there is nothing to say.
+/// The value as a file would have it; none where there is none.
 fn value(arg: &Arg, matches: &ArgMatches) -> Option<Value> {
     let id = arg.get_id().as_str();
     if !takes_value(arg) {
