@@ -81,10 +81,14 @@ pub(crate) struct Output {
     pub(crate) color: When,
 
     /// Print each command to stderr when it starts
+    ///
+    /// -t and --verbose print to stderr, -v to stdout, as in GNU parallel.
     #[arg(short = 't', long)]
     pub(crate) verbose: bool,
 
     /// Print each command to stdout before its output
+    ///
+    /// -t and --verbose print to stderr, -v to stdout, as in GNU parallel.
     #[arg(short = 'v')]
     pub(crate) echo: bool,
 
