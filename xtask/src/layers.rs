@@ -25,7 +25,7 @@ type Module = Vec<String>;
 
 /// The files of a crate, and what each imports.
 #[derive(Debug, Default)]
-struct Imports(BTreeMap<Module, BTreeSet<Module>>);
+pub(crate) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 /// What is wrong in the crates whose layers are in this text.
 pub(crate) fn complaints(architecture: &str) -> anyhow::Result<Vec<String>> {
@@ -52,7 +52,7 @@ pub(crate) fn complaints(architecture: &str) -> anyhow::Result<Vec<String>> {
 }
 
 impl Imports {
-    fn read(dir: &Path) -> anyhow::Result<Imports> {
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Imports> {
         let mut files = Vec::new();
         crate::tidy::collect(dir, &mut files)?;
         let mut texts = BTreeMap::new();
@@ -130,6 +130,12 @@ impl Imports {
             }
         }
         wrong
+    }
+
+    /// The names of the files of each circle.
+    pub(crate) fn circle_names(&self) -> Vec<Vec<String>> {
+        let names = |circle: Vec<&Module>| circle.into_iter().map(name).collect();
+        self.circles().into_iter().map(names).collect()
     }
 
     /// The files that reach each other by imports, in sets of more than one.

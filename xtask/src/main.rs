@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod count;
 mod layers;
 mod run;
 mod sanitize;
@@ -14,6 +15,7 @@ mod tidy;
 mod windows;
 mod wine;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -77,6 +79,12 @@ enum Command {
     Sanitize,
     /// The rules of this repository that a program can check
     Tidy,
+    /// Lines outside tests, the longest files and the circles of imports of each crate
+    Count {
+        /// Another checkout, to compare with
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
     /// Scripted processes at random under faults, compared with what their scripts say
     Soak {
         /// For Windows, under Wine
@@ -116,7 +124,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(command: Command) -> anyhow::Result<()> {
-    if !matches!(command, Command::Wine { .. }) {
+    if !matches!(command, Command::Wine { .. } | Command::Count { .. }) {
         steps::go_to_root()?;
     }
     match command {
@@ -165,6 +173,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Ci => steps::ci(),
         Command::Sanitize => sanitize::test(),
         Command::Tidy => tidy::check(),
+        Command::Count { directory } => count::print(&directory),
         Command::Soak { windows, args } => soak::soak(windows, &args),
         Command::Bench { windows, args } => steps::bench(windows, &args),
     }

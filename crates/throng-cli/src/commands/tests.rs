@@ -34,6 +34,7 @@ fn run(line: &str) -> Run {
 
 fn open(line: &str) -> anyhow::Result<Records> {
     let args = run(line);
+    args.check(3)?;
     let input = Input::open(&args)?;
     let recipe = Arc::new(Recipe::new(&args, &input, 3)?);
     input.records(&recipe, 3)

@@ -183,7 +183,9 @@ fn nonsense_is_refused_by_name() {
         (&["--csv"], "--csv is for values"),
         (&["-X"], "--context-replace is for values"),
     ] {
-        let error = Spread::new(&run(options)).unwrap_err();
+        let run = run(options);
+        let error = run.check(1).and_then(|()| Spread::new(&run).map(drop));
+        let error = error.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(message) && !error.contains('\n'),
