@@ -63,6 +63,9 @@ impl Cross {
             }
             Cross::Debian => debian(subcommand),
         };
+        if subcommand == suite::NEXTEST_COMMAND {
+            command.arg("run");
+        }
         command.args(["--target", target, "--target-dir", TARGET_DIR]);
         // Nothing here can read it, and MinGW's linker takes its time over it.
         command.env("CARGO_PROFILE_DEV_DEBUG", "0");
@@ -75,7 +78,9 @@ fn debian(subcommand: &str) -> Command {
     // Found by its path: cargo would look among rustup's programs first.
     let program = match subcommand {
         "clippy" => setup::DEBIAN_CLIPPY.into(),
-        "nextest" => setup::in_path(suite::NEXTEST).unwrap_or_else(|| suite::NEXTEST.into()),
+        suite::NEXTEST_COMMAND => {
+            setup::in_path(suite::NEXTEST).unwrap_or_else(|| suite::NEXTEST.into())
+        }
         _ => PathBuf::from(setup::DEBIAN_CARGO),
     };
     let mut command = Command::new(program);
@@ -89,7 +94,8 @@ fn debian(subcommand: &str) -> Command {
         command.env_remove(name);
     }
     command
-        .arg("-Zbuild-std=std,panic_unwind,test")
+        // As a variable: nextest passes variables on to cargo, but not this option.
+        .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_unwind,test")
         .env("PATH", debian_path())
         .env("CARGO", setup::DEBIAN_CARGO)
         .env("RUSTC", setup::DEBIAN_RUSTC)
