@@ -52,6 +52,11 @@ pub fn tells_usage() -> bool {
 /// Makes a command for the child fit for this machine: it is.
 pub(crate) fn prepare(_: &mut Command) {}
 
+/// Options with which the program under test starts its commands quickly: none are needed.
+pub fn console_options() -> &'static [&'static str] {
+    &[]
+}
+
 /// How often to do what would be done so many times where processes are cheap: they are.
 pub fn repeat(times: usize) -> usize {
     times
@@ -62,9 +67,9 @@ pub fn threads_that_wait(_: usize) -> usize {
     0
 }
 
-/// Whether this mechanism gets the full number where all of them would take too long: each does.
-pub fn is_thorough(_: Mechanism) -> bool {
-    true
+/// The same where all mechanisms together would take too long: they do not.
+pub fn repeat_with(_: Mechanism, times: usize) -> usize {
+    times
 }
 
 /// Puts a program into this directory under this name: a link to it will do.

@@ -13,11 +13,12 @@
 //! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
 //! | `TELLS_ARGUMENTS` | whether it is said with which arguments a holder of a stream runs |
 //! | `is_of_the_system` | whether a holder is none that a test has started |
+//! | `console_options` | options with which the program starts its commands quickly |
 //! | `tells_usage` | whether the system says what a process has used |
 //! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
-//! | `repeat` | how often to do what is done many times, processes being as dear as they are |
+//! | `repeat` | how often to do what is done many times where starting a process is cheap |
+//! | `repeat_with` | the same where some mechanisms get the full number |
 //! | `threads_that_wait` | how many threads the system itself has to wait for so many exits |
-//! | `is_thorough` | whether this mechanism gets the full number where all would take too long |
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -37,8 +38,9 @@ pub mod os {
 }
 
 pub use system::{
-    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
-    open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, console_options, install, is_end_by,
+    is_of_the_system, open_handles, repeat, repeat_with, rss_kib, tells_usage, threads,
+    threads_that_wait,
 };
 
 pub(crate) use system::{LONGEST_TEST, prepare};
@@ -67,7 +69,8 @@ const _: usize = SLACK;
 const _: fn(Signal, Status) -> bool = is_end_by;
 const _: bool = TELLS_ARGUMENTS;
 const _: fn(&Holder) -> bool = is_of_the_system;
+const _: fn() -> &'static [&'static str] = console_options;
 const _: fn() -> bool = tells_usage;
 const _: fn(usize) -> usize = repeat;
 const _: fn(usize) -> usize = threads_that_wait;
-const _: fn(Mechanism) -> bool = is_thorough;
+const _: fn(Mechanism, usize) -> usize = repeat_with;

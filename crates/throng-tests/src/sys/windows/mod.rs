@@ -70,6 +70,14 @@ pub(crate) fn prepare(command: &mut Command) {
     }
 }
 
+/// Options with which the program under test starts its commands quickly: as in `prepare`.
+pub fn console_options() -> &'static [&'static str] {
+    match wine::is_wine() {
+        true => &["--console", "inherit"],
+        false => &[],
+    }
+}
+
 /// Puts a copy of a program into this directory under this name, `.exe` added where it lacks that.
 /// Under Wine 8 a library goes along that Wine does not have and whoever runs the tests has put
 /// next to the program.
@@ -117,7 +125,12 @@ pub fn threads_that_wait(processes: usize) -> usize {
     }
 }
 
-/// Whether this mechanism gets the full number where all of them would take too long.
-pub fn is_thorough(mechanism: Mechanism) -> bool {
-    mechanism == Mechanism::CompletionPort || is_whole()
+/// The same where all mechanisms together would take too long: the full number with those that
+/// programs use most, and under Wine with none.
+pub fn repeat_with(mechanism: Mechanism, times: usize) -> usize {
+    let is_usual = matches!(mechanism, Mechanism::CompletionPort | Mechanism::ThreadPool);
+    match is_usual && !wine::is_wine() {
+        true => times,
+        false => repeat(times),
+    }
 }
