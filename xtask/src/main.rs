@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod count;
+mod dist;
 mod layers;
 mod run;
 mod sanitize;
@@ -49,6 +50,12 @@ enum Command {
         /// For Windows, with what it needs beside it to run under Wine
         #[arg(long)]
         windows: bool,
+    },
+    /// Archives for users in target/dist-archives: program, manual pages, completions, licences
+    Dist {
+        /// A package for Debian as well, by cargo-deb
+        #[arg(long)]
+        deb: bool,
     },
     /// Installs what the tests need: for Windows a compiler, a linker, Wine; for Linux emulators
     Setup,
@@ -148,6 +155,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             println!("{}", steps::build(windows)?.display());
             Ok(())
         }
+        Command::Dist { deb } => dist::make(deb),
         Command::Setup => setup::install_all(),
         Command::Check {
             windows,
