@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod layers;
+mod picture;
 mod run;
 mod sanitize;
 mod setup;
@@ -95,6 +96,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Make the README's picture, docs/picture.svg, from a real run
+    Picture,
 }
 
 /// Which of the two systems is tested.
@@ -167,5 +170,6 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::check(),
         Command::Soak { windows, args } => soak::soak(windows, &args),
         Command::Bench { windows, args } => steps::bench(windows, &args),
+        Command::Picture => picture::make(),
     }
 }
