@@ -1,5 +1,5 @@
-//! Prints whole lines while processes run. The output callback gets pieces that end anywhere, so the
-//! beginning of a line is kept until its end arrives, or the end of the process:
+//! Prints whole lines while processes run. The output callback gets pieces that end anywhere, so
+//! the beginning of a line is kept until its end arrives, or the end of the process:
 //!
 //! ```text
 //! cargo run --package throng --example lines -- 'echo a; sleep 1; echo b' 'printf "no line end"'
