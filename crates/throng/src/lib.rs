@@ -1,5 +1,5 @@
-//! Starts thousands of short-lived processes and captures all their output: every byte of stdout and
-//! stderr of each, with a verdict on whether the capture is complete.
+//! Starts thousands of short-lived processes and captures all their output: every byte of stdout
+//! and stderr of each, with a verdict on whether the capture is complete.
 //!
 //! ```
 //! # fn main() -> Result<(), throng::Error> {
