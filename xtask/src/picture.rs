@@ -213,3 +213,28 @@ fn spans(screens: &[(Duration, Screen)]) -> Vec<Span> {
     done.extend(rest.filter_map(|(row, open)| open.map(|(text, from)| (row, text, from, None))));
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_markup_with_its_colors() {
+        let mut terminal = Parser::new(ROWS, COLUMNS, 0);
+        terminal.process(b"\x1b[31ma<b\x1b[0m & c\r\n");
+        let expected = r#"<tspan class="c1">a&lt;b</tspan> &amp; c"#;
+        assert_eq!(rows_of(&terminal)[..2], [expected, ""]);
+    }
+
+    #[test]
+    fn a_text_is_shown_from_its_arrival_until_it_changes() {
+        let at = Duration::from_millis;
+        let screens = [(0, "a"), (100, "a"), (190, ""), (200, "b")];
+        let screens = screens.map(|(time, text)| (at(time), vec![text.to_owned()]));
+        let expected = [
+            (0, "a".to_owned(), at(0), Some(at(200))),
+            (0, "b".to_owned(), at(200), None),
+        ];
+        assert_eq!(spans(&screens), expected);
+    }
+}
