@@ -5,6 +5,7 @@
 mod count;
 mod dist;
 mod layers;
+mod picture;
 mod run;
 mod sanitize;
 mod setup;
@@ -110,6 +111,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Make the README's picture, docs/picture.svg, from a real run
+    Picture,
 }
 
 /// Which of the two systems is tested.
@@ -184,5 +187,6 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Count { directory } => count::print(&directory),
         Command::Soak { windows, args } => soak::soak(windows, &args),
         Command::Bench { windows, args } => steps::bench(windows, &args),
+        Command::Picture => picture::make(),
     }
 }

@@ -1,9 +1,9 @@
-//! Starts thousands of little processes and captures everything they say: every byte of stdout and
-//! stderr of each, apart and in order, with a verdict that says whether the capture is complete.
+//! Starts thousands of short-lived processes and captures all their output: every byte of stdout
+//! and stderr of each, with a verdict on whether the capture is complete.
 //!
 //! ```
 //! # fn main() -> Result<(), throng::Error> {
-//! use crate::pool::throng::{Command, Stream, Throng, Verdict};
+//! use throng::{Command, Stream, Throng, Verdict};
 //!
 //! let throng = Throng::builder().jobs(64).build()?;
 //!
