@@ -1,15 +1,15 @@
 //! Numbers at random from a seed: splitmix64. Knows nothing of what they decide.
 
-/// Dice that throw the same numbers for the same seed.
+/// A generator that gives the same numbers for the same seed.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Random(u64);
 
-impl Dice {
-    pub(crate) fn new(seed: u64, number: u64) -> Dice {
-        Dice(seed ^ number.wrapping_mul(0xa076_1d64_78bd_642f))
+impl Random {
+    pub(crate) fn new(seed: u64, number: u64) -> Random {
+        Random(seed ^ number.wrapping_mul(0xa076_1d64_78bd_642f))
     }
 
-    pub(crate) fn roll(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -18,7 +18,7 @@ impl Dice {
 
     /// A number below this.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.roll() % end
+        self.next() % end
     }
 
     pub(crate) fn one_of<T: Copy>(&mut self, things: &[T]) -> T {
