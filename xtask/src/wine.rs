@@ -131,6 +131,7 @@ fn text_of(file: &mut File) -> anyhow::Result<String> {
 /// Builds the bench and runs it.
 pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
     let wine = find().context("Wine is not installed; `cargo xtask setup` does that")?;
+    windows::build("throng-tests", "child.exe")?;
     let program = windows::build("throng-bench", "throng-bench.exe")?;
     let prefix = Prefix::new(&wine)?;
     let mut bench = Command::new(&wine);
