@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     pub(crate) options: Options,
 }
 
-/// What the bench does to itself.
+/// What the bench runs itself for.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Action {
     /// Run one contestant once and print its sample as JSON (the bench calls itself so)
@@ -31,16 +31,16 @@ pub(crate) enum Action {
 /// What to measure, and how.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Measure these contestants only; `throng` stands for all that begin with `throng-`
+    /// Measure only these contestants; `throng` stands for all that begin with `throng-`
     #[arg(long, value_name = "CONTESTANT", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Run these scenarios only
+    /// Run only these scenarios
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) scenario: Vec<String>,
-    /// How often each contestant runs in each scenario
+    /// Run each contestant this often in each scenario
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
     pub(crate) rounds: usize,
-    /// How many processes at once where the scenario does not say; twice the cores by default
+    /// Run this many processes at once, unless the scenario sets it; twice the cores by default
     #[arg(long, short, value_name = "N", value_parser = at_least_one)]
     pub(crate) jobs: Option<usize>,
     /// Multiply the number of processes, and of bytes in bulk
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// End a contestant that runs for longer than this
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = positive)]
     pub(crate) timeout: f64,
-    /// The program `throng`; by default the one beside this program
+    /// Measure this `throng`; by default the one beside this program
     #[arg(long, value_name = "PATH")]
     pub(crate) throng: Option<PathBuf>,
     /// Write everything that was measured to this file
@@ -58,10 +58,10 @@ pub(crate) struct Options {
     /// Print tables in Markdown
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Say nothing on stderr while measuring
+    /// Print nothing to stderr while measuring
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// List the contestants and the scenarios, and end
+    /// List the contestants and the scenarios, and exit
     #[arg(long)]
     pub(crate) list: bool,
 }

@@ -15,7 +15,7 @@ use crate::{rival, rounds, views};
 
 /// Everything was measured, and nothing was lost.
 const DONE: u8 = 0;
-/// A contestant lost output, failed or hung; the report says which.
+/// A contestant lost output, failed or hung; the report names it.
 const CONTESTANT_FAILED: u8 = 1;
 /// The bench itself failed.
 const BENCH_FAILED: u8 = 255;

@@ -19,7 +19,7 @@ pub(crate) struct Contestant {
     pub(crate) kind: Kind,
 }
 
-/// How a contestant does it, which decides who runs it.
+/// How a contestant starts processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// throng's library in this program.
@@ -106,7 +106,7 @@ impl Contestant {
         }
     }
 
-    /// Those that were asked for: all when nobody was. `throng` stands for all `throng-` ones.
+    /// Those that were asked for: all when none was. `throng` stands for all `throng-` ones.
     pub(crate) fn chosen(only: &[String]) -> Result<Vec<Contestant>> {
         let all = Contestant::all();
         let matches = |contestant: &Contestant, asked: &String| {
@@ -207,7 +207,7 @@ mod tests {
                 .iter()
                 .all(|name| name.starts_with("throng-"))
         );
-        assert!(Contestant::chosen(&["nobody".to_owned()]).is_err());
+        assert!(Contestant::chosen(&["unknown".to_owned()]).is_err());
     }
 
     #[test]

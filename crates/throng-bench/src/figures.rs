@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::scenario::Work;
 use crate::task::Sample;
 
-/// What the table shows of a contestant. Medians over all rounds, if not said otherwise.
+/// What the table shows of a contestant. Medians over all rounds, unless noted otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Figures {
     /// Processes or MiB per second, by the time that counts.

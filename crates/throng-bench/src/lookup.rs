@@ -129,6 +129,6 @@ mod tests {
     #[test]
     fn programs_are_found_on_path() {
         assert!(on_path("cargo").is_some());
-        assert!(on_path("no such program").is_none());
+        assert!(on_path("a program that does not exist").is_none());
     }
 }

@@ -73,9 +73,12 @@ fn measure(
             }
             take_turn(&contestants[index], scenario, setup, row)?;
             if !options.quiet {
-                let (name, who) = (scenario.name, &row.contestant);
+                let (scenario_name, name) = (scenario.name, &row.contestant);
                 let last = progress(row, scenario);
-                eprintln!("{name} round {}/{rounds} {who}: {last}", round + 1);
+                eprintln!(
+                    "{scenario_name} round {}/{rounds} {name}: {last}",
+                    round + 1
+                );
             }
         }
     }

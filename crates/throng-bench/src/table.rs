@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn grid() -> Grid {
-        let mut grid = Grid::new(&["who", "rate/s"]);
+        let mut grid = Grid::new(&["name", "rate/s"]);
         grid.push(vec!["a|b".into(), "1,234,567".into()]);
         grid.push(vec!["longer".into(), "8".into()]);
         grid
@@ -80,13 +80,14 @@ mod tests {
 
     #[test]
     fn figures_stand_under_each_other() {
-        let expected = "who        rate/s\na|b     1,234,567\nlonger          8\n";
+        let expected = "name       rate/s\na|b     1,234,567\nlonger          8\n";
         assert_eq!(grid().plain(), expected);
     }
 
     #[test]
     fn markdown_keeps_its_columns() {
-        let expected = "| who | rate/s |\n| :--- | ---: |\n| a\\|b | 1,234,567 |\n| longer | 8 |\n";
+        let expected =
+            "| name | rate/s |\n| :--- | ---: |\n| a\\|b | 1,234,567 |\n| longer | 8 |\n";
         assert_eq!(grid().markdown(), expected);
     }
 }

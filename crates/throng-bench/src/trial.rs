@@ -177,7 +177,10 @@ fn judge(contestant: &Contestant, scenario: &Scenario, sample: &Sample) -> Resul
         return Ok(());
     };
     if tally.bad > 0 {
-        let first = tally.first_bad.as_deref().unwrap_or("it does not say how");
+        let first = tally
+            .first_bad
+            .as_deref()
+            .unwrap_or("it does not report how");
         return Err(format!(
             "{} of {} went wrong, first: {first}",
             tally.bad, scenario.count

@@ -9,7 +9,9 @@ use crate::task::{Tally, Task};
 pub(super) fn run(builder: Builder, task: &Task) -> Result<Tally> {
     let throng = builder.jobs(task.jobs).build()?;
     if throng.jobs() < task.jobs {
-        let limit = throng.jobs_limit().unwrap_or("it does not say why");
+        let limit = throng
+            .jobs_limit()
+            .unwrap_or("for a reason that is not known");
         bail!("only {} of {} jobs: {limit}", throng.jobs(), task.jobs);
     }
     let commands = {

@@ -1,6 +1,6 @@
 //! Contestants that are programs of their own: the floor, throng's program and the rivals that
 //! read numbers from stdin. Their stdout and stderr go to /dev/null, so nothing but their exit
-//! status says whether all went well; only the floor hands over a tally.
+//! status tells whether all went well; only the floor prints a tally.
 
 use std::fs::File;
 use std::io::Read;
@@ -55,7 +55,7 @@ pub(super) fn floor(task: &Task, gate: Option<Gate>, pipes: bool) -> Result<Samp
         wall_s,
         cpu_s,
     } = report;
-    let first_bad = (bad > 0).then(|| "the floor does not say what".to_owned());
+    let first_bad = (bad > 0).then(|| "the floor does not report what".to_owned());
     Ok(Sample {
         tally: Some(Tally {
             started,
@@ -149,7 +149,7 @@ fn wait(child: &mut Child, start: Instant) -> Result<(String, ExitStatus, f64)> 
     let mut stdout = String::new();
     if let Some(pipe) = &mut child.stdout {
         pipe.read_to_string(&mut stdout)
-            .context("read what the program says")?;
+            .context("read what the program prints")?;
     }
     let status = child.wait().context("wait for the program")?;
     Ok((stdout, status, start.elapsed().as_secs_f64()))

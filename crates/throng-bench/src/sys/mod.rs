@@ -12,7 +12,7 @@
 //! | `prepare_contestant` | what a contestant needs before it starts |
 //! | `adopt_orphans` `end_leftovers` | finds and ends what a contestant has left behind |
 //! | `BETWEEN_TRIALS` | how long the system needs to clear away a trial |
-//! | `cpu_s` `machine_cpu_s` | processor time, ours and everybody's |
+//! | `cpu_s` `machine_cpu_s` | processor time, ours and that of the whole machine |
 //! | `Usage` | the threads and the memory of a process |
 //! | `Machine` | what the figures were measured on |
 

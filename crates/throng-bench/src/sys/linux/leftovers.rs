@@ -8,8 +8,6 @@ use anyhow::{Context, Result};
 use rustix::io::Errno;
 use rustix::process::{self, Pid, Signal, WaitOptions};
 
-use super::usage;
-
 /// Makes orphans below this process its children.
 pub(crate) fn adopt_orphans() -> Result<()> {
     process::set_child_subreaper(Some(process::getpid())).context("become a subreaper")
@@ -17,13 +15,10 @@ pub(crate) fn adopt_orphans() -> Result<()> {
 
 /// Kills all children of this process, and theirs, and gives how many there were.
 pub(crate) fn end_leftovers() -> Result<usize> {
-    let own = std::process::id();
     let mut ended = 0;
     loop {
-        let processes = usage::processes()?;
-        let children: Vec<Pid> = processes
+        let children: Vec<Pid> = throng_tests::children()
             .into_iter()
-            .filter(|&pid| usage::parent(pid) == Some(own))
             .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
             .collect();
         if children.is_empty() {

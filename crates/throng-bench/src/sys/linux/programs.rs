@@ -81,7 +81,7 @@ fn compile(dir: &Path, name: &str, text: &str, flags: &[&str]) -> Result<PathBuf
     };
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        let why = text.lines().last().unwrap_or("it does not say why");
+        let why = text.lines().last().unwrap_or("no reason given");
         bail!("`cc -static` cannot compile {name}.c (is there a static libc?): {why}");
     }
     Ok(program)

@@ -12,19 +12,12 @@ pub(crate) fn cpu_s() -> Result<f64> {
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
-/// Fields 14 to 17 of proc(5): utime, stime, cutime, cstime.
+/// Fields 14 to 17 of proc(5): utime, stime, cutime, cstime. They are counted from the end of the
+/// name in parentheses, which may itself contain blanks and parentheses.
 fn cpu_ticks(stat: &str) -> Option<u64> {
-    let fields: Vec<&str> = fields_from_3(stat)?.collect();
-    fields
-        .get(11..15)?
-        .iter()
-        .map(|field| field.parse::<u64>().ok())
-        .sum()
-}
-
-/// The fields after the name in parentheses, which may itself contain blanks and parentheses.
-fn fields_from_3(stat: &str) -> Option<impl Iterator<Item = &str>> {
-    Some(stat[stat.rfind(')')? + 1..].split_whitespace())
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+    let ticks = fields.get(11..15)?.iter();
+    ticks.map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// Processor time that the whole machine has used, or that its host has given to others.
@@ -48,19 +41,6 @@ fn busy_ticks(stat: &str) -> Option<u64> {
         return None;
     };
     Some(user + nice + system + irq + softirq + steal)
-}
-
-/// A process's parent; `None` when the process has gone.
-pub(super) fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    fields_from_3(&stat)?.nth(1)?.parse().ok()
-}
-
-/// The ids of all processes.
-pub(super) fn processes() -> Result<Vec<u32>> {
-    let entries = fs::read_dir("/proc").context("list /proc")?;
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.filter_map(|name| name.parse().ok()).collect())
 }
 
 /// The figures of /proc/PID/status that we use. A process that has ended has none.
@@ -100,10 +80,6 @@ mod tests {
     fn processor_times_are_found_behind_a_name_with_parentheses() {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 9 8 7 6 10 20 300 4000 20 0 1 0 5";
         assert_eq!(cpu_ticks(stat), Some(4330));
-        assert_eq!(
-            fields_from_3(stat).and_then(|mut fields| fields.nth(1)),
-            Some("1")
-        );
         assert_eq!(cpu_ticks("42 (short) S 1"), None);
     }
 
@@ -131,7 +107,5 @@ mod tests {
         let own = std::process::id();
         assert!(cpu_s().expect("/proc is mounted") >= 0.0);
         assert!(Usage::of(own).expect("it lives").threads >= 1);
-        assert!(processes().expect("/proc is mounted").contains(&own));
-        assert!(parent(own).is_some());
     }
 }
