@@ -113,27 +113,18 @@ fn cells_of(table: &Table, figures: &Figures) -> Vec<String> {
             vec![whole(figures.rate), range, ratio, whole(cpu_us), peak]
         }
         Work::Bulk | Work::Writers => {
-            vec![
-                whole(figures.rate),
-                range,
-                ratio,
-                format!("{:.2}", figures.cpu_s),
-                peak,
-            ]
+            let cpu_s = format!("{:.2}", figures.cpu_s);
+            vec![whole(figures.rate), range, ratio, cpu_s, peak]
         }
-        Work::Live => figures
-            .all_live
-            .map_or(vec![NONE.into(); 5], |live_figures| {
-                vec![
-                    thousands(live_figures.threads),
-                    bytes(live_figures.rss_bytes),
-                    live_figures
-                        .rss_bytes_per_process
-                        .map_or(NONE.into(), bytes),
-                    format!("{:.3} s", live_figures.after_s),
-                    whole(figures.rate),
-                ]
-            }),
+        Work::Live => figures.all_live.map_or(vec![NONE.into(); 5], |live| {
+            vec![
+                thousands(live.threads),
+                bytes(live.rss_bytes),
+                live.rss_bytes_per_process.map_or(NONE.into(), bytes),
+                format!("{:.3} s", live.after_s),
+                whole(figures.rate),
+            ]
+        }),
         Work::Resident => figures.resident.map_or(vec![NONE.into(); 4], |resident| {
             vec![
                 whole(resident.rate_without),
