@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `NAME` | what the system is called |
 //! | `Programs` | the programs that contestants start, and the floor's |
-//! | `ABSENT_SCENARIOS` | scenarios that there are not on this system |
+//! | `ABSENT_SCENARIOS` | scenarios that do not exist on this system |
 //! | `BASE_OF_STARTS` `BASE_OF_WRITERS` `BASE_OF_BULK` | what contestants are compared with |
 //! | `PROGRAMS_REFUSED` | why contestants that are programs of their own cannot be measured |
-//! | `has_packets` `with_packets` | a second way of a mechanism; a builder that takes it |
-//! | `prepare_command` `prepare_std_command` | makes commands for the children alike for all |
+//! | `has_packets` `with_packets` | whether a mechanism has a second way; a builder that uses it |
+//! | `prepare_command` `prepare_std_command` | what every command needs, whichever rival runs it |
 //! | `prepare_contestant` | what a contestant needs before it starts |
 //! | `adopt_orphans` `end_leftovers` | finds and ends what a contestant has left behind |
 //! | `BETWEEN_TRIALS` | how long the system needs to clear away a trial |

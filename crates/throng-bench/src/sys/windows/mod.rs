@@ -27,10 +27,11 @@ pub(crate) const BASE_OF_BULK: &str = BASE_OF_STARTS;
 pub(crate) const PROGRAMS_REFUSED: Option<&str> =
     Some("not measured on Windows, where their processor time is not known");
 
-/// So long the system clears away a trial whose processes were many.
+/// The system takes this long to clear away a trial of many processes.
 pub(crate) const BETWEEN_TRIALS: Duration = Duration::from_millis(500);
 
-/// Whether the mechanism can be told to announce also reads that finish at once by a packet.
+/// Whether the mechanism can be told to announce every read by a packet, even one that finishes
+/// at once.
 pub(crate) fn has_packets(mechanism: Mechanism) -> bool {
     mechanism == Mechanism::CompletionPort
 }
