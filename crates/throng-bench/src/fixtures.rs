@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -23,6 +23,10 @@ impl Fixtures {
         let dir = dir.context("make a temporary directory")?;
         let programs = Programs::make(dir.path())?;
         Ok(Fixtures { dir, programs })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A file with the numbers below `count`, a line each.

@@ -109,6 +109,8 @@ fn run_to_end(name: &str, task: &Task, setup: &Setup) -> Result<Result<Sample, S
     let mut stderr = tempfile::tempfile().context("make a file for a contestant's stderr")?;
     let mut command = Command::new(std::env::current_exe().context("find this program")?);
     command.args(["contestant", name]).args(task.to_arguments());
+    // What a contestant that is killed leaves there goes away with us.
+    command.env("TMPDIR", setup.fixtures.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(stderr.try_clone().context("share that file")?);
     let mut child = command
