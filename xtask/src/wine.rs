@@ -135,6 +135,7 @@ fn text_of(file: &mut File) -> anyhow::Result<String> {
 /// Builds the bench and runs it.
 pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
     let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
+    windows::build("throng-tests", "child.exe")?;
     let program = windows::build("throng-bench", "throng-bench.exe")?;
     let prefixes = Prefixes::new(wine.clone())?;
     let mut bench = Command::new(&wine);

@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 
 mod block;
+mod macros;
 mod mechanisms;
 mod outcomes;
 mod patience;

@@ -35,6 +35,8 @@ use windows as system;
 pub mod os {
     #[cfg(target_os = "linux")]
     pub use super::linux::mounts::{not_tested, on_small_disk, without_devices};
+    #[cfg(windows)]
+    pub use super::windows::is_wine;
 }
 
 pub use system::{
@@ -57,6 +59,7 @@ const _: fn(&str) = Tag::bear;
 const _: fn() -> Gate = Gate::new;
 const _: fn(&Gate) -> String = Gate::step;
 const _: fn(&str) = Gate::pass;
+const _: fn(&Gate) -> u64 = Gate::arrived;
 const _: fn(Gate) = Gate::open;
 const _: Duration = LONGEST_TEST;
 const _: fn(&mut Command) = prepare;
