@@ -1,8 +1,8 @@
 //! How large each crate is, and how its files hang together: `cargo xtask count [DIRECTORY]`.
 //!
-//! Lines outside tests are those of `src` without `tests.rs` and `*_tests.rs`, without files in folders named
-//! `tests`, and without modules behind `#[cfg(test)]`. It can be given another checkout, so that
-//! two versions are counted by the same rule.
+//! Lines outside tests are those of `src` without `tests.rs`, `*_tests.rs`, files in folders named
+//! `tests`, and modules behind `#[cfg(test)]`. It can be given another checkout, so that two
+//! versions are counted by the same rule.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -72,7 +72,7 @@ fn test_here(args: &[String]) -> anyhow::Result<()> {
 /// Builds the program as users run it; gives its path.
 pub(crate) fn build(for_windows: bool) -> anyhow::Result<PathBuf> {
     if for_windows && !cfg!(windows) {
-        return windows::build("throng-cli", "throng.exe");
+        return wine::build("throng-cli", "throng.exe");
     }
     run(cargo().args(["build", "--release", "--locked", "--package", "throng-cli"]))?;
     let program = format!("target/release/throng{}", env::consts::EXE_SUFFIX);

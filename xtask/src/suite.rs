@@ -8,12 +8,11 @@
 use std::process::Command;
 use std::thread;
 
-use crate::run::{cargo, run};
-use crate::setup::is_in_path;
-use crate::windows::{Cross, GNU, PACKAGES};
+use crate::run::{cargo, is_in_path, run};
+use crate::windows::{Cross, GNU, NEXTEST, PACKAGES};
 
-pub(crate) const NEXTEST: &str = "cargo-nextest";
-pub(crate) const NEXTEST_COMMAND: &str = "nextest";
+/// The program behind `cargo nextest`.
+pub(crate) const NEXTEST_PROGRAM: &str = "cargo-nextest";
 
 /// How many tests run at once for each processor: most wait for something most of the time.
 const AT_ONCE: usize = 3;
@@ -23,9 +22,9 @@ const ONE_AT_A_TIME: (&str, &str) = ("RUST_TEST_THREADS", "1");
 
 /// All tests on the system that we are on.
 pub(crate) fn here(args: &[String]) -> anyhow::Result<()> {
-    if is_in_path(NEXTEST) {
+    if is_in_path(NEXTEST_PROGRAM) {
         let mut nextest = cargo();
-        nextest.args([NEXTEST_COMMAND, "run", "--workspace"]);
+        nextest.args([NEXTEST, "run", "--workspace"]);
         return run(at_once(&mut nextest).args(args));
     }
     let mut test = without_nextest(cargo());
@@ -50,9 +49,9 @@ pub(crate) fn under_wine(
     enter: &dyn Fn(&mut Command),
     args: &[String],
 ) -> anyhow::Result<()> {
-    let mut test = match is_in_path(NEXTEST) {
+    let mut test = match is_in_path(NEXTEST_PROGRAM) {
         true => {
-            let mut nextest = cross.command(NEXTEST_COMMAND, GNU);
+            let mut nextest = cross.command(NEXTEST, GNU);
             at_once(&mut nextest);
             nextest
         }

@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::run::run;
-use crate::setup::is_in_path;
-use crate::windows::{self, Cross, GNU, PACKAGES, TARGET_DIR};
-use crate::{soak, suite};
+use crate::run::{is_in_path, run};
+
+use crate::suite;
+use crate::windows::{Cross, GNU, PACKAGES, TARGET_DIR};
 
 /// Debian's script `wine` complains on stdout that there is no 32-bit half; this does not.
 const DEBIAN_WINE: &str = "/usr/lib/wine/wine64";
@@ -132,11 +132,24 @@ fn text_of(file: &mut File) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Builds a program of this package, and what it needs beside it to run under Wine. Gives its path.
+pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let mut cargo = Cross::find()?.command("build", GNU);
+    cargo.args(["--release", "--locked", "--package", package]);
+    run(&mut cargo)?;
+    let dir = Path::new(TARGET_DIR).join(GNU).join("release");
+    supply_dlls(&[&dir])?;
+    let program = dir.join(program);
+    program
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", program.display()))
+}
+
 /// Builds the bench and runs it.
 pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
     let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
-    windows::build("throng-tests", "child.exe")?;
-    let program = windows::build("throng-bench", "throng-bench.exe")?;
+    build("throng-tests", "child.exe")?;
+    let program = build("throng-bench", "throng-bench.exe")?;
     let prefixes = Prefixes::new(wine.clone())?;
     let mut bench = Command::new(&wine);
     enter(&mut bench, &prefixes.first());
@@ -145,10 +158,10 @@ pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
 
 /// Builds the soak and runs it. Under Wine processes are so dear that nothing is gained by a faster
 /// program.
-pub(crate) fn soak(args: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn soak(package: &[&str], args: &[&str]) -> anyhow::Result<()> {
     let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
     let mut build = Cross::find()?.command("build", GNU);
-    build.arg("--locked").args(soak::PACKAGE);
+    build.arg("--locked").args(package);
     run(&mut build)?;
     let dir = Path::new(TARGET_DIR).join(GNU).join("debug");
     supply_dlls(&[&dir])?;

@@ -24,7 +24,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     // Each case runs the program.
-    #![proptest_config(ProptestConfig { cases: repeat(24).max(4) as u32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(repeat(24).max(4) as u32))]
 
     #[test]
     fn bytes_of_stdout_come_back(data in bytes(), spills: bool) {
