@@ -18,9 +18,7 @@ use super::pipe::Pipe;
 use super::signals;
 use super::start::launch::Begun;
 use super::start::loading::Loading;
-use super::tree::groups::Leaf;
-use super::tree::procfs::Name;
-use super::tree::tag::Number;
+use super::tree::{HeldPipe, JobCgroup, JobId, ProcessKey, Root};
 use super::wait::{self, OwnMaxRss, Which};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
@@ -39,19 +37,19 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     pipes: [Option<Pipe>; 2],
     life: Life,
-    /// The mark in its environment.
-    pub(super) number: Option<Number>,
+    /// The job that the cookie in its environment names.
+    job: Option<JobId>,
     /// When it had been started.
-    pub(super) started: Instant,
+    started: Instant,
     has_group: bool,
     /// Whether its group has been told to end; if so it may have to be told again.
     is_ending: bool,
     /// When it was seen to have exited, if a stream was still open then.
-    pub(super) exited_at: Option<Instant>,
+    exited_at: Option<Instant>,
     /// What has been killed of its tree.
-    pub(super) killed: HashSet<Name>,
+    pub(super) killed: HashSet<ProcessKey>,
     /// Its control group, where it has one of its own.
-    pub(super) leaf: Option<Leaf>,
+    pub(super) cgroup: Option<JobCgroup>,
     /// What it reads, if that has to be kept.
     #[expect(dead_code, reason = "it is kept, and dropped")]
     stdin: Option<Held>,
@@ -107,7 +105,7 @@ pub(super) struct Straggler {
     /// What it may still be using.
     _start: Option<Box<Start>>,
     /// The control group that it is in, which is removed when it is gone.
-    _leaf: Option<Leaf>,
+    _cgroup: Option<JobCgroup>,
 }
 
 impl Child {
@@ -128,13 +126,13 @@ impl Child {
             pid: begun.pid,
             pipes: pipes.map(Some),
             life: Life::Running,
-            number: begun.own.number,
+            job: begun.own.job,
             started,
             has_group: command.os.group != ProcessGroup::Inherit || command.os.terminal.is_some(),
             is_ending: false,
             exited_at: None,
             killed: HashSet::new(),
-            leaf: begun.own.leaf,
+            cgroup: begun.own.cgroup,
             stdin: begun.own.stdin,
             start,
             failure: None,
@@ -179,6 +177,27 @@ impl Child {
     /// The id of its group, if it has one of its own.
     pub(super) fn own_group(&self) -> Option<Pid> {
         self.own_pid().filter(|_| self.has_group)
+    }
+
+    /// The process as the root of its tree.
+    pub(super) fn root(&self) -> Root {
+        let (pid, group) = (self.own_pid(), self.own_group());
+        Root::new(pid, group, self.job, self.cgroup.as_ref())
+    }
+
+    /// Its pipes, to find the processes that hold them.
+    pub(super) fn held_pipes(&self) -> [Option<HeldPipe>; 2] {
+        // While it still runs, other holders may appear.
+        let not_before = self.exited_at.unwrap_or_else(Instant::now);
+        Stream::ALL.map(|stream| {
+            let pipe = rustix::fs::fstat(self.pipe(stream)?).ok()?;
+            Some(HeldPipe {
+                inode: pipe.st_ino,
+                pid: self.raw_pid(),
+                started: self.started,
+                not_before,
+            })
+        })
     }
 
     pub(super) fn pipe(&self, stream: Stream) -> Option<&Pipe> {
@@ -364,19 +383,19 @@ impl Child {
             pid: self.pid,
             pidfd,
             _start: self.start,
-            _leaf: self.leaf,
+            _cgroup: self.cgroup,
         })
     }
 }
 
 impl Straggler {
     /// A process whose start has failed.
-    pub(super) fn new(pid: Pid, leaf: Option<Leaf>) -> Straggler {
+    pub(super) fn new(pid: Pid, cgroup: Option<JobCgroup>) -> Straggler {
         Straggler {
             pid,
             pidfd: None,
             _start: None,
-            _leaf: leaf,
+            _cgroup: cgroup,
         }
     }
 

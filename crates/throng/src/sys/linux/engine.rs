@@ -14,12 +14,11 @@ use super::driver::Driver;
 use super::driver::notice::Notice;
 use super::exits::Exits;
 use super::host::Host;
-use super::kills::Kills;
 use super::pipe::all_writers_gone;
 use super::signals;
 use super::start::failure::cannot_capture;
 use super::start::launch::Launcher;
-use super::tree::search::Answer;
+use super::tree::{Answer, TreeKiller};
 use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::job::command::Command;
@@ -50,7 +49,7 @@ pub(crate) struct Engine {
     /// Processes to ask, this turn, whether they have exited.
     to_ask: Vec<Id>,
     own_max_rss: OwnMaxRss,
-    kills: Kills,
+    killer: TreeKiller,
     /// Answers of the searcher that have not been announced.
     answers: Vec<Answer>,
     /// Processes whose programs are not loaded yet. Some may be gone.
@@ -89,9 +88,8 @@ impl Engine {
     pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
         signals::block_all();
         let waker = Waker::new()?;
-        let (run, groups) = (host.tags.run().clone(), host.groups.as_deref());
         Ok(Engine {
-            kills: Kills::new(run, groups, host.searcher.clone(), waker.clone()),
+            killer: host.trees.killer(waker.clone()),
             stops_at: host.watches_stops.then(Instant::now),
             launcher: Launcher::new(host)?,
             children: Table::new(),
@@ -136,14 +134,14 @@ impl Engine {
         let started = Started {
             pid: child.raw_pid(),
             is_loaded: child.start.is_none(),
-            is_contained: child.leaf.is_some() || !self.kills.needs_leaves(),
+            is_contained: child.cgroup.is_some() || !self.launcher.needs_cgroups(),
         };
         if !started.is_loaded {
             self.starting.push(id);
         }
         self.children.insert(id, child);
         self.exits.started(id, now);
-        self.kills.keep_spares();
+        self.killer.keep_spares();
         Ok(started)
     }
 
@@ -156,9 +154,9 @@ impl Engine {
         let timeout = self.look_at_stops(timeout);
         let timeout = self.look_at_stragglers(timeout);
         let timeout = self.look_at_held(timeout);
-        let timeout = sooner(timeout, self.kills.due());
+        let timeout = sooner(timeout, self.killer.due());
         self.driver.wait(timeout)?;
-        self.answers = self.kills.take_answers(&mut self.children);
+        self.answers = self.killer.take_answers();
         Ok(())
     }
 
@@ -211,7 +209,7 @@ impl Engine {
                 Answer::Cleared(id, survivors) if self.children.get_mut(id).is_some() => {
                     return Some((id, Event::Cleared(survivors)));
                 }
-                Answer::Continued(ids) => self.continue_groups(&ids),
+                Answer::Resumed(ids) => self.continue_groups(&ids),
                 Answer::Holders(..) | Answer::Cleared(..) => {}
             }
         }
@@ -240,7 +238,7 @@ impl Engine {
     /// Has the processes found that hold the streams of this one; they are announced later.
     pub(crate) fn name_holders(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.name_holders(id, child);
+            self.killer.name_holders(id, child.held_pipes());
         }
     }
 
@@ -292,21 +290,21 @@ impl Engine {
         // From here on another process may get its id: a descriptor identifies it, if there is one.
         self.watch(id);
         if let Some(child) = self.children.get_mut(id) {
-            let seen = self.kills.signal(child, signal);
-            child.signal(signal);
-            self.kills.signal_rest(child, signal, seen);
+            signal_tree(&mut self.killer, child, signal);
         }
     }
 
     /// Stops processes and their trees, and calls this when they are stopped.
     pub(crate) fn suspend(&mut self, ids: &[Id], done: WhenDone) {
         self.suspended_since.get_or_insert_with(Instant::now);
+        let mut trees = Vec::new();
         for id in ids {
             if let Some(child) = self.children.get_mut(*id) {
                 child.stand_still(true);
+                trees.push((*id, child.root()));
             }
         }
-        self.kills.stop(&mut self.children, ids, done);
+        self.killer.suspend(trees, done);
     }
 
     /// Continues them: descendants first, so that no parent finds its children stopped.
@@ -321,7 +319,7 @@ impl Engine {
         }
         // Stops made by us are not reported.
         self.put_stops_off(CONTINUED_BY);
-        self.kills.go_on(ids);
+        self.killer.resume(ids);
     }
 
     fn put_stops_off(&mut self, by: Duration) {
@@ -356,7 +354,7 @@ impl Engine {
     /// end is announced later.
     pub(crate) fn clear(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.clear(id, child);
+            self.killer.clear(id, child.root(), child.killed.clone());
         }
     }
 
@@ -367,7 +365,7 @@ impl Engine {
         if let Some(child) = self.children.remove(id) {
             if self.suspended_since.is_some() {
                 // It has ended during a suspension. Nothing else continues what it leaves behind.
-                self.kills.go_on(&[id]);
+                self.killer.resume(&[id]);
             }
             self.stragglers.extend(child.bury());
         }
@@ -472,7 +470,7 @@ impl Engine {
     fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let failed = self.launcher.exiting.drain(..);
         self.stragglers
-            .extend(failed.map(|(pid, leaf)| Straggler::new(pid, leaf)));
+            .extend(failed.map(|(pid, cgroup)| Straggler::new(pid, cgroup)));
         self.stragglers.retain(|straggler| !straggler.is_gone());
         if self.stragglers.is_empty() {
             return timeout;
@@ -516,6 +514,14 @@ impl Engine {
     }
 }
 
+/// Sends a signal to the family of a process, to its group, and to the rest of its tree.
+fn signal_tree(killer: &mut TreeKiller, child: &mut Child, signal: Signal) {
+    let number = signals::to_system(signal);
+    let seen = killer.signal_family(child.root(), number, &mut child.killed);
+    child.signal(signal);
+    killer.signal_rest(child.root(), number, seen);
+}
+
 fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
     let Some(at) = at else { return timeout };
     let until = at.saturating_duration_since(Instant::now());
@@ -528,14 +534,12 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let mut left = HashSet::new();
         for (id, child) in self.children.iter_mut() {
-            let seen = self.kills.signal(child, Signal::Kill);
-            child.signal(Signal::Kill);
-            self.kills.signal_rest(child, Signal::Kill, seen);
-            self.kills.clear(id, child);
+            signal_tree(&mut self.killer, child, Signal::Kill);
+            self.killer.clear(id, child.root(), child.killed.clone());
             left.insert(id);
         }
         while !left.is_empty() {
-            for answer in self.kills.take_answers(&mut self.children) {
+            for answer in self.killer.take_answers() {
                 if let Answer::Cleared(id, _) = answer {
                     left.remove(&id);
                 }

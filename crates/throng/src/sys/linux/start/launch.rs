@@ -39,8 +39,7 @@ use crate::sys::linux::host::stdin::Held;
 use crate::sys::linux::host::strings::Nul;
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::signals;
-use crate::sys::linux::tree::groups::{Groups, Leaf};
-use crate::sys::linux::tree::tag::{self, Number};
+use crate::sys::linux::tree::{self, JobCgroup, JobId};
 use crate::sys::linux::wait::{self, Which};
 use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
@@ -74,10 +73,10 @@ pub(crate) struct Begun {
 /// What is kept for a process.
 #[derive(Debug, Default)]
 pub(crate) struct Belongings {
-    /// Its mark.
-    pub(crate) number: Option<Number>,
+    /// The job that its cookie names.
+    pub(crate) job: Option<JobId>,
     /// Its control group, if it has one of its own.
-    pub(crate) leaf: Option<Leaf>,
+    pub(crate) cgroup: Option<JobCgroup>,
     /// What it reads, kept until it is gone.
     pub(crate) stdin: Option<Held>,
 }
@@ -98,7 +97,7 @@ pub(crate) struct Launcher {
     inline_wait: Duration,
     /// Processes that have failed and have not been seen to exit, and the control groups that they
     /// are in.
-    pub(crate) exiting: Vec<(Pid, Option<Leaf>)>,
+    pub(crate) exiting: Vec<(Pid, Option<JobCgroup>)>,
 }
 
 impl Launcher {
@@ -175,7 +174,7 @@ impl Launcher {
     }
 
     fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, Failure> {
-        self.host.await_keeper();
+        self.host.trees.await_guardian();
         let mut kit = match self.kits.pop() {
             Some(kit) => kit,
             None => Kit::new(&self.host, self.features)
@@ -198,27 +197,25 @@ impl Launcher {
         command: &Command,
         theirs: [OwnedFd; 2],
     ) -> Result<Belongings, Failure> {
-        let number = self.prepare(kit, command)?;
+        let job = self.prepare(kit, command)?;
         let (file, stdin) = open_stdin(&command.stdin, &self.host)?;
         self.land(file, theirs, command.os.inherits_output)?;
-        let leaf = self.make_leaf()?;
-        Ok(Belongings {
-            number,
-            leaf,
-            stdin,
-        })
+        let cgroup = self.make_cgroup()?;
+        Ok(Belongings { job, cgroup, stdin })
+    }
+
+    /// Whether a process without a control group of its own lacks one.
+    pub(crate) fn needs_cgroups(&self) -> bool {
+        self.host.trees.has_job_cgroups()
     }
 
     /// Makes the control group of a process, where each has one. Where that is refused, the process
     /// runs without one.
-    fn make_leaf(&mut self) -> Result<Option<Leaf>, Failure> {
-        let Some(groups) = &self.host.groups else {
-            return Ok(None);
-        };
+    fn make_cgroup(&mut self) -> Result<Option<JobCgroup>, Failure> {
         if !self.features.clone3 {
             return Ok(None);
         }
-        match Groups::make_leaf(groups) {
+        match self.host.trees.new_job_cgroup() {
             Err(error) if is_exhaustion(&error) => Err(Failure::io(
                 "make a control group",
                 ErrorKind::System,
@@ -228,10 +225,10 @@ impl Launcher {
         }
     }
 
-    /// Prepares everything that the new process needs except its descriptors; returns the mark in
-    /// its environment, if it has one: a command that wants an empty environment, or has set the
+    /// Prepares everything that the new process needs except its descriptors; returns the job in
+    /// its cookie, if it has one: a command that wants an empty environment, or has set the
     /// variable itself, gets what it wants.
-    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<Number>, Failure> {
+    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<JobId>, Failure> {
         let nul = |what: &str| Failure::nul(what);
         if command.program.is_empty() {
             return Err(Failure::empty_name());
@@ -274,21 +271,21 @@ impl Launcher {
         &self,
         kit: &mut Kit,
         command: &Command,
-    ) -> Result<Option<Number>, Failure> {
+    ) -> Result<Option<JobId>, Failure> {
         let changes = &command.env;
-        let has_mark = !changes.clear && !changes.vars.contains_key(OsStr::new(tag::NAME));
+        let has_cookie = !changes.clear && !changes.vars.contains_key(OsStr::new(tree::VARIABLE));
         if !changes.is_empty() {
-            kit.write_environment(&self.host, changes, has_mark)
+            kit.write_environment(&self.host, changes, has_cookie)
                 .map_err(|key| {
                     Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
         }
-        if !has_mark {
+        if !has_cookie {
             return Ok(None);
         }
-        let number = self.host.tags.next();
-        kit.mark.set(number);
-        Ok(Some(number))
+        let job = self.host.trees.cookies().next();
+        kit.cookie.set(job);
+        Ok(Some(job))
     }
 
     fn uses_host_path(&self, command: &Command) -> bool {
@@ -337,7 +334,7 @@ impl Launcher {
         mut own: Belongings,
     ) -> Result<Begun, Failure> {
         loop {
-            self.fill_plan(&mut kit, command, own.leaf.as_ref());
+            self.fill_plan(&mut kit, command, own.cgroup.as_ref());
             let started = match struck() {
                 Some((Step::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
@@ -355,7 +352,7 @@ impl Launcher {
                 Ok(loading) => loading,
                 Err((back, error)) => {
                     kit = back;
-                    if self.does_with_less(&error, &mut own.leaf) {
+                    if self.does_with_less(&error, &mut own.cgroup) {
                         continue;
                     }
                     self.keep(kit);
@@ -368,7 +365,7 @@ impl Launcher {
                     // It has done nothing at all and is killed: the memory is not really shared.
                     self.features.shared = false;
                     self.leave_out_clone3();
-                    self.exiting.push((pid, own.leaf.take()));
+                    self.exiting.push((pid, own.cgroup.take()));
                     return Err(Failure::did_not_run());
                 }
                 return Ok(begun(pid, own, Some(loading)));
@@ -381,7 +378,7 @@ impl Launcher {
                     // It was ended before its first step, by us since another process had stopped
                     // it.
                     self.keep(kit);
-                    self.see_off(pid, own.leaf.take());
+                    self.see_off(pid, own.cgroup.take());
                     return Err(Failure::did_not_run());
                 }
                 self.loaded(kit, command);
@@ -394,18 +391,18 @@ impl Launcher {
                 self.see_off(pid, None);
                 continue;
             }
-            self.see_off(pid, own.leaf.take());
+            self.see_off(pid, own.cgroup.take());
             return Err(self.failed(kit, failed, command));
         }
     }
 
     /// After a refusal to make a process: whether there is something to leave out.
-    fn does_with_less(&mut self, error: &io::Error, leaf: &mut Option<Leaf>) -> bool {
+    fn does_with_less(&mut self, error: &io::Error, cgroup: &mut Option<JobCgroup>) -> bool {
         let code = error.raw_os_error().unwrap_or(0);
         let is_unknown = [libc::EINVAL, libc::ENOSYS].contains(&code);
-        if leaf.is_some() && !is_exhaustion(error) {
+        if cgroup.is_some() && !is_exhaustion(error) {
             // Before 5.7, or when the group no longer takes processes.
-            *leaf = None;
+            *cgroup = None;
         } else if is_unknown && self.features.clone3 {
             self.leave_out_clone3();
         } else if self.features.shared
@@ -425,7 +422,7 @@ impl Launcher {
         self.features.clone3 = false;
     }
 
-    fn fill_plan(&self, kit: &mut Kit, command: &Command, leaf: Option<&Leaf>) {
+    fn fill_plan(&self, kit: &mut Kit, command: &Command, cgroup: Option<&JobCgroup>) {
         let pointer =
             |string: &Option<CString>| string.as_ref().map_or(ptr::null(), |s| s.as_ptr());
         let plan = &mut kit.plan;
@@ -454,7 +451,7 @@ impl Launcher {
             Some(_) => ProcessGroup::Own,
             None => command.os.group,
         };
-        plan.cgroup = leaf.and_then(Leaf::fd);
+        plan.cgroup = cgroup.and_then(JobCgroup::fd);
         let terminal = command.os.terminal.as_ref().and_then(Terminal::lend);
         plan.terminal = terminal.unwrap_or(-1);
         write_kept(&mut kit.kept, command, &self.host.inherited, terminal);
@@ -503,7 +500,7 @@ impl Launcher {
 
     /// Reaps a process that has reported a failure and is about to exit. It exits at once, unless
     /// closing what it has open takes long.
-    fn see_off(&mut self, pid: Pid, leaf: Option<Leaf>) {
+    fn see_off(&mut self, pid: Pid, cgroup: Option<JobCgroup>) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
             if wait::look(Which::Pid(pid), true).is_some() {
@@ -511,13 +508,13 @@ impl Launcher {
             }
             std::thread::yield_now();
         }
-        self.exiting.push((pid, leaf));
+        self.exiting.push((pid, cgroup));
     }
 }
 
 /// A process that was made, and is in its control group by now.
 fn begun(pid: Pid, mut own: Belongings, loading: Option<Loading>) -> Begun {
-    own.leaf.iter_mut().for_each(Leaf::close);
+    own.cgroup.iter_mut().for_each(JobCgroup::close);
     Begun { pid, own, loading }
 }
 

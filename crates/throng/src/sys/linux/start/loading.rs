@@ -24,7 +24,7 @@ use crate::sys::linux::host::Host;
 use crate::sys::linux::host::strings::Strings;
 use crate::sys::linux::pipe::unblock;
 use crate::sys::linux::raw;
-use crate::sys::linux::tree::tag;
+use crate::sys::linux::tree::CookieBuffer;
 use crate::sys::linux::wait;
 use crate::sys::linux::wait::timespec;
 
@@ -51,10 +51,10 @@ pub(crate) struct Kit {
     pub(crate) argv_pointers: Vec<*const c_char>,
     pub(crate) envp: Strings,
     pub(crate) envp_pointers: Vec<*const c_char>,
-    /// The pointers of the environment that most commands have: the host's, and the mark.
+    /// The pointers of the environment that most commands have: the host's, and the cookie.
     pub(crate) host_envp_pointers: Vec<*const c_char>,
-    /// The mark of the process that is being started.
-    pub(crate) mark: tag::Buffer,
+    /// The cookie of the process that is being started.
+    pub(crate) cookie: CookieBuffer,
     pub(crate) dir: Option<CString>,
     pub(crate) stdin: Option<CString>,
     /// The descriptors that it has besides stdin, stdout and stderr.
@@ -79,10 +79,10 @@ pub(crate) struct Loading {
 
 impl Kit {
     pub(crate) fn new(host: &Host, features: Features) -> io::Result<Box<Kit>> {
-        let mark = tag::Buffer::new(&host.tags);
+        let cookie = CookieBuffer::new(host.trees.cookies());
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
-        add_pointer(&mut host_envp_pointers, mark.pointer());
+        add_pointer(&mut host_envp_pointers, cookie.pointer());
         Ok(Box::new(Kit {
             plan: Box::new(Plan::new(features)),
             stack: Stack::new()?,
@@ -93,7 +93,7 @@ impl Kit {
             envp: Strings::default(),
             envp_pointers: Vec::new(),
             host_envp_pointers,
-            mark,
+            cookie,
             dir: None,
             stdin: None,
             kept: Vec::new(),
@@ -111,14 +111,14 @@ impl Kit {
         &mut self,
         host: &Host,
         changes: &EnvChanges,
-        has_mark: bool,
+        has_cookie: bool,
     ) -> Result<(), OsString> {
         self.envp.clear();
         host.write_changes(changes, &mut self.envp)?;
         let pointers = &mut self.envp_pointers;
         pointers.clear();
         if !changes.clear {
-            // Without the mark and the null.
+            // Without the cookie and the null.
             let count = self.host_envp_pointers.len() - 2;
             pointers.extend_from_slice(&self.host_envp_pointers[..count]);
             for place in changes.vars.keys().flat_map(|key| host.places_of(key)) {
@@ -127,8 +127,8 @@ impl Kit {
             pointers.retain(|pointer| !pointer.is_null());
         }
         self.envp.add_pointers(pointers);
-        if has_mark {
-            pointers.push(self.mark.pointer());
+        if has_cookie {
+            pointers.push(self.cookie.pointer());
         }
         pointers.push(ptr::null());
         Ok(())

@@ -15,14 +15,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::census::Census;
-use super::procfs::Procfs;
+use super::procfs::{NEW_MAX, Procfs};
 use crate::model::verdict::Holder;
 
 /// At the most a fifth of a shard's time goes into looking.
 const KEPT: u32 = 4;
-
-/// More ids than this are not looked at one by one.
-const FEW: u32 = 2048;
 
 /// For more pipes than this at once a look at all processes is cheaper.
 const ONE_BY_ONE: usize = 4;
@@ -32,7 +29,7 @@ const STARTS_A_SECOND: u32 = 30_000;
 
 /// The pipe of a process that has exited.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
+pub(crate) struct HeldPipe {
     pub(crate) inode: u64,
     pub(crate) pid: u32,
     pub(crate) started: Instant,
@@ -41,7 +38,7 @@ pub(crate) struct Question {
 }
 
 #[derive(Debug)]
-pub(crate) struct Holders {
+pub(super) struct Holders {
     /// How many ids there are; asked once.
     pid_max: Option<u32>,
     index: Index,
@@ -56,7 +53,7 @@ struct Index {
 }
 
 impl Holders {
-    pub(crate) fn new() -> Holders {
+    pub(super) fn new() -> Holders {
         let index = Index {
             taken: Instant::now(),
             took: Duration::ZERO,
@@ -71,59 +68,53 @@ impl Holders {
     /// The processes that can write to each of these pipes. A process that can only read does not
     /// keep a pipe from ending: that is ourselves, and for a moment processes that we are just
     /// starting.
-    pub(crate) fn find(&mut self, census: &mut Census, questions: &[Question]) -> Vec<Vec<Holder>> {
-        let mut answers = vec![Vec::new(); questions.len()];
-        if questions.len() <= ONE_BY_ONE {
-            answer(&mut answers, questions, |question| {
-                self.among_few(census, question)
-            });
+    pub(super) fn find(&mut self, census: &mut Census, pipes: &[HeldPipe]) -> Vec<Vec<Holder>> {
+        let mut answers = vec![Vec::new(); pipes.len()];
+        if pipes.len() <= ONE_BY_ONE {
+            answer(&mut answers, pipes, |pipe| self.among_few(census, pipe));
         }
         if self.index.taken.elapsed() < self.index.took * (KEPT + 1) {
-            answer(&mut answers, questions, |question| {
-                self.index.holders(census, question)
-            });
+            answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
         }
         if answers.iter().any(Vec::is_empty) {
             // Or its holder has received it from a process that is gone since.
             self.index = Index::take(census.procfs());
-            answer(&mut answers, questions, |question| {
-                self.index.holders(census, question)
-            });
+            answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
         }
         answers
     }
 
     /// Those with the ids that were given since the process was started.
-    fn among_few(&mut self, census: &mut Census, question: &Question) -> Vec<Holder> {
+    fn among_few(&mut self, census: &mut Census, pipe: &HeldPipe) -> Vec<Holder> {
         let procfs = census.procfs();
         let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
         let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
         let last = procfs.last_pid();
-        let since = last.checked_sub(question.pid);
-        if since.is_none_or(|since| since > FEW) || question.started.elapsed() >= lap {
+        let since = last.checked_sub(pipe.pid);
+        if since.is_none_or(|since| since > NEW_MAX) || pipe.started.elapsed() >= lap {
             return Vec::new();
         }
         let mut ends = Vec::new();
-        for pid in question.pid..=last {
+        for pid in pipe.pid..=last {
             procfs.each_pipe(pid, |fd, at| {
-                if at == question.inode {
+                if at == pipe.inode {
                     ends.push((pid, fd));
                 }
             });
         }
-        writers(census, &ends, question.inode)
+        writers(census, &ends, pipe.inode)
     }
 }
 
 /// Looks for what has not been found yet.
 fn answer(
     answers: &mut [Vec<Holder>],
-    questions: &[Question],
-    mut look: impl FnMut(&Question) -> Vec<Holder>,
+    pipes: &[HeldPipe],
+    mut look: impl FnMut(&HeldPipe) -> Vec<Holder>,
 ) {
-    for (holders, question) in answers.iter_mut().zip(questions) {
+    for (holders, pipe) in answers.iter_mut().zip(pipes) {
         if holders.is_empty() {
-            *holders = look(question);
+            *holders = look(pipe);
         }
     }
 }
@@ -138,14 +129,11 @@ fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> 
     pids.dedup();
     // Other threads of a process have ids as well, and the same descriptors.
     pids.retain(|pid| procfs.is_process(*pid));
-    let names: Vec<_> = pids
+    let keys: Vec<_> = pids
         .into_iter()
-        .filter_map(|pid| Some(procfs.stat(pid)?.name))
+        .filter_map(|pid| Some(procfs.stat(pid)?.key))
         .collect();
-    names
-        .into_iter()
-        .map(|name| census.describe(name))
-        .collect()
+    keys.into_iter().map(|key| census.describe(key)).collect()
 }
 
 impl Index {
@@ -168,12 +156,12 @@ impl Index {
         }
     }
 
-    fn holders(&self, census: &mut Census, question: &Question) -> Vec<Holder> {
-        if self.taken < question.not_before {
+    fn holders(&self, census: &mut Census, pipe: &HeldPipe) -> Vec<Holder> {
+        if self.taken < pipe.not_before {
             return Vec::new();
         }
-        let ends = self.by_pipe.get(&question.inode);
-        writers(census, ends.map_or(&[], Vec::as_slice), question.inode)
+        let ends = self.by_pipe.get(&pipe.inode);
+        writers(census, ends.map_or(&[], Vec::as_slice), pipe.inode)
     }
 }
 
@@ -184,7 +172,7 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
-    use crate::sys::linux::tree::tag::RunId;
+    use crate::sys::linux::tree::cookie::RunId;
     use rustix::pipe::{PipeFlags, pipe_with};
 
     fn census() -> Census {
@@ -201,8 +189,8 @@ mod tests {
     }
 
     /// About a process that is nobody's parent, so that all have to be looked at.
-    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question {
-        Question {
+    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> HeldPipe {
+        HeldPipe {
             inode: rustix::fs::fstat(pipe).unwrap().st_ino,
             pid: u32::MAX,
             started: Instant::now(),
@@ -221,8 +209,8 @@ mod tests {
         }
     }
 
-    fn found(holders: &mut Holders, census: &mut Census, question: Question) -> Vec<u32> {
-        let found = holders.find(census, &[question]);
+    fn found(holders: &mut Holders, census: &mut Census, pipe: HeldPipe) -> Vec<u32> {
+        let found = holders.find(census, &[pipe]);
         found[0].iter().map(|holder| holder.pid).collect()
     }
 
@@ -239,8 +227,8 @@ mod tests {
         let mut holders = Holders::new();
         let mut look = || {
             let since = Instant::now();
-            let questions: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
-            let found = holders.find(&mut census, &questions);
+            let pipes: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
+            let found = holders.find(&mut census, &pipes);
             let pids = found
                 .iter()
                 .map(|holders| Vec::from_iter(holders.iter().map(|holder| holder.pid)));
@@ -269,14 +257,14 @@ mod tests {
         let mut holders = Holders::new();
         let taken = holders.index.taken;
         until(|| {
-            let question = Question {
+            let pipe = HeldPipe {
                 pid: before,
                 ..long_ago(&ours, Instant::now())
             };
-            found(&mut holders, &mut census, question) == [writer.id()]
+            found(&mut holders, &mut census, pipe) == [writer.id()]
         });
         // Unless ids have begun anew, or thousands of processes were started, just now.
-        let is_later = (before..before + FEW).contains(&writer.id());
+        let is_later = (before..before + NEW_MAX).contains(&writer.id());
         assert!(holders.index.taken == taken || !is_later);
         drop(writer.stdin.take());
         writer.wait().unwrap();

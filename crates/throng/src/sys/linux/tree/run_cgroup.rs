@@ -13,16 +13,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::group::{Group, PREFIX};
-use super::hierarchy;
-use super::procfs::Procfs;
-use super::tag::RunId;
+use super::cgroup::{Cgroup, PREFIX, own_cgroup};
+use super::cookie::RunId;
 use crate::model::error::{Error, ErrorKind};
 use crate::sync::lock;
 use crate::sys::linux::features::Features;
@@ -38,11 +36,11 @@ const TRIED_AGAIN: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(crate) struct Groups {
+pub(crate) struct RunCgroup {
     /// The group that this program was started in.
-    home: Group,
+    home: Cgroup,
     /// That of the run.
-    run: Group,
+    run: Cgroup,
     /// Whether this program is in it itself.
     has_moved: bool,
     next: AtomicU64,
@@ -52,8 +50,8 @@ pub(crate) struct Groups {
 
 /// The group of one process; removed with this, or later if somebody is still in it.
 #[derive(Debug)]
-pub(crate) struct Leaf {
-    groups: Arc<Groups>,
+pub(crate) struct JobCgroup {
+    run: Arc<RunCgroup>,
     number: u64,
     /// Open while the process is being started.
     dir: Option<File>,
@@ -76,7 +74,7 @@ fn unsupported(error: io::Error) -> Error {
 }
 
 /// Makes the group of a run, which cannot be done everywhere.
-fn make(run: &RunId, cgroups: Cgroups) -> Result<(Group, Group), Error> {
+fn make(run: &RunId, cgroups: Cgroups) -> Result<(Cgroup, Cgroup), Error> {
     let refused = |why: String| {
         Error::new(
             ErrorKind::Unsupported,
@@ -88,7 +86,7 @@ fn make(run: &RunId, cgroups: Cgroups) -> Result<(Group, Group), Error> {
             "clone3, which starts a process in one, is not to be had".into(),
         ));
     }
-    let home = Group::at(hierarchy::own_group().map_err(refused)?);
+    let home = Cgroup::at(own_cgroup().map_err(refused)?);
     let shown = home.path().display();
     home.check()
         .map_err(|error| refused(format!("{shown} is not ours to put processes in: {error}")))?;
@@ -102,9 +100,9 @@ fn make(run: &RunId, cgroups: Cgroups) -> Result<(Group, Group), Error> {
     Ok((home, made))
 }
 
-impl Groups {
+impl RunCgroup {
     /// Makes the group of a run, and goes there if that is wanted.
-    pub(crate) fn new(run: &RunId, cgroups: Cgroups) -> Result<Option<Arc<Groups>>, Error> {
+    pub(crate) fn new(run: &RunId, cgroups: Cgroups) -> Result<Option<Arc<RunCgroup>>, Error> {
         if cgroups == Cgroups::None {
             return Ok(None);
         }
@@ -125,7 +123,7 @@ impl Groups {
                 HAS_MOVED.store(false, Ordering::Release);
             }
         })?;
-        Ok(Some(Arc::new(Groups {
+        Ok(Some(Arc::new(RunCgroup {
             home,
             run,
             has_moved,
@@ -135,7 +133,7 @@ impl Groups {
     }
 
     /// That of the run.
-    pub(crate) fn run(&self) -> &Group {
+    pub(crate) fn run(&self) -> &Cgroup {
         &self.run
     }
 
@@ -145,22 +143,22 @@ impl Groups {
     }
 
     /// A group for a process that is about to be started, where each has one.
-    pub(crate) fn make_leaf(groups: &Arc<Groups>) -> io::Result<Option<Leaf>> {
-        if groups.has_moved {
+    pub(super) fn new_job(run: &Arc<RunCgroup>) -> io::Result<Option<JobCgroup>> {
+        if run.has_moved {
             return Ok(None);
         }
-        let number = groups.next.fetch_add(1, Ordering::Relaxed);
-        let group = groups.run.make(&number.to_string())?;
-        let mut leaf = Leaf {
-            groups: groups.clone(),
+        let number = run.next.fetch_add(1, Ordering::Relaxed);
+        let cgroup = run.run.make(&number.to_string())?;
+        let mut job = JobCgroup {
+            run: run.clone(),
             number,
             dir: None,
         };
-        leaf.dir = Some(group.open()?);
-        Ok(Some(leaf))
+        job.dir = Some(cgroup.open()?);
+        Ok(Some(job))
     }
 
-    fn leaf(&self, number: u64) -> Group {
+    fn job(&self, number: u64) -> Cgroup {
         self.run.named(&number.to_string())
     }
 
@@ -175,7 +173,7 @@ impl Groups {
     }
 
     fn remove_or_leave(&self, number: u64) {
-        let group = self.leaf(number);
+        let group = self.job(number);
         let is_gone = group.remove() || (!group.is_populated() && group.remove_all());
         if !is_gone {
             lock(&self.left).push_back(number);
@@ -183,12 +181,12 @@ impl Groups {
     }
 }
 
-impl Leaf {
-    pub(crate) fn group(&self) -> Group {
-        self.groups.leaf(self.number)
+impl JobCgroup {
+    pub(crate) fn cgroup(&self) -> Cgroup {
+        self.run.job(self.number)
     }
 
-    /// What a process is started in it by, until it is [closed](Leaf::close).
+    /// What a process is started in it by, until it is [closed](JobCgroup::close).
     pub(crate) fn fd(&self) -> Option<RawFd> {
         self.dir.as_ref().map(File::as_raw_fd)
     }
@@ -199,15 +197,15 @@ impl Leaf {
     }
 }
 
-impl Drop for Leaf {
+impl Drop for JobCgroup {
     fn drop(&mut self) {
         self.close();
-        self.groups.remove_left();
-        self.groups.remove_or_leave(self.number);
+        self.run.remove_left();
+        self.run.remove_or_leave(self.number);
     }
 }
 
-impl Drop for Groups {
+impl Drop for RunCgroup {
     /// Who is left goes on, in the group that we have come from.
     fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
@@ -230,14 +228,14 @@ impl Drop for Groups {
 
 /// The members of the group of a run, of those of its processes, and of those of other runs below.
 /// A run that one of our processes has begun and left behind goes on as one without groups.
-fn own_members(group: &Group) -> Vec<u32> {
-    let ours = group.tree(Group::is_ours).into_iter();
+fn own_members(group: &Cgroup) -> Vec<u32> {
+    let ours = group.tree(Cgroup::is_ours).into_iter();
     ours.flat_map(|group| group.own_members()).collect()
 }
 
 /// Whether somebody is in a group that none of us has made, and that is not ours to empty.
-fn has_others(group: &Group) -> bool {
-    let ours = group.tree(Group::is_ours).into_iter();
+fn has_others(group: &Cgroup) -> bool {
+    let ours = group.tree(Cgroup::is_ours).into_iter();
     let others = ours.flat_map(|group| {
         group
             .below()
@@ -245,18 +243,4 @@ fn has_others(group: &Group) -> bool {
             .collect::<Vec<_>>()
     });
     others.into_iter().any(|group| group.is_populated())
-}
-
-/// What a keeper has to do with the group of the run that it keeps: it must not be in it when all
-/// there are killed.
-pub(crate) fn keep_out_of(run: &Path, procfs: &mut Procfs) -> Group {
-    let run = Group::at(run.to_owned());
-    let own = std::process::id();
-    if run.holds(procfs, own)
-        && let Some(home) = run.path().parent()
-    {
-        // If it cannot be had, the others are killed one by one.
-        let _ = Group::at(home.to_owned()).take_in(0);
-    }
-    run
 }

@@ -1,10 +1,10 @@
-//! Who sees to it that nothing is left when this program is killed: a process of its own.
+//! The guardian: a process of its own that kills what is left when this program is killed.
 //!
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and only those: what they have
-//! started goes on. So a program that wants to leave nothing starts a guardian process (keeper),
+//! started goes on. So a program that wants to leave nothing starts a guardian process,
 //! which reads a pipe that nobody writes to. The pipe ends when we do, however that comes about,
-//! and then the keeper kills what we have left (`remains.rs`). When we end in good order we end the
-//! keeper first.
+//! and then the guardian kills what we have left (`guardian/process.rs`). When we end in good order we end the
+//! guardian first.
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
 //! been, unless that takes longer than [`START_MAX`]: from then on it has its end of the pipe,
@@ -15,6 +15,8 @@
 //! at it from time to time: when it is gone another is started, a few times, and when it is stopped
 //! it is continued. A process that kills it and then us within [`LOOK`] escapes it, and so does a
 //! debugger that holds it.
+
+mod process;
 
 use std::ffi::OsString;
 use std::io;
@@ -29,16 +31,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use super::attendant::Attendant;
+use self::process::{GROUP, RUN};
+use super::background::Background;
+use super::census::to_pid;
 use super::procfs::Procfs;
-use super::remains::{GROUP, RUN};
-use super::tag::RunId;
+
+use super::cookie::RunId;
 use crate::sync::lock;
 use crate::sys::base::linux::file::is_exhaustion;
-use crate::sys::options::linux::KeeperEvent;
-use crate::sys::options::linux::KeeperReport;
+use crate::sys::options::linux::{KeeperEvent, KeeperReport};
+
+pub(crate) use process::guard;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -49,26 +54,26 @@ const START_MAX: Duration = Duration::from_secs(5);
 /// How long one that was killed is waited for.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// How many times another keeper is started, or tried to be. One that is killed more often than
+/// How many times another guardian is started, or tried to be. One that is killed more often than
 /// that is of no use.
 const OTHERS_MAX: u32 = 3;
 
-/// How many times a stop is reported. The keeper is continued however often that happens.
+/// How many times a stop is reported. The guardian is continued however often that happens.
 const TOLD_MAX: u32 = 3;
 
-/// A keeper that is being started, or runs.
+/// A guardian that is being started, or runs.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Guardian {
     shared: Arc<Shared>,
     begun: Instant,
     report: Option<KeeperReport>,
-    /// Ends the keeper when this is dropped: we end in good order, and what goes on is meant to.
-    _attendant: Attendant,
+    /// Ends the guardian when this is dropped: we end in good order, and what goes on is meant to.
+    _thread: Background,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// 0 while there is no keeper.
+    /// 0 while there is no guardian.
     pid: AtomicU32,
     /// Set when the first has been started, or could not be.
     was_started: OnceLock<()>,
@@ -77,15 +82,15 @@ struct Shared {
     changed: Condvar,
 }
 
-impl Keeper {
-    /// Starts a program that is to call [`keep`](super::keep), on a thread of its own, which
+impl Guardian {
+    /// Starts a program that is to call [`guard`](process::guard), on a thread of its own, which
     /// watches the program from then on.
     pub(crate) fn start(
         argv: &[OsString],
         run: &RunId,
         group: Option<&Path>,
         report: Option<KeeperReport>,
-    ) -> io::Result<Keeper> {
+    ) -> io::Result<Guardian> {
         let Some((program, args)) = argv.split_first() else {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         };
@@ -109,11 +114,11 @@ impl Keeper {
             others: 0,
             told: 0,
         };
-        Ok(Keeper {
+        Ok(Guardian {
             shared,
             begun: Instant::now(),
             report,
-            _attendant: Attendant::start("throng-keeper", move |stopped| watch.run(stopped))?,
+            _thread: Background::start("throng-guardian", move |stopped| watch.run(stopped))?,
         })
     }
 
@@ -123,7 +128,7 @@ impl Keeper {
     }
 
     /// Waits until it has been started, or could not be. If that takes too long it counts as a
-    /// keeper that cannot be started, and is not waited for again.
+    /// guardian that cannot be started, and is not waited for again.
     pub(crate) fn await_start(&self) {
         let was_started = &self.shared.was_started;
         if was_started.get().is_some() {
@@ -157,7 +162,7 @@ impl Shared {
     }
 }
 
-/// The work of the thread that has started the keeper.
+/// The work of the thread that has started the guardian.
 struct Watch {
     command: Command,
     shared: Arc<Shared>,
@@ -167,7 +172,7 @@ struct Watch {
     told: u32,
 }
 
-/// The state of a keeper.
+/// The state of a guardian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Runs,
@@ -179,9 +184,9 @@ impl Watch {
     fn run(mut self, stopped: &Receiver<()>) {
         let mut first = self.start();
         let was_late = self.shared.decide();
-        let mut keeper = loop {
+        let mut guardian = loop {
             match first {
-                Ok(keeper) => break keeper,
+                Ok(guardian) => break guardian,
                 Err(error) if is_exhaustion(&error) && self.others < OTHERS_MAX => {
                     if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                         return;
@@ -194,20 +199,20 @@ impl Watch {
             }
         };
         while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-            match state(&mut keeper) {
+            match state(&mut guardian) {
                 State::Runs => {}
-                State::Stopped => self.go_on(&keeper),
-                State::Gone => match self.replace(keeper, stopped) {
-                    Some(other) => keeper = other,
+                State::Stopped => self.go_on(&guardian),
+                State::Gone => match self.replace(guardian, stopped) {
+                    Some(other) => guardian = other,
                     None => return,
                 },
             }
         }
         // Before its pipe is closed: the end of the pipe would start its work.
-        if state(&mut keeper) != State::Gone {
-            let _ = keeper.kill();
+        if state(&mut guardian) != State::Gone {
+            let _ = guardian.kill();
         }
-        see_off(&mut keeper);
+        see_off(&mut guardian);
     }
 
     fn start(&mut self) -> io::Result<Child> {
@@ -239,8 +244,8 @@ impl Watch {
         None
     }
 
-    fn go_on(&mut self, keeper: &Child) {
-        let pid = keeper.id();
+    fn go_on(&mut self, guardian: &Child) {
+        let pid = guardian.id();
         if let Some(to) = to_pid(pid) {
             // It is our child and has just been seen there: the id is its own until we wait for it.
             let _ = kill_process(to, Signal::CONT);
@@ -256,7 +261,7 @@ impl Watch {
     }
 }
 
-/// A callback that panics must not end the keeper's thread: its pipe would be closed, and it would
+/// A callback that panics must not end the guardian's thread: its pipe would be closed, and it would
 /// kill what runs.
 fn tell(report: Option<&KeeperReport>, event: KeeperEvent) {
     if let Some(KeeperReport(report)) = report {
@@ -264,18 +269,18 @@ fn tell(report: Option<&KeeperReport>, event: KeeperEvent) {
     }
 }
 
-/// Waits for a keeper that is to be over. One that is frozen, or in an uninterruptible wait, is
+/// Waits for a guardian that is to be over. One that is frozen, or in an uninterruptible wait, is
 /// left.
-fn see_off(keeper: &mut Child) {
+fn see_off(guardian: &mut Child) {
     let deadline = Instant::now() + LAST_WAIT;
-    while matches!(keeper.try_wait(), Ok(None)) && Instant::now() < deadline {
+    while matches!(guardian.try_wait(), Ok(None)) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Looks without taking its status. A keeper that other code has waited for is gone as well.
-fn state(keeper: &mut Child) -> State {
-    let Some(pid) = to_pid(keeper.id()) else {
+/// Looks without taking its status. A guardian that other code has waited for is gone as well.
+fn state(guardian: &mut Child) -> State {
+    let Some(pid) = to_pid(guardian.id()) else {
         return State::Gone;
     };
     let asked = WaitIdOptions::EXITED
@@ -286,21 +291,17 @@ fn state(keeper: &mut Child) -> State {
         Ok(None) => State::Runs,
         Ok(Some(status)) if status.stopped() => State::Stopped,
         Ok(Some(_)) | Err(Errno::CHILD) => State::Gone,
-        Err(_) => state_by_waiting(keeper),
+        Err(_) => state_by_waiting(guardian),
     }
 }
 
 /// Where `waitid` is refused: takes its status, and does not see whether it is stopped.
-fn state_by_waiting(keeper: &mut Child) -> State {
-    match keeper.try_wait() {
+fn state_by_waiting(guardian: &mut Child) -> State {
+    match guardian.try_wait() {
         Ok(Some(_)) => State::Gone,
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => State::Gone,
         Ok(None) | Err(_) => State::Runs,
     }
-}
-
-fn to_pid(pid: u32) -> Option<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
 #[cfg(test)]
@@ -316,8 +317,8 @@ mod tests {
     use crate::sys::linux::host::Host;
     use crate::sys::os::linux::BuilderExt;
 
-    /// Starts a process with this program as the keeper, and shows the keeper's id as it is then.
-    fn keeper_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
+    /// Starts a process with this program as the guardian, and shows the guardian's id as it is then.
+    fn guardian_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
         let options = Throng::builder().keeper([program]).os;
         let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
@@ -325,7 +326,7 @@ mod tests {
         engine
             .start(id, &crate::job::command::Command::new("true"))
             .unwrap();
-        look(host.keeper_pid());
+        look(host.trees.guardian_pid());
     }
 
     /// The command line of a process that has been started. When its start has returned to the
@@ -342,103 +343,103 @@ mod tests {
     }
 
     #[test]
-    fn no_process_is_started_before_the_keeper_has_been() {
+    fn no_process_is_started_before_the_guardian_has_been() {
         // Often, for it may be there in time by chance.
         for _ in 0..30 {
-            keeper_at_the_first_start("cat", |keeper| {
-                assert_eq!(command_line(keeper), b"cat\0", "{keeper}");
+            guardian_at_the_first_start("cat", |guardian| {
+                assert_eq!(command_line(guardian), b"cat\0", "{guardian}");
             });
         }
     }
 
     #[test]
-    fn a_keeper_that_cannot_be_started_keeps_nobody_waiting() {
-        keeper_at_the_first_start("/nonexistent/keeper", |keeper| assert_eq!(keeper, 0));
+    fn a_guardian_that_cannot_be_started_keeps_nobody_waiting() {
+        guardian_at_the_first_start("/nonexistent/keeper", |guardian| assert_eq!(guardian, 0));
     }
 
-    /// A keeper that does nothing but read, and the events that are reported for it.
-    fn told_of(program: &str) -> (Keeper, Receiver<KeeperEvent>) {
+    /// A guardian that does nothing but read, and the events that are reported for it.
+    fn told_of(program: &str) -> (Guardian, Receiver<KeeperEvent>) {
         let (tell, told) = mpsc::channel();
         let report = KeeperReport(Arc::new(move |event| {
             tell.send(event).unwrap();
-            // A panic of the callback does not affect the keeper.
+            // A panic of the callback does not affect the guardian.
             panic::resume_unwind(Box::new("this is part of a test"));
         }));
         let argv = [OsString::from(program)];
-        let keeper = Keeper::start(&argv, &RunId::random().unwrap(), None, Some(report));
-        let keeper = keeper.unwrap();
-        keeper.await_start();
-        (keeper, told)
+        let guardian = Guardian::start(&argv, &RunId::random().unwrap(), None, Some(report));
+        let guardian = guardian.unwrap();
+        guardian.await_start();
+        (guardian, told)
     }
 
-    fn signal(keeper: &Keeper, signal: Signal) -> u32 {
-        let pid = keeper.pid();
+    fn signal(guardian: &Guardian, signal: Signal) -> u32 {
+        let pid = guardian.pid();
         kill_process(to_pid(pid).unwrap(), signal).unwrap();
         pid
     }
 
     #[test]
-    fn a_keeper_that_is_killed_has_successors_and_each_is_told() {
-        let (keeper, told) = told_of("cat");
-        let mut last = keeper.pid();
+    fn a_guardian_that_is_killed_has_successors_and_each_is_told() {
+        let (guardian, told) = told_of("cat");
+        let mut last = guardian.pid();
         for _ in 0..OTHERS_MAX {
-            assert_eq!(signal(&keeper, Signal::KILL), last);
+            assert_eq!(signal(&guardian, Signal::KILL), last);
             let event = told.recv().unwrap();
-            let by = keeper.pid();
+            let by = guardian.pid();
             assert_eq!(event, KeeperEvent::Replaced { pid: last, by });
             assert_eq!(command_line(by), b"cat\0");
             last = by;
         }
-        signal(&keeper, Signal::KILL);
+        signal(&guardian, Signal::KILL);
         assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: Some(last) });
-        assert_eq!(keeper.pid(), 0);
-        drop(keeper);
+        assert_eq!(guardian.pid(), 0);
+        drop(guardian);
         assert!(told.recv().is_err(), "nothing more is told");
     }
 
     #[test]
-    fn a_keeper_that_is_stopped_is_continued() {
-        let (keeper, told) = told_of("cat");
-        let pid = keeper.pid();
+    fn a_guardian_that_is_stopped_is_continued() {
+        let (guardian, told) = told_of("cat");
+        let pid = guardian.pid();
         for _ in 0..TOLD_MAX {
-            signal(&keeper, Signal::STOP);
+            signal(&guardian, Signal::STOP);
             assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
         }
         // However often; but it is not reported for ever.
-        signal(&keeper, Signal::STOP);
+        signal(&guardian, Signal::STOP);
         let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let begun = Instant::now();
         while stat().contains(") T ") {
             assert!(begun.elapsed() < Duration::from_secs(60), "{}", stat());
             thread::sleep(Duration::from_millis(5));
         }
-        drop(keeper);
+        drop(guardian);
         assert!(told.recv().is_err());
         assert!(fs::exists(format!("/proc/{pid}")).is_ok_and(|exists| !exists));
     }
 
     #[test]
-    fn a_keeper_that_cannot_be_started_is_told() {
+    fn a_guardian_that_cannot_be_started_is_told() {
         let (_keeper, told) = told_of("/nonexistent/keeper");
         assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
     }
 
     #[test]
-    fn a_keeper_whose_start_does_not_end_is_told_once_and_keeps_nobody_waiting() {
+    fn a_guardian_whose_start_does_not_end_is_told_once_and_keeps_nobody_waiting() {
         let (tell, told) = mpsc::channel();
         let report = KeeperReport(Arc::new(move |event| tell.send(event).unwrap()));
         let (go, held) = mpsc::channel::<()>();
-        let keeper = Keeper {
+        let guardian = Guardian {
             shared: Arc::default(),
             begun: Instant::now().checked_sub(START_MAX).unwrap(),
             report: Some(report),
-            _attendant: Attendant::start("test", move |_| {
+            _thread: Background::start("test", move |_| {
                 let _ = held.recv();
             })
             .unwrap(),
         };
-        let keeper = Arc::new(keeper);
-        let waiting = keeper.clone();
+        let guardian = Arc::new(guardian);
+        let waiting = guardian.clone();
         thread::spawn(move || {
             waiting.await_start();
             waiting.await_start();
@@ -450,12 +451,12 @@ mod tests {
         let event = told.recv_timeout(limit);
         assert_eq!(event, Ok(KeeperEvent::Lost { pid: None }));
         drop(go);
-        drop(keeper);
+        drop(guardian);
         assert!(told.recv_timeout(limit).is_err(), "nothing more is told");
     }
 
     #[test]
-    fn a_keeper_that_does_not_end_is_not_waited_for_without_bound() {
+    fn a_guardian_that_does_not_end_is_not_waited_for_without_bound() {
         let mut deaf = Command::new("sleep").arg("600").spawn().unwrap();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {

@@ -9,9 +9,8 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use super::hierarchy;
 use super::procfs::Procfs;
 use crate::sys::base::linux::file::read_start;
 
@@ -25,27 +24,31 @@ const MEMBERS_MAX: u64 = 4 << 20;
 /// At most this many groups are visited by one look.
 const GROUPS_MAX: usize = 1 << 16;
 
+/// At most this much is read of the list of mounts: a process that may mount in our namespace can
+/// make it long (100,000 of them by default, `fs.mount-max`). A mount beyond this is not found.
+const MOUNTS_MAX: u64 = 16 << 20;
+
 #[derive(Clone, Debug)]
-pub(crate) struct Group {
+pub(crate) struct Cgroup {
     path: PathBuf,
 }
 
-impl Group {
+impl Cgroup {
     /// The group with this directory.
-    pub(crate) fn at(path: PathBuf) -> Group {
-        Group { path }
+    pub(crate) fn at(path: PathBuf) -> Cgroup {
+        Cgroup { path }
     }
 
     /// Makes a group of this name below this one.
-    pub(crate) fn make(&self, name: &str) -> io::Result<Group> {
+    pub(crate) fn make(&self, name: &str) -> io::Result<Cgroup> {
         let path = self.path.join(name);
         fs::create_dir(&path)?;
-        Ok(Group { path })
+        Ok(Cgroup { path })
     }
 
     /// The group of this name in it, if there is one.
-    pub(crate) fn named(&self, name: &str) -> Group {
-        Group::at(self.path.join(name))
+    pub(crate) fn named(&self, name: &str) -> Cgroup {
+        Cgroup::at(self.path.join(name))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -97,10 +100,10 @@ impl Group {
     }
 
     /// The groups that are in it.
-    pub(crate) fn below(&self) -> impl Iterator<Item = Group> {
+    pub(crate) fn below(&self) -> impl Iterator<Item = Cgroup> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        dirs.map(|entry| Group::at(entry.path()))
+        dirs.map(|entry| Cgroup::at(entry.path()))
     }
 
     /// Kills all that are in it or below, and whoever they start meanwhile (`cgroup.kill`, since
@@ -140,12 +143,12 @@ impl Group {
 
     /// Whether a process is in it or below. It is of a run, whose name nobody else has: what is
     /// before that is another path where something else is mounted.
-    pub(crate) fn holds(&self, procfs: &mut Procfs, pid: u32) -> bool {
+    pub(super) fn holds(&self, procfs: &mut Procfs, pid: u32) -> bool {
         let own: Vec<_> = self.path.iter().collect();
         let Some(run) = own.iter().rposition(|name| is_of_a_run(name)) else {
             return false;
         };
-        let Some(path) = hierarchy::own_path(procfs.control_group(pid)) else {
+        let Some(path) = own_path(procfs.control_group(pid)) else {
             return false;
         };
         let path: Vec<_> = path.iter().collect();
@@ -163,7 +166,7 @@ impl Group {
     /// This group, and all below it that are to be entered, each before those that are in it.
     /// Commands make groups as deep and as many as they like: beyond [`GROUPS_MAX`] the rest is
     /// left out.
-    pub(crate) fn tree(&self, is_entered: impl Fn(&Group) -> bool) -> Vec<Group> {
+    pub(crate) fn tree(&self, is_entered: impl Fn(&Cgroup) -> bool) -> Vec<Cgroup> {
         let mut tree = vec![self.clone()];
         let mut next = 0;
         while let Some(group) = tree.get(next).cloned() {
@@ -182,6 +185,72 @@ fn is_of_a_run(name: &OsStr) -> bool {
     name.as_bytes().starts_with(PREFIX.as_bytes())
 }
 
+/// The directory of the group that we are in, or why there is none.
+pub(crate) fn own_cgroup() -> Result<PathBuf, String> {
+    let read = |path: &str| {
+        read_start(Path::new(path), MOUNTS_MAX).map_err(|error| format!("{path}: {error}"))
+    };
+    let mounts = read("/proc/self/mountinfo")?;
+    find(&mounts, &read("/proc/self/cgroup")?)
+}
+
+/// The same, from `mountinfo` (proc_pid_mountinfo(5)) and `cgroup` (cgroups(7)).
+fn find(mounts: &[u8], own: &[u8]) -> Result<PathBuf, String> {
+    let own = own_path(own).ok_or("we are in no control group of version 2 that we can see")?;
+    let lines = mounts.split(|byte| *byte == b'\n');
+    let roots: Vec<_> = lines.filter_map(mount).collect();
+    if roots.is_empty() {
+        return Err("no control groups of version 2 are mounted".into());
+    }
+    // Of several mounts the last covers the others.
+    let dir = roots.into_iter().rev().find_map(|(root, place)| {
+        let below = own.strip_prefix(root).ok()?;
+        let is_root = below.as_os_str().is_empty();
+        Some(if is_root { place } else { place.join(below) })
+    });
+    dir.ok_or_else(|| "our own control group is not below what is mounted".into())
+}
+
+/// The path of the line `0::/path`. One that leads out of what we may see (`/../other`) is none.
+pub(crate) fn own_path(own: &[u8]) -> Option<&Path> {
+    let mut lines = own.split(|byte| *byte == b'\n');
+    let path = Path::new(OsStr::from_bytes(
+        lines.find_map(|line| line.strip_prefix(b"0::"))?,
+    ));
+    let leads_out = path.components().any(|part| part == Component::ParentDir);
+    (path.is_absolute() && !leads_out).then_some(path)
+}
+
+/// Root and place of a mount of version 2: `41 31 0:38 ROOT PLACE options... - cgroup2 ...`.
+fn mount(line: &[u8]) -> Option<(PathBuf, PathBuf)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let root = words.nth(3)?;
+    let place = words.next()?;
+    words.find(|word| *word == b"-")?;
+    (words.next()? == b"cgroup2").then(|| (unescaped(root), unescaped(place)))
+}
+
+/// Blanks and their kin are written as `\040`.
+fn unescaped(word: &[u8]) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = word;
+    while let [first, after @ ..] = rest {
+        let code = after.get(..3).filter(|_| *first == b'\\');
+        let code = code.and_then(|code| str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsStr::from_bytes(&bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +264,7 @@ mod tests {
         }
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("cgroup.procs"), "7\n0\n8\n").unwrap();
-        let group = Group::at(dir.path().to_owned());
+        let group = Cgroup::at(dir.path().to_owned());
         // A shard has a stack of 2 MiB.
         let look = move || {
             let members = group.members();
@@ -215,8 +284,48 @@ mod tests {
         let line = "12345678\n";
         let list = line.repeat(MEMBERS_MAX as usize / line.len() + 9);
         fs::write(dir.path().join("cgroup.procs"), list).unwrap();
-        let members = Group::at(dir.path().to_owned()).own_members();
+        let members = Cgroup::at(dir.path().to_owned()).own_members();
         assert_eq!(members.len(), MEMBERS_MAX as usize / line.len());
         assert!(members.iter().all(|pid| *pid == 12_345_678));
+    }
+
+    const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n";
+
+    fn find(mounts: &str, own: &str) -> Result<PathBuf, String> {
+        super::find(mounts.as_bytes(), own.as_bytes())
+    }
+
+    #[test]
+    fn our_group_is_found_wherever_version_2_is_mounted() {
+        let both = format!("{V1}41 31 0:38 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 c rw\n");
+        let own = "4:memory:/somewhere\n0::/user.slice/a b\n";
+        let dir = PathBuf::from("/sys/fs/cgroup/unified/user.slice/a b");
+        assert_eq!(find(&both, own), Ok(dir));
+        let alone = "29 22 0:26 / /sys/fs/cgroup\\040two rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(find(alone, "0::/\n"), Ok("/sys/fs/cgroup two".into()));
+        let part = "29 22 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(
+            find(part, "0::/docker/1/x\n"),
+            Ok("/sys/fs/cgroup/x".into())
+        );
+    }
+
+    #[test]
+    fn a_machine_without_version_2_is_told_why() {
+        let refusals = [
+            find(V1, "4:memory:/\n"),
+            find(V1, "4:memory:/\n0::/\n"),
+            find(
+                "29 22 0:26 /docker/1 /c rw - cgroup2 c rw\n",
+                "0::/docker/2\n",
+            ),
+            find("29 22 0:26 / /c rw - cgroup2 c rw\n", "0::/../other\n"),
+            find("", ""),
+        ];
+        let said = refusals.map(Result::unwrap_err);
+        assert!(said[0].contains("we are in no"), "{said:?}");
+        assert!(said[1].contains("mounted"), "{said:?}");
+        assert!(said[2].contains("not below"), "{said:?}");
+        assert!(said[3].contains("we are in no"), "{said:?}");
     }
 }

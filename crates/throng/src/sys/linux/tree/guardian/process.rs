@@ -1,17 +1,16 @@
-//! What a keeper does when the program that it guards is gone: it kills everything that the program
-//! has left, everything with the mark of its run, and everything in its control group if it has
-//! one.
+//! What the guardian process does when the program that it guards is gone: it kills everything that
+//! the program has left, everything with a cookie of its run, and everything in its control group
+//! if it has one.
 //!
 //! Other processes must not be able to delay that. Processes that were started before the program
-//! are not looked into, and those of our own user come first. Reading an environment can take for
-//! ever: so that is done on a thread that is left behind when it takes long (`marks.rs`). What is
-//! found is killed at once, not when all processes have been looked at.
+//! are not looked into, and those of our own user come first. Environments are read on a thread
+//! that is abandoned when it takes long (`reader.rs`). What is found is killed at once, not when
+//! all processes have been looked at.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ffi::c_int;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -19,28 +18,27 @@ use std::{env, io};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::census::Census;
-use super::chase::Newcomers;
-use super::groups::keep_out_of;
-use super::marks::{Hangs, Marks};
-use super::procfs::{Procfs, Stat};
-use super::tag::RunId;
+use super::super::census::{Census, raw};
+use super::super::cgroup::Cgroup;
+use super::super::cookie::RunId;
+use super::super::procfs::{NewPids, Stat};
+use super::super::reader::Reader;
 use crate::sys::linux::signals;
 
-/// Tells the keeper which run's processes it guards.
-pub(crate) const RUN: &str = "THRONG_KEEPER";
+/// Tells the guardian which run's processes it guards.
+pub(super) const RUN: &str = "THRONG_KEEPER";
 
 /// Tells it which control group to empty, if there is one.
-pub(crate) const GROUP: &str = "THRONG_KEEPER_GROUP";
+pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
 
 /// What still runs after this long will not end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A mark that has not been read after this long is not waited for. It is looked for again.
+/// An environment that has not been read after this long is not waited for. It is read again.
 const READ_MAX: Duration = Duration::from_millis(200);
 
-/// What the keeper does, until there is nothing left to guard.
-pub(crate) fn keep(close_all_above: fn(c_int)) -> io::Result<()> {
+/// What the guardian does, until there is nothing left to guard.
+pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
     let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
     let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
     // Whatever signals us (Ctrl-C, a terminal that is closed) has ended our program as well, and
@@ -51,25 +49,27 @@ pub(crate) fn keep(close_all_above: fn(c_int)) -> io::Result<()> {
     close_all_above(2);
     let _ = rustix::process::chdir("/");
     let mut census = Census::new(run.clone())?;
-    let program = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    let program = rustix::process::getppid().map_or(0, raw);
     // If the program is gone already, this is the process that has adopted us, which is older.
-    let since = census.procfs().stat(program as u32);
-    let since = since.map_or(0, |stat| stat.name.started);
-    let group = env::var_os(GROUP).map(|group| keep_out_of(Path::new(&group), census.procfs()));
+    let since = census.procfs().stat(program);
+    let since = since.map_or(0, |stat| stat.key.started);
+    let cgroup = env::var_os(GROUP).map(|path| Cgroup::at(path.into()));
+    if let Some(cgroup) = &cgroup {
+        leave(cgroup, &mut census);
+    }
     await_end()?;
-    let mut remains = Remains {
-        // Threads that are left behind are no more than fit into the time.
-        marks: Marks::new(run, Procfs::open, READ_MAX),
+    let mut leftovers = Leftovers {
+        // Threads that are abandoned are no more than fit into the time.
+        reader: Reader::new(run, READ_MAX),
         hung: HashSet::new(),
         since,
         deadline: Instant::now() + PATIENCE,
     };
     let mut last_was_empty = false;
-    while Instant::now() < remains.deadline {
-        let grouped = group
-            .as_ref()
-            .map_or(0, |group| census.kill_group(group).len());
-        let is_empty = !remains.kill(&mut census) && grouped == 0;
+    while Instant::now() < leftovers.deadline {
+        let members = cgroup.as_ref().map(|cgroup| census.kill_cgroup(cgroup));
+        let has_members = members.is_some_and(|members| !members.is_empty());
+        let is_empty = !leftovers.kill(&mut census) && !has_members;
         if is_empty && last_was_empty {
             break;
         }
@@ -77,10 +77,20 @@ pub(crate) fn keep(close_all_above: fn(c_int)) -> io::Result<()> {
         // Killed processes take a moment to end.
         thread::sleep(Duration::from_millis(2));
     }
-    if let Some(group) = group {
-        group.remove_all();
+    if let Some(cgroup) = cgroup {
+        cgroup.remove_all();
     }
     Ok(())
+}
+
+/// Leaves the control group of the run, in which all are to be killed.
+fn leave(run: &Cgroup, census: &mut Census) {
+    if run.holds(census.procfs(), std::process::id())
+        && let Some(home) = run.path().parent()
+    {
+        // If that is refused, the others are killed one by one.
+        let _ = Cgroup::at(home.to_owned()).take_in(0);
+    }
 }
 
 /// Reads stdin, to which nothing writes, to its end.
@@ -94,20 +104,20 @@ fn await_end() -> io::Result<()> {
     }
 }
 
-struct Remains<Open> {
-    marks: Marks<Open>,
-    /// The processes whose marks could not be read in time.
+struct Leftovers {
+    reader: Reader,
+    /// The processes whose environments could not be read in time.
     hung: HashSet<u32>,
     /// When the guarded program was started.
     since: u64,
     deadline: Instant,
 }
 
-impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
-    /// Kills everything that has a mark of the run and what is below it, and what is started
+impl Leftovers {
+    /// Kills everything that has a cookie of the run and what is below it, and what is started
     /// meanwhile. Returns whether there was any such process, or may have been.
     fn kill(&mut self, census: &mut Census) -> bool {
-        let mut newcomers = Newcomers::from_now_on(census.procfs());
+        let mut new_pids = NewPids::from_now_on(census.procfs());
         let mut pids = census.procfs().pids();
         let procfs = census.procfs();
         let is_likely = |pid: &u32| (!self.hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
@@ -126,27 +136,27 @@ impl<Open: FnMut() -> io::Result<Procfs>> Remains<Open> {
             if !found {
                 break;
             }
-            pids = newcomers.ids(census.procfs()).collect();
+            pids = new_pids.ids(census.procfs()).collect();
         }
         any
     }
 
-    /// Kills a process that has a mark, and its family. Returns whether it has one, or may have.
+    /// Kills a process that has a cookie, and its family. Returns whether it has one, or may have.
     fn kill_one(&mut self, census: &mut Census, pid: u32) -> bool {
         let stat = census.procfs().stat(pid);
-        let is_ours = |stat: &Stat| stat.name.started >= self.since && pid != std::process::id();
+        let is_ours = |stat: &Stat| stat.key.started >= self.since && pid != std::process::id();
         let Some(stat) = stat.filter(is_ours) else {
             return false;
         };
-        match self.marks.is_there(pid) {
+        match self.reader.jobs(census.procfs(), &[pid]).first() {
             // It is the process that was looked at before, or nothing is signalled.
-            Ok(true) => {
-                census.kill_family(stat.name, &mut HashSet::new());
-                census.send_to(stat.name, Signal::KILL);
+            Some(Some(_)) => {
+                census.kill_family(stat.key, &mut HashSet::new());
+                census.send_to(stat.key, Signal::KILL);
                 true
             }
-            Ok(false) => false,
-            Err(Hangs) => {
+            Some(None) => false,
+            None => {
                 self.hung.insert(pid);
                 true
             }

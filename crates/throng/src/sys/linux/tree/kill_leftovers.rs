@@ -5,9 +5,7 @@
 //! first and without a pause, for as long as members come. A process that is faster still is named
 //! even if the one that was seen last is gone: there is another.
 //!
-//! Processes that are older than this program are not looked into. What may take for ever is read
-//! on a thread that is left behind when it takes long (`marks.rs`), since the caller waits for the
-//! sweep; a process at which a thread was left behind is left alone from then on.
+//! Processes that are older than this program are not looked into.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,13 +15,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::census::Census;
-use super::chase::Newcomers;
-use super::groups::Groups;
-use super::keeper::Keeper;
-use super::marks::{Hangs, Marks};
-use super::orphans::Orphans;
-use super::procfs::{Name, Procfs, Stat};
-use super::tag::RunId;
+use super::cookie::RunId;
+use super::guardian::Guardian;
+use super::procfs::{NewPids, ProcessKey, Stat};
+use super::run_cgroup::RunCgroup;
+use super::subreaper::Subreaper;
 use crate::model::kill::KillSequence;
 use crate::model::verdict::Holder;
 use crate::sys::linux::signals::to_system;
@@ -31,66 +27,53 @@ use crate::sys::linux::signals::to_system;
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Newcomers that are gone when they are looked at may have left another; this is how many times in
+/// New processes that are gone when they are looked at may have left another; this is how many times in
 /// a row it is looked for.
 const CHASED_MAX: usize = 256;
 
-/// A look at one process that takes longer than this will not end.
-const LOOK_MAX: Duration = Duration::from_millis(800);
-
-/// How many threads may be left behind; after that nothing is read any more that may take long.
-const LOST_MAX: usize = 4;
-
 /// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all
 /// in the control group of the run if it has one. Gives those that do not go.
-pub(crate) fn sweep(
+pub(super) fn kill_leftovers(
     run: RunId,
-    orphans: Option<&Orphans>,
-    groups: Option<&Groups>,
-    keeper: Option<&Keeper>,
+    subreaper: Option<&Subreaper>,
+    cgroup: Option<&RunCgroup>,
+    guardian: Option<&Guardian>,
     kill: &KillSequence,
 ) -> io::Result<Vec<Holder>> {
-    let mut sweep = Sweep {
-        orphans,
-        groups,
-        keeper,
-        ..Sweep::of(run)?
+    let mut leftovers = Leftovers {
+        subreaper,
+        cgroup,
+        guardian,
+        ..Leftovers::of(run)?
     };
-    Ok(sweep.run(kill))
+    Ok(leftovers.run(kill))
 }
 
-type OpenProcfs = fn() -> io::Result<Procfs>;
-
-struct Sweep<'a> {
+struct Leftovers<'a> {
     census: Census,
-    marks: Marks<OpenProcfs>,
-    /// The processes at which threads were left behind.
-    avoided: HashSet<Name>,
     /// When this program was started.
     since: u64,
-    orphans: Option<&'a Orphans>,
-    groups: Option<&'a Groups>,
-    keeper: Option<&'a Keeper>,
-    newcomers: Newcomers,
+    subreaper: Option<&'a Subreaper>,
+    cgroup: Option<&'a RunCgroup>,
+    guardian: Option<&'a Guardian>,
+    new_pids: NewPids,
     /// All processes that were ever found.
-    seen: HashSet<Name>,
+    seen: HashSet<ProcessKey>,
     /// The process that was the last to be found for the first time, as it was then.
     latest: Option<Holder>,
 }
 
-impl Sweep<'_> {
+impl Leftovers<'_> {
     fn of(run: RunId) -> io::Result<Self> {
-        let mut census = Census::new(run.clone())?;
+        let mut census = Census::new(run)?;
         let own = census.procfs().stat(std::process::id());
-        Ok(Sweep {
-            newcomers: Newcomers::from_now_on(census.procfs()),
+        Ok(Leftovers {
+            new_pids: NewPids::from_now_on(census.procfs()),
             census,
-            marks: Marks::new(run, Procfs::open, LOOK_MAX),
-            avoided: HashSet::new(),
-            since: own.map_or(0, |own| own.name.started),
-            orphans: None,
-            groups: None,
-            keeper: None,
+            since: own.map_or(0, |own| own.key.started),
+            subreaper: None,
+            cgroup: None,
+            guardian: None,
             seen: HashSet::new(),
             latest: None,
         })
@@ -141,40 +124,41 @@ impl Sweep<'_> {
         }
         self.signal(&left, Signal::KILL);
         let procfs = self.census.procfs();
-        left.retain(|stat| procfs.is_live(stat.name));
-        let names = left.iter().map(|stat| stat.name);
-        let mut survivors: Vec<Holder> = names.map(|name| self.describe(name)).collect();
+        left.retain(|stat| procfs.is_live(stat.key));
+        let keys = left.iter().map(|stat| stat.key);
+        let mut survivors: Vec<Holder> = keys.map(|key| self.census.describe(key)).collect();
         let latest = self.latest.take();
-        survivors.extend(latest.filter(|latest| left.iter().all(|s| s.name.pid != latest.pid)));
+        survivors.extend(latest.filter(|latest| left.iter().all(|s| s.key.pid != latest.pid)));
         survivors
     }
 
-    /// All that still run: those with a mark, orphans, those in our control group, and the
+    /// All that still run: those with a cookie, orphans, those in our control group, and the
     /// processes below them. With a deadline, those that were started meanwhile are killed as they
     /// are found.
     fn left(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
-        let mut tops = self.all_marked();
-        if let Some(orphans) = self.orphans {
-            tops.extend(orphans.all(self.census.procfs()));
+        let pids = self.census.procfs().pids();
+        let mut tops = self.census.of_run(&pids, self.since);
+        if let Some(subreaper) = self.subreaper {
+            tops.extend(subreaper.all(self.census.procfs()));
         }
-        if let Some(groups) = self.groups {
-            let others = [std::process::id(), self.keeper.map_or(0, Keeper::pid)];
-            let members = self.census.members(groups.run()).into_iter();
-            tops.extend(members.filter(|stat| !others.contains(&stat.name.pid)));
+        if let Some(cgroup) = self.cgroup {
+            let others = [std::process::id(), self.guardian.map_or(0, Guardian::pid)];
+            let members = self.census.members(cgroup.run()).into_iter();
+            tops.extend(members.filter(|stat| !others.contains(&stat.key.pid)));
         }
         let mut found: Vec<Stat> = Vec::new();
-        let mut names: HashSet<Name> = HashSet::new();
+        let mut keys: HashSet<ProcessKey> = HashSet::new();
         for top in tops {
-            let family = self.census.family(top.name, PATIENCE);
+            let family = self.census.family(top.key, PATIENCE);
             for stat in family.into_iter().chain([top]) {
-                if !stat.is_over && names.insert(stat.name) {
+                if !stat.is_over && keys.insert(stat.key) {
                     self.note(stat);
                     found.push(stat);
                 }
             }
         }
         let newer = self.chase(kill_until);
-        found.extend(newer.into_iter().filter(|stat| names.insert(stat.name)));
+        found.extend(newer.into_iter().filter(|stat| keys.insert(stat.key)));
         found
     }
 
@@ -187,7 +171,7 @@ impl Sweep<'_> {
                 // Known or not, it has not ended yet; but only a new one may be one of many.
                 goes_on |= self.note(stat);
                 if kill_until.is_some() {
-                    self.census.send_to(stat.name, Signal::KILL);
+                    self.census.send_to(stat.key, Signal::KILL);
                 }
                 found.push(stat);
             }
@@ -203,86 +187,49 @@ impl Sweep<'_> {
     fn newer(&mut self, somebody_is_gone: &mut bool) -> Vec<Stat> {
         let own = std::process::id();
         let mut found = Vec::new();
-        for pid in self.newcomers.ids(self.census.procfs()) {
+        for pid in self.new_pids.ids(self.census.procfs()) {
             match self.look_at(pid) {
                 Some((stat, true)) if pid != own && !stat.is_over => found.push(stat),
                 Some((stat, _)) => *somebody_is_gone |= stat.is_over,
                 None => *somebody_is_gone = true,
             }
         }
-        if let Some(orphans) = self.orphans {
-            let newest = orphans.newest(self.census.procfs()).into_iter();
+        if let Some(subreaper) = self.subreaper {
+            let newest = subreaper.newest(self.census.procfs()).into_iter();
             found.extend(newest.filter(|stat| !stat.is_over));
         }
         found
     }
 
-    /// All that has a mark of this run.
-    fn all_marked(&mut self) -> Vec<Stat> {
-        let own = std::process::id();
-        let pids = self.census.procfs().pids().into_iter();
-        let others = pids.filter(|pid| *pid != own);
-        let looks = others.filter_map(|pid| self.look_at(pid));
-        looks
-            .filter_map(|(stat, is_marked)| is_marked.then_some(stat))
-            .collect()
-    }
-
-    /// A process, and whether it has a mark of this run; `None` when it is gone.
+    /// A process, and whether it has a cookie of this run; `None` when it is gone.
     fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
         let before = self.census.procfs().stat(pid)?;
-        if before.is_over || before.name.started < self.since {
+        if before.is_over || before.key.started < self.since {
             return Some((before, false));
         }
-        let is_marked = self.watched(before.name, |marks| marks.is_there(pid));
+        let is_ours = self.census.jobs(&[before.key]) != [None];
         let stat = self.census.procfs().stat(pid)?;
-        Some((stat, is_marked == Some(true) && stat.name == before.name))
-    }
-
-    /// A process as it is reported to the user.
-    fn describe(&mut self, name: Name) -> Holder {
-        let argv = self.watched(name, |marks| marks.command_line(name.pid));
-        Holder {
-            pid: name.pid,
-            argv: argv.unwrap_or_default(),
-            started: self.census.procfs().started_at(name),
-        }
-    }
-
-    /// Takes a look that may take long, unless it is known that it never ends.
-    fn watched<T>(
-        &mut self,
-        name: Name,
-        look: impl FnOnce(&mut Marks<OpenProcfs>) -> Result<T, Hangs>,
-    ) -> Option<T> {
-        if self.marks.lost() >= LOST_MAX || self.avoided.contains(&name) {
-            return None;
-        }
-        let seen = look(&mut self.marks);
-        if seen.is_err() {
-            self.avoided.insert(name);
-        }
-        seen.ok()
+        Some((stat, is_ours && stat.key == before.key))
     }
 
     /// Returns whether this process has not been found before.
     fn note(&mut self, stat: Stat) -> bool {
-        let is_new = self.seen.insert(stat.name);
+        let is_new = self.seen.insert(stat.key);
         if is_new {
-            self.latest = Some(self.describe(stat.name));
+            self.latest = Some(self.census.describe(stat.key));
         }
         is_new
     }
 
     fn signal(&mut self, left: &[Stat], signal: Signal) {
-        if let Some(groups) = self.groups
+        if let Some(cgroup) = self.cgroup
             && signal == Signal::KILL
-            && !groups.has_moved()
+            && !cgroup.has_moved()
         {
-            groups.run().kill();
+            cgroup.run().kill();
         }
         for stat in left {
-            self.census.send_to(stat.name, signal);
+            self.census.send_to(stat.key, signal);
         }
     }
 }
@@ -291,13 +238,15 @@ impl Sweep<'_> {
 mod tests {
     use std::process::{Child, Command};
 
-    use super::super::census::hang;
+    use super::super::reader::hang;
     use super::*;
 
     fn sleeper(run: &RunId) -> Child {
         let mut command = Command::new("sleep");
-        let mark = format!("{}.1", run.as_str());
-        command.arg("600").env(super::super::tag::NAME, mark);
+        let cookie = format!("{}.1", run.as_str());
+        command
+            .arg("600")
+            .env(super::super::cookie::VARIABLE, cookie);
         command.spawn().unwrap()
     }
 
@@ -307,13 +256,21 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_cannot_be_looked_at_does_not_keep_a_sweep_from_its_end() {
+    fn a_process_that_cannot_be_looked_at_does_not_keep_the_others_alive() {
         let run = RunId::random().unwrap();
         let (hung, mut other) = (sleeper(&run), sleeper(&run));
         hang::order(hung.id());
         let (tell, told) = std::sync::mpsc::channel();
-        // As the main thread of a program, whose sweep nobody ends.
-        thread::spawn(move || tell.send(sweep(run, None, None, None, &KillSequence::immediate())));
+        // As the main thread of a program, which nobody ends.
+        thread::spawn(move || {
+            tell.send(kill_leftovers(
+                run,
+                None,
+                None,
+                None,
+                &KillSequence::immediate(),
+            ))
+        });
         let left = told.recv_timeout(Duration::from_secs(60));
         hang::end(hung.id());
         assert_eq!(left.expect("it ends").unwrap(), []);
@@ -322,34 +279,30 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_looks_into_nobody_who_is_older_than_the_program() {
+    fn processes_that_are_older_than_the_program_are_not_looked_into() {
         let run = RunId::random().unwrap();
         let older = sleeper(&run);
         // The ticks in which /proc counts are of 10 ms.
         thread::sleep(Duration::from_millis(20));
         let younger = sleeper(&run);
-        let mut sweep = Sweep::of(run).unwrap();
+        let mut leftovers = Leftovers::of(run).unwrap();
         assert!(
-            sweep
+            leftovers
                 .look_at(older.id())
-                .is_some_and(|(_, is_marked)| is_marked)
+                .is_some_and(|(_, is_ours)| is_ours)
         );
-        sweep.since = sweep
-            .census
-            .procfs()
-            .stat(younger.id())
-            .unwrap()
-            .name
-            .started;
+        let procfs = leftovers.census.procfs();
+        leftovers.since = procfs.stat(younger.id()).unwrap().key.started;
         hang::order(older.id());
-        let found: Vec<u32> = sweep
-            .all_marked()
-            .iter()
-            .map(|stat| stat.name.pid)
-            .collect();
+        let found = leftovers.left(None);
         hang::end(older.id());
+        let found: Vec<u32> = found.iter().map(|stat| stat.key.pid).collect();
         assert_eq!(found, [younger.id()]);
-        assert_eq!(sweep.marks.lost(), 0);
+        assert!(
+            leftovers
+                .look_at(older.id())
+                .is_some_and(|(_, is_ours)| !is_ours)
+        );
         end(older);
         end(younger);
     }

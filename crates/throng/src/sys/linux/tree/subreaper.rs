@@ -2,7 +2,7 @@
 //! not to the first process of the machine (`PR_SET_CHILD_SUBREAPER`). So they stay below us, can
 //! be ended when all is to end, and have to be waited for when they end by themselves.
 //!
-//! An orphan becomes a child of the program's first thread; our own processes, and the keeper, are
+//! An orphan becomes a child of the program's first thread; our own processes, and the guardian, are
 //! children of other threads. So all children of the first thread are orphans, except those that it
 //! had before, whatever group or session they are in: they choose that themselves. What the program
 //! starts by other means later, from its first thread or from a thread that ends before the
@@ -17,11 +17,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rustix::process::{Pid, getpid, set_child_subreaper};
+use rustix::process::{getpid, set_child_subreaper};
 
-use super::attendant::Attendant;
-use super::procfs::{Name, Procfs, Stat};
-use super::tag::RunId;
+use super::background::Background;
+use super::census::to_pid;
+use super::cookie::RunId;
+use super::procfs::{ProcessKey, Procfs, Stat};
 use crate::sys::linux::wait::{self, Which};
 
 /// How long those that have ended may wait for us. They take nothing but a number.
@@ -30,26 +31,26 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How many looks find an unknown orphan dead before it is waited for.
 const LOOKS: u32 = 3;
 
-/// How many of the latest arrivals are looked at by [`Orphans::newest`].
+/// How many of the latest arrivals are looked at by [`Subreaper::newest`].
 const NEWEST: usize = 32;
 
 #[derive(Debug)]
-pub(crate) struct Orphans {
+pub(super) struct Subreaper {
     /// The children of the first thread that are not orphans.
-    before: Arc<HashSet<Name>>,
+    before: Arc<HashSet<ProcessKey>>,
     /// Waits for those that end. A look at an environment may keep it for ever.
-    _attendant: Attendant,
+    _thread: Background,
 }
 
 /// What is known of orphans that were there at the last look.
 ///
-/// An orphan that was seen alive with a mark of ours, or in another session, is no process that
+/// An orphan that was seen alive with a cookie of ours, or in another session, is no process that
 /// other code of this program waits for: it is waited for as soon as it has ended. Other orphans
 /// may be, and that code usually waits soon: they are waited for here when they are still there
 /// after [`LOOKS`] looks.
 #[derive(Debug, Default)]
 struct Seen {
-    known: HashMap<Name, Known>,
+    known: HashMap<ProcessKey, Known>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,45 +59,45 @@ struct Known {
     looks_dead: u32,
 }
 
-impl Orphans {
+impl Subreaper {
     /// Has them come to us from now on, and waits for those that end.
-    pub(crate) fn adopt(run: RunId) -> io::Result<Orphans> {
+    pub(super) fn adopt(run: RunId) -> io::Result<Subreaper> {
         let mut procfs = Procfs::open()?;
         if !procfs.lists_children() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let before = children(&mut procfs).into_iter().map(|stat| stat.name);
-        let before: Arc<HashSet<Name>> = Arc::new(before.collect());
+        let before = children(&mut procfs).into_iter().map(|stat| stat.key);
+        let before: Arc<HashSet<ProcessKey>> = Arc::new(before.collect());
         set_child_subreaper(Some(getpid()))?;
         let known = before.clone();
-        let bury_dead = move |stopped: &Receiver<()>| {
+        let reap_dead = move |stopped: &Receiver<()>| {
             let mut seen = Seen::default();
             while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
                 let orphans = all(&mut procfs, &known);
                 let session = procfs.stat(std::process::id()).map(|own| own.session);
                 let due = seen.look(&orphans, |stat| {
-                    session != Some(stat.session) || procfs.mark(stat.name.pid, &run).is_some()
+                    session != Some(stat.session) || procfs.job(stat.key.pid, &run).is_some()
                 });
-                for pid in due.into_iter().filter_map(|name| to_pid(name.pid)) {
+                for pid in due.into_iter().filter_map(|key| to_pid(key.pid)) {
                     // It belongs to us: it was our child a moment ago, and its id is not given to
                     // another process before it has been waited for.
                     wait::look(Which::Pid(pid), true);
                 }
             }
         };
-        Ok(Orphans {
+        Ok(Subreaper {
             before,
-            _attendant: Attendant::start("throng-orphans", bury_dead)?,
+            _thread: Background::start("throng-orphans", reap_dead)?,
         })
     }
 
     /// All orphans, those that have ended included.
-    pub(crate) fn all(&self, procfs: &mut Procfs) -> Vec<Stat> {
+    pub(super) fn all(&self, procfs: &mut Procfs) -> Vec<Stat> {
         all(procfs, &self.before)
     }
 
     /// The latest arrivals, the last first: the kernel adds them at the end of the list.
-    pub(crate) fn newest(&self, procfs: &mut Procfs) -> Vec<Stat> {
+    pub(super) fn newest(&self, procfs: &mut Procfs) -> Vec<Stat> {
         let own = std::process::id();
         let pids = procfs.children_of_thread(own, own);
         let newest = pids.into_iter().rev().take(NEWEST);
@@ -113,35 +114,35 @@ fn children(procfs: &mut Procfs) -> Vec<Stat> {
     pids.filter_map(|pid| procfs.stat(pid)).collect()
 }
 
-fn all(procfs: &mut Procfs, before: &HashSet<Name>) -> Vec<Stat> {
+fn all(procfs: &mut Procfs, before: &HashSet<ProcessKey>) -> Vec<Stat> {
     let mut found = children(procfs);
     found.retain(|stat| is_orphan(stat, before));
     found
 }
 
-fn is_orphan(stat: &Stat, before: &HashSet<Name>) -> bool {
-    stat.parent == std::process::id() && !before.contains(&stat.name)
-}
-
-fn to_pid(pid: u32) -> Option<Pid> {
-    i32::try_from(pid).ok().and_then(Pid::from_raw)
+fn is_orphan(stat: &Stat, before: &HashSet<ProcessKey>) -> bool {
+    stat.parent == std::process::id() && !before.contains(&stat.key)
 }
 
 impl Seen {
     /// Another look, which has found these. Returns those that are to be waited for.
-    fn look(&mut self, orphans: &[Stat], mut is_ours: impl FnMut(&Stat) -> bool) -> Vec<Name> {
-        let there: HashSet<Name> = orphans.iter().map(|stat| stat.name).collect();
-        self.known.retain(|name, _| there.contains(name));
+    fn look(
+        &mut self,
+        orphans: &[Stat],
+        mut is_ours: impl FnMut(&Stat) -> bool,
+    ) -> Vec<ProcessKey> {
+        let there: HashSet<ProcessKey> = orphans.iter().map(|stat| stat.key).collect();
+        self.known.retain(|key, _| there.contains(key));
         let mut due = Vec::new();
         for stat in orphans {
-            let known = self.known.entry(stat.name).or_default();
+            let known = self.known.entry(stat.key).or_default();
             if !stat.is_over {
                 known.is_ours = known.is_ours || is_ours(stat);
                 continue;
             }
             known.looks_dead += 1;
             if known.is_ours || known.looks_dead >= LOOKS {
-                due.push(stat.name);
+                due.push(stat.key);
             }
         }
         due
@@ -154,7 +155,7 @@ mod tests {
 
     fn stat(pid: u32, is_over: bool) -> Stat {
         Stat {
-            name: Name { pid, started: 1 },
+            key: ProcessKey { pid, started: 1 },
             parent: std::process::id(),
             group: 1,
             session: 1,
@@ -164,8 +165,8 @@ mod tests {
     }
 
     fn due(seen: &mut Seen, orphans: &[Stat], ours: &[u32]) -> Vec<u32> {
-        let due = seen.look(orphans, |stat| ours.contains(&stat.name.pid));
-        due.into_iter().map(|name| name.pid).collect()
+        let due = seen.look(orphans, |stat| ours.contains(&stat.key.pid));
+        due.into_iter().map(|key| key.pid).collect()
     }
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
         assert_eq!(due(&mut seen, dead, &[]), [2, 3]);
         // Another process with the same id is a different orphan.
         let other = Stat {
-            name: Name { pid: 2, started: 2 },
+            key: ProcessKey { pid: 2, started: 2 },
             ..stat(2, true)
         };
         assert_eq!(due(&mut seen, &[other], &[]), [0; 0]);

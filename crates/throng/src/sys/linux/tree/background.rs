@@ -17,18 +17,18 @@ use crate::sync::lock;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub(crate) struct Attendant {
+pub(crate) struct Background {
     stop: Option<Sender<()>>,
     /// Closed when the thread has ended. Only its owner uses it; the lock lets it be shared.
     ended: Mutex<Receiver<()>>,
 }
 
-impl Attendant {
+impl Background {
     /// Starts a thread with this name and work. The work is to end when its receiver is closed.
     pub(crate) fn start(
         name: &str,
         work: impl FnOnce(&Receiver<()>) + Send + 'static,
-    ) -> io::Result<Attendant> {
+    ) -> io::Result<Background> {
         let (stop, stopped) = mpsc::channel();
         let (end, ended) = mpsc::channel();
         thread::Builder::new().name(name.into()).spawn(move || {
@@ -36,14 +36,14 @@ impl Attendant {
             let _end: Sender<()> = end;
             work(&stopped);
         })?;
-        Ok(Attendant {
+        Ok(Background {
             stop: Some(stop),
             ended: Mutex::new(ended),
         })
     }
 }
 
-impl Drop for Attendant {
+impl Drop for Background {
     fn drop(&mut self) {
         drop(self.stop.take());
         // Nothing is ever sent: it is closed, or the time is over.
@@ -62,7 +62,7 @@ mod tests {
     fn its_end_is_waited_for() {
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = has_ended.clone();
-        let attendant = Attendant::start("test", move |stopped| {
+        let attendant = Background::start("test", move |stopped| {
             assert!(stopped.recv().is_err(), "told by the end of the channel");
             thread::sleep(Duration::from_millis(50));
             ended.store(true, Ordering::Relaxed);
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn one_that_does_not_end_is_left_behind() {
         let (go, held) = mpsc::channel::<()>();
-        let attendant = Attendant::start("test", move |_| {
+        let attendant = Background::start("test", move |_| {
             let _ = held.recv();
         });
         let (tell, told) = mpsc::channel();
