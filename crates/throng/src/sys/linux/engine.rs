@@ -27,8 +27,7 @@ use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::{Event, Exit, StartError, Started, WhenDone, at_most};
-use crate::sys::faults::Point;
-use crate::sys::faults::linux as faults;
+use crate::sys::faults::{self, Point};
 
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);
@@ -119,7 +118,7 @@ impl Engine {
     pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
-        let attached = faults::strike(Point::Attach)
+        let attached = faults::fail(Point::Attach)
             .map_err(io::Error::from)
             .and_then(|()| self.driver.attach(id, &pipes.ours));
         if let Err(error) = attached {
@@ -387,7 +386,7 @@ impl Engine {
             let Some(child) = self.children.get_mut(id) else {
                 continue;
             };
-            if busy || (faults::strike(Point::Look).is_ok() && child.has_exited()) {
+            if busy || (faults::fail(Point::Look).is_ok() && child.has_exited()) {
                 self.to_ask.push(id);
             } else {
                 self.watch(id);
@@ -430,7 +429,7 @@ impl Engine {
         if !child.is_unwatched() {
             return;
         }
-        let watched = faults::strike(Point::Watch).map_err(io::Error::from);
+        let watched = faults::fail(Point::Watch).map_err(io::Error::from);
         let watched = watched.and_then(|()| child.watch());
         let watched = watched.and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {

@@ -70,7 +70,7 @@ impl Apc {
         // and APCs of others, which are their concern.
         unsafe { SleepEx(timeout_ms(timeout), 1) };
         self.inbox.take(&mut self.notices);
-        inbox::stir(&mut self.notices);
+        inbox::inject_shuffle(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

@@ -27,7 +27,7 @@ use crate::model::verdict::Holder;
 use crate::slots::{Id, Table};
 use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
-use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
+use crate::sys::faults::{Fault, Point, delay, inject, shuffle};
 
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -165,7 +165,7 @@ impl Engine {
             timeout = Some(Duration::ZERO);
         }
         self.driver.wait(timeout)?;
-        match strike(Point::Wait) {
+        match inject(Point::Wait) {
             Some(Fault::Shuffle(number)) => shuffle(self.ready.make_contiguous(), number),
             Some(Fault::Delay(us)) => delay(us),
             _ => {}

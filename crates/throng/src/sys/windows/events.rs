@@ -108,7 +108,7 @@ impl Events {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
         }
-        inbox::stir(&mut self.notices);
+        inbox::inject_shuffle(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

@@ -12,7 +12,7 @@ use super::op::Finished;
 use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::api::End;
-use crate::sys::faults::{Fault, Point, shuffle, strike};
+use crate::sys::faults::{Fault, Point, inject, shuffle};
 
 /// What a mechanism has to say.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl Notice {
 
 /// Puts notices in another order where a fault wants that. Of each stream there is one at a time,
 /// so it is an order that could have been; where a thread may leave several it is not.
-pub(super) fn stir(notices: &mut VecDeque<Notice>) {
-    if let Some(Fault::Shuffle(number)) = strike(Point::Wait) {
+pub(super) fn inject_shuffle(notices: &mut VecDeque<Notice>) {
+    if let Some(Fault::Shuffle(number)) = inject(Point::Wait) {
         shuffle(notices.make_contiguous(), number);
     }
 }

@@ -22,8 +22,7 @@ use windows_sys::Win32::System::JobObjects::{
 };
 
 use super::pipe::{from_code, own};
-use crate::sys::faults::windows as faults;
-use crate::sys::faults::windows::Point;
+use crate::sys::faults::{self, Point};
 
 /// No system has as many processes.
 const PIDS_MAX: usize = 1 << 24;
@@ -62,7 +61,7 @@ impl Job {
 
     /// Puts a process into it that was started without.
     pub(super) fn assign(&self, process: &OwnedHandle) -> io::Result<()> {
-        if let Some(code) = faults::take(Point::AssignJob) {
+        if let Some(code) = faults::code(Point::AssignJob) {
             return Err(from_code(code));
         }
         // SAFETY: both handles are open as long as they are borrowed.

@@ -45,8 +45,7 @@ use crate::sys::api::StartError;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, start_hint};
 use crate::sys::base::windows::system_directory;
-use crate::sys::faults::windows as faults;
-use crate::sys::faults::windows::Point;
+use crate::sys::faults::{self, Point};
 use crate::sys::options::windows::{Console, Priority};
 
 /// A program file younger than this may still be in the hands of a virus scanner.
@@ -246,7 +245,7 @@ impl Launcher {
                 let budget = &self.host.budget;
                 let dir = budget.dir().display();
                 let doing = format!("hold its stdin of {} bytes in {dir}", bytes.len());
-                let opened = match faults::take(Point::HoldStdin) {
+                let opened = match faults::code(Point::HoldStdin) {
                     Some(code) => Err(from_code(code)),
                     None => stdin::bytes(bytes, budget),
                 };
@@ -376,11 +375,11 @@ fn create(
     jobs: Option<&[HANDLE]>,
     flags: u32,
 ) -> io::Result<Created> {
-    if let Some(code) = faults::take(Point::CreateProcess) {
+    if let Some(code) = faults::code(Point::Start) {
         return Err(from_code(code));
     }
     if jobs.is_some()
-        && let Some(code) = faults::take(Point::JobList)
+        && let Some(code) = faults::code(Point::JobList)
     {
         return Err(from_code(code));
     }

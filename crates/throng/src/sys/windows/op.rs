@@ -12,8 +12,7 @@ use super::pipe::Pipe;
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::Id;
-use crate::sys::faults::windows as faults;
-use crate::sys::faults::windows::Point;
+use crate::sys::faults::{self, Point};
 use crate::sys::lend::{Answer, Block, Control, Lent, lend, take_back};
 
 /// A read that is not in flight.
@@ -119,7 +118,7 @@ impl std::fmt::Debug for Op {
 /// Gives a read to the kernel by this call, which answers as `ReadFile` does: success, or the
 /// error code.
 pub(super) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u32>) -> Submitted {
-    if let Some(code) = faults::take(Point::Read) {
+    if let Some(code) = faults::code(Point::Read) {
         return Submitted::Failed(Finished { op, bytes: 0, code });
     }
     *op.control_mut() = OVERLAPPED::default();

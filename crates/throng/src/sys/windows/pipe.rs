@@ -39,8 +39,7 @@ use windows_sys::Win32::System::WindowsProgramming::{
 };
 
 use super::wide::to_wide;
-use crate::sys::faults::windows as faults;
-use crate::sys::faults::windows::Point;
+use crate::sys::faults::{self, Point};
 
 /// Our end of a pipe.
 #[derive(Debug)]
@@ -148,7 +147,7 @@ impl PipeDirectory {
 
     /// A pipe without a name that takes so many bytes before its writer waits.
     pub(super) fn unnamed_pair(&self, size: u32) -> io::Result<Pair> {
-        if let Some(code) = faults::take(Point::CreateUnnamedPipe) {
+        if let Some(code) = faults::code(Point::UnnamedPipe) {
             return Err(from_code(code));
         }
         /// The values of `wdm.h` for a pipe of bytes, read as bytes, whose calls wait.
@@ -317,7 +316,7 @@ fn random_name() -> io::Result<String> {
 }
 
 fn try_named_pair(size: u32, name: &str) -> io::Result<Pair> {
-    if let Some(code) = faults::take(Point::CreatePipe) {
+    if let Some(code) = faults::code(Point::Pipe) {
         return Err(from_code(code));
     }
     let name = to_wide(name.as_ref()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -346,7 +345,7 @@ fn try_named_pair(size: u32, name: &str) -> io::Result<Pair> {
 
 /// A pipe both of whose ends are synchronous, for a thread that waits in its reads.
 pub(super) fn synchronous_pair(size: u32) -> io::Result<Pair> {
-    if let Some(code) = faults::take(Point::CreatePipe) {
+    if let Some(code) = faults::code(Point::Pipe) {
         return Err(from_code(code));
     }
     let (mut ours, mut theirs) = (null_mut(), null_mut());

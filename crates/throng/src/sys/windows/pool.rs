@@ -126,7 +126,7 @@ impl Pooled {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
         }
-        inbox::stir(&mut self.notices);
+        inbox::inject_shuffle(&mut self.notices);
     }
 
     pub(super) fn next(&mut self) -> Option<Notice> {

@@ -152,7 +152,7 @@ impl Port {
                 _ => {} // Somebody else's, by mistake.
             }
         }
-        inbox::stir(&mut self.notices);
+        inbox::inject_shuffle(&mut self.notices);
         Ok(())
     }
 

@@ -122,8 +122,8 @@ impl Epoll {
         };
         let timeout = timeout.map(timespec);
         self.events.clear();
-        let struck = faults::strike(Point::Wait);
-        match struck {
+        let injected = faults::inject(Point::Wait);
+        match injected {
             Some(Fault::Code(_)) => return Ok(()),
             Some(Fault::Delay(us)) => faults::delay(us),
             _ => {}
@@ -136,7 +136,7 @@ impl Epoll {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        if let Some(Fault::Shuffle(number)) = struck {
+        if let Some(Fault::Shuffle(number)) = injected {
             faults::shuffle(&mut self.events, number);
         }
         for event in &self.events {

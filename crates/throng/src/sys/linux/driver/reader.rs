@@ -46,13 +46,13 @@ impl Reader {
 
     pub(crate) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
         let at_most = at_most.min(READ_SIZE);
-        let read = match faults::strike(Point::Read) {
+        let read = match faults::inject(Point::Read) {
             Some(Fault::Code(code)) => Err(Errno::from_raw_os_error(code as i32)),
             Some(Fault::Short(most)) => {
                 rustix::io::read(pipe, &mut self.buffer[..at_most.min(most)])
             }
-            struck => {
-                if let Some(Fault::Delay(us)) = struck {
+            injected => {
+                if let Some(Fault::Delay(us)) = injected {
                     faults::delay(us);
                 }
                 rustix::io::read(pipe, &mut self.buffer[..at_most])

@@ -80,7 +80,7 @@ impl Failure {
     }
 
     /// A fault that a test has ordered.
-    pub(crate) fn struck(step: Step, errno: Errno, command: &Command) -> Failure {
+    pub(crate) fn injected(step: Step, errno: Errno, command: &Command) -> Failure {
         let failed = Failed {
             step,
             errno: errno.raw_os_error(),

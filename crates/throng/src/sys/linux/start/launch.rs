@@ -31,8 +31,7 @@ use crate::model::error::ErrorKind;
 use crate::sys::api::StartError;
 use crate::sys::base::linux::descriptors::above_stdio;
 use crate::sys::base::linux::file::is_exhaustion;
-use crate::sys::faults::Point;
-use crate::sys::faults::linux as faults;
+use crate::sys::faults::{self, Point};
 use crate::sys::linux::features::Features;
 use crate::sys::linux::host::Host;
 use crate::sys::linux::host::stdin::Held;
@@ -148,7 +147,7 @@ impl Launcher {
     /// The pipes for a command, not yet connected to anything.
     pub(crate) fn open_pipes(command: &Command) -> Result<Pipes, StartError> {
         let open = || -> Result<Pipes, Errno> {
-            faults::strike(Point::Pipe)?;
+            faults::fail(Point::Pipe)?;
             let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             Ok(Pipes {
@@ -335,11 +334,11 @@ impl Launcher {
     ) -> Result<Begun, Failure> {
         loop {
             self.fill_plan(&mut kit, command, own.cgroup.as_ref());
-            let started = match struck() {
+            let started = match injected() {
                 Some((Step::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
                     self.keep(kit);
-                    return Err(Failure::struck(step, errno, command));
+                    return Err(Failure::injected(step, errno, command));
                 }
                 // SAFETY: the strings and lists are the kit's, and were written for this command.
                 // The landing places are our own open descriptors, and stay so until this function
@@ -529,10 +528,10 @@ fn open_null() -> io::Result<OwnedFd> {
     null.map(above_stdio)
 }
 
-/// A fault that strikes the start of a process.
-fn struck() -> Option<(Step, Errno)> {
-    let made = faults::strike(Point::Start).map_err(|errno| (Step::Clone, errno));
-    let loaded = || faults::strike(Point::Exec).map_err(|errno| (Step::Exec, errno));
+/// A fault that is injected into the start of a process.
+fn injected() -> Option<(Step, Errno)> {
+    let made = faults::fail(Point::Start).map_err(|errno| (Step::Clone, errno));
+    let loaded = || faults::fail(Point::Exec).map_err(|errno| (Step::Exec, errno));
     made.and_then(|()| loaded()).err()
 }
 

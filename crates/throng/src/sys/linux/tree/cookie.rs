@@ -18,7 +18,8 @@ pub(crate) const VARIABLE: &str = "_THRONG_MARK";
 /// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
 const GIVEN_MAX: usize = 1024;
 
-/// A variable longer than this is no cookie: the given name and our cookie behind it are far shorter.
+/// A variable longer than this is no cookie: the given name and our cookie behind it are far
+/// shorter.
 const COOKIE_MAX: usize = 4096;
 
 /// The cookies of all processes of one `Throng`.
@@ -120,8 +121,8 @@ impl Search<'_> {
         None
     }
 
-    /// Keeps the beginning of a variable. Of a variable longer than any cookie, enough is kept to see
-    /// that it is too long.
+    /// Keeps the beginning of a variable. Of a variable longer than any cookie, enough is kept to
+    /// see that it is too long.
     fn begin(&mut self, bytes: &[u8]) {
         let room = COOKIE_MAX + 1 - self.begun.len();
         self.begun

@@ -1,9 +1,9 @@
 //! The guardian: a process of its own that kills what is left when this program is killed.
 //!
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and only those: what they have
-//! started goes on. So a program that wants to leave nothing starts a guardian process,
-//! which reads a pipe that nobody writes to. The pipe ends when we do, however that comes about,
-//! and then the guardian kills what we have left (`guardian/process.rs`). When we end in good order we end the
+//! started goes on. So a program that wants to leave nothing starts a guardian process, which reads
+//! a pipe that nobody writes to. The pipe ends when we do, however that comes about, and then the
+//! guardian kills what we have left (`guardian/process.rs`). When we end in good order we end the
 //! guardian first.
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
@@ -261,8 +261,8 @@ impl Watch {
     }
 }
 
-/// A callback that panics must not end the guardian's thread: its pipe would be closed, and it would
-/// kill what runs.
+/// A callback that panics must not end the guardian's thread: its pipe would be closed, and it
+/// would kill what runs.
 fn tell(report: Option<&KeeperReport>, event: KeeperEvent) {
     if let Some(KeeperReport(report)) = report {
         let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
@@ -317,7 +317,8 @@ mod tests {
     use crate::sys::linux::host::Host;
     use crate::sys::os::linux::BuilderExt;
 
-    /// Starts a process with this program as the guardian, and shows the guardian's id as it is then.
+    /// Starts a process with this program as the guardian, and shows the guardian's id as it is
+    /// then.
     fn guardian_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
         let options = Throng::builder().keeper([program]).os;
         let host = Arc::new(Host::new(&options, Arc::default()).unwrap());

@@ -27,8 +27,8 @@ use crate::sys::linux::signals::to_system;
 /// What has been killed is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// New processes that are gone when they are looked at may have left another; this is how many times in
-/// a row it is looked for.
+/// New processes that are gone when they are looked at may have left another; this is how many
+/// times in a row it is looked for.
 const CHASED_MAX: usize = 256;
 
 /// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all

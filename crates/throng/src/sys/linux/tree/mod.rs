@@ -19,7 +19,8 @@
 //! | `killer.rs` | what a shard asks it, and does itself at once |
 //! | `background.rs` | a thread that its owner does not wait for |
 //! | `subreaper.rs` | adopts orphans |
-//! | `guardian.rs`, `guardian/process.rs` | the process that kills what is left when we are killed |
+//! | `guardian.rs` | starts and watches the process that kills what is left when we are killed |
+//! | `guardian/process.rs` | what that process does |
 //! | `kill_leftovers.rs` | kills what is left of a run |
 //!
 //! Knows nothing of shards, pipes of ours, timeouts, or why anything is to end.

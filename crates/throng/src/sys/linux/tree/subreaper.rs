@@ -2,10 +2,10 @@
 //! not to the first process of the machine (`PR_SET_CHILD_SUBREAPER`). So they stay below us, can
 //! be ended when all is to end, and have to be waited for when they end by themselves.
 //!
-//! An orphan becomes a child of the program's first thread; our own processes, and the guardian, are
-//! children of other threads. So all children of the first thread are orphans, except those that it
-//! had before, whatever group or session they are in: they choose that themselves. What the program
-//! starts by other means later, from its first thread or from a thread that ends before the
+//! An orphan becomes a child of the program's first thread; our own processes, and the guardian,
+//! are children of other threads. So all children of the first thread are orphans, except those
+//! that it had before, whatever group or session they are in: they choose that themselves. What the
+//! program starts by other means later, from its first thread or from a thread that ends before the
 //! process, looks the same; a program that asks for orphans must not do that.
 //!
 //! `waitpid(-1)` is never called. Even so, care is taken not to take statuses of the program's own

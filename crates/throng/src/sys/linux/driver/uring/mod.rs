@@ -166,7 +166,7 @@ impl Uring {
     }
 
     fn read(&mut self, id: Id, stream: Stream, fd: RawFd) -> io::Result<()> {
-        let at_most = match faults::strike(Point::Read) {
+        let at_most = match faults::inject(Point::Read) {
             Some(Fault::Short(most)) => most.min(READ_SIZE),
             _ => READ_SIZE,
         };
@@ -224,8 +224,8 @@ impl Uring {
         } else {
             Some(Duration::ZERO)
         };
-        let struck = faults::strike(Point::Wait);
-        match struck {
+        let injected = faults::inject(Point::Wait);
+        match injected {
             Some(Fault::Code(_)) => return Ok(()),
             Some(Fault::Delay(us)) => faults::delay(us),
             _ => {}
@@ -242,7 +242,7 @@ impl Uring {
             Err(error) if !is_passing(&error) => return Err(error),
             _ => self.collect(),
         }
-        if let Some(Fault::Shuffle(number)) = struck {
+        if let Some(Fault::Shuffle(number)) = injected {
             // Of each stream there is one at a time, so this is an order that could have been.
             faults::shuffle(self.ready.make_contiguous(), number);
         }
