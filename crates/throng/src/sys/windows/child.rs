@@ -10,17 +10,13 @@ use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Threading::{TerminateProcess, WaitForSingleObject};
 
-use super::holders;
-use super::job::Job;
 use super::pipe::Pipe;
-use super::usage;
+use super::start::Launched;
+use super::tree::{self, ENDED_BY_US, Job};
 use crate::model::kill::Signal;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::sys::api::Exit;
-
-/// What a process that we end has for an exit code, as with `taskkill` and `std`.
-pub(super) const ENDED_BY_US: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -49,15 +45,6 @@ pub(super) enum Tap {
         left: Option<u64>,
     },
     Ended,
-}
-
-/// What a start gives.
-#[derive(Debug)]
-pub(super) struct Launched {
-    pub(super) process: OwnedHandle,
-    pub(super) pid: u32,
-    pub(super) job: Option<Job>,
-    pub(super) can_be_asked: bool,
 }
 
 impl Child {
@@ -105,7 +92,7 @@ impl Child {
 
     /// What is left in its job when the process has ended; unknown without a job.
     pub(super) fn left_behind(&self) -> Vec<Holder> {
-        let all = self.job.as_ref().map(holders::left_in).unwrap_or_default();
+        let all = self.job.as_ref().map(tree::left_in).unwrap_or_default();
         let others = all.into_iter().filter(|holder| holder.pid != self.pid);
         others.collect()
     }
@@ -115,7 +102,7 @@ impl Child {
         if std::mem::replace(&mut self.has_exited, true) {
             return None;
         }
-        Some(usage::of_ended(&self.process, self.job.as_ref()))
+        Some(tree::of_ended(&self.process, self.job.as_ref()))
     }
 
     /// Asks the process to end where there is a way to ask: a Ctrl-Break, which its group has as

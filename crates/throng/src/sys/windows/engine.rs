@@ -11,14 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::{Child, Tap};
-use super::driver::Driver;
+use super::driver::{self, Driver, Finished, Notice, Op, ReadTries, Retries, Submitted, Waker};
 use super::host::Host;
-use super::inbox::Notice;
-use super::launch::{Launcher, cannot_capture};
-use super::op::{self, Finished, Op, Submitted};
 use super::pipe::{Pipe, from_code};
-use super::retries::{ReadTries, Retries};
-use super::waker::Waker;
+use super::start::{Launcher, cannot_capture};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::model::mechanism::Mechanism;
@@ -135,7 +131,7 @@ impl Engine {
         if is_overlapped {
             for (stream, pipe) in Stream::ALL.into_iter().zip(ours) {
                 let via = self.driver.via(id, stream);
-                self.submit(op::read(id, stream, pipe, via));
+                self.submit(driver::read(id, stream, pipe, via));
             }
         }
         Ok(started)

@@ -1,5 +1,8 @@
 //! What all shards share and none changes: the environment, the pool, how pipes are made.
 
+pub(super) mod environment;
+pub(super) mod stdin;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -9,11 +12,10 @@ use std::thread;
 
 use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
-use super::environment::Vars;
-use super::keeper::Keeper;
+use self::environment::Vars;
 use super::pipe::{self, Pair, PipeDirectory};
-use super::pool::ThreadPool;
-use super::stdin;
+use super::thread_pool::ThreadPool;
+use super::tree::Guardian;
 use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
@@ -41,7 +43,7 @@ pub(crate) struct Host {
     /// Knows where the files are that processes read.
     pub(super) budget: Arc<Budget>,
     /// None where nobody has asked for one.
-    keeper: Option<Keeper>,
+    guardian: Option<Guardian>,
     has_console: bool,
     pool: Arc<ThreadPool>,
     options: HostOptions,
@@ -70,13 +72,13 @@ impl Host {
             Pipes::Unnamed => PipeDirectory::open().ok(),
             Pipes::Named => None,
         };
-        let keeper = options.keeper.then(Keeper::new).transpose();
+        let guardian = options.keeper.then(Guardian::new).transpose();
         Ok(Host {
             vars,
             environment,
             null: stdin::null().map_err(failed("cannot open NUL"))?,
             budget,
-            keeper: keeper.map_err(failed("cannot make a job"))?,
+            guardian: guardian.map_err(failed("cannot make a job"))?,
             has_console: has_console(),
             pool: Arc::new(ThreadPool::new(cores).map_err(failed("cannot make a thread pool"))?),
             options: *options,
@@ -86,10 +88,10 @@ impl Host {
         })
     }
 
-    /// Ends what is left of this run, which is known where it has a keeper; gives who does not go.
+    /// Ends what is left of this run, which is known where it has a guardian; gives who does not go.
     /// Nobody can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
-        let left = self.keeper.as_ref().map(Keeper::sweep).transpose();
+        let left = self.guardian.as_ref().map(Guardian::sweep).transpose();
         let doing = "cannot see what processes have left behind";
         let left = left.map_err(|error| Error::os(ErrorKind::System, doing, error))?;
         Ok(left.unwrap_or_default())
@@ -105,8 +107,8 @@ impl Host {
         }
     }
 
-    pub(super) fn keeper(&self) -> Option<&Keeper> {
-        self.keeper.as_ref()
+    pub(super) fn guardian(&self) -> Option<&Guardian> {
+        self.guardian.as_ref()
     }
 
     pub(super) fn pool(&self) -> &Arc<ThreadPool> {

@@ -12,41 +12,22 @@
 //! What was learned of each interface, with sources, and what has been seen under Wine alone, is in
 //! `docs/windows.md`.
 
-mod apc;
-mod attributes;
-mod batch;
 mod child;
-mod commandline;
 mod driver;
 mod engine;
-mod environment;
-mod events;
-mod exits;
-mod holders;
 mod host;
-mod inbox;
-mod job;
-mod keeper;
-mod launch;
-mod op;
 mod pipe;
-mod pool;
-mod port;
-mod program;
 #[cfg(test)]
 mod quarantine;
-mod retries;
-mod stdin;
-mod threads;
-mod usage;
-mod wait_group;
-mod waker;
+mod start;
+mod thread_pool;
+mod tree;
 mod wide;
 mod wine;
 
+pub(crate) use driver::Waker;
 pub(crate) use engine::Engine;
 pub(crate) use host::Host;
-pub(crate) use waker::Waker;
 
 use crate::model::kill::Signal;
 use crate::model::mechanism::Mechanism;

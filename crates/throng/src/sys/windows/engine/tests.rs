@@ -419,7 +419,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
             "{mechanism}: reads did not end"
         );
         for process in processes {
-            let exit = super::super::usage::of_ended(&process, None);
+            let exit = super::super::tree::of_ended(&process, None);
             assert_eq!(exit.status, Status::Exited(1), "{mechanism}");
         }
     }
@@ -483,4 +483,4 @@ fn launcher_pair(launcher: &Launcher) -> std::os::windows::io::OwnedHandle {
     launcher.host().pair(true).unwrap().theirs
 }
 
-mod keeper;
+mod guardian;

@@ -12,21 +12,14 @@ use windows_sys::Win32::System::Threading::{
     WaitForThreadpoolWaitCallbacks,
 };
 
-use super::inbox::{Inbox, Notice};
-use super::pool::ThreadPool;
-use super::port::Packets;
+use super::inbox::Notice;
+use super::waker::Announce;
 use crate::slots::Id;
-
-/// Where an exit is announced.
-#[derive(Clone, Debug)]
-pub(super) enum Announce {
-    Port(Arc<Packets>),
-    Inbox(Arc<Inbox>),
-}
+use crate::sys::windows::thread_pool::ThreadPool;
 
 /// A wait for the end of one process, made before there is a process, so that it cannot fail after.
 #[derive(Debug)]
-pub(super) struct ExitWait {
+pub(crate) struct ExitWait {
     wait: PTP_WAIT,
     /// What the callback is given; freed when no callback can come any more.
     context: *mut Context,
@@ -41,7 +34,7 @@ struct Context {
 }
 
 impl ExitWait {
-    pub(super) fn new(pool: Arc<ThreadPool>, id: Id, announce: Announce) -> io::Result<ExitWait> {
+    pub(crate) fn new(pool: Arc<ThreadPool>, id: Id, announce: Announce) -> io::Result<ExitWait> {
         let environment = pool.environment();
         let context = Box::into_raw(Box::new(Context { id, announce }));
         // SAFETY: the callback takes its context for what this is, and `drop` frees it after the
@@ -60,7 +53,7 @@ impl ExitWait {
     }
 
     /// Begins to wait for this process.
-    pub(super) fn begin(&mut self, process: Arc<OwnedHandle>) {
+    pub(crate) fn begin(&mut self, process: Arc<OwnedHandle>) {
         // SAFETY: the wait is alive as long as `self`; the handle is open as long as well, since it
         // is kept here. No time stands for no limit.
         unsafe { SetThreadpoolWait(self.wait, process.as_raw_handle(), null()) };

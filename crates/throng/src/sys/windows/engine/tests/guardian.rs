@@ -10,9 +10,9 @@ fn kept(mechanism: Mechanism) -> Engine {
     engine(mechanism, &options)
 }
 
-/// The ids of those that are in the keeper's job.
+/// The ids of those that are in the guardian's job.
 fn all_kept(engine: &Engine) -> Vec<u32> {
-    engine.host.keeper().unwrap().job().pids().unwrap()
+    engine.host.guardian().unwrap().job().pids().unwrap()
 }
 
 fn end(engine: &mut Engine, id: Id) {

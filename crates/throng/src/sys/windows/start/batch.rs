@@ -20,7 +20,7 @@ use super::commandline::{
 
 /// So long a line does `cmd.exe` take: KB 830473 "Command prompt (Cmd.exe) command-line string
 /// limitation". What it does with a longer one, cut off inside a quotation perhaps, is not said.
-pub(super) const UNITS_MAX: usize = 8_191;
+pub(crate) const UNITS_MAX: usize = 8_191;
 
 const PERCENT: u16 = b'%' as u16;
 const TAB: u16 = b'\t' as u16;
@@ -36,7 +36,7 @@ const PLAIN: &[u8] = b"#$*+-./:?@\\_";
 /// (CVE-2024-43402); it takes out `.` and `..`, so `x.bat\y\..` is one; and a stream of a file is
 /// named after a colon, so `x.txt:y.bat` may pass for one. Upper case is that of ASCII, for no
 /// other letter has one of these as its upper case.
-pub(super) fn is_batch(program: &Path) -> bool {
+pub(crate) fn is_batch(program: &Path) -> bool {
     let resolved = path::absolute(program);
     has_batch_name(program) || resolved.is_ok_and(|path| has_batch_name(&path))
 }
@@ -67,7 +67,7 @@ fn trim_end(bytes: &[u8], is_ignored: impl Fn(&u8) -> bool) -> &[u8] {
 ///    more than two, `cmd.exe` takes off the first and the last (`cmd /?`).
 /// 3. The script's path is in marks. It is absolute, so that no command or other file is meant.
 /// 4. So are the arguments that need it, see [`push_argument`].
-pub(super) fn batch_command_line(
+pub(crate) fn batch_command_line(
     cmd_exe: &Path,
     script: &Path,
     args: &[OsString],

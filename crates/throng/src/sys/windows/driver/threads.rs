@@ -20,13 +20,13 @@ use windows_sys::Win32::Storage::FileSystem::ReadFile;
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
 use super::inbox::{Inbox, Notice};
-use super::pipe::{Pipe, from_code, last_code};
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::End;
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
 use crate::sys::unread::Unread;
+use crate::sys::windows::pipe::{Pipe, from_code, last_code};
 use std::time::Instant;
 
 const STACK_SIZE: usize = 64 * 1024;
@@ -39,7 +39,7 @@ const INBOX_BYTES: usize = 16 * READ_SIZE;
 const CANCEL_AGAIN: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
-pub(super) struct Threads {
+pub(crate) struct Threads {
     inbox: Arc<Inbox>,
     allowance: Arc<Allowance>,
     readers: Table<[Reader; 2]>,
@@ -64,7 +64,7 @@ struct Allowance {
 }
 
 impl Threads {
-    pub(super) fn new() -> Threads {
+    pub(crate) fn new() -> Threads {
         Threads {
             inbox: Arc::new(Inbox::new()),
             allowance: Arc::default(),
@@ -75,12 +75,12 @@ impl Threads {
         }
     }
 
-    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
 
     /// Begins to read, before there is a process: the threads are what may be refused.
-    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+    pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         let out = self.start_reader(id, Stream::Stdout, &pipes[0])?;
         // If this is refused, the first reader ends with its pipe's other end, which nobody has.
         let err = self.start_reader(id, Stream::Stderr, &pipes[1])?;
@@ -108,7 +108,7 @@ impl Threads {
         })
     }
 
-    pub(super) fn stop(&mut self, id: Id, stream: Stream) {
+    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
         if let Some(readers) = self.readers.get_mut(id) {
             let reader = &readers[stream.index()];
             reader.is_stopping.store(true, Ordering::SeqCst);
@@ -120,7 +120,7 @@ impl Threads {
     }
 
     /// Whether notices of bytes are kept.
-    pub(super) fn set_paused(&mut self, is_paused: bool) {
+    pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.unread.set_paused(is_paused, &mut self.notices);
     }
 
@@ -134,7 +134,7 @@ impl Threads {
         is_unread.then_some((id, stream))
     }
 
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(crate) fn forget(&mut self, id: Id) {
         // Both have announced their end, which is the last thing they do; or there is no process,
         // and nobody has the other ends of their pipes.
         for reader in self.readers.remove(id).into_iter().flatten() {
@@ -142,7 +142,7 @@ impl Threads {
         }
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
         if !self.inbox.take(&mut self.notices) && self.notices.is_empty() {
             let timeout = if self.cancel_again() {
                 Some(timeout.map_or(CANCEL_AGAIN, |timeout| timeout.min(CANCEL_AGAIN)))
@@ -168,7 +168,7 @@ impl Threads {
         !self.stopping.is_empty()
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         let notice = loop {
             let notice = self.notices.pop_front()?;
             let Some(stream) = self.unread_stream(&notice) else {

@@ -15,61 +15,20 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{
-    CancelThreadpoolIo, CloseThreadpool, CloseThreadpoolIo, CloseThreadpoolTimer, CreateThreadpool,
-    CreateThreadpoolIo, CreateThreadpoolTimer, PTP_CALLBACK_INSTANCE, PTP_IO, PTP_POOL, PTP_TIMER,
-    SetThreadpoolThreadMaximum, SetThreadpoolTimer, StartThreadpoolIo, TP_CALLBACK_ENVIRON_V3,
-    TP_CALLBACK_PRIORITY_NORMAL, WaitForThreadpoolIoCallbacks, WaitForThreadpoolTimerCallbacks,
+    CancelThreadpoolIo, CloseThreadpoolIo, CloseThreadpoolTimer, CreateThreadpoolIo,
+    CreateThreadpoolTimer, PTP_CALLBACK_INSTANCE, PTP_IO, PTP_TIMER, SetThreadpoolTimer,
+    StartThreadpoolIo, WaitForThreadpoolIoCallbacks, WaitForThreadpoolTimerCallbacks,
 };
 
 use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, Submitted, Via};
-use super::pipe::Pipe;
 use super::port::read_file;
 use crate::slots::{Id, Table};
-
-/// A private pool of the system.
-#[derive(Debug)]
-pub(super) struct ThreadPool(PTP_POOL);
-
-// SAFETY: the system's pool may be used from any thread, and has no owner among them.
-unsafe impl Send for ThreadPool {}
-// SAFETY: as above.
-unsafe impl Sync for ThreadPool {}
-
-impl ThreadPool {
-    pub(super) fn new(threads: usize) -> io::Result<ThreadPool> {
-        // SAFETY: it takes nothing but a reserved null.
-        let pool = unsafe { CreateThreadpool(null()) };
-        if pool == 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let most = u32::try_from(threads).unwrap_or(u32::MAX);
-        // SAFETY: the pool was made a moment ago.
-        unsafe { SetThreadpoolThreadMaximum(pool, most) };
-        Ok(ThreadPool(pool))
-    }
-
-    /// What the calls that make an object of this pool want.
-    pub(super) fn environment(&self) -> TP_CALLBACK_ENVIRON_V3 {
-        TP_CALLBACK_ENVIRON_V3 {
-            Version: 3,
-            Pool: self.0,
-            CallbackPriority: TP_CALLBACK_PRIORITY_NORMAL,
-            Size: size_of::<TP_CALLBACK_ENVIRON_V3>() as u32,
-            ..TP_CALLBACK_ENVIRON_V3::default()
-        }
-    }
-}
-
-impl Drop for ThreadPool {
-    fn drop(&mut self) {
-        // SAFETY: everything made of it keeps it alive, so nothing of it is in use any more.
-        unsafe { CloseThreadpool(self.0) };
-    }
-}
+use crate::sys::windows::pipe::Pipe;
+use crate::sys::windows::thread_pool::ThreadPool;
 
 #[derive(Debug)]
-pub(super) struct Pooled {
+pub(crate) struct Pooled {
     pool: Arc<ThreadPool>,
     inbox: Arc<Inbox>,
     io: Table<[PoolIo; 2]>,
@@ -78,7 +37,7 @@ pub(super) struct Pooled {
 }
 
 impl Pooled {
-    pub(super) fn new(pool: Arc<ThreadPool>) -> io::Result<Pooled> {
+    pub(crate) fn new(pool: Arc<ThreadPool>) -> io::Result<Pooled> {
         let inbox = Arc::new(Inbox::new());
         Ok(Pooled {
             timer: PoolTimer::new(pool.clone(), inbox.clone())?,
@@ -89,15 +48,15 @@ impl Pooled {
         })
     }
 
-    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
 
-    pub(super) fn via(&self) -> Via {
+    pub(crate) fn via(&self) -> Via {
         Via::Inbox(self.inbox.clone())
     }
 
-    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+    pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         let [out, err] = pipes.each_ref();
         let out = PoolIo::new(self.pool.clone(), out.clone())?;
         let err = PoolIo::new(self.pool.clone(), err.clone())?;
@@ -105,11 +64,11 @@ impl Pooled {
         Ok(())
     }
 
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(crate) fn forget(&mut self, id: Id) {
         drop(self.io.remove(id));
     }
 
-    pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
+    pub(crate) fn submit(&mut self, op: Box<Op>) -> Submitted {
         let io = self
             .io
             .get_mut(op.mine.id)
@@ -117,11 +76,11 @@ impl Pooled {
         io[op.mine.stream.index()].submit(op)
     }
 
-    pub(super) fn wake_in(&self, delay: Duration) {
+    pub(crate) fn wake_in(&self, delay: Duration) {
         self.timer.set(delay);
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
         if !self.inbox.take(&mut self.notices) {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
@@ -129,12 +88,12 @@ impl Pooled {
         inbox::inject_shuffle(&mut self.notices);
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
     /// Keeps what reads in flight need for ever, because they would not end.
-    pub(super) fn leak(&mut self) {
+    pub(crate) fn leak(&mut self) {
         self.io.drain().for_each(std::mem::forget);
     }
 }

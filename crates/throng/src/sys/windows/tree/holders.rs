@@ -18,8 +18,8 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::job::Job;
-use super::pipe::own;
 use crate::model::verdict::Holder;
+use crate::sys::windows::pipe::own;
 
 /// The longest path there is, in units of UTF-16.
 const PATH_MAX: usize = 32_768;
@@ -29,7 +29,7 @@ const UNITS_TO_1970: u64 = 116_444_736_000_000_000;
 
 /// The processes that run in a job, in the order of their ids; nobody where the system does not
 /// tell.
-pub(super) fn left_in(job: &Job) -> Vec<Holder> {
+pub(crate) fn left_in(job: &Job) -> Vec<Holder> {
     let pids = job.pids().unwrap_or_default();
     let pinned: Vec<_> = pids.into_iter().map(|pid| (pid, open(pid))).collect();
     // An id belongs to nobody else while a handle of its process is open. So whoever is still in

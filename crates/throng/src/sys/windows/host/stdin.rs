@@ -9,8 +9,8 @@ use crate::capture::budget::Budget;
 use crate::capture::spill::{SpillFile, set_stdin_time};
 use crate::job::pipe_end::PipeEnd;
 
-use super::pipe::{inheritable, make_inheritable, own};
-use super::wide::to_wide;
+use crate::sys::windows::pipe::{inheritable, make_inheritable, own};
+use crate::sys::windows::wide::to_wide;
 use windows_sys::Win32::Foundation::GENERIC_READ;
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
@@ -18,12 +18,12 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 /// The device that is always empty. One handle serves all processes.
-pub(super) fn null() -> io::Result<OwnedHandle> {
+pub(crate) fn null() -> io::Result<OwnedHandle> {
     open(Path::new("NUL"))
 }
 
 /// A file, for reading.
-pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
+pub(crate) fn open(path: &Path) -> io::Result<OwnedHandle> {
     let path = to_wide(path.as_os_str())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "its path contains a NUL"))?;
     let inheritable = inheritable();
@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedHandle> {
 /// The system writes such a file to the disk only when memory is short (FILE_ATTRIBUTE_TEMPORARY),
 /// and then it does, so it is not counted. Each process has a file of its own: if several shared
 /// one, nothing would keep one of them from writing to it.
-pub(super) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandle> {
+pub(crate) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandle> {
     let spilled = SpillFile::new(budget)?;
     spilled.append(bytes).1?;
     set_stdin_time(spilled.file());
@@ -57,14 +57,14 @@ pub(super) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandl
 }
 
 /// A duplicate of the end of a pipe.
-pub(super) fn pipe(end: &PipeEnd) -> io::Result<OwnedHandle> {
+pub(crate) fn pipe(end: &PipeEnd) -> io::Result<OwnedHandle> {
     let handle = OwnedHandle::from(end.duplicate()?);
     make_inheritable(&handle)?;
     Ok(handle)
 }
 
 /// A duplicate of our own stdin; none if we have none.
-pub(super) fn own_stdin() -> io::Result<Option<OwnedHandle>> {
+pub(crate) fn own_stdin() -> io::Result<Option<OwnedHandle>> {
     let stdin = io::stdin();
     if stdin.as_raw_handle().is_null() {
         return Ok(None);

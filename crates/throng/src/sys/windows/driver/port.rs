@@ -18,9 +18,9 @@ use windows_sys::Win32::System::IO::{
 
 use super::inbox::{self, Notice};
 use super::op::{self, Finished, Op, RawRead, Submitted};
-use super::pipe::{Pipe, last_code, own};
-use super::wide::timeout_ms;
 use crate::slots::Id;
+use crate::sys::windows::pipe::{Pipe, last_code, own};
+use crate::sys::windows::wide::timeout_ms;
 
 /// Packets taken by one call.
 const BATCH: usize = 64;
@@ -39,14 +39,14 @@ const _: () = assert!(
 
 /// The queue.
 #[derive(Debug)]
-pub(super) struct Packets {
+pub(crate) struct Packets {
     port: OwnedHandle,
     /// A wake-up is in the queue; one is enough.
     is_woken: AtomicBool,
 }
 
 #[derive(Debug)]
-pub(super) struct Port {
+pub(crate) struct Port {
     packets: Arc<Packets>,
     notices: VecDeque<Notice>,
 }
@@ -61,13 +61,13 @@ impl Packets {
         })
     }
 
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if !self.is_woken.swap(true, Ordering::SeqCst) {
             self.post(KEY_WAKE, 0);
         }
     }
 
-    pub(super) fn exited(&self, id: Id) {
+    pub(crate) fn exited(&self, id: Id) {
         self.post(KEY_EXIT, id.to_token(0) as usize);
     }
 
@@ -83,19 +83,19 @@ impl Packets {
 }
 
 impl Port {
-    pub(super) fn new() -> io::Result<Port> {
+    pub(crate) fn new() -> io::Result<Port> {
         Ok(Port {
             packets: Arc::new(Packets::new()?),
             notices: VecDeque::new(),
         })
     }
 
-    pub(super) fn packets(&self) -> &Arc<Packets> {
+    pub(crate) fn packets(&self) -> &Arc<Packets> {
         &self.packets
     }
 
     /// Has the reads of a pipe announced here.
-    pub(super) fn attach(&self, pipe: &Pipe) -> io::Result<()> {
+    pub(crate) fn attach(&self, pipe: &Pipe) -> io::Result<()> {
         let port = self.packets.port.as_raw_handle();
         // SAFETY: both handles are open as long as they are borrowed; the pipe is overlapped, ours
         // alone, and belongs to no other port.
@@ -105,11 +105,11 @@ impl Port {
         Ok(())
     }
 
-    pub(super) fn submit(&self, op: Box<Op>) -> Submitted {
+    pub(crate) fn submit(&self, op: Box<Op>) -> Submitted {
         op::submit(op, read_file)
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut entries = [OVERLAPPED_ENTRY::default(); BATCH];
         let mut count = 0;
         let port = self.packets.port.as_raw_handle();
@@ -128,7 +128,7 @@ impl Port {
         if ok == 0 {
             return match last_code() {
                 WAIT_TIMEOUT => Ok(()),
-                code => Err(super::pipe::from_code(code)),
+                code => Err(crate::sys::windows::pipe::from_code(code)),
             };
         }
         for entry in &entries[..count as usize] {
@@ -156,19 +156,19 @@ impl Port {
         Ok(())
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 
     /// Posts what only a mistake elsewhere would.
     #[cfg(test)]
-    pub(super) fn post_foreign_packet(&self) {
+    pub(crate) fn post_foreign_packet(&self) {
         self.packets.post(77, 0x1234_5678);
     }
 }
 
 /// Reads with no place for the number of bytes, as MSDN "ReadFile" wants it of overlapped handles.
-pub(super) fn read_file(read: RawRead) -> Result<(), u32> {
+pub(crate) fn read_file(read: RawRead) -> Result<(), u32> {
     // SAFETY: handle, buffer and OVERLAPPED belong to one `Op` that `op::submit` has just given
     // away; they stay until the read is announced or refused.
     let ok = unsafe {

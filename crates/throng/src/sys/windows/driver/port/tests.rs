@@ -4,7 +4,7 @@ use std::io::Write;
 use super::*;
 use crate::model::stream::Stream;
 use crate::slots::Slots;
-use crate::sys::windows::op::{self, Op, Via};
+use crate::sys::windows::driver::op::{self, Op, Via};
 use crate::sys::windows::pipe::{Pair, named_pair};
 
 fn next_read(port: &mut Port) -> Finished {

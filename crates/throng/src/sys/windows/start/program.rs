@@ -27,7 +27,7 @@ use crate::sys::base::windows::system_directory;
 
 /// Why there is no program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Lookup {
+pub(crate) enum Lookup {
     /// Its name is empty.
     Empty,
     /// Its name contains a NUL, which would end it early.
@@ -54,7 +54,7 @@ impl fmt::Display for Lookup {
 
 /// The absolute path of a program: of a bare name along this search path, of all else from this
 /// directory, or from ours where there is none.
-pub(super) fn find(
+pub(crate) fn find(
     program: &OsStr,
     path: Option<&OsStr>,
     dir: Option<&Path>,
@@ -73,7 +73,7 @@ pub(super) fn find(
 }
 
 /// Whether this names no directory, not even by a drive, so that it is searched for.
-pub(super) fn is_bare(program: &OsStr) -> bool {
+pub(crate) fn is_bare(program: &OsStr) -> bool {
     let has_separator = program.as_encoded_bytes().iter().any(is_separator);
     !has_separator && prefix(Path::new(program)).is_none()
 }

@@ -13,18 +13,18 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::inbox::{Inbox, Notice};
-use super::pipe::own;
 use crate::model::stream::Stream;
 use crate::slots::Id;
+use crate::sys::windows::pipe::own;
 
 /// So many processes fit: 1 + 3 x 21 = 64.
-pub(super) const MEMBERS_MAX: usize = 21;
+pub(crate) const MEMBERS_MAX: usize = 21;
 
 /// It waits, and says what is signalled; it decides nothing.
 const STACK_SIZE: usize = 64 * 1024;
 
 #[derive(Debug)]
-pub(super) struct WaitGroup {
+pub(crate) struct WaitGroup {
     shared: Arc<Shared>,
     members: usize,
     thread: Option<JoinHandle<()>>,
@@ -53,13 +53,13 @@ enum Sign {
 }
 
 /// An event that a wait resets.
-pub(super) fn auto_reset_event() -> io::Result<OwnedHandle> {
+pub(crate) fn auto_reset_event() -> io::Result<OwnedHandle> {
     // SAFETY: it has no attributes and no name; it begins unset.
     own(unsafe { CreateEventW(null(), 0, 0, null()) })
 }
 
 impl WaitGroup {
-    pub(super) fn new(inbox: Arc<Inbox>) -> io::Result<WaitGroup> {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> io::Result<WaitGroup> {
         let shared = Arc::new(Shared {
             changed: auto_reset_event()?,
             changes: Mutex::default(),
@@ -77,12 +77,12 @@ impl WaitGroup {
         })
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.members == MEMBERS_MAX
     }
 
     /// Adds a process's events.
-    pub(super) fn add(&mut self, id: Id, events: &[Arc<OwnedHandle>; 2]) {
+    pub(crate) fn add(&mut self, id: Id, events: &[Arc<OwnedHandle>; 2]) {
         self.members += 1;
         let watch =
             |stream: Stream| Change::Watch(id, Sign::Read(stream), events[stream.index()].clone());
@@ -90,11 +90,11 @@ impl WaitGroup {
     }
 
     /// Adds the process itself, when there is one.
-    pub(super) fn watch(&self, id: Id, process: Arc<OwnedHandle>) {
+    pub(crate) fn watch(&self, id: Id, process: Arc<OwnedHandle>) {
         self.shared.change([Change::Watch(id, Sign::Exit, process)]);
     }
 
-    pub(super) fn remove(&mut self, id: Id) {
+    pub(crate) fn remove(&mut self, id: Id) {
         self.members -= 1;
         self.shared.change([Change::Remove(id)]);
     }

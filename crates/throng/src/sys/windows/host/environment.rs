@@ -19,7 +19,7 @@ use crate::job::command::EnvChanges;
 
 /// The variables of this program, as they were when they were looked at.
 #[derive(Debug)]
-pub(super) struct Vars {
+pub(crate) struct Vars {
     /// Names as written and values, by names in upper case.
     vars: BTreeMap<Vec<u16>, (OsString, OsString)>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Vars {
 impl Vars {
     /// Looks at the environment of this program. The hidden variables are there too: the system
     /// keeps the current directory of the drive C: as `=C:`, and `vars_os` gives what it finds.
-    pub(super) fn capture() -> Vars {
+    pub(crate) fn capture() -> Vars {
         Vars::from_pairs(std::env::vars_os())
     }
 
@@ -48,7 +48,7 @@ impl Vars {
     ///
     /// A name replaces one that differs from it only in case. Where the changes themselves have
     /// such names, the last in their order counts, which says nothing of what was set last.
-    pub(super) fn block(&self, changes: &EnvChanges) -> Result<Vec<u16>, OsString> {
+    pub(crate) fn block(&self, changes: &EnvChanges) -> Result<Vec<u16>, OsString> {
         let mut vars: BTreeMap<Cow<'_, [u16]>, (&OsStr, &OsStr)> = BTreeMap::new();
         if !changes.clear {
             let ours = self.vars.iter();
@@ -79,7 +79,7 @@ impl Vars {
     }
 
     /// The value that a variable has for a command that changes the environment like this.
-    pub(super) fn get(&self, changes: &EnvChanges, key: &str) -> Option<OsString> {
+    pub(crate) fn get(&self, changes: &EnvChanges, key: &str) -> Option<OsString> {
         let key = upper(OsStr::new(key));
         let mut changed = changes.vars.iter().rev();
         match changed.find(|(changed, _)| upper(changed) == key) {

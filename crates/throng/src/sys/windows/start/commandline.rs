@@ -17,13 +17,13 @@ use std::os::windows::ffi::OsStrExt;
 /// MSDN "CreateProcessW": so long may `lpCommandLine` be, with the NUL at its end.
 const UNITS_MAX: usize = 32_767;
 
-pub(super) const SPACE: u16 = b' ' as u16;
-pub(super) const QUOTE: u16 = b'"' as u16;
-pub(super) const BACKSLASH: u16 = b'\\' as u16;
+pub(crate) const SPACE: u16 = b' ' as u16;
+pub(crate) const QUOTE: u16 = b'"' as u16;
+pub(crate) const BACKSLASH: u16 = b'\\' as u16;
 
 /// Why there is no command line for this.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LineError {
+pub(crate) enum LineError {
     /// This part, in words, contains a NUL, which would end the command line.
     Nul(String),
     /// The program's name contains a quotation mark: no reader knows a way to write that, and no
@@ -53,7 +53,7 @@ impl fmt::Display for LineError {
 
 /// The command line that has this program, these arguments and then, as it is, this tail; with a
 /// NUL at its end.
-pub(super) fn command_line(
+pub(crate) fn command_line(
     program: &OsStr,
     args: &[OsString],
     raw_tail: Option<&OsStr>,
@@ -74,7 +74,7 @@ pub(super) fn command_line(
 /// The name comes first and has a rule of its own: it lasts from one quotation mark to the next,
 /// and backslashes mean nothing. Unquoted it would end at the first blank, and where there is no
 /// other name for the program the system would try `C:\Program.exe` for `C:\Program Files\a.exe`.
-pub(super) fn push_program(line: &mut Vec<u16>, program: &OsStr) -> Result<(), LineError> {
+pub(crate) fn push_program(line: &mut Vec<u16>, program: &OsStr) -> Result<(), LineError> {
     let program = units("the program's name", program)?;
     if program.contains(&QUOTE) {
         return Err(LineError::Quote);
@@ -86,7 +86,7 @@ pub(super) fn push_program(line: &mut Vec<u16>, program: &OsStr) -> Result<(), L
 }
 
 /// The string in UTF-16, surrogates without a partner as they are.
-pub(super) fn units(what: &str, string: &OsStr) -> Result<Vec<u16>, LineError> {
+pub(crate) fn units(what: &str, string: &OsStr) -> Result<Vec<u16>, LineError> {
     let units: Vec<u16> = string.encode_wide().collect();
     if units.contains(&0) {
         return Err(LineError::Nul(what.into()));
@@ -95,12 +95,12 @@ pub(super) fn units(what: &str, string: &OsStr) -> Result<Vec<u16>, LineError> {
 }
 
 /// An argument in UTF-16; arguments are counted from 1 in words, and from 0 here.
-pub(super) fn argument_units(i: usize, arg: &OsStr) -> Result<Vec<u16>, LineError> {
+pub(crate) fn argument_units(i: usize, arg: &OsStr) -> Result<Vec<u16>, LineError> {
     units(&format!("argument {}", i + 1), arg)
 }
 
 /// Puts the NUL at the end, and refuses what is longer than its reader takes.
-pub(super) fn finish(mut line: Vec<u16>, units_max: usize) -> Result<Vec<u16>, LineError> {
+pub(crate) fn finish(mut line: Vec<u16>, units_max: usize) -> Result<Vec<u16>, LineError> {
     line.push(0);
     let units = line.len();
     if units > units_max {

@@ -8,13 +8,13 @@ use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS
 use windows_sys::Win32::System::Threading::{GetExitCodeProcess, GetProcessTimes};
 
 use super::job::Job;
-use super::wine::is_wine;
 use crate::model::status::{Status, Usage};
 use crate::sys::api::Exit;
+use crate::sys::windows::wine::is_wine;
 
 /// How a process ended that has. 259, which stands for "still active" in the same place, is an exit
 /// code like any other then.
-pub(super) fn of_ended(process: &OwnedHandle, job: Option<&Job>) -> Exit {
+pub(crate) fn of_ended(process: &OwnedHandle, job: Option<&Job>) -> Exit {
     Exit {
         status: status(process),
         usage: if is_wine() {

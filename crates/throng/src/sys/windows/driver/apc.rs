@@ -18,11 +18,11 @@ use windows_sys::Win32::System::Threading::{GetCurrentThread, SleepEx};
 
 use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, RawRead, Submitted, Via};
-use super::pipe::last_code;
-use super::wide::timeout_ms;
+use crate::sys::windows::pipe::last_code;
+use crate::sys::windows::wide::timeout_ms;
 
 #[derive(Debug)]
-pub(super) struct Apc {
+pub(crate) struct Apc {
     inbox: Arc<Inbox>,
     notices: VecDeque<Notice>,
     /// It stays on the thread that made it.
@@ -31,7 +31,7 @@ pub(super) struct Apc {
 
 impl Apc {
     /// For the thread that calls this.
-    pub(super) fn new() -> io::Result<Apc> {
+    pub(crate) fn new() -> io::Result<Apc> {
         // SAFETY: it takes nothing, and its result stands for the current thread.
         let thread = unsafe { GetCurrentThread() };
         // SAFETY: the pseudo handle is good for as long as the thread runs, so for this call.
@@ -45,21 +45,21 @@ impl Apc {
         })
     }
 
-    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
 
-    pub(super) fn via(&self) -> Via {
+    pub(crate) fn via(&self) -> Via {
         Via::Inbox(self.inbox.clone())
     }
 
-    pub(super) fn submit(&self, op: Box<Op>) -> Submitted {
+    pub(crate) fn submit(&self, op: Box<Op>) -> Submitted {
         op::submit(op, read_file_ex)
     }
 
     /// An APC that came before the sleep ends it at once, and one that wakes for nothing costs a
     /// turn.
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
         let is_ready = self.inbox.take(&mut self.notices);
         let timeout = if is_ready {
             Some(Duration::ZERO)
@@ -73,7 +73,7 @@ impl Apc {
         inbox::inject_shuffle(&mut self.notices);
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         self.notices.pop_front()
     }
 }

@@ -14,15 +14,15 @@ use windows_sys::Win32::System::IO::GetOverlappedResult;
 
 use super::inbox::{self, Inbox, Notice};
 use super::op::{self, Finished, Op, Pending, Submitted, Via};
-use super::pipe::{Pipe, last_code};
 use super::port::read_file;
 use super::wait_group::{WaitGroup, auto_reset_event};
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::windows::pipe::{Pipe, last_code};
 use std::time::Duration;
 
 #[derive(Debug)]
-pub(super) struct Events {
+pub(crate) struct Events {
     inbox: Arc<Inbox>,
     groups: Vec<WaitGroup>,
     members: Table<Member>,
@@ -40,7 +40,7 @@ struct Member {
 }
 
 impl Events {
-    pub(super) fn new() -> Events {
+    pub(crate) fn new() -> Events {
         Events {
             inbox: Arc::new(Inbox::new()),
             groups: Vec::new(),
@@ -49,11 +49,11 @@ impl Events {
         }
     }
 
-    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
 
-    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+    pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         let events = [auto_reset_event()?, auto_reset_event()?].map(Arc::new);
         let group = match self.groups.iter().position(|group| !group.is_full()) {
             Some(group) => group,
@@ -75,24 +75,24 @@ impl Events {
         Ok(())
     }
 
-    pub(super) fn via(&mut self, id: Id, stream: Stream) -> Via {
+    pub(crate) fn via(&mut self, id: Id, stream: Stream) -> Via {
         let member = self.members.get_mut(id).expect("its pipes were attached");
         Via::Event(member.events[stream.index()].clone())
     }
 
-    pub(super) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
+    pub(crate) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
         let member = self.members.get_mut(id).expect("its pipes were attached");
         self.groups[member.group].watch(id, process);
     }
 
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(crate) fn forget(&mut self, id: Id) {
         if let Some(member) = self.members.remove(id) {
             self.groups[member.group].remove(id);
         }
     }
 
     /// A read that succeeds at once sets its event as well, so nothing is done about it here.
-    pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
+    pub(crate) fn submit(&mut self, op: Box<Op>) -> Submitted {
         let (id, stream) = (op.mine.id, op.mine.stream);
         let submitted = op::submit(op, read_file);
         if let Submitted::InFlight(pending) = &submitted
@@ -103,7 +103,7 @@ impl Events {
         submitted
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
         if !self.inbox.take(&mut self.notices) {
             self.inbox.wait(timeout);
             self.inbox.take(&mut self.notices);
@@ -111,7 +111,7 @@ impl Events {
         inbox::inject_shuffle(&mut self.notices);
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         loop {
             match self.notices.pop_front()? {
                 Notice::Signalled(id, stream) => {
@@ -151,12 +151,12 @@ impl Events {
 
     /// Says what a thread says when an event is set.
     #[cfg(test)]
-    pub(super) fn signal_for_nothing(&self, id: Id, stream: Stream) {
+    pub(crate) fn signal_for_nothing(&self, id: Id, stream: Stream) {
         self.inbox.put(Notice::Signalled(id, stream));
     }
 
     #[cfg(test)]
-    pub(super) fn group_count(&self) -> usize {
+    pub(crate) fn group_count(&self) -> usize {
         self.groups.len()
     }
 }

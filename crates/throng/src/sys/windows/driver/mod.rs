@@ -2,36 +2,52 @@
 //!
 //! All but `threads` read with the same [`Op`]s; they differ in how a finished one is announced.
 
+mod apc;
+mod events;
+mod exits;
+mod inbox;
+mod op;
+mod pool;
+mod port;
+mod retries;
+mod threads;
+mod wait_group;
+mod waker;
+
 use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::apc::Apc;
-use super::events::Events;
-use super::exits::{Announce, ExitWait};
-use super::host::Host;
-use super::inbox::Notice;
-use super::op::{Op, Submitted, Via};
-use super::pipe::Pipe;
-use super::pool::Pooled;
-use super::port::Port;
-use super::threads::Threads;
-use super::waker::Waker;
+use self::apc::Apc;
+use self::events::Events;
+use self::exits::ExitWait;
+use self::op::Via;
+use self::pool::Pooled;
+use self::port::Port;
+use self::threads::Threads;
+use self::waker::Announce;
 use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
+use crate::sys::windows::host::Host;
+use crate::sys::windows::pipe::Pipe;
+
+pub(super) use self::inbox::Notice;
+pub(super) use self::op::{Finished, Op, Submitted, read};
+pub(super) use self::retries::{ReadTries, Retries};
+pub(crate) use self::waker::Waker;
 
 #[derive(Debug)]
-pub(super) struct Driver {
-    pub(super) reads: Reads,
+pub(crate) struct Driver {
+    pub(crate) reads: Reads,
     /// The pool's waits for exits; `events` has its own.
     exits: Table<ExitWait>,
     host: Arc<Host>,
 }
 
 #[derive(Debug)]
-pub(super) enum Reads {
+pub(crate) enum Reads {
     Port(Port),
     Pool(Pooled),
     Events(Events),
@@ -40,7 +56,7 @@ pub(super) enum Reads {
 }
 
 impl Driver {
-    pub(super) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Driver> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Driver> {
         let reads = match mechanism {
             Mechanism::CompletionPort => Reads::Port(Port::new()?),
             Mechanism::ThreadPool => Reads::Pool(Pooled::new(host.pool().clone())?),
@@ -58,7 +74,7 @@ impl Driver {
         })
     }
 
-    pub(super) fn waker(&self) -> Waker {
+    pub(crate) fn waker(&self) -> Waker {
         Waker::new(self.announce())
     }
 
@@ -73,12 +89,12 @@ impl Driver {
     }
 
     /// Whether reads are overlapped ones of ours.
-    pub(super) fn is_overlapped(&self) -> bool {
+    pub(crate) fn is_overlapped(&self) -> bool {
         !matches!(self.reads, Reads::Threads(_))
     }
 
     /// Whether reads that finish at once can be taken at once.
-    pub(super) fn skips_packets(&self) -> bool {
+    pub(crate) fn skips_packets(&self) -> bool {
         match self.reads {
             Reads::Port(_) | Reads::Pool(_) => self.host.skips_packets(),
             Reads::Events(_) | Reads::Apc(_) | Reads::Threads(_) => false,
@@ -87,7 +103,7 @@ impl Driver {
 
     /// Makes all that is needed to read a process's pipes and to notice its end, before there is a
     /// process: afterwards nothing may be refused.
-    pub(super) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
+    pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         if !matches!(self.reads, Reads::Events(_)) {
             let wait = ExitWait::new(self.host.pool().clone(), id, self.announce())?;
             self.exits.insert(id, wait);
@@ -103,7 +119,7 @@ impl Driver {
     }
 
     /// Begins to wait for the end of this process.
-    pub(super) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
+    pub(crate) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
         if let Reads::Events(events) = &mut self.reads {
             events.watch(id, process);
         } else if let Some(wait) = self.exits.get_mut(id) {
@@ -112,7 +128,7 @@ impl Driver {
     }
 
     /// How a read of this stream will be announced.
-    pub(super) fn via(&mut self, id: Id, stream: Stream) -> Via {
+    pub(crate) fn via(&mut self, id: Id, stream: Stream) -> Via {
         match &mut self.reads {
             Reads::Port(_) | Reads::Threads(_) => Via::Port,
             Reads::Pool(pool) => pool.via(),
@@ -121,7 +137,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn submit(&mut self, op: Box<Op>) -> Submitted {
+    pub(crate) fn submit(&mut self, op: Box<Op>) -> Submitted {
         match &mut self.reads {
             Reads::Port(port) => port.submit(op),
             Reads::Pool(pool) => pool.submit(op),
@@ -133,7 +149,7 @@ impl Driver {
 
     /// Wakes the shard after this time, if the mechanism has a clock of its own; otherwise the
     /// next wait has to be that short.
-    pub(super) fn wake_in(&mut self, delay: Duration) -> bool {
+    pub(crate) fn wake_in(&mut self, delay: Duration) -> bool {
         if let Reads::Pool(pool) = &self.reads {
             pool.wake_in(delay);
             return true;
@@ -141,7 +157,7 @@ impl Driver {
         false
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match &mut self.reads {
             Reads::Port(port) => return port.wait(timeout),
             Reads::Pool(pool) => pool.wait(timeout),
@@ -152,7 +168,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<Notice> {
         match &mut self.reads {
             Reads::Port(port) => port.next(),
             Reads::Pool(pool) => pool.next(),
@@ -163,14 +179,14 @@ impl Driver {
     }
 
     /// Whether what threads have read is kept. Other reads are the engine's.
-    pub(super) fn set_paused(&mut self, is_paused: bool) {
+    pub(crate) fn set_paused(&mut self, is_paused: bool) {
         if let Reads::Threads(threads) = &mut self.reads {
             threads.set_paused(is_paused);
         }
     }
 
     /// Has a blocked read end; its end is announced.
-    pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
+    pub(crate) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
         match &mut self.reads {
             Reads::Threads(threads) => threads.stop(id, stream),
             _ => pipe.cancel_reads(),
@@ -178,7 +194,7 @@ impl Driver {
     }
 
     /// Nothing more is asked about this process, which has no read in flight.
-    pub(super) fn forget(&mut self, id: Id) {
+    pub(crate) fn forget(&mut self, id: Id) {
         drop(self.exits.remove(id));
         match &mut self.reads {
             Reads::Port(_) | Reads::Apc(_) => {}
@@ -189,7 +205,7 @@ impl Driver {
     }
 
     /// Keeps for ever what reads that will not end may still use.
-    pub(super) fn leak(&mut self) {
+    pub(crate) fn leak(&mut self) {
         if let Reads::Pool(pool) = &mut self.reads {
             pool.leak();
         }

@@ -16,7 +16,7 @@ use crate::sys::faults::{Fault, Point, inject, shuffle};
 
 /// What a mechanism has to say.
 #[derive(Debug)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     /// A read is finished.
     Read(Finished),
     /// The event of a read is set: worth looking at.
@@ -31,7 +31,7 @@ pub(super) enum Notice {
 
 impl Notice {
     /// The stream that a notice from a reader thread is about.
-    pub(super) fn stream(&self) -> Option<(Id, Stream)> {
+    pub(crate) fn stream(&self) -> Option<(Id, Stream)> {
         match self {
             Notice::Bytes(id, stream, _) | Notice::End(id, stream, _) => Some((*id, *stream)),
             Notice::Read(_) | Notice::Signalled(..) | Notice::Exited(_) => None,
@@ -41,14 +41,14 @@ impl Notice {
 
 /// Puts notices in another order where a fault wants that. Of each stream there is one at a time,
 /// so it is an order that could have been; where a thread may leave several it is not.
-pub(super) fn inject_shuffle(notices: &mut VecDeque<Notice>) {
+pub(crate) fn inject_shuffle(notices: &mut VecDeque<Notice>) {
     if let Some(Fault::Shuffle(number)) = inject(Point::Wait) {
         shuffle(notices.make_contiguous(), number);
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     state: Mutex<State>,
     filled: Condvar,
     /// The shard's thread, where it sleeps alertably and an APC has to wake it.
@@ -63,7 +63,7 @@ struct State {
 
 impl Inbox {
     /// For a shard that sleeps in [`Inbox::wait`].
-    pub(super) fn new() -> Inbox {
+    pub(crate) fn new() -> Inbox {
         Inbox {
             state: Mutex::default(),
             filled: Condvar::new(),
@@ -72,7 +72,7 @@ impl Inbox {
     }
 
     /// For a shard that sleeps alertably, on this thread.
-    pub(super) fn of_alertable(thread: OwnedHandle) -> Inbox {
+    pub(crate) fn of_alertable(thread: OwnedHandle) -> Inbox {
         Inbox {
             alertable: Some(thread),
             ..Inbox::new()
@@ -84,17 +84,17 @@ impl Inbox {
     }
 
     /// Leaves a notice and wakes the shard.
-    pub(super) fn put(&self, notice: Notice) {
+    pub(crate) fn put(&self, notice: Notice) {
         self.change(|state| state.notices.push_back(notice));
     }
 
     /// Leaves a notice on the shard's own thread, which is awake.
-    pub(super) fn leave(&self, notice: Notice) {
+    pub(crate) fn leave(&self, notice: Notice) {
         self.lock().notices.push_back(notice);
     }
 
     /// Ends the wait that is going on, or else the next one.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.change(|state| state.is_woken = true);
     }
 
@@ -114,7 +114,7 @@ impl Inbox {
 
     /// Takes all there is, and forgets the calls of [`Inbox::wake`] so far. Says whether there was
     /// anything.
-    pub(super) fn take(&self, notices: &mut VecDeque<Notice>) -> bool {
+    pub(crate) fn take(&self, notices: &mut VecDeque<Notice>) -> bool {
         let mut state = self.lock();
         let was_woken = std::mem::take(&mut state.is_woken);
         let found = was_woken || !state.notices.is_empty();
@@ -123,7 +123,7 @@ impl Inbox {
     }
 
     /// Waits until there is something to take.
-    pub(super) fn wait(&self, timeout: Option<Duration>) {
+    pub(crate) fn wait(&self, timeout: Option<Duration>) {
         let state = self.lock();
         let is_asleep = |state: &mut State| state.notices.is_empty() && !state.is_woken;
         match timeout {

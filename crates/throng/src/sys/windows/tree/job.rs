@@ -4,7 +4,7 @@
 //! system ends what is in a job when its last handle is closed, and closes ours when we end,
 //! however that comes about: so nothing outlives us. A process that has finished by itself gives up
 //! that claim, and what it has left behind goes on; unless all are in the job of a whole `Throng`
-//! besides, which is `keeper.rs`.
+//! besides, which is `guardian.rs`.
 
 use std::io;
 use std::mem::offset_of;
@@ -21,25 +21,28 @@ use windows_sys::Win32::System::JobObjects::{
     SetInformationJobObject, TerminateJobObject,
 };
 
-use super::pipe::{from_code, own};
 use crate::sys::faults::{self, Point};
+use crate::sys::windows::pipe::{from_code, own};
+
+/// What a process that we end has for an exit code, as with `taskkill` and `std`.
+pub(crate) const ENDED_BY_US: u32 = 1;
 
 /// No system has as many processes.
 const PIDS_MAX: usize = 1 << 24;
 
 #[derive(Debug)]
-pub(super) struct Job(OwnedHandle);
+pub(crate) struct Job(OwnedHandle);
 
 impl Job {
     /// A job whose processes end when its handle is closed.
-    pub(super) fn new() -> io::Result<Job> {
+    pub(crate) fn new() -> io::Result<Job> {
         // SAFETY: it has no attributes and no name.
         let job = Job(own(unsafe { CreateJobObjectW(null(), null()) })?);
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
         Ok(job)
     }
 
-    pub(super) fn raw(&self) -> HANDLE {
+    pub(crate) fn raw(&self) -> HANDLE {
         self.0.as_raw_handle()
     }
 
@@ -60,7 +63,7 @@ impl Job {
     }
 
     /// Puts a process into it that was started without.
-    pub(super) fn assign(&self, process: &OwnedHandle) -> io::Result<()> {
+    pub(crate) fn assign(&self, process: &OwnedHandle) -> io::Result<()> {
         if let Some(code) = faults::code(Point::AssignJob) {
             return Err(from_code(code));
         }
@@ -69,20 +72,20 @@ impl Job {
     }
 
     /// Ends all that is in it.
-    pub(super) fn terminate(&self, exit_code: u32) {
+    pub(crate) fn terminate(&self, exit_code: u32) {
         // It fails only for want of rights, which the handle of a job that we have made gives us.
         // SAFETY: the handle is open as long as `self`.
         unsafe { TerminateJobObject(self.raw(), exit_code) };
     }
 
     /// Lets whatever is still in it go on when it is closed.
-    pub(super) fn let_live(&self) {
+    pub(crate) fn let_live(&self) {
         // If this is refused they end: of the two, what we promise for the end of this program.
         let _ = self.limit(0);
     }
 
     /// The ids of those that run in it, and in the jobs within, in no order.
-    pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+    pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
         const HEADER: usize = offset_of!(JOBOBJECT_BASIC_PROCESS_ID_LIST, ProcessIdList);
         const HEADER_WORDS: usize = HEADER / size_of::<usize>();
         let mut room = 16;
@@ -122,7 +125,7 @@ impl Job {
     }
 
     /// Processor time in user mode and in the kernel of all that has ever been in it.
-    pub(super) fn times(&self) -> Option<(Duration, Duration)> {
+    pub(crate) fn times(&self) -> Option<(Duration, Duration)> {
         let mut accounting = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
         // SAFETY: the class says that this is the structure, and its size is given; the length
         // that was written is not wanted.

@@ -16,16 +16,16 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// The attempts at one read since the last that worked.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ReadTries {
+pub(crate) struct ReadTries {
     failed: u32,
     first: Option<Instant>,
     /// Somebody else has cancelled it once, and it was submitted again.
-    pub(super) rearmed: bool,
+    pub(crate) rearmed: bool,
 }
 
 impl ReadTries {
     /// How long to wait for the next attempt, or none when it is no use.
-    pub(super) fn next_wait(&mut self, now: Instant, chance: u64) -> Option<Duration> {
+    pub(crate) fn next_wait(&mut self, now: Instant, chance: u64) -> Option<Duration> {
         let first = *self.first.get_or_insert(now);
         if now - first >= GIVE_UP_AFTER {
             return None;
@@ -39,7 +39,7 @@ impl ReadTries {
 
 /// Reads that wait to be tried again.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(crate) struct Retries {
     waiting: Vec<(Instant, Box<Op>)>,
     chance: RandomState,
     drawn: u64,
@@ -47,7 +47,7 @@ pub(super) struct Retries {
 
 impl Retries {
     /// Puts a read aside, and says when it is due; gives it back when there is no use.
-    pub(super) fn put(&mut self, mut op: Box<Op>, now: Instant) -> Result<Duration, Box<Op>> {
+    pub(crate) fn put(&mut self, mut op: Box<Op>, now: Instant) -> Result<Duration, Box<Op>> {
         self.drawn = self.drawn.wrapping_add(1);
         match op
             .mine
@@ -62,19 +62,19 @@ impl Retries {
         }
     }
 
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.waiting.iter().map(|(due, _)| *due).min()
     }
 
     /// The reads that are due.
-    pub(super) fn take_due(&mut self, now: Instant) -> VecDeque<Box<Op>> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> VecDeque<Box<Op>> {
         self.waiting
             .extract_if(.., |(due, _)| *due <= now)
             .map(|(_, op)| op)
             .collect()
     }
 
-    pub(super) fn take(&mut self, id: Id, stream: Stream) -> Option<Box<Op>> {
+    pub(crate) fn take(&mut self, id: Id, stream: Stream) -> Option<Box<Op>> {
         let place = self
             .waiting
             .iter()

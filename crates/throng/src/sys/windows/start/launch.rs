@@ -28,16 +28,8 @@ use windows_sys::Win32::System::Threading::{
 
 use super::attributes::Attributes;
 use super::batch;
-use super::child::Launched;
 use super::commandline::{LineError, command_line};
-use super::host::Host;
-use super::job::Job;
-use super::keeper::Keeper;
-use super::pipe::{from_code, last_code};
 use super::program::{self, Lookup};
-use super::stdin;
-use super::wide::to_wide;
-use super::wine::is_wine;
 use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::{Error, ErrorKind};
@@ -47,18 +39,33 @@ use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, star
 use crate::sys::base::windows::system_directory;
 use crate::sys::faults::{self, Point};
 use crate::sys::options::windows::{Console, Priority};
+use crate::sys::windows::host::Host;
+use crate::sys::windows::host::stdin;
+use crate::sys::windows::pipe::{from_code, last_code};
+use crate::sys::windows::tree::{Guardian, Job};
+use crate::sys::windows::wide::to_wide;
+use crate::sys::windows::wine::is_wine;
 
 /// A program file younger than this may still be in the hands of a virus scanner.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// One shard's means of starting.
 #[derive(Debug)]
-pub(super) struct Launcher {
+pub(crate) struct Launcher {
     host: Arc<Host>,
     /// Where programs were found in our search path.
     programs: HashMap<OsString, PathBuf>,
     /// Jobs cannot be given along with a start here: before Windows 10, or in some sandboxes.
     assigns_jobs: bool,
+}
+
+/// What a start gives.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) process: OwnedHandle,
+    pub(crate) pid: u32,
+    pub(crate) job: Option<Job>,
+    pub(crate) can_be_asked: bool,
 }
 
 /// What `CreateProcessW` is to be given.
@@ -86,7 +93,7 @@ struct Failure {
 }
 
 impl Launcher {
-    pub(super) fn new(host: Arc<Host>) -> Launcher {
+    pub(crate) fn new(host: Arc<Host>) -> Launcher {
         Launcher {
             host,
             programs: HashMap::new(),
@@ -95,22 +102,22 @@ impl Launcher {
     }
 
     #[cfg(test)]
-    pub(super) fn host(&self) -> &Host {
+    pub(crate) fn host(&self) -> &Host {
         &self.host
     }
 
     #[cfg(test)]
-    pub(super) fn remember(&mut self, name: &OsString, program: &Path) {
+    pub(crate) fn remember(&mut self, name: &OsString, program: &Path) {
         self.programs.insert(name.clone(), program.to_owned());
     }
 
     #[cfg(test)]
-    pub(super) fn forget_what_was_refused(&mut self) {
+    pub(crate) fn forget_what_was_refused(&mut self) {
         self.assigns_jobs = false;
     }
 
     /// Starts a command with its ends of these pipes, which are closed here whatever happens.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         command: &Command,
         theirs: [OwnedHandle; 2],
@@ -264,14 +271,14 @@ impl Launcher {
         })
     }
 
-    /// Starts the process inside a job of its own, and that inside the keeper's where there is one:
+    /// Starts the process inside a job of its own, and that inside the guardian's where there is one:
     /// by the start itself, or else held back until it is in.
     fn create_in_job(&mut self, plan: &Plan, handles: [HANDLE; 3]) -> io::Result<Launched> {
         let job = Job::new()?;
-        let keeper = self.host.keeper().map(Keeper::job);
+        let guardian = self.host.guardian().map(Guardian::job);
         if !self.assigns_jobs {
             // The outer one first: they are assigned in this order.
-            let jobs: Vec<HANDLE> = keeper.into_iter().chain([&job]).map(Job::raw).collect();
+            let jobs: Vec<HANDLE> = guardian.into_iter().chain([&job]).map(Job::raw).collect();
             match create(self.host.as_ref(), plan, handles, Some(&jobs), 0) {
                 Ok(created) => return Ok(created.into_launched(Some(job), plan)),
                 // Of the job, or of the program: without the one it is seen which.
@@ -281,8 +288,8 @@ impl Launcher {
         }
         let created = create(self.host.as_ref(), plan, handles, None, CREATE_SUSPENDED)?;
         self.assigns_jobs = true;
-        // One that is refused the keeper's job still has its own.
-        let kept = keeper.map_or(Ok(true), |keeper| put_into(keeper, &created.process));
+        // One that is refused the guardian's job still has its own.
+        let kept = guardian.map_or(Ok(true), |guardian| put_into(guardian, &created.process));
         let job = match kept.and_then(|_| put_into(&job, &created.process)) {
             Ok(is_in) => is_in.then_some(job),
             Err(error) => {
@@ -539,6 +546,6 @@ impl Failure {
 }
 
 /// The error of a process that cannot be captured.
-pub(super) fn cannot_capture(command: &Command, step: &str, error: io::Error) -> StartError {
+pub(crate) fn cannot_capture(command: &Command, step: &str, error: io::Error) -> StartError {
     Failure::os(step.into(), ErrorKind::System, error).into_start_error(command)
 }

@@ -10,30 +10,29 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::ENDED_BY_US;
 use super::holders;
-use super::job::Job;
+use super::job::{ENDED_BY_US, Job};
 use crate::model::verdict::Holder;
 
 /// What has been ended is gone within this time, or does not go at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Keeper(Job);
+pub(crate) struct Guardian(Job);
 
-impl Keeper {
-    pub(super) fn new() -> io::Result<Keeper> {
-        Job::new().map(Keeper)
+impl Guardian {
+    pub(crate) fn new() -> io::Result<Guardian> {
+        Job::new().map(Guardian)
     }
 
     /// What processes are put into, before they are into their own.
-    pub(super) fn job(&self) -> &Job {
+    pub(crate) fn job(&self) -> &Job {
         &self.0
     }
 
     /// Ends all that is in it, and in the jobs within; gives who does not go. There is no way to
     /// ask those first who have lost the process that led their group.
-    pub(super) fn sweep(&self) -> io::Result<Vec<Holder>> {
+    pub(crate) fn sweep(&self) -> io::Result<Vec<Holder>> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         while !self.0.pids()?.is_empty() {
@@ -49,7 +48,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Guardian {
     fn drop(&mut self) {
         self.0.let_live();
     }

@@ -1,12 +1,22 @@
 //! Ends the wait of a shard from another thread, in the way of its mechanism.
 
-use super::exits::Announce;
+use std::sync::Arc;
+
+use super::inbox::Inbox;
+use super::port::Packets;
+
+/// Where other threads leave news for a shard.
+#[derive(Clone, Debug)]
+pub(crate) enum Announce {
+    Port(Arc<Packets>),
+    Inbox(Arc<Inbox>),
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Waker(Announce);
 
 impl Waker {
-    pub(super) fn new(announce: Announce) -> Waker {
+    pub(crate) fn new(announce: Announce) -> Waker {
         Waker(announce)
     }
 

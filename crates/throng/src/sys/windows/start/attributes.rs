@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{
 
 /// The system keeps the addresses of the lists, not the lists: they live as long as `'lists`.
 #[derive(Debug)]
-pub(super) struct Attributes<'lists> {
+pub(crate) struct Attributes<'lists> {
     /// In words, for their alignment.
     storage: Box<[usize]>,
     _lists: PhantomData<&'lists [HANDLE]>,
@@ -21,7 +21,7 @@ pub(super) struct Attributes<'lists> {
 impl<'lists> Attributes<'lists> {
     /// The handles are inheritable, and none is in the list twice: the system refuses both. Of the
     /// jobs each is within the one before it.
-    pub(super) fn new(
+    pub(crate) fn new(
         handles: &'lists [HANDLE],
         jobs: Option<&'lists [HANDLE]>,
     ) -> io::Result<Attributes<'lists>> {
@@ -68,7 +68,7 @@ impl<'lists> Attributes<'lists> {
         Ok(())
     }
 
-    pub(super) fn as_ptr(&mut self) -> LPPROC_THREAD_ATTRIBUTE_LIST {
+    pub(crate) fn as_ptr(&mut self) -> LPPROC_THREAD_ATTRIBUTE_LIST {
         self.storage.as_mut_ptr().cast()
     }
 }

@@ -8,32 +8,32 @@ use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::inbox::Inbox;
-use super::pipe::Pipe;
 use super::retries::ReadTries;
 use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::faults::{self, Point};
 use crate::sys::lend::{Answer, Block, Control, Lent, lend, take_back};
+use crate::sys::windows::pipe::Pipe;
 
 /// A read that is not in flight.
-pub(super) type Op = Block<OVERLAPPED, Read>;
+pub(crate) type Op = Block<OVERLAPPED, Read>;
 
 // SAFETY: the pointers in it are for the kernel, which follows them between `submit` and `reclaim`.
 unsafe impl Control for OVERLAPPED {}
 
 /// Which stream is read, and how.
-pub(super) struct Read {
-    pub(super) id: Id,
-    pub(super) stream: Stream,
+pub(crate) struct Read {
+    pub(crate) id: Id,
+    pub(crate) stream: Stream,
     /// Keeps the handle open as long as the kernel reads from it.
     pipe: Arc<Pipe>,
-    pub(super) tries: ReadTries,
+    pub(crate) tries: ReadTries,
     /// How it is announced, for mechanisms that need to be told.
     via: Via,
 }
 
 /// What announces that a read is finished.
-pub(super) enum Via {
+pub(crate) enum Via {
     /// The port that the handle belongs to.
     Port,
     /// A callback, which puts it here.
@@ -43,7 +43,7 @@ pub(super) enum Via {
 }
 
 /// What became of a read that was to be submitted.
-pub(super) enum Submitted {
+pub(crate) enum Submitted {
     /// The kernel has it, and its end will be announced.
     InFlight(Pending),
     /// It is finished, and nothing will be announced: only where that was arranged.
@@ -54,17 +54,17 @@ pub(super) enum Submitted {
 
 /// A finished read.
 #[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) op: Box<Op>,
+pub(crate) struct Finished {
+    pub(in crate::sys::windows) op: Box<Op>,
     /// Bytes that were read, even where there is a code as well.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// 0, or why it failed.
-    pub(super) code: u32,
+    pub(crate) code: u32,
 }
 
 impl Finished {
     /// As if it had been read that there is nothing.
-    pub(super) fn nothing_left(op: Box<Op>) -> Finished {
+    pub(in crate::sys::windows) fn nothing_left(op: Box<Op>) -> Finished {
         Finished {
             op,
             bytes: 0,
@@ -75,18 +75,18 @@ impl Finished {
 
 /// The address of a read in flight, for a mechanism that is told no address.
 #[derive(Debug)]
-pub(super) struct Pending(*mut OVERLAPPED);
+pub(crate) struct Pending(*mut OVERLAPPED);
 
 /// What `ReadFile` and `ReadFileEx` want to know. The pointers are good until the read is finished.
-pub(super) struct RawRead {
-    pub(super) handle: HANDLE,
-    pub(super) buffer: *mut u8,
-    pub(super) len: u32,
-    pub(super) overlapped: *mut OVERLAPPED,
+pub(crate) struct RawRead {
+    pub(crate) handle: HANDLE,
+    pub(crate) buffer: *mut u8,
+    pub(crate) len: u32,
+    pub(crate) overlapped: *mut OVERLAPPED,
 }
 
 /// A read of this stream, to be submitted.
-pub(super) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op> {
+pub(crate) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op> {
     Block::new(Read {
         id,
         stream,
@@ -98,7 +98,7 @@ pub(super) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op>
 
 impl Read {
     /// The inbox that it is announced to.
-    pub(super) fn inbox(&self) -> Option<Arc<Inbox>> {
+    pub(crate) fn inbox(&self) -> Option<Arc<Inbox>> {
         match &self.via {
             Via::Inbox(inbox) => Some(inbox.clone()),
             Via::Port | Via::Event(_) => None,
@@ -117,7 +117,7 @@ impl std::fmt::Debug for Op {
 
 /// Gives a read to the kernel by this call, which answers as `ReadFile` does: success, or the
 /// error code.
-pub(super) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u32>) -> Submitted {
+pub(crate) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u32>) -> Submitted {
     if let Some(code) = faults::code(Point::Read) {
         return Submitted::Failed(Finished { op, bytes: 0, code });
     }
@@ -157,18 +157,18 @@ pub(super) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u
 ///
 /// The pointer is one that [`submit`] gave to the kernel, the kernel has announced that this read
 /// is finished, and it has not been reclaimed since.
-pub(super) unsafe fn reclaim(overlapped: *mut OVERLAPPED) -> Box<Op> {
+pub(crate) unsafe fn reclaim(overlapped: *mut OVERLAPPED) -> Box<Op> {
     // SAFETY: `submit` lends nothing but blocks of this type; the rest is the caller's promise.
     unsafe { take_back(overlapped) }
 }
 
 impl Pending {
-    pub(super) fn address(&self) -> *mut OVERLAPPED {
+    pub(crate) fn address(&self) -> *mut OVERLAPPED {
         self.0
     }
 
     /// The same address, for a table of what is in flight.
-    pub(super) fn copy(&self) -> Pending {
+    pub(crate) fn copy(&self) -> Pending {
         Pending(self.0)
     }
 }
