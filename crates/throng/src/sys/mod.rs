@@ -26,6 +26,7 @@ pub(crate) mod base;
 mod lend;
 pub(crate) mod options;
 pub mod os;
+mod spawn_error;
 pub(crate) mod survey;
 mod unread;
 

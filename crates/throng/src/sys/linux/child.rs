@@ -25,7 +25,7 @@ use crate::model::kill::Signal;
 use crate::model::status::Status;
 use crate::model::stream::Stream;
 use crate::sys::api::{Exit, StartError};
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
 

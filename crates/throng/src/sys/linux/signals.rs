@@ -6,7 +6,7 @@ use std::ptr;
 use rustix::process::{Pid, Signal as Sys, kill_process, kill_process_group};
 
 use crate::model::kill::Signal;
-use crate::sys::base::linux::process_group::group_of;
+use crate::sys::base::linux::group_of;
 
 pub(super) fn to_system(signal: Signal) -> Sys {
     match signal {

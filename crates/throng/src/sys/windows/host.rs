@@ -88,8 +88,8 @@ impl Host {
         })
     }
 
-    /// Ends what is left of this run, which is known where it has a guardian; gives who does not go.
-    /// Nobody can be asked first, whatever the kill sequence.
+    /// Ends what is left of this run, which is known where it has a guardian; gives who does not
+    /// go. Nobody can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
         let left = self.guardian.as_ref().map(Guardian::sweep).transpose();
         let doing = "cannot see what processes have left behind";

@@ -18,7 +18,7 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usi
 }
 
 /// Whether this is a lack of something that becomes free when processes end.
-pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let exhausted = [
         libc::EAGAIN,
         libc::EMFILE,

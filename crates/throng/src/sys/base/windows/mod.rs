@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use windows_sys::Win32::Foundation::MAX_PATH;
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
-pub(crate) use codes::exit_code_name;
+pub(crate) use codes::{exit_code_name, is_exhausted};
 pub(crate) use file::{OUT_OF_MEMORY, is_in_memory, is_want_of_files, read_at, temporary_dirs};
 pub(crate) use memory::{memory_left, memory_limit};
 

@@ -23,7 +23,7 @@ use rustix::io::Errno;
 use super::reader::{READ_SIZE, Read, Reader};
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::child::Child;
 use crate::sys::linux::driver::notice::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};

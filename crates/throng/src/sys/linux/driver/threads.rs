@@ -20,7 +20,7 @@ use super::reader::{READ_SIZE, Read, Reader};
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::End;
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::linux::child::Child;
 use crate::sys::linux::driver::notice::Notice;
 use crate::sys::linux::pipe::Pipe;

@@ -21,7 +21,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
 use super::clone::{self, Failed, Step};
-use super::failure::Failure;
 use super::kept::write_kept;
 use super::loading::{Kit, Loading};
 use super::program::candidates;
@@ -29,8 +28,8 @@ use crate::job::command::Command;
 use crate::job::command::{EnvChanges, Stdin};
 use crate::model::error::ErrorKind;
 use crate::sys::api::StartError;
-use crate::sys::base::linux::descriptors::above_stdio;
-use crate::sys::base::linux::file::is_exhaustion;
+use crate::sys::base::is_exhausted;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::faults::{self, Point};
 use crate::sys::linux::features::Features;
 use crate::sys::linux::host::Host;
@@ -42,6 +41,7 @@ use crate::sys::linux::tree::{self, JobCgroup, JobId};
 use crate::sys::linux::wait::{self, Which};
 use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
+use crate::sys::spawn_error::SpawnError;
 
 /// How long a shard waits for a program to be loaded before it does something else meanwhile.
 /// Nearly all are loaded in a tenth of it; and waiting at the word is the fastest way to notice.
@@ -156,7 +156,7 @@ impl Launcher {
             })
         };
         open().map_err(|errno| {
-            Failure::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
+            SpawnError::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
         })
     }
 
@@ -172,12 +172,12 @@ impl Launcher {
         })
     }
 
-    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, Failure> {
+    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, SpawnError> {
         self.host.trees.await_guardian();
         let mut kit = match self.kits.pop() {
             Some(kit) => kit,
             None => Kit::new(&self.host, self.features)
-                .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
+                .map_err(|error| SpawnError::io("make a stack", ErrorKind::System, error))?,
         };
         let begun = match self.make_ready(&mut kit, command, theirs) {
             Ok(own) => self.clone_and_retry(kit, command, own),
@@ -195,7 +195,7 @@ impl Launcher {
         kit: &mut Kit,
         command: &Command,
         theirs: [OwnedFd; 2],
-    ) -> Result<Belongings, Failure> {
+    ) -> Result<Belongings, SpawnError> {
         let job = self.prepare(kit, command)?;
         let (file, stdin) = open_stdin(&command.stdin, &self.host)?;
         self.land(file, theirs, command.os.inherits_output)?;
@@ -210,12 +210,12 @@ impl Launcher {
 
     /// Makes the control group of a process, where each has one. Where that is refused, the process
     /// runs without one.
-    fn make_cgroup(&mut self) -> Result<Option<JobCgroup>, Failure> {
+    fn make_cgroup(&mut self) -> Result<Option<JobCgroup>, SpawnError> {
         if !self.features.clone3 {
             return Ok(None);
         }
         match self.host.trees.new_job_cgroup() {
-            Err(error) if is_exhaustion(&error) => Err(Failure::io(
+            Err(error) if is_exhausted(&error) => Err(SpawnError::io(
                 "make a control group",
                 ErrorKind::System,
                 error,
@@ -227,10 +227,10 @@ impl Launcher {
     /// Prepares everything that the new process needs except its descriptors; returns the job in
     /// its cookie, if it has one: a command that wants an empty environment, or has set the
     /// variable itself, gets what it wants.
-    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<JobId>, Failure> {
-        let nul = |what: &str| Failure::nul(what);
+    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<JobId>, SpawnError> {
+        let nul = |what: &str| SpawnError::nul(what);
         if command.program.is_empty() {
-            return Err(Failure::empty_name());
+            return Err(SpawnError::empty_name());
         }
         let path = self.host.path(&command.env);
         let known = self
@@ -253,7 +253,7 @@ impl Launcher {
         kit.argv.add_pointers(&mut kit.argv_pointers);
         kit.argv_pointers.push(ptr::null());
         let string = |path: &OsStr, what: &str| {
-            CString::new(path.as_bytes()).map_err(|_| Failure::nul(what))
+            CString::new(path.as_bytes()).map_err(|_| SpawnError::nul(what))
         };
         kit.dir = match &command.dir {
             Some(dir) => Some(string(dir.as_os_str(), "the working directory")?),
@@ -270,13 +270,13 @@ impl Launcher {
         &self,
         kit: &mut Kit,
         command: &Command,
-    ) -> Result<Option<JobId>, Failure> {
+    ) -> Result<Option<JobId>, SpawnError> {
         let changes = &command.env;
         let has_cookie = !changes.clear && !changes.vars.contains_key(OsStr::new(tree::VARIABLE));
         if !changes.is_empty() {
             kit.write_environment(&self.host, changes, has_cookie)
                 .map_err(|key| {
-                    Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
+                    SpawnError::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
         }
         if !has_cookie {
@@ -298,11 +298,11 @@ impl Launcher {
         stdin: Option<OwnedFd>,
         theirs: [OwnedFd; 2],
         inherits_output: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SpawnError> {
         let [landing_in, landing_out, landing_err] = &mut self.landing;
         let put = |fd: BorrowedFd<'_>, place: &mut OwnedFd| {
             rustix::io::dup3(fd, place, DupFlags::CLOEXEC)
-                .map_err(|errno| Failure::os("place a descriptor", ErrorKind::System, errno))
+                .map_err(|errno| SpawnError::os("place a descriptor", ErrorKind::System, errno))
         };
         if let Some(stdin) = stdin {
             put(stdin.as_fd(), landing_in)?;
@@ -316,10 +316,10 @@ impl Launcher {
     }
 
     /// Closes the new process's ends here: only its own copies keep the pipes open now.
-    fn clear_landing(&mut self) -> Result<(), Failure> {
+    fn clear_landing(&mut self) -> Result<(), SpawnError> {
         for place in &mut self.landing {
             rustix::io::dup3(&self.null, place, DupFlags::CLOEXEC)
-                .map_err(|errno| Failure::os("clear a descriptor", ErrorKind::System, errno))?;
+                .map_err(|errno| SpawnError::os("clear a descriptor", ErrorKind::System, errno))?;
         }
         Ok(())
     }
@@ -331,14 +331,14 @@ impl Launcher {
         mut kit: Box<Kit>,
         command: &Command,
         mut own: Belongings,
-    ) -> Result<Begun, Failure> {
+    ) -> Result<Begun, SpawnError> {
         loop {
             self.fill_plan(&mut kit, command, own.cgroup.as_ref());
             let started = match injected() {
                 Some((Step::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
                     self.keep(kit);
-                    return Err(Failure::injected(step, errno, command));
+                    return Err(SpawnError::injected(step, errno, command));
                 }
                 // SAFETY: the strings and lists are the kit's, and were written for this command.
                 // The landing places are our own open descriptors, and stay so until this function
@@ -355,7 +355,7 @@ impl Launcher {
                         continue;
                     }
                     self.keep(kit);
-                    return Err(Failure::io("create a process", ErrorKind::System, error));
+                    return Err(SpawnError::io("create a process", ErrorKind::System, error));
                 }
             };
             let pid = loading.pid;
@@ -365,7 +365,7 @@ impl Launcher {
                     self.features.shared = false;
                     self.leave_out_clone3();
                     self.exiting.push((pid, own.cgroup.take()));
-                    return Err(Failure::did_not_run());
+                    return Err(SpawnError::did_not_run());
                 }
                 return Ok(begun(pid, own, Some(loading)));
             }
@@ -378,7 +378,7 @@ impl Launcher {
                     // it.
                     self.keep(kit);
                     self.see_off(pid, own.cgroup.take());
-                    return Err(Failure::did_not_run());
+                    return Err(SpawnError::did_not_run());
                 }
                 self.loaded(kit, command);
                 return Ok(begun(pid, own, None));
@@ -399,7 +399,7 @@ impl Launcher {
     fn does_with_less(&mut self, error: &io::Error, cgroup: &mut Option<JobCgroup>) -> bool {
         let code = error.raw_os_error().unwrap_or(0);
         let is_unknown = [libc::EINVAL, libc::ENOSYS].contains(&code);
-        if cgroup.is_some() && !is_exhaustion(error) {
+        if cgroup.is_some() && !is_exhausted(error) {
             // Before 5.7, or when the group no longer takes processes.
             *cgroup = None;
         } else if is_unknown && self.features.clone3 {
@@ -484,11 +484,11 @@ impl Launcher {
         }
     }
 
-    fn failed(&mut self, kit: Box<Kit>, failed: Failed, command: &Command) -> Failure {
+    fn failed(&mut self, kit: Box<Kit>, failed: Failed, command: &Command) -> SpawnError {
         let path = OsStr::from_bytes(kit.candidates.get(failed.candidate)).to_owned();
         let is_search = kit.candidates.len() > 1;
         self.keep(kit);
-        Failure::in_child(&failed, &path, is_search, command)
+        SpawnError::in_child(&failed, &path, is_search, command)
     }
 
     fn keep(&mut self, kit: Box<Kit>) {
@@ -537,8 +537,8 @@ fn injected() -> Option<(Step, Errno)> {
 
 /// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself,
 /// and what is to be kept for it.
-fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
-    let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
+fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), SpawnError> {
+    let failed = |step: &str, error| SpawnError::io(step, ErrorKind::Stdin, error);
     let closed = || io::Error::from(Errno::BADF);
     match stdin {
         Stdin::Null | Stdin::File(_) => Ok((None, None)),
@@ -551,7 +551,7 @@ fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Hel
         Stdin::Bytes(bytes) => {
             let stdins = &host.stdins;
             let opened = stdins.open(bytes);
-            let doing = |error| failed(&stdins.doing(bytes), error).own();
+            let doing = |error| failed(&stdins.doing(bytes), error).own(true);
             let (file, held) = opened.map_err(doing)?;
             Ok((Some(above_stdio(file)), Some(held)))
         }

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::clone::{self, Failed, Kept, Plan, Report, Stack, Step};
 use crate::job::command::EnvChanges;
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::linux::features::Features;
 use crate::sys::linux::host::Host;
 use crate::sys::linux::host::strings::Strings;

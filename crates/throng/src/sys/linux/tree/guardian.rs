@@ -40,7 +40,7 @@ use super::procfs::Procfs;
 
 use super::cookie::RunId;
 use crate::sync::lock;
-use crate::sys::base::linux::file::is_exhaustion;
+use crate::sys::base::is_exhausted;
 use crate::sys::options::linux::{KeeperEvent, KeeperReport};
 
 pub(crate) use process::guard;
@@ -187,7 +187,7 @@ impl Watch {
         let mut guardian = loop {
             match first {
                 Ok(guardian) => break guardian,
-                Err(error) if is_exhaustion(&error) && self.others < OTHERS_MAX => {
+                Err(error) if is_exhausted(&error) && self.others < OTHERS_MAX => {
                     if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                         return;
                     }

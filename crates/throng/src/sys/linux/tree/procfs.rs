@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::cookie::{JobId, RunId};
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::base::linux::memory;
 
 /// How many descriptors are kept for a time when there are no others.

@@ -19,8 +19,8 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 use crate::model::error::{Error, ErrorKind};
 use crate::model::status::Status;
 use crate::sync::lock;
-use crate::sys::base::linux::descriptors::above_stdio;
-use crate::sys::base::linux::process_group::{group_of, own_group};
+use crate::sys::base::linux::above_stdio;
+use crate::sys::base::linux::{group_of, own_group};
 
 const TERMINAL: &str = "/dev/tty";
 

@@ -32,13 +32,13 @@ use super::commandline::{LineError, command_line};
 use super::program::{self, Lookup};
 use crate::job::command::Command;
 use crate::job::command::Stdin;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::ErrorKind;
 use crate::sys::api::StartError;
-use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::base::windows::codes::{StartFate, Surroundings, start_fate, start_hint};
 use crate::sys::base::windows::system_directory;
 use crate::sys::faults::{self, Point};
 use crate::sys::options::windows::{Console, Priority};
+use crate::sys::spawn_error::SpawnError;
 use crate::sys::windows::host::Host;
 use crate::sys::windows::host::stdin;
 use crate::sys::windows::pipe::{from_code, last_code};
@@ -82,16 +82,6 @@ struct Plan {
     can_be_asked: bool,
 }
 
-/// A step that failed, before it is put into words.
-struct Failure {
-    step: String,
-    kind: ErrorKind,
-    source: Option<io::Error>,
-    is_busy: bool,
-    /// Whether the failure is surely this command's own.
-    is_own: bool,
-}
-
 impl Launcher {
     pub(crate) fn new(host: Arc<Host>) -> Launcher {
         Launcher {
@@ -130,7 +120,7 @@ impl Launcher {
         &mut self,
         command: &Command,
         theirs: [OwnedHandle; 2],
-    ) -> Result<Launched, Failure> {
+    ) -> Result<Launched, SpawnError> {
         let plan = self.plan(command)?;
         let stdin = self.open_stdin(&command.stdin)?;
         let stdin = stdin.as_ref().unwrap_or(&self.host.null);
@@ -144,7 +134,7 @@ impl Launcher {
         started.map_err(|error| Self::creation_failed(&plan, command, error))
     }
 
-    fn plan(&mut self, command: &Command) -> Result<Plan, Failure> {
+    fn plan(&mut self, command: &Command) -> Result<Plan, SpawnError> {
         let program = self.find_program(command)?;
         let line = self.command_line(command, &program)?;
         let is_batch = batch::is_batch(&program);
@@ -158,7 +148,7 @@ impl Launcher {
         } else {
             let block = self.host.vars.block(&command.env);
             Some(block.map_err(|key| {
-                Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
+                SpawnError::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
             })?)
         };
         let dir = command.dir.as_ref().map(|dir| to_wide(dir.as_os_str()));
@@ -172,11 +162,11 @@ impl Launcher {
         let priority = command.os.priority.map_or(0, Priority::flag);
         Ok(Plan {
             application: to_wide(application.as_os_str())
-                .map_err(|_| Failure::nul("the program's name"))?,
+                .map_err(|_| SpawnError::nul("the program's name"))?,
             program,
             line,
             environment,
-            dir: dir.map_err(|_| Failure::nul("the working directory"))?,
+            dir: dir.map_err(|_| SpawnError::nul("the working directory"))?,
             // A group of its own: Ctrl-C is for us, and we end what we have started. It is also
             // what a Ctrl-Break can be sent to.
             flags: console_flag
@@ -189,7 +179,7 @@ impl Launcher {
         })
     }
 
-    fn find_program(&mut self, command: &Command) -> Result<PathBuf, Failure> {
+    fn find_program(&mut self, command: &Command) -> Result<PathBuf, SpawnError> {
         let name = &command.program;
         let is_memorable = !Host::has_own_path(&command.env) && program::is_bare(name);
         if is_memorable && let Some(found) = self.programs.get(name) {
@@ -197,14 +187,14 @@ impl Launcher {
         }
         let path = self.host.path(&command.env);
         let found = program::find(name, path.as_deref(), command.dir.as_deref());
-        let found = found.map_err(|lookup| Failure::lookup(&lookup))?;
+        let found = found.map_err(|lookup| not_found(&lookup))?;
         if is_memorable {
             self.programs.insert(name.clone(), found.clone());
         }
         Ok(found)
     }
 
-    fn command_line(&self, command: &Command, program: &Path) -> Result<Vec<u16>, Failure> {
+    fn command_line(&self, command: &Command, program: &Path) -> Result<Vec<u16>, SpawnError> {
         let tail = command.os.raw_tail.as_deref();
         if !batch::is_batch(program) {
             let line = command_line(&command.program, &command.args, tail);
@@ -215,14 +205,11 @@ impl Launcher {
                 }
                 _ => Ok(line),
             });
-            return line.map_err(Failure::line);
+            return line.map_err(bad_line);
         }
-        let refuse = |why: &str| Failure {
-            step: format!("{} is a batch file{why}", program.display()),
-            kind: ErrorKind::BatchFile,
-            source: None,
-            is_busy: false,
-            is_own: false,
+        let refuse = |why: &str| {
+            let step = format!("{} is a batch file{why}", program.display());
+            SpawnError::new(step, ErrorKind::BatchFile, None)
         };
         if !command.os.allow_batch {
             return Err(refuse(", which cmd.exe would run: that has to be allowed"));
@@ -242,10 +229,10 @@ impl Launcher {
             ));
         }
         batch::batch_command_line(&system_program("cmd.exe"), program, &command.args)
-            .map_err(Failure::line)
+            .map_err(bad_line)
     }
 
-    fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedHandle>, Failure> {
+    fn open_stdin(&self, stdin: &Stdin) -> Result<Option<OwnedHandle>, SpawnError> {
         let (opened, what) = match stdin {
             Stdin::Null => return Ok(None),
             Stdin::Bytes(bytes) => {
@@ -265,14 +252,14 @@ impl Launcher {
             Stdin::Inherit => (stdin::own_stdin(), "duplicate our stdin for it".into()),
             Stdin::Pipe(end) => (stdin::pipe(end).map(Some), "give it its pipe".into()),
         };
-        opened.map_err(|error| Failure {
-            is_own: matches!(stdin, Stdin::Bytes(_) | Stdin::File(_)),
-            ..Failure::os(what, ErrorKind::Stdin, error)
+        opened.map_err(|error| {
+            let is_own = matches!(stdin, Stdin::Bytes(_) | Stdin::File(_));
+            SpawnError::io(what, ErrorKind::Stdin, error).own(is_own)
         })
     }
 
-    /// Starts the process inside a job of its own, and that inside the guardian's where there is one:
-    /// by the start itself, or else held back until it is in.
+    /// Starts the process inside a job of its own, and that inside the guardian's where there is
+    /// one: by the start itself, or else held back until it is in.
     fn create_in_job(&mut self, plan: &Plan, handles: [HANDLE; 3]) -> io::Result<Launched> {
         let job = Job::new()?;
         let guardian = self.host.guardian().map(Guardian::job);
@@ -306,7 +293,7 @@ impl Launcher {
         Ok(created.into_launched(job, plan))
     }
 
-    fn creation_failed(plan: &Plan, command: &Command, error: io::Error) -> Failure {
+    fn creation_failed(plan: &Plan, command: &Command, error: io::Error) -> SpawnError {
         let code = error.raw_os_error().unwrap_or(0) as u32;
         let around = Surroundings {
             is_fresh: is_fresh(&plan.program),
@@ -340,14 +327,9 @@ impl Launcher {
         } else {
             error
         };
-        Failure {
-            step,
-            kind,
-            source: Some(source),
-            is_busy: start_fate(code, around) == StartFate::Busy,
-            // The call does not tell what was lacking, the program's own or what all need.
-            is_own: false,
-        }
+        // The call does not tell what was lacking, the program's own or what all need: so it does
+        // not count as the command's own.
+        SpawnError::io(step, kind, source).busy(start_fate(code, around) == StartFate::Busy)
     }
 }
 
@@ -482,70 +464,26 @@ fn system_program(name: &str) -> PathBuf {
     system_directory().join(name)
 }
 
-impl Failure {
-    fn os(step: String, kind: ErrorKind, source: io::Error) -> Failure {
-        Failure {
-            step,
-            kind,
-            source: Some(source),
-            is_busy: false,
-            is_own: false,
-        }
-    }
+fn not_found(lookup: &Lookup) -> SpawnError {
+    let kind = match lookup {
+        Lookup::IsDirectory(_) => ErrorKind::NotExecutable,
+        Lookup::Nul => ErrorKind::Nul,
+        Lookup::Empty | Lookup::NotInPath | Lookup::NotFound(_) => ErrorKind::NotFound,
+    };
+    SpawnError::new(lookup.to_string(), kind, None)
+}
 
-    fn plain(step: String, kind: ErrorKind) -> Failure {
-        Failure {
-            step,
-            kind,
-            source: None,
-            is_busy: false,
-            is_own: false,
-        }
-    }
-
-    fn nul(what: &str) -> Failure {
-        let step = format!("{what} contains a NUL byte or is no valid name");
-        Failure::plain(step, ErrorKind::Nul)
-    }
-
-    fn lookup(lookup: &Lookup) -> Failure {
-        let kind = match lookup {
-            Lookup::IsDirectory(_) => ErrorKind::NotExecutable,
-            Lookup::Nul => ErrorKind::Nul,
-            Lookup::Empty | Lookup::NotInPath | Lookup::NotFound(_) => ErrorKind::NotFound,
-        };
-        Failure::plain(lookup.to_string(), kind)
-    }
-
-    fn line(error: LineError) -> Failure {
-        let kind = match error {
-            LineError::Nul(_) => ErrorKind::Nul,
-            LineError::TooLong { .. } => ErrorKind::ArgumentsTooLong,
-            LineError::Quote => ErrorKind::NotFound,
-            LineError::Unsafe { .. } => ErrorKind::BatchFile,
-        };
-        Failure::plain(error.to_string(), kind)
-    }
-
-    fn into_start_error(self, command: &Command) -> StartError {
-        let program = command.program.to_string_lossy();
-        let doing = format!("cannot start \"{program}\": {}", self.step);
-        let Some(source) = self.source else {
-            return StartError::Refused(Error::new(self.kind, doing));
-        };
-        if is_exhausted(&source) && self.is_own {
-            StartError::Hampered(Error::os(ErrorKind::Exhausted, doing, source))
-        } else if is_exhausted(&source) {
-            StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
-        } else if self.is_busy {
-            StartError::Busy(Error::os(self.kind, doing, source))
-        } else {
-            StartError::Refused(Error::os(self.kind, doing, source))
-        }
-    }
+fn bad_line(error: LineError) -> SpawnError {
+    let kind = match error {
+        LineError::Nul(_) => ErrorKind::Nul,
+        LineError::TooLong { .. } => ErrorKind::ArgumentsTooLong,
+        LineError::Quote => ErrorKind::NotFound,
+        LineError::Unsafe { .. } => ErrorKind::BatchFile,
+    };
+    SpawnError::new(error.to_string(), kind, None)
 }
 
 /// The error of a process that cannot be captured.
 pub(crate) fn cannot_capture(command: &Command, step: &str, error: io::Error) -> StartError {
-    Failure::os(step.into(), ErrorKind::System, error).into_start_error(command)
+    SpawnError::io(step, ErrorKind::System, error).into_start_error(command)
 }
