@@ -82,7 +82,7 @@ pub(crate) enum StartError {
 
 /// How many processes can be captured at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     pub(crate) processes: usize,
     /// By how many shards; not more than were asked for.
     pub(crate) shards: usize,

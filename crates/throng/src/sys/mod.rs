@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `MECHANISMS` | the mechanisms there are, the preferred first |
 //! | `probe` | whether this machine offers one, or why not |
-//! | `Host` | what all shards share: the environment, the limits |
-//! | `Host::room` | how many processes can be captured at once, and what limits that |
-//! | `Host::sweep` | ends what finished processes have left running |
+//! | `SystemContext` | what all shards share: the environment, the limits |
+//! | `SystemContext::capacity` | how many processes can be captured at once, and what limits that |
+//! | `SystemContext::sweep` | ends what finished processes have left running |
 //! | `Engine` | one shard's mechanism, with all kernel objects of its processes |
 //! | `Waker` | ends the `Engine::wait` of another thread |
 //! | `signal_number` | what a [`Signal`] is called by the system |
@@ -50,7 +50,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use system::{Engine, Host, MECHANISMS, Waker, probe};
+pub(crate) use system::{Engine, MECHANISMS, SystemContext, Waker, probe};
 
 use crate::capture::budget::Budget;
 use crate::job::command::Command;
@@ -60,15 +60,15 @@ use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
-use crate::sys::api::{Event, Exit, Room, StartError, Started, WhenDone};
+use crate::sys::api::{Capacity, Event, Exit, StartError, Started, WhenDone};
 use crate::sys::options::HostOptions;
 
 const _: &[Mechanism] = MECHANISMS;
 const _: fn(Mechanism) -> Result<(), String> = probe;
-const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;
-const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
-const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
-const _: fn(Mechanism, Arc<Host>) -> io::Result<Engine> = Engine::new;
+const _: fn(&HostOptions, Arc<Budget>) -> Result<SystemContext, Error> = SystemContext::new;
+const _: fn(&SystemContext, Mechanism, usize) -> Capacity = SystemContext::capacity;
+const _: fn(&SystemContext, &KillSequence) -> Result<Vec<Holder>, Error> = SystemContext::sweep;
+const _: fn(Mechanism, Arc<SystemContext>) -> io::Result<Engine> = Engine::new;
 const _: fn(&Engine) -> Waker = Engine::waker;
 const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::start;
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;

@@ -154,7 +154,7 @@ impl Child {
 
     /// Whether other code has waited for it.
     fn is_lost(&self) -> bool {
-        let seen = wait::look(self.which(), false);
+        let seen = wait::try_wait(self.which(), false);
         seen.is_some_and(|(status, _)| status == Status::Unknown)
     }
 
@@ -171,7 +171,7 @@ impl Child {
 
     /// Whether it has exited, as long as no code has waited for it.
     pub(super) fn has_exited(&self) -> bool {
-        wait::look(self.which(), false).is_some()
+        wait::try_wait(self.which(), false).is_some()
     }
 
     /// The id of its group, if it has one of its own.
@@ -271,7 +271,7 @@ impl Child {
         // While a pipe is open, or the group is being ended, the exit is looked at without taking
         // the id away: the group may still have to be told to end.
         let reap = !self.has_open_pipe() && !self.is_ending;
-        let (status, usage) = wait::look(self.which(), reap)?;
+        let (status, usage) = wait::try_wait(self.which(), reap)?;
         let is_lost = status == Status::Unknown;
         self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
             _ if reap || is_lost => Life::Reaped,
@@ -322,11 +322,11 @@ impl Child {
     }
 
     /// Stops the process and its group, or continues them.
-    pub(super) fn stand_still(&self, still: bool) {
+    pub(super) fn set_stopped(&self, is_stopped: bool) {
         if let Some(group) = self.own_group() {
-            signals::stop_group(group, still);
+            signals::stop_group(group, is_stopped);
         } else if let Some(pid) = self.own_pid() {
-            signals::stop_process(pid, still);
+            signals::stop_process(pid, is_stopped);
         }
     }
 
@@ -363,7 +363,7 @@ impl Child {
 
     /// Reaps a process that has exited; kills one that has not, and waits for it for a moment.
     /// Returns it if it does not end.
-    pub(super) fn bury(mut self) -> Option<Straggler> {
+    pub(super) fn reap(mut self) -> Option<Straggler> {
         if self.is_running() {
             self.signal(Signal::Kill);
             let deadline = Instant::now() + LAST_WAIT;
@@ -371,7 +371,7 @@ impl Child {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        if matches!(self.life, Life::Reaped) || wait::look(self.which(), true).is_some() {
+        if matches!(self.life, Life::Reaped) || wait::try_wait(self.which(), true).is_some() {
             return None;
         }
         let pidfd = match self.life {
@@ -405,6 +405,6 @@ impl Straggler {
             Some(fd) => Which::Pidfd(fd, self.pid),
             None => Which::Pid(self.pid),
         };
-        wait::look(which, true).is_some()
+        wait::try_wait(which, true).is_some()
     }
 }

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, Ended, Straggler};
 use super::driver::Driver;
-use super::driver::notice::Notice;
+use super::driver::event::DriverEvent;
 use super::exits::Exits;
-use super::host::Host;
+use super::host::SystemContext;
 use super::pipe::all_writers_gone;
 use super::signals;
 use super::start::failure::cannot_capture;
@@ -84,7 +84,7 @@ pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
 
 impl Engine {
     /// Made by the thread that will use it, whose signals it blocks for good.
-    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<SystemContext>) -> io::Result<Engine> {
         signals::block_all();
         let waker = Waker::new()?;
         Ok(Engine {
@@ -166,10 +166,10 @@ impl Engine {
         }
         loop {
             match self.driver.next(&mut self.children) {
-                Some(Notice::Output(id, stream)) => {
+                Some(DriverEvent::Output(id, stream)) => {
                     return Some((id, Event::Output(stream, self.driver.output())));
                 }
-                Some(Notice::End(id, stream, end)) => {
+                Some(DriverEvent::End(id, stream, end)) => {
                     let Some(child) = self.children.get_mut(id) else {
                         continue;
                     };
@@ -179,7 +179,7 @@ impl Engine {
                     }
                     return Some((id, Event::End(stream, end)));
                 }
-                Some(Notice::Exited(id)) => self.to_ask.push(id),
+                Some(DriverEvent::Exited(id)) => self.to_ask.push(id),
                 None => {
                     let id = self.to_ask.pop()?;
                     match self.poll_exit(id) {
@@ -299,7 +299,7 @@ impl Engine {
         let mut trees = Vec::new();
         for id in ids {
             if let Some(child) = self.children.get_mut(*id) {
-                child.stand_still(true);
+                child.set_stopped(true);
                 trees.push((*id, child.root()));
             }
         }
@@ -332,7 +332,7 @@ impl Engine {
             if let Some(child) = self.children.get_mut(*id)
                 && self.suspended_since.is_none()
             {
-                child.stand_still(false);
+                child.set_stopped(false);
             }
         }
         self.put_stops_off(STOPS_EVERY);
@@ -366,7 +366,7 @@ impl Engine {
                 // It has ended during a suspension. Nothing else continues what it leaves behind.
                 self.killer.resume(&[id]);
             }
-            self.stragglers.extend(child.bury());
+            self.stragglers.extend(child.reap());
         }
         0
     }
@@ -547,7 +547,7 @@ impl Drop for Engine {
         }
         for (_, child) in self.children.drain() {
             // What does not end here is no longer looked after.
-            drop(child.bury());
+            drop(child.reap());
         }
     }
 }

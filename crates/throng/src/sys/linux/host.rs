@@ -23,7 +23,7 @@ use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
-use crate::sys::api::Room;
+use crate::sys::api::Capacity;
 use crate::sys::options::HostOptions;
 use crate::sys::options::linux::inherited::InheritedFds;
 
@@ -46,7 +46,7 @@ const SPILL_FDS: u64 = 64;
 const FDS_OF_A_SHARD: u64 = 20;
 
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct SystemContext {
     path: OsString,
     /// How what our processes start is found.
     pub(super) trees: Trees,
@@ -69,11 +69,11 @@ pub(crate) struct Host {
     pub(super) stdins: Stdins,
 }
 
-impl Host {
+impl SystemContext {
     /// Looks at the surroundings of this program, raises its limit on open files as far as allowed,
     /// and makes sure that exit statuses are available at all. What processes read is counted in
     /// the budget.
-    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<SystemContext, Error> {
         signals::keep_exit_statuses();
         let held_stdio = hold_stdio();
         let original_nofile = raise_nofile();
@@ -90,7 +90,7 @@ impl Host {
                 .map_err(|_| Error::new(ErrorKind::Nul, "the environment contains a NUL byte"))?;
             places.entry(key).or_default().push(place);
         }
-        Ok(Host {
+        Ok(SystemContext {
             trees: Trees::new(options, given.as_deref().map(OsStr::as_bytes))?,
             watches_stops: options.watches_stops,
             inherited: options.inherited.clone(),
@@ -108,7 +108,7 @@ impl Host {
     /// How many processes can be captured at once, by at most this many shards. Each process has
     /// two pipes and may need a pidfd. Where descriptors are few, shards take a quarter of them at
     /// the most.
-    pub(crate) fn room(&self, mechanism: Mechanism, shards: usize) -> Room {
+    pub(crate) fn capacity(&self, mechanism: Mechanism, shards: usize) -> Capacity {
         let fds_each = match mechanism {
             Mechanism::Threads => 5,
             _ => 3,
@@ -119,7 +119,7 @@ impl Host {
         let spilled = SPILL_FDS.min(self.nofile / 8);
         let reserved = self.open_fds + spare + spilled + FDS_OF_A_SHARD * shards;
         let processes = self.nofile.saturating_sub(reserved) / fds_each;
-        Room {
+        Capacity {
             processes: usize::try_from(processes).unwrap_or(usize::MAX).max(1),
             shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),

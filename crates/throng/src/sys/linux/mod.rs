@@ -23,7 +23,7 @@ mod waker;
 mod wish_tests;
 
 pub(crate) use engine::{Engine, probe};
-pub(crate) use host::Host;
+pub(crate) use host::SystemContext;
 pub(crate) use signals::signal_number;
 pub(crate) use waker::Waker;
 

@@ -74,7 +74,7 @@ pub(super) enum Which<'a> {
 }
 
 /// Asks whether this child of ours has exited. With `reap` it is gone afterwards, else it stays.
-pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage)> {
+pub(super) fn try_wait(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let keep = if reap { 0 } else { libc::WNOWAIT };
@@ -100,10 +100,10 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
         // EINTR cannot happen with WNOHANG.
         return match (io::Error::last_os_error().raw_os_error(), which) {
             // Before 5.4 the call does not take descriptors.
-            (Some(libc::EINVAL), Which::Pidfd(_, pid)) => look(Which::Pid(pid), reap),
+            (Some(libc::EINVAL), Which::Pidfd(_, pid)) => try_wait(Which::Pid(pid), reap),
             // Somebody else has waited for it.
             (Some(libc::ECHILD | libc::ESRCH), _) => Some((Status::Unknown, usage)),
-            (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => look_without_waitid(pid, reap),
+            (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => try_wait_without_waitid(pid, reap),
         };
     }
     // SAFETY: plain integers, zeroed and then perhaps written.
@@ -125,7 +125,7 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
 }
 
 /// The same where a sandbox refuses `waitid`.
-fn look_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
+fn try_wait_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let mut status = 0;
     let pid = pid.as_raw_nonzero().get();
@@ -242,23 +242,26 @@ mod tests {
             let child = command.args(["-c", script]).spawn().unwrap();
             let pid = Pid::from_child(&child);
             let deadline = Instant::now() + Duration::from_secs(60);
-            while look(Which::Pid(pid), false).is_none() {
+            while try_wait(Which::Pid(pid), false).is_none() {
                 assert!(Instant::now() < deadline, "it never exits");
                 thread::sleep(Duration::from_millis(1));
             }
             let status = |seen: Option<(Status, libc::rusage)>| seen.map(|(status, _)| status);
             for _ in 0..2 {
-                assert_eq!(status(look_without_waitid(pid, false)), Some(expected));
+                assert_eq!(status(try_wait_without_waitid(pid, false)), Some(expected));
             }
-            assert_eq!(status(look(Which::Pid(pid), false)), Some(expected));
-            assert_eq!(status(look_without_waitid(pid, true)), Some(expected));
+            assert_eq!(status(try_wait(Which::Pid(pid), false)), Some(expected));
+            assert_eq!(status(try_wait_without_waitid(pid, true)), Some(expected));
             // It has been waited for.
             for reap in [true, false] {
                 assert_eq!(
-                    status(look_without_waitid(pid, reap)),
+                    status(try_wait_without_waitid(pid, reap)),
                     Some(Status::Unknown)
                 );
-                assert_eq!(status(look(Which::Pid(pid), reap)), Some(Status::Unknown));
+                assert_eq!(
+                    status(try_wait(Which::Pid(pid), reap)),
+                    Some(Status::Unknown)
+                );
             }
         }
     }
@@ -268,7 +271,7 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let pid = Pid::from_child(&child);
         for reap in [false, true] {
-            assert!(look_without_waitid(pid, reap).is_none());
+            assert!(try_wait_without_waitid(pid, reap).is_none());
         }
         child.kill().unwrap();
         child.wait().unwrap();

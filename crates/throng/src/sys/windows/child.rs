@@ -24,7 +24,7 @@ pub(super) struct Child {
     pid: u32,
     /// None where the system forbids it.
     job: Option<Job>,
-    taps: [Tap; 2],
+    streams: [StreamState; 2],
     pub(super) has_exited: bool,
     /// It shares our console and leads a group there, so it can be asked to end.
     can_be_asked: bool,
@@ -35,7 +35,7 @@ pub(super) struct Child {
 
 /// Our side of a stream.
 #[derive(Clone, Debug)]
-pub(super) enum Tap {
+pub(super) enum StreamState {
     /// It is read until its end.
     Reading(Arc<Pipe>),
     /// It is to be left when so many more bytes have been read; none says that it is not known yet
@@ -53,7 +53,7 @@ impl Child {
             process: Arc::new(launched.process),
             pid: launched.pid,
             job: launched.job,
-            taps: pipes.map(Tap::Reading),
+            streams: pipes.map(StreamState::Reading),
             has_exited: false,
             can_be_asked: launched.can_be_asked,
             is_ending: false,
@@ -61,15 +61,17 @@ impl Child {
         }
     }
 
-    pub(super) fn tap(&mut self, stream: Stream) -> &mut Tap {
-        &mut self.taps[stream.index()]
+    pub(super) fn stream_state(&mut self, stream: Stream) -> &mut StreamState {
+        &mut self.streams[stream.index()]
     }
 
     pub(super) fn pipes(&self) -> impl Iterator<Item = &Arc<Pipe>> {
-        self.taps.iter().filter_map(|tap| match tap {
-            Tap::Reading(pipe) | Tap::Leaving { pipe, .. } => Some(pipe),
-            Tap::Ended => None,
-        })
+        self.streams
+            .iter()
+            .filter_map(|stream_state| match stream_state {
+                StreamState::Reading(pipe) | StreamState::Leaving { pipe, .. } => Some(pipe),
+                StreamState::Ended => None,
+            })
     }
 
     /// Whether anything is left in its job when the process has ended; unknown without a job.
@@ -135,7 +137,7 @@ impl Child {
 
     /// Gives up a process that has exited, with what it may have left behind; ends one that has
     /// not.
-    pub(super) fn bury(mut self) {
+    pub(super) fn reap(mut self) {
         if !self.has_exited {
             self.signal(Signal::Kill);
         }

@@ -10,9 +10,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Tap};
-use super::driver::{self, Driver, Finished, Notice, Op, ReadTries, Retries, Submitted, Waker};
-use super::host::Host;
+use super::child::{Child, StreamState};
+use super::driver::{
+    self, Driver, DriverEvent, Finished, Op, ReadBackoff, Retries, Submitted, Waker,
+};
+use super::host::SystemContext;
 use super::pipe::{Pipe, from_code};
 use super::start::{Launcher, cannot_capture};
 use crate::job::command::Command;
@@ -40,7 +42,7 @@ const LOOK_LATER: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Engine {
     launcher: Launcher,
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
     children: Table<Child>,
     driver: Driver,
     /// Reads that were finished, or refused, at once.
@@ -65,7 +67,7 @@ pub(crate) struct Engine {
     cleared: Vec<(Id, Vec<Holder>)>,
 }
 
-/// What came of a notice.
+/// What came of a event.
 enum Step {
     Output(Id, Stream),
     Bytes(Id, Stream),
@@ -75,7 +77,7 @@ enum Step {
 
 impl Engine {
     /// Made by the thread that will use it.
-    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<SystemContext>) -> io::Result<Engine> {
         Ok(Engine {
             launcher: Launcher::new(host.clone()),
             children: Table::new(),
@@ -130,8 +132,8 @@ impl Engine {
         self.host.started();
         if is_overlapped {
             for (stream, pipe) in Stream::ALL.into_iter().zip(ours) {
-                let via = self.driver.via(id, stream);
-                self.submit(driver::read(id, stream, pipe, via));
+                let target = self.driver.target(id, stream);
+                self.submit(driver::read(id, stream, pipe, target));
             }
         }
         Ok(started)
@@ -193,7 +195,7 @@ impl Engine {
         }
         loop {
             let step = match self.driver.next() {
-                Some(Notice::Exited(id)) => {
+                Some(DriverEvent::Exited(id)) => {
                     match self.children.get_mut(id).and_then(Child::take_exit) {
                         Some(exit) => {
                             if self.is_paused {
@@ -204,16 +206,16 @@ impl Engine {
                         None => Step::Nothing,
                     }
                 }
-                Some(Notice::Read(finished)) => {
+                Some(DriverEvent::Read(finished)) => {
                     self.in_flight -= 1;
                     self.finish(finished)
                 }
-                Some(Notice::Bytes(id, stream, bytes)) => {
+                Some(DriverEvent::Bytes(id, stream, bytes)) => {
                     self.bytes = bytes;
                     Step::Bytes(id, stream)
                 }
-                Some(Notice::End(id, stream, end)) => Step::End(id, stream, end),
-                Some(Notice::Signalled(..)) => Step::Nothing,
+                Some(DriverEvent::End(id, stream, end)) => Step::End(id, stream, end),
+                Some(DriverEvent::Signalled(..)) => Step::Nothing,
                 None => {
                     self.ready_now = self.ready_now.checked_sub(1)?;
                     let finished = self.ready.pop_front()?;
@@ -233,7 +235,7 @@ impl Engine {
                 }
                 Step::End(id, stream, end) => {
                     if let Some(child) = self.children.get_mut(id) {
-                        *child.tap(stream) = Tap::Ended;
+                        *child.stream_state(stream) = StreamState::Ended;
                         return Some((id, Event::End(stream, end)));
                     }
                 }
@@ -284,12 +286,12 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        let tap = child.tap(stream);
-        let Tap::Reading(pipe) = tap else {
+        let stream_state = child.stream_state(stream);
+        let StreamState::Reading(pipe) = stream_state else {
             return;
         };
         let pipe = pipe.clone();
-        *tap = Tap::Leaving {
+        *stream_state = StreamState::Leaving {
             pipe: pipe.clone(),
             left: None,
         };
@@ -358,7 +360,7 @@ impl Engine {
         };
         self.host.ended();
         let read_retries = child.read_retries;
-        child.bury();
+        child.reap();
         read_retries
     }
 
@@ -377,13 +379,13 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        match child.tap(stream) {
-            Tap::Ended => {}
-            Tap::Reading(_) => {
+        match child.stream_state(stream) {
+            StreamState::Ended => {}
+            StreamState::Reading(_) => {
                 op.limit(u64::MAX);
                 self.submit(op);
             }
-            Tap::Leaving { pipe, left } => match bytes_left(pipe, left) {
+            StreamState::Leaving { pipe, left } => match bytes_left(pipe, left) {
                 Ok(0) => self.ready.push_back(Finished::nothing_left(op)),
                 Ok(count) => {
                     op.limit(count);
@@ -407,20 +409,23 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return Step::Nothing;
         };
-        if self.is_paused && bytes > 0 && matches!(child.tap(stream), Tap::Reading(_)) {
+        if self.is_paused
+            && bytes > 0
+            && matches!(child.stream_state(stream), StreamState::Reading(_))
+        {
             self.unread.push(Finished { op, bytes, code });
             return Step::Nothing;
         }
         if bytes > 0 {
             // Bytes are kept even of a read that was cancelled or has a warning; what the code
             // says, if it is more than that, the next read says again.
-            if let Tap::Leaving {
+            if let StreamState::Leaving {
                 left: Some(left), ..
-            } = child.tap(stream)
+            } = child.stream_state(stream)
             {
                 *left = left.saturating_sub(bytes as u64);
             }
-            op.mine.tries = ReadTries::default();
+            op.mine.tries = ReadBackoff::default();
             op.keep(bytes);
             self.announced = Some(op);
             return Step::Output(id, stream);
@@ -428,7 +433,7 @@ impl Engine {
         if code == 0 {
             // Nothing was written, which is not the end, or else everything that was to be read
             // before we leave has been.
-            if let Tap::Leaving { left: Some(0), .. } = child.tap(stream) {
+            if let StreamState::Leaving { left: Some(0), .. } = child.stream_state(stream) {
                 return Step::End(id, stream, End::Stopped);
             }
             self.rearm(op);
@@ -440,7 +445,9 @@ impl Engine {
                 self.rearm(op);
                 Step::Nothing
             }
-            ReadFate::Aborted if matches!(child.tap(stream), Tap::Leaving { .. }) => {
+            ReadFate::Aborted
+                if matches!(child.stream_state(stream), StreamState::Leaving { .. }) =>
+            {
                 self.rearm(op);
                 Step::Nothing
             }
@@ -481,15 +488,15 @@ impl Drop for Engine {
             child.pipes().for_each(|pipe| pipe.cancel_reads());
         }
         for (_, child) in self.children.drain() {
-            child.bury();
+            child.reap();
         }
         let deadline = Instant::now() + LAST_WAIT;
         while self.in_flight > 0 && Instant::now() < deadline {
             if self.driver.wait(Some(Duration::from_millis(10))).is_err() {
                 break;
             }
-            while let Some(notice) = self.driver.next() {
-                if let Notice::Read(_) = notice {
+            while let Some(event) = self.driver.next() {
+                if let DriverEvent::Read(_) = event {
                     self.in_flight -= 1;
                 }
             }

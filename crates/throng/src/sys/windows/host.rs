@@ -22,7 +22,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
-use crate::sys::api::Room;
+use crate::sys::api::Capacity;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::options::HostOptions;
 use crate::sys::options::windows::{Console, Pipes};
@@ -35,7 +35,7 @@ const PIPE_SIZE_AMONG_MANY: u32 = 16 * 1024;
 const MANY: usize = 256;
 
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct SystemContext {
     pub(super) vars: Vars,
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Vec<u16>,
@@ -53,8 +53,8 @@ pub(crate) struct Host {
     live: AtomicUsize,
 }
 
-impl Host {
-    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
+impl SystemContext {
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<SystemContext, Error> {
         let failed = |doing: &'static str| {
             move |error: io::Error| Error::os(ErrorKind::System, doing, error)
         };
@@ -73,7 +73,7 @@ impl Host {
             Pipes::Named => None,
         };
         let guardian = options.keeper.then(Guardian::new).transpose();
-        Ok(Host {
+        Ok(SystemContext {
             vars,
             environment,
             null: stdin::null().map_err(failed("cannot open NUL"))?,
@@ -91,7 +91,11 @@ impl Host {
     /// Ends what is left of this run, which is known where it has a guardian; gives who does not
     /// go. Nobody can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
-        let left = self.guardian.as_ref().map(Guardian::sweep).transpose();
+        let left = self
+            .guardian
+            .as_ref()
+            .map(Guardian::kill_leftovers)
+            .transpose();
         let doing = "cannot see what processes have left behind";
         let left = left.map_err(|error| Error::os(ErrorKind::System, doing, error))?;
         Ok(left.unwrap_or_default())
@@ -99,8 +103,8 @@ impl Host {
 
     /// Nothing limits the number of processes but memory and the system's quotas, which cannot be
     /// asked beforehand; running into them is backpressure.
-    pub(crate) fn room(&self, _: Mechanism, shards: usize) -> Room {
-        Room {
+    pub(crate) fn capacity(&self, _: Mechanism, shards: usize) -> Capacity {
+        Capacity {
             processes: usize::MAX,
             shards,
             limit: "nothing that is known before".into(),

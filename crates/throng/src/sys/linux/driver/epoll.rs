@@ -26,7 +26,9 @@ use crate::slots::{Id, Table};
 use crate::sys::base::linux::above_stdio;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
+use crate::sys::linux::driver::event::{
+    DriverEvent, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
+};
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
 use crate::sys::linux::wait::timespec;
@@ -159,11 +161,11 @@ impl Epoll {
         Ok(())
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
         loop {
             let ready = self.ready.pop_front()?;
             let (id, stream) = match ready {
-                Ready::Exited(id) => return Some(Notice::Exited(id)),
+                Ready::Exited(id) => return Some(DriverEvent::Exited(id)),
                 Ready::Readable { id, stream, .. } | Ready::Drain { id, stream, .. } => {
                     (id, stream)
                 }
@@ -176,7 +178,7 @@ impl Epoll {
                     Read::Bytes(n) => {
                         let left = left - n as u64;
                         self.ready.push_front(Ready::Drain { id, stream, left });
-                        return Some(Notice::Output(id, stream));
+                        return Some(DriverEvent::Output(id, stream));
                     }
                     Read::Nothing => {
                         self.ready.push_back(ready);
@@ -200,7 +202,7 @@ impl Epoll {
                             // others first.
                             self.ready.push_back(ready);
                         }
-                        return Some(Notice::Output(id, stream));
+                        return Some(DriverEvent::Output(id, stream));
                     }
                     Read::Nothing => continue,
                     Read::End(end) => {
@@ -211,7 +213,7 @@ impl Epoll {
                 },
                 Ready::Exited(_) => continue,
             };
-            return Some(Notice::End(id, stream, end));
+            return Some(DriverEvent::End(id, stream, end));
         }
     }
 
@@ -269,7 +271,7 @@ mod tests {
     use crate::sys::HostOptions;
     use crate::sys::api::Event;
     use crate::sys::linux::engine::Engine;
-    use crate::sys::linux::host::Host;
+    use crate::sys::linux::host::SystemContext;
 
     /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
     /// woken all the time.
@@ -302,7 +304,7 @@ mod tests {
     }
 
     fn engine(mechanism: Mechanism) -> Engine {
-        let host = Host::new(&HostOptions::default(), Arc::default()).unwrap();
+        let host = SystemContext::new(&HostOptions::default(), Arc::default()).unwrap();
         Engine::new(mechanism, Arc::new(host)).unwrap()
     }
 

@@ -22,7 +22,7 @@ use crate::slots::{Id, Table};
 use crate::sys::api::End;
 use crate::sys::base::linux::above_stdio;
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::Notice;
+use crate::sys::linux::driver::event::DriverEvent;
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
 use crate::sys::linux::waker::Waker;
@@ -148,9 +148,9 @@ impl Threads {
         !self.mail.is_empty()
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
-        if let Some(notice) = self.exits.next(children) {
-            return Some(notice);
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
+        if let Some(event) = self.exits.next(children) {
+            return Some(event);
         }
         loop {
             let mail = self.mail.pop_front()?;
@@ -172,9 +172,9 @@ impl Threads {
             match message {
                 Message::Bytes(bytes) => {
                     self.output = bytes;
-                    return Some(Notice::Output(id, stream));
+                    return Some(DriverEvent::Output(id, stream));
                 }
-                Message::End(end) => return Some(Notice::End(id, stream, end)),
+                Message::End(end) => return Some(DriverEvent::End(id, stream, end)),
             }
         }
     }

@@ -35,7 +35,8 @@ fn for_each_engine(test: impl Fn(Engine) + Send + Sync + 'static) {
         }
         let test = test.clone();
         let body = move || {
-            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+            let host =
+                Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
             test(Engine::new(mechanism, host).unwrap());
         };
         thread::spawn(body).join().unwrap();
@@ -163,7 +164,7 @@ fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_sai
             ..HostOptions::default()
         };
         // The tests of the launcher look at the refusal.
-        let host = match Host::new(&options, Arc::default()) {
+        let host = match SystemContext::new(&options, Arc::default()) {
             Ok(host) => Arc::new(host),
             Err(error) => return eprintln!("{error}"),
         };
@@ -204,7 +205,7 @@ fn reads_that_are_interrupted_or_short_lose_nothing_and_keep_their_order() {
 #[test]
 fn a_read_that_fails_ends_its_stream_and_no_other() {
     let body = || {
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Epoll, host).unwrap();
         order(Point::Read, 0, Fault::Code(libc::EIO as u32));
         let heard = run(

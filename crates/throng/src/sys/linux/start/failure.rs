@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::clone::{Failed, Step, has_nul_in_first_line};
+use super::clone::{Failed, SpawnStage, has_nul_in_first_line};
 use crate::job::command::Command;
 use crate::job::command::Stdin;
 use crate::model::error::ErrorKind;
@@ -46,9 +46,9 @@ impl SpawnError {
     }
 
     /// A fault that was injected.
-    pub(crate) fn injected(step: Step, errno: Errno, command: &Command) -> SpawnError {
+    pub(crate) fn injected(stage: SpawnStage, errno: Errno, command: &Command) -> SpawnError {
         let failed = Failed {
-            step,
+            stage,
             errno: errno.raw_os_error(),
             candidate: 0,
             is_there: false,
@@ -66,39 +66,39 @@ impl SpawnError {
         command: &Command,
     ) -> SpawnError {
         let source = io::Error::from_raw_os_error(failed.errno);
-        let (step, kind) = match failed.step {
-            Step::Exec => {
+        let (step, kind) = match failed.stage {
+            SpawnStage::Exec => {
                 if failed.errno == libc::ENOENT && is_search && !failed.is_there {
                     return SpawnError::new("not found in PATH".into(), ErrorKind::NotFound, None);
                 }
                 exec(failed, path, command)
             }
-            Step::Stdin => {
+            SpawnStage::Stdin => {
                 let file = match &command.stdin {
                     Stdin::File(file) => file.as_path(),
                     _ => Path::new("a file"),
                 };
                 (format!("open {}", file.display()), ErrorKind::Stdin)
             }
-            Step::Directory => {
+            SpawnStage::Directory => {
                 let dir = command.dir.as_deref().unwrap_or(Path::new("."));
                 (
                     format!("chdir to {}", dir.display()),
                     ErrorKind::BadDirectory,
                 )
             }
-            Step::None | Step::Clone => ("create a process".into(), ErrorKind::System),
-            Step::Descriptors => ("place its descriptors".into(), ErrorKind::System),
-            Step::Group => ("make a process group".into(), ErrorKind::System),
-            Step::Terminal => ("give it the terminal".into(), ErrorKind::System),
-            Step::ParentDeath => ("tie its life to ours".into(), ErrorKind::System),
-            Step::Limits => ("restore its limits".into(), ErrorKind::System),
-            Step::Niceness => ("set its niceness".into(), ErrorKind::System),
-            Step::Signals => ("reset its signals".into(), ErrorKind::System),
+            SpawnStage::None | SpawnStage::Clone => ("create a process".into(), ErrorKind::System),
+            SpawnStage::Descriptors => ("place its descriptors".into(), ErrorKind::System),
+            SpawnStage::Group => ("make a process group".into(), ErrorKind::System),
+            SpawnStage::Terminal => ("give it the terminal".into(), ErrorKind::System),
+            SpawnStage::ParentDeath => ("tie its life to ours".into(), ErrorKind::System),
+            SpawnStage::Limits => ("restore its limits".into(), ErrorKind::System),
+            SpawnStage::Niceness => ("set its niceness".into(), ErrorKind::System),
+            SpawnStage::Signals => ("reset its signals".into(), ErrorKind::System),
         };
         SpawnError::io(step, kind, source)
             .busy(failed.errno == libc::ETXTBSY)
-            .own(failed.step > Step::Descriptors)
+            .own(failed.stage > SpawnStage::Descriptors)
     }
 }
 

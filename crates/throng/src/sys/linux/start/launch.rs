@@ -20,7 +20,7 @@ use rustix::io::{DupFlags, Errno};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::clone::{self, Failed, Step};
+use super::clone::{self, Failed, SpawnStage};
 use super::kept::write_kept;
 use super::loading::{Kit, Loading};
 use super::program::candidates;
@@ -32,7 +32,7 @@ use crate::sys::base::is_exhausted;
 use crate::sys::base::linux::above_stdio;
 use crate::sys::faults::{self, Point};
 use crate::sys::linux::features::Features;
-use crate::sys::linux::host::Host;
+use crate::sys::linux::host::SystemContext;
 use crate::sys::linux::host::stdin::Held;
 use crate::sys::linux::host::strings::Nul;
 use crate::sys::linux::pipe::Pipe;
@@ -83,12 +83,12 @@ pub(crate) struct Belongings {
 /// One shard's means of starting, reused from start to start.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
     /// Where programs were found along the search path of this program.
     found: HashMap<OsString, OsString>,
     /// Places with low numbers for the new process's 0, 1 and 2, so that it need not copy a table
     /// of ten thousand descriptors. Between starts all are /dev/null.
-    landing: [OwnedFd; 3],
+    stdio_fds: [OwnedFd; 3],
     null: OwnedFd,
     features: Features,
     #[expect(clippy::vec_box, reason = "they are handed around, and are large")]
@@ -100,10 +100,10 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    pub(crate) fn new(host: Arc<Host>) -> io::Result<Launcher> {
+    pub(crate) fn new(host: Arc<SystemContext>) -> io::Result<Launcher> {
         let null = open_null()?;
         let place = || rustix::io::fcntl_dupfd_cloexec(&null, 3);
-        let landing = [place()?, place()?, place()?];
+        let stdio_fds = [place()?, place()?, place()?];
         let features = Features::probe();
         if features.clone3 {
             // Nobody's handler can run in the new process.
@@ -113,7 +113,7 @@ impl Launcher {
             kits: vec![Kit::new(&host, features)?],
             host,
             found: HashMap::new(),
-            landing,
+            stdio_fds,
             null,
             features,
             inline_wait: INLINE_WAIT,
@@ -123,7 +123,10 @@ impl Launcher {
 
     /// Starts with the means of an older kernel, as a test wants it.
     #[cfg(test)]
-    pub(crate) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
+    pub(crate) fn with_features(
+        host: Arc<SystemContext>,
+        features: Features,
+    ) -> io::Result<Launcher> {
         let launcher = Launcher::new(host)?;
         let features = match crate::sys::linux::features::IS_SANITIZED {
             true => Features {
@@ -186,7 +189,7 @@ impl Launcher {
                 Err(failure)
             }
         };
-        self.clear_landing()?;
+        self.clear_stdio_fds()?;
         begun
     }
 
@@ -291,33 +294,33 @@ impl Launcher {
         *self.host.path(&command.env) == *self.host.path(&EnvChanges::default())
     }
 
-    /// Puts the new process's ends onto their landing places and closes the originals. In place of
-    /// those of its output it may have ours.
+    /// Puts the new process's ends onto `stdio_fds` and closes the originals. In place
+    /// of those of its output it may have ours.
     fn land(
         &mut self,
         stdin: Option<OwnedFd>,
         theirs: [OwnedFd; 2],
         inherits_output: bool,
     ) -> Result<(), SpawnError> {
-        let [landing_in, landing_out, landing_err] = &mut self.landing;
+        let [fd_in, fd_out, fd_err] = &mut self.stdio_fds;
         let put = |fd: BorrowedFd<'_>, place: &mut OwnedFd| {
             rustix::io::dup3(fd, place, DupFlags::CLOEXEC)
                 .map_err(|errno| SpawnError::os("place a descriptor", ErrorKind::System, errno))
         };
         if let Some(stdin) = stdin {
-            put(stdin.as_fd(), landing_in)?;
+            put(stdin.as_fd(), fd_in)?;
         }
         if inherits_output {
-            put(io::stdout().as_fd(), landing_out)?;
-            return put(io::stderr().as_fd(), landing_err);
+            put(io::stdout().as_fd(), fd_out)?;
+            return put(io::stderr().as_fd(), fd_err);
         }
-        put(theirs[0].as_fd(), landing_out)?;
-        put(theirs[1].as_fd(), landing_err)
+        put(theirs[0].as_fd(), fd_out)?;
+        put(theirs[1].as_fd(), fd_err)
     }
 
     /// Closes the new process's ends here: only its own copies keep the pipes open now.
-    fn clear_landing(&mut self) -> Result<(), SpawnError> {
-        for place in &mut self.landing {
+    fn clear_stdio_fds(&mut self) -> Result<(), SpawnError> {
+        for place in &mut self.stdio_fds {
             rustix::io::dup3(&self.null, place, DupFlags::CLOEXEC)
                 .map_err(|errno| SpawnError::os("clear a descriptor", ErrorKind::System, errno))?;
         }
@@ -335,16 +338,16 @@ impl Launcher {
         loop {
             self.fill_plan(&mut kit, command, own.cgroup.as_ref());
             let started = match injected() {
-                Some((Step::Clone, errno)) => Err((kit, errno.into())),
+                Some((SpawnStage::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
                     self.keep(kit);
                     return Err(SpawnError::injected(step, errno, command));
                 }
                 // SAFETY: the strings and lists are the kit's, and were written for this command.
-                // The landing places are our own open descriptors, and stay so until this function
-                // returns, which is not before `wait` has. A launcher is made and used by a shard's
-                // thread, which has blocked all signals, except `SIGCHLD` where there is clone3:
-                // see `Engine::new` and `Launcher::new`.
+                // The places of `stdio_fds` are our own open descriptors, and stay so until this
+                // function returns, which is not before `wait` has. A launcher is made and used by
+                // a shard's thread, which has blocked all signals, except `SIGCHLD` where there is
+                // clone3: see `Engine::new` and `Launcher::new`.
                 None => unsafe { kit.start() },
             };
             let mut loading = match started {
@@ -384,7 +387,7 @@ impl Launcher {
                 return Ok(begun(pid, own, None));
             };
             let refused = [libc::EINVAL, libc::ENOSYS, libc::EPERM].contains(&failed.errno);
-            if failed.step == Step::Descriptors && refused && self.features.close_range {
+            if failed.stage == SpawnStage::Descriptors && refused && self.features.close_range {
                 self.features.close_range = false;
                 // The next attempt is in the same control group.
                 self.see_off(pid, None);
@@ -426,7 +429,7 @@ impl Launcher {
             |string: &Option<CString>| string.as_ref().map_or(ptr::null(), |s| s.as_ptr());
         let plan = &mut kit.plan;
         plan.features = self.features;
-        plan.landing = self.landing.each_ref().map(AsRawFd::as_raw_fd);
+        plan.stdio_fds = self.stdio_fds.each_ref().map(AsRawFd::as_raw_fd);
         plan.stdin = pointer(&kit.stdin);
         plan.dir = pointer(&kit.dir);
         plan.candidates = kit.candidate_pointers.as_ptr();
@@ -502,7 +505,7 @@ impl Launcher {
     fn see_off(&mut self, pid: Pid, cgroup: Option<JobCgroup>) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
-            if wait::look(Which::Pid(pid), true).is_some() {
+            if wait::try_wait(Which::Pid(pid), true).is_some() {
                 return;
             }
             std::thread::yield_now();
@@ -529,15 +532,18 @@ fn open_null() -> io::Result<OwnedFd> {
 }
 
 /// A fault that is injected into the start of a process.
-fn injected() -> Option<(Step, Errno)> {
-    let made = faults::fail(Point::Start).map_err(|errno| (Step::Clone, errno));
-    let loaded = || faults::fail(Point::Exec).map_err(|errno| (Step::Exec, errno));
+fn injected() -> Option<(SpawnStage, Errno)> {
+    let made = faults::fail(Point::Start).map_err(|errno| (SpawnStage::Clone, errno));
+    let loaded = || faults::fail(Point::Exec).map_err(|errno| (SpawnStage::Exec, errno));
     made.and_then(|()| loaded()).err()
 }
 
 /// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself,
 /// and what is to be kept for it.
-fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), SpawnError> {
+fn open_stdin(
+    stdin: &Stdin,
+    host: &SystemContext,
+) -> Result<(Option<OwnedFd>, Option<Held>), SpawnError> {
     let failed = |step: &str, error| SpawnError::io(step, ErrorKind::Stdin, error);
     let closed = || io::Error::from(Errno::BADF);
     match stdin {

@@ -426,8 +426,8 @@ mod tests {
         let group = home.make(&format!("throng-{}", run.as_str())).unwrap();
         let below = group.make("0").unwrap();
         let (mut one, mut two, mut other) = (sleeper(), sleeper(), sleeper());
-        group.take_in(one.id()).unwrap();
-        below.take_in(two.id()).unwrap();
+        group.add(one.id()).unwrap();
+        below.add(two.id()).unwrap();
         let mut census = Census::new(run).unwrap();
         let members = census.members(&group);
         let mut pids: Vec<_> = members.iter().map(|stat| stat.key.pid).collect();

@@ -77,7 +77,7 @@ impl Cgroup {
     }
 
     /// Moves a process here, with all its threads; 0 is the one that asks.
-    pub(crate) fn take_in(&self, pid: u32) -> io::Result<()> {
+    pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
         let mut procs = OpenOptions::new().write(true).open(self.procs())?;
         procs.write_all(pid.to_string().as_bytes())
     }

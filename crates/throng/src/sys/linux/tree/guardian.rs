@@ -314,14 +314,14 @@ mod tests {
     use crate::pool::throng::Throng;
     use crate::slots::Slots;
     use crate::sys::linux::engine::Engine;
-    use crate::sys::linux::host::Host;
+    use crate::sys::linux::host::SystemContext;
     use crate::sys::os::linux::BuilderExt;
 
     /// Starts a process with this program as the guardian, and shows the guardian's id as it is
     /// then.
     fn guardian_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
         let options = Throng::builder().keeper([program]).os;
-        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
         engine

@@ -112,7 +112,7 @@ impl RunCgroup {
             return Err(Error::new(ErrorKind::Unsupported, doing));
         }
         let moved = make(run, cgroups).and_then(|(home, run)| {
-            if has_moved && let Err(error) = run.take_in(0) {
+            if has_moved && let Err(error) = run.add(0) {
                 run.remove();
                 return Err(unsupported(error));
             }
@@ -212,7 +212,7 @@ impl Drop for RunCgroup {
         loop {
             for pid in own_members(&self.run) {
                 // Who has ended meanwhile need not move.
-                let _ = self.home.take_in(pid);
+                let _ = self.home.add(pid);
             }
             // Who is just ending is in it for a moment.
             if self.run.remove_all() || has_others(&self.run) || Instant::now() > deadline {

@@ -81,7 +81,7 @@ impl Subreaper {
                 for pid in due.into_iter().filter_map(|key| to_pid(key.pid)) {
                     // It belongs to us: it was our child a moment ago, and its id is not given to
                     // another process before it has been waited for.
-                    wait::look(Which::Pid(pid), true);
+                    wait::try_wait(Which::Pid(pid), true);
                 }
             }
         };

@@ -16,15 +16,15 @@ use windows_sys::Win32::Storage::FileSystem::ReadFileEx;
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{GetCurrentThread, SleepEx};
 
-use super::inbox::{self, Inbox, Notice};
-use super::op::{self, Finished, Op, RawRead, Submitted, Via};
+use super::inbox::{self, DriverEvent, Inbox};
+use super::op::{self, CompletionTarget, Finished, Op, RawRead, Submitted};
 use crate::sys::windows::pipe::last_code;
 use crate::sys::windows::wide::timeout_ms;
 
 #[derive(Debug)]
 pub(crate) struct Apc {
     inbox: Arc<Inbox>,
-    notices: VecDeque<Notice>,
+    announced: VecDeque<DriverEvent>,
     /// It stays on the thread that made it.
     _not_send: PhantomData<*const ()>,
 }
@@ -40,7 +40,7 @@ impl Apc {
         let thread = thread.try_clone_to_owned()?;
         Ok(Apc {
             inbox: Arc::new(Inbox::of_alertable(thread)),
-            notices: VecDeque::new(),
+            announced: VecDeque::new(),
             _not_send: PhantomData,
         })
     }
@@ -49,8 +49,8 @@ impl Apc {
         &self.inbox
     }
 
-    pub(crate) fn via(&self) -> Via {
-        Via::Inbox(self.inbox.clone())
+    pub(crate) fn target(&self) -> CompletionTarget {
+        CompletionTarget::Inbox(self.inbox.clone())
     }
 
     pub(crate) fn submit(&self, op: Box<Op>) -> Submitted {
@@ -60,7 +60,7 @@ impl Apc {
     /// An APC that came before the sleep ends it at once, and one that wakes for nothing costs a
     /// turn.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
-        let is_ready = self.inbox.take(&mut self.notices);
+        let is_ready = self.inbox.take(&mut self.announced);
         let timeout = if is_ready {
             Some(Duration::ZERO)
         } else {
@@ -69,12 +69,12 @@ impl Apc {
         // SAFETY: what may be called meanwhile are `on_finished`, of this mechanism's own reads,
         // and APCs of others, which are their concern.
         unsafe { SleepEx(timeout_ms(timeout), 1) };
-        self.inbox.take(&mut self.notices);
-        inbox::inject_shuffle(&mut self.notices);
+        self.inbox.take(&mut self.announced);
+        inbox::inject_shuffle(&mut self.announced);
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
+        self.announced.pop_front()
     }
 }
 
@@ -101,7 +101,7 @@ unsafe extern "system" fn on_finished(code: u32, bytes: u32, overlapped: *mut OV
         .mine
         .inbox()
         .expect("a read of this mechanism knows its inbox");
-    inbox.leave(Notice::Read(Finished {
+    inbox.leave(DriverEvent::Read(Finished {
         op,
         bytes: bytes as usize,
         code,

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use windows_sys::Win32::Foundation::ERROR_IO_INCOMPLETE;
 use windows_sys::Win32::System::IO::GetOverlappedResult;
 
-use super::inbox::{self, Inbox, Notice};
-use super::op::{self, Finished, Op, Pending, Submitted, Via};
+use super::inbox::{self, DriverEvent, Inbox};
+use super::op::{self, CompletionTarget, Finished, Op, Pending, Submitted};
 use super::port::read_file;
 use super::wait_group::{WaitGroup, auto_reset_event};
 use crate::model::stream::Stream;
@@ -26,7 +26,7 @@ pub(crate) struct Events {
     inbox: Arc<Inbox>,
     groups: Vec<WaitGroup>,
     members: Table<Member>,
-    notices: VecDeque<Notice>,
+    announced: VecDeque<DriverEvent>,
 }
 
 /// A process.
@@ -45,7 +45,7 @@ impl Events {
             inbox: Arc::new(Inbox::new()),
             groups: Vec::new(),
             members: Table::new(),
-            notices: VecDeque::new(),
+            announced: VecDeque::new(),
         }
     }
 
@@ -75,9 +75,9 @@ impl Events {
         Ok(())
     }
 
-    pub(crate) fn via(&mut self, id: Id, stream: Stream) -> Via {
+    pub(crate) fn target(&mut self, id: Id, stream: Stream) -> CompletionTarget {
         let member = self.members.get_mut(id).expect("its pipes were attached");
-        Via::Event(member.events[stream.index()].clone())
+        CompletionTarget::Event(member.events[stream.index()].clone())
     }
 
     pub(crate) fn watch(&mut self, id: Id, process: Arc<OwnedHandle>) {
@@ -104,22 +104,22 @@ impl Events {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
-        if !self.inbox.take(&mut self.notices) {
+        if !self.inbox.take(&mut self.announced) {
             self.inbox.wait(timeout);
-            self.inbox.take(&mut self.notices);
+            self.inbox.take(&mut self.announced);
         }
-        inbox::inject_shuffle(&mut self.notices);
+        inbox::inject_shuffle(&mut self.announced);
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
         loop {
-            match self.notices.pop_front()? {
-                Notice::Signalled(id, stream) => {
+            match self.announced.pop_front()? {
+                DriverEvent::Signalled(id, stream) => {
                     if let Some(finished) = self.look_at(id, stream) {
-                        return Some(Notice::Read(finished));
+                        return Some(DriverEvent::Read(finished));
                     }
                 }
-                notice => return Some(notice),
+                event => return Some(event),
             }
         }
     }
@@ -152,7 +152,7 @@ impl Events {
     /// Says what a thread says when an event is set.
     #[cfg(test)]
     pub(crate) fn signal_for_nothing(&self, id: Id, stream: Stream) {
-        self.inbox.put(Notice::Signalled(id, stream));
+        self.inbox.put(DriverEvent::Signalled(id, stream));
     }
 
     #[cfg(test)]

@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{
     WaitForThreadpoolWaitCallbacks,
 };
 
-use super::inbox::Notice;
+use super::inbox::DriverEvent;
 use super::waker::Announce;
 use crate::slots::Id;
 use crate::sys::windows::thread_pool::ThreadPool;
@@ -86,6 +86,6 @@ unsafe extern "system" fn on_exit(
     let context = unsafe { &*context.cast::<Context>() };
     match &context.announce {
         Announce::Port(packets) => packets.exited(context.id),
-        Announce::Inbox(inbox) => inbox.put(Notice::Exited(context.id)),
+        Announce::Inbox(inbox) => inbox.put(DriverEvent::Exited(context.id)),
     }
 }

@@ -16,7 +16,7 @@ use crate::sys::faults::{Fault, Point, inject, shuffle};
 
 /// What a mechanism has to say.
 #[derive(Debug)]
-pub(crate) enum Notice {
+pub(crate) enum DriverEvent {
     /// A read is finished.
     Read(Finished),
     /// The event of a read is set: worth looking at.
@@ -29,21 +29,23 @@ pub(crate) enum Notice {
     Exited(Id),
 }
 
-impl Notice {
-    /// The stream that a notice from a reader thread is about.
+impl DriverEvent {
+    /// The stream that a event from a reader thread is about.
     pub(crate) fn stream(&self) -> Option<(Id, Stream)> {
         match self {
-            Notice::Bytes(id, stream, _) | Notice::End(id, stream, _) => Some((*id, *stream)),
-            Notice::Read(_) | Notice::Signalled(..) | Notice::Exited(_) => None,
+            DriverEvent::Bytes(id, stream, _) | DriverEvent::End(id, stream, _) => {
+                Some((*id, *stream))
+            }
+            DriverEvent::Read(_) | DriverEvent::Signalled(..) | DriverEvent::Exited(_) => None,
         }
     }
 }
 
-/// Puts notices in another order where a fault wants that. Of each stream there is one at a time,
+/// Puts events in another order where a fault wants that. Of each stream there is one at a time,
 /// so it is an order that could have been; where a thread may leave several it is not.
-pub(crate) fn inject_shuffle(notices: &mut VecDeque<Notice>) {
+pub(crate) fn inject_shuffle(announced: &mut VecDeque<DriverEvent>) {
     if let Some(Fault::Shuffle(number)) = inject(Point::Wait) {
-        shuffle(notices.make_contiguous(), number);
+        shuffle(announced.make_contiguous(), number);
     }
 }
 
@@ -57,7 +59,7 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default)]
 struct State {
-    notices: VecDeque<Notice>,
+    announced: VecDeque<DriverEvent>,
     is_woken: bool,
 }
 
@@ -83,14 +85,14 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a notice and wakes the shard.
-    pub(crate) fn put(&self, notice: Notice) {
-        self.change(|state| state.notices.push_back(notice));
+    /// Leaves a event and wakes the shard.
+    pub(crate) fn put(&self, event: DriverEvent) {
+        self.change(|state| state.announced.push_back(event));
     }
 
-    /// Leaves a notice on the shard's own thread, which is awake.
-    pub(crate) fn leave(&self, notice: Notice) {
-        self.lock().notices.push_back(notice);
+    /// Leaves a event on the shard's own thread, which is awake.
+    pub(crate) fn leave(&self, event: DriverEvent) {
+        self.lock().announced.push_back(event);
     }
 
     /// Ends the wait that is going on, or else the next one.
@@ -100,7 +102,7 @@ impl Inbox {
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
-        let was_asleep = state.notices.is_empty() && !state.is_woken;
+        let was_asleep = state.announced.is_empty() && !state.is_woken;
         change(&mut state);
         drop(state);
         if !was_asleep {
@@ -114,18 +116,18 @@ impl Inbox {
 
     /// Takes all there is, and forgets the calls of [`Inbox::wake`] so far. Says whether there was
     /// anything.
-    pub(crate) fn take(&self, notices: &mut VecDeque<Notice>) -> bool {
+    pub(crate) fn take(&self, announced: &mut VecDeque<DriverEvent>) -> bool {
         let mut state = self.lock();
         let was_woken = std::mem::take(&mut state.is_woken);
-        let found = was_woken || !state.notices.is_empty();
-        notices.append(&mut state.notices);
+        let found = was_woken || !state.announced.is_empty();
+        announced.append(&mut state.announced);
         found
     }
 
     /// Waits until there is something to take.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         let state = self.lock();
-        let is_asleep = |state: &mut State| state.notices.is_empty() && !state.is_woken;
+        let is_asleep = |state: &mut State| state.announced.is_empty() && !state.is_woken;
         match timeout {
             Some(Duration::ZERO) => {}
             Some(timeout) => drop(self.filled.wait_timeout_while(state, timeout, is_asleep)),

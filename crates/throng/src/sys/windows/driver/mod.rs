@@ -22,7 +22,7 @@ use std::time::Duration;
 use self::apc::Apc;
 use self::events::Events;
 use self::exits::ExitWait;
-use self::op::Via;
+use self::op::CompletionTarget;
 use self::pool::Pooled;
 use self::port::Port;
 use self::threads::Threads;
@@ -30,12 +30,12 @@ use self::waker::Announce;
 use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::windows::host::Host;
+use crate::sys::windows::host::SystemContext;
 use crate::sys::windows::pipe::Pipe;
 
-pub(super) use self::inbox::Notice;
+pub(super) use self::inbox::DriverEvent;
 pub(super) use self::op::{Finished, Op, Submitted, read};
-pub(super) use self::retries::{ReadTries, Retries};
+pub(super) use self::retries::{ReadBackoff, Retries};
 pub(crate) use self::waker::Waker;
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     pub(crate) reads: Reads,
     /// The pool's waits for exits; `events` has its own.
     exits: Table<ExitWait>,
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
 }
 
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) enum Reads {
 }
 
 impl Driver {
-    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Driver> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<SystemContext>) -> io::Result<Driver> {
         let reads = match mechanism {
             Mechanism::CompletionPort => Reads::Port(Port::new()?),
             Mechanism::ThreadPool => Reads::Pool(Pooled::new(host.pool().clone())?),
@@ -101,7 +101,7 @@ impl Driver {
         }
     }
 
-    /// Makes all that is needed to read a process's pipes and to notice its end, before there is a
+    /// Makes all that is needed to read a process's pipes and to event its end, before there is a
     /// process: afterwards nothing may be refused.
     pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         if !matches!(self.reads, Reads::Events(_)) {
@@ -128,12 +128,12 @@ impl Driver {
     }
 
     /// How a read of this stream will be announced.
-    pub(crate) fn via(&mut self, id: Id, stream: Stream) -> Via {
+    pub(crate) fn target(&mut self, id: Id, stream: Stream) -> CompletionTarget {
         match &mut self.reads {
-            Reads::Port(_) | Reads::Threads(_) => Via::Port,
-            Reads::Pool(pool) => pool.via(),
-            Reads::Events(events) => events.via(id, stream),
-            Reads::Apc(apc) => apc.via(),
+            Reads::Port(_) | Reads::Threads(_) => CompletionTarget::Port,
+            Reads::Pool(pool) => pool.target(),
+            Reads::Events(events) => events.target(id, stream),
+            Reads::Apc(apc) => apc.target(),
         }
     }
 
@@ -168,7 +168,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
         match &mut self.reads {
             Reads::Port(port) => port.next(),
             Reads::Pool(pool) => pool.next(),

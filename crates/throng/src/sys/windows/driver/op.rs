@@ -8,7 +8,7 @@ use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 
 use super::inbox::Inbox;
-use super::retries::ReadTries;
+use super::retries::ReadBackoff;
 use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::faults::{self, Point};
@@ -27,13 +27,13 @@ pub(crate) struct Read {
     pub(crate) stream: Stream,
     /// Keeps the handle open as long as the kernel reads from it.
     pipe: Arc<Pipe>,
-    pub(crate) tries: ReadTries,
+    pub(crate) tries: ReadBackoff,
     /// How it is announced, for mechanisms that need to be told.
-    via: Via,
+    target: CompletionTarget,
 }
 
 /// What announces that a read is finished.
-pub(crate) enum Via {
+pub(crate) enum CompletionTarget {
     /// The port that the handle belongs to.
     Port,
     /// A callback, which puts it here.
@@ -86,22 +86,22 @@ pub(crate) struct RawRead {
 }
 
 /// A read of this stream, to be submitted.
-pub(crate) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, via: Via) -> Box<Op> {
+pub(crate) fn read(id: Id, stream: Stream, pipe: Arc<Pipe>, target: CompletionTarget) -> Box<Op> {
     Block::new(Read {
         id,
         stream,
         pipe,
-        tries: ReadTries::default(),
-        via,
+        tries: ReadBackoff::default(),
+        target,
     })
 }
 
 impl Read {
     /// The inbox that it is announced to.
     pub(crate) fn inbox(&self) -> Option<Arc<Inbox>> {
-        match &self.via {
-            Via::Inbox(inbox) => Some(inbox.clone()),
-            Via::Port | Via::Event(_) => None,
+        match &self.target {
+            CompletionTarget::Inbox(inbox) => Some(inbox.clone()),
+            CompletionTarget::Port | CompletionTarget::Event(_) => None,
         }
     }
 }
@@ -122,7 +122,7 @@ pub(crate) fn submit(mut op: Box<Op>, read: impl FnOnce(RawRead) -> Result<(), u
         return Submitted::Failed(Finished { op, bytes: 0, code });
     }
     *op.control_mut() = OVERLAPPED::default();
-    if let Via::Event(event) = &op.mine.via {
+    if let CompletionTarget::Event(event) = &op.mine.target {
         op.control_mut().hEvent = event.as_raw_handle();
     }
     let handle = op.mine.pipe.raw();

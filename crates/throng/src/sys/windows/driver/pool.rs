@@ -20,8 +20,8 @@ use windows_sys::Win32::System::Threading::{
     StartThreadpoolIo, WaitForThreadpoolIoCallbacks, WaitForThreadpoolTimerCallbacks,
 };
 
-use super::inbox::{self, Inbox, Notice};
-use super::op::{self, Finished, Op, Submitted, Via};
+use super::inbox::{self, DriverEvent, Inbox};
+use super::op::{self, CompletionTarget, Finished, Op, Submitted};
 use super::port::read_file;
 use crate::slots::{Id, Table};
 use crate::sys::windows::pipe::Pipe;
@@ -33,7 +33,7 @@ pub(crate) struct Pooled {
     inbox: Arc<Inbox>,
     io: Table<[PoolIo; 2]>,
     timer: PoolTimer,
-    notices: VecDeque<Notice>,
+    announced: VecDeque<DriverEvent>,
 }
 
 impl Pooled {
@@ -44,7 +44,7 @@ impl Pooled {
             pool,
             inbox,
             io: Table::new(),
-            notices: VecDeque::new(),
+            announced: VecDeque::new(),
         })
     }
 
@@ -52,8 +52,8 @@ impl Pooled {
         &self.inbox
     }
 
-    pub(crate) fn via(&self) -> Via {
-        Via::Inbox(self.inbox.clone())
+    pub(crate) fn target(&self) -> CompletionTarget {
+        CompletionTarget::Inbox(self.inbox.clone())
     }
 
     pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
@@ -81,15 +81,15 @@ impl Pooled {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
-        if !self.inbox.take(&mut self.notices) {
+        if !self.inbox.take(&mut self.announced) {
             self.inbox.wait(timeout);
-            self.inbox.take(&mut self.notices);
+            self.inbox.take(&mut self.announced);
         }
-        inbox::inject_shuffle(&mut self.notices);
+        inbox::inject_shuffle(&mut self.announced);
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
+        self.announced.pop_front()
     }
 
     /// Keeps what reads in flight need for ever, because they would not end.
@@ -164,7 +164,7 @@ unsafe extern "system" fn on_finished(
         .mine
         .inbox()
         .expect("a read for the pool knows its inbox");
-    inbox.put(Notice::Read(Finished { op, bytes, code }));
+    inbox.put(DriverEvent::Read(Finished { op, bytes, code }));
 }
 
 /// A timer of the pool that wakes a shard, so that it tries again what was refused.

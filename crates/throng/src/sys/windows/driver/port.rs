@@ -16,7 +16,7 @@ use windows_sys::Win32::System::IO::{
     PostQueuedCompletionStatus,
 };
 
-use super::inbox::{self, Notice};
+use super::inbox::{self, DriverEvent};
 use super::op::{self, Finished, Op, RawRead, Submitted};
 use crate::slots::Id;
 use crate::sys::windows::pipe::{Pipe, last_code, own};
@@ -48,7 +48,7 @@ pub(crate) struct Packets {
 #[derive(Debug)]
 pub(crate) struct Port {
     packets: Arc<Packets>,
-    notices: VecDeque<Notice>,
+    announced: VecDeque<DriverEvent>,
 }
 
 impl Packets {
@@ -86,7 +86,7 @@ impl Port {
     pub(crate) fn new() -> io::Result<Port> {
         Ok(Port {
             packets: Arc::new(Packets::new()?),
-            notices: VecDeque::new(),
+            announced: VecDeque::new(),
         })
     }
 
@@ -141,23 +141,23 @@ impl Port {
                     // SAFETY: it translates a number and touches nothing.
                     let code = unsafe { RtlNtStatusToDosError(entry.Internal as i32) };
                     let bytes = entry.dwNumberOfBytesTransferred as usize;
-                    self.notices
-                        .push_back(Notice::Read(Finished { op, bytes, code }));
+                    self.announced
+                        .push_back(DriverEvent::Read(Finished { op, bytes, code }));
                 }
                 KEY_EXIT => {
                     let (id, _) = Id::from_token(entry.lpOverlapped as u64);
-                    self.notices.push_back(Notice::Exited(id));
+                    self.announced.push_back(DriverEvent::Exited(id));
                 }
                 KEY_WAKE => self.packets.is_woken.store(false, Ordering::SeqCst),
                 _ => {} // Somebody else's, by mistake.
             }
         }
-        inbox::inject_shuffle(&mut self.notices);
+        inbox::inject_shuffle(&mut self.announced);
         Ok(())
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
+        self.announced.pop_front()
     }
 
     /// Posts what only a mistake elsewhere would.

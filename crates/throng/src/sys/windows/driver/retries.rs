@@ -16,14 +16,14 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 
 /// The attempts at one read since the last that worked.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ReadTries {
+pub(crate) struct ReadBackoff {
     failed: u32,
     first: Option<Instant>,
     /// Somebody else has cancelled it once, and it was submitted again.
     pub(crate) rearmed: bool,
 }
 
-impl ReadTries {
+impl ReadBackoff {
     /// How long to wait for the next attempt, or none when it is no use.
     pub(crate) fn next_wait(&mut self, now: Instant, chance: u64) -> Option<Duration> {
         let first = *self.first.get_or_insert(now);
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn waits_grow_to_their_limit_and_end() {
         let start = Instant::now();
-        let (mut now, mut tries) = (start, ReadTries::default());
+        let (mut now, mut tries) = (start, ReadBackoff::default());
         let mut waits = Vec::new();
         while let Some(wait) = tries.next_wait(now, waits.len() as u64 * 7919) {
             assert!(wait <= Duration::from_millis(LONGEST_WAIT_MS));

@@ -19,8 +19,8 @@ use windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED;
 use windows_sys::Win32::Storage::FileSystem::ReadFile;
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
-use super::inbox::{Inbox, Notice};
-use super::retries::ReadTries;
+use super::inbox::{DriverEvent, Inbox};
+use super::retries::ReadBackoff;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::End;
@@ -45,8 +45,8 @@ pub(crate) struct Threads {
     readers: Table<[Reader; 2]>,
     /// Readers that have been told to stop and have not said that they have.
     stopping: Vec<(Id, Stream)>,
-    notices: VecDeque<Notice>,
-    unread: Unread<Notice>,
+    announced: VecDeque<DriverEvent>,
+    unread: Unread<DriverEvent>,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct Reader {
     thread: JoinHandle<()>,
 }
 
-/// Room in the inbox.
+/// Capacity in the inbox.
 #[derive(Debug, Default)]
 struct Allowance {
     bytes: AtomicUsize,
@@ -70,7 +70,7 @@ impl Threads {
             allowance: Arc::default(),
             readers: Table::new(),
             stopping: Vec::new(),
-            notices: VecDeque::new(),
+            announced: VecDeque::new(),
             unread: Unread::new(),
         }
     }
@@ -116,20 +116,20 @@ impl Threads {
             self.stopping.push((id, stream));
             self.allowance.look_again();
         }
-        self.unread.release((id, stream), &mut self.notices);
+        self.unread.release((id, stream), &mut self.announced);
     }
 
-    /// Whether notices of bytes are kept.
+    /// Whether announced of bytes are kept.
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
-        self.unread.set_paused(is_paused, &mut self.notices);
+        self.unread.set_paused(is_paused, &mut self.announced);
     }
 
-    /// The stream of a notice that is not given out now: bytes, or what comes after those.
-    fn unread_stream(&mut self, notice: &Notice) -> Option<(Id, Stream)> {
-        let (id, stream) = notice.stream()?;
+    /// The stream of a event that is not given out now: bytes, or what comes after those.
+    fn unread_stream(&mut self, event: &DriverEvent) -> Option<(Id, Stream)> {
+        let (id, stream) = event.stream()?;
         let reader = self.readers.get_mut(id).map(|both| &both[stream.index()]);
         let is_stopping = reader.is_some_and(|it| it.is_stopping.load(Ordering::SeqCst));
-        let has_bytes = matches!(notice, Notice::Bytes(..));
+        let has_bytes = matches!(event, DriverEvent::Bytes(..));
         let is_unread = !is_stopping && self.unread.is_for_later((id, stream), has_bytes);
         is_unread.then_some((id, stream))
     }
@@ -143,14 +143,14 @@ impl Threads {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
-        if !self.inbox.take(&mut self.notices) && self.notices.is_empty() {
+        if !self.inbox.take(&mut self.announced) && self.announced.is_empty() {
             let timeout = if self.cancel_again() {
                 Some(timeout.map_or(CANCEL_AGAIN, |timeout| timeout.min(CANCEL_AGAIN)))
             } else {
                 timeout
             };
             self.inbox.wait(timeout);
-            self.inbox.take(&mut self.notices);
+            self.inbox.take(&mut self.announced);
         }
     }
 
@@ -168,18 +168,18 @@ impl Threads {
         !self.stopping.is_empty()
     }
 
-    pub(crate) fn next(&mut self) -> Option<Notice> {
-        let notice = loop {
-            let notice = self.notices.pop_front()?;
-            let Some(stream) = self.unread_stream(&notice) else {
-                break notice;
+    pub(crate) fn next(&mut self) -> Option<DriverEvent> {
+        let event = loop {
+            let event = self.announced.pop_front()?;
+            let Some(stream) = self.unread_stream(&event) else {
+                break event;
             };
-            self.unread.keep(stream, notice);
+            self.unread.keep(stream, event);
         };
-        if let Notice::Bytes(_, _, bytes) = &notice {
+        if let DriverEvent::Bytes(_, _, bytes) = &event {
             self.allowance.give_back(bytes.len());
         }
-        Some(notice)
+        Some(event)
     }
 }
 
@@ -247,7 +247,7 @@ struct Reading {
 impl Reading {
     fn run(self) {
         let mut buffer = vec![0; READ_SIZE].into_boxed_slice();
-        let mut tries = ReadTries::default();
+        let mut tries = ReadBackoff::default();
         let end = loop {
             if self.is_stopping.load(Ordering::SeqCst) {
                 break self.drain(&mut buffer);
@@ -255,7 +255,7 @@ impl Reading {
             match self.read(&mut buffer) {
                 Ok(0) => {} // Somebody wrote nothing.
                 Ok(count) => {
-                    tries = ReadTries::default();
+                    tries = ReadBackoff::default();
                     self.put(&buffer[..count]);
                 }
                 Err(code) => match read_fate(code) {
@@ -271,7 +271,7 @@ impl Reading {
                 },
             }
         };
-        let end = Notice::End(self.id, self.stream, end);
+        let end = DriverEvent::End(self.id, self.stream, end);
         self.inbox.put(end);
     }
 
@@ -324,8 +324,8 @@ impl Reading {
 
     fn put(&self, bytes: &[u8]) {
         self.allowance.take(bytes.len(), &self.is_stopping);
-        let notice = Notice::Bytes(self.id, self.stream, bytes.to_vec());
-        self.inbox.put(notice);
+        let event = DriverEvent::Bytes(self.id, self.stream, bytes.to_vec());
+        self.inbox.put(event);
     }
 }
 

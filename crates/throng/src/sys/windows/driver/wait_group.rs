@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{
     CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects,
 };
 
-use super::inbox::{Inbox, Notice};
+use super::inbox::{DriverEvent, Inbox};
 use crate::model::stream::Stream;
 use crate::slots::Id;
 use crate::sys::windows::pipe::own;
@@ -171,10 +171,10 @@ impl<'a> Waiting<'a> {
     fn announce(&self, place: usize, ended: &mut Vec<usize>) {
         let (id, sign, _) = &self.owners[place];
         self.shared.inbox.put(match sign {
-            Sign::Read(stream) => Notice::Signalled(*id, *stream),
+            Sign::Read(stream) => DriverEvent::Signalled(*id, *stream),
             Sign::Exit => {
                 ended.push(place);
-                Notice::Exited(*id)
+                DriverEvent::Exited(*id)
             }
         });
     }

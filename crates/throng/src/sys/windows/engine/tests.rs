@@ -57,7 +57,7 @@ fn process(script: &str) -> Command {
 fn engine(mechanism: Mechanism, options: &HostOptions) -> Engine {
     Engine::new(
         mechanism,
-        Arc::new(Host::new(options, Arc::default()).unwrap()),
+        Arc::new(SystemContext::new(options, Arc::default()).unwrap()),
     )
     .unwrap()
 }
@@ -337,7 +337,7 @@ fn a_process_that_cannot_be_put_into_its_job_does_not_run() {
 #[test]
 fn where_pipes_without_names_are_refused_they_get_names() {
     for mechanism in overlapped() {
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(mechanism, host.clone()).unwrap();
         let id = Slots::new().insert(());
         assert!(!host.names_pipes());
@@ -429,7 +429,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
 
 #[test]
 fn a_thread_waits_for_twenty_one_processes_and_another_for_the_next() {
-    let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+    let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
     let mut driver = Driver::new(Mechanism::Events, host.clone()).unwrap();
     let mut ids = Slots::new();
     let mut groups_at = Vec::new();
@@ -459,7 +459,7 @@ fn what_was_found_in_the_path_is_looked_for_again_when_it_is_gone() {
     let program = dir.path().join("throng-unit-test-program.exe");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let mut launcher = Launcher::new(Arc::new(
-        Host::new(&HostOptions::default(), Arc::default()).unwrap(),
+        SystemContext::new(&HostOptions::default(), Arc::default()).unwrap(),
     ));
     let name = OsString::from("throng-unit-test-program");
     launcher.remember(&name, &dir.path().join("gone.exe"));

@@ -39,7 +39,7 @@ use crate::sys::base::windows::system_directory;
 use crate::sys::faults::{self, Point};
 use crate::sys::options::windows::{Console, Priority};
 use crate::sys::spawn_error::SpawnError;
-use crate::sys::windows::host::Host;
+use crate::sys::windows::host::SystemContext;
 use crate::sys::windows::host::stdin;
 use crate::sys::windows::pipe::{from_code, last_code};
 use crate::sys::windows::tree::{Guardian, Job};
@@ -52,7 +52,7 @@ const FRESH: Duration = Duration::from_secs(30);
 /// One shard's means of starting.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
     /// Where programs were found in our search path.
     programs: HashMap<OsString, PathBuf>,
     /// Jobs cannot be given along with a start here: before Windows 10, or in some sandboxes.
@@ -69,7 +69,7 @@ pub(crate) struct Launched {
 }
 
 /// What `CreateProcessW` is to be given.
-struct Plan {
+struct SpawnPlan {
     program: PathBuf,
     application: Vec<u16>,
     line: Vec<u16>,
@@ -83,7 +83,7 @@ struct Plan {
 }
 
 impl Launcher {
-    pub(crate) fn new(host: Arc<Host>) -> Launcher {
+    pub(crate) fn new(host: Arc<SystemContext>) -> Launcher {
         Launcher {
             host,
             programs: HashMap::new(),
@@ -92,7 +92,7 @@ impl Launcher {
     }
 
     #[cfg(test)]
-    pub(crate) fn host(&self) -> &Host {
+    pub(crate) fn host(&self) -> &SystemContext {
         &self.host
     }
 
@@ -134,7 +134,7 @@ impl Launcher {
         started.map_err(|error| Self::creation_failed(&plan, command, error))
     }
 
-    fn plan(&mut self, command: &Command) -> Result<Plan, SpawnError> {
+    fn plan(&mut self, command: &Command) -> Result<SpawnPlan, SpawnError> {
         let program = self.find_program(command)?;
         let line = self.command_line(command, &program)?;
         let is_batch = batch::is_batch(&program);
@@ -160,7 +160,7 @@ impl Launcher {
             Console::Hidden => CREATE_NO_WINDOW,
         };
         let priority = command.os.priority.map_or(0, Priority::flag);
-        Ok(Plan {
+        Ok(SpawnPlan {
             application: to_wide(application.as_os_str())
                 .map_err(|_| SpawnError::nul("the program's name"))?,
             program,
@@ -181,7 +181,7 @@ impl Launcher {
 
     fn find_program(&mut self, command: &Command) -> Result<PathBuf, SpawnError> {
         let name = &command.program;
-        let is_memorable = !Host::has_own_path(&command.env) && program::is_bare(name);
+        let is_memorable = !SystemContext::has_own_path(&command.env) && program::is_bare(name);
         if is_memorable && let Some(found) = self.programs.get(name) {
             return Ok(found.clone());
         }
@@ -260,7 +260,7 @@ impl Launcher {
 
     /// Starts the process inside a job of its own, and that inside the guardian's where there is
     /// one: by the start itself, or else held back until it is in.
-    fn create_in_job(&mut self, plan: &Plan, handles: [HANDLE; 3]) -> io::Result<Launched> {
+    fn create_in_job(&mut self, plan: &SpawnPlan, handles: [HANDLE; 3]) -> io::Result<Launched> {
         let job = Job::new()?;
         let guardian = self.host.guardian().map(Guardian::job);
         if !self.assigns_jobs {
@@ -293,7 +293,7 @@ impl Launcher {
         Ok(created.into_launched(job, plan))
     }
 
-    fn creation_failed(plan: &Plan, command: &Command, error: io::Error) -> SpawnError {
+    fn creation_failed(plan: &SpawnPlan, command: &Command, error: io::Error) -> SpawnError {
         let code = error.raw_os_error().unwrap_or(0) as u32;
         let around = Surroundings {
             is_fresh: is_fresh(&plan.program),
@@ -342,7 +342,7 @@ struct Created {
 
 impl Created {
     /// The thread's handle is closed here.
-    fn into_launched(self, job: Option<Job>, plan: &Plan) -> Launched {
+    fn into_launched(self, job: Option<Job>, plan: &SpawnPlan) -> Launched {
         Launched {
             process: self.process,
             pid: self.pid,
@@ -358,8 +358,8 @@ impl Created {
 }
 
 fn create(
-    host: &Host,
-    plan: &Plan,
+    host: &SystemContext,
+    plan: &SpawnPlan,
     handles: [HANDLE; 3],
     jobs: Option<&[HANDLE]>,
     flags: u32,
@@ -418,7 +418,7 @@ fn create(
     // SAFETY: as above.
     let thread = unsafe { OwnedHandle::from_raw_handle(made.hThread) };
     if plan.priority != 0 && is_wine() {
-        // Wine 8 takes no notice of it in the flags. If it is refused, the process runs as it is.
+        // Wine 8 takes no event of it in the flags. If it is refused, the process runs as it is.
         // SAFETY: the handle is open, and the process was made by us.
         unsafe { SetPriorityClass(process.as_raw_handle(), plan.priority) };
     }

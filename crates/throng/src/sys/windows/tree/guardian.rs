@@ -32,7 +32,7 @@ impl Guardian {
 
     /// Ends all that is in it, and in the jobs within; gives who does not go. There is no way to
     /// ask those first who have lost the process that led their group.
-    pub(crate) fn sweep(&self) -> io::Result<Vec<Holder>> {
+    pub(crate) fn kill_leftovers(&self) -> io::Result<Vec<Holder>> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         while !self.0.pids()?.is_empty() {

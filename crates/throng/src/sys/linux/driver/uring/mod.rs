@@ -23,8 +23,8 @@ use crate::slots::{Id, Table};
 use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::{
-    Notice, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
+use crate::sys::linux::driver::event::{
+    DriverEvent, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
 };
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
@@ -67,7 +67,7 @@ enum Ready {
     },
 }
 
-/// Where the bytes of the last notice are.
+/// Where the bytes of the last event are.
 #[derive(Clone, Copy, Debug)]
 enum Output {
     None,
@@ -262,7 +262,7 @@ impl Uring {
         }
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
         self.take_back_output();
         loop {
             match self.ready.pop_front()? {
@@ -276,10 +276,10 @@ impl Uring {
                             let left = left - n as u64;
                             self.ready.push_front(Ready::Drain { id, stream, left });
                             self.output = Output::Reader;
-                            return Some(Notice::Output(id, stream));
+                            return Some(DriverEvent::Output(id, stream));
                         }
                         Read::Nothing => self.ready.push_back(Ready::Drain { id, stream, left }),
-                        Read::End(end) => return Some(Notice::End(id, stream, end)),
+                        Read::End(end) => return Some(DriverEvent::End(id, stream, end)),
                     }
                 }
                 Ready::Completed {
@@ -288,10 +288,10 @@ impl Uring {
                     buffer,
                 } => {
                     let (id, tag) = Id::from_token(token);
-                    let notice = match tag {
+                    let event = match tag {
                         TAG_STDOUT => self.read_done(id, Stream::Stdout, result, buffer, children),
                         TAG_STDERR => self.read_done(id, Stream::Stderr, result, buffer, children),
-                        TAG_EXIT => Some(Notice::Exited(id)),
+                        TAG_EXIT => Some(DriverEvent::Exited(id)),
                         TAG_WAKE => {
                             self.waker.clear();
                             // Only a broken ring refuses it, and then the next wait says so.
@@ -300,8 +300,8 @@ impl Uring {
                         }
                         _ => None, // TAG_CANCEL: the read that was meant completes by itself.
                     };
-                    if notice.is_some() {
-                        return notice;
+                    if event.is_some() {
+                        return event;
                     }
                 }
             }
@@ -315,12 +315,12 @@ impl Uring {
         result: i32,
         buffer: Option<u16>,
         children: &mut Table<Child>,
-    ) -> Option<Notice> {
+    ) -> Option<DriverEvent> {
         let pipe = children.get_mut(id).and_then(|child| child.pipe(stream));
         let (Some(pipe), true) = (pipe, result != 0) else {
             self.put_back(buffer);
             self.stopping.retain(|stop| *stop != (id, stream));
-            return pipe.map(|_| Notice::End(id, stream, End::Eof));
+            return pipe.map(|_| DriverEvent::End(id, stream, End::Eof));
         };
         let stopping = self.stopping.iter().position(|stop| *stop == (id, stream));
         if self.is_paused && stopping.is_none() {
@@ -346,11 +346,11 @@ impl Uring {
                 left: bytes_waiting(pipe),
             });
         } else if let Some(error) = self.read_on(id, stream, pipe.as_raw_fd(), result) {
-            return Some(Notice::End(id, stream, End::Failed(error)));
+            return Some(DriverEvent::End(id, stream, End::Failed(error)));
         }
         let len = usize::try_from(result).ok()?;
         self.output = buffer.map_or(Output::None, |id| Output::Buffer { id, len });
-        Some(Notice::Output(id, stream))
+        Some(DriverEvent::Output(id, stream))
     }
 
     /// Asks for the next read after one that gave bytes, or failed for a reason that passes.

@@ -89,7 +89,7 @@ fn leave(run: &Cgroup, census: &mut Census) {
         && let Some(home) = run.path().parent()
     {
         // If that is refused, the others are killed one by one.
-        let _ = Cgroup::at(home.to_owned()).take_in(0);
+        let _ = Cgroup::at(home.to_owned()).add(0);
     }
 }
 

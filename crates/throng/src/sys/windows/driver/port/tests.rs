@@ -4,12 +4,12 @@ use std::io::Write;
 use super::*;
 use crate::model::stream::Stream;
 use crate::slots::Slots;
-use crate::sys::windows::driver::op::{self, Op, Via};
+use crate::sys::windows::driver::op::{self, CompletionTarget, Op};
 use crate::sys::windows::pipe::{Pair, named_pair};
 
 fn next_read(port: &mut Port) -> Finished {
     loop {
-        if let Some(Notice::Read(finished)) = port.next() {
+        if let Some(DriverEvent::Read(finished)) = port.next() {
             return finished;
         }
         port.wait(Some(Duration::from_secs(30))).unwrap();
@@ -24,7 +24,7 @@ fn attached(port: &Port, skips: bool) -> (Box<Op>, File) {
     }
     port.attach(&ours).unwrap();
     let id = Slots::new().insert(());
-    let op = op::read(id, Stream::Stdout, Arc::new(ours), Via::Port);
+    let op = op::read(id, Stream::Stdout, Arc::new(ours), CompletionTarget::Port);
     (op, File::from(theirs))
 }
 
@@ -80,7 +80,7 @@ fn a_read_that_is_cancelled_comes_back() {
     let ours = Arc::new(ours);
     ours.cancel_reads(); // There is nothing to cancel, and nothing comes of it.
     let id = Slots::new().insert(());
-    let op = op::read(id, Stream::Stderr, ours.clone(), Via::Port);
+    let op = op::read(id, Stream::Stderr, ours.clone(), CompletionTarget::Port);
     assert!(matches!(port.submit(op), Submitted::InFlight(_)));
     ours.cancel_reads();
     ours.cancel_reads();

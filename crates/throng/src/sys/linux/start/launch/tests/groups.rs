@@ -17,13 +17,13 @@ fn with_groups(features: Features, body: impl FnOnce(Launcher, &Cgroup) + Send +
     };
     if let Err(refusal) = probe_cgroups(Cgroups::Command) {
         eprintln!("only the refusal is tested: {refusal}");
-        let error = Host::new(&options, Arc::default()).unwrap_err();
+        let error = SystemContext::new(&options, Arc::default()).unwrap_err();
         assert_eq!(error.to_string(), refusal.to_string());
         return;
     }
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&options, Arc::default()).unwrap());
         let run = host.trees.run_cgroup().unwrap().clone();
         body(Launcher::with_features(host, features).unwrap(), &run);
         assert!(!run.path().exists(), "no group is left");
@@ -51,7 +51,7 @@ fn listen(begun: Begun, pipe: Pipe) -> (bool, bool) {
         std::time::Instant::now(),
         [pipe.clone(), pipe],
     )
-    .bury();
+    .reap();
     let line = text.lines().find(|line| line.starts_with("0::")).unwrap();
     (has_leaf, line.contains("/throng-"))
 }
@@ -72,7 +72,7 @@ fn start_after(launcher: &mut Launcher, change: impl Fn(&Cgroup)) -> (bool, bool
     let own = ready.unwrap();
     change(&own.cgroup.as_ref().unwrap().cgroup());
     let begun = launcher.clone_and_retry(kit, &command(), own);
-    launcher.clear_landing().unwrap();
+    launcher.clear_stdio_fds().unwrap();
     listen(begun.unwrap(), out)
 }
 

@@ -6,7 +6,7 @@ use crate::sys::api::End;
 
 /// What became ready, as a driver reports it to the engine.
 #[derive(Debug)]
-pub(crate) enum Notice {
+pub(crate) enum DriverEvent {
     /// Bytes, which are in the driver's `output` until its next call.
     Output(Id, Stream),
     End(Id, Stream, End),
