@@ -43,7 +43,7 @@ pub(crate) enum Event<'engine> {
 pub(crate) enum End {
     /// All writers are gone and everything was read.
     Eof,
-    /// We were told to stop. What was in the pipe at that time has been announced.
+    /// Reading was stopped. What was in the pipe at that time has been announced.
     Stopped,
     /// The system refused to read on.
     Failed(io::Error),

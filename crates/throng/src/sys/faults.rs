@@ -65,7 +65,7 @@ pub enum Point {
     Read,
     /// A shard waits for what happens.
     Wait,
-    /// It is asked whether a process has exited that nobody watches.
+    /// It is asked whether a process has exited that is not watched.
     #[cfg(target_os = "linux")]
     Look,
 }

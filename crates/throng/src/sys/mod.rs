@@ -1,27 +1,16 @@
 //! The seam. Everything that differs by operating system is below it, and so is every `unsafe`.
 //!
-//! A system supplies these names, and the constants at the end of this file hold it to their
-//! signatures; above this file nothing asks which system it runs on.
-//!
-//! | name | what it is |
-//! |---|---|
-//! | `MECHANISMS` | the mechanisms there are, the preferred first |
-//! | `probe` | whether this machine offers one, or why not |
-//! | `SystemContext` | what all shards share: the environment, the limits |
-//! | `SystemContext::capacity` | how many processes can be captured at once, and what limits that |
-//! | `SystemContext::sweep` | ends what finished processes have left running |
-//! | `Engine` | one shard's mechanism, with all kernel objects of its processes |
-//! | `Waker` | ends the `Engine::wait` of another thread |
-//! | `signal_number` | what a [`Signal`] is called by the system |
+//! A system supplies the names at the end of this file, with these signatures; a missing or
+//! different one does not compile. Above this file nothing asks which system it runs on.
 //!
 //! `base`, `options` and `os` are doors of their own, with their own lists.
 //!
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
 //! any of it means is decided above, in `process.rs`.
 
-// For the mechanisms of Windows; its tests are for everybody.
 pub(crate) mod api;
 pub(crate) mod base;
+// For the mechanisms of Windows; its tests run on all systems.
 #[cfg(any(windows, test))]
 mod lend;
 pub(crate) mod options;
@@ -63,13 +52,22 @@ use crate::slots::Id;
 use crate::sys::api::{Capacity, Event, Exit, StartError, Started, WhenDone};
 use crate::sys::options::HostOptions;
 
+/// The mechanisms there are, the preferred first.
 const _: &[Mechanism] = MECHANISMS;
+/// Whether this machine offers one, or why not.
 const _: fn(Mechanism) -> Result<(), String> = probe;
+/// What a signal is called by the system.
+const _: fn(Signal) -> i32 = system::signal_number;
+
+/// What all shards share: the environment, the limits.
 const _: fn(&HostOptions, Arc<Budget>) -> Result<SystemContext, Error> = SystemContext::new;
+/// How many processes can be captured at once, and what limits that.
 const _: fn(&SystemContext, Mechanism, usize) -> Capacity = SystemContext::capacity;
+/// Kills what finished processes have left running, and gives those that do not end.
 const _: fn(&SystemContext, &KillSequence) -> Result<Vec<Holder>, Error> = SystemContext::sweep;
+
+/// One shard's mechanism, with all kernel objects of its processes.
 const _: fn(Mechanism, Arc<SystemContext>) -> io::Result<Engine> = Engine::new;
-const _: fn(&Engine) -> Waker = Engine::waker;
 const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::start;
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
@@ -82,5 +80,7 @@ const _: fn(&mut Engine, &[Id]) = Engine::resume;
 const _: fn(&mut Engine, Id) -> Option<Exit> = Engine::give_up;
 const _: fn(&mut Engine, Id) = Engine::clear;
 const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
+
+/// Ends the wait of an engine from another thread.
+const _: fn(&Engine) -> Waker = Engine::waker;
 const _: fn(&Waker) = Waker::wake;
-const _: fn(Signal) -> i32 = system::signal_number;

@@ -1,4 +1,4 @@
-//! What a system has for everybody: memory, files, the names of its codes. Needs nothing of the
+//! What every part uses of a system: memory, files, the names of its codes. Needs nothing of the
 //! library, and starts nothing. The seam in small: `linux/` and `windows/` supply the same names.
 
 mod map;

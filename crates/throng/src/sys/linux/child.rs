@@ -42,7 +42,7 @@ pub(super) struct Child {
     /// When it had been started.
     started: Instant,
     has_group: bool,
-    /// Whether its group has been told to end; if so it may have to be told again.
+    /// Whether its group has been signalled to end; if so it may have to be signalled again.
     is_ending: bool,
     /// When it was seen to have exited, if a stream was still open then.
     exited_at: Option<Instant>,
@@ -76,9 +76,9 @@ pub(super) struct Start {
 
 #[derive(Debug)]
 enum Life {
-    /// It runs, as far as we know.
+    /// It runs, as far as is known.
     Running,
-    /// It runs, and this descriptor says when it has ended.
+    /// It runs, and this descriptor becomes readable when it has ended.
     Watched(OwnedFd),
     /// It has exited, and keeps its id until we wait for it, or other code does: then the
     /// descriptor shows it.
@@ -204,7 +204,7 @@ impl Child {
         self.pipes[stream.index()].as_ref()
     }
 
-    /// A pipe that is to be left after what is in it now; none if that has been said before.
+    /// A pipe that is to be left after what is in it now; none if it was left before.
     pub(super) fn leave(&mut self, stream: Stream) -> Option<Pipe> {
         let is_left = std::mem::replace(&mut self.is_left[stream.index()], true);
         self.pipe(stream).filter(|_| !is_left).cloned()
@@ -218,7 +218,7 @@ impl Child {
         self.pipes.iter().any(Option::is_some)
     }
 
-    /// Whether it makes sense to ask if it has exited: nobody has seen it exit yet.
+    /// Whether it makes sense to ask if it has exited: it has not been seen to exit yet.
     pub(super) fn is_running(&self) -> bool {
         matches!(self.life, Life::Running | Life::Watched(_))
     }
@@ -269,7 +269,7 @@ impl Child {
             return None;
         }
         // While a pipe is open, or the group is being ended, the exit is looked at without taking
-        // the id away: the group may still have to be told to end.
+        // the id away: the group may still have to be signalled.
         let reap = !self.has_open_pipe() && !self.is_ending;
         let (status, usage) = wait::try_wait(self.which(), reap)?;
         let is_lost = status == Status::Unknown;
@@ -283,7 +283,7 @@ impl Child {
             ),
         };
         self.exited_at = (!reap).then(Instant::now);
-        // Before anybody hears of the exit and starts another.
+        // Before the exit is announced, and another process is started for it.
         if let Some(terminal) = self.terminal.take() {
             terminal.ended(status, self.is_ending);
         }
@@ -339,7 +339,7 @@ impl Child {
         }
     }
 
-    /// It is no longer waited for. If it has exited by now, returns how: it was told to end, so it
+    /// It is no longer waited for. If it has exited by now, returns how: it was ended by us, so it
     /// does not matter whether its program had been loaded.
     pub(super) fn give_up(
         &mut self,

@@ -32,7 +32,7 @@ use crate::sys::faults::{self, Point};
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);
 
-/// How often we look for stopped processes, if the user wants to know; less often if that would
+/// How often we look for stopped processes, if they are to be reported; less often if that would
 /// take more than a twentieth of the time.
 const STOPS_EVERY: Duration = Duration::from_millis(200);
 const STOPS_PACE: u32 = 20;
@@ -144,7 +144,7 @@ impl Engine {
         Ok(started)
     }
 
-    /// Waits until something happens, somebody calls the waker, or the time is over.
+    /// Waits until something happens, the waker is called, or the time is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);
@@ -263,7 +263,7 @@ impl Engine {
         }
     }
 
-    /// Nobody writes any more to the streams of a process that has ended, unless others have them:
+    /// The streams of a process that has ended have no writers, unless other processes have them:
     /// what is in their pipes is read though we are paused. Others may end as well, some only a
     /// moment later, so these are looked at again.
     fn read_rest(&mut self, id: Id) {
@@ -357,8 +357,8 @@ impl Engine {
         }
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
-    /// a read had to be tried again: never, on Linux.
+    /// Ends all there is of a process that has exited and whose streams have ended. Returns how
+    /// often a read had to be tried again: never, on Linux.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
@@ -487,7 +487,7 @@ impl Engine {
         at_most(timeout, LOOK_LATER)
     }
 
-    /// Looks for stopped processes, if the user wants to know.
+    /// Looks for stopped processes, if they are to be reported.
     fn look_at_stops(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let Some(at) = self.stops_at else {
             return timeout;
@@ -529,7 +529,7 @@ fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
 
 impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
-    /// it panics. Nobody comes back then to look whether their trees are gone.
+    /// it panics. Nothing looks later whether their trees are gone.
     fn drop(&mut self) {
         let mut left = HashSet::new();
         for (id, child) in self.children.iter_mut() {

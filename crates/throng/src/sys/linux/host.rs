@@ -61,7 +61,7 @@ pub(crate) struct SystemContext {
     open_fds: u64,
     /// Placeholders for those of stdin, stdout and stderr that this program does not have.
     held_stdio: Vec<OwnedFd>,
-    /// Whether the user wants to know of stopped processes.
+    /// Whether stopped processes are reported.
     pub(super) watches_stops: bool,
     /// What every process inherits.
     pub(super) inherited: InheritedFds,
@@ -70,7 +70,7 @@ pub(crate) struct SystemContext {
 }
 
 impl SystemContext {
-    /// Looks at the surroundings of this program, raises its limit on open files as far as allowed,
+    /// Looks at the environment of this program, raises its limit on open files as far as allowed,
     /// and makes sure that exit statuses are available at all. What processes read is counted in
     /// the budget.
     pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<SystemContext, Error> {

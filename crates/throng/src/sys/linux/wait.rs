@@ -1,5 +1,5 @@
 //! Waits for children, one by one: `waitid` with the usage that the kernel counted, never
-//! `waitpid(-1)`, so nobody else's children are taken.
+//! `waitpid(-1)`, so no children of other code are taken.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ use crate::sys::base::linux::file::read_start;
 
 /// Our own peak memory, which the system counts as a new process's as well: it shares our memory
 /// until it has loaded its program (setmax_mm_hiwater_rss in the kernel's exec_mmap). A figure
-/// that is not above ours tells nothing about the process.
+/// that is not above ours does not show anything about the process.
 #[derive(Debug, Default)]
 pub(super) struct OwnMaxRss {
     /// In KiB. At least the figure of the last call; it is never taken for less later.
@@ -101,7 +101,7 @@ pub(super) fn try_wait(which: Which<'_>, reap: bool) -> Option<(Status, libc::ru
         return match (io::Error::last_os_error().raw_os_error(), which) {
             // Before 5.4 the call does not take descriptors.
             (Some(libc::EINVAL), Which::Pidfd(_, pid)) => try_wait(Which::Pid(pid), reap),
-            // Somebody else has waited for it.
+            // Other code has waited for it.
             (Some(libc::ECHILD | libc::ESRCH), _) => Some((Status::Unknown, usage)),
             (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => try_wait_without_waitid(pid, reap),
         };
@@ -140,20 +140,20 @@ fn try_wait_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage
     let usage = unsafe { usage.assume_init() };
     match result {
         0 => None,
-        // Somebody else has waited for it, or this is refused as well.
+        // Other code has waited for it, or this is refused as well.
         result if result < 0 => Some((Status::Unknown, usage)),
         _ => Some((decoded(status), usage)),
     }
 }
 
-/// The status of a child that has exited and has not been waited for. If /proc cannot tell, it has
-/// not exited as far as we know.
+/// The status of a child that has exited and has not been waited for. If /proc does not show it, it
+/// has not exited as far as is known.
 fn status_in_proc(pid: i32) -> Option<Status> {
     /// A line of numbers and a short name.
     const MOST: u64 = 4096;
     let stat = match read_start(Path::new(&format!("/proc/{pid}/stat")), MOST) {
         Ok(stat) => stat,
-        // Its id is free: somebody else has waited for it. Without /proc nothing is there either.
+        // Its id is free: other code has waited for it. Without /proc nothing is there either.
         Err(_) if Path::new("/proc/self/stat").exists() => return Some(Status::Unknown),
         Err(_) => return None,
     };
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    /// What both ways say about a child at its end, the status left and then taken.
+    /// What both ways report of a child at its end, the status left and then taken.
     #[test]
     #[expect(
         clippy::zombie_processes,

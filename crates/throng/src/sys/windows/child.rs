@@ -1,7 +1,7 @@
 //! A started process as the system sees it: its handle, its job, our ends of its pipes.
 //!
-//! Invariant: while the handle is open the process's id belongs to nobody else, so an order to end
-//! never goes astray.
+//! Invariant: while the handle is open no other process has its id, so an order to end never
+//! goes astray.
 
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(super) struct Child {
     pub(super) has_exited: bool,
     /// It shares our console and leads a group there, so it can be asked to end.
     can_be_asked: bool,
-    /// Whether it has been told to end, and with it all that it has started.
+    /// Whether it, and all that it has started, has been signalled to end.
     is_ending: bool,
     pub(super) read_retries: u32,
 }
@@ -38,8 +38,8 @@ pub(super) struct Child {
 pub(super) enum StreamState {
     /// It is read until its end.
     Reading(Arc<Pipe>),
-    /// It is to be left when so many more bytes have been read; none says that it is not known yet
-    /// how many there are.
+    /// It is to be left when so many more bytes have been read; none if it is not known yet how
+    /// many there are.
     Leaving {
         pipe: Arc<Pipe>,
         left: Option<u64>,
@@ -99,7 +99,7 @@ impl Child {
         others.collect()
     }
 
-    /// Says how the process has ended; once.
+    /// Returns how the process has ended; once.
     pub(super) fn take_exit(&mut self) -> Option<Exit> {
         if std::mem::replace(&mut self.has_exited, true) {
             return None;

@@ -139,7 +139,7 @@ impl Engine {
         Ok(started)
     }
 
-    /// Waits until something happens, somebody calls the waker, or the time is over.
+    /// Waits until something happens, the waker is called, or the time is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = timeout;
         if let Some(due) = self.retries.next_due() {
@@ -265,7 +265,7 @@ impl Engine {
         ended.into_iter().for_each(|id| self.read_rest(id));
     }
 
-    /// Nobody writes any more to the streams of a process that has ended, unless others are in its
+    /// The streams of a process that has ended have no writers, unless others are in its
     /// job: what is in their pipes is read though we are paused. Others may end as well, some only
     /// a moment later, so these are looked at again: a console's host is one of them.
     fn read_rest(&mut self, id: Id) {
@@ -351,8 +351,8 @@ impl Engine {
         });
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
-    /// a read had to be tried again.
+    /// Ends all there is of a process that has exited and whose streams have ended. Returns how
+    /// often a read had to be tried again.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         let Some(child) = self.children.remove(id) else {
@@ -418,7 +418,7 @@ impl Engine {
         }
         if bytes > 0 {
             // Bytes are kept even of a read that was cancelled or has a warning; what the code
-            // says, if it is more than that, the next read says again.
+            // means, if it is more than that, the next read reports again.
             if let StreamState::Leaving {
                 left: Some(left), ..
             } = child.stream_state(stream)
@@ -471,7 +471,7 @@ impl Engine {
 }
 
 /// How much is still to be read of a pipe that is being left: what was in it when that was first
-/// asked, so that a writer who never stops cannot keep us.
+/// asked, so that a writer which never stops cannot keep us.
 fn bytes_left(pipe: &Pipe, left: &mut Option<u64>) -> Result<u64, u32> {
     let waiting = u64::from(pipe.bytes_waiting()?);
     let left = left.get_or_insert(waiting);

@@ -42,7 +42,7 @@ pub(crate) struct SystemContext {
     pub(super) null: OwnedHandle,
     /// Knows where the files are that processes read.
     pub(super) budget: Arc<Budget>,
-    /// None where nobody has asked for one.
+    /// None where none was asked for.
     guardian: Option<Guardian>,
     has_console: bool,
     pool: Arc<ThreadPool>,
@@ -89,7 +89,7 @@ impl SystemContext {
     }
 
     /// Ends what is left of this run, which is known where it has a guardian; gives who does not
-    /// go. Nobody can be asked first, whatever the kill sequence.
+    /// go. No process can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
         let left = self
             .guardian
@@ -190,6 +190,7 @@ impl SystemContext {
 /// Whether processes can share a console with us.
 fn has_console() -> bool {
     let mut pids = [0_u32; 1];
-    // SAFETY: the list is as long as is said. Without a console there are no processes on it.
+    // SAFETY: the list has the length that is passed. Without a console there are no processes on
+    // it.
     unsafe { GetConsoleProcessList(pids.as_mut_ptr(), 1) > 0 }
 }

@@ -3,7 +3,7 @@
 //! `CreatePipe` cannot do that: both its ends are synchronous. A process must not get an overlapped
 //! handle, for it writes without an `OVERLAPPED`, and the system then returns before the bytes are
 //! written. So the pipe is a named one in all but name: `NtCreateNamedPipeFile` makes it without,
-//! which cannot clash and cannot be opened by anybody else. Where that is refused, or the user
+//! which cannot clash and cannot be opened by other processes. Where that is refused, or the user
 //! prefers it, it gets a random name for the moment in which we open the other end.
 
 use std::ffi::c_void;
@@ -126,7 +126,7 @@ impl Pipe {
     }
 
     /// Asks for the end of the reads in flight, which is announced as any other. One that is
-    /// finishing just now is not to be found; then there is nothing to ask for.
+    /// finishing just now is not found; then there is nothing to ask for.
     pub(super) fn cancel_reads(&self) {
         // SAFETY: the handle is open as long as `self` is; null stands for all its operations.
         unsafe { CancelIoEx(self.raw(), null()) };
@@ -153,7 +153,7 @@ impl PipeDirectory {
         /// The values of `wdm.h` for a pipe of bytes, read as bytes, whose calls wait.
         const BYTES: u32 = 0;
         const REJECT_REMOTE_CLIENTS: u32 = 2;
-        /// In units of 100 ns, negative for a span. Nobody waits for this pipe to be free.
+        /// In units of 100 ns, negative for a span. No process waits for this pipe to be free.
         const DEFAULT_TIMEOUT: i64 = -500_000;
 
         let name = unicode_string(&[]);
@@ -260,7 +260,7 @@ fn check(status: NTSTATUS) -> io::Result<()> {
     Err(from_code(unsafe { RtlNtStatusToDosError(status) }))
 }
 
-/// How often a name that is taken is exchanged for another: only somebody who makes pipes of
+/// How often a name that is taken is exchanged for another: only a program that makes pipes of
 /// guessed names on purpose, or a system that denies us all names, brings us to the end.
 pub(super) const NAMES_MAX: usize = 8;
 
@@ -286,10 +286,10 @@ pub(super) fn named_pair_called(
 
 fn is_name_taken(error: &io::Error) -> bool {
     let taken = [
-        ERROR_ACCESS_DENIED, // What FILE_FLAG_FIRST_PIPE_INSTANCE says of a second one.
+        ERROR_ACCESS_DENIED, // What FILE_FLAG_FIRST_PIPE_INSTANCE gives for a second one.
         ERROR_PIPE_BUSY,
         ERROR_ALREADY_EXISTS,
-        ERROR_FILE_NOT_FOUND, // Of the other end: somebody was quicker and has gone again.
+        ERROR_FILE_NOT_FOUND, // Of the other end: another process was quicker and has gone again.
     ];
     error
         .raw_os_error()
@@ -298,7 +298,8 @@ fn is_name_taken(error: &io::Error) -> bool {
 
 fn random_name() -> io::Result<String> {
     let mut bytes = [0; 16];
-    // SAFETY: no algorithm is named, as the flag demands, and the buffer is as long as is said.
+    // SAFETY: no algorithm is named, as the flag demands, and the buffer has the length that is
+    // passed.
     let status = unsafe {
         BCryptGenRandom(
             null_mut(),
@@ -385,7 +386,7 @@ pub(super) fn make_inheritable(handle: &OwnedHandle) -> io::Result<()> {
     Ok(())
 }
 
-/// A handle from a call that says `INVALID_HANDLE_VALUE` when it fails.
+/// A handle from a call that returns `INVALID_HANDLE_VALUE` when it fails.
 pub(super) fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle == INVALID_HANDLE_VALUE || handle.is_null() {
         return Err(io::Error::last_os_error());

@@ -30,7 +30,7 @@ impl ThreadPool {
         Ok(ThreadPool(pool))
     }
 
-    /// What the calls that make an object of this pool want.
+    /// What the calls that make an object of this pool take.
     pub(crate) fn environment(&self) -> TP_CALLBACK_ENVIRON_V3 {
         TP_CALLBACK_ENVIRON_V3 {
             Version: 3,

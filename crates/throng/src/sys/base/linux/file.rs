@@ -33,7 +33,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
             .is_some_and(|errno| exhausted.contains(&errno))
 }
 
-/// Whether a file could not be opened because there are too many, or for want of memory.
+/// Whether a file could not be opened because there are too many, or for lack of memory.
 pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     let want = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
     error

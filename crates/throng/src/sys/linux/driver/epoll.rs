@@ -1,4 +1,4 @@
-//! Readiness: the kernel says which pipes have something, and we read them.
+//! Readiness: the kernel reports which pipes have something, and we read them.
 //!
 //! Our ends of the pipes do not block: what was announced need not be there any more when we read
 //! it, since any process that may look at another can open its end of a pipe for reading
@@ -198,7 +198,7 @@ impl Epoll {
                 Ready::Readable { writers_gone, .. } => match self.reader.read(pipe, READ_SIZE) {
                     Read::Bytes(_) => {
                         if writers_gone {
-                            // Nothing more comes in, so read on without being told to; but the
+                            // Nothing more comes in, so read on without an event; but the
                             // others first.
                             self.ready.push_back(ready);
                         }

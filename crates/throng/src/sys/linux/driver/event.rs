@@ -1,4 +1,4 @@
-//! What a driver reports, and the tags by which it knows what the kernel reports.
+//! What a driver reports, and the tags by which it recognises what the kernel reports.
 
 use crate::model::stream::Stream;
 use crate::slots::Id;
@@ -10,7 +10,7 @@ pub(crate) enum DriverEvent {
     /// Bytes, which are in the driver's `output` until its next call.
     Output(Id, Stream),
     End(Id, Stream, End),
-    /// A watched process has ended, or a pidfd says so; worth asking.
+    /// A watched process has ended, or its pidfd is readable; its exit is to be asked for.
     Exited(Id),
 }
 

@@ -9,7 +9,7 @@ use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::pipe::{all_writers_gone, bytes_waiting};
 
-/// What a pipe holds unless somebody has changed it: one read empties it.
+/// What a pipe holds unless its size was changed: one read empties it.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
 /// A buffer to read into, one for all pipes of a shard.
@@ -70,7 +70,7 @@ impl Reader {
     }
 
     /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
-    /// was decided, so that a writer who never stops cannot keep us.
+    /// was decided, so that a writer which never stops cannot keep us.
     pub(crate) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
         let waiting = bytes_waiting(pipe).min(left);
         if waiting > 0 && self.vain < VAIN_MAX {

@@ -48,7 +48,7 @@ pub(crate) struct Threads {
 #[derive(Debug)]
 struct Thread {
     stop: Arc<OwnedFd>,
-    /// What it still has to say is bounded then, and does not wait for room.
+    /// What it still announces is bounded then, and does not wait for room.
     is_stopping: Arc<AtomicBool>,
     handle: JoinHandle<()>,
 }
@@ -366,7 +366,7 @@ mod tests {
             threads.forget(id);
             tell.send(()).unwrap();
         });
-        // Somebody else has them, as a fork of this program.
+        // Another process has them, like a fork of this program.
         assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
         drop((out_writer, err_writer));
     }

@@ -4,7 +4,7 @@
 //! Invariant: when a start fails, everything that was made for it is closed again.
 //!
 //! Nothing here waits for a file system: the new process finds out where a program is, whether a
-//! directory can be entered and whether a file can be opened as stdin, and its report tells it.
+//! directory can be entered and whether a file can be opened as stdin, and reports it.
 
 use std::collections::HashMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -106,7 +106,7 @@ impl Launcher {
         let stdio_fds = [place()?, place()?, place()?];
         let features = Features::probe();
         if features.clone3 {
-            // Nobody's handler can run in the new process.
+            // No handler can run in the new process.
             signals::ignore_ends();
         }
         Ok(Launcher {
@@ -121,7 +121,7 @@ impl Launcher {
         })
     }
 
-    /// Starts with the means of an older kernel, as a test wants it.
+    /// Starts with the means of an older kernel, for a test.
     #[cfg(test)]
     pub(crate) fn with_features(
         host: Arc<SystemContext>,
@@ -228,8 +228,8 @@ impl Launcher {
     }
 
     /// Prepares everything that the new process needs except its descriptors; returns the job in
-    /// its cookie, if it has one: a command that wants an empty environment, or has set the
-    /// variable itself, gets what it wants.
+    /// its cookie, if it has one: a command with an empty environment, or one that has
+    /// set the variable itself, has none.
     fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<JobId>, SpawnError> {
         let nul = |what: &str| SpawnError::nul(what);
         if command.program.is_empty() {

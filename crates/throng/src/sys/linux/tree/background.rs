@@ -1,9 +1,9 @@
-//! A thread that does something from time to time for as long as its owner lives, and is told when
-//! that ends.
+//! A thread that does something from time to time for as long as its owner lives, and is
+//! stopped then.
 //!
 //! Its owner waits until it has ended, but not for long: what it does may take for ever, because it
-//! concerns other processes, and nobody who drops a `Throng` waits for that. Then it is left
-//! behind, and ends when it can.
+//! concerns other processes, and dropping a `Throng` must not take that long. Then it is abandoned,
+//! and ends when it can.
 
 use std::io;
 use std::sync::Mutex;

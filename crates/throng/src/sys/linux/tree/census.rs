@@ -372,7 +372,7 @@ impl Census {
         }
     }
 
-    /// Kills all in a control group but ourselves. Gives who they were.
+    /// Kills all in a control group but ourselves, and returns which they were.
     pub(super) fn kill_cgroup(&mut self, group: &Cgroup) -> Vec<Stat> {
         let own = std::process::id();
         let mut members = self.members(group);
@@ -435,7 +435,7 @@ mod tests {
         let mut expected = [one.id(), two.id()];
         expected.sort_unstable();
         assert_eq!(pids, expected);
-        // Who has left it meanwhile is not killed.
+        // A process that has left it meanwhile is not killed.
         let left = census.procfs.stat(other.id()).unwrap();
         census.kill_one_by_one(&group, &[&members[..], &[left]].concat());
         assert!(!one.wait().unwrap().success() && !two.wait().unwrap().success());

@@ -1,7 +1,8 @@
-//! One control group (version 2), and all groups below it: who is in them, and their end.
+//! One control group (version 2), and all groups below it: their members, and their end; and where
+//! our own group is.
 //!
 //! A group is named by its path, not by a descriptor: thousands of them may be there, and each is
-//! looked at a few times. Looks and orders are best efforts, since the group, or whoever is in it,
+//! looked at a few times. Looks and orders are best efforts, since the group, or its members,
 //! may be gone by then. The kernel's interface is cgroups(7) and `Documentation/admin-guide/
 //! cgroup-v2.rst`.
 
@@ -76,13 +77,13 @@ impl Cgroup {
         self.path.join("cgroup.procs")
     }
 
-    /// Moves a process here, with all its threads; 0 is the one that asks.
+    /// Moves a process here, with all its threads; 0 is the caller.
     pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
         let mut procs = OpenOptions::new().write(true).open(self.procs())?;
         procs.write_all(pid.to_string().as_bytes())
     }
 
-    /// Who is in it.
+    /// Its members.
     pub(crate) fn own_members(&self) -> Vec<u32> {
         let procs = read_start(&self.procs(), MEMBERS_MAX).unwrap_or_default();
         // A number that was cut off is another number. 0 is a process that is not in our own
@@ -93,7 +94,7 @@ impl Cgroup {
         pids.filter(|pid| *pid != 0).collect()
     }
 
-    /// Who is in it or in a group below.
+    /// Its members and those of the groups below.
     pub(crate) fn members(&self) -> Vec<u32> {
         let groups = self.tree(|_| true).into_iter();
         groups.flat_map(|group| group.own_members()).collect()
@@ -106,7 +107,7 @@ impl Cgroup {
         dirs.map(|entry| Cgroup::at(entry.path()))
     }
 
-    /// Kills all that are in it or below, and whoever they start meanwhile (`cgroup.kill`, since
+    /// Kills all that are in it or below, and all that they start meanwhile (`cgroup.kill`, since
     /// 5.14). `false` where the kernel cannot.
     pub(crate) fn kill(&self) -> bool {
         let kill = OpenOptions::new()
@@ -115,7 +116,7 @@ impl Cgroup {
         kill.and_then(|mut kill| kill.write_all(b"1")).is_ok()
     }
 
-    /// Whether anybody in it or below is alive.
+    /// Whether any process in it or below is alive.
     pub(crate) fn is_populated(&self) -> bool {
         let events = read_start(&self.path.join("cgroup.events"), SHORT_MAX);
         events.is_ok_and(|events| {
@@ -125,7 +126,7 @@ impl Cgroup {
         })
     }
 
-    /// Removes it, if nobody is in it and none below.
+    /// Removes it, if no process and no group is in it.
     pub(crate) fn remove(&self) -> bool {
         match fs::remove_dir(&self.path) {
             Ok(()) => true,
@@ -133,7 +134,7 @@ impl Cgroup {
         }
     }
 
-    /// Removes it and all below in which nobody is, which those that made them have left.
+    /// Removes it and all groups below that are empty.
     pub(crate) fn remove_all(&self) -> bool {
         for group in self.tree(|_| true).iter().rev() {
             group.remove();
@@ -141,8 +142,8 @@ impl Cgroup {
         !self.path.exists()
     }
 
-    /// Whether a process is in it or below. It is of a run, whose name nobody else has: what is
-    /// before that is another path where something else is mounted.
+    /// Whether a process is in it or below. The name of a run is unique; the path
+    /// before it depends on what is mounted.
     pub(super) fn holds(&self, procfs: &mut Procfs, pid: u32) -> bool {
         let own: Vec<_> = self.path.iter().collect();
         let Some(run) = own.iter().rposition(|name| is_of_a_run(name)) else {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The variable. Its value means something to throng alone.
 pub(crate) const VARIABLE: &str = "_THRONG_MARK";
 
-/// What we have been given is handed on up to this length. Beyond it nobody nests on purpose.
+/// What we have been given is handed on up to this length. No program nests deeper on purpose.
 const GIVEN_MAX: usize = 1024;
 
 /// A variable longer than this is no cookie: the given name and our cookie behind it are far
@@ -31,7 +31,7 @@ pub(crate) struct Cookies {
     next: AtomicU64,
 }
 
-/// One `Throng`, told from all others, on whatever machine: 64 random bits in words.
+/// One `Throng`, distinguished from all others on whatever machine: 64 random bits as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunId(String);
 
@@ -50,7 +50,7 @@ impl RunId {
         Ok(RunId(format!("{:016x}", u64::from_ne_bytes(bytes))))
     }
 
-    /// The id that somebody was given as a word.
+    /// The id that was given as a word.
     pub(crate) fn parse(word: &str) -> Option<RunId> {
         let is_one = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_one.then(|| RunId(word.to_owned()))

@@ -1,8 +1,8 @@
 //! The guardian: a process of its own that kills what is left when this program is killed.
 //!
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and only those: what they have
-//! started goes on. So a program that wants to leave nothing starts a guardian process, which reads
-//! a pipe that nobody writes to. The pipe ends when we do, however that comes about, and then the
+//! started goes on. So a program that is to leave nothing starts a guardian process, which reads
+//! a pipe without a writer. The pipe ends when we do, however that comes about, and then the
 //! guardian kills what we have left (`guardian/process.rs`). When we end in good order we end the
 //! guardian first.
 //!
@@ -155,7 +155,7 @@ impl Shared {
     /// The first has been started, or could not be. Returns whether that was too late.
     fn decide(&self) -> bool {
         self.was_started.get_or_init(|| ());
-        // Under the lock: who waits has either not looked yet, or is woken.
+        // Under the lock: a thread that waits has either not looked yet, or is woken.
         let is_late = *lock(&self.is_late);
         self.changed.notify_all();
         is_late

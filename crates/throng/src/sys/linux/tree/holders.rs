@@ -1,15 +1,15 @@
-//! Who else has a pipe open: asked of /proc, where every descriptor of a pipe is a link to
-//! `pipe:[inode]`. Processes of other users do not tell; then nobody is named.
+//! Finds the processes that have a pipe open. In /proc every descriptor of a pipe is a link to
+//! `pipe:[inode]`; those of other users' processes cannot be read, and these are not named.
 //!
-//! Whoever holds the pipe of a process has mostly been started after it, and ids are given one
-//! after the other: so those are looked at first that have been given since, as long as they are
-//! few, and mostly that is all. It may miss who got the pipe in another way, over a socket, when
-//! somebody else is found.
+//! A process that holds the pipe of another has usually been started after it, and ids are assigned
+//! in turn. So the ids that were assigned since are looked at first, as long as they are few, and
+//! usually that is all. If one holder is found that way, others that got the pipe over a socket may
+//! be missed.
 //!
-//! A look at all descriptors of all processes is dear where there are many (docs/linux.md has the
-//! figures), so one look notes every pipe that it sees, and serves all processes that had exited by
-//! then, both streams of each, for [`KEPT`] times as long as it took. What it says is checked
-//! before it is told: who has let go of the pipe since is not named.
+//! A look at all descriptors of all processes is expensive where there are many (docs/linux.md has
+//! the figures). So one look notes every pipe that it sees, and serves all processes that had
+//! exited by then, both streams of each, for [`KEPT`] times as long as it took. What it has noted
+//! is checked before it is used: a process that has closed the pipe since is not named.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use super::census::Census;
 use super::procfs::{NEW_MAX, Procfs};
 use crate::model::verdict::Holder;
 
-/// At the most a fifth of a shard's time goes into looking.
+/// At most a fifth of the time is spent on looking.
 const KEPT: u32 = 4;
 
 /// For more pipes than this at once a look at all processes is cheaper.
@@ -33,7 +33,7 @@ pub(crate) struct HeldPipe {
     pub(crate) inode: u64,
     pub(crate) pid: u32,
     pub(crate) started: Instant,
-    /// Who held the pipe before this does not matter.
+    /// Processes that held the pipe before this do not matter.
     pub(crate) not_before: Instant,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Holders {
     index: Index,
 }
 
-/// Who had which pipe open at some time: processes and their descriptors.
+/// Which processes had which pipe open at some time, and as which descriptors.
 #[derive(Debug)]
 struct Index {
     taken: Instant,
@@ -77,7 +77,7 @@ impl Holders {
             answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
         }
         if answers.iter().any(Vec::is_empty) {
-            // Or its holder has received it from a process that is gone since.
+            // None was found, or its holder has received it from a process that is gone.
             self.index = Index::take(census.procfs());
             answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
         }
@@ -188,7 +188,7 @@ mod tests {
             .unwrap()
     }
 
-    /// About a process that is nobody's parent, so that all have to be looked at.
+    /// About a process that has no children, so that all have to be looked at.
     fn long_ago(pipe: &OwnedFd, not_before: Instant) -> HeldPipe {
         HeldPipe {
             inode: rustix::fs::fstat(pipe).unwrap().st_ino,
@@ -198,8 +198,8 @@ mod tests {
         }
     }
 
-    /// Looks until it is so. Another test of this program may just be starting something, which has
-    /// all that is open here until it is a program of its own.
+    /// Looks until it is so. Another test of this program may just be starting a process, which has
+    /// all that is open here until its program runs.
     #[track_caller]
     fn until(mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Ends what finished processes have left running: all of a run, when the run is to leave nothing.
+//! Kills what finished processes have left running: all of a run, when the run is to leave nothing.
 //!
 //! Processes that fork and go on in the child faster than all processes can be looked at are
 //! chased: after each look the processes that were started meanwhile are looked at, the newest
@@ -261,7 +261,7 @@ mod tests {
         let (hung, mut other) = (sleeper(&run), sleeper(&run));
         hang::order(hung.id());
         let (tell, told) = std::sync::mpsc::channel();
-        // As the main thread of a program, which nobody ends.
+        // As the main thread of a program would.
         thread::spawn(move || {
             tell.send(kill_leftovers(
                 run,

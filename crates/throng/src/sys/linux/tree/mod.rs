@@ -9,7 +9,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `cookie.rs` | the variable that every process is started with |
-//! | `procfs.rs` | what /proc tells of a process |
+//! | `procfs.rs` | what /proc contains about a process |
 //! | `reader.rs` | the thread that reads environments, and is abandoned when one cannot be read |
 //! | `cgroup.rs`, `run_cgroup.rs` | a control group; those of a run and of its processes |
 //! | `census.rs` | finds the processes of trees, and signals them |
@@ -97,7 +97,7 @@ impl Trees {
         let guardian = guardian
             .transpose()
             .map_err(failed("cannot start a keeper"))?;
-        // Where the kernel does not list children, orphans go elsewhere as ever.
+        // Where the kernel does not list children, orphans go elsewhere as usual.
         let subreaper = options
             .adopt_orphans
             .then(|| Subreaper::adopt(run.clone()).ok());

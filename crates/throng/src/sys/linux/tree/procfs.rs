@@ -1,7 +1,7 @@
-//! What /proc says of other processes (proc(5)). Knows nothing of who they are to us.
+//! What /proc contains about other processes (proc(5)). Knows nothing of trees.
 //!
-//! Every look is at a process that may be gone by then, or another; so what is found is told with
-//! the time of its start, which together with its id names it for good.
+//! A process may be gone when it is looked at, and another may have its id; so what is found comes
+//! with the time of its start, which together with the id identifies it for good.
 //!
 //! What is read is controlled by other processes: a process can present an environment and a
 //! command line of gigabytes (`PR_SET_MM_MAP` of prctl(2)), and have any number of children,
@@ -84,7 +84,7 @@ pub(crate) struct ProcessKey {
     pub(crate) started: u64,
 }
 
-/// What `/proc/PID/stat` says.
+/// What `/proc/PID/stat` contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) key: ProcessKey,
@@ -99,7 +99,7 @@ pub(crate) struct Stat {
 ///
 /// A process that forks, leaves its parent and goes on in the child is never there when it is
 /// looked at, but its successor is among the processes that were started since. Ids are assigned in
-/// turn, and the kernel tells the last one. Where it does not, or when ids start over, nothing is
+/// turn, and the kernel shows the last one. Where it does not, or when ids start over, nothing is
 /// found here, and the next look at all processes has to suffice.
 #[derive(Debug)]
 pub(super) struct NewPids {
@@ -295,7 +295,7 @@ impl Procfs {
         })
     }
 
-    /// What `/proc/PID/cgroup` says.
+    /// What `/proc/PID/cgroup` contains.
     pub(super) fn control_group(&mut self, pid: u32) -> &[u8] {
         self.read(&format!("{pid}/cgroup"), CONTROL_GROUP_MAX)
             .unwrap_or_default()
@@ -371,7 +371,7 @@ impl Procfs {
         )
     }
 
-    /// Whether the kernel tells of children at all.
+    /// Whether the kernel lists children at all.
     pub(super) fn lists_children(&mut self) -> bool {
         self.read("thread-self/children", SHORT_MAX).is_ok()
     }

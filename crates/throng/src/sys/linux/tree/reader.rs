@@ -89,7 +89,7 @@ impl Reader {
     fn ask(&mut self, procfs: &mut Procfs, questions: &[Question]) -> Vec<Answer> {
         self.start(procfs);
         let Some(thread) = &self.thread else {
-            // There is no thread to be had: it is read here.
+            // No thread can be started: it is read here.
             let questions = questions.iter();
             return questions
                 .map(|question| read(procfs, &self.run, *question))

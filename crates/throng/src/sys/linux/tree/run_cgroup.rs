@@ -1,13 +1,13 @@
 //! The control groups of a run, where the program has asked for them: one for all that it starts,
 //! and below it one for each process, or none.
 //!
-//! Nobody leaves a group by a double fork, a new session or an empty environment, so all that a
-//! process has started can be told by its group when group, family and mark have been left. What it
-//! costs, and why it is not the default, is in docs/linux.md.
+//! No process leaves a control group by a double fork, a new session or an empty environment, so
+//! all that a process has started can be found by its group when process group, family and cookie
+//! have been left. What it costs, and why it is not the default, is in docs/linux.md.
 //!
-//! Invariant: a group is removed when nobody is in it any more. Whoever a process has left behind
-//! on purpose stays in its group, which is tried again when others end; at the end of the run
-//! those move to the group that this program was started in.
+//! Invariant: a group is removed when it is empty. What a process has left behind on purpose stays
+//! in its group, which is tried again when others end; at the end of the run it moves to the group
+//! that this program was started in.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -44,11 +44,11 @@ pub(crate) struct RunCgroup {
     /// Whether this program is in it itself.
     has_moved: bool,
     next: AtomicU64,
-    /// Numbers of groups in which somebody was when their processes were forgotten.
+    /// Numbers of groups that were not empty when their processes were forgotten.
     left: Mutex<VecDeque<u64>>,
 }
 
-/// The group of one process; removed with this, or later if somebody is still in it.
+/// The group of one process; removed with this, or later if it is not empty.
 #[derive(Debug)]
 pub(crate) struct JobCgroup {
     run: Arc<RunCgroup>,
@@ -83,7 +83,7 @@ fn make(run: &RunId, cgroups: Cgroups) -> Result<(Cgroup, Cgroup), Error> {
     };
     if cgroups == Cgroups::Command && !Features::probe().clone3 {
         return Err(refused(
-            "clone3, which starts a process in one, is not to be had".into(),
+            "clone3, which starts a process in one, is not available".into(),
         ));
     }
     let home = Cgroup::at(own_cgroup().map_err(refused)?);
@@ -206,15 +206,15 @@ impl Drop for JobCgroup {
 }
 
 impl Drop for RunCgroup {
-    /// Who is left goes on, in the group that we have come from.
+    /// Processes that are left go on, in the group that we have come from.
     fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             for pid in own_members(&self.run) {
-                // Who has ended meanwhile need not move.
+                // One that has ended meanwhile need not move.
                 let _ = self.home.add(pid);
             }
-            // Who is just ending is in it for a moment.
+            // One that is just ending is in it for a moment.
             if self.run.remove_all() || has_others(&self.run) || Instant::now() > deadline {
                 break;
             }
@@ -233,7 +233,7 @@ fn own_members(group: &Cgroup) -> Vec<u32> {
     ours.flat_map(|group| group.own_members()).collect()
 }
 
-/// Whether somebody is in a group that none of us has made, and that is not ours to empty.
+/// Whether a process is in a group below that we have not made, and so must not empty.
 fn has_others(group: &Cgroup) -> bool {
     let ours = group.tree(Cgroup::is_ours).into_iter();
     let others = ours.flat_map(|group| {

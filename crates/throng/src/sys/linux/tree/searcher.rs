@@ -276,7 +276,7 @@ struct Work {
 }
 
 impl Work {
-    /// When there is something to do without being told.
+    /// When there is something to do without a task.
     fn due(&self, not_before: Instant) -> Option<Instant> {
         (!self.trees.is_empty()).then_some(not_before)
     }

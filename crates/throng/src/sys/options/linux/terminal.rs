@@ -128,7 +128,7 @@ impl Terminal {
     }
 
     /// The signal that has ended the last process which had the terminal, if it is one that a
-    /// terminal sends (Ctrl-C, Ctrl-\) and not one that this program has sent. Told once.
+    /// terminal sends (Ctrl-C, Ctrl-\) and not one that this program has sent. Returned once.
     pub fn take_interrupt(&self) -> Option<i32> {
         let signal = self.0.interrupt.swap(0, Ordering::SeqCst);
         (signal != 0).then_some(signal)

@@ -133,14 +133,14 @@ impl Events {
         let pipe = &member.pipes[stream.index()];
         let mut bytes = 0;
         // SAFETY: the handle is open, the read was submitted on it and has not been reclaimed:
-        // that is what `in_flight` says.
+        // that is what `in_flight` shows.
         let ok = unsafe { GetOverlappedResult(pipe.raw(), pending.address(), &mut bytes, 0) };
         let code = if ok == 0 { last_code() } else { 0 };
         if code == ERROR_IO_INCOMPLETE {
             return None;
         }
         let pending = place.take()?;
-        // SAFETY: the system says that it is finished, and it leaves `in_flight` here, once.
+        // SAFETY: the system reports that it is finished, and it leaves `in_flight` here, once.
         let op = unsafe { op::reclaim(pending.address()) };
         Some(Finished {
             op,
@@ -149,7 +149,7 @@ impl Events {
         })
     }
 
-    /// Says what a thread says when an event is set.
+    /// Announces what a thread announces when an event is set.
     #[cfg(test)]
     pub(crate) fn signal_for_nothing(&self, id: Id, stream: Stream) {
         self.inbox.put(DriverEvent::Signalled(id, stream));

@@ -1,5 +1,5 @@
 //! Notices that processes have ended: `CreateThreadpoolWait` on the process's handle. A process
-//! handle stays signalled, and the system says so once.
+//! handle stays signalled, and the system reports that once.
 
 use std::ffi::c_void;
 use std::io;

@@ -14,7 +14,7 @@ use crate::slots::Id;
 use crate::sys::api::End;
 use crate::sys::faults::{Fault, Point, inject, shuffle};
 
-/// What a mechanism has to say.
+/// What a mechanism announces.
 #[derive(Debug)]
 pub(crate) enum DriverEvent {
     /// A read is finished.
@@ -23,7 +23,7 @@ pub(crate) enum DriverEvent {
     Signalled(Id, Stream),
     /// A thread has read this.
     Bytes(Id, Stream, Vec<u8>),
-    /// A thread reads no more.
+    /// A thread does not read any more.
     End(Id, Stream, End),
     /// A process has ended.
     Exited(Id),
@@ -41,7 +41,7 @@ impl DriverEvent {
     }
 }
 
-/// Puts events in another order where a fault wants that. Of each stream there is one at a time,
+/// Puts events in another order where a fault is injected. Of each stream there is one at a time,
 /// so it is an order that could have been; where a thread may leave several it is not.
 pub(crate) fn inject_shuffle(announced: &mut VecDeque<DriverEvent>) {
     if let Some(Fault::Shuffle(number)) = inject(Point::Wait) {
@@ -114,8 +114,8 @@ impl Inbox {
         }
     }
 
-    /// Takes all there is, and forgets the calls of [`Inbox::wake`] so far. Says whether there was
-    /// anything.
+    /// Takes all there is, and forgets the calls of [`Inbox::wake`] so far. Returns whether there
+    /// was anything.
     pub(crate) fn take(&self, announced: &mut VecDeque<DriverEvent>) -> bool {
         let mut state = self.lock();
         let was_woken = std::mem::take(&mut state.is_woken);

@@ -1,4 +1,4 @@
-//! A read of a pipe as the kernel knows it: an `OVERLAPPED` and a buffer, in a block that is lent
+//! A read of a pipe as the kernel takes it: an `OVERLAPPED` and a buffer, in a block that is lent
 //! to it, see `sys/lend.rs`.
 
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
@@ -73,11 +73,11 @@ impl Finished {
     }
 }
 
-/// The address of a read in flight, for a mechanism that is told no address.
+/// The address of a read in flight, for a mechanism that gets no address.
 #[derive(Debug)]
 pub(crate) struct Pending(*mut OVERLAPPED);
 
-/// What `ReadFile` and `ReadFileEx` want to know. The pointers are good until the read is finished.
+/// What `ReadFile` and `ReadFileEx` take. The pointers are good until the read is finished.
 pub(crate) struct RawRead {
     pub(crate) handle: HANDLE,
     pub(crate) buffer: *mut u8,

@@ -111,7 +111,7 @@ impl PoolIo {
         let environment = pool.environment();
         // SAFETY: the pipe is open as long as the object, which keeps it; it is overlapped and
         // belongs to no port. The pool lives as long as well, and the environment is only read
-        // during the call. The callback wants no context.
+        // during the call. The callback takes no context.
         let io =
             unsafe { CreateThreadpoolIo(pipe.raw(), Some(on_finished), null_mut(), &environment) };
         if io == 0 {
@@ -124,8 +124,8 @@ impl PoolIo {
         })
     }
 
-    /// The pool is told of every read before it is submitted, and told to forget those of which it
-    /// will hear nothing; MSDN "CancelThreadpoolIo": otherwise it counts them for ever.
+    /// The pool is told of every read before it is submitted, and told to forget those that will
+    /// not be completed by it; MSDN "CancelThreadpoolIo": otherwise it counts them for ever.
     fn submit(&self, op: Box<Op>) -> Submitted {
         // SAFETY: the object is alive as long as `self`.
         unsafe { StartThreadpoolIo(self.io) };

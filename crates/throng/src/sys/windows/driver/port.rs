@@ -26,7 +26,7 @@ use crate::sys::windows::wide::timeout_ms;
 const BATCH: usize = 64;
 
 /// The key of our pipes: what comes with it is a read of ours. Not a small number, so that a packet
-/// that somebody posts by mistake is not taken for one.
+/// that other code posts by mistake is not taken for one.
 const KEY_READ: usize = 0x7468_726f_6e67_0001;
 const KEY_WAKE: usize = 0x7468_726f_6e67_0002;
 const KEY_EXIT: usize = 0x7468_726f_6e67_0003;
@@ -74,7 +74,7 @@ impl Packets {
     fn post(&self, key: usize, value: usize) {
         let port = self.port.as_raw_handle();
         // SAFETY: the port is open as long as `self` is. The value in the place of an address is
-        // handed back as it is, and nobody follows it.
+        // handed back as it is, and is not followed.
         while unsafe { PostQueuedCompletionStatus(port, 0, key, value as *const _) } == 0 {
             // The system has no memory for a packet just now, and one must not be lost.
             std::thread::sleep(Duration::from_millis(1));
@@ -113,8 +113,8 @@ impl Port {
         let mut entries = [OVERLAPPED_ENTRY::default(); BATCH];
         let mut count = 0;
         let port = self.packets.port.as_raw_handle();
-        // SAFETY: the port is open as long as `self` is; the list is as long as is said, and it
-        // and the count are variables of this frame.
+        // SAFETY: the port is open as long as `self` is; the list has the length that is passed,
+        // and it and the count are variables of this frame.
         let ok = unsafe {
             GetQueuedCompletionStatusEx(
                 port,
@@ -149,7 +149,7 @@ impl Port {
                     self.announced.push_back(DriverEvent::Exited(id));
                 }
                 KEY_WAKE => self.packets.is_woken.store(false, Ordering::SeqCst),
-                _ => {} // Somebody else's, by mistake.
+                _ => {} // That of other code, by mistake.
             }
         }
         inbox::inject_shuffle(&mut self.announced);
@@ -167,7 +167,7 @@ impl Port {
     }
 }
 
-/// Reads with no place for the number of bytes, as MSDN "ReadFile" wants it of overlapped handles.
+/// Reads with no place for the number of bytes, as MSDN "ReadFile" demands for overlapped handles.
 pub(crate) fn read_file(read: RawRead) -> Result<(), u32> {
     // SAFETY: handle, buffer and OVERLAPPED belong to one `Op` that `op::submit` has just given
     // away; they stay until the read is announced or refused.

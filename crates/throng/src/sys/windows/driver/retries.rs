@@ -1,4 +1,4 @@
-//! When a read that was refused for want of something is tried again: after 1 ms, then twice as
+//! When a read that was refused for lack of something is tried again: after 1 ms, then twice as
 //! long each time up to 64 ms, each wait shortened by chance so that a thousand readers do not come
 //! back as one; and given up after half a minute.
 
@@ -19,7 +19,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 pub(crate) struct ReadBackoff {
     failed: u32,
     first: Option<Instant>,
-    /// Somebody else has cancelled it once, and it was submitted again.
+    /// Other code has cancelled it once, and it was submitted again.
     pub(crate) rearmed: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Retries {
 }
 
 impl Retries {
-    /// Puts a read aside, and says when it is due; gives it back when there is no use.
+    /// Puts a read aside, and returns when it is due; gives it back when there is no use.
     pub(crate) fn put(&mut self, mut op: Box<Op>, now: Instant) -> Result<Duration, Box<Op>> {
         self.drawn = self.drawn.wrapping_add(1);
         match op

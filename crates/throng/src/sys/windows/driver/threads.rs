@@ -2,7 +2,7 @@
 //! measured against.
 //!
 //! Each waits in a synchronous read. The system does everything on such a handle one after the
-//! other, so nobody else may touch it meanwhile: a thread that is to stop has its read cancelled
+//! other, so no other code may touch it meanwhile: a thread that is to stop has its read cancelled
 //! (`CancelSynchronousIo`), which finds nothing to cancel while it is between two reads; so that is
 //! repeated until the thread has seen it.
 
@@ -43,7 +43,7 @@ pub(crate) struct Threads {
     inbox: Arc<Inbox>,
     allowance: Arc<Allowance>,
     readers: Table<[Reader; 2]>,
-    /// Readers that have been told to stop and have not said that they have.
+    /// Readers that were asked to stop and have not reported that they have.
     stopping: Vec<(Id, Stream)>,
     announced: VecDeque<DriverEvent>,
     unread: Unread<DriverEvent>,
@@ -82,7 +82,8 @@ impl Threads {
     /// Begins to read, before there is a process: the threads are what may be refused.
     pub(crate) fn attach(&mut self, id: Id, pipes: &[Arc<Pipe>; 2]) -> io::Result<()> {
         let out = self.start_reader(id, Stream::Stdout, &pipes[0])?;
-        // If this is refused, the first reader ends with its pipe's other end, which nobody has.
+        // If this is refused, the first reader ends when the other end of its pipe is closed here:
+        // no process has it.
         let err = self.start_reader(id, Stream::Stderr, &pipes[1])?;
         self.readers.insert(id, [out, err]);
         Ok(())
@@ -136,7 +137,7 @@ impl Threads {
 
     pub(crate) fn forget(&mut self, id: Id) {
         // Both have announced their end, which is the last thing they do; or there is no process,
-        // and nobody has the other ends of their pipes.
+        // and no process has the other ends of their pipes.
         for reader in self.readers.remove(id).into_iter().flatten() {
             let _ = reader.thread.join();
         }
@@ -154,7 +155,7 @@ impl Threads {
         }
     }
 
-    /// Says whether there are readers that have not stopped yet.
+    /// Returns whether there are readers that have not stopped yet.
     fn cancel_again(&mut self) -> bool {
         let readers = &mut self.readers;
         self.stopping.retain(|(id, stream)| {
@@ -207,7 +208,7 @@ impl Reader {
 }
 
 impl Allowance {
-    /// Waits for room, unless the reader is to stop: what it still has to say is bounded then.
+    /// Waits for room, unless the reader is to stop: what it still announces is bounded then.
     fn take(&self, bytes: usize, is_stopping: &AtomicBool) {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while !is_stopping.load(Ordering::SeqCst)
@@ -253,7 +254,7 @@ impl Reading {
                 break self.drain(&mut buffer);
             }
             match self.read(&mut buffer) {
-                Ok(0) => {} // Somebody wrote nothing.
+                Ok(0) => {} // A write of nothing.
                 Ok(count) => {
                     tries = ReadBackoff::default();
                     self.put(&buffer[..count]);

@@ -20,7 +20,7 @@ use crate::sys::windows::pipe::own;
 /// So many processes fit: 1 + 3 x 21 = 64.
 pub(crate) const MEMBERS_MAX: usize = 21;
 
-/// It waits, and says what is signalled; it decides nothing.
+/// It waits, and reports what is signalled; it decides nothing.
 const STACK_SIZE: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Shared {
     }
 }
 
-/// The thread's side: the handles as the system wants them, and beside each what it means. The
+/// The thread's side: the handles as the system takes them, and beside each what it means. The
 /// first is that of the changes.
 struct Waiting<'a> {
     shared: &'a Shared,
@@ -179,7 +179,7 @@ impl<'a> Waiting<'a> {
         });
     }
 
-    /// Says whether to go on.
+    /// Returns whether to go on.
     fn apply_changes(&mut self) -> bool {
         let changes = std::mem::take(&mut *self.shared.lock());
         for change in changes {
@@ -211,8 +211,8 @@ fn wait_for_any(handles: &[HANDLE], timeout_ms: u32) -> Option<usize> {
     if count == 0 {
         return None;
     }
-    // SAFETY: the list is as long as is said, at most sixty-four, and whoever calls keeps all of
-    // its handles open.
+    // SAFETY: the list has the length that is passed, at most sixty-four, and the caller keeps all
+    // of its handles open.
     let result = unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, timeout_ms) };
     // Nothing abandons an event or a process. It fails only for handles that are none.
     assert!(result != WAIT_FAILED, "{}", io::Error::last_os_error());

@@ -32,7 +32,7 @@ impl Vars {
     }
 
     /// Of two names that differ only in case the first counts, because the system gives the value
-    /// of that one to whoever asks.
+    /// of that one.
     fn from_pairs(pairs: impl Iterator<Item = (OsString, OsString)>) -> Vars {
         let mut vars = BTreeMap::new();
         for (key, value) in pairs {
@@ -47,7 +47,7 @@ impl Vars {
     /// the name of a variable that cannot be set.
     ///
     /// A name replaces one that differs from it only in case. Where the changes themselves have
-    /// such names, the last in their order counts, which says nothing of what was set last.
+    /// such names, the last in their order counts, which need not be the one that was set last.
     pub(crate) fn block(&self, changes: &EnvChanges) -> Result<Vec<u16>, OsString> {
         let mut vars: BTreeMap<Cow<'_, [u16]>, (&OsStr, &OsStr)> = BTreeMap::new();
         if !changes.clear {

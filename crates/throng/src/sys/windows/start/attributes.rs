@@ -27,11 +27,11 @@ impl<'lists> Attributes<'lists> {
     ) -> io::Result<Attributes<'lists>> {
         let count = 1 + u32::from(jobs.is_some());
         let mut size = 0;
-        // SAFETY: without a list it says how large one has to be, and fails.
+        // SAFETY: without a list it returns how large one has to be, and fails.
         unsafe { InitializeProcThreadAttributeList(null_mut(), count, 0, &mut size) };
         let mut storage = vec![0_usize; size.div_ceil(size_of::<usize>())].into_boxed_slice();
         let list = storage.as_mut_ptr().cast();
-        // SAFETY: the storage is as large as the system has said.
+        // SAFETY: the storage is as large as the system has demanded.
         let ok = unsafe { InitializeProcThreadAttributeList(list, count, 0, &mut size) };
         if ok == 0 {
             return Err(io::Error::last_os_error());
@@ -75,7 +75,7 @@ impl<'lists> Attributes<'lists> {
 
 impl Drop for Attributes<'_> {
     fn drop(&mut self) {
-        // SAFETY: it was initialised, and nobody uses it any more.
+        // SAFETY: it was initialised, and nothing uses it any more.
         unsafe { DeleteProcThreadAttributeList(self.as_ptr()) };
     }
 }

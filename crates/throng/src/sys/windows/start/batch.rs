@@ -1,9 +1,9 @@
 //! Batch files: what counts as one, and the command line by which `cmd.exe` runs one.
 //!
 //! `CreateProcessW` runs a `.bat` or `.cmd` file by `cmd.exe` without being asked to, and `cmd.exe`
-//! takes the arguments for code: `"&calc` starts a calculator ("BatBadBut", CVE-2024-24576, and
-//! one more such number for each library that starts processes). So whoever starts a program asks
-//! here first, and batch files run only where that was allowed, by a command line written here.
+//! takes the arguments for code: `"&calc` starts a calculator ("BatBadBut", CVE-2024-24576, and one
+//! more of these numbers for each library that starts processes). So a start first asks here, and
+//! batch files run only where that was allowed, by a command line written here.
 //!
 //! The rules of `cmd.exe` are nowhere documented in full. What is relied on is named below; an
 //! argument that these facts do not cover is refused rather than hoped for. What the script then
@@ -19,7 +19,8 @@ use super::commandline::{
 };
 
 /// So long a line does `cmd.exe` take: KB 830473 "Command prompt (Cmd.exe) command-line string
-/// limitation". What it does with a longer one, cut off inside a quotation perhaps, is not said.
+/// limitation". What it does with a longer one, cut off inside a quotation perhaps, is not
+/// documented.
 pub(crate) const UNITS_MAX: usize = 8_191;
 
 const PERCENT: u16 = b'%' as u16;
@@ -30,7 +31,7 @@ const TAB: u16 = b'\t' as u16;
 /// as in `if %1==/q`, therefore not every argument is quoted.
 const PLAIN: &[u8] = b"#$*+-./:?@\\_";
 
-/// Whether `CreateProcessW` would take this file for a batch file. Says yes in doubt.
+/// Whether `CreateProcessW` would take this file for a batch file; also in doubt.
 ///
 /// The system ignores dots and spaces at the end of a name, so `x.bat. .` is a batch file
 /// (CVE-2024-43402); it takes out `.` and `..`, so `x.bat\y\..` is one; and a stream of a file is
@@ -61,7 +62,7 @@ fn trim_end(bytes: &[u8], is_ignored: impl Fn(&u8) -> bool) -> &[u8] {
 /// a NUL at its end.
 ///
 /// 1. `/e:ON` turns on the extensions that [`push_text`] needs and `/v:OFF` turns off expansion by
-///    `!`, whatever the registry says; `/d` keeps `AutoRun` of the registry from running first
+///    `!`, whatever the registry contains; `/d` keeps `AutoRun` of the registry from running first
 ///    (`cmd /?`).
 /// 2. All that follows `/c` is in one more pair of marks: of a text that begins with a mark and has
 ///    more than two, `cmd.exe` takes off the first and the last (`cmd /?`).
@@ -101,7 +102,7 @@ fn script_units(script: &Path) -> Result<Vec<u16>, LineError> {
     Ok(units)
 }
 
-/// Such a path as `fs::canonicalize` gives, `\\?\C:\x.bat`, in the form that `cmd.exe` takes; none
+/// A path like those of `fs::canonicalize`, `\\?\C:\x.bat`, in the form that `cmd.exe` takes; none
 /// where the system would not see the same file in that.
 fn without_verbatim(script: &Path) -> Option<PathBuf> {
     let Some(rest) = script.to_str().and_then(|path| path.strip_prefix(r"\\?\")) else {
@@ -160,10 +161,10 @@ fn push_argument(line: &mut Vec<u16>, argument: &[u16]) {
 /// and cannot be escaped there: on a command line `%%` is two signs, and `^` in marks is a letter.
 ///
 /// So every `%` gets `%cd:~,%` behind it, the part of length zero of the variable `cd`, which is
-/// nothing. `cmd.exe` has that variable always (`set /?`), and so each second `%` begins a
-/// variable whose name is known. The trick is that of yt-dlp (CVE-2024-22423) and of Rust's own
-/// library. It fails if the environment has an empty variable of that name, which nobody sets who
-/// does not own the environment, and with it the `PATH`.
+/// nothing. `cmd.exe` has that variable always (`set /?`), and so each second `%` begins a variable
+/// whose name is known. The trick is that of yt-dlp (CVE-2024-22423) and of Rust's own library. It
+/// fails if the environment has an empty variable of that name. A program that can set it can set
+/// the `PATH` as well.
 fn push_text(line: &mut Vec<u16>, text: &[u16]) {
     for &unit in text {
         line.push(unit);

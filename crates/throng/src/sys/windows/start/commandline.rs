@@ -26,8 +26,8 @@ pub(crate) const BACKSLASH: u16 = b'\\' as u16;
 pub(crate) enum LineError {
     /// This part, in words, contains a NUL, which would end the command line.
     Nul(String),
-    /// The program's name contains a quotation mark: no reader knows a way to write that, and no
-    /// file can have such a name.
+    /// The program's name contains a quotation mark: there is no way to write that, and no file can
+    /// have this name.
     Quote,
     /// The command line has more UTF-16 units, its NUL included, than its reader takes.
     TooLong { units: usize, units_max: usize },
@@ -114,7 +114,7 @@ pub(crate) fn finish(mut line: Vec<u16>, units_max: usize) -> Result<Vec<u16>, L
 /// gets one more, and before the closing mark.
 ///
 /// Blanks are the space and the tab. Some readers, such as Cygwin's, take line ends for blanks as
-/// well, so every control character has the argument quoted; it harms nobody.
+/// well, so every control character has the argument quoted; it does no harm.
 fn push_argument(line: &mut Vec<u16>, argument: &[u16]) {
     let is_special = |unit: &u16| *unit <= SPACE || *unit == QUOTE;
     if !argument.is_empty() && !argument.iter().any(is_special) {

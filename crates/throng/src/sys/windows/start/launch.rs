@@ -303,7 +303,7 @@ impl Launcher {
         let hint = start_hint(code).map_or(String::new(), |hint| format!(", {hint}"));
         let dir = command.dir.as_deref().filter(|dir| !dir.is_dir());
         let (step, kind) = match (start_fate(code, around), dir) {
-            // Wine says that it has not found the program.
+            // Wine reports that it has not found the program.
             (StartFate::NotFound | StartFate::BadDirectory, Some(dir)) => (
                 format!("chdir to {}", dir.display()),
                 ErrorKind::BadDirectory,
@@ -327,7 +327,7 @@ impl Launcher {
         } else {
             error
         };
-        // The call does not tell what was lacking, the program's own or what all need: so it does
+        // The call does not report what was lacking, the program's own or what all need: so it does
         // not count as the command's own.
         SpawnError::io(step, kind, source).busy(start_fate(code, around) == StartFate::Busy)
     }
@@ -394,7 +394,7 @@ fn create(
     let mut made = PROCESS_INFORMATION::default();
     // SAFETY: the program's name, the command line and the directory end with a NUL, the
     // environment with two; the startup information is of the extended kind, as its size and the
-    // flags say, and its attribute list is alive. All outlive the call, which changes only the
+    // flags show, and its attribute list is alive. All outlive the call, which changes only the
     // command line, a copy of ours.
     let ok = unsafe {
         CreateProcessW(
@@ -459,7 +459,7 @@ fn is_fresh(program: &Path) -> bool {
     modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < FRESH))
 }
 
-/// A program of the system's own directory, whatever the search path says.
+/// A program of the system's own directory, whatever the search path is.
 fn system_program(name: &str) -> PathBuf {
     system_directory().join(name)
 }

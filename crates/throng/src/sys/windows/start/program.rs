@@ -1,8 +1,8 @@
-//! Finds the file of a program, so that `CreateProcessW` is told exactly what to run.
+//! Finds the file of a program, so that `CreateProcessW` gets exactly what to run.
 //!
 //! Left to itself that function looks into the directory of our own program, then into the current
-//! one, then into the system's, and only then along `PATH` (MSDN "CreateProcessW"): whoever can
-//! leave a file in the current directory decides what runs. Here the current directory is never
+//! one, then into the system's, and only then along `PATH` (MSDN "CreateProcessW"): a program that
+//! can leave a file in the current directory decides what runs. Here the current directory is never
 //! searched, nor is ours.
 //!
 //! The search path comes first and the system's directories last: the other way around a command
@@ -117,7 +117,7 @@ fn at_path(program: &OsStr, dir: Option<&Path>) -> Result<PathBuf, Lookup> {
         let suffixes = Suffixes::of(program);
         for suffix in [suffixes.of_images, suffixes.of_batch_files, &[""]].concat() {
             let candidate = with_suffix(&full, suffix);
-            // What we may not look at may be executed nevertheless; the start will tell.
+            // What we may not look at may be executed nevertheless; the start will show it.
             if matches!(look(&candidate), Found::File | Found::Denied) {
                 return Ok(candidate);
             }
@@ -150,7 +150,7 @@ struct Suffixes {
 }
 
 impl Suffixes {
-    /// A dot at the end says that the name has no extension and is to get none: MSDN
+    /// A dot at the end means that the name has no extension and is to get none: MSDN
     /// "CreateProcessW". What looks like an extension may be a part of the name: `python3.12`.
     fn of(program: &OsStr) -> Suffixes {
         let (of_images, of_batch_files): (&[_], &[_]) =

@@ -1,10 +1,10 @@
 //! The job of a whole `Throng`, for the case that we are killed.
 //!
 //! The job of a process lets go what the process has left behind when that has ended by itself. A
-//! program that wants to leave nothing has all its processes in one more job, around theirs: the
+//! program that is to leave nothing has all its processes in one more job, around theirs: the
 //! system ends what is in it when its last handle is closed, and closes ours when we end, however
-//! that comes about. When we end in good order we take that limit off first. Nobody has to be
-//! started for it, so unlike on Linux there is no moment at which it is not there yet.
+//! that comes about. When we end in good order we take that limit off first. No process has to
+//! be started for it, so unlike on Linux there is no moment at which it is not there yet.
 
 use std::io;
 use std::thread;
@@ -14,7 +14,7 @@ use super::holders;
 use super::job::{ENDED_BY_US, Job};
 use crate::model::verdict::Holder;
 
-/// What has been ended is gone within this time, or does not go at all.
+/// What was terminated is gone within this time, or does not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -30,13 +30,13 @@ impl Guardian {
         &self.0
     }
 
-    /// Ends all that is in it, and in the jobs within; gives who does not go. There is no way to
-    /// ask those first who have lost the process that led their group.
+    /// Ends all that is in it, and in the jobs within; returns those that do not
+    /// end. Processes that have lost the leader of their group cannot be asked first.
     pub(crate) fn kill_leftovers(&self) -> io::Result<Vec<Holder>> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(1);
         while !self.0.pids()?.is_empty() {
-            // Again and again: somebody may have been about to be born into it.
+            // Again and again: a process may just be about to start in it.
             self.0.terminate(ENDED_BY_US);
             if Instant::now() >= deadline {
                 return Ok(holders::left_in(&self.0));

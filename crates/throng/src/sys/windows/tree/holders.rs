@@ -1,9 +1,9 @@
-//! Who may hold a stream: those that are left in the job of its process.
+//! The processes that may hold a stream: those that are left in the job of its process.
 //!
 //! Whose handles a pipe has is not found out: the system lists the handles of all processes, but to
-//! ask what one of them is can block for ever on a pipe that is being read. All who have inherited
-//! the process's end of it are in its job, though, so it is those that are named. Somebody among
-//! them may not have it; and somebody who was let out of the job, or was given the handle by other
+//! ask what one of them is can block for ever on a pipe that is being read. All that have inherited
+//! the process's end of it are in its job, though, so these are named. One of them may not have it;
+//! and a process that was let out of the job, or was given the handle by other
 //! means, may have it and is missing.
 
 use std::ffi::OsString;
@@ -27,13 +27,13 @@ const PATH_MAX: usize = 32_768;
 /// From the beginning of the system's time, the year 1601, to that of Unix, in units of 100 ns.
 const UNITS_TO_1970: u64 = 116_444_736_000_000_000;
 
-/// The processes that run in a job, in the order of their ids; nobody where the system does not
+/// The processes that run in a job, in the order of their ids; none where the system does not
 /// tell.
 pub(crate) fn left_in(job: &Job) -> Vec<Holder> {
     let pids = job.pids().unwrap_or_default();
     let pinned: Vec<_> = pids.into_iter().map(|pid| (pid, open(pid))).collect();
-    // An id belongs to nobody else while a handle of its process is open. So whoever is still in
-    // the list is who was opened, and not somebody who came after him.
+    // No other process has an id while a handle of its process is open. So a process that is still
+    // in the list is the one that was opened, and not a later one.
     let still = job.pids().unwrap_or_default();
     let left = pinned.into_iter().filter(|(pid, _)| still.contains(pid));
     let mut holders: Vec<_> = left
@@ -43,7 +43,7 @@ pub(crate) fn left_in(job: &Job) -> Vec<Holder> {
     holders
 }
 
-/// None of who is not ours to look at, or is gone.
+/// None if we may not look at it, or if it is gone.
 fn open(pid: u32) -> Option<OwnedHandle> {
     // SAFETY: it touches no memory of ours; the handle is not inheritable.
     own(unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) }).ok()
@@ -61,7 +61,8 @@ fn describe(pid: u32, process: Option<&OwnedHandle>) -> Holder {
 fn image(process: &OwnedHandle) -> Option<OsString> {
     let mut path = vec![0_u16; PATH_MAX];
     let mut len = path.len() as u32;
-    // SAFETY: the handle is open and may be asked for this; the buffer is as long as is said.
+    // SAFETY: the handle is open and may be asked for this; the buffer has the length that is
+    // passed.
     let ok = unsafe {
         QueryFullProcessImageNameW(
             process.as_raw_handle(),

@@ -49,7 +49,7 @@ impl Job {
     fn limit(&self, flags: u32) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = flags;
-        // SAFETY: the class says that this is the structure, its size is given, and it is only
+        // SAFETY: the class demands this structure, its size is given, and it is only
         // read during the call.
         let ok = unsafe {
             SetInformationJobObject(
@@ -73,7 +73,7 @@ impl Job {
 
     /// Ends all that is in it.
     pub(crate) fn terminate(&self, exit_code: u32) {
-        // It fails only for want of rights, which the handle of a job that we have made gives us.
+        // It fails only for lack of rights, which the handle of a job that we have made gives us.
         // SAFETY: the handle is open as long as `self`.
         unsafe { TerminateJobObject(self.raw(), exit_code) };
     }
@@ -92,7 +92,7 @@ impl Job {
         loop {
             // In words, for its alignment.
             let mut list = vec![0_usize; HEADER_WORDS + room];
-            // SAFETY: the class says that the structure begins there, and its size is given; the
+            // SAFETY: the class demands that the structure begins there, and its size is given; the
             // length that was written is not wanted.
             let ok = unsafe {
                 QueryInformationJobObject(
@@ -127,7 +127,7 @@ impl Job {
     /// Processor time in user mode and in the kernel of all that has ever been in it.
     pub(crate) fn times(&self) -> Option<(Duration, Duration)> {
         let mut accounting = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
-        // SAFETY: the class says that this is the structure, and its size is given; the length
+        // SAFETY: the class demands this structure, and its size is given; the length
         // that was written is not wanted.
         let ok = unsafe {
             QueryInformationJobObject(

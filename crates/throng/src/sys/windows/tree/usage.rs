@@ -18,7 +18,7 @@ pub(crate) fn of_ended(process: &OwnedHandle, job: Option<&Job>) -> Exit {
     Exit {
         status: status(process),
         usage: if is_wine() {
-            // Asked for the times of another process, Wine 8 tells our own.
+            // Asked for the times of another process, Wine 8 gives our own.
             Usage::default()
         } else {
             usage(process, job)
@@ -68,7 +68,7 @@ fn span(time: FILETIME) -> Duration {
 fn peak_working_set(process: &OwnedHandle) -> Option<u64> {
     let mut counters = PROCESS_MEMORY_COUNTERS::default();
     let size = size_of_val(&counters) as u32;
-    // SAFETY: the handle is open, and the structure is as large as is said.
+    // SAFETY: the handle is open, and the structure has the size that is passed.
     let ok = unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), &mut counters, size) };
     // Wine knows nothing of a process that has ended.
     (ok != 0 && counters.PeakWorkingSetSize > 0).then_some(counters.PeakWorkingSetSize as u64)

@@ -1,4 +1,4 @@
-//! Completion: the kernel reads, and says what it has read.
+//! Completion: the kernel reads, and reports what it has read.
 //!
 //! Invariant: what has been pushed is owned by the kernel until its completion, whatever happens
 //! in between. Nothing in flight points to memory of a process's: buffers are the ring's, see
@@ -32,7 +32,7 @@ use crate::sys::linux::waker::Waker;
 
 const QUEUE: u32 = 256;
 
-/// How many times in a row the kernel may refuse to take what was pushed, for want of memory or
+/// How many times in a row the kernel may refuse to take what was pushed, for lack of memory or
 /// because too much is finished. After the first it is given some time.
 const REFUSALS_MAX: u32 = 200;
 const REFUSAL_PAUSE: Duration = Duration::from_millis(1);
@@ -82,7 +82,7 @@ pub(crate) fn probe() -> Result<(), String> {
         Err(error) => return Err(explain(&error)),
     };
     let buffers = Buffers::new(&ring.submitter());
-    // The ring goes first: it knows where the buffers are.
+    // The ring goes first: it has the addresses of the buffers.
     drop(ring);
     match buffers {
         Ok(_) => Ok(()),
@@ -149,7 +149,7 @@ impl Uring {
     /// The process of these pipes was not started. Their reads have only been put down, by number;
     /// the kernel has to see them before the numbers are given to something else.
     pub(crate) fn detach(&mut self) {
-        // Only a broken ring refuses it, and then the next wait says so.
+        // Only a broken ring refuses it, and then the next wait reports it.
         let _ = self.submit();
     }
 
@@ -195,7 +195,7 @@ impl Uring {
         self.submit_by(|ring| ring.submit())
     }
 
-    /// Has the kernel take what was pushed, by this call. Want of memory is an error when it does
+    /// Has the kernel take what was pushed, by this call. A lack of memory is an error when it does
     /// not pass; what was pushed remains for the next call.
     fn submit_by(
         &mut self,
@@ -294,7 +294,7 @@ impl Uring {
                         TAG_EXIT => Some(DriverEvent::Exited(id)),
                         TAG_WAKE => {
                             self.waker.clear();
-                            // Only a broken ring refuses it, and then the next wait says so.
+                            // Only a broken ring refuses it, and then the next wait reports it.
                             let _ = self.await_wake();
                             None
                         }
@@ -335,7 +335,7 @@ impl Uring {
             self.put_back(buffer);
         }
         if let Some(position) = stopping {
-            // The read that was in flight is over, so nobody else reads what is left.
+            // The read that was in flight is over, so nothing else reads what is left.
             self.stopping.swap_remove(position);
             // It blocks until now, as the ring requires; another process may take what is there.
             // The call fails for no open descriptor.
@@ -402,7 +402,7 @@ impl Uring {
             |ready: &mut Ready| matches!(ready, Ready::Completed { token, .. } if *token == this);
         self.ready.extend(self.unread.extract_if(.., finished));
         let cancel = opcode::AsyncCancel::new(this).build();
-        // Only a broken ring refuses it, and then the next wait says so.
+        // Only a broken ring refuses it, and then the next wait reports it.
         let _ = self.push(cancel, id.to_token(TAG_CANCEL));
     }
 
@@ -436,7 +436,7 @@ impl Drop for Uring {
             // The kernel may still write to the buffers. Losing them is the lesser evil.
             return;
         }
-        // SAFETY: dropped here and nowhere else, before the buffers that it knows of.
+        // SAFETY: dropped here and nowhere else, before the buffers whose addresses it has.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: dropped here and nowhere else; nothing is in flight and the ring is closed.
         unsafe { ManuallyDrop::drop(&mut self.buffers) };

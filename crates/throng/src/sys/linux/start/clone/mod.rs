@@ -7,11 +7,11 @@
 //!
 //! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. The stack, the plan and
 //!    everything that the plan points to belong to a [`Loading`](super::loading::Loading), and we
-//!    do not touch them before the kernel has told us that the new process no longer uses our
+//!    do not touch them before the kernel has reported that the new process no longer uses our
 //!    memory.
 //! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls, without
 //!    libc (`raw.rs`), so that not even `errno` is written. Everything it needs has been prepared
-//!    in [`SpawnPlan`], where it writes only to atomics, and to two places that nobody else looks
+//!    in [`SpawnPlan`], where it writes only to atomics, and to two places that nothing else looks
 //!    at meanwhile: the beginning of a file that cannot be run, and one of the shell's arguments.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
 //!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
@@ -336,7 +336,7 @@ impl Drop for Stack {
 /// # Safety
 ///
 /// Every pointer in the plan is null where that is allowed (`stdin`, `dir`, `kept`, `script_argv`)
-/// or points to what its type says, NUL- and null-terminated, or as long as `kept_len` says. With
+/// or points to a value of its type, NUL- and null-terminated, or as long as `kept_len` says. With
 /// shared memory neither these nor the plan nor the stack are changed, read where they may be
 /// written to (`script_argv`), moved or freed while the plan [is in use](SpawnPlan::is_in_use). The
 /// descriptors of `stdio_fds` are open until the new process has passed
@@ -393,7 +393,7 @@ unsafe fn clone3(flags: c_int, plan: *mut SpawnPlan, stack: &Stack, word: *mut u
     args.child_tid = word as u64;
     args.stack = stack.base as u64;
     args.stack_size = stack.size as u64;
-    // SAFETY: the caller vouches for the plan, which nobody writes to now.
+    // SAFETY: the caller vouches for the plan, which nothing writes to now.
     if let Some(cgroup) = unsafe { (*plan).cgroup } {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;

@@ -22,7 +22,7 @@ const ENTRIES: usize = 1024;
 /// The first descriptor behind stdin, stdout and stderr.
 const FIRST: c_int = 3;
 
-/// The controlling terminal of whoever opens it.
+/// The controlling terminal of the process that opens it.
 const TERMINAL: &CStr = c"/dev/tty";
 
 /// The shell, which runs files without `#!`.
@@ -72,7 +72,7 @@ unsafe fn call(number: c_long, args: [usize; 4]) -> Result<usize, Errno> {
     }
 }
 
-/// Takes the steps one by one; on success the program is running and nobody is left to return to.
+/// Takes the steps one by one; on success the program is running and there is nothing to return to.
 ///
 /// # Safety
 ///
@@ -183,7 +183,7 @@ unsafe fn follow(plan: &SpawnPlan) -> Result<Infallible, Errno> {
         0,
         SIGNAL_SET,
     ];
-    // SAFETY: a set of as many bytes as the argument says, and no place for the old one.
+    // SAFETY: a set of as many bytes as the argument gives, and no place for the old one.
     unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
     // 11. The program.
     at(SpawnStage::Exec);
@@ -260,8 +260,8 @@ unsafe fn run_script(plan: &SpawnPlan, path: *const c_char) {
     if !is_script(head.get(..len).unwrap_or_default()) {
         return;
     }
-    // SAFETY: a list of at least two pointers and a null, which nobody else looks at while the plan
-    // is in use.
+    // SAFETY: a list of at least two pointers and a null, which nothing else looks at while the
+    // plan is in use.
     let place = unsafe { plan.script_argv.add(1) };
     // SAFETY: as above.
     unsafe { place.write(path) };
@@ -349,7 +349,7 @@ fn duplicate(fd: c_int, to: c_int, flags: c_int) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Whether this is a named pipe, or it cannot be told.
+/// Whether this is a named pipe, or that cannot be found out.
 ///
 /// # Safety
 ///

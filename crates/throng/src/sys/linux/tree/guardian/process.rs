@@ -25,10 +25,10 @@ use super::super::procfs::{NewPids, Stat};
 use super::super::reader::Reader;
 use crate::sys::linux::signals;
 
-/// Tells the guardian which run's processes it guards.
+/// The variable with the run whose processes the guardian guards.
 pub(super) const RUN: &str = "THRONG_KEEPER";
 
-/// Tells it which control group to empty, if there is one.
+/// The variable with the control group that it empties, if there is one.
 pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
 
 /// What still runs after this long will not end.
@@ -59,7 +59,7 @@ pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
     }
     await_end()?;
     let mut leftovers = Leftovers {
-        // Threads that are abandoned are no more than fit into the time.
+        // No more threads can be abandoned than fit into the time.
         reader: Reader::new(run, READ_MAX),
         hung: HashSet::new(),
         since,

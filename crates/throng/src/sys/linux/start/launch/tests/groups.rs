@@ -135,7 +135,7 @@ fn a_want_is_told_from_a_refusal_also_where_there_is_a_group_and_leaves_none() {
         for (codes, is_want) in [
             (&[libc::EAGAIN][..], true),
             (&[libc::ENOMEM], true),
-            // Refused the group, and then there is no process to be had.
+            // Refused the group, and then no process can be made.
             (&[libc::EBUSY, libc::EAGAIN], true),
             (&[libc::EBUSY, libc::EPERM], false),
         ] {
