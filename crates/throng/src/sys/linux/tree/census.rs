@@ -292,41 +292,50 @@ impl Census {
     }
 
     /// The jobs that processes belong to by their cookies. None for those that cannot be read in
-    /// time, which are not read again.
+    /// time.
     pub(super) fn jobs(&mut self, keys: &[ProcessKey]) -> Vec<Option<JobId>> {
-        let mut jobs = Vec::with_capacity(keys.len());
-        while let Some(next) = keys.get(jobs.len()) {
-            if !self.may_read(*next) {
-                jobs.push(None);
-                continue;
-            }
-            let rest = keys[jobs.len()..].iter();
-            let readable = rest.take_while(|key| self.may_read(**key));
-            let pids: Vec<_> = readable.map(|key| key.pid).collect();
-            let read = self.reader.jobs(&mut self.procfs, &pids);
-            let hangs = read.len() < pids.len();
-            jobs.extend(read);
-            if hangs {
-                self.avoided.insert(keys[jobs.len()]);
-            }
-        }
-        jobs
+        self.read(keys, Reader::jobs)
     }
 
-    /// A process as it is reported to the user.
-    pub(super) fn describe(&mut self, key: ProcessKey) -> Holder {
-        let mut argv = Vec::new();
-        if self.may_read(key) {
-            match self.reader.command_line(&mut self.procfs, key.pid) {
-                Some(read) => argv = read,
-                None => drop(self.avoided.insert(key)),
-            }
-        }
-        Holder {
+    /// Processes as they are reported to the user.
+    pub(super) fn describe_all(&mut self, keys: &[ProcessKey]) -> Vec<Holder> {
+        let argvs = self.read(keys, Reader::command_lines);
+        let described = keys.iter().zip(argvs).map(|(key, argv)| Holder {
             pid: key.pid,
             argv,
-            started: self.procfs.started_at(key),
+            started: self.procfs.started_at(*key),
+        });
+        described.collect()
+    }
+
+    pub(super) fn describe(&mut self, key: ProcessKey) -> Holder {
+        let mut described = self.describe_all(&[key]);
+        described.swap_remove(0)
+    }
+
+    /// Reads something of processes that may take long. What cannot be read in time is empty, and
+    /// that process is not read again.
+    fn read<T: Default>(
+        &mut self,
+        keys: &[ProcessKey],
+        read: fn(&mut Reader, &mut Procfs, &[u32]) -> Vec<T>,
+    ) -> Vec<T> {
+        let mut all = Vec::with_capacity(keys.len());
+        while all.len() < keys.len() {
+            let rest = keys[all.len()..].iter();
+            let readable = rest.take_while(|key| self.may_read(**key));
+            let pids: Vec<_> = readable.map(|key| key.pid).collect();
+            let found = read(&mut self.reader, &mut self.procfs, &pids);
+            let hangs = found.len() < pids.len();
+            all.extend(found);
+            if let Some(skipped) = keys.get(all.len()) {
+                if hangs {
+                    self.avoided.insert(*skipped);
+                }
+                all.push(T::default());
+            }
         }
+        all
     }
 
     fn may_read(&self, key: ProcessKey) -> bool {

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::census::Census;
-use super::procfs::{NEW_MAX, Procfs};
+use super::procfs::{NEW_MAX, ProcessKey, Procfs};
 use crate::model::verdict::Holder;
 
 /// At most a fifth of the time is spent on looking.
@@ -69,24 +69,39 @@ impl Holders {
     /// keep a pipe from ending: that is ourselves, and for a moment processes that we are just
     /// starting.
     pub(super) fn find(&mut self, census: &mut Census, pipes: &[HeldPipe]) -> Vec<Vec<Holder>> {
+        let found = self.find_keys(census.procfs(), pipes);
+        let mut keys: Vec<_> = found.iter().flatten().copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let described = census.describe_all(&keys);
+        let describe = |key| {
+            let place = keys.binary_search(key).ok()?;
+            described.get(place).cloned()
+        };
+        let named = found.iter();
+        named
+            .map(|keys| keys.iter().filter_map(describe).collect())
+            .collect()
+    }
+
+    fn find_keys(&mut self, procfs: &mut Procfs, pipes: &[HeldPipe]) -> Vec<Vec<ProcessKey>> {
         let mut answers = vec![Vec::new(); pipes.len()];
         if pipes.len() <= ONE_BY_ONE {
-            answer(&mut answers, pipes, |pipe| self.among_few(census, pipe));
+            answer(&mut answers, pipes, |pipe| self.among_few(procfs, pipe));
         }
         if self.index.taken.elapsed() < self.index.took * (KEPT + 1) {
-            answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
+            answer(&mut answers, pipes, |pipe| self.index.holders(procfs, pipe));
         }
         if answers.iter().any(Vec::is_empty) {
             // None was found, or its holder has received it from a process that is gone.
-            self.index = Index::take(census.procfs());
-            answer(&mut answers, pipes, |pipe| self.index.holders(census, pipe));
+            self.index = Index::take(procfs);
+            answer(&mut answers, pipes, |pipe| self.index.holders(procfs, pipe));
         }
         answers
     }
 
     /// Those with the ids that were given since the process was started.
-    fn among_few(&mut self, census: &mut Census, pipe: &HeldPipe) -> Vec<Holder> {
-        let procfs = census.procfs();
+    fn among_few(&mut self, procfs: &mut Procfs, pipe: &HeldPipe) -> Vec<ProcessKey> {
         let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
         let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
         let last = procfs.last_pid();
@@ -102,15 +117,15 @@ impl Holders {
                 }
             });
         }
-        writers(census, &ends, pipe.inode)
+        writers(procfs, &ends, pipe.inode)
     }
 }
 
 /// Looks for what has not been found yet.
 fn answer(
-    answers: &mut [Vec<Holder>],
+    answers: &mut [Vec<ProcessKey>],
     pipes: &[HeldPipe],
-    mut look: impl FnMut(&HeldPipe) -> Vec<Holder>,
+    mut look: impl FnMut(&HeldPipe) -> Vec<ProcessKey>,
 ) {
     for (holders, pipe) in answers.iter_mut().zip(pipes) {
         if holders.is_empty() {
@@ -120,8 +135,7 @@ fn answer(
 }
 
 /// The processes among these that have a writable end of this pipe.
-fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
-    let procfs = census.procfs();
+fn writers(procfs: &mut Procfs, ends: &[(u32, u32)], inode: u64) -> Vec<ProcessKey> {
     let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);
     let ends = ends.iter().copied().filter(can_write);
     let mut pids: Vec<u32> = ends.map(|(pid, _)| pid).collect();
@@ -129,11 +143,8 @@ fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> 
     pids.dedup();
     // Other threads of a process have ids as well, and the same descriptors.
     pids.retain(|pid| procfs.is_process(*pid));
-    let keys: Vec<_> = pids
-        .into_iter()
-        .filter_map(|pid| Some(procfs.stat(pid)?.key))
-        .collect();
-    keys.into_iter().map(|key| census.describe(key)).collect()
+    let stats = pids.into_iter().filter_map(|pid| procfs.stat(pid));
+    stats.map(|stat| stat.key).collect()
 }
 
 impl Index {
@@ -156,12 +167,12 @@ impl Index {
         }
     }
 
-    fn holders(&self, census: &mut Census, pipe: &HeldPipe) -> Vec<Holder> {
+    fn holders(&self, procfs: &mut Procfs, pipe: &HeldPipe) -> Vec<ProcessKey> {
         if self.taken < pipe.not_before {
             return Vec::new();
         }
         let ends = self.by_pipe.get(&pipe.inode);
-        writers(census, ends.map_or(&[], Vec::as_slice), pipe.inode)
+        writers(procfs, ends.map_or(&[], Vec::as_slice), pipe.inode)
     }
 }
 

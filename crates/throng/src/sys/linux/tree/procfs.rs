@@ -77,7 +77,7 @@ pub(super) struct Procfs {
 }
 
 /// A process, and never the next one with its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ProcessKey {
     pub(crate) pid: u32,
     /// In ticks since the machine has started.

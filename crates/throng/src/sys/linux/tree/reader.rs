@@ -2,8 +2,8 @@
 //!
 //! To read either, the kernel takes a lock of the process, or reads a page from a place that the
 //! process has chosen, and both can take for ever (docs/linux.md). A caller that must come to an
-//! end, whatever other processes do, reads them here. Many are read for one message to the thread
-//! and one answer each. Which processes are read again, and how many threads may be abandoned, is
+//! end, whatever other processes do, reads them here. Many are asked for at once: a hand-over to the
+//! thread and back for each would take long on a machine that is busy. Which processes are read again, and how many threads may be abandoned, is
 //! for the caller to decide.
 
 use std::ffi::OsString;
@@ -69,8 +69,7 @@ impl Reader {
     /// The jobs of these processes, in order, up to the first whose environment cannot be read in
     /// time. None for a process, or a thread, that belongs to no job of the run.
     pub(super) fn jobs(&mut self, procfs: &mut Procfs, pids: &[u32]) -> Vec<Option<JobId>> {
-        let questions: Vec<_> = pids.iter().copied().map(Question::Job).collect();
-        let answers = self.ask(procfs, &questions).into_iter();
+        let answers = self.ask(procfs, pids, Question::Job).into_iter();
         let jobs = answers.map(|answer| match answer {
             Answer::Job(job) => job,
             Answer::CommandLine(_) => None,
@@ -78,29 +77,41 @@ impl Reader {
         jobs.collect()
     }
 
-    /// The beginning of a command line; `None` if it cannot be read in time.
-    pub(super) fn command_line(&mut self, procfs: &mut Procfs, pid: u32) -> Option<Vec<OsString>> {
-        match self.ask(procfs, &[Question::CommandLine(pid)]).pop()? {
-            Answer::CommandLine(argv) => Some(argv),
-            Answer::Job(_) => None,
-        }
+    /// The beginnings of the command lines of these processes, up to the first that cannot be read
+    /// in time.
+    pub(super) fn command_lines(
+        &mut self,
+        procfs: &mut Procfs,
+        pids: &[u32],
+    ) -> Vec<Vec<OsString>> {
+        let answers = self.ask(procfs, pids, Question::CommandLine).into_iter();
+        let lines = answers.map(|answer| match answer {
+            Answer::CommandLine(argv) => argv,
+            Answer::Job(_) => Vec::new(),
+        });
+        lines.collect()
     }
 
-    fn ask(&mut self, procfs: &mut Procfs, questions: &[Question]) -> Vec<Answer> {
+    fn ask(
+        &mut self,
+        procfs: &mut Procfs,
+        pids: &[u32],
+        question: fn(u32) -> Question,
+    ) -> Vec<Answer> {
         self.start(procfs);
         let Some(thread) = &self.thread else {
             // No thread can be started: it is read here.
-            let questions = questions.iter();
+            let questions = pids.iter().map(|pid| question(*pid));
             return questions
-                .map(|question| read(procfs, &self.run, *question))
+                .map(|question| read(procfs, &self.run, question))
                 .collect();
         };
-        let mut answers = Vec::with_capacity(questions.len());
-        for question in questions {
+        for pid in pids {
             // The thread is there as long as we listen to it.
-            let _ = thread.ask.send(*question);
+            let _ = thread.ask.send(question(*pid));
         }
-        while answers.len() < questions.len() {
+        let mut answers = Vec::with_capacity(pids.len());
+        while answers.len() < pids.len() {
             let Ok(answer) = thread.answers.recv_timeout(self.read_max) else {
                 self.thread = None;
                 self.abandoned += 1;

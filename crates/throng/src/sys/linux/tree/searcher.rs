@@ -383,9 +383,7 @@ impl Work {
         loop {
             let found = self.census.of_trees(&ids, &jobs, &groups, since);
             vain = if found.is_empty() { vain + 1 } else { 0 };
-            for (index, stat) in found {
-                self.kill_one(index, stat);
-            }
+            self.kill(found);
             let is_over = vain > 1 && (vain > CHASED_IN_VAIN || !self.census.is_any_gone(&ids));
             if is_over || now.elapsed() >= CHASE {
                 break;
@@ -396,9 +394,8 @@ impl Work {
             let Some(cgroup) = self.trees[index].root.cgroup.clone() else {
                 continue;
             };
-            for stat in self.census.kill_cgroup(&cgroup) {
-                self.kill_one(index, stat);
-            }
+            let members = self.census.kill_cgroup(&cgroup).into_iter();
+            self.kill(members.map(|stat| (index, stat)).collect());
         }
         let is_starved = self.census.procfs().was_starved();
         let census = &mut self.census;
@@ -412,17 +409,25 @@ impl Work {
             });
     }
 
-    fn kill_one(&mut self, index: usize, stat: Stat) {
-        let tree = &mut self.trees[index];
-        if tree.root.pid.is_some_and(|pid| raw(pid) == stat.key.pid) {
-            return;
-        }
-        // A new process is described before it is gone: its successor may look different.
-        let is_new = !tree.killed.contains(&stat.key);
-        let description = is_new.then(|| self.census.describe(stat.key));
-        if self.census.send_to(stat.key, Signal::KILL) || self.census.is_live(stat.key) {
-            tree.killed.insert(stat.key);
-            tree.latest.extend(description);
+    /// Kills these processes, each of the tree with this index.
+    fn kill(&mut self, mut found: Vec<(usize, Stat)>) {
+        found.retain(|(index, stat)| {
+            let root = self.trees[*index].root.pid;
+            root.is_none_or(|pid| raw(pid) != stat.key.pid)
+        });
+        // New ones are described before they are gone: their successors may look different.
+        let new = found.iter();
+        let new = new.filter(|(index, stat)| !self.trees[*index].killed.contains(&stat.key));
+        let new: Vec<_> = new.map(|(_, stat)| stat.key).collect();
+        let described = self.census.describe_all(&new).into_iter();
+        let mut described: HashMap<_, _> = new.into_iter().zip(described).collect();
+        for (index, stat) in found {
+            let description = described.remove(&stat.key);
+            if self.census.send_to(stat.key, Signal::KILL) || self.census.is_live(stat.key) {
+                let tree = &mut self.trees[index];
+                tree.killed.insert(stat.key);
+                tree.latest.extend(description);
+            }
         }
     }
 }
