@@ -8,7 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub(super) enum Task {
     Suspend(Vec<(Id, Root)>, Client, Done),
     /// Continue the processes that were stopped.
     Resume(Vec<Id>, Client),
+    /// Take descriptors while there are some, for looks at a time when there are none.
+    KeepSpares,
 }
 
 /// Called when something is done, or dropped.
@@ -96,27 +99,11 @@ pub(super) struct Client {
     waker: Waker,
 }
 
-/// The thread. It ends by itself when this is dropped.
+/// The way to the thread, which ends by itself when this is dropped.
 #[derive(Debug)]
 pub(super) struct Searcher {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    run: RunId,
-    state: Mutex<State>,
-    changed: Condvar,
-    /// Whether the thread lacks descriptors, or a reading thread, that it keeps for looks.
-    lacks_spares: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    tasks: Vec<Task>,
-    is_closed: bool,
-    /// Whether there may be descriptors for the thread to keep.
-    has_descriptors: bool,
+    tasks: Sender<Task>,
+    lacks_spares: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -144,125 +131,100 @@ impl Client {
 
 impl Searcher {
     pub(super) fn start(run: RunId) -> io::Result<Searcher> {
-        let shared = Arc::new(Shared {
-            run,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            lacks_spares: AtomicBool::new(false),
-        });
+        let (tasks, asked) = mpsc::channel();
+        let lacks_spares = Arc::new(AtomicBool::new(false));
+        let lacks = lacks_spares.clone();
         let thread = thread::Builder::new().name("throng-search".into());
-        let searcher = Searcher {
-            shared: shared.clone(),
-        };
-        thread.spawn(move || shared.work())?;
-        Ok(searcher)
+        thread.spawn(move || search(&run, &asked, &lacks))?;
+        Ok(Searcher {
+            tasks,
+            lacks_spares,
+        })
     }
 
     pub(super) fn ask(&self, task: Task) {
-        lock(&self.shared.state).tasks.push(task);
-        self.shared.changed.notify_one();
+        // The thread is there as long as this is.
+        let _ = self.tasks.send(task);
     }
 
     /// Has descriptors kept again that were given up for looks, while there are some.
     pub(super) fn keep_spares(&self) {
-        if self.shared.lacks_spares.load(Ordering::Relaxed) {
-            lock(&self.shared.state).has_descriptors = true;
-            self.shared.changed.notify_one();
+        if self.lacks_spares.swap(false, Ordering::Relaxed) {
+            self.ask(Task::KeepSpares);
         }
     }
 }
 
-impl Drop for Searcher {
-    fn drop(&mut self) {
-        lock(&self.shared.state).is_closed = true;
-        self.shared.changed.notify_all();
+/// The work of the thread.
+fn search(run: &RunId, asked: &Receiver<Task>, lacks_spares: &AtomicBool) {
+    signals::block_all();
+    let mut census = loop {
+        match Census::new(run.clone()) {
+            Ok(census) => break census,
+            // There may be no descriptor left, or no /proc at all: the next time, or never.
+            Err(_) => match next(asked, None, None) {
+                Some(tasks) => tasks.into_iter().for_each(Task::answer_without_proc),
+                None => return,
+            },
+        }
+    };
+    census.prepare();
+    let mut work = Work {
+        census,
+        holders: Holders::new(),
+        trees: Vec::new(),
+        stopped: HashMap::new(),
+    };
+    let mut not_before = Instant::now();
+    let mut spares_at = None;
+    while let Some(tasks) = next(asked, work.due(not_before), spares_at) {
+        let begun = Instant::now();
+        work.take(tasks);
+        work.clear();
+        let has_spares = work.census.prepare();
+        lacks_spares.store(!has_spares, Ordering::Relaxed);
+        spares_at = (!has_spares).then(|| Instant::now() + SPARES_AGAIN);
+        not_before = (Instant::now() + begun.elapsed() * PACE).max(begun + MOMENT);
     }
 }
 
-impl Shared {
-    fn work(&self) {
-        signals::block_all();
-        loop {
-            match Census::new(self.run.clone()) {
-                Ok(census) => return self.work_with(census),
-                // There may be no descriptor left, or no /proc at all: the next time, or never.
-                Err(_) if self.answer_without_proc() => {}
-                Err(_) => return,
-            }
+/// Waits for tasks, or until one of these times; `None` when all shards are gone and nothing is
+/// left to do. The second time is nothing to stay for.
+fn next(
+    asked: &Receiver<Task>,
+    until: Option<Instant>,
+    or_until: Option<Instant>,
+) -> Option<Vec<Task>> {
+    let at = [until, or_until].into_iter().flatten().min();
+    let left = |at: Instant| at.saturating_duration_since(Instant::now());
+    let first = match at {
+        Some(at) => asked.recv_timeout(left(at)),
+        None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    match first {
+        Ok(first) => Some([first].into_iter().chain(asked.try_iter()).collect()),
+        Err(RecvTimeoutError::Timeout) => Some(Vec::new()),
+        // The process that asked is gone, but what was to be ended still is.
+        Err(RecvTimeoutError::Disconnected) => {
+            thread::sleep(left(until?));
+            Some(Vec::new())
         }
     }
+}
 
-    fn work_with(&self, mut census: Census) {
-        census.prepare();
-        let mut work = Work {
-            census,
-            holders: Holders::new(),
-            trees: Vec::new(),
-            stopped: HashMap::new(),
-        };
-        let mut not_before = Instant::now();
-        let mut spares_at = None;
-        while let Some(tasks) = self.next(work.due(not_before), spares_at) {
-            let begun = Instant::now();
-            work.take(tasks);
-            work.clear();
-            let has_spares = work.census.prepare();
-            self.lacks_spares.store(!has_spares, Ordering::Relaxed);
-            spares_at = (!has_spares).then(|| Instant::now() + SPARES_AGAIN);
-            not_before = (Instant::now() + begun.elapsed() * PACE).max(begun + MOMENT);
+impl Task {
+    /// Without /proc only the processes in the group are found.
+    fn answer_without_proc(self) {
+        match self {
+            Task::Clear(tree) => {
+                tree.client.answer(Answer::Cleared(tree.id, Vec::new()));
+            }
+            Task::NameHolders(id, _, client) => {
+                client.answer(Answer::Holders(id, [Vec::new(), Vec::new()]));
+            }
+            Task::Resume(ids, client) => client.answer(Answer::Resumed(ids)),
+            Task::Signal { .. } | Task::Suspend(..) | Task::KeepSpares => {}
         }
-    }
-
-    /// Waits for tasks, or until one of these times; `None` when all shards are gone and nothing is
-    /// left to do. The second time is nothing to stay for.
-    fn next(&self, until: Option<Instant>, or_until: Option<Instant>) -> Option<Vec<Task>> {
-        let mut state = lock(&self.state);
-        let at = [until, or_until].into_iter().flatten().min();
-        loop {
-            let now = Instant::now();
-            if !state.tasks.is_empty() {
-                return Some(std::mem::take(&mut state.tasks));
-            }
-            // The process that asked is gone, but what was to be ended still is.
-            if state.is_closed && until.is_none() {
-                return None;
-            }
-            let has_descriptors = std::mem::take(&mut state.has_descriptors);
-            if has_descriptors || at.is_some_and(|at| at <= now) {
-                return Some(Vec::new());
-            }
-            state = match at {
-                None => {
-                    let waited = self.changed.wait(state);
-                    waited.unwrap_or_else(PoisonError::into_inner)
-                }
-                Some(at) => {
-                    let waited = self.changed.wait_timeout(state, at - now);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    /// Answers what is asked next. Without /proc only the processes in the group are found.
-    /// `false` when all shards are gone.
-    fn answer_without_proc(&self) -> bool {
-        let Some(tasks) = self.next(None, None) else {
-            return false;
-        };
-        for task in tasks {
-            match task {
-                Task::Clear(tree) => {
-                    tree.client.answer(Answer::Cleared(tree.id, Vec::new()));
-                }
-                Task::NameHolders(id, _, client) => {
-                    client.answer(Answer::Holders(id, [Vec::new(), Vec::new()]));
-                }
-                Task::Resume(ids, client) => client.answer(Answer::Resumed(ids)),
-                Task::Signal { .. } | Task::Suspend(..) => {}
-            }
-        }
-        true
     }
 }
 
@@ -316,6 +278,7 @@ impl Work {
                     }
                     client.answer(Answer::Resumed(ids));
                 }
+                Task::KeepSpares => {}
             }
         }
         self.signal(signals);
