@@ -93,7 +93,7 @@ impl Driver {
         }
     }
 
-    /// Whether what pipes hold is left unread. Ends of empty pipes are announced all the same,
+    /// Whether what pipes hold is left unread. Ends of empty pipes are still announced,
     /// unless the ring has no buffer for them.
     pub(super) fn set_paused(&mut self, is_paused: bool, children: &mut Table<Child>) {
         match self {

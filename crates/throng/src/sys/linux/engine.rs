@@ -144,7 +144,7 @@ impl Engine {
         Ok(started)
     }
 
-    /// Waits until something happens, the waker is called, or the time is over.
+    /// Waits until something happens, the waker is called, or the time has passed.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);

@@ -8,7 +8,7 @@
 //! * closed both pipes and not exited by the time its shard has nothing else to do.
 //!
 //! The cost: the exit of a short-lived process whose pipes are held is noticed late, by
-//! [`WATCH_AFTER`] at the most.
+//! at most [`WATCH_AFTER`].
 //!
 //! If no descriptor can be opened, now or ever (all are in use, or a sandbox or a kernel does not
 //! have the call), a process is polled: every [`ASK_AGAIN`], or less often where there are so many

@@ -129,7 +129,7 @@ impl Child {
         if let Some(job) = &self.job {
             job.terminate(ENDED_BY_US);
         } else if !self.has_exited {
-            // It fails for a process that has just ended by itself, which is as good.
+            // It fails for a process that has just ended by itself, which does no harm.
             // SAFETY: the handle is open as long as `self`.
             unsafe { TerminateProcess(self.process.as_raw_handle(), ENDED_BY_US) };
         }

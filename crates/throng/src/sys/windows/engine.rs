@@ -139,7 +139,7 @@ impl Engine {
         Ok(started)
     }
 
-    /// Waits until something happens, the waker is called, or the time is over.
+    /// Waits until something happens, the waker is called, or the time has passed.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = timeout;
         if let Some(due) = self.retries.next_due() {

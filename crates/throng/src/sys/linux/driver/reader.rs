@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
+    /// Reads on in a pipe that is to be left, at most `left` bytes: what was in it when that
     /// was decided, so that a writer which never stops cannot keep us.
     pub(crate) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
         let waiting = bytes_waiting(pipe).min(left);

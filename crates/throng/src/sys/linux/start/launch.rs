@@ -50,7 +50,7 @@ const INLINE_WAIT: Duration = Duration::from_millis(5);
 /// Kits that are kept for starts that take longer.
 const SPARE_KITS: usize = 4;
 
-/// If one run has more programs than this, some are looked up again now and then; it bounds memory.
+/// If one run has more programs than this, some are looked up again; it bounds memory.
 const REMEMBERED_MAX: usize = 1024;
 
 /// The pipes of a process that is about to be started: stdout, stderr.

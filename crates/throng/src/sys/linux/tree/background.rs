@@ -46,7 +46,7 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // Nothing is ever sent: it is closed, or the time is over.
+        // Nothing is ever sent: the channel is closed, or the time has passed.
         let _ = lock(&self.ended).recv_timeout(PATIENCE);
     }
 }

@@ -50,7 +50,7 @@ const ABANDONED_MAX: usize = 4;
 pub(crate) struct Root {
     /// Its id, as long as it has not been waited for.
     pub(super) pid: Option<Pid>,
-    /// The id of its group, likewise, if it has one of its own.
+    /// The id of its group, for the same time, if it has one of its own.
     pub(super) group: Option<Pid>,
     /// None where it was started without an environment of ours.
     pub(super) job: Option<JobId>,

@@ -2,7 +2,7 @@
 //! our own group is.
 //!
 //! A group is named by its path, not by a descriptor: thousands of them may be there, and each is
-//! looked at a few times. Looks and orders are best efforts, since the group, or its members,
+//! looked at a few times. Looks and signals are best efforts, since the group, or its members,
 //! may be gone by then. The kernel's interface is cgroups(7) and `Documentation/admin-guide/
 //! cgroup-v2.rst`.
 
@@ -231,7 +231,7 @@ fn mount(line: &[u8]) -> Option<(PathBuf, PathBuf)> {
     (words.next()? == b"cgroup2").then(|| (unescaped(root), unescaped(place)))
 }
 
-/// Blanks and their kin are written as `\040`.
+/// White space and backslashes are written in octal, as `\040`.
 fn unescaped(word: &[u8]) -> PathBuf {
     let mut bytes = Vec::new();
     let mut rest = word;

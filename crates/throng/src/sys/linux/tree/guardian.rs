@@ -8,8 +8,8 @@
 //!
 //! It is started while we prepare ourselves, and the first command is not started before it has
 //! been, unless that takes longer than [`START_MAX`]: from then on it has its end of the pipe,
-//! whatever becomes of us, and need not have come to read it. It has nothing of ours: /dev/null for
-//! its streams, no other descriptor, a group of its own, `/` for its directory.
+//! even if it has not begun to read it when we end. It has nothing of ours: /dev/null for its
+//! streams, no other descriptor, a group of its own, `/` for its directory.
 //!
 //! Any process that runs as our user may kill or stop it. So the thread that has started it looks
 //! at it from time to time: when it is gone another is started, a few times, and when it is stopped

@@ -24,7 +24,8 @@ const KEPT: u32 = 4;
 /// For more pipes than this at once a look at all processes is cheaper.
 const ONE_BY_ONE: usize = 4;
 
-/// Processes that a machine starts in a second, at the most: so long it takes to run out of ids.
+/// At most this many processes are started on a machine in a second, which bounds how soon ids
+/// start over.
 const STARTS_A_SECOND: u32 = 30_000;
 
 /// The pipe of a process that has exited.

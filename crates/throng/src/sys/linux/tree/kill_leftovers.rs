@@ -24,7 +24,7 @@ use crate::model::kill::KillSequence;
 use crate::model::verdict::Holder;
 use crate::sys::linux::signals::to_system;
 
-/// What has been killed is gone within this time, or does not go at all.
+/// A killed process ends within this time, or does not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// New processes that are gone when they are looked at may have left another; this is how many
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const CHASED_MAX: usize = 256;
 
 /// Ends all processes of this run by the kill sequence, all orphans if they come to us, and all
-/// in the control group of the run if it has one. Gives those that do not go.
+/// in the control group of the run if it has one. Returns those that do not end.
 pub(super) fn kill_leftovers(
     run: RunId,
     subreaper: Option<&Subreaper>,

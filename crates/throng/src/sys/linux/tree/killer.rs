@@ -84,7 +84,7 @@ impl TreeKiller {
 
     /// Sends a signal to the family of a process, and gives those that it was sent to; those that
     /// it kills are added to these. To be called before the group is signalled: a process that
-    /// loses its parent by that can no longer be found as a child. After that comes
+    /// loses its parent then can no longer be found as a child. After that comes
     /// [`signal_rest`](TreeKiller::signal_rest).
     pub(crate) fn signal_family(
         &mut self,

@@ -2,9 +2,9 @@
 //!
 //! To read either, the kernel takes a lock of the process, or reads a page from a place that the
 //! process has chosen, and both can take for ever (docs/linux.md). A caller that must come to an
-//! end, whatever other processes do, reads them here. Many are asked for at once: a hand-over to the
-//! thread and back for each would take long on a machine that is busy. Which processes are read again, and how many threads may be abandoned, is
-//! for the caller to decide.
+//! end, whatever other processes do, reads them here. It asks for many at once, because a hand-over
+//! to the thread and back for each would take long on a busy machine. Which processes are read
+//! again, and how many threads may be abandoned, is for the caller to decide.
 
 use std::ffi::OsString;
 use std::io;

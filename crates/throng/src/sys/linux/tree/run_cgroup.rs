@@ -32,7 +32,7 @@ static HAS_MOVED: AtomicBool = AtomicBool::new(false);
 /// Those that were left are tried again, this many whenever a process is forgotten.
 const TRIED_AGAIN: usize = 2;
 
-/// What has been killed is gone within this time, or does not go at all.
+/// A killed process ends within this time, or does not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]

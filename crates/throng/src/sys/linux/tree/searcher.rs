@@ -36,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long one look chases a process that goes on by starting another and ending.
 const CHASE: Duration = Duration::from_millis(100);
 
-/// So many times in a row the newest processes are looked at in vain, if some of them have gone by
-/// then: they may have left a successor.
+/// How many times in a row the newest processes are looked at and none is found, if some of them
+/// are gone by then: they may have left a successor.
 const CHASED_IN_VAIN: u32 = 8;
 
 /// When to try again to have descriptors for a time when there are no others.
