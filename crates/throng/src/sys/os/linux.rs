@@ -3,11 +3,11 @@
 //!
 //! # What is there without them
 //!
-//! Every process has a mark in its environment, `_THRONG_MARK`, which is inherited by all that
-//! it starts. By that and as its descendants they are found and ended when it is
+//! Every process has a cookie in its environment, `_THRONG_MARK`, which is inherited by all
+//! that it starts. By that and as its descendants they are found and ended when it is
 //! [timed out](crate::Command::timeout), cancelled, killed or dropped; commands that
 //! [start from an empty environment](crate::Command::env_clear), or set this variable
-//! themselves, do not have the mark. When this program ends without dropping its `Throng`
+//! themselves, do not have the cookie. When this program ends without dropping its `Throng`
 //! (`exit`, `abort`, `kill -9`), the kernel kills the processes that the `Throng` has started,
 //! and what those have started goes on. A [keeper](BuilderExt::keeper) ends that too.
 

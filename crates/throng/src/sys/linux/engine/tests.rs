@@ -306,7 +306,7 @@ fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Op
 #[test]
 fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
     for_each_engine(|mut engine| {
-        // Younger than the first and not of its tree, so that it is looked at for its mark.
+        // Younger than the first and not of its tree, so that it is looked at for its cookie.
         let (first, second) = (kept_id(), kept_id());
         let deaf = sh("trap '' TERM; echo deaf; sleep 600");
         engine.start(first, &deaf).unwrap();

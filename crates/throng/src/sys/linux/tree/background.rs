@@ -62,24 +62,24 @@ mod tests {
     fn its_end_is_waited_for() {
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = has_ended.clone();
-        let attendant = Background::start("test", move |stopped| {
+        let background = Background::start("test", move |stopped| {
             assert!(stopped.recv().is_err(), "told by the end of the channel");
             thread::sleep(Duration::from_millis(50));
             ended.store(true, Ordering::Relaxed);
         });
-        drop(attendant.unwrap());
+        drop(background.unwrap());
         assert!(has_ended.load(Ordering::Relaxed));
     }
 
     #[test]
     fn one_that_does_not_end_is_left_behind() {
         let (go, held) = mpsc::channel::<()>();
-        let attendant = Background::start("test", move |_| {
+        let background = Background::start("test", move |_| {
             let _ = held.recv();
         });
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
-            drop(attendant.unwrap());
+            drop(background.unwrap());
             tell.send(()).unwrap();
         });
         assert!(told.recv_timeout(Duration::from_secs(60)).is_ok());
