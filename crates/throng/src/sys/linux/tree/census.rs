@@ -40,7 +40,7 @@ const FAMILY_TIME: Duration = Duration::from_millis(50);
 const LOOK_TIME: Duration = Duration::from_millis(200);
 
 /// A read of one process that takes longer than this does not end.
-const READ_MAX: Duration = Duration::from_secs(1);
+const READ_MAX: Duration = Duration::from_millis(800);
 
 /// How many reading threads may be abandoned; after that nothing is read any more that may hang.
 const ABANDONED_MAX: usize = 4;

@@ -9,18 +9,20 @@
 use std::ffi::OsString;
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::cookie::{JobId, RunId};
 use super::procfs::Procfs;
+use crate::sync::lock;
 use crate::sys::linux::signals;
 
 /// Reads which jobs of a run processes belong to, and their command lines.
 #[derive(Debug)]
 pub(super) struct Reader {
     run: RunId,
-    /// A read that takes longer than this hangs.
+    /// A thread hangs that has read nothing for this long.
     read_max: Duration,
     thread: Option<Thread>,
     abandoned: usize,
@@ -37,10 +39,18 @@ enum Answer {
     CommandLine(Vec<OsString>),
 }
 
+/// Questions, and the answers so far.
+struct Batch {
+    questions: Vec<Question>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+}
+
 #[derive(Debug)]
 struct Thread {
-    ask: Sender<Question>,
-    answers: Receiver<Answer>,
+    ask: Sender<Batch>,
+    /// Told when a batch has been answered, and not before: to wake the caller for each answer
+    /// would take long on a busy machine.
+    answered: Receiver<()>,
 }
 
 impl Reader {
@@ -98,48 +108,60 @@ impl Reader {
         pids: &[u32],
         question: fn(u32) -> Question,
     ) -> Vec<Answer> {
+        if pids.is_empty() {
+            return Vec::new();
+        }
         self.start(procfs);
+        let questions: Vec<_> = pids.iter().map(|pid| question(*pid)).collect();
         let Some(thread) = &self.thread else {
             // No thread can be started: it is read here.
-            let questions = pids.iter().map(|pid| question(*pid));
+            let questions = questions.into_iter();
             return questions
                 .map(|question| read(procfs, &self.run, question))
                 .collect();
         };
-        for pid in pids {
-            // The thread is there as long as we listen to it.
-            let _ = thread.ask.send(question(*pid));
-        }
-        let mut answers = Vec::with_capacity(pids.len());
-        while answers.len() < pids.len() {
-            let Ok(answer) = thread.answers.recv_timeout(self.read_max) else {
+        let answers = Arc::new(Mutex::new(Vec::with_capacity(questions.len())));
+        let batch = Batch {
+            questions,
+            answers: answers.clone(),
+        };
+        // The thread is there as long as we listen to it.
+        let _ = thread.ask.send(batch);
+        let mut seen = 0;
+        while thread.answered.recv_timeout(self.read_max).is_err() {
+            let now = lock(&answers).len();
+            if now == seen {
                 self.thread = None;
                 self.abandoned += 1;
                 break;
-            };
-            answers.push(answer);
+            }
+            seen = now;
         }
-        answers
+        std::mem::take(&mut *lock(&answers))
     }
 }
 
 impl Thread {
     fn start(mut procfs: Procfs, run: &RunId) -> io::Result<Thread> {
         let run = run.clone();
-        let (ask, asked) = mpsc::channel::<Question>();
-        let (tell, answers) = mpsc::channel();
+        let (ask, asked) = mpsc::channel::<Batch>();
+        let (tell, answered) = mpsc::channel();
         let thread = thread::Builder::new().name("throng-reader".into());
         thread.spawn(move || {
             // No signal handler of the program runs here.
             signals::block_all();
-            for question in asked {
+            for batch in asked {
+                for question in batch.questions {
+                    let answer = read(&mut procfs, &run, question);
+                    lock(&batch.answers).push(answer);
+                }
                 // The receiver is gone if this thread was abandoned.
-                if tell.send(read(&mut procfs, &run, question)).is_err() {
+                if tell.send(()).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Thread { ask, answers })
+        Ok(Thread { ask, answered })
     }
 }
 
