@@ -21,7 +21,7 @@ use crate::scheduler::queue::Admit;
 use crate::shard::Shard;
 use crate::sync::lock;
 use crate::sys::options::HostOptions;
-use crate::sys::{self, Engine, Host, Waker};
+use crate::sys::{self, Engine, SystemContext, Waker};
 
 /// How long a stream may stay open after its process has ended, unless something else is said.
 const DEFAULT_GRACE: Duration = Duration::from_millis(200);
@@ -276,12 +276,12 @@ impl Builder {
             return Err(Error::new(ErrorKind::BadDirectory, doing));
         }
         let budget = Arc::new(Budget::new(self.memory, self.spill_dir));
-        let host = Arc::new(Host::new(&self.os, budget.clone())?);
+        let host = Arc::new(SystemContext::new(&self.os, budget.clone())?);
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let asked = self.jobs.unwrap_or(cores);
         let most = asked.max(self.jobs_up_to);
         let shards = self.shards.unwrap_or(cores.max(2)).min(most);
-        let room = host.room(mechanism, shards);
+        let room = host.capacity(mechanism, shards);
         let jobs = asked.min(room.processes);
         let shards = room.shards.min(most.min(room.processes));
 
@@ -334,7 +334,7 @@ impl Builder {
 fn start_shard(
     index: usize,
     mechanism: Mechanism,
-    host: &Arc<Host>,
+    host: &Arc<SystemContext>,
     inner: &Arc<Inner>,
 ) -> Result<(Waker, StartedShard), Error> {
     let (ready, is_ready) = mpsc::channel();

@@ -25,8 +25,8 @@ use crate::scheduler::request::Request;
 use crate::scheduler::running::Running;
 use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
-use crate::sys::Host;
-use crate::sys::api::Room;
+use crate::sys::SystemContext;
+use crate::sys::api::Capacity;
 
 /// Starts processes and captures what they say, from a handful of threads.
 ///
@@ -57,9 +57,9 @@ pub struct Throng {
     pub(crate) inner: Arc<Inner>,
     pub(crate) mechanism: Mechanism,
     /// How many processes can be captured at once here, and what limits that.
-    pub(crate) room: Room,
+    pub(crate) room: Capacity,
     pub(crate) asked: AtomicUsize,
-    pub(crate) host: Arc<Host>,
+    pub(crate) host: Arc<SystemContext>,
     /// In a mutex only so that a `Throng` can be shared between threads.
     pub(crate) shards: Mutex<Vec<StartedShard>>,
 }

@@ -80,7 +80,7 @@ impl Round {
         await_gone(&tag)?;
         Ok(Counts {
             processes: cases.len() as u64,
-            faults: faults::struck(),
+            faults: faults::injected(),
         })
     }
 }

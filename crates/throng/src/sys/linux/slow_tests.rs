@@ -25,7 +25,7 @@ pub(super) fn lease(path: &Path) -> File {
     /// From the kernel's asm-generic/fcntl.h.
     const F_SETSIG: libc::c_int = 10;
     let file = File::options().write(true).open(path).unwrap();
-    // The news that somebody waits comes as a signal that does nothing.
+    // That a reader waits is announced by a signal that does nothing.
     control(&file, F_SETSIG, libc::SIGCHLD);
     control(&file, libc::F_SETLEASE, libc::F_WRLCK);
     file

@@ -50,9 +50,9 @@ pub enum Console {
     Inherit,
     /// None. The cheapest, for programs that start no others: a console program that a
     /// process without a console starts gets a console and a window of its own, and what
-    /// it says goes there and not to us, unless its starter hands its streams on by name.
+    /// it writes goes there and not to us, unless its starter hands its streams on by name.
     None,
-    /// One of its own that nobody sees. The system starts a `conhost.exe` for it.
+    /// One of its own that is not visible. The system starts a `conhost.exe` for it.
     Hidden,
 }
 
@@ -60,7 +60,7 @@ pub enum Console {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Priority {
-    /// Runs when nobody else wants to.
+    /// Runs when no other process needs the processor.
     Idle,
     /// Below what programs have by default.
     BelowNormal,
@@ -89,7 +89,7 @@ impl Priority {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pipes {
-    /// Without a name, as only `NtCreateNamedPipeFile` can; nobody else can open them.
+    /// Without a name, as only `NtCreateNamedPipeFile` can; no other process can open them.
     /// Where the system refuses that, named ones are used.
     #[default]
     Unnamed,

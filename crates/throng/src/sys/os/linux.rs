@@ -1,13 +1,13 @@
-//! Settings of a `Throng` that only Linux has, for programs that want to leave nothing behind
+//! Settings of a `Throng` that only Linux has, for programs that are to leave nothing behind
 //! even when they are killed.
 //!
 //! # What is there without them
 //!
-//! Every process has a mark in its environment, `_THRONG_MARK`, which is inherited by all that
-//! it starts. By that and as its descendants they are found and ended when it is
+//! Every process has a cookie in its environment, `_THRONG_MARK`, which is inherited by all
+//! that it starts. By that and as its descendants they are found and ended when it is
 //! [timed out](crate::Command::timeout), cancelled, killed or dropped; commands that
 //! [start from an empty environment](crate::Command::env_clear), or set this variable
-//! themselves, do not have the mark. When this program ends without dropping its `Throng`
+//! themselves, do not have the cookie. When this program ends without dropping its `Throng`
 //! (`exit`, `abort`, `kill -9`), the kernel kills the processes that the `Throng` has started,
 //! and what those have started goes on. A [keeper](BuilderExt::keeper) ends that too.
 
@@ -67,7 +67,7 @@ pub trait CommandExt: sealed::Sealed {
     fn process_group(&mut self, group: ProcessGroup) -> &mut Self;
 
     /// Has the process inherit this descriptor, under the number that it has here; without
-    /// this it inherits none but stdin, stdout and stderr. Can be said more than once. The
+    /// this it inherits none but stdin, stdout and stderr. Can be called more than once. The
     /// descriptor stays open here for as long as there is the command or one of its copies
     /// (an [`Outcome`](crate::Outcome) has one); where it is the end of a pipe, that
     /// counts.
@@ -120,7 +120,7 @@ pub trait CommandExt: sealed::Sealed {
     fn terminal(&mut self, terminal: &Terminal) -> &mut Self;
 
     /// Whether `/bin/sh` runs a file that may be executed and is in no format that the
-    /// system knows, as with execvp(3): mostly a script without `#!`. `false` by default;
+    /// system knows, as with execvp(3): usually a script without `#!`. `false` by default;
     /// then it does not start, with [`ErrorKind::BadFormat`]. As in bash, a file with a NUL
     /// in its first line is not taken for a script.
     ///
@@ -179,9 +179,9 @@ impl CommandExt for Command {
 /// Settings of a [`Builder`] that only Linux has.
 pub trait BuilderExt: sealed::Sealed {
     /// Starts this program as the keeper of the `Throng`: it has to call [`keep`] and
-    /// nothing else. When this program ends without having dropped the `Throng`, be it by
-    /// `kill -9`, the keeper kills all that the `Throng` has started. The program is mostly
-    /// this one, `/proc/self/exe`, with an argument that tells it what to do.
+    /// nothing else. When this program ends without having dropped the `Throng`, for
+    /// example by `kill -9`, the keeper kills all that the `Throng` has started. The program
+    /// is usually this one, `/proc/self/exe`, with an argument by which it recognises its task.
     #[must_use]
     fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
 
@@ -193,7 +193,7 @@ pub trait BuilderExt: sealed::Sealed {
 
     /// Makes this program the one to which descendants come that have lost their parent
     /// (`PR_SET_CHILD_SUBREAPER`), so that [`Throng::sweep`](crate::Throng::sweep) finds
-    /// those that have no mark either. A program that is the first process of a process
+    /// those that have no cookie either. A program that is the first process of a process
     /// namespace (a container without an init) adopts them in any case, and should ask for
     /// this.
     ///

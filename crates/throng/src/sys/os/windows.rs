@@ -104,7 +104,7 @@ pub trait BuilderExt: sealed::Sealed {
     fn skip_packets(self, skip: bool) -> Self;
 
     /// Makes a job the keeper of the `Throng`; `false` by default. When this program ends
-    /// without having dropped the `Throng`, be it by `TerminateProcess`, the system ends
+    /// without having dropped the `Throng`, even by `TerminateProcess`, the system ends
     /// all that the `Throng` has started, and what that has started; and
     /// [`Throng::sweep`](crate::Throng::sweep) ends the same. Without it only what has not
     /// finished goes with this program: what finished processes have left behind goes on.

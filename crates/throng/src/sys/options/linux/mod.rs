@@ -42,7 +42,7 @@ pub(crate) struct HostOptions {
 }
 
 impl HostOptions {
-    /// The user wants to know of stopped processes.
+    /// Whether stopped processes are reported.
     pub(crate) fn watch_stops(&mut self) {
         self.watches_stops = true;
     }
@@ -94,13 +94,13 @@ pub enum ProcessGroup {
 
 /// Which control groups (version 2) are made for what a `Throng` starts.
 ///
-/// A process that has left its group and its family, and has emptied its environment, is
-/// found by nothing but its control group. One has to be there, and ours to divide: in
-/// containers it mostly is not, and systemd has to have delegated it (`systemd-run --user
-/// --scope -p Delegate=yes`). [`probe_cgroups`](crate::os::linux::probe_cgroups) says so.
+/// A process that has left its group and its family, and has cleared its environment, can be
+/// found only by its control group. This requires a delegated control group (`systemd-run
+/// --user --scope -p Delegate=yes`); most containers have none.
+/// [`probe_cgroups`](crate::os::linux::probe_cgroups) finds out.
 ///
-/// Whoever was left behind by a process that ended by itself goes on when the `Throng` is
-/// dropped; it then moves to the group that this program was started in, and the groups are
+/// Processes that were left behind by one that ended by itself go on when the `Throng` is
+/// dropped; they then move to the group that this program was started in, and the groups are
 /// removed. When this program is killed only a [keeper](crate::os::linux::BuilderExt::keeper)
 /// removes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -110,15 +110,15 @@ pub enum Cgroups {
     #[default]
     None,
     /// One for this whole program, which goes there when the `Throng` is built, and back
-    /// when it is dropped. Starts cost nothing more; each move mostly some milliseconds.
+    /// when it is dropped. Starts cost nothing more; each move usually takes some milliseconds.
     /// [`Throng::sweep`](crate::Throng::sweep) and the keeper then find all that this
     /// program has started, by whatever means. For one `Throng` of a program at a time.
     Run,
     /// One for each process, so that a timeout, a cancel or a kill ends all that this
     /// process has started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper.
-    /// A start costs about a tenth more. A process that is refused its group, which
-    /// where [`probe_cgroups`](crate::os::linux::probe_cgroups) has agreed nothing is known to
-    /// do, runs without one and [says so](crate::Outcome::is_contained).
+    /// A start costs about a tenth more. A process that is refused its group runs without
+    /// one, and [`is_contained`](crate::Outcome::is_contained) is `false`; no system is known
+    /// that refuses it where [`probe_cgroups`](crate::os::linux::probe_cgroups) succeeds.
     Command,
 }
 
