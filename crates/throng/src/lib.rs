@@ -3,7 +3,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), throng::Error> {
-//! use crate::pool::throng::{Command, Stream, Throng, Verdict};
+//! use throng::{Command, Stream, Throng, Verdict};
 //!
 //! let throng = Throng::builder().jobs(64).build()?;
 //!
@@ -59,10 +59,10 @@ mod sys;
 pub mod text;
 
 pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Part};
-pub use job::callback::{Output, Stopped};
 pub use job::command::{Command, Stdin};
 pub use job::outcome::Outcome;
 pub use job::pipe_end::PipeEnd;
+pub use job::running::{Output, Running, Stopped};
 pub use model::error::{Error, ErrorKind};
 pub use model::kill::{KillSequence, ParseKillSequenceError, Signal};
 pub use model::mechanism::Mechanism;
@@ -73,8 +73,7 @@ pub use pool::builder::Builder;
 pub use pool::handle::Process;
 pub use pool::run::Run;
 pub use pool::throng::Throng;
-pub use scheduler::judge::Next;
-pub use scheduler::running::Running;
+pub use scheduler::results::Next;
 #[cfg(feature = "faults")]
 #[doc(hidden)]
 pub use sys::faults;

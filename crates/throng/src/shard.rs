@@ -17,17 +17,17 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::Capture;
-use crate::job::callback::{Output, Stopped};
 use crate::job::command::Command;
 use crate::job::outcome::Timing;
+use crate::job::running::{Output, Stopped};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::status::{Status, Usage};
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::scheduler::cell::Wish;
-use crate::scheduler::inner::Inner;
-use crate::scheduler::queue::{Job, Popped};
-use crate::scheduler::request::Request;
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::job::Job;
+use crate::scheduler::queue::Popped;
 use crate::shard::process::{Action, Input, Limits, Machine};
 use crate::shard::suspension::Clock;
 use crate::shard::timer::{Alarm, Timers};
@@ -276,7 +276,8 @@ impl Shard {
                 self.give_back(slot);
                 let program = job.command.program.to_string_lossy();
                 let doing = format!("cannot start \"{program}\": its callback panicked");
-                job.not_started(Error::new(ErrorKind::Callback, doing), 0);
+                let error = Error::new(ErrorKind::Callback, doing);
+                self.inner.refuse(job, error, 0);
                 return None;
             }
             job.command.as_given = Some(as_given);
@@ -390,7 +391,7 @@ impl Shard {
         | StartError::Hampered(error)
         | StartError::Busy(error)
         | StartError::Refused(error)) = error;
-        job.not_started(error, tries.retries);
+        self.inner.refuse(job, error, tries.retries);
     }
 
     fn handle_events(&mut self) {

@@ -29,16 +29,7 @@ mod scheduler {
         pub(crate) struct Cell;
     }
 
-    pub(crate) mod request {
-        #[derive(Debug)]
-        pub(crate) enum Request {
-            Note,
-            Close,
-        }
-    }
-
-    pub(crate) mod recipient {
-        use crate::job::outcome::Outcome;
+    pub(crate) mod job {
         use crate::scheduler::cell::Cell;
         use crate::untaken::Untaken;
         use std::sync::Arc;
@@ -47,9 +38,13 @@ mod scheduler {
         #[derive(Debug)]
         pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
 
-        impl Recipient {
-            pub(crate) fn deliver(self, _: Outcome) {}
+        #[derive(Debug)]
+        pub(crate) struct Job {
+            pub(crate) seq: u64,
+            pub(crate) recipient: Recipient,
+        }
 
+        impl Recipient {
             pub(crate) fn is_handle(&self, _: &Arc<Cell>) -> bool {
                 false
             }
@@ -100,49 +95,6 @@ mod sys {
     }
 }
 
-mod model {
-    pub(crate) mod error {
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) enum ErrorKind {
-            Cancelled,
-        }
-
-        #[derive(Debug)]
-        pub(crate) struct Error;
-
-        impl Error {
-            pub(crate) fn new(_: ErrorKind, _: String) -> Error {
-                Error
-            }
-        }
-    }
-}
-
-mod job {
-    pub(crate) mod command {
-        #[derive(Debug, Default)]
-        pub(crate) struct Command {
-            pub(crate) program: std::ffi::OsString,
-        }
-    }
-
-    pub(crate) mod outcome {
-        use super::command::Command;
-        use crate::model::error::Error;
-
-        #[derive(Debug)]
-        pub(crate) struct Outcome {
-            pub(crate) attempt: u32,
-        }
-
-        impl Outcome {
-            pub(crate) fn not_started(_: u64, _: Box<Command>, _: Error, _: u32) -> Outcome {
-                Outcome { attempt: 1 }
-            }
-        }
-    }
-}
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,9 +103,8 @@ use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
 use mailbox::Mailbox;
-use queue::{Job, Popped, Queue};
-use scheduler::recipient::Recipient;
-use scheduler::request::Request;
+use queue::{Popped, Queue};
+use scheduler::job::{Job, Recipient};
 use sys::Waker;
 use untaken::Untaken;
 
@@ -165,9 +116,15 @@ const ORDERS: usize = 600;
 const BYTES: u64 = 10;
 const UNTAKEN_MAX: u64 = 15;
 
+#[derive(Debug)]
+enum Request {
+    Note,
+    Close,
+}
+
 struct Shared {
     queue: Queue,
-    mailboxes: Vec<(Mailbox, Waker)>,
+    mailboxes: Vec<(Mailbox<Request>, Waker)>,
     /// How many jobs each shard may take now.
     room: Vec<AtomicUsize>,
     started: Count,
@@ -204,7 +161,7 @@ impl Count {
 impl Shared {
     fn new(shards: usize) -> Arc<Shared> {
         let mailbox = |_| {
-            let (mailbox, waker) = (Mailbox::default(), Waker::default());
+            let (mailbox, waker) = (Mailbox::new(), Waker::default());
             mailbox.connect(waker.clone());
             (mailbox, waker)
         };
@@ -223,8 +180,6 @@ impl Shared {
         let untaken = run.map(|run| self.runs[run].untaken.clone());
         Job {
             seq: 0,
-            attempt: 1,
-            command: Box::default(),
             recipient: Recipient(untaken),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::capture::budget::{self, Budget};
 use crate::capture::spill;
-use crate::job::callback::{Callback, Output, Stopped, StoppedCallback};
+use crate::job::running::{Callback, Output, Stopped, StoppedCallback};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;

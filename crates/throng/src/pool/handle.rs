@@ -8,10 +8,9 @@ use std::task::{Context, Poll};
 use crate::job::outcome::Outcome;
 use crate::model::error::Error;
 use crate::scheduler::cell::{Cell, Place, Wish};
-use crate::scheduler::inner::Inner;
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::job::Job;
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::Job;
-use crate::scheduler::request::Request;
 use crate::slots::Id;
 
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.

@@ -10,19 +10,16 @@ use std::time::Duration;
 
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
+use crate::job::running::Running;
 use crate::model::error::Error;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::pool::builder::Builder;
 use crate::pool::handle::Process;
 use crate::pool::run::Run;
-use crate::scheduler::inner::Inner;
-use crate::scheduler::judge::{Judge, Next};
-use crate::scheduler::latch::Roll;
-use crate::scheduler::queue::Job;
-use crate::scheduler::recipient::Recipient;
-use crate::scheduler::request::Request;
-use crate::scheduler::running::Running;
+use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::job::{Job, Recipient};
+use crate::scheduler::results::{Judge, Next};
 use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
 use crate::sys::Host;
@@ -217,7 +214,14 @@ impl Throng {
         if !self.is_ours() {
             return Vec::new();
         }
-        self.inner.running(limit)
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let told = self
+            .inner
+            .gather(PATIENCE, |answer| Request::Tell(limit, answer));
+        let mut all: Vec<Running> = told.into_iter().flatten().collect();
+        all.sort_by_key(|running| (running.started, running.seq));
+        all.truncate(limit);
+        all
     }
 
     /// Ends this process by the kill sequence, if it still runs. Does nothing and returns `false`
@@ -287,9 +291,8 @@ impl Throng {
             return false;
         }
         const PATIENCE: Duration = Duration::from_secs(5);
-        let roll = Arc::new(Roll::new(self.inner.shards()));
-        self.inner.ask_all(|| Request::Suspend(roll.clone()));
-        roll.wait(PATIENCE)
+        let answers = self.inner.gather(PATIENCE, Request::Suspend);
+        answers.len() == self.inner.shards()
     }
 
     /// Goes on after [`suspend`](Throng::suspend), as if the time in between had not passed.

@@ -2,21 +2,23 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::budget::Budget;
-use crate::job::callback::{Callback, StoppedCallback};
+use crate::job::outcome::Outcome;
+use crate::job::running::{Callback, Running, StoppedCallback};
+use crate::model::error::Error;
 use crate::model::kill::KillSequence;
 use crate::model::verdict::Held;
+use crate::scheduler::job::{Job, Recipient};
 use crate::scheduler::mailbox::Mailbox;
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::{Job, Queue};
-use crate::scheduler::request::Request;
-use crate::scheduler::results::Basket;
-use crate::scheduler::running::{self, Running};
+use crate::scheduler::queue::Queue;
+use crate::scheduler::results::{Basket, Next};
 use crate::scheduler::shares::Shares;
-use crate::slots::SlotNumbers;
+use crate::slots::{Id, SlotNumbers};
 use crate::sync::lock;
 use crate::sys::Waker;
 
@@ -31,7 +33,7 @@ pub(crate) struct Inner {
     /// The numbers of slots, for the commands that ask for one.
     pub(crate) slots: Mutex<SlotNumbers>,
     pub(crate) settings: Settings,
-    mailboxes: Vec<Mailbox>,
+    mailboxes: Vec<Mailbox<Request>>,
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<Basket>>>,
     cancelled: AtomicBool,
@@ -54,6 +56,33 @@ pub(crate) struct Settings {
     pub(crate) budget: Arc<Budget>,
 }
 
+/// What other threads ask of a shard.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// End a process by the kill sequence.
+    Cancel(Id),
+    /// End a process now.
+    Kill(Id),
+    /// End the processes of a run that nobody listens to any more.
+    CancelRun(Arc<Basket>),
+    /// End all processes by the kill sequence, and start nothing more.
+    CancelAll,
+    /// End all processes now, and start nothing more.
+    KillAll,
+    /// Start nothing more.
+    CancelQueue,
+    /// End the processes that have run for longer than this.
+    EndOlder(Duration),
+    /// Tell what runs: the oldest processes, up to this many.
+    Tell(usize, Sender<Vec<Running>>),
+    /// Start nothing, and have all processes and clocks stand still; answer when they do.
+    Suspend(Sender<()>),
+    /// Go on.
+    Resume,
+    /// The `Throng` is gone: leave when no process is left.
+    Close,
+}
+
 impl Inner {
     pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Inner {
         Inner {
@@ -63,7 +92,7 @@ impl Inner {
             shares: Shares::new(jobs, shards),
             slots: Mutex::new(SlotNumbers::from(1)),
             settings,
-            mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
+            mailboxes: (0..shards).map(|_| Mailbox::new()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -113,7 +142,7 @@ impl Inner {
         if !self.owner.is_here() {
             let program = job.command.program.to_string_lossy();
             let error = self.owner.error(&format!("cannot start \"{program}\""));
-            return job.not_started(error, 0);
+            return self.refuse(job, error, 0);
         }
         match self.queue.push(job) {
             Ok(Some(shard)) => self.wake(shard),
@@ -122,8 +151,39 @@ impl Inner {
         }
     }
 
+    /// This command could not be started, after this many retries.
+    pub(crate) fn refuse(&self, job: Job, error: Error, retries: u32) {
+        let (recipient, outcome) = job.not_started(error, retries);
+        self.deliver(recipient, outcome);
+    }
+
+    /// Delivers an outcome. A run judges it first, and what that means for other commands is done
+    /// before the consumer sees it.
+    pub(crate) fn deliver(&self, recipient: Recipient, outcome: Outcome) {
+        match recipient.judge(&outcome) {
+            Next::RunAgain(after) => {
+                let (seq, attempt) = (outcome.seq, outcome.attempt + 1);
+                let command = outcome.command.to_run_again();
+                if let Some(recipient) = recipient.deliver(outcome, true) {
+                    let job = Job {
+                        seq,
+                        attempt,
+                        command,
+                        recipient,
+                    };
+                    self.submit_again(job, after);
+                }
+                return;
+            }
+            Next::StartNoMore => self.cancel(|| Request::CancelQueue),
+            Next::Cancel => self.end(|| Request::CancelAll),
+            Next::GoOn => {}
+        }
+        recipient.deliver(outcome, false);
+    }
+
     /// Submits a job that was run before, ahead of all others, when this much time has passed.
-    pub(crate) fn submit_again(&self, job: Job, after: Duration) {
+    fn submit_again(&self, job: Job, after: Duration) {
         match self.queue.push_again(job, after) {
             Ok(shards) => shards.into_iter().for_each(|shard| self.wake(shard)),
             Err(job) => job.cancel(),
@@ -151,11 +211,19 @@ impl Inner {
         (0..self.shards()).for_each(|shard| self.ask(shard, request()));
     }
 
-    /// What runs now, the oldest first, up to this many.
-    pub(crate) fn running(&self, limit: usize) -> Vec<Running> {
-        running::ask(limit, |census| {
-            self.ask_all(|| Request::Tell(census.clone()))
-        })
+    /// Asks all shards, and returns their answers. Those that take longer than this are left out,
+    /// and so are those that are gone.
+    pub(crate) fn gather<T>(
+        &self,
+        at_most: Duration,
+        request: impl Fn(Sender<T>) -> Request,
+    ) -> Vec<T> {
+        let (sender, answers) = mpsc::channel();
+        self.ask_all(|| request(sender.clone()));
+        drop(sender);
+        let deadline = Instant::now() + at_most;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        std::iter::from_fn(|| answers.recv_timeout(left()).ok()).collect()
     }
 
     pub(crate) fn take_requests(&self, shard: usize) -> Vec<Request> {

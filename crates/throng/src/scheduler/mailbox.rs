@@ -5,18 +5,23 @@
 
 use std::sync::OnceLock;
 
-use crate::scheduler::request::Request;
 use crate::sync::Mutex;
 use crate::sync::lock;
 use crate::sys::Waker;
 
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    requests: Mutex<Vec<Request>>,
+pub(crate) struct Mailbox<R> {
+    requests: Mutex<Vec<R>>,
     waker: OnceLock<Waker>,
 }
 
-impl Mailbox {
+impl<R> Mailbox<R> {
+    pub(crate) fn new() -> Mailbox<R> {
+        Mailbox {
+            requests: Mutex::new(Vec::new()),
+            waker: OnceLock::new(),
+        }
+    }
+
     /// # Panics
     ///
     /// Panics the second time.
@@ -31,7 +36,7 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn ask(&self, request: Request) {
+    pub(crate) fn ask(&self, request: R) {
         lock(&self.requests).push(request);
         self.wake();
     }
@@ -42,7 +47,7 @@ impl Mailbox {
         lock(&self.requests)
     }
 
-    pub(crate) fn take(&self) -> Vec<Request> {
+    pub(crate) fn take(&self) -> Vec<R> {
         std::mem::take(&mut *lock(&self.requests))
     }
 }

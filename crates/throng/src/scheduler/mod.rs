@@ -3,16 +3,12 @@
 
 pub(crate) mod cell;
 pub(crate) mod inner;
-pub(crate) mod judge;
-pub(crate) mod latch;
+pub(crate) mod job;
 pub(crate) mod mailbox;
 pub(crate) mod owner;
 pub(crate) mod queue;
 #[cfg(test)]
 mod queue_tests;
-pub(crate) mod recipient;
-pub(crate) mod request;
 pub(crate) mod results;
-pub(crate) mod running;
 pub(crate) mod shares;
 pub(crate) mod untaken;

@@ -17,11 +17,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::job::command::Command;
-use crate::job::outcome::Outcome;
-use crate::model::error::{Error, ErrorKind};
 use crate::scheduler::cell::Cell;
-use crate::scheduler::recipient::Recipient;
+use crate::scheduler::job::Job;
 use crate::scheduler::untaken::Untaken;
 use crate::sync::lock;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
@@ -75,33 +72,6 @@ impl Admit {
 impl std::fmt::Debug for Admit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Admit(..)")
-    }
-}
-
-/// A command and where its outcome is to go.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) seq: u64,
-    /// 1, and more when it is run again.
-    pub(crate) attempt: u32,
-    pub(crate) command: Box<Command>,
-    pub(crate) recipient: Recipient,
-}
-
-impl Job {
-    /// It will not be started.
-    pub(crate) fn cancel(self) {
-        let program = self.command.program.to_string_lossy();
-        let doing = format!("\"{program}\" was not started: cancelled");
-        let error = Error::new(ErrorKind::Cancelled, doing);
-        self.not_started(error, 0);
-    }
-
-    /// It could not be started, after so many tries.
-    pub(crate) fn not_started(self, error: Error, retries: u32) {
-        let mut outcome = Outcome::not_started(self.seq, self.command, error, retries);
-        outcome.attempt = self.attempt;
-        self.recipient.deliver(outcome);
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::job::command::Command;
 use crate::pool::handle::Process;
+use crate::scheduler::job::{Job, Recipient};
 use crate::scheduler::queue::*;
-use crate::scheduler::recipient::Recipient;
 use crate::scheduler::results::Basket;
 use crate::scheduler::untaken::Untaken;
 
@@ -63,7 +63,7 @@ fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
 
 /// A run, and a way to queue some of its jobs.
 fn run(queue: &Queue) -> (Arc<Untaken>, impl Fn(&[u64])) {
-    let basket = Arc::new(Basket::new(1, None, |_, _| {}));
+    let basket = Arc::new(Basket::new(1, None));
     let untaken = basket.untaken().clone();
     let push = move |seqs: &[u64]| {
         for seq in seqs {

@@ -1,50 +1,69 @@
-//! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
+//! The outcomes of a run on their way to its consumer: judged when they arrive, then kept until
+//! they are taken. Whoever takes the commands of the run waits here for room.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::job::command::Command;
 use crate::job::outcome::Outcome;
 use crate::model::error::{Error, ErrorKind};
-use crate::scheduler::judge::{Judge, Next};
 use crate::scheduler::untaken::Untaken;
 use crate::sync::lock;
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
 
-/// Commands that wait for their next attempt do not keep others from being taken, up to this many:
-/// then so many of them are kept that no more are taken.
-const LATER_MAX: usize = 10_000;
+/// Commands that wait for another attempt, or make one, do not keep new ones from being taken, up
+/// to this many.
+const RETRYING_MAX: usize = 10_000;
 
 fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
 }
 
-/// What is done about the other commands, or about the same once more.
-#[derive(Debug)]
-pub(crate) enum Reaction {
-    /// The command of this outcome is run again, as this attempt, once this has passed.
-    RunAgain {
-        seq: u64,
-        attempt: u32,
-        command: Box<Command>,
-        after: Duration,
-    },
+/// What happens after an outcome; see [`Throng::run_judged`](crate::Throng::run_judged).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// The run goes on.
+    #[default]
+    GoOn,
+    /// The command is run again once this much time has passed, before commands that have not been
+    /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
+    /// [final](Outcome::is_final), and another one follows; its [`attempt`](Outcome::attempt) is
+    /// one more. When nothing is started any more the other one says
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    RunAgain(Duration),
+    /// As [`Throng::start_no_more`](crate::Throng::start_no_more).
     StartNoMore,
+    /// As [`Throng::cancel`](crate::Throng::cancel).
     Cancel,
 }
 
-/// Carries a reaction out: it knows the pool, which nothing here does.
-type React = dyn Fn(&Arc<Basket>, Reaction) + Send + Sync;
+/// The callback of [`Throng::run_judged`](crate::Throng::run_judged).
+pub(crate) struct Judge(Mutex<Box<JudgeFn>>);
+
+type JudgeFn = dyn FnMut(&Outcome) -> Next + Send;
+
+impl Judge {
+    pub(crate) fn new(callback: impl FnMut(&Outcome) -> Next + Send + 'static) -> Judge {
+        Judge(Mutex::new(Box::new(callback)))
+    }
+
+    pub(crate) fn ask(&self, outcome: &Outcome) -> Next {
+        let mut callback = lock(&self.0);
+        // A panic has been printed.
+        catch_unwind(AssertUnwindSafe(|| callback(outcome))).unwrap_or_default()
+    }
+}
 
 pub(crate) struct Basket {
     judge: Option<Judge>,
-    react: Box<React>,
     state: Mutex<State>,
     arrived: Condvar,
     room: Condvar,
@@ -53,16 +72,16 @@ pub(crate) struct Basket {
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) outcomes: VecDeque<Outcome>,
+struct State {
+    outcomes: VecDeque<Outcome>,
     /// Commands that were taken and whose outcomes have not been returned yet.
-    pub(crate) under_way: usize,
-    /// Commands that wait for their next attempt, or make it.
-    later: HashSet<u64>,
+    under_way: usize,
+    /// Those of them that are run again.
+    retrying: usize,
     window: usize,
     feeding: bool,
     /// Whether the feeder has ended, or is about to end without waiting for anything.
-    pub(crate) feeder_is_done: bool,
+    feeder_is_done: bool,
     waiting: bool,
 }
 
@@ -70,28 +89,23 @@ impl State {
     /// How many commands count towards the window.
     fn in_window(&self) -> usize {
         self.under_way
-            .saturating_sub(self.later.len().min(LATER_MAX))
+            .saturating_sub(self.retrying.min(RETRYING_MAX))
     }
 
     /// Whether the consumer has something to wait for.
-    pub(crate) fn is_awaited(&self) -> bool {
+    fn is_awaited(&self) -> bool {
         self.outcomes.is_empty() && (self.feeding || self.under_way > 0)
     }
 }
 
 impl Basket {
-    pub(crate) fn new(
-        jobs: usize,
-        judge: Option<Judge>,
-        react: impl Fn(&Arc<Basket>, Reaction) + Send + Sync + 'static,
-    ) -> Basket {
+    pub(crate) fn new(jobs: usize, judge: Option<Judge>) -> Basket {
         Basket {
             judge,
-            react: Box::new(react),
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 under_way: 0,
-                later: HashSet::new(),
+                retrying: 0,
                 window: window(jobs),
                 feeding: true,
                 feeder_is_done: false,
@@ -110,60 +124,39 @@ impl Basket {
         lock(&self.state)
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     pub(crate) fn untaken(&self) -> &Arc<Untaken> {
         &self.untaken
     }
 
-    /// An outcome has arrived. It is judged first, then put where the consumer takes it.
-    pub(crate) fn put(self: &Arc<Basket>, mut outcome: Outcome) {
-        let after = self.judge(&outcome);
-        outcome.is_final = after.is_none();
-        let again = after.map(|after| Reaction::RunAgain {
-            seq: outcome.seq,
-            attempt: outcome.attempt + 1,
-            command: outcome.command.to_run_again(),
-            after,
-        });
-        let mut state = lock(&self.state);
-        if self.is_stopped() {
-            return;
-        }
-        self.untaken.add(outcome.capture.bytes_total());
-        state.later.remove(&outcome.seq);
-        if let Some(after) = after {
-            state.under_way += 1;
-            if !after.is_zero() {
-                state.later.insert(outcome.seq);
-                self.room.notify_one();
-            }
-        }
-        state.outcomes.push_back(outcome);
-        self.notify(&state);
-        drop(state);
-        if let Some(again) = again {
-            (self.react)(self, again);
+    /// Asks the judge, if there is one. A cancelled command is not for it.
+    pub(crate) fn judge(&self, outcome: &Outcome) -> Next {
+        let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
+        match &self.judge {
+            Some(judge) if !outcome.start_error().is_some_and(is_cancelled) => judge.ask(outcome),
+            _ => Next::GoOn,
         }
     }
 
-    /// Asks the judge, and does at once what is to be done about the other commands. Returns how
-    /// long to wait before this one is run again, if it is.
-    fn judge(self: &Arc<Basket>, outcome: &Outcome) -> Option<Duration> {
-        let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
-        let judge = self.judge.as_ref()?;
-        if outcome.start_error().is_some_and(is_cancelled) {
-            return None;
+    /// Puts an outcome where the consumer takes it. Returns whether another attempt follows: the
+    /// command is to be run again, and the consumer is still there.
+    pub(crate) fn put(&self, mut outcome: Outcome, is_run_again: bool) -> bool {
+        outcome.is_final = !is_run_again;
+        let mut state = lock(&self.state);
+        if self.is_stopped() {
+            return false;
         }
-        match judge.ask(outcome) {
-            Next::RunAgain(after) => return Some(after),
-            Next::StartNoMore => (self.react)(self, Reaction::StartNoMore),
-            Next::Cancel => (self.react)(self, Reaction::Cancel),
-            Next::GoOn => {}
+        self.untaken.add(outcome.capture.bytes_total());
+        if outcome.attempt > 1 {
+            state.retrying -= 1;
         }
-        None
+        if is_run_again {
+            state.under_way += 1;
+            state.retrying += 1;
+            self.room.notify_one();
+        }
+        state.outcomes.push_back(outcome);
+        self.notify(&state);
+        is_run_again
     }
 
     pub(crate) fn lose(&self) {
@@ -177,26 +170,39 @@ impl Basket {
         self.stop_feeding();
         let mut state = lock(&self.state);
         self.stopped.store(true, Relaxed);
-        std::mem::take(&mut state.outcomes)
+        mem::take(&mut state.outcomes)
     }
 
     /// This many outcomes have been returned, which makes room for other commands.
-    pub(crate) fn give_out(&self, state: &mut State, outcomes: usize) {
+    pub(crate) fn give_out(&self, outcomes: usize) {
+        let mut state = lock(&self.state);
         state.under_way -= outcomes;
         if state.in_window() * 2 <= state.window {
             self.room.notify_one();
         }
     }
 
-    /// Waits until something has arrived, or the run was stopped.
-    pub(crate) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.waiting = true;
-        state = self
-            .arrived
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.waiting = false;
-        state
+    /// Whether an outcome can be taken now.
+    pub(crate) fn has_outcomes(&self) -> bool {
+        !lock(&self.state).outcomes.is_empty()
+    }
+
+    /// Whether [`take`](Basket::take) would wait.
+    pub(crate) fn is_awaited(&self) -> bool {
+        lock(&self.state).is_awaited()
+    }
+
+    /// Waits until an outcome has arrived or the run is over, and exchanges all that are there for
+    /// this empty list.
+    pub(crate) fn take(&self, batch: &mut VecDeque<Outcome>) {
+        let mut state = lock(&self.state);
+        while state.is_awaited() {
+            state.waiting = true;
+            let waited = self.arrived.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+            state.waiting = false;
+        }
+        mem::swap(&mut state.outcomes, batch);
     }
 
     pub(crate) fn set_jobs(&self, jobs: usize) {
@@ -222,6 +228,17 @@ impl Basket {
         self.notify(&state);
     }
 
+    /// The feeder waits for nothing any more.
+    pub(crate) fn feeder_is_done(&self) {
+        lock(&self.state).feeder_is_done = true;
+        self.stop_feeding();
+    }
+
+    /// Whether the feeder can be joined without waiting for its iterator.
+    pub(crate) fn is_feeder_done(&self) -> bool {
+        lock(&self.state).feeder_is_done
+    }
+
     /// Whether another command may be taken now.
     pub(crate) fn has_room(&self) -> bool {
         let state = lock(&self.state);
@@ -230,14 +247,9 @@ impl Basket {
 
     /// Waits until another command may be taken; `false` when no more are wanted.
     pub(crate) fn take_room(&self) -> bool {
-        let mut state = lock(&self.state);
-        while state.feeding && state.in_window() >= state.window {
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.feeding
+        let is_full = |state: &mut State| state.feeding && state.in_window() >= state.window;
+        let state = self.room.wait_while(lock(&self.state), is_full);
+        state.unwrap_or_else(PoisonError::into_inner).feeding
     }
 
     /// Counts a command that was taken; `false` when it is no longer wanted.

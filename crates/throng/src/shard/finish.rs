@@ -10,7 +10,7 @@ use crate::job::outcome::Outcome;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::stream::Stream;
 use crate::model::verdict::{Held, Holder, Verdict};
-use crate::scheduler::queue::Job;
+use crate::scheduler::job::Job;
 use crate::slots::Id;
 
 impl Shard {
@@ -67,7 +67,7 @@ impl Shard {
             command,
             recipient,
         } = job;
-        recipient.deliver(Outcome {
+        let outcome = Outcome {
             seq,
             attempt,
             is_final: true,
@@ -77,7 +77,8 @@ impl Shard {
             verdicts,
             survivors,
             timing,
-        });
+        };
+        self.inner.deliver(recipient, outcome);
     }
 
     fn cannot_keep(&self, stream: Stream, command: &Command, error: io::Error) -> Error {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Live, Shard};
-use crate::scheduler::queue::Job;
-use crate::scheduler::request::Request;
-use crate::scheduler::running::{Census, Running};
+use crate::job::running::Running;
+use crate::scheduler::inner::Request;
+use crate::scheduler::job::Job;
 use crate::shard::process::Input;
 use crate::shard::timer::Alarm;
 use crate::slots::Id;
@@ -51,8 +51,11 @@ impl Shard {
                 }
                 Request::CancelQueue => self.cancel_queue(),
                 Request::EndOlder(than) => self.end_older(than),
-                Request::Tell(census) => self.tell(&census),
-                Request::Suspend(roll) => self.suspend(Box::new(move || roll.answer())),
+                // The caller may have given up waiting for these two.
+                Request::Tell(limit, answer) => drop(answer.send(self.oldest(limit))),
+                Request::Suspend(answer) => {
+                    self.suspend(Box::new(move || answer.send(()).unwrap_or_default()));
+                }
                 Request::Resume => self.resume(),
                 Request::Close => {
                     self.resume();
@@ -110,22 +113,26 @@ impl Shard {
             .for_each(|id| self.apply(id, Input::Alarm(Alarm::Timeout)));
     }
 
-    fn tell(&self, census: &Census) {
+    /// What runs, the oldest first, up to this many.
+    fn oldest(&self, limit: usize) -> Vec<Running> {
         let processes = self.processes.iter();
         // One that has exited does not run, even if somebody holds its streams.
         let running = processes.filter(|(_, live)| live.exit.is_none());
-        let started = running.map(|(id, live)| (live.started, id)).collect();
-        census.add(started, |id| {
+        let mut started: Vec<_> = running.map(|(id, live)| (live.started, id)).collect();
+        started.sort_unstable();
+        let oldest = started.into_iter().take(limit);
+        let tell = |(started, id)| {
             let live = self.processes.get(id)?;
             Some(Running {
                 seq: live.job.seq,
                 attempt: live.job.attempt,
                 pid: live.process.pid,
-                started: live.started,
+                started,
                 command: (*live.job.command).clone(),
                 place: (self.index, id),
                 pool: self.inner.id,
             })
-        });
+        };
+        oldest.filter_map(tell).collect()
     }
 }

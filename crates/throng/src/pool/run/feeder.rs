@@ -9,8 +9,7 @@ use std::{fmt, mem};
 use super::Run;
 use crate::job::command::Command;
 use crate::scheduler::inner::Inner;
-use crate::scheduler::queue::Job;
-use crate::scheduler::recipient::Recipient;
+use crate::scheduler::job::{Job, Recipient};
 use crate::scheduler::results::Basket;
 use crate::sync::lock;
 
@@ -74,7 +73,7 @@ impl Feeder {
     pub(super) fn end(&mut self, basket: &Basket) -> Option<Payload> {
         match mem::replace(self, Feeder::Ended) {
             // A thread that was told to stop may be waiting for its iterator, perhaps for ever.
-            Feeder::Thread(thread) if basket.lock().feeder_is_done => thread.join().err(),
+            Feeder::Thread(thread) if basket.is_feeder_done() => thread.join().err(),
             Feeder::Consumer(source) => source.into_inner().unwrap_or_else(plain).panic,
             Feeder::Thread(_) | Feeder::Ended => None,
         }
@@ -99,7 +98,7 @@ impl Run {
         };
         let source = source.get_mut().unwrap_or_else(plain);
         let basket = &self.basket;
-        basket.give_out(&mut basket.lock(), mem::take(&mut self.given_out));
+        basket.give_out(mem::take(&mut self.given_out));
         while source.panic.is_none() && basket.has_room() {
             match catch_unwind(AssertUnwindSafe(|| source.commands.next())) {
                 Ok(Some(command)) => {
@@ -114,7 +113,7 @@ impl Run {
                     return basket.stop_feeding();
                 }
             }
-            if !self.batch.is_empty() || !basket.lock().outcomes.is_empty() {
+            if !self.batch.is_empty() || basket.has_outcomes() {
                 return;
             }
         }
@@ -157,8 +156,7 @@ impl Feeding {
 impl Drop for Feeding {
     /// Also when the iterator of commands panics.
     fn drop(&mut self) {
-        self.0.lock().feeder_is_done = true;
-        self.0.stop_feeding();
+        self.0.feeder_is_done();
     }
 }
 

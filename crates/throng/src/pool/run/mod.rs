@@ -9,20 +9,16 @@ mod feeder;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, panic, thread};
 
 use self::feeder::Feeder;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
-use crate::scheduler::inner::Inner;
-use crate::scheduler::judge::Judge;
+use crate::scheduler::inner::{Inner, Request};
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::Job;
-use crate::scheduler::recipient::Recipient;
-use crate::scheduler::request::Request;
-use crate::scheduler::results::{Basket, Reaction};
+use crate::scheduler::results::{Basket, Judge};
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).
@@ -40,44 +36,20 @@ pub struct Run {
     batch: VecDeque<Outcome>,
     /// How many of the last batch have been given out since it was fetched.
     given_out: usize,
-    pace: Pace,
+    /// When outcomes were last fetched.
+    fetched: Option<Instant>,
     feeder: Feeder,
     owner: Owner,
 }
 
-/// How often we let ourselves be woken. A wake-up costs the shard that does it, and the processor
-/// that it takes away from the processes, about as much as reading one of them; so when outcomes
-/// come fast they are fetched together, a little later.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When we last went to sleep until woken, or had slept for a time and fetched what had
-    /// arrived.
-    last: Option<Instant>,
-    has_paused: bool,
-}
+/// Outcomes that come faster than this are fetched together. A wake-up costs the shard that does
+/// it, and the processor that it takes away from the processes, about as much as reading one.
+const FETCH_INTERVAL: Duration = Duration::from_millis(1);
 
-impl Pace {
-    const SHORTEST: Duration = Duration::from_millis(1);
-
-    /// How long to sleep before going to sleep until woken; `None` if it may sleep until woken
-    /// right away, as after a pause in which nothing arrived.
-    fn pause(&mut self, now: Instant) -> Option<Duration> {
-        let since = self.last.map(|last| now.saturating_duration_since(last));
-        let rest = since.and_then(|since| Self::SHORTEST.checked_sub(since));
-        let rest = rest.filter(|rest| !rest.is_zero());
-        self.has_paused = rest.is_some();
-        if !self.has_paused {
-            self.last = Some(now);
-        }
-        rest
-    }
-
-    fn fetched(&mut self, now: Instant) {
-        // A sleep takes longer than it should, so its end counts and not its beginning.
-        if mem::take(&mut self.has_paused) {
-            self.last = Some(now);
-        }
-    }
+/// How long to sleep before waiting for the next outcome, given when the last ones were fetched.
+fn pause(fetched: Option<Instant>, now: Instant) -> Duration {
+    let since = fetched.map_or(FETCH_INTERVAL, |at| now.saturating_duration_since(at));
+    FETCH_INTERVAL.saturating_sub(since)
 }
 
 impl Run {
@@ -97,9 +69,7 @@ impl Run {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        let pool = Arc::downgrade(&inner);
-        let react = move |basket: &_, reaction| react(&pool, basket, reaction);
-        let basket = Arc::new(Basket::new(inner.jobs(), judge, react));
+        let basket = Arc::new(Basket::new(inner.jobs(), judge));
         let owner = Owner::this();
         if inner.owner == owner {
             inner.add_run(&basket);
@@ -110,7 +80,7 @@ impl Run {
             inner,
             batch: VecDeque::new(),
             given_out: 0,
-            pace: Pace::default(),
+            fetched: None,
             owner,
         }
     }
@@ -124,7 +94,7 @@ impl Run {
 
     /// Whether the next outcome is there, so that [`next`](Iterator::next) would not wait.
     pub fn is_ready(&self) -> bool {
-        !self.owner.is_here() || !self.batch.is_empty() || !self.basket.lock().outcomes.is_empty()
+        !self.owner.is_here() || !self.batch.is_empty() || self.basket.has_outcomes()
     }
 
     #[cfg(test)]
@@ -133,21 +103,12 @@ impl Run {
     }
 
     fn fetch(&mut self) {
-        let basket = self.basket.clone();
-        let mut state = basket.lock();
-        basket.give_out(&mut state, mem::take(&mut self.given_out));
-        while state.is_awaited() {
-            if let Some(pause) = self.pace.pause(Instant::now()) {
-                drop(state);
-                thread::sleep(pause);
-                state = basket.lock();
-                continue;
-            }
-            state = basket.wait(state);
+        self.basket.give_out(mem::take(&mut self.given_out));
+        if self.basket.is_awaited() {
+            thread::sleep(pause(self.fetched, Instant::now()));
         }
-        mem::swap(&mut self.batch, &mut state.outcomes);
-        drop(state);
-        self.pace.fetched(Instant::now());
+        self.basket.take(&mut self.batch);
+        self.fetched = Some(Instant::now());
     }
 
     /// Outcomes with this many bytes were taken.
@@ -156,36 +117,6 @@ impl Run {
         for shard in queue.remove_untaken(self.basket.untaken(), bytes) {
             self.inner.wake(shard);
         }
-    }
-}
-
-/// Does to the pool what an outcome has been judged to mean.
-fn react(pool: &Weak<Inner>, basket: &Arc<Basket>, reaction: Reaction) {
-    let pool = pool.upgrade();
-    match (reaction, pool) {
-        (
-            Reaction::RunAgain {
-                seq,
-                attempt,
-                command,
-                after,
-            },
-            pool,
-        ) => {
-            let job = Job {
-                seq,
-                attempt,
-                command,
-                recipient: Recipient::run(basket.clone()),
-            };
-            match pool {
-                Some(pool) => pool.submit_again(job, after),
-                None => job.cancel(),
-            }
-        }
-        (Reaction::StartNoMore, Some(pool)) => pool.cancel(|| Request::CancelQueue),
-        (Reaction::Cancel, Some(pool)) => pool.end(|| Request::CancelAll),
-        (Reaction::StartNoMore | Reaction::Cancel, None) => {}
     }
 }
 

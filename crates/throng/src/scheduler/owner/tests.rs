@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use super::Owner;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
+use crate::job::running::Running;
 use crate::model::error::ErrorKind;
 use crate::pool::handle::Process;
 use crate::pool::run::Run;
 use crate::pool::throng::Throng;
-use crate::scheduler::judge::Next;
-use crate::scheduler::running::Running;
+use crate::scheduler::results::Next;
 
 /// The thread that pretends to be a fork, and whether it does so now.
 static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
@@ -141,7 +141,7 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
         PRETENDS.store(false, Ordering::SeqCst);
         drop(locks);
         // The shards were forgotten and not joined; they end with this program, or here.
-        inner.ask_all(|| crate::scheduler::request::Request::Close);
+        inner.ask_all(|| crate::scheduler::inner::Request::Close);
         report.send(()).unwrap();
     };
     let begun = Instant::now();

@@ -1,9 +1,10 @@
-//! What callbacks are told of a process while it runs.
+//! What is told of a process while it runs: to callbacks, and to whoever asks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::job::command::Command;
 use crate::model::stream::Stream;
+use crate::slots::Id;
 
 /// A piece of output, as the [output callback](crate::Builder::on_output) gets it.
 #[derive(Clone, Copy, Debug)]
@@ -39,3 +40,22 @@ pub struct Stopped<'a> {
 }
 
 pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
+
+/// A process that was live when it was asked for; see [`Throng::running`](crate::Throng::running).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Running {
+    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
+    pub seq: u64,
+    /// Which attempt it is; see [`Outcome::attempt`](crate::Outcome::attempt).
+    pub attempt: u32,
+    /// The process id.
+    pub pid: u32,
+    /// When it was started.
+    pub started: Instant,
+    /// The command that it runs.
+    pub command: Command,
+    pub(crate) place: (usize, Id),
+    /// The pool that the shard belongs to.
+    pub(crate) pool: u64,
+}
