@@ -117,20 +117,41 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn insert(&mut self, value: T) -> Id {
+        let id = self.reserve();
+        self.fill(id, value);
+        id
+    }
+
+    /// An id for a value that is [filled in](Slots::fill) later, or [never](Slots::give_back).
+    ///
     /// # Panics
     ///
     /// Panics when there are more live processes than an id can name.
-    pub(crate) fn insert(&mut self, value: T) -> Id {
-        let id = self.free.pop().unwrap_or_else(|| {
+    pub(crate) fn reserve(&mut self) -> Id {
+        self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.table.rows.len()).unwrap_or(u32::MAX);
             assert!(index <= Id::INDEX_MAX, "an id cannot name so many");
+            self.table.rows.push(None);
             Id {
                 index,
                 generation: 0,
             }
-        });
+        })
+    }
+
+    /// Sets the value of an id that was reserved.
+    pub(crate) fn fill(&mut self, id: Id, value: T) {
         self.table.insert(id, value);
-        id
+    }
+
+    /// An id that was reserved names nothing, now or later.
+    pub(crate) fn give_back(&mut self, id: Id) {
+        self.free.push(Id {
+            generation: id.generation.wrapping_add(1),
+            ..id
+        });
     }
 
     pub(crate) fn get(&self, id: Id) -> Option<&T> {
@@ -143,15 +164,16 @@ impl<T> Slots<T> {
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
         let value = self.table.remove(id)?;
-        self.free.push(Id {
-            generation: id.generation.wrapping_add(1),
-            ..id
-        });
+        self.give_back(id);
         Some(value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.table.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
+        self.table.iter_mut()
     }
 }
 
@@ -208,7 +230,11 @@ mod tests {
             let mut live: Vec<(Id, usize)> = Vec::new();
             let mut gone: Vec<Id> = Vec::new();
             for (serial, (insert, pick)) in steps.into_iter().enumerate() {
-                if insert || live.is_empty() {
+                if pick % 8 == 0 {
+                    let id = slots.reserve();
+                    slots.give_back(id);
+                    gone.push(id);
+                } else if insert || live.is_empty() {
                     live.push((slots.insert(serial), serial));
                 } else {
                     let (id, value) = live.swap_remove(pick as usize % live.len());

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Live, Shard};
+use super::Shard;
+use super::live::Live;
 use crate::job::command::Command;
 use crate::job::outcome::Ending;
 use crate::job::outcome::Outcome;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Live, Shard};
+use super::Shard;
+use super::live::Live;
 use crate::job::running::Running;
 use crate::scheduler::inner::Request;
 use crate::scheduler::job::Job;
@@ -20,7 +21,7 @@ impl Shard {
         }
         self.is_paused = is_paused;
         self.engine.set_paused(is_paused);
-        let now = self.clock.now();
+        let now = self.timers.now();
         for id in self.graces_put_off.drain(..) {
             let Some(live) = self.processes.get(id) else {
                 continue;
@@ -66,17 +67,19 @@ impl Shard {
     }
 
     fn suspend(&mut self, done: WhenDone) {
-        self.clock.stop(Instant::now());
+        self.timers.stop(Instant::now());
         let ids = self.ids();
         self.engine.suspend(&ids, done);
     }
 
     /// Goes on, as if the time since [`suspend`](Shard::suspend) had not passed.
     fn resume(&mut self) {
-        let Some(pause) = self.clock.go_on(Instant::now()) else {
+        let Some(pause) = self.timers.resume(Instant::now()) else {
             return;
         };
-        self.timers.shift(pause);
+        for (_, live) in self.processes.iter_mut() {
+            live.timed_from += pause;
+        }
         let ids = self.ids();
         self.engine.resume(&ids);
     }
@@ -101,12 +104,10 @@ impl Shard {
     }
 
     fn end_older(&mut self, than: Duration) {
-        let now = Instant::now();
-        let stood_still = self.clock.stood_still(now);
+        let now = self.timers.now();
         let older = |(id, live): (Id, &Live)| {
-            let has_run = now.saturating_duration_since(live.started);
-            let stood_still = stood_still.saturating_sub(live.stood_still_before);
-            (has_run.saturating_sub(stood_still) > than).then_some(id)
+            let has_run = now.saturating_duration_since(live.timed_from);
+            (has_run > than).then_some(id)
         };
         let ids: Vec<Id> = self.processes.iter().filter_map(older).collect();
         ids.into_iter()

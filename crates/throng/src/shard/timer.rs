@@ -1,5 +1,5 @@
-//! Deadlines of one shard: timeouts, kill steps, grace periods, retries. Knows no clock; the
-//! caller says what time it is.
+//! Deadlines of one shard: timeouts, kill steps, grace periods. They can be stopped all together.
+//! The caller passes the time in.
 //!
 //! A deadline is not taken out when it is no longer wanted: its process ignores it, or is gone.
 //! Those of processes that are gone are swept out when they are more than half of all, so memory
@@ -24,9 +24,11 @@ pub(crate) enum Alarm {
     GiveUp,
 }
 
+/// The alarms of a shard. While they are stopped it is always the same time for them.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Id, Alarm)>>,
+    stopped_at: Option<Instant>,
 }
 
 impl Timers {
@@ -44,14 +46,31 @@ impl Timers {
         }
     }
 
-    /// Puts all alarms off by this.
-    pub(crate) fn shift(&mut self, by: Duration) {
+    /// The time from which a new alarm counts.
+    pub(crate) fn now(&self) -> Instant {
+        self.stopped_at.unwrap_or_else(Instant::now)
+    }
+
+    pub(crate) fn are_stopped(&self) -> bool {
+        self.stopped_at.is_some()
+    }
+
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.stopped_at.get_or_insert(now);
+    }
+
+    /// Goes on as if no time had passed since the stop. Returns how long that was, if they were
+    /// stopped.
+    pub(crate) fn resume(&mut self, now: Instant) -> Option<Duration> {
+        let stopped_at = self.stopped_at.take()?;
+        let pause = now.saturating_duration_since(stopped_at);
         let alarms = std::mem::take(&mut self.heap).into_iter();
-        let shifted = alarms.filter_map(|Reverse((at, id, alarm))| {
-            // What is later than any clock goes never comes.
-            Some(Reverse((at.checked_add(by)?, id, alarm)))
+        let later = alarms.filter_map(|Reverse((at, id, alarm))| {
+            // An alarm that is later than the clock can count never goes off.
+            Some(Reverse((at.checked_add(pause)?, id, alarm)))
         });
-        self.heap = shifted.collect();
+        self.heap = later.collect();
+        Some(pause)
     }
 
     /// When the earliest alarm is due.
@@ -92,13 +111,18 @@ mod tests {
     }
 
     #[test]
-    fn alarms_that_are_put_off_keep_their_order_and_their_distance() {
+    fn alarms_that_were_stopped_keep_their_order_and_their_distance() {
         let (start, mut timers) = (Instant::now(), Timers::default());
         let id = Slots::new().insert(());
         let second = Duration::from_secs(1);
         timers.set(start + 2 * second, id, Alarm::Grace);
         timers.set(start + second, id, Alarm::Timeout);
-        timers.shift(10 * second);
+        assert_eq!(timers.resume(start), None, "they are not stopped");
+        timers.stop(start);
+        timers.stop(start + second);
+        assert_eq!(timers.now(), start);
+        assert_eq!(timers.resume(start + 10 * second), Some(10 * second));
+        assert!(timers.now() >= start && !timers.are_stopped());
         assert_eq!(timers.next_at(), Some(start + 11 * second));
         assert_eq!(
             timers.pop_due(start + 11 * second),
