@@ -3,8 +3,8 @@
 //! Each stream has one contiguous store, so that either can be lent as a slice; the log says which
 //! pieces came when, so that both can be put together again. Knows nothing of verdicts.
 
-mod block;
 pub(crate) mod budget;
+mod counted;
 mod log;
 mod reader;
 pub(crate) mod spill;
@@ -51,13 +51,13 @@ use crate::model::stream::Stream;
 /// The readers need little memory, and return an error when a file cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
-    streams: [Kept; 2],
+    streams: [StreamCapture; 2],
     log: Log,
 }
 
 /// What is kept of one stream.
 #[derive(Debug, Default)]
-struct Kept {
+struct StreamCapture {
     store: Store,
     /// While the process runs: the last bytes, where those are wanted.
     tail: Option<Box<Tail>>,
@@ -68,9 +68,9 @@ struct Kept {
     gap_at: Option<u64>,
 }
 
-impl Clone for Kept {
-    fn clone(&self) -> Kept {
-        Kept {
+impl Clone for StreamCapture {
+    fn clone(&self) -> StreamCapture {
+        StreamCapture {
             store: self.store.clone(),
             // A capture is lent when its process is finished, and has no tail then.
             tail: None,

@@ -4,13 +4,13 @@
 //! Invariant: one start a turn. A start takes far longer than anything else here, so between two
 //! of them everybody's output is looked at, and no process waits on a full pipe for long.
 
+mod backoff;
 mod finish;
 mod live;
 mod process;
 mod requests;
 mod starting;
 mod timer;
-mod tries;
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -20,7 +20,7 @@ use self::live::Live;
 use self::process::{Action, Input};
 use self::starting::Pending;
 use self::timer::{Alarm, Timers};
-use crate::scheduler::inner::{Inner, Request};
+use crate::scheduler::shared::{Request, Shared};
 use crate::slots::{Id, Slots};
 use crate::sys::Engine;
 use crate::sys::api::Event;
@@ -32,7 +32,7 @@ pub(crate) struct OnlyDetachedLeft;
 #[derive(Debug)]
 pub(crate) struct Shard {
     index: usize,
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     engine: Engine,
     processes: Slots<Live>,
     timers: Timers,
@@ -58,13 +58,13 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(
         index: usize,
-        inner: Arc<Inner>,
+        shared: Arc<Shared>,
         engine: Engine,
         done: Sender<OnlyDetachedLeft>,
     ) -> Shard {
         Shard {
             index,
-            inner,
+            shared,
             engine,
             processes: Slots::new(),
             timers: Timers::default(),
@@ -115,7 +115,7 @@ impl Shard {
         if self
             .processes
             .iter()
-            .all(|(_, live)| live.job.recipient.is_detached())
+            .all(|(_, live)| live.job.reply_to.is_detached())
         {
             // The receiver may have given up; that changes nothing.
             let _ = done.send(OnlyDetachedLeft);
@@ -128,7 +128,7 @@ impl Shard {
             return None;
         }
         let retries = self.pending.iter();
-        let retry = retries.map(|pending| pending.tries.not_before()).min();
+        let retry = retries.map(|pending| pending.backoff.not_before()).min();
         let retry = retry.filter(|_| !self.is_paused);
         let next = [self.timers.next_at(), retry, self.look_again, self.due_at];
         let next = next.into_iter().flatten().min()?;
@@ -146,7 +146,7 @@ impl Shard {
             };
             let input = match event {
                 Event::Output(stream, bytes) => {
-                    if live.take_output(stream, bytes, &self.inner) {
+                    if live.take_output(stream, bytes, &self.shared) {
                         continue;
                     }
                     Input::CallbackPanicked(stream)
@@ -159,11 +159,11 @@ impl Shard {
                 Event::HoldersNamed(holders) => Input::HoldersNamed(holders),
                 Event::Loaded => {
                     live.job.command.stdin.close();
-                    live.timing.start_latency = live.tries.first.elapsed();
+                    live.timing.start_latency = live.backoff.first.elapsed();
                     continue;
                 }
                 Event::Stopped(signal) => {
-                    live.tell_stopped(signal, &self.inner);
+                    live.tell_stopped(signal, &self.shared);
                     continue;
                 }
                 Event::NotStarted(error) => {
@@ -252,8 +252,8 @@ impl Drop for Shard {
     /// recipients of its processes hear that their outcomes are lost.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.inner.cancel(|| Request::CancelAll);
-            self.inner.close();
+            self.shared.cancel(|| Request::CancelAll);
+            self.shared.close();
         }
     }
 }

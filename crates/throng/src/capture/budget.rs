@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::capture::spill::{self, Place};
+use crate::capture::spill::{self, SpillDir};
 use crate::sync::lock;
 use crate::sys::base::{self, Bytes};
 
@@ -55,7 +55,7 @@ pub(crate) struct Budget {
     spares: Mutex<Vec<Bytes>>,
     /// How much room they have.
     spare: AtomicU64,
-    place: Place,
+    place: SpillDir,
     #[cfg(test)]
     pub(crate) refusals: Refusals,
 }
@@ -88,10 +88,10 @@ impl Budget {
             let memory = base::memory_limit().unwrap_or(0);
             memory.saturating_sub(limit) / IN_MEMORY_PART
         });
-        Budget::with_place(limit, Place::new(dir, in_memory_max))
+        Budget::with_place(limit, SpillDir::new(dir, in_memory_max))
     }
 
-    pub(crate) fn with_place(limit: u64, place: Place) -> Budget {
+    pub(crate) fn with_place(limit: u64, place: SpillDir) -> Budget {
         Budget {
             limit,
             used: AtomicU64::new(0),
@@ -197,7 +197,7 @@ impl Budget {
     }
 
     /// The place where captures are spilled.
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &SpillDir {
         &self.place
     }
 

@@ -25,7 +25,7 @@ const INTERRUPTED_MAX: usize = 100;
 
 /// A directory for temporary files.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct SpillDir {
     dir: PathBuf,
     /// If the directory is in memory: how many bytes its files may have together.
     in_memory_max: Option<u64>,
@@ -33,10 +33,10 @@ pub(crate) struct Place {
     in_memory: AtomicU64,
 }
 
-impl Place {
+impl SpillDir {
     /// Files in this directory; with a limit if that is in memory.
-    pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> Place {
-        Place {
+    pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> SpillDir {
+        SpillDir {
             dir,
             in_memory_max,
             in_memory: AtomicU64::new(0),
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn files_in_memory_share_a_limit_and_give_back_what_they_took() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(dir.path().to_owned(), Some(100));
+        let place = SpillDir::new(dir.path().to_owned(), Some(100));
         let budget = Arc::new(Budget::with_place(0, place));
         let files = [SpillFile::new(&budget), SpillFile::new(&budget)].map(Result::unwrap);
         let (written, result) = files[0].append(&[1; 70]);

@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use super::block::Block;
+use super::counted::CountedBytes;
 use crate::capture::budget::{Budget, WORTH_A_FILE, no_memory};
 use crate::capture::spill::SpillFile;
 use crate::sys::base::{self, Bytes, Map};
@@ -36,7 +36,7 @@ impl Default for Body {
 /// Bytes in memory.
 #[derive(Clone, Debug, Default)]
 struct Memory {
-    bytes: Block,
+    bytes: CountedBytes,
     /// After a file could not be had: how long to stay in memory before asking again.
     not_before: usize,
 }

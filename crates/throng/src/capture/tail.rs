@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::block::Block;
+use super::counted::CountedBytes;
 use crate::capture::budget::{Budget, WORTH_A_FILE};
 
 #[derive(Debug)]
 pub(super) struct Tail {
-    ring: Block,
+    ring: CountedBytes,
     /// Where the oldest byte is. It is the first until the ring is full.
     start: usize,
     most: usize,
@@ -19,7 +19,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn new(most: u64) -> Tail {
         Tail {
-            ring: Block::default(),
+            ring: CountedBytes::default(),
             start: 0,
             most: usize::try_from(most).unwrap_or(usize::MAX),
         }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::capture::budget::WORTH_A_FILE;
-use crate::capture::spill::Place;
+use crate::capture::spill::SpillDir;
 use crate::sys::base;
 use proptest::prelude::*;
 use std::io::{Read, Seek, SeekFrom};
@@ -405,7 +405,7 @@ fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() 
 #[test]
 fn a_directory_in_memory_has_a_limit_of_its_own_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::new(dir.path().to_owned(), Some(1 << 20));
+    let place = SpillDir::new(dir.path().to_owned(), Some(1 << 20));
     let budget = Arc::new(Budget::with_place(0, place));
     let [one, other] = [600, 900].map(|count| {
         let capture = thousands(count, Part::Head, &budget);

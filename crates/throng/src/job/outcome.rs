@@ -21,7 +21,7 @@ pub(crate) struct Timing {
 
 /// How it ended, or why it never began.
 #[derive(Clone, Debug)]
-pub(crate) enum Ending {
+pub(crate) enum Termination {
     Ended {
         pid: u32,
         status: Status,
@@ -42,7 +42,7 @@ pub struct Outcome {
     pub(crate) attempt: u32,
     pub(crate) is_final: bool,
     pub(crate) command: Box<Command>,
-    pub(crate) ending: Ending,
+    pub(crate) termination: Termination,
     pub(crate) capture: Capture,
     pub(crate) verdicts: [Verdict; 2],
     pub(crate) survivors: Vec<Holder>,
@@ -61,7 +61,7 @@ impl Outcome {
             attempt: 1,
             is_final: true,
             command,
-            ending: Ending::NotStarted(Arc::new(error)),
+            termination: Termination::NotStarted(Arc::new(error)),
             capture: Capture::default(),
             verdicts: [Verdict::Complete, Verdict::Complete],
             survivors: Vec::new(),
@@ -108,44 +108,44 @@ impl Outcome {
 
     fn fails_by_holders(&self) -> bool {
         let is_held = |verdict: &Verdict| matches!(verdict, Verdict::Held { .. });
-        let fails_when_held = match &self.ending {
-            Ending::Ended {
+        let fails_when_held = match &self.termination {
+            Termination::Ended {
                 fails_when_held, ..
             } => *fails_when_held,
-            Ending::NotStarted(_) => false,
+            Termination::NotStarted(_) => false,
         };
         fails_when_held && self.verdicts.iter().any(is_held)
     }
 
     /// How the process ended; `None` when it could not be started.
     pub fn status(&self) -> Option<Status> {
-        match &self.ending {
-            Ending::Ended { status, .. } => Some(*status),
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { status, .. } => Some(*status),
+            Termination::NotStarted(_) => None,
         }
     }
 
     /// Why the process could not be started.
     pub fn start_error(&self) -> Option<&Error> {
-        match &self.ending {
-            Ending::Ended { .. } => None,
-            Ending::NotStarted(error) => Some(error),
+        match &self.termination {
+            Termination::Ended { .. } => None,
+            Termination::NotStarted(error) => Some(error),
         }
     }
 
     /// The process id that it had.
     pub fn pid(&self) -> Option<u32> {
-        match &self.ending {
-            Ending::Ended { pid, .. } => Some(*pid),
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { pid, .. } => Some(*pid),
+            Termination::NotStarted(_) => None,
         }
     }
 
     /// Why throng ended it; `None` when it ended by itself.
     pub fn ended_by(&self) -> Option<Cause> {
-        match &self.ending {
-            Ending::Ended { cause, .. } => *cause,
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { cause, .. } => *cause,
+            Termination::NotStarted(_) => None,
         }
     }
 
@@ -211,9 +211,9 @@ impl Outcome {
 
     /// What the process used; zero when it was not started.
     pub fn usage(&self) -> Usage {
-        match &self.ending {
-            Ending::Ended { usage, .. } => *usage,
-            Ending::NotStarted(_) => Usage::default(),
+        match &self.termination {
+            Termination::Ended { usage, .. } => *usage,
+            Termination::NotStarted(_) => Usage::default(),
         }
     }
 
@@ -247,9 +247,9 @@ impl Outcome {
     /// How often a read of its streams was tried again because the system had run out of
     /// something; only Windows refuses reads.
     pub fn read_retries(&self) -> u32 {
-        match &self.ending {
-            Ending::Ended { read_retries, .. } => *read_retries,
-            Ending::NotStarted(_) => 0,
+        match &self.termination {
+            Termination::Ended { read_retries, .. } => *read_retries,
+            Termination::NotStarted(_) => 0,
         }
     }
 
@@ -258,9 +258,9 @@ impl Outcome {
     /// process alone, and what it has started goes on. On Linux when a control group of its own
     /// was asked for and refused; then it is ended as without one.
     pub fn is_contained(&self) -> bool {
-        match &self.ending {
-            Ending::Ended { is_contained, .. } => *is_contained,
-            Ending::NotStarted(_) => true,
+        match &self.termination {
+            Termination::Ended { is_contained, .. } => *is_contained,
+            Termination::NotStarted(_) => true,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Held;
 use crate::pool::throng::{StartedShard, Throng};
-use crate::scheduler::inner::{Inner, Settings};
-use crate::scheduler::queue::Admit;
+use crate::scheduler::queue::AdmissionHook;
+use crate::scheduler::shared::{Settings, Shared};
 use crate::shard::Shard;
 use crate::sync::lock;
 use crate::sys::options::HostOptions;
@@ -32,7 +32,7 @@ const DEFAULT_GRACE: Duration = Duration::from_millis(200);
 pub struct Builder {
     jobs: Option<usize>,
     jobs_up_to: usize,
-    admit: Option<Admit>,
+    admit: Option<AdmissionHook>,
     shards: Option<usize>,
     mechanism: Option<Mechanism>,
     grace: Option<Duration>,
@@ -94,7 +94,7 @@ impl Builder {
     /// # }
     /// ```
     pub fn admit(mut self, callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Builder {
-        self.admit = Some(Admit::new(callback));
+        self.admit = Some(AdmissionHook::new(callback));
         self
     }
 
@@ -293,12 +293,12 @@ impl Builder {
             on_stopped: self.on_stopped,
             budget,
         };
-        let inner = Arc::new(Inner::new(jobs, shards, settings));
+        let shared = Arc::new(Shared::new(jobs, shards, settings));
         if let Some(admit) = self.admit {
-            inner.queue.set_admit(admit);
+            shared.queue.set_admit(admit);
         }
         let throng = Throng {
-            inner: inner.clone(),
+            shared: shared.clone(),
             mechanism,
             room,
             asked: AtomicUsize::new(asked),
@@ -307,8 +307,8 @@ impl Builder {
         };
         for index in 0..shards {
             // On an error the shards that have been started end with `throng`.
-            let (waker, shard) = start_shard(index, mechanism, &host, &inner)?;
-            inner.connect(index, waker);
+            let (waker, shard) = start_shard(index, mechanism, &host, &shared)?;
+            shared.connect(index, waker);
             lock(&throng.shards).push(shard);
         }
         Ok(throng)
@@ -335,17 +335,17 @@ fn start_shard(
     index: usize,
     mechanism: Mechanism,
     host: &Arc<Host>,
-    inner: &Arc<Inner>,
+    shared: &Arc<Shared>,
 ) -> Result<(Waker, StartedShard), Error> {
     let (ready, is_ready) = mpsc::channel();
     let (done, is_done) = mpsc::channel();
-    let (host, inner) = (host.clone(), inner.clone());
+    let (host, shared) = (host.clone(), shared.clone());
     let body = move || {
         match Engine::new(mechanism, host) {
             Ok(engine) => {
                 // The builder is waiting for it.
                 let _ = ready.send(Ok(engine.waker()));
-                Shard::new(index, inner, engine, done).run();
+                Shard::new(index, shared, engine, done).run();
             }
             Err(error) => drop(ready.send(Err(error))),
         }

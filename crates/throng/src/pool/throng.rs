@@ -17,9 +17,9 @@ use crate::model::verdict::Holder;
 use crate::pool::builder::Builder;
 use crate::pool::handle::Process;
 use crate::pool::run::Run;
-use crate::scheduler::inner::{Inner, Request};
-use crate::scheduler::job::{Job, Recipient};
+use crate::scheduler::job::{Job, ReplyTo};
 use crate::scheduler::results::{Judge, Next};
+use crate::scheduler::shared::{Request, Shared};
 use crate::shard::OnlyDetachedLeft;
 use crate::sync::lock;
 use crate::sys::Host;
@@ -51,7 +51,7 @@ use crate::sys::api::Room;
 /// ```
 #[derive(Debug)]
 pub struct Throng {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) mechanism: Mechanism,
     /// How many processes can be captured at once here, and what limits that.
     pub(crate) room: Room,
@@ -69,13 +69,13 @@ impl Throng {
 
     /// Queues a command, to be started as soon as there is room for it.
     pub fn spawn(&self, command: &Command) -> Process {
-        let (process, cell) = Process::new(Arc::downgrade(&self.inner));
-        let (seq, command) = (self.inner.next_seq(), Box::new(command.clone()));
-        self.inner.submit(Job {
+        let (process, oneshot) = Process::new(Arc::downgrade(&self.shared));
+        let (seq, command) = (self.shared.next_seq(), Box::new(command.clone()));
+        self.shared.submit(Job {
             seq,
             attempt: 1,
             command,
-            recipient: Recipient::handle(cell),
+            reply_to: ReplyTo::handle(oneshot),
         });
         process
     }
@@ -99,7 +99,7 @@ impl Throng {
         I::IntoIter: Send + 'static,
         I::Item: Into<Command>,
     {
-        Run::start(self.inner.clone(), commands.into_iter(), None)
+        Run::start(self.shared.clone(), commands.into_iter(), None)
     }
 
     /// As [`run`](Throng::run), and has each outcome judged when it arrives: before anything is
@@ -139,27 +139,27 @@ impl Throng {
         J: FnMut(&Outcome) -> Next + Send + 'static,
     {
         let judge = Judge::new(judge);
-        Run::start(self.inner.clone(), commands.into_iter(), Some(judge))
+        Run::start(self.shared.clone(), commands.into_iter(), Some(judge))
     }
 
     /// Starts nothing more and ends what runs by the kill sequence. Commands that were queued, or
     /// are given later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn cancel(&self) {
         if self.is_ours() {
-            self.inner.end(|| Request::CancelAll);
+            self.shared.end(|| Request::CancelAll);
         }
     }
 
     /// As [`cancel`](Throng::cancel), but ends what runs at once.
     pub fn kill(&self) {
         if self.is_ours() {
-            self.inner.end(|| Request::KillAll);
+            self.shared.end(|| Request::KillAll);
         }
     }
 
     /// Whether [`cancel`](Throng::cancel) or [`kill`](Throng::kill) was called.
     pub fn is_cancelled(&self) -> bool {
-        self.inner.is_ended()
+        self.shared.is_ended()
     }
 
     /// Ends by the kill sequence what processes have left running that ended by themselves (a
@@ -179,23 +179,23 @@ impl Throng {
     /// fork.
     pub fn sweep(&self) -> Result<Vec<Holder>, Error> {
         if !self.is_ours() {
-            return Err(self.inner.owner.error("cannot sweep"));
+            return Err(self.shared.owner.error("cannot sweep"));
         }
-        self.host.sweep(&self.inner.settings.kill)
+        self.host.sweep(&self.shared.settings.kill)
     }
 
     /// Starts nothing more, and lets what runs go on. Commands that were queued, or are given
     /// later, have outcomes with [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn start_no_more(&self) {
         if self.is_ours() {
-            self.inner.cancel(|| Request::CancelQueue);
+            self.shared.cancel(|| Request::CancelQueue);
         }
     }
 
     /// Whether it was told to [start no more](Throng::start_no_more), to
     /// [`cancel`](Throng::cancel) or to [`kill`](Throng::kill).
     pub fn starts_no_more(&self) -> bool {
-        self.inner.is_cancelled()
+        self.shared.is_cancelled()
     }
 
     /// Ends by the kill sequence what has been running for longer than this, as if it had been the
@@ -203,7 +203,7 @@ impl Throng {
     /// is started later.
     pub fn end_older(&self, than: Duration) {
         if self.is_ours() {
-            self.inner.ask_all(|| Request::EndOlder(than));
+            self.shared.ask_all(|| Request::EndOlder(than));
         }
     }
 
@@ -216,7 +216,7 @@ impl Throng {
         }
         const PATIENCE: Duration = Duration::from_secs(1);
         let told = self
-            .inner
+            .shared
             .gather(PATIENCE, |answer| Request::Tell(limit, answer));
         let mut all: Vec<Running> = told.into_iter().flatten().collect();
         all.sort_by_key(|running| (running.started, running.seq));
@@ -227,10 +227,10 @@ impl Throng {
     /// Ends this process by the kill sequence, if it still runs. Does nothing and returns `false`
     /// if it belongs to another `Throng`.
     pub fn end(&self, running: &Running) -> bool {
-        let is_here = running.pool == self.inner.id && self.is_ours();
+        let is_here = running.pool == self.shared.id && self.is_ours();
         if is_here {
             let (shard, id) = running.place;
-            self.inner.ask(shard, Request::Cancel(id));
+            self.shared.ask(shard, Request::Cancel(id));
         }
         is_here
     }
@@ -254,14 +254,14 @@ impl Throng {
         }
         self.asked.store(jobs, Ordering::Relaxed);
         let jobs = jobs.min(self.room.processes);
-        self.inner.set_jobs(jobs);
+        self.shared.set_jobs(jobs);
         jobs
     }
 
     /// How many processes may be live at once: what was asked for, or what the system allows if
     /// that is less.
     pub fn jobs(&self) -> usize {
-        self.inner.jobs()
+        self.shared.jobs()
     }
 
     /// What keeps [`jobs`](Throng::jobs) below what was asked for, in words.
@@ -291,14 +291,14 @@ impl Throng {
             return false;
         }
         const PATIENCE: Duration = Duration::from_secs(5);
-        let answers = self.inner.gather(PATIENCE, Request::Suspend);
-        answers.len() == self.inner.shards()
+        let answers = self.shared.gather(PATIENCE, Request::Suspend);
+        answers.len() == self.shared.shards()
     }
 
     /// Goes on after [`suspend`](Throng::suspend), as if the time in between had not passed.
     pub fn resume(&self) {
         if self.is_ours() {
-            self.inner.ask_all(|| Request::Resume);
+            self.shared.ask_all(|| Request::Resume);
         }
     }
 
@@ -336,42 +336,42 @@ impl Throng {
     /// ```
     pub fn pause_reading(&self) {
         if self.is_ours() {
-            self.inner.set_paused(true);
+            self.shared.set_paused(true);
         }
     }
 
     /// Reads again after [`pause_reading`](Throng::pause_reading).
     pub fn resume_reading(&self) {
         if self.is_ours() {
-            self.inner.set_paused(false);
+            self.shared.set_paused(false);
         }
     }
 
     /// How many processes are live now.
     pub fn live(&self) -> usize {
-        self.inner.queue.live()
+        self.shared.queue.live()
     }
 
     /// How many threads start and capture processes.
     pub fn shards(&self) -> usize {
-        self.inner.shards()
+        self.shared.shards()
     }
 
     /// How much memory all captures may take together; see [`Builder::memory`].
     pub fn memory_limit(&self) -> u64 {
-        self.inner.settings.budget.limit()
+        self.shared.settings.budget.limit()
     }
 
     /// How much memory captures take now: those of live processes, and those of outcomes that have
     /// not been dropped. Streams that take 4 KiB or less are not counted. On Linux, what live
     /// processes read from [bytes](crate::Stdin::Bytes) is counted as well, from 32 KiB on.
     pub fn memory_used(&self) -> u64 {
-        self.inner.settings.budget.used()
+        self.shared.settings.budget.used()
     }
 
     /// Where captures go that do not fit into memory; see [`Builder::spill_dir`].
     pub fn spill_dir(&self) -> &Path {
-        self.inner.settings.budget.dir()
+        self.shared.settings.budget.dir()
     }
 
     /// The mechanism that is used.
@@ -381,7 +381,7 @@ impl Throng {
 
     /// Whether its threads are in this process, which was not forked from theirs.
     fn is_ours(&self) -> bool {
-        self.inner.owner.is_here()
+        self.shared.owner.is_here()
     }
 }
 
@@ -394,13 +394,13 @@ impl Drop for Throng {
                 .shards
                 .get_mut()
                 .unwrap_or_else(PoisonError::into_inner);
-            mem::forget((self.inner.clone(), self.host.clone(), mem::take(shards)));
+            mem::forget((self.shared.clone(), self.host.clone(), mem::take(shards)));
             return;
         }
         self.cancel();
         // What is detached goes on, and nobody could say so later.
-        self.inner.set_paused(false);
-        self.inner.ask_all(|| Request::Close);
+        self.shared.set_paused(false);
+        self.shared.ask_all(|| Request::Close);
         let shards = std::mem::take(&mut *lock(&self.shards));
         for (thread, only_detached_left) in shards {
             // An error says that the shard has left, and with it the sender.
@@ -409,7 +409,7 @@ impl Drop for Throng {
                 let _ = thread.join();
             }
         }
-        self.inner.close();
+        self.shared.close();
     }
 }
 

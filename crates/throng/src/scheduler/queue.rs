@@ -7,9 +7,9 @@
 //! later: it was told when it last looked, and is woken when such a job is put in. So each of them
 //! looks again at that time, and whoever comes first takes the job.
 //!
-//! Invariant: a job is set aside only while its run has too many bytes untaken, and the caller that
-//! takes the byte which makes them few enough puts it back. Both are decided under the lock, so a
-//! job is set aside before that byte is taken, or not at all.
+//! Invariant: a job is set aside only while its run has too many unconsumed bytes, and the caller
+//! that takes the byte which makes them few enough puts it back. Both are decided under the lock,
+//! so a job is set aside before that byte is taken, or not at all.
 
 use std::cmp::{Ordering as Order, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -17,9 +17,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::scheduler::cell::Cell;
 use crate::scheduler::job::Job;
-use crate::scheduler::untaken::Untaken;
+use crate::scheduler::oneshot::Oneshot;
+use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
@@ -34,17 +34,19 @@ pub(crate) enum Popped {
 }
 
 /// The callback of [`Builder::admit`](crate::Builder::admit).
-pub(crate) struct Admit {
-    callback: Box<AdmitFn>,
+pub(crate) struct AdmissionHook {
+    callback: Box<AdmissionFn>,
     /// The callback has told us not to ask before this time.
     not_before: Option<Instant>,
 }
 
-type AdmitFn = dyn FnMut() -> Option<Duration> + Send;
+type AdmissionFn = dyn FnMut() -> Option<Duration> + Send;
 
-impl Admit {
-    pub(crate) fn new(callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Admit {
-        Admit {
+impl AdmissionHook {
+    pub(crate) fn new(
+        callback: impl FnMut() -> Option<Duration> + Send + 'static,
+    ) -> AdmissionHook {
+        AdmissionHook {
             callback: Box::new(callback),
             not_before: None,
         }
@@ -69,48 +71,48 @@ impl Admit {
     const SHORTEST: Duration = Duration::from_millis(1);
 }
 
-impl std::fmt::Debug for Admit {
+impl std::fmt::Debug for AdmissionHook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Admit(..)")
+        f.write_str("AdmissionHook(..)")
     }
 }
 
 /// A job that is to be started when its time has come, and not before.
 #[derive(Debug)]
-struct Later {
+struct Delayed {
     at: Instant,
     job: Job,
 }
 
-impl Later {
+impl Delayed {
     /// What is later than any clock goes is due in a time that nobody waits for.
     const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-    fn new(job: Job, after: Duration) -> Later {
+    fn new(job: Job, after: Duration) -> Delayed {
         let at = Instant::now() + after.min(Self::FAR);
-        Later { at, job }
+        Delayed { at, job }
     }
 }
 
-impl Ord for Later {
-    fn cmp(&self, other: &Later) -> Order {
+impl Ord for Delayed {
+    fn cmp(&self, other: &Delayed) -> Order {
         (self.at, self.job.seq).cmp(&(other.at, other.job.seq))
     }
 }
 
-impl PartialOrd for Later {
-    fn partial_cmp(&self, other: &Later) -> Option<Order> {
+impl PartialOrd for Delayed {
+    fn partial_cmp(&self, other: &Delayed) -> Option<Order> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Later {
-    fn eq(&self, other: &Later) -> bool {
+impl PartialEq for Delayed {
+    fn eq(&self, other: &Delayed) -> bool {
         self.cmp(other) == Order::Equal
     }
 }
 
-impl Eq for Later {}
+impl Eq for Delayed {}
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -120,7 +122,7 @@ pub(crate) struct Queue {
     /// While the finished outcomes of a run that nobody has taken hold more bytes than this, no
     /// command of that run is started. A consumer that does not keep up slows its run down instead
     /// of making it grow, in memory or on the disk; other runs are unaffected.
-    untaken_bytes_max: u64,
+    unconsumed_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
@@ -128,21 +130,21 @@ struct State {
     jobs: VecDeque<Job>,
     /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
     /// run. So they are looked at once, and not at each search for a job.
-    aside: Vec<(Arc<Untaken>, VecDeque<Job>)>,
+    backpressured: Vec<(Arc<Unconsumed>, VecDeque<Job>)>,
     /// Jobs that are to be run again, but not yet.
-    later: BinaryHeap<Reverse<Later>>,
+    delayed: BinaryHeap<Reverse<Delayed>>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
-    admit: Option<Admit>,
+    admit: Option<AdmissionHook>,
     closed: bool,
 }
 
 impl Queue {
-    pub(crate) fn new(untaken_bytes_max: u64) -> Queue {
+    pub(crate) fn new(unconsumed_bytes_max: u64) -> Queue {
         Queue {
             state: Mutex::default(),
             live: AtomicUsize::new(0),
-            untaken_bytes_max,
+            unconsumed_bytes_max,
         }
     }
 
@@ -169,17 +171,17 @@ impl Queue {
             state.jobs.push_front(job);
             return Ok(state.parked.pop().into_iter().collect());
         }
-        state.later.push(Reverse(Later::new(job, after)));
+        state.delayed.push(Reverse(Delayed::new(job, after)));
         Ok(mem::take(&mut state.parked))
     }
 
     /// Takes out the job whose outcome goes to this handle, if no shard has taken it.
-    pub(crate) fn remove(&self, cell: &Arc<Cell>) -> Option<Job> {
+    pub(crate) fn remove(&self, oneshot: &Arc<Oneshot>) -> Option<Job> {
         let mut state = lock(&self.state);
         let position = state
             .jobs
             .iter()
-            .position(|job| job.recipient.is_handle(cell))?;
+            .position(|job| job.reply_to.is_handle(oneshot))?;
         state.jobs.remove(position)
     }
 
@@ -191,7 +193,7 @@ impl Queue {
     }
 
     /// Has this asked before each start.
-    pub(crate) fn set_admit(&self, admit: Admit) {
+    pub(crate) fn set_admit(&self, admit: AdmissionHook) {
         lock(&self.state).admit = Some(admit);
     }
 
@@ -202,7 +204,7 @@ impl Queue {
         state.parked.retain(|parked| *parked != shard);
         let job = if starts {
             state.take_in_due();
-            state.set_aside(self.untaken_bytes_max);
+            state.set_aside(self.unconsumed_bytes_max);
             if let Some(wait) = state.ask_to_wait() {
                 return Popped::NotYet(wait);
             }
@@ -214,7 +216,7 @@ impl Queue {
             Some(job) => Popped::Job(job),
             None => {
                 state.parked.push(shard);
-                Popped::Parked(state.later.peek().map(|Reverse(first)| first.at))
+                Popped::Parked(state.delayed.peek().map(|Reverse(first)| first.at))
             }
         }
     }
@@ -238,9 +240,9 @@ impl Queue {
     /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, if that
     /// lets the run go on.
     #[must_use = "the shards sleep until they are woken"]
-    pub(crate) fn remove_untaken(&self, run: &Arc<Untaken>, bytes: u64) -> Vec<usize> {
+    pub(crate) fn remove_unconsumed(&self, run: &Arc<Unconsumed>, bytes: u64) -> Vec<usize> {
         let before = run.remove(bytes);
-        let max = self.untaken_bytes_max;
+        let max = self.unconsumed_bytes_max;
         if before <= max || before - bytes > max {
             return Vec::new();
         }
@@ -274,43 +276,50 @@ impl Queue {
 impl State {
     /// Puts what is due ahead of all others, the first of them at the head.
     fn take_in_due(&mut self) {
-        if self.later.is_empty() {
+        if self.delayed.is_empty() {
             return;
         }
         let now = Instant::now();
         let mut due = Vec::new();
         while self
-            .later
+            .delayed
             .peek()
             .is_some_and(|Reverse(first)| first.at <= now)
         {
-            due.extend(self.later.pop().map(|Reverse(first)| first.job));
+            due.extend(self.delayed.pop().map(|Reverse(first)| first.job));
         }
         let last_first = due.into_iter().rev();
         last_first.for_each(|job| self.jobs.push_front(job));
     }
 
     /// Sets jobs aside until the first one's run allows it to start.
-    fn set_aside(&mut self, untaken_bytes_max: u64) {
-        while let Some(run) = self.jobs.front().and_then(|job| job.recipient.untaken())
-            && run.is_more_than(untaken_bytes_max)
+    fn set_aside(&mut self, unconsumed_bytes_max: u64) {
+        while let Some(run) = self.jobs.front().and_then(|job| job.reply_to.unconsumed())
+            && run.is_more_than(unconsumed_bytes_max)
         {
-            let place = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run));
+            let place = self
+                .backpressured
+                .iter()
+                .position(|(of, _)| Arc::ptr_eq(of, run));
             let place = place.unwrap_or_else(|| {
-                self.aside.push((run.clone(), VecDeque::new()));
-                self.aside.len() - 1
+                self.backpressured.push((run.clone(), VecDeque::new()));
+                self.backpressured.len() - 1
             });
-            self.aside[place].1.extend(self.jobs.pop_front());
+            self.backpressured[place].1.extend(self.jobs.pop_front());
         }
     }
 
     /// Puts the jobs of a run back where they were, before all that came after them. Returns
     /// whether there were any.
-    fn put_back(&mut self, run: &Arc<Untaken>) -> bool {
-        let Some(place) = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run)) else {
+    fn put_back(&mut self, run: &Arc<Unconsumed>) -> bool {
+        let Some(place) = self
+            .backpressured
+            .iter()
+            .position(|(of, _)| Arc::ptr_eq(of, run))
+        else {
             return false;
         };
-        let (_, jobs) = self.aside.swap_remove(place);
+        let (_, jobs) = self.backpressured.swap_remove(place);
         jobs.into_iter()
             .rev()
             .for_each(|job| self.jobs.push_front(job));
@@ -321,12 +330,12 @@ impl State {
         if let Some(job) = self.jobs.pop_front() {
             return Some(job);
         }
-        let Some((_, jobs)) = self.aside.last_mut() else {
-            return self.later.pop().map(|Reverse(later)| later.job);
+        let Some((_, jobs)) = self.backpressured.last_mut() else {
+            return self.delayed.pop().map(|Reverse(delayed)| delayed.job);
         };
         let job = jobs.pop_front();
         if jobs.is_empty() {
-            self.aside.pop();
+            self.backpressured.pop();
         }
         job
     }
@@ -335,7 +344,7 @@ impl State {
     fn ask_to_wait(&mut self) -> Option<Duration> {
         let admit = self.admit.as_mut()?;
         let next = self.jobs.front()?;
-        if next.recipient.is_unwanted() {
+        if next.reply_to.is_unwanted() {
             return None;
         }
         admit.ask()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::job::outcome::Outcome;
 use crate::model::error::{Error, ErrorKind};
-use crate::scheduler::untaken::Untaken;
+use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 
 /// Commands that are taken beyond those that can run, so that a shard with room finds one.
@@ -62,13 +62,13 @@ impl Judge {
     }
 }
 
-pub(crate) struct Basket {
+pub(crate) struct ResultQueue {
     judge: Option<Judge>,
     state: Mutex<State>,
     arrived: Condvar,
     room: Condvar,
     stopped: AtomicBool,
-    untaken: Arc<Untaken>,
+    unconsumed: Arc<Unconsumed>,
 }
 
 #[derive(Debug)]
@@ -80,8 +80,8 @@ struct State {
     retrying: usize,
     window: usize,
     feeding: bool,
-    /// Whether the feeder has ended, or is about to end without waiting for anything.
-    feeder_is_done: bool,
+    /// Whether the producer has ended, or is about to end without waiting for anything.
+    producer_is_done: bool,
     waiting: bool,
 }
 
@@ -98,9 +98,9 @@ impl State {
     }
 }
 
-impl Basket {
-    pub(crate) fn new(jobs: usize, judge: Option<Judge>) -> Basket {
-        Basket {
+impl ResultQueue {
+    pub(crate) fn new(jobs: usize, judge: Option<Judge>) -> ResultQueue {
+        ResultQueue {
             judge,
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
@@ -108,13 +108,13 @@ impl Basket {
                 retrying: 0,
                 window: window(jobs),
                 feeding: true,
-                feeder_is_done: false,
+                producer_is_done: false,
                 waiting: false,
             }),
             arrived: Condvar::new(),
             room: Condvar::new(),
             stopped: AtomicBool::new(false),
-            untaken: Arc::default(),
+            unconsumed: Arc::default(),
         }
     }
 
@@ -124,8 +124,8 @@ impl Basket {
         lock(&self.state)
     }
 
-    pub(crate) fn untaken(&self) -> &Arc<Untaken> {
-        &self.untaken
+    pub(crate) fn unconsumed(&self) -> &Arc<Unconsumed> {
+        &self.unconsumed
     }
 
     /// Asks the judge, if there is one. A cancelled command is not for it.
@@ -145,7 +145,7 @@ impl Basket {
         if self.is_stopped() {
             return false;
         }
-        self.untaken.add(outcome.capture.bytes_total());
+        self.unconsumed.add(outcome.capture.bytes_total());
         if outcome.attempt > 1 {
             state.retrying -= 1;
         }
@@ -187,7 +187,7 @@ impl Basket {
         !lock(&self.state).outcomes.is_empty()
     }
 
-    /// Whether [`take`](Basket::take) would wait.
+    /// Whether [`take`](ResultQueue::take) would wait.
     pub(crate) fn is_awaited(&self) -> bool {
         lock(&self.state).is_awaited()
     }
@@ -228,15 +228,15 @@ impl Basket {
         self.notify(&state);
     }
 
-    /// The feeder waits for nothing any more.
-    pub(crate) fn feeder_is_done(&self) {
-        lock(&self.state).feeder_is_done = true;
+    /// The producer waits for nothing any more.
+    pub(crate) fn producer_is_done(&self) {
+        lock(&self.state).producer_is_done = true;
         self.stop_feeding();
     }
 
-    /// Whether the feeder can be joined without waiting for its iterator.
-    pub(crate) fn is_feeder_done(&self) -> bool {
-        lock(&self.state).feeder_is_done
+    /// Whether the producer can be joined without waiting for its iterator.
+    pub(crate) fn is_producer_done(&self) -> bool {
+        lock(&self.state).producer_is_done
     }
 
     /// Whether another command may be taken now.
@@ -262,9 +262,9 @@ impl Basket {
     }
 }
 
-impl fmt::Debug for Basket {
+impl fmt::Debug for ResultQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basket")
+        f.debug_struct("ResultQueue")
             .field("state", &self.state)
             .field("stopped", &self.stopped)
             .finish_non_exhaustive()

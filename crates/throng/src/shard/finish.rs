@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Shard;
 use super::live::Live;
 use crate::job::command::Command;
-use crate::job::outcome::Ending;
 use crate::job::outcome::Outcome;
+use crate::job::outcome::Termination;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::stream::Stream;
 use crate::model::verdict::{Held, Holder, Verdict};
@@ -21,10 +21,10 @@ impl Shard {
         };
         let read_retries = self.engine.forget(id);
         self.give_back(live.slot);
-        self.inner.queue.remove_live();
+        self.shared.queue.remove_live();
         // What the process had in use is free again.
         let waiting = self.pending.iter_mut();
-        waiting.for_each(|pending| pending.tries.hurry());
+        waiting.for_each(|pending| pending.backoff.hurry());
         let Live {
             job,
             machine,
@@ -38,7 +38,7 @@ impl Shard {
         let mut survivors = survivors;
         survivors.extend(survivor);
         let fails_when_held = machine.held() == Held::Fail;
-        capture.close(&self.inner.settings.budget);
+        capture.close(&self.shared.settings.budget);
         let (mut verdicts, cause) = machine.into_result();
         for stream in Stream::ALL {
             let verdict = &mut verdicts[stream.index()];
@@ -53,7 +53,7 @@ impl Shard {
             }
         }
         let exit = exit.expect("a finished process has exited");
-        let ending = Ending::Ended {
+        let termination = Termination::Ended {
             pid: process.pid,
             status: exit.status,
             usage: exit.usage,
@@ -66,25 +66,25 @@ impl Shard {
             seq,
             attempt,
             command,
-            recipient,
+            reply_to,
         } = job;
         let outcome = Outcome {
             seq,
             attempt,
             is_final: true,
             command,
-            ending,
+            termination,
             capture,
             verdicts,
             survivors,
             timing,
         };
-        self.inner.deliver(recipient, outcome);
+        self.shared.deliver(reply_to, outcome);
     }
 
     fn cannot_keep(&self, stream: Stream, command: &Command, error: io::Error) -> Error {
         let program = command.program.to_string_lossy();
-        let dir = self.inner.settings.budget.dir();
+        let dir = self.shared.settings.budget.dir();
         let doing = format!("cannot keep {stream} of \"{program}\" in {}", dir.display());
         Error::os(ErrorKind::Keep, doing, error)
     }

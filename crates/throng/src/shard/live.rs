@@ -11,10 +11,10 @@ use crate::job::running::{Output, Stopped};
 use crate::model::status::{Status, Usage};
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
-use crate::scheduler::inner::Inner;
 use crate::scheduler::job::Job;
+use crate::scheduler::shared::Shared;
+use crate::shard::backoff::Backoff;
 use crate::shard::process::Machine;
-use crate::shard::tries::Tries;
 use crate::sys::api::{Exit, Started};
 
 /// A process that has been started and is not finished.
@@ -32,7 +32,7 @@ pub(super) struct Live {
     pub(super) timing: Timing,
     pub(super) exit: Option<Exit>,
     /// The attempts to start it.
-    pub(super) tries: Tries,
+    pub(super) backoff: Backoff,
     /// The process itself, if it was given up.
     pub(super) survivor: Option<Holder>,
     /// Whether its tree has been told to end, so that nothing of it may go on.
@@ -41,17 +41,17 @@ pub(super) struct Live {
 
 impl Live {
     /// Keeps bytes and passes them to the callback; `false` when that panicked.
-    pub(super) fn take_output(&mut self, stream: Stream, bytes: &[u8], inner: &Inner) -> bool {
+    pub(super) fn take_output(&mut self, stream: Stream, bytes: &[u8], shared: &Shared) -> bool {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
         if command.output == Keep::All {
-            let budget = &inner.settings.budget;
+            let budget = &shared.settings.budget;
             self.capture
                 .push(stream, bytes, at, command.limit(), budget);
         } else {
             self.capture.pass(stream, bytes.len());
         }
-        let Some(callback) = &inner.settings.on_output else {
+        let Some(callback) = &shared.settings.on_output else {
             return true;
         };
         let output = Output {
@@ -66,8 +66,8 @@ impl Live {
 
     /// Reports that the process was stopped. A panic of the callback is printed, and changes
     /// nothing.
-    pub(super) fn tell_stopped(&self, signal: i32, inner: &Inner) {
-        let Some(callback) = &inner.settings.on_stopped else {
+    pub(super) fn tell_stopped(&self, signal: i32, shared: &Shared) {
+        let Some(callback) = &shared.settings.on_stopped else {
             return;
         };
         let stopped = Stopped {

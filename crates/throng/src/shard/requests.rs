@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::Shard;
 use super::live::Live;
 use crate::job::running::Running;
-use crate::scheduler::inner::Request;
 use crate::scheduler::job::Job;
+use crate::scheduler::shared::Request;
 use crate::shard::process::Input;
 use crate::shard::timer::Alarm;
 use crate::slots::Id;
@@ -15,7 +15,7 @@ use crate::sys::api::WhenDone;
 impl Shard {
     /// Leaves streams unread, or reads them again, as was last asked for.
     pub(super) fn pause_or_resume(&mut self) {
-        let is_paused = self.inner.is_paused();
+        let is_paused = self.shared.is_paused();
         if is_paused == self.is_paused {
             return;
         }
@@ -33,22 +33,22 @@ impl Shard {
     }
 
     pub(super) fn take_requests(&mut self) {
-        for request in self.inner.take_requests(self.index) {
+        for request in self.shared.take_requests(self.index) {
             match request {
                 Request::Cancel(id) => self.apply(id, Input::Cancel),
                 Request::Kill(id) => self.apply(id, Input::Kill),
-                Request::CancelRun(basket) => {
-                    self.apply_where(|job| job.recipient.is_run(&basket), || Input::Cancel);
+                Request::CancelRun(results) => {
+                    self.apply_where(|job| job.reply_to.is_run(&results), || Input::Cancel);
                 }
                 Request::CancelAll => {
                     self.resume();
                     self.cancel_queue();
-                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Cancel);
+                    self.apply_where(|job| !job.reply_to.is_detached(), || Input::Cancel);
                 }
                 Request::KillAll => {
                     self.resume();
                     self.cancel_queue();
-                    self.apply_where(|job| !job.recipient.is_detached(), || Input::Kill);
+                    self.apply_where(|job| !job.reply_to.is_detached(), || Input::Kill);
                 }
                 Request::CancelQueue => self.cancel_queue(),
                 Request::EndOlder(than) => self.end_older(than),
@@ -98,7 +98,7 @@ impl Shard {
         for pending in std::mem::take(&mut self.pending) {
             self.cancel_pending(pending);
         }
-        while let Some(job) = self.inner.queue.pop_to_cancel() {
+        while let Some(job) = self.shared.queue.pop_to_cancel() {
             job.cancel();
         }
     }
@@ -131,7 +131,7 @@ impl Shard {
                 started,
                 command: (*live.job.command).clone(),
                 place: (self.index, id),
-                pool: self.inner.id,
+                pool: self.shared.id,
             })
         };
         oldest.filter_map(tell).collect()

@@ -9,11 +9,11 @@ use super::live::Live;
 use crate::capture::Capture;
 use crate::job::outcome::Timing;
 use crate::model::error::{Error, ErrorKind};
-use crate::scheduler::cell::Wish;
 use crate::scheduler::job::Job;
+use crate::scheduler::oneshot::Intent;
 use crate::scheduler::queue::Popped;
+use crate::shard::backoff::Backoff;
 use crate::shard::process::{Input, Limits, Machine};
-use crate::shard::tries::Tries;
 use crate::slots::Id;
 use crate::sync::lock;
 use crate::sys::api::StartError;
@@ -24,7 +24,7 @@ pub(super) struct Pending {
     pub(super) job: Job,
     /// Its number, where the command has asked for one.
     slot: Option<usize>,
-    pub(super) tries: Tries,
+    pub(super) backoff: Backoff,
 }
 
 impl Shard {
@@ -35,10 +35,10 @@ impl Shard {
             return false;
         }
         let now = Instant::now();
-        let waits = self.is_paused && !self.inner.is_cancelled();
+        let waits = self.is_paused && !self.shared.is_cancelled();
         let due = |pending: &Pending| {
             let is_wanted = !self.is_unwanted(&pending.job);
-            pending.tries.not_before() <= now && !(waits && is_wanted)
+            pending.backoff.not_before() <= now && !(waits && is_wanted)
         };
         let pending = match self.pending.iter().position(due) {
             Some(place) => self.pending.swap_remove(place),
@@ -68,21 +68,21 @@ impl Shard {
     /// Whether a job may be taken from the queue beside what runs and what is pending.
     fn may_take_job(&self) -> bool {
         let mut pending = self.pending.iter();
-        let held_up = pending.any(|pending| pending.tries.holds_up_others());
+        let held_up = pending.any(|pending| pending.backoff.holds_up_others());
         let count = self.processes.len() + self.pending.len();
-        !held_up && self.inner.shares.has_room(self.index, count)
+        !held_up && self.shared.quotas.has_room(self.index, count)
     }
 
     /// Takes a job from the queue, if there is one that may be started now.
     fn take_job(&mut self) -> Option<Job> {
-        let is_cancelled = self.inner.is_cancelled();
+        let is_cancelled = self.shared.is_cancelled();
         if !is_cancelled && self.look_again.is_some_and(|at| at > Instant::now()) {
             return None;
         }
         self.look_again = None;
         self.due_at = None;
         self.may_be_parked = false;
-        match self.inner.queue.pop_or_park(self.index, !is_cancelled) {
+        match self.shared.queue.pop_or_park(self.index, !is_cancelled) {
             Popped::Job(job) => Some(job),
             Popped::NotYet(wait) => {
                 self.look_again = Instant::now().checked_add(wait);
@@ -102,20 +102,20 @@ impl Shard {
         self.look_again = None;
         self.due_at = None;
         if std::mem::take(&mut self.may_be_parked)
-            && let Some(other) = self.inner.queue.unpark(self.index)
+            && let Some(other) = self.shared.queue.unpark(self.index)
         {
-            self.inner.wake(other);
+            self.shared.wake(other);
         }
     }
 
     fn is_unwanted(&self, job: &Job) -> bool {
-        self.inner.is_cancelled() || job.recipient.is_unwanted()
+        self.shared.is_cancelled() || job.reply_to.is_unwanted()
     }
 
     /// Gives a job its slot and its last touches; none when those panicked.
     fn prepare(&mut self, mut job: Job) -> Option<Pending> {
         let wants_slot = job.command.wants_slot();
-        let slot = wants_slot.then(|| lock(&self.inner.slots).take());
+        let slot = wants_slot.then(|| lock(&self.shared.slots).take());
         if let (Some(number), Some(on_start)) = (slot, job.command.on_start.clone()) {
             let as_given = job.command.clone();
             job.command.on_start = None;
@@ -125,7 +125,7 @@ impl Shard {
                 let program = job.command.program.to_string_lossy();
                 let doing = format!("cannot start \"{program}\": its callback panicked");
                 let error = Error::new(ErrorKind::Callback, doing);
-                self.inner.refuse(job, error, 0);
+                self.shared.refuse(job, error, 0);
                 return None;
             }
             job.command.as_given = Some(as_given);
@@ -136,7 +136,7 @@ impl Shard {
         Some(Pending {
             job,
             slot,
-            tries: Tries::new(Instant::now()),
+            backoff: Backoff::new(Instant::now()),
         })
     }
 
@@ -147,33 +147,33 @@ impl Shard {
 
     pub(super) fn give_back(&self, slot: Option<usize>) {
         if let Some(number) = slot {
-            lock(&self.inner.slots).give_back(number);
+            lock(&self.shared.slots).give_back(number);
         }
     }
 
     fn start(&mut self, pending: Pending) -> bool {
-        let Pending { job, slot, tries } = pending;
+        let Pending { job, slot, backoff } = pending;
         let (started, started_at) = (Instant::now(), SystemTime::now());
         let id = self.processes.reserve();
         let process = match self.engine.start(id, &job.command) {
             Ok(process) => process,
             Err(error) => {
                 self.processes.give_back(id);
-                return self.start_failed(Pending { job, slot, tries }, error);
+                return self.start_failed(Pending { job, slot, backoff }, error);
             }
         };
         if process.is_loaded {
             job.command.stdin.close();
         }
-        let settings = &self.inner.settings;
+        let settings = &self.shared.settings;
         let limits = Limits {
             timeout: job.command.timeout,
             grace: job.command.grace.unwrap_or(settings.grace),
             kill: settings.kill.clone(),
             held: job.command.held.unwrap_or(settings.held),
         };
-        let wish = job.recipient.located(self.index, id);
-        self.inner.queue.add_live();
+        let intent = job.reply_to.located(self.index, id);
+        self.shared.queue.add_live();
         let live = Live {
             job,
             slot,
@@ -185,44 +185,44 @@ impl Shard {
             timing: Timing {
                 started_at,
                 wall: Duration::ZERO,
-                start_latency: tries.first.elapsed(),
-                start_retries: tries.retries,
+                start_latency: backoff.first.elapsed(),
+                start_retries: backoff.retries,
             },
             exit: None,
-            tries,
+            backoff,
             survivor: None,
             signalled: false,
         };
         self.processes.fill(id, live);
         self.carry_out(id, started);
-        match wish {
-            Wish::GoOn | Wish::Detached => {}
-            Wish::Cancel => self.apply(id, Input::Cancel),
-            Wish::Kill => self.apply(id, Input::Kill),
+        match intent {
+            Intent::Run | Intent::Detached => {}
+            Intent::Cancel => self.apply(id, Input::Cancel),
+            Intent::Kill => self.apply(id, Input::Kill),
         }
         true
     }
 
     fn start_failed(&mut self, pending: Pending, error: StartError) -> bool {
-        let Pending { job, slot, tries } = pending;
-        if let Some(tries) = tries.again(&error, self.inner.queue.live(), Instant::now()) {
-            let others_may_start = !tries.holds_up_others();
-            self.pending.push(Pending { job, slot, tries });
+        let Pending { job, slot, backoff } = pending;
+        if let Some(backoff) = backoff.again(&error, self.shared.queue.live(), Instant::now()) {
+            let others_may_start = !backoff.holds_up_others();
+            self.pending.push(Pending { job, slot, backoff });
             return others_may_start;
         }
-        self.give_up_start(Pending { job, slot, tries }, error);
+        self.give_up_start(Pending { job, slot, backoff }, error);
         true
     }
 
     fn give_up_start(&mut self, pending: Pending, error: StartError) {
-        let Pending { job, slot, tries } = pending;
+        let Pending { job, slot, backoff } = pending;
         self.give_back(slot);
         job.command.stdin.close();
         let (StartError::Exhausted(error)
         | StartError::Hampered(error)
         | StartError::Busy(error)
         | StartError::Refused(error)) = error;
-        self.inner.refuse(job, error, tries.retries);
+        self.shared.refuse(job, error, backoff.retries);
     }
 
     /// A program that was slow to load could not be loaded in the end.
@@ -231,12 +231,12 @@ impl Shard {
             return;
         };
         self.engine.forget(id);
-        self.inner.queue.remove_live();
+        self.shared.queue.remove_live();
         let is_wanted = live.machine.is_running();
         let Live {
-            job, slot, tries, ..
+            job, slot, backoff, ..
         } = live;
-        let pending = Pending { job, slot, tries };
+        let pending = Pending { job, slot, backoff };
         if is_wanted {
             self.start_failed(pending, error);
         } else {

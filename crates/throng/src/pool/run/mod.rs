@@ -4,7 +4,7 @@
 //! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
 //! outcomes takes them. No more are taken while a window of commands is under way.
 
-mod feeder;
+mod producer;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, panic, thread};
 
-use self::feeder::Feeder;
+use self::producer::Producer;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
-use crate::scheduler::inner::{Inner, Request};
 use crate::scheduler::owner::Owner;
-use crate::scheduler::results::{Basket, Judge};
+use crate::scheduler::results::{Judge, ResultQueue};
+use crate::scheduler::shared::{Request, Shared};
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).
@@ -30,15 +30,15 @@ use crate::scheduler::results::{Basket, Judge};
 #[derive(Debug)]
 #[must_use = "outcomes come from iterating; dropping ends the run"]
 pub struct Run {
-    basket: Arc<Basket>,
-    inner: Arc<Inner>,
+    results: Arc<ResultQueue>,
+    shared: Arc<Shared>,
     /// Outcomes that have been fetched and not yet been given out.
     batch: VecDeque<Outcome>,
     /// How many of the last batch have been given out since it was fetched.
     given_out: usize,
     /// When outcomes were last fetched.
     fetched: Option<Instant>,
-    feeder: Feeder,
+    producer: Producer,
     owner: Owner,
 }
 
@@ -53,31 +53,31 @@ fn pause(fetched: Option<Instant>, now: Instant) -> Duration {
 }
 
 impl Run {
-    pub(crate) fn start<I>(inner: Arc<Inner>, commands: I, judge: Option<Judge>) -> Run
+    pub(crate) fn start<I>(shared: Arc<Shared>, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
         // In a fork of the process that has the shards, each command only gets an error.
-        let has_shards = inner.owner.is_here();
-        Run::start_with(inner, has_shards, commands, judge)
+        let has_shards = shared.owner.is_here();
+        Run::start_with(shared, has_shards, commands, judge)
     }
 
     /// The same, with a parameter for whether a thread may be started.
-    fn start_with<I>(inner: Arc<Inner>, may_start: bool, commands: I, judge: Option<Judge>) -> Run
+    fn start_with<I>(shared: Arc<Shared>, may_start: bool, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        let basket = Arc::new(Basket::new(inner.jobs(), judge));
+        let results = Arc::new(ResultQueue::new(shared.jobs(), judge));
         let owner = Owner::this();
-        if inner.owner == owner {
-            inner.add_run(&basket);
+        if shared.owner == owner {
+            shared.add_run(&results);
         }
         Run {
-            feeder: Feeder::start(&basket, &inner, may_start, commands),
-            basket,
-            inner,
+            producer: Producer::start(&results, &shared, may_start, commands),
+            results,
+            shared,
             batch: VecDeque::new(),
             given_out: 0,
             fetched: None,
@@ -88,34 +88,34 @@ impl Run {
     /// Takes no more commands. What has been started, or is queued, still gives its outcome.
     pub fn stop_feeding(&self) {
         if self.owner.is_here() {
-            self.basket.stop_feeding();
+            self.results.stop_feeding();
         }
     }
 
     /// Whether the next outcome is there, so that [`next`](Iterator::next) would not wait.
     pub fn is_ready(&self) -> bool {
-        !self.owner.is_here() || !self.batch.is_empty() || self.basket.has_outcomes()
+        !self.owner.is_here() || !self.batch.is_empty() || self.results.has_outcomes()
     }
 
     #[cfg(test)]
-    pub(crate) fn basket(&self) -> Arc<Basket> {
-        self.basket.clone()
+    pub(crate) fn results(&self) -> Arc<ResultQueue> {
+        self.results.clone()
     }
 
     fn fetch(&mut self) {
-        self.basket.give_out(mem::take(&mut self.given_out));
-        if self.basket.is_awaited() {
+        self.results.give_out(mem::take(&mut self.given_out));
+        if self.results.is_awaited() {
             thread::sleep(pause(self.fetched, Instant::now()));
         }
-        self.basket.take(&mut self.batch);
+        self.results.take(&mut self.batch);
         self.fetched = Some(Instant::now());
     }
 
     /// Outcomes with this many bytes were taken.
-    fn remove_untaken(&self, bytes: u64) {
-        let queue = &self.inner.queue;
-        for shard in queue.remove_untaken(self.basket.untaken(), bytes) {
-            self.inner.wake(shard);
+    fn remove_unconsumed(&self, bytes: u64) {
+        let queue = &self.shared.queue;
+        for shard in queue.remove_unconsumed(self.results.unconsumed(), bytes) {
+            self.shared.wake(shard);
         }
     }
 }
@@ -138,13 +138,13 @@ impl Iterator for Run {
             self.fetch();
         }
         let Some(outcome) = self.batch.pop_front() else {
-            if let Some(payload) = self.feeder.end(&self.basket) {
+            if let Some(payload) = self.producer.end(&self.results) {
                 panic::resume_unwind(payload);
             }
             return None;
         };
         self.given_out += 1;
-        self.remove_untaken(outcome.capture.bytes_total());
+        self.remove_unconsumed(outcome.capture.bytes_total());
         Some(outcome)
     }
 }
@@ -154,16 +154,16 @@ impl Drop for Run {
         if !self.owner.is_here() {
             // What is shared with the threads of our parent must not be torn down here: that takes
             // locks and joins.
-            mem::forget((self.inner.clone(), self.basket.clone()));
+            mem::forget((self.shared.clone(), self.results.clone()));
             mem::forget(mem::take(&mut self.batch));
-            self.feeder.forget();
+            self.producer.forget();
             return;
         }
-        self.batch.append(&mut self.basket.stop());
-        self.remove_untaken(self.batch.iter().map(|o| o.capture.bytes_total()).sum());
-        if self.inner.owner == self.owner {
-            self.inner
-                .ask_all(|| Request::CancelRun(self.basket.clone()));
+        self.batch.append(&mut self.results.stop());
+        self.remove_unconsumed(self.batch.iter().map(|o| o.capture.bytes_total()).sum());
+        if self.shared.owner == self.owner {
+            self.shared
+                .ask_all(|| Request::CancelRun(self.results.clone()));
         }
     }
 }

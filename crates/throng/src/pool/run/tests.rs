@@ -15,7 +15,7 @@ fn without_thread<I>(throng: &Throng, commands: I) -> Run
 where
     I: Iterator<Item = Command> + Send + 'static,
 {
-    Run::start_with(throng.inner.clone(), false, commands, None)
+    Run::start_with(throng.shared.clone(), false, commands, None)
 }
 
 fn throng() -> Throng {

@@ -127,13 +127,13 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
     let (report, result) = mpsc::channel();
     let test = move || {
         let inherited = inherited(&Command::new("throng-no-such-program"));
-        let inner = inherited.throng.inner.clone();
-        let cells = inherited.processes.each_ref().map(Process::cell);
-        let basket = inherited.run.basket();
+        let shared = inherited.throng.shared.clone();
+        let oneshots = inherited.processes.each_ref().map(Process::oneshot);
+        let results = inherited.run.results();
         let locks = (
-            inner.hold_locks(),
-            cells.each_ref().map(|cell| cell.hold()),
-            basket.hold(),
+            shared.hold_locks(),
+            oneshots.each_ref().map(|oneshot| oneshot.hold()),
+            results.hold(),
         );
         PRETENDER.set(thread::current().id()).unwrap();
         PRETENDS.store(true, Ordering::SeqCst);
@@ -141,7 +141,7 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
         PRETENDS.store(false, Ordering::SeqCst);
         drop(locks);
         // The shards were forgotten and not joined; they end with this program, or here.
-        inner.ask_all(|| crate::scheduler::inner::Request::Close);
+        shared.ask_all(|| crate::scheduler::shared::Request::Close);
         report.send(()).unwrap();
     };
     let begun = Instant::now();

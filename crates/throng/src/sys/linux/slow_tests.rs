@@ -121,7 +121,7 @@ fn a_command_that_alone_lacks_something_lets_others_start_before_it() {
         }
     });
     let (report, live_then) = mpsc::channel();
-    let inner = Arc::downgrade(&throng.inner);
+    let inner = Arc::downgrade(&throng.shared);
     let mut other = Command::new("true");
     other.on_start(move |_, _| {
         let inner = inner.upgrade().unwrap();

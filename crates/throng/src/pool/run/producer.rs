@@ -8,13 +8,13 @@ use std::{fmt, mem};
 
 use super::Run;
 use crate::job::command::Command;
-use crate::scheduler::inner::Inner;
-use crate::scheduler::job::{Job, Recipient};
-use crate::scheduler::results::Basket;
+use crate::scheduler::job::{Job, ReplyTo};
+use crate::scheduler::results::ResultQueue;
+use crate::scheduler::shared::Shared;
 use crate::sync::lock;
 
 #[derive(Debug)]
-pub(super) enum Feeder {
+pub(super) enum Producer {
     Thread(JoinHandle<()>),
     /// The system has no thread for it. The mutex is never locked; it only makes a `Run` shareable
     /// between threads.
@@ -32,37 +32,37 @@ pub(super) struct Source {
 
 type Payload = Box<dyn Any + Send>;
 
-impl Feeder {
+impl Producer {
     /// Starts a thread if that is allowed and the system has one.
     pub(super) fn start<I>(
-        basket: &Arc<Basket>,
-        inner: &Arc<Inner>,
+        results: &Arc<ResultQueue>,
+        shared: &Arc<Shared>,
         may_start: bool,
         commands: I,
-    ) -> Feeder
+    ) -> Producer
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
         // If no thread is started, the commands have to come back to us.
-        let shared = Arc::new(Mutex::new(Some(commands)));
-        let theirs = shared.clone();
-        let (for_thread, to) = (basket.clone(), inner.clone());
+        let lent = Arc::new(Mutex::new(Some(commands)));
+        let theirs = lent.clone();
+        let (for_thread, to) = (results.clone(), shared.clone());
         let feed = move || {
             let commands = lock(&theirs).take();
-            let feeding = Feeding(for_thread);
+            let producer = OnThread(for_thread);
             if let Some(commands) = commands {
-                feeding.feed(commands, &to);
+                producer.feed(commands, &to);
             }
         };
         let thread = thread::Builder::new().name("throng-feeder".into());
         if may_start && let Ok(thread) = thread.spawn(feed) {
-            return Feeder::Thread(thread);
+            return Producer::Thread(thread);
         }
-        let Some(commands) = lock(&shared).take() else {
+        let Some(commands) = lock(&lent).take() else {
             unreachable!("the thread that takes them was not started");
         };
-        Feeder::Consumer(Mutex::new(Source {
+        Producer::Consumer(Mutex::new(Source {
             commands: Box::new(commands.map(Into::into)),
             seq: 0,
             panic: None,
@@ -70,18 +70,18 @@ impl Feeder {
     }
 
     /// There are no more outcomes. Returns the panic of the iterator of commands.
-    pub(super) fn end(&mut self, basket: &Basket) -> Option<Payload> {
-        match mem::replace(self, Feeder::Ended) {
+    pub(super) fn end(&mut self, results: &ResultQueue) -> Option<Payload> {
+        match mem::replace(self, Producer::Ended) {
             // A thread that was told to stop may be waiting for its iterator, perhaps for ever.
-            Feeder::Thread(thread) if basket.is_feeder_done() => thread.join().err(),
-            Feeder::Consumer(source) => source.into_inner().unwrap_or_else(plain).panic,
-            Feeder::Thread(_) | Feeder::Ended => None,
+            Producer::Thread(thread) if results.is_producer_done() => thread.join().err(),
+            Producer::Consumer(source) => source.into_inner().unwrap_or_else(plain).panic,
+            Producer::Thread(_) | Producer::Ended => None,
         }
     }
 
     /// In a fork this thread does not exist, and nothing may be done with its handle.
     pub(super) fn forget(&mut self) {
-        mem::forget(mem::replace(self, Feeder::Ended));
+        mem::forget(mem::replace(self, Producer::Ended));
     }
 }
 
@@ -93,27 +93,27 @@ impl Run {
     /// Takes commands if no thread does: as many as there is room for, so that all shards have
     /// something to do, but only one if an outcome is ready to be returned.
     pub(super) fn feed(&mut self) {
-        let Feeder::Consumer(source) = &mut self.feeder else {
+        let Producer::Consumer(source) = &mut self.producer else {
             return;
         };
         let source = source.get_mut().unwrap_or_else(plain);
-        let basket = &self.basket;
-        basket.give_out(mem::take(&mut self.given_out));
-        while source.panic.is_none() && basket.has_room() {
+        let results = &self.results;
+        results.give_out(mem::take(&mut self.given_out));
+        while source.panic.is_none() && results.has_room() {
             match catch_unwind(AssertUnwindSafe(|| source.commands.next())) {
                 Ok(Some(command)) => {
-                    if !submit(basket, &self.inner, source.seq, command) {
+                    if !submit(results, &self.shared, source.seq, command) {
                         return;
                     }
                     source.seq += 1;
                 }
-                Ok(None) => return basket.stop_feeding(),
+                Ok(None) => return results.stop_feeding(),
                 Err(payload) => {
                     source.panic = Some(payload);
-                    return basket.stop_feeding();
+                    return results.stop_feeding();
                 }
             }
-            if !self.batch.is_empty() || basket.has_outcomes() {
+            if !self.batch.is_empty() || results.has_outcomes() {
                 return;
             }
         }
@@ -121,24 +121,24 @@ impl Run {
 }
 
 /// Queues a command of a run; `false` when it is no longer wanted.
-fn submit(basket: &Arc<Basket>, inner: &Inner, seq: u64, command: Command) -> bool {
-    let is_wanted = basket.count();
+fn submit(results: &Arc<ResultQueue>, shared: &Shared, seq: u64, command: Command) -> bool {
+    let is_wanted = results.count();
     if is_wanted {
-        inner.submit(Job {
+        shared.submit(Job {
             seq,
             attempt: 1,
             command: Box::new(command),
-            recipient: Recipient::run(basket.clone()),
+            reply_to: ReplyTo::run(results.clone()),
         });
     }
     is_wanted
 }
 
 /// What the thread runs.
-struct Feeding(Arc<Basket>);
+struct OnThread(Arc<ResultQueue>);
 
-impl Feeding {
-    fn feed<I>(&self, mut commands: I, inner: &Inner)
+impl OnThread {
+    fn feed<I>(&self, mut commands: I, shared: &Shared)
     where
         I: Iterator,
         I::Item: Into<Command>,
@@ -146,17 +146,17 @@ impl Feeding {
         let mut seq = 0;
         while self.0.take_room()
             && let Some(command) = commands.next()
-            && submit(&self.0, inner, seq, command.into())
+            && submit(&self.0, shared, seq, command.into())
         {
             seq += 1;
         }
     }
 }
 
-impl Drop for Feeding {
+impl Drop for OnThread {
     /// Also when the iterator of commands panics.
     fn drop(&mut self) {
-        self.0.feeder_is_done();
+        self.0.producer_is_done();
     }
 }
 

@@ -4,9 +4,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// How many bytes the finished outcomes of one run have that nobody has taken.
 #[derive(Debug, Default)]
-pub(crate) struct Untaken(AtomicU64);
+pub(crate) struct Unconsumed(AtomicU64);
 
-impl Untaken {
+impl Unconsumed {
     /// An outcome with this many bytes waits to be taken.
     pub(crate) fn add(&self, bytes: u64) {
         self.0.fetch_add(bytes, Ordering::Relaxed);

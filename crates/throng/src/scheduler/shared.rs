@@ -12,30 +12,30 @@ use crate::job::running::{Callback, Running, StoppedCallback};
 use crate::model::error::Error;
 use crate::model::kill::KillSequence;
 use crate::model::verdict::Held;
-use crate::scheduler::job::{Job, Recipient};
+use crate::scheduler::job::{Job, ReplyTo};
 use crate::scheduler::mailbox::Mailbox;
 use crate::scheduler::owner::Owner;
 use crate::scheduler::queue::Queue;
-use crate::scheduler::results::{Basket, Next};
-use crate::scheduler::shares::Shares;
+use crate::scheduler::quotas::Quotas;
+use crate::scheduler::results::{Next, ResultQueue};
 use crate::slots::{Id, SlotNumbers};
 use crate::sync::lock;
 use crate::sys::Waker;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) struct Inner {
+pub(crate) struct Shared {
     /// The owner of the shards' threads.
     pub(crate) owner: Owner,
     pub(crate) queue: Queue,
     jobs: AtomicUsize,
-    pub(crate) shares: Shares,
+    pub(crate) quotas: Quotas,
     /// The numbers of slots, for the commands that ask for one.
     pub(crate) slots: Mutex<SlotNumbers>,
     pub(crate) settings: Settings,
     mailboxes: Vec<Mailbox<Request>>,
     /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
-    runs: Mutex<Vec<Weak<Basket>>>,
+    runs: Mutex<Vec<Weak<ResultQueue>>>,
     cancelled: AtomicBool,
     /// Whether streams are left unread, and nothing is started.
     paused: AtomicBool,
@@ -64,7 +64,7 @@ pub(crate) enum Request {
     /// End a process now.
     Kill(Id),
     /// End the processes of a run that nobody listens to any more.
-    CancelRun(Arc<Basket>),
+    CancelRun(Arc<ResultQueue>),
     /// End all processes by the kill sequence, and start nothing more.
     CancelAll,
     /// End all processes now, and start nothing more.
@@ -83,13 +83,13 @@ pub(crate) enum Request {
     Close,
 }
 
-impl Inner {
-    pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Inner {
-        Inner {
+impl Shared {
+    pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Shared {
+        Shared {
             owner: Owner::this(),
             queue: Queue::new(settings.budget.limit() / 2),
             jobs: AtomicUsize::new(jobs),
-            shares: Shares::new(jobs, shards),
+            quotas: Quotas::new(jobs, shards),
             slots: Mutex::new(SlotNumbers::from(1)),
             settings,
             mailboxes: (0..shards).map(|_| Mailbox::new()).collect(),
@@ -114,7 +114,7 @@ impl Inner {
     pub(crate) fn set_jobs(&self, jobs: usize) {
         let runs = lock(&self.runs);
         let before = self.jobs.swap(jobs, Ordering::Relaxed);
-        self.shares.change(before, jobs);
+        self.quotas.change(before, jobs);
         for run in runs.iter().filter_map(Weak::upgrade) {
             run.set_jobs(jobs);
         }
@@ -153,23 +153,23 @@ impl Inner {
 
     /// This command could not be started, after this many retries.
     pub(crate) fn refuse(&self, job: Job, error: Error, retries: u32) {
-        let (recipient, outcome) = job.not_started(error, retries);
-        self.deliver(recipient, outcome);
+        let (reply_to, outcome) = job.not_started(error, retries);
+        self.deliver(reply_to, outcome);
     }
 
     /// Delivers an outcome. A run judges it first, and what that means for other commands is done
     /// before the consumer sees it.
-    pub(crate) fn deliver(&self, recipient: Recipient, outcome: Outcome) {
-        match recipient.judge(&outcome) {
+    pub(crate) fn deliver(&self, reply_to: ReplyTo, outcome: Outcome) {
+        match reply_to.judge(&outcome) {
             Next::RunAgain(after) => {
                 let (seq, attempt) = (outcome.seq, outcome.attempt + 1);
                 let command = outcome.command.to_run_again();
-                if let Some(recipient) = recipient.deliver(outcome, true) {
+                if let Some(reply_to) = reply_to.deliver(outcome, true) {
                     let job = Job {
                         seq,
                         attempt,
                         command,
-                        recipient,
+                        reply_to,
                     };
                     self.submit_again(job, after);
                 }
@@ -179,7 +179,7 @@ impl Inner {
             Next::Cancel => self.end(|| Request::CancelAll),
             Next::GoOn => {}
         }
-        recipient.deliver(outcome, false);
+        reply_to.deliver(outcome, false);
     }
 
     /// Submits a job that was run before, ahead of all others, when this much time has passed.
@@ -249,7 +249,7 @@ impl Inner {
         self.ended.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add_run(&self, run: &Arc<Basket>) {
+    pub(crate) fn add_run(&self, run: &Arc<ResultQueue>) {
         let mut runs = lock(&self.runs);
         runs.retain(|run| run.strong_count() > 0);
         runs.push(Arc::downgrade(run));
@@ -277,9 +277,9 @@ impl Inner {
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
+        f.debug_struct("Shared")
             .field("jobs", &self.jobs())
             .field("shards", &self.shards())
             .field("live", &self.queue.live())

@@ -9,14 +9,14 @@ use crate::sys::base::Bytes;
 
 /// They are uncounted when this is dropped, and what room they had is left to the next.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct CountedBytes {
     bytes: Bytes,
     /// Absent as long as nothing is counted, so that small streams have nothing to do with it.
     budget: Option<Arc<Budget>>,
     counted: u64,
 }
 
-impl Block {
+impl CountedBytes {
     /// How much more would be counted with this much room.
     pub(super) fn more(&self, room: usize) -> u64 {
         (room as u64).saturating_sub(self.counted)
@@ -62,7 +62,7 @@ impl Block {
     }
 }
 
-impl Deref for Block {
+impl Deref for CountedBytes {
     type Target = Bytes;
 
     fn deref(&self) -> &Bytes {
@@ -70,21 +70,21 @@ impl Deref for Block {
     }
 }
 
-impl DerefMut for Block {
+impl DerefMut for CountedBytes {
     fn deref_mut(&mut self) -> &mut Bytes {
         &mut self.bytes
     }
 }
 
-impl Clone for Block {
+impl Clone for CountedBytes {
     /// Panics if there is no memory for the copy.
-    fn clone(&self) -> Block {
+    fn clone(&self) -> CountedBytes {
         let (mut bytes, len) = (Bytes::default(), self.bytes.len());
         if let Err(error) = bytes.try_reserve_exact(len) {
             panic!("no memory for a copy of a capture of {len} bytes: {error}");
         }
         bytes.extend_from_slice(&self.bytes);
-        let mut clone = Block {
+        let mut clone = CountedBytes {
             bytes,
             budget: None,
             counted: 0,
@@ -96,7 +96,7 @@ impl Clone for Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
             budget.remove(self.counted);

@@ -1,59 +1,59 @@
 //! How many processes each shard may have live. Knows no processes.
 //!
-//! Invariant: the shares add up to the jobs limit and what is owed. When the limit is lowered,
-//! that much is owed; a shard that has room gives it up before it starts anything. So the limit is
-//! exact, each shard keeps to its own without asking the others, and nobody has to be told when a
-//! process ends.
+//! Invariant: the quotas add up to the jobs limit and the deficit. When the limit is lowered, the
+//! difference is added to the deficit, and a shard that has room reduces it before it starts
+//! anything. So the limit is exact, each shard keeps to its own quota without asking the others,
+//! and nothing has to be sent when a process ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 #[derive(Debug)]
-pub(crate) struct Shares {
-    shares: Vec<AtomicUsize>,
-    owed: AtomicUsize,
+pub(crate) struct Quotas {
+    quotas: Vec<AtomicUsize>,
+    deficit: AtomicUsize,
 }
 
-impl Shares {
-    pub(crate) fn new(jobs: usize, shards: usize) -> Shares {
-        let share = |shard| jobs / shards + usize::from(shard < jobs % shards);
-        Shares {
-            shares: (0..shards).map(|n| AtomicUsize::new(share(n))).collect(),
-            owed: AtomicUsize::new(0),
+impl Quotas {
+    pub(crate) fn new(jobs: usize, shards: usize) -> Quotas {
+        let quota = |shard| jobs / shards + usize::from(shard < jobs % shards);
+        Quotas {
+            quotas: (0..shards).map(|n| AtomicUsize::new(quota(n))).collect(),
+            deficit: AtomicUsize::new(0),
         }
     }
 
     /// Whether a shard with so many live processes may start another. To be asked by itself only.
     pub(crate) fn has_room(&self, shard: usize, live: usize) -> bool {
-        let share = &self.shares[shard];
-        if self.owed.load(Relaxed) > 0 {
-            while share.load(Relaxed) > live && self.pay(1) > 0 {
-                share.fetch_sub(1, Relaxed);
+        let quota = &self.quotas[shard];
+        if self.deficit.load(Relaxed) > 0 {
+            while quota.load(Relaxed) > live && self.reduce_deficit(1) > 0 {
+                quota.fetch_sub(1, Relaxed);
             }
         }
-        share.load(Relaxed) > live
+        quota.load(Relaxed) > live
     }
 
     /// The limit was `before` and is `jobs` now. To be told by one thread at a time.
     pub(crate) fn change(&self, before: usize, jobs: usize) {
         if jobs < before {
-            self.owed.fetch_add(before - jobs, Relaxed);
+            self.deficit.fetch_add(before - jobs, Relaxed);
             return;
         }
         let more = jobs - before;
-        for _ in self.pay(more)..more {
-            let least = self.shares.iter().min_by_key(|share| share.load(Relaxed));
-            if let Some(share) = least {
-                share.fetch_add(1, Relaxed);
+        for _ in self.reduce_deficit(more)..more {
+            let least = self.quotas.iter().min_by_key(|quota| quota.load(Relaxed));
+            if let Some(quota) = least {
+                quota.fetch_add(1, Relaxed);
             }
         }
     }
 
-    /// Pays this much of what is owed, or what there is.
-    fn pay(&self, most: usize) -> usize {
-        let owed = self
-            .owed
-            .fetch_update(Relaxed, Relaxed, |owed| Some(owed - owed.min(most)));
-        owed.map_or(0, |owed| owed.min(most))
+    /// Reduces the deficit by this much, or by what there is. Returns by how much.
+    fn reduce_deficit(&self, most: usize) -> usize {
+        let deficit = self.deficit.fetch_update(Relaxed, Relaxed, |deficit| {
+            Some(deficit - deficit.min(most))
+        });
+        deficit.map_or(0, |deficit| deficit.min(most))
     }
 }
 
@@ -69,12 +69,12 @@ mod tests {
             first in 1usize..20,
             steps in prop::collection::vec((any::<bool>(), 0usize..5, 1usize..20), 0..60),
         ) {
-            let shares = Shares::new(first, shards);
+            let quotas = Quotas::new(first, shards);
             let mut jobs = first;
             let mut live = vec![0; shards];
             let start = |live: &mut Vec<usize>, jobs: usize| {
                 for shard in (0..shards).cycle().take(shards * 20) {
-                    if shares.has_room(shard, live[shard]) {
+                    if quotas.has_room(shard, live[shard]) {
                         live[shard] += 1;
                         assert!(live.iter().sum::<usize>() <= jobs);
                     }
@@ -85,7 +85,7 @@ mod tests {
                 if ends {
                     live[shard % shards] = live[shard % shards].saturating_sub(1);
                 } else {
-                    shares.change(jobs, to);
+                    quotas.change(jobs, to);
                     jobs = to;
                 }
             }

@@ -21,7 +21,7 @@ const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tries {
+pub(crate) struct Backoff {
     pub(crate) first: Instant,
     /// Since when nothing else has been running.
     alone_since: Option<Instant>,
@@ -31,9 +31,9 @@ pub(crate) struct Tries {
     is_own: bool,
 }
 
-impl Tries {
-    pub(crate) fn new(now: Instant) -> Tries {
-        Tries {
+impl Backoff {
+    pub(crate) fn new(now: Instant) -> Backoff {
+        Backoff {
             first: now,
             alone_since: None,
             not_before: now,
@@ -59,7 +59,7 @@ impl Tries {
 
     /// After an attempt that failed, with this many processes live: the next one, or none when it
     /// is no use.
-    pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Tries> {
+    pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Backoff> {
         let alone_since = if live == 0 {
             self.alone_since.or(Some(now))
         } else {
@@ -81,7 +81,7 @@ impl Tries {
             .saturating_mul(1 << self.retries.min(16))
             .min(LONGEST_WAIT);
         let retries = self.retries.saturating_add(1);
-        Some(Tries {
+        Some(Backoff {
             alone_since,
             not_before: now + wait,
             retries,
@@ -103,15 +103,15 @@ mod tests {
     /// Tries until it is given up, and says after how long.
     fn given_up_after(error: StartError, live: impl Fn(Duration) -> usize) -> Option<Duration> {
         let start = Instant::now();
-        let mut tries = Tries::new(start);
+        let mut backoff = Backoff::new(start);
         let mut now = start;
         while now - start < Duration::from_secs(60) {
-            match tries.again(&error, live(now - start), now) {
+            match backoff.again(&error, live(now - start), now) {
                 None => return Some(now - start),
                 Some(next) => {
                     assert!(next.not_before() > now && next.not_before() - now <= LONGEST_WAIT);
                     now = next.not_before();
-                    tries = next;
+                    backoff = next;
                 }
             }
         }
@@ -150,7 +150,7 @@ mod tests {
         let start = Instant::now();
         let late = start + 10 * BUSY_FOR_LONG;
         let error = StartError::Busy(error());
-        let again = Tries::new(start).again(&error, 1, late);
+        let again = Backoff::new(start).again(&error, 1, late);
         let again = again.expect("it was tried only once");
         assert_eq!(again.retries, 1);
         assert!(again.again(&error, 1, late + LONGEST_WAIT).is_none());
@@ -164,7 +164,7 @@ mod tests {
             (StartError::Exhausted(error()), true),
             (StartError::Busy(error()), true),
         ] {
-            let again = Tries::new(now).again(&error, 1, now).unwrap();
+            let again = Backoff::new(now).again(&error, 1, now).unwrap();
             assert_eq!(again.holds_up_others(), holds_up, "{error:?}");
         }
     }

@@ -11,21 +11,21 @@ use crate::sync::lock;
 
 /// What a handle and its process's shard share.
 #[derive(Debug, Default)]
-pub(crate) struct Cell {
+pub(crate) struct Oneshot {
     state: Mutex<State>,
     arrived: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    result: Waited,
+    result: Delivery,
     /// Where the process is, once it has started.
-    place: Option<(usize, Id)>,
-    wish: Wish,
+    location: Option<(usize, Id)>,
+    intent: Intent,
 }
 
 #[derive(Debug)]
-enum Waited {
+enum Delivery {
     NotYet(Option<Waker>),
     Arrived(Box<Outcome>),
     Lost,
@@ -35,9 +35,9 @@ enum Waited {
 /// What has been asked of the process through its handle. A later request replaces an earlier one
 /// only when it is stronger, that is, further down in this list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wish {
+pub(crate) enum Intent {
     #[default]
-    GoOn,
+    Run,
     /// Go on without the handle.
     Detached,
     /// End by the kill sequence.
@@ -46,15 +46,15 @@ pub(crate) enum Wish {
     Kill,
 }
 
-impl Default for Waited {
-    fn default() -> Waited {
-        Waited::NotYet(None)
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery::NotYet(None)
     }
 }
 
 /// Where a process is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// It is over, or its outcome lost.
     Nowhere,
     /// In the queue, or being started.
@@ -62,22 +62,22 @@ pub(crate) enum Place {
     Shard(usize, Id),
 }
 
-impl Wish {
+impl Intent {
     fn ends(self) -> bool {
-        self >= Wish::Cancel
+        self >= Intent::Cancel
     }
 }
 
 impl State {
     fn take(&mut self) -> Option<Result<Outcome, Error>> {
-        match std::mem::replace(&mut self.result, Waited::Taken) {
-            Waited::Arrived(outcome) => Some(Ok(*outcome)),
-            Waited::Lost => Some(Err(Error::new(
+        match std::mem::replace(&mut self.result, Delivery::Taken) {
+            Delivery::Arrived(outcome) => Some(Ok(*outcome)),
+            Delivery::Lost => Some(Err(Error::new(
                 ErrorKind::Cancelled,
                 "the outcome of a process is lost: a thread of throng panicked",
             ))),
-            Waited::Taken => panic!("a process was polled after it had given its outcome"),
-            not_yet @ Waited::NotYet(_) => {
+            Delivery::Taken => panic!("a process was polled after it had given its outcome"),
+            not_yet @ Delivery::NotYet(_) => {
                 self.result = not_yet;
                 None
             }
@@ -85,7 +85,7 @@ impl State {
     }
 }
 
-impl Cell {
+impl Oneshot {
     /// Blocks until the outcome has arrived, or is lost.
     pub(crate) fn wait(&self) -> Result<Outcome, Error> {
         let mut state = lock(&self.state);
@@ -106,27 +106,27 @@ impl Cell {
         if let Some(result) = state.take() {
             return Poll::Ready(result);
         }
-        state.result = Waited::NotYet(Some(waker.clone()));
+        state.result = Delivery::NotYet(Some(waker.clone()));
         Poll::Pending
     }
 
     /// Asks this of the process, where it is not over. Returns where it is.
-    pub(crate) fn ask(&self, wish: Wish) -> Place {
+    pub(crate) fn ask(&self, intent: Intent) -> Location {
         let mut state = lock(&self.state);
-        if !matches!(state.result, Waited::NotYet(_)) {
-            return Place::Nowhere;
+        if !matches!(state.result, Delivery::NotYet(_)) {
+            return Location::Nowhere;
         }
-        state.wish = state.wish.max(wish);
-        match state.place {
-            Some((shard, id)) => Place::Shard(shard, id),
-            None => Place::NotStarted,
+        state.intent = state.intent.max(intent);
+        match state.location {
+            Some((shard, id)) => Location::Shard(shard, id),
+            None => Location::NotStarted,
         }
     }
 
     /// Whether the outcome has not arrived, and nothing was asked of the process.
     pub(crate) fn goes_on(&self) -> bool {
         let state = lock(&self.state);
-        state.wish == Wish::GoOn && matches!(state.result, Waited::NotYet(_))
+        state.intent == Intent::Run && matches!(state.result, Delivery::NotYet(_))
     }
 
     /// Holds the lock, as another thread may do at any moment.
@@ -136,36 +136,36 @@ impl Cell {
     }
 
     pub(crate) fn put(&self, outcome: Outcome) {
-        self.settle(Waited::Arrived(Box::new(outcome)));
+        self.settle(Delivery::Arrived(Box::new(outcome)));
     }
 
     pub(crate) fn lose(&self) {
-        self.settle(Waited::Lost);
+        self.settle(Delivery::Lost);
     }
 
-    fn settle(&self, result: Waited) {
+    fn settle(&self, result: Delivery) {
         let mut state = lock(&self.state);
-        state.place = None;
+        state.location = None;
         let before = std::mem::replace(&mut state.result, result);
         drop(state);
         self.arrived.notify_all();
-        if let Waited::NotYet(Some(waker)) = before {
+        if let Delivery::NotYet(Some(waker)) = before {
             waker.wake();
         }
     }
 
     /// The process exists from now on. Returns what was asked of it while it was being started.
-    pub(crate) fn located(&self, shard: usize, id: Id) -> Wish {
+    pub(crate) fn located(&self, shard: usize, id: Id) -> Intent {
         let mut state = lock(&self.state);
-        state.place = Some((shard, id));
-        state.wish
+        state.location = Some((shard, id));
+        state.intent
     }
 
     pub(crate) fn is_unwanted(&self) -> bool {
-        lock(&self.state).wish.ends()
+        lock(&self.state).intent.ends()
     }
 
     pub(crate) fn is_detached(&self) -> bool {
-        lock(&self.state).wish == Wish::Detached
+        lock(&self.state).intent == Intent::Detached
     }
 }
