@@ -46,7 +46,7 @@ pub struct Command {
     pub(crate) held: Option<Held>,
     pub(crate) max_output: Option<u64>,
     pub(crate) max_output_part: Part,
-    pub(crate) output: Keep,
+    pub(crate) keeps_output: bool,
     pub(crate) on_start: Option<OnStart>,
     /// Variables that are set to the number of the slot.
     pub(crate) slot_vars: Vec<OsString>,
@@ -120,13 +120,6 @@ impl From<&[u8]> for Stdin {
     }
 }
 
-/// Whether captured bytes stay in memory until the outcome is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    All,
-    OnlyForCallback,
-}
-
 /// The callback of [`Command::on_start`].
 #[derive(Clone)]
 pub(crate) struct OnStart(Arc<OnStartFn>);
@@ -173,7 +166,7 @@ impl Command {
             held: None,
             max_output: None,
             max_output_part: Part::Head,
-            output: Keep::All,
+            keeps_output: true,
             on_start: None,
             slot_vars: Vec::new(),
             as_given: None,
@@ -359,11 +352,7 @@ impl Command {
     /// [output callback](crate::Builder::on_output) alone, the capture stays empty, and the
     /// verdicts still say whether all came.
     pub fn keep_output(&mut self, keep: bool) -> &mut Command {
-        self.output = if keep {
-            Keep::All
-        } else {
-            Keep::OnlyForCallback
-        };
+        self.keeps_output = keep;
         self
     }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::capture::Capture;
-use crate::job::command::{Command, Keep};
+use crate::job::command::Command;
 use crate::job::outcome::Timing;
 use crate::job::running::{Output, Stopped};
 use crate::model::status::{Status, Usage};
@@ -44,7 +44,7 @@ impl Live {
     pub(super) fn take_output(&mut self, stream: Stream, bytes: &[u8], shared: &Shared) -> bool {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
-        if command.output == Keep::All {
+        if command.keeps_output {
             let budget = &shared.settings.budget;
             self.capture
                 .push(stream, bytes, at, command.limit(), budget);
