@@ -1,10 +1,10 @@
-//! Places for live processes, each with a generation, so that a late event for a process that is
-//! gone never reaches the one that has taken its place.
+//! Ids of live processes and values by id. An id has a generation, so that a late event for a
+//! process that is gone never reaches the process that reuses its place.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Names one process for as long as it is live, and never another.
+/// Identifies one process while it is live, and never another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id {
     index: u32,
@@ -26,7 +26,7 @@ impl Id {
         u64::from(self.generation) << 32 | u64::from(self.index) << Self::TAG_BITS | u64::from(tag)
     }
 
-    /// The other way round.
+    /// The inverse of [`to_token`](Id::to_token).
     pub(crate) fn from_token(token: u64) -> (Id, u8) {
         let low = token as u32;
         let id = Id {
@@ -37,7 +37,7 @@ impl Id {
     }
 }
 
-/// Values by [`Id`], under ids that a [`Slots`] gave out: what the layer below keeps of a process.
+/// Values by the ids that a [`Slots`] has made: what the layer below stores for each process.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     rows: Vec<Option<(Id, T)>>,

@@ -1,4 +1,4 @@
-//! Bytes in memory that are counted in a budget.
+//! Bytes in memory that are counted in the budget.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use crate::capture::budget::{Budget, SPARE_FROM, UNCOUNTED};
 use crate::sys::base::Bytes;
 
-/// They are uncounted when this is dropped, and what room they had is left to the next.
+/// Uncounted when dropped; a large block is left in the budget for other streams.
 #[derive(Debug, Default)]
 pub(super) struct CountedBytes {
     bytes: Bytes,
-    /// Absent as long as nothing is counted, so that small streams have nothing to do with it.
+    /// `None` while nothing is counted, so that small streams do not touch the shared counter.
     budget: Option<Arc<Budget>>,
     counted: u64,
 }
 
 impl CountedBytes {
-    /// How much more would be counted with this much room.
+    /// How many more bytes would be counted with this capacity.
     pub(super) fn more(&self, room: usize) -> u64 {
         (room as u64).saturating_sub(self.counted)
     }
 
-    /// Room for so many in all, and twice of what there is, so that they are copied a few times and
-    /// not for each piece. Large ones are of few sizes, so that one fits another.
+    /// The capacity for this length: at least twice the current one, so that growing copies only a
+    /// few times. Large blocks have few sizes, so that a spare one is likely to fit.
     pub(super) fn room_for(&self, len: usize) -> usize {
         let room = len.max(self.bytes.capacity().saturating_mul(2));
         if len <= UNCOUNTED {
@@ -35,8 +35,8 @@ impl CountedBytes {
         room.checked_next_power_of_two().unwrap_or(room)
     }
 
-    /// Makes room for this many bytes in all, whatever the budget, and counts it; if the system has
-    /// no memory, returns an error and changes nothing.
+    /// Grows to this capacity, whatever the budget, and counts it. If the system has no memory,
+    /// returns an error and changes nothing.
     pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) -> io::Result<()> {
         if let Some(mut spare) = budget.take_spare(room) {
             spare.extend_from_slice(&self.bytes);

@@ -1,4 +1,5 @@
-//! What a user gives and gets: a command, the end of a pipe to its stdin, and the outcome.
+//! What users pass in and get back: a command, a pipe for its stdin, reports while it runs, and the
+//! outcome.
 
 pub(crate) mod command;
 pub(crate) mod outcome;

@@ -1,4 +1,4 @@
-//! What is told of a process while it runs: to callbacks, and to whoever asks.
+//! What is reported about a process while it runs: to callbacks, and on request.
 
 use std::time::{Duration, Instant};
 
@@ -6,19 +6,19 @@ use crate::job::command::Command;
 use crate::model::stream::Stream;
 use crate::slots::Id;
 
-/// A piece of output, as the [output callback](crate::Builder::on_output) gets it.
+/// A piece of output, as passed to the [output callback](crate::Builder::on_output).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Output<'a> {
-    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
+    /// The position of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
     pub seq: u64,
-    /// The command whose process wrote it.
+    /// The command of the process that wrote it.
     pub command: &'a Command,
-    /// The stream that it was written to.
+    /// The stream to which it was written.
     pub stream: Stream,
-    /// The bytes; never empty, and cut anywhere.
+    /// The bytes; never empty, and not split at any particular place.
     pub bytes: &'a [u8],
-    /// When they were read, counted from the start of the process, be it after its end.
+    /// When they were read, counted from the start of the process; possibly after it exited.
     pub at: Duration,
 }
 
@@ -34,20 +34,21 @@ pub struct Stopped<'a> {
     pub command: &'a Command,
     /// The process id.
     pub pid: u32,
-    /// The number of the signal that has stopped it: `SIGTTIN` (21 on Linux) if it tried to read
+    /// The number of the signal that stopped it: `SIGTTIN` (21 on Linux) if it tried to read
     /// from the terminal as a background job, `SIGTTOU` (22) if it tried to change the terminal.
     pub signal: i32,
 }
 
 pub(crate) type StoppedCallback = Box<dyn Fn(Stopped<'_>) + Send + Sync>;
 
-/// A process that was live when it was asked for; see [`Throng::running`](crate::Throng::running).
+/// A process that was running at the time of the request; see
+/// [`Throng::running`](crate::Throng::running).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Running {
-    /// The place of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
+    /// The position of the command among all; see [`Outcome::seq`](crate::Outcome::seq).
     pub seq: u64,
-    /// Which attempt it is; see [`Outcome::attempt`](crate::Outcome::attempt).
+    /// The number of the attempt; see [`Outcome::attempt`](crate::Outcome::attempt).
     pub attempt: u32,
     /// The process id.
     pub pid: u32,
