@@ -1,8 +1,9 @@
-//! One thread with its own mechanism and its own processes. It starts them, hears of them, and
-//! hands their outcomes over; no process ever moves to another thread.
+//! One thread with its own mechanism and its own processes. It starts them, handles their events,
+//! and delivers their outcomes; no process moves to another thread.
 //!
-//! Invariant: one start a turn. A start takes far longer than anything else here, so between two
-//! of them everybody's output is looked at, and no process waits on a full pipe for long.
+//! Invariant: at most one start in each turn of the loop. A start takes far longer than anything
+//! else, so the output of all processes is read between two starts, and no process is blocked by a
+//! full pipe for long.
 
 mod backoff;
 mod finish;
@@ -25,7 +26,7 @@ use crate::slots::{Id, Slots};
 use crate::sys::Engine;
 use crate::sys::api::Event;
 
-/// Sent once, when the `Throng` is gone and only detached processes are left.
+/// Sent when the `Throng` was dropped and only detached processes are left.
 #[derive(Debug)]
 pub(crate) struct OnlyDetachedLeft;
 
@@ -36,17 +37,17 @@ pub(crate) struct Shard {
     engine: Engine,
     processes: Slots<Live>,
     timers: Timers,
-    /// Commands that could not be started for now. While one of them lacks something that others
-    /// need as well, no job is taken from the queue; so there are more of those only if programs
-    /// took long to load before that was known.
+    /// Commands whose start is to be retried. While one of them lacks a resource that others need
+    /// as well, no job is taken from the queue; there can be several such commands only if their
+    /// programs were slow to load.
     pending: Vec<Pending>,
-    /// There are commands, and this is when one may be started.
+    /// There are commands, and the first may be started at this time.
     look_again: Option<Instant>,
-    /// There is none now, and this is when the first of those is due that are to be run later.
+    /// There is no command now, and the first delayed one is due at this time.
     due_at: Option<Instant>,
-    /// Whether this shard sleeps where a command would find it, or did and has not looked since.
+    /// Whether this shard is parked in the queue, or was and has not looked for a job since.
     may_be_parked: bool,
-    /// Whether streams are left unread, and nothing is started.
+    /// Whether streams are not read, and nothing is started.
     is_paused: bool,
     /// Processes whose grace period begins when streams are read again.
     graces_put_off: Vec<Id>,
@@ -80,7 +81,7 @@ impl Shard {
         }
     }
 
-    /// Works until the `Throng` is gone and no process is left.
+    /// Runs until the `Throng` was dropped and no process is left.
     pub(crate) fn run(mut self) {
         loop {
             self.take_requests();
@@ -117,7 +118,7 @@ impl Shard {
             .iter()
             .all(|(_, live)| live.job.reply_to.is_detached())
         {
-            // The receiver may have given up; that changes nothing.
+            // The receiver may be gone.
             let _ = done.send(OnlyDetachedLeft);
         }
         false
@@ -197,7 +198,7 @@ impl Shard {
             .sweep(processes.len(), |id| processes.get(id).is_some());
     }
 
-    /// Tells a process's state machine what happened, and does what it says.
+    /// Passes an input to the state machine of a process, and carries out its actions.
     fn apply(&mut self, id: Id, input: Input) {
         let Some(live) = self.processes.get_mut(id) else {
             return;
@@ -219,7 +220,7 @@ impl Shard {
                     self.engine.signal(id, signal);
                 }
                 Action::SetAlarm(after, alarm) => {
-                    // What is later than any clock goes never comes.
+                    // An alarm that is later than the clock can count never goes off.
                     if let Some(at) = now.checked_add(after) {
                         self.timers.set(at, id, alarm);
                     }
@@ -230,13 +231,13 @@ impl Shard {
                     let exit = self.engine.give_up(id);
                     if let Some(live) = self.processes.get_mut(id) {
                         match exit {
-                            // This thread was busy, and has not heard of it in time.
+                            // It has exited, and this thread was too busy to be told.
                             Some(exit) => live.exited(exit),
                             None => live.give_up(),
                         }
                     }
                 }
-                // What is left of a tree that was ended is cleared away first.
+                // Descendants of a process that was ended are ended first.
                 Action::Finish => match self.processes.get(id) {
                     Some(live) if live.signalled => self.engine.clear(id),
                     _ => self.finish(id, Vec::new()),
@@ -248,8 +249,8 @@ impl Shard {
 }
 
 impl Drop for Shard {
-    /// When this thread panics, nobody is left waiting: what is queued is cancelled, and the
-    /// recipients of its processes hear that their outcomes are lost.
+    /// If this thread panics, no caller waits for ever: queued commands are cancelled, and the
+    /// outcomes of its processes are reported as lost.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.shared.cancel(|| Request::CancelAll);

@@ -16,12 +16,12 @@ use crate::slots::Id;
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.
 ///
 /// Wait for its [`Outcome`] with [`wait`](Process::wait), or `.await` it on any executor. Dropping
-/// the handle ends the process, by the kill sequence; to let it go on, say
-/// [`detach`](Process::detach). Dropping a future that has been polled, and polling the handle
-/// again later, loses nothing: `(&mut process).await` is cancel safe.
+/// the handle ends the process by the kill sequence, unless it was
+/// [detached](Process::detach). `(&mut process).await` is cancel safe: if that future is dropped,
+/// the handle can be polled again later.
 ///
-/// In a process that was forked from the one that made the handle, waiting is an error, and ending
-/// or dropping does nothing.
+/// In a process that was forked from the one that made the handle, waiting returns an error, and
+/// ending or dropping does nothing.
 #[derive(Debug)]
 #[must_use = "dropping the handle ends the process"]
 pub struct Process {
@@ -45,16 +45,16 @@ impl Process {
 
     /// Blocks until the process is finished.
     ///
-    /// A command that could not be started has an outcome too; see [`Outcome::start_error`].
+    /// A command that could not be started has an outcome as well; see [`Outcome::start_error`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
+    /// [`ErrorKind::Cancelled`] if the outcome was lost because a thread of the `Throng` panicked,
     /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
     ///
     /// # Panics
     ///
-    /// Panics when the handle was polled before and was ready: its outcome has been taken.
+    /// Panics if the handle was polled before and was ready: then its outcome has been taken.
     pub fn wait(self) -> Result<Outcome, Error> {
         if !self.owner.is_here() {
             return Err(self.foreign());
@@ -62,29 +62,27 @@ impl Process {
         self.oneshot.wait()
     }
 
-    /// Ends the process by the kill sequence; one that has not been started never is. The outcome
-    /// still comes, with all that was captured.
+    /// Ends the process by the kill sequence; if it has not been started, it never is. Its outcome
+    /// is still delivered, with everything that was captured.
     pub fn cancel(&self) {
         self.ask_to_end(Intent::Cancel, Request::Cancel);
     }
 
-    /// Ends the process at once, whether or not it was told to end before; a process that has not
-    /// been started is never started. The outcome still comes, with all that was captured.
+    /// Kills the process at once, even if it was cancelled before; if it has not been started, it
+    /// never is. Its outcome is still delivered, with everything that was captured.
     pub fn kill(&self) {
         self.ask_to_end(Intent::Kill, Request::Kill);
     }
 
-    /// Gives up the outcome and lets the process go on, unless it was told to end before. Its
-    /// output is still read, so that it never blocks, and dropped. The process may outlive the
-    /// `Throng`, but not this program:
+    /// Gives up the outcome and lets the process go on, unless it was cancelled or killed before.
+    /// Its output is still read, so that it does not block, and discarded. The process may outlive
+    /// the `Throng`, but not this program:
     ///
     /// * On Linux the kernel kills the process when this program ends, for whatever reason
-    ///   (`PR_SET_PDEATHSIG`). Processes that it has started go on, unless there is a
-    ///   [keeper](crate::os).
-    /// * On Windows its job ends with this program, and with it the process and everything that it
-    ///   has started. Processes started by one that has already ended by itself go on, unless there
-    ///   is a keeper. A process that could not have a job ([`is_contained`](Outcome::is_contained))
-    ///   goes on, too.
+    ///   (`PR_SET_PDEATHSIG`). Its descendants go on, unless there is a [keeper](crate::os).
+    /// * On Windows its job ends with this program, and with it the process and its descendants.
+    ///   Descendants of a process that has already ended go on, unless there is a keeper. A process
+    ///   without a job ([`is_contained`](Outcome::is_contained) is `false`) goes on as well.
     pub fn detach(self) {
         if self.owner.is_here() {
             self.oneshot.ask(Intent::Detached);
@@ -96,7 +94,7 @@ impl Process {
         self.oneshot.clone()
     }
 
-    /// Why nothing of this process is available in a fork of ours.
+    /// The error in a fork of the process that made the handle.
     #[cold]
     fn foreign(&self) -> Error {
         self.owner.error("cannot wait for a process")

@@ -25,7 +25,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// It will not be started. Its run does not judge that.
+    /// Delivers the outcome of a command that will not be started. It is not judged.
     pub(crate) fn cancel(self) {
         let program = self.command.program.to_string_lossy();
         let doing = format!("\"{program}\" was not started: cancelled");
@@ -66,7 +66,7 @@ impl ReplyTo {
         ReplyTo(To::Run(results))
     }
 
-    /// What the run has to say about this outcome, which is about to be delivered.
+    /// The decision of the run about an outcome that is about to be delivered.
     pub(crate) fn judge(&self, outcome: &Outcome) -> Next {
         match &self.0 {
             To::Nobody | To::Handle(_) => Next::GoOn,
@@ -90,8 +90,7 @@ impl ReplyTo {
         }
     }
 
-    /// The process has a place now, where requests for it can be sent. Returns what was asked of it
-    /// before.
+    /// From now on requests for the process go to this shard. Returns what was requested before.
     pub(crate) fn located(&self, shard: usize, id: Id) -> Intent {
         match &self.0 {
             To::Nobody => Intent::Run,
@@ -101,7 +100,7 @@ impl ReplyTo {
         }
     }
 
-    /// Whether nobody wants this command to be started any more.
+    /// Whether this command is not to be started any more.
     pub(crate) fn is_unwanted(&self) -> bool {
         match &self.0 {
             To::Nobody => false,

@@ -1,7 +1,7 @@
-//! What other threads ask of a shard, and the call that wakes it.
+//! The requests of other threads to a shard, and the call that wakes it.
 //!
-//! Invariant: what is asked is put in before the shard is woken, and a call to wake it is kept
-//! until its next wait. So a request is seen before the shard sleeps, or ends its sleep.
+//! Invariant: a request is added before the shard is woken, and a call to wake it is kept until its
+//! next wait. So a request is seen before the shard sleeps, or ends its sleep.
 
 use std::sync::OnceLock;
 
@@ -41,7 +41,7 @@ impl<R> Mailbox<R> {
         self.wake();
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.requests)

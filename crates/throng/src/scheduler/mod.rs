@@ -1,5 +1,6 @@
-//! Which shard starts what, and when: the queue, each shard's share of the job limit, what other
-//! threads ask of a shard, and where it delivers outcomes. Knows nothing of the systems.
+//! Which shard starts which command, and when: the queue, each shard's quota of the job limit, the
+//! requests of other threads to a shard, and where outcomes are delivered. Knows nothing about the
+//! operating systems.
 
 pub(crate) mod job;
 pub(crate) mod mailbox;

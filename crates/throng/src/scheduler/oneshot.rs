@@ -1,5 +1,5 @@
-//! What a handle and the shard of its process share: the outcome when it has come, and what was
-//! asked of the process until then.
+//! The state that a handle shares with the shard of its process: the outcome once it has arrived,
+//! and what was requested through the handle until then.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};
@@ -9,7 +9,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::slots::Id;
 use crate::sync::lock;
 
-/// What a handle and its process's shard share.
+/// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Oneshot {
     state: Mutex<State>,
@@ -19,7 +19,7 @@ pub(crate) struct Oneshot {
 #[derive(Debug, Default)]
 struct State {
     result: Delivery,
-    /// Where the process is, once it has started.
+    /// The shard and the id of the process, once it has started.
     location: Option<(usize, Id)>,
     intent: Intent,
 }
@@ -32,17 +32,17 @@ enum Delivery {
     Taken,
 }
 
-/// What has been asked of the process through its handle. A later request replaces an earlier one
-/// only when it is stronger, that is, further down in this list.
+/// What was requested through the handle. A later request replaces an earlier one only if it is
+/// stronger, that is, further down in this list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Intent {
     #[default]
     Run,
-    /// Go on without the handle.
+    /// Continue without the handle.
     Detached,
-    /// End by the kill sequence.
+    /// End it by the kill sequence.
     Cancel,
-    /// End now.
+    /// Kill it now.
     Kill,
 }
 
@@ -52,10 +52,10 @@ impl Default for Delivery {
     }
 }
 
-/// Where a process is.
+/// Where the process of a handle is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Location {
-    /// It is over, or its outcome lost.
+    /// Its outcome has arrived, or is lost.
     Nowhere,
     /// In the queue, or being started.
     NotStarted,
@@ -86,7 +86,7 @@ impl State {
 }
 
 impl Oneshot {
-    /// Blocks until the outcome has arrived, or is lost.
+    /// Blocks until the outcome has arrived or is lost.
     pub(crate) fn wait(&self) -> Result<Outcome, Error> {
         let mut state = lock(&self.state);
         loop {
@@ -100,7 +100,7 @@ impl Oneshot {
         }
     }
 
-    /// The outcome, if it has arrived or is lost; if not, this is woken then.
+    /// The outcome, if it has arrived or is lost; otherwise the waker is called when it does.
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<Outcome, Error>> {
         let mut state = lock(&self.state);
         if let Some(result) = state.take() {
@@ -110,7 +110,7 @@ impl Oneshot {
         Poll::Pending
     }
 
-    /// Asks this of the process, where it is not over. Returns where it is.
+    /// Records a request, if the outcome has not arrived. Returns where the process is.
     pub(crate) fn ask(&self, intent: Intent) -> Location {
         let mut state = lock(&self.state);
         if !matches!(state.result, Delivery::NotYet(_)) {
@@ -123,13 +123,13 @@ impl Oneshot {
         }
     }
 
-    /// Whether the outcome has not arrived, and nothing was asked of the process.
+    /// Whether the outcome has not arrived, and nothing was requested.
     pub(crate) fn goes_on(&self) -> bool {
         let state = lock(&self.state);
         state.intent == Intent::Run && matches!(state.result, Delivery::NotYet(_))
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.state)
@@ -154,7 +154,7 @@ impl Oneshot {
         }
     }
 
-    /// The process exists from now on. Returns what was asked of it while it was being started.
+    /// The process is started. Returns what was requested until now.
     pub(crate) fn located(&self, shard: usize, id: Id) -> Intent {
         let mut state = lock(&self.state);
         state.location = Some((shard, id));

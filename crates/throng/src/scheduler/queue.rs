@@ -1,11 +1,11 @@
-//! Commands on their way to the shards, and the shards' sleep.
+//! The queue of commands, and the shards that sleep until there is one for them.
 //!
-//! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
-//! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
+//! Invariant: a shard that sleeps with room for a process is marked as parked, under the lock under
+//! which jobs are added. So a job is either seen by a shard before it sleeps, or wakes one.
 //!
-//! Invariant: a shard that sleeps with room knows when the first job is due that is to be run
-//! later: it was told when it last looked, and is woken when such a job is put in. So each of them
-//! looks again at that time, and whoever comes first takes the job.
+//! Invariant: a shard that sleeps with room knows when the first delayed job is due: it learnt that
+//! when it last looked, and is woken when such a job is added. So each of them looks again at that
+//! time, and the first one takes the job.
 //!
 //! Invariant: a job is set aside only while its run has too many unconsumed bytes, and the caller
 //! that takes the byte which makes them few enough puts it back. Both are decided under the lock,
@@ -23,20 +23,20 @@ use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// What a shard gets that looks for a job.
+/// The answer to a shard that looks for a job.
 #[derive(Debug)]
 pub(crate) enum Popped {
     Job(Job),
-    /// There is one, and it must not be started before this has passed.
+    /// There is one, which must not be started before this time has passed.
     NotYet(Duration),
-    /// There is none. The shard is woken when one comes, and has to look again at this time.
+    /// There is none. The shard is woken when one is added, and has to look again at this time.
     Parked(Option<Instant>),
 }
 
 /// The callback of [`Builder::admit`](crate::Builder::admit).
 pub(crate) struct AdmissionHook {
     callback: Box<AdmissionFn>,
-    /// The callback has told us not to ask before this time.
+    /// The callback is not called again before this time.
     not_before: Option<Instant>,
 }
 
@@ -55,14 +55,14 @@ impl AdmissionHook {
     /// None when a process may be started now.
     fn ask(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        // The other shards have to wait as well.
+        // This applies to the other shards as well.
         let left = self
             .not_before
             .and_then(|at| at.checked_duration_since(now));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
             return Some(left);
         }
-        // Where there is nothing to wait for, coming back at once would be a busy loop.
+        // A wait of 0 would be a busy loop.
         let wait = (self.callback)().map(|wait| wait.max(Self::SHORTEST));
         self.not_before = wait.and_then(|wait| now.checked_add(wait));
         wait
@@ -77,7 +77,7 @@ impl std::fmt::Debug for AdmissionHook {
     }
 }
 
-/// A job that is to be started when its time has come, and not before.
+/// A job that is not started before this time.
 #[derive(Debug)]
 struct Delayed {
     at: Instant,
@@ -85,7 +85,7 @@ struct Delayed {
 }
 
 impl Delayed {
-    /// What is later than any clock goes is due in a time that nobody waits for.
+    /// The longest delay, so that the time can be represented.
     const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 
     fn new(job: Job, after: Duration) -> Delayed {
@@ -117,21 +117,21 @@ impl Eq for Delayed {}
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Processes that are live, over all shards.
+    /// The number of live processes of all shards.
     live: AtomicUsize,
-    /// While the finished outcomes of a run that nobody has taken hold more bytes than this, no
-    /// command of that run is started. A consumer that does not keep up slows its run down instead
-    /// of making it grow, in memory or on the disk; other runs are unaffected.
+    /// While the unconsumed outcomes of a run hold more bytes than this, no command of that run is
+    /// started. So a slow consumer slows its run down, and the run does not grow in memory or on
+    /// the disk; other runs are unaffected.
     unconsumed_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
-    /// run. So they are looked at once, and not at each search for a job.
+    /// Jobs, by run, that were at the head of the queue while their run had too many unconsumed
+    /// bytes. They are set aside so that they are not looked at in each search for a job.
     backpressured: Vec<(Arc<Unconsumed>, VecDeque<Job>)>,
-    /// Jobs that are to be run again, but not yet.
+    /// Jobs that are run again after a delay.
     delayed: BinaryHeap<Reverse<Delayed>>,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
@@ -148,8 +148,11 @@ impl Queue {
         }
     }
 
-    /// Puts a job in. Returns a shard that has to be woken for it, if one sleeps; gives the job
-    /// back when nobody is there any more to take it.
+    /// Adds a job. Returns a shard that has to be woken for it, if one sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Returns the job if the queue is closed.
     pub(crate) fn push(&self, job: Job) -> Result<Option<usize>, Job> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -159,9 +162,12 @@ impl Queue {
         Ok(state.parked.pop())
     }
 
-    /// Puts in a job that was run before: ahead of all others, once this much time has passed.
-    /// Returns the shards that have to be woken; gives the job back when nobody is there any more
-    /// to take it.
+    /// Adds a job that was run before: ahead of all others, once this much time has passed. Returns
+    /// the shards that have to be woken.
+    ///
+    /// # Errors
+    ///
+    /// Returns the job if the queue is closed.
     pub(crate) fn push_again(&self, job: Job, after: Duration) -> Result<Vec<usize>, Job> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -175,7 +181,7 @@ impl Queue {
         Ok(mem::take(&mut state.parked))
     }
 
-    /// Takes out the job whose outcome goes to this handle, if no shard has taken it.
+    /// Removes the job whose outcome goes to this handle, if no shard has taken it.
     pub(crate) fn remove(&self, oneshot: &Arc<Oneshot>) -> Option<Job> {
         let mut state = lock(&self.state);
         let position = state
@@ -185,20 +191,20 @@ impl Queue {
         state.jobs.remove(position)
     }
 
-    /// Takes no more jobs, and gives back those that nobody has taken.
+    /// Closes the queue, and returns the jobs that no shard has taken.
     pub(crate) fn close(&self) -> VecDeque<Job> {
         let mut state = lock(&self.state);
         state.closed = true;
         std::iter::from_fn(|| state.take_any()).collect()
     }
 
-    /// Has this asked before each start.
+    /// Sets the hook that is asked before each start.
     pub(crate) fn set_admit(&self, admit: AdmissionHook) {
         lock(&self.state).admit = Some(admit);
     }
 
-    /// Takes a job out, or parks the shard. If the job is not going to be started, any job will do
-    /// and no callback is asked.
+    /// Takes a job, or parks the shard. If the job is not going to be started, any job is returned
+    /// and the hook is not asked.
     pub(crate) fn pop_or_park(&self, shard: usize, starts: bool) -> Popped {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
@@ -221,8 +227,8 @@ impl Queue {
         }
     }
 
-    /// A shard that may be parked, or have been woken for a job, has no room any more. Returns
-    /// another to wake in its place, if there is something to do.
+    /// A shard that may be parked, or was woken for a job, has no room any more. Returns another
+    /// one to wake instead, if there is a job.
     pub(crate) fn unpark(&self, shard: usize) -> Option<usize> {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
@@ -232,13 +238,13 @@ impl Queue {
         state.parked.pop()
     }
 
-    /// Takes a job out whether or not anything may be started: for when it is to be cancelled.
+    /// Takes any job, in order to cancel it.
     pub(crate) fn pop_to_cancel(&self) -> Option<Job> {
         lock(&self.state).take_any()
     }
 
-    /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, if that
-    /// lets the run go on.
+    /// Outcomes of a run with this many bytes were consumed. Returns the shards to wake, if the run
+    /// can go on.
     #[must_use = "the shards sleep until they are woken"]
     pub(crate) fn remove_unconsumed(&self, run: &Arc<Unconsumed>, bytes: u64) -> Vec<usize> {
         let before = run.remove(bytes);
@@ -266,7 +272,7 @@ impl Queue {
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.state)
@@ -274,7 +280,7 @@ impl Queue {
 }
 
 impl State {
-    /// Puts what is due ahead of all others, the first of them at the head.
+    /// Puts delayed jobs that are due ahead of all others, the earliest first.
     fn take_in_due(&mut self) {
         if self.delayed.is_empty() {
             return;
@@ -292,7 +298,7 @@ impl State {
         last_first.for_each(|job| self.jobs.push_front(job));
     }
 
-    /// Sets jobs aside until the first one's run allows it to start.
+    /// Sets jobs aside until the run of the first job may start it.
     fn set_aside(&mut self, unconsumed_bytes_max: u64) {
         while let Some(run) = self.jobs.front().and_then(|job| job.reply_to.unconsumed())
             && run.is_more_than(unconsumed_bytes_max)
@@ -309,8 +315,8 @@ impl State {
         }
     }
 
-    /// Puts the jobs of a run back where they were, before all that came after them. Returns
-    /// whether there were any.
+    /// Puts the jobs of a run back to the head of the queue, in their order. Returns whether there
+    /// were any.
     fn put_back(&mut self, run: &Arc<Unconsumed>) -> bool {
         let Some(place) = self
             .backpressured
@@ -340,7 +346,7 @@ impl State {
         job
     }
 
-    /// How long the first job has to wait, if at all. A job that is no longer wanted need not wait.
+    /// How long the first job has to wait, if at all. A job that will be cancelled does not.
     fn ask_to_wait(&mut self) -> Option<Duration> {
         let admit = self.admit.as_mut()?;
         let next = self.jobs.front()?;

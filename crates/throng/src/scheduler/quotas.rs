@@ -1,4 +1,4 @@
-//! How many processes each shard may have live. Knows no processes.
+//! How many live processes each shard may have.
 //!
 //! Invariant: the quotas add up to the jobs limit and the deficit. When the limit is lowered, the
 //! difference is added to the deficit, and a shard that has room reduces it before it starts
@@ -22,7 +22,8 @@ impl Quotas {
         }
     }
 
-    /// Whether a shard with so many live processes may start another. To be asked by itself only.
+    /// Whether a shard with this many live processes may start another one. Only that shard may
+    /// ask.
     pub(crate) fn has_room(&self, shard: usize, live: usize) -> bool {
         let quota = &self.quotas[shard];
         if self.deficit.load(Relaxed) > 0 {
@@ -33,7 +34,7 @@ impl Quotas {
         quota.load(Relaxed) > live
     }
 
-    /// The limit was `before` and is `jobs` now. To be told by one thread at a time.
+    /// The limit was `before` and is `jobs` now. Called by one thread at a time.
     pub(crate) fn change(&self, before: usize, jobs: usize) {
         if jobs < before {
             self.deficit.fetch_add(before - jobs, Relaxed);

@@ -15,11 +15,11 @@ use crate::model::error::{Error, ErrorKind};
 use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 
-/// Commands that are taken beyond those that can run, so that a shard with room finds one.
+/// How many commands are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
 
-/// Commands that wait for another attempt, or make one, do not keep new ones from being taken, up
-/// to this many.
+/// Commands that wait for another attempt, or make one, do not count towards the window, up to this
+/// many.
 const RETRYING_MAX: usize = 10_000;
 
 fn window(jobs: usize) -> usize {
@@ -30,13 +30,13 @@ fn window(jobs: usize) -> usize {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Next {
-    /// The run goes on.
+    /// The run continues.
     #[default]
     GoOn,
     /// The command is run again once this much time has passed, before commands that have not been
     /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
-    /// [final](Outcome::is_final), and another one follows; its [`attempt`](Outcome::attempt) is
-    /// one more. When nothing is started any more the other one says
+    /// [final](Outcome::is_final): another one follows, whose [`attempt`](Outcome::attempt) is one
+    /// more. If nothing is started any more, that one has an error with
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     RunAgain(Duration),
     /// As [`Throng::start_no_more`](crate::Throng::start_no_more).
@@ -74,13 +74,13 @@ pub(crate) struct ResultQueue {
 #[derive(Debug)]
 struct State {
     outcomes: VecDeque<Outcome>,
-    /// Commands that were taken and whose outcomes have not been returned yet.
+    /// Commands that were taken and whose outcomes were not returned yet.
     under_way: usize,
     /// Those of them that are run again.
     retrying: usize,
     window: usize,
     feeding: bool,
-    /// Whether the producer has ended, or is about to end without waiting for anything.
+    /// Whether the producer has ended, or is about to end without blocking.
     producer_is_done: bool,
     waiting: bool,
 }
@@ -118,7 +118,7 @@ impl ResultQueue {
         }
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.state)
@@ -128,7 +128,7 @@ impl ResultQueue {
         &self.unconsumed
     }
 
-    /// Asks the judge, if there is one. A cancelled command is not for it.
+    /// Asks the judge, if there is one and the command was not cancelled.
     pub(crate) fn judge(&self, outcome: &Outcome) -> Next {
         let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
         match &self.judge {
@@ -137,8 +137,8 @@ impl ResultQueue {
         }
     }
 
-    /// Puts an outcome where the consumer takes it. Returns whether another attempt follows: the
-    /// command is to be run again, and the consumer is still there.
+    /// Adds an outcome. Returns whether another attempt follows: the command is run again, and the
+    /// consumer is still there.
     pub(crate) fn put(&self, mut outcome: Outcome, is_run_again: bool) -> bool {
         outcome.is_final = !is_run_again;
         let mut state = lock(&self.state);
@@ -165,7 +165,7 @@ impl ResultQueue {
         self.notify(&state);
     }
 
-    /// The consumer is gone. Returns the outcomes that are there; no more are put in.
+    /// The consumer is gone. Returns the remaining outcomes; no more are added.
     pub(crate) fn stop(&self) -> VecDeque<Outcome> {
         self.stop_feeding();
         let mut state = lock(&self.state);
@@ -228,13 +228,13 @@ impl ResultQueue {
         self.notify(&state);
     }
 
-    /// The producer waits for nothing any more.
+    /// The producer is about to end, and will not block.
     pub(crate) fn producer_is_done(&self) {
         lock(&self.state).producer_is_done = true;
         self.stop_feeding();
     }
 
-    /// Whether the producer can be joined without waiting for its iterator.
+    /// Whether the thread of the producer can be joined without waiting for its iterator.
     pub(crate) fn is_producer_done(&self) -> bool {
         lock(&self.state).producer_is_done
     }
@@ -245,14 +245,14 @@ impl ResultQueue {
         state.feeding && state.in_window() < state.window
     }
 
-    /// Waits until another command may be taken; `false` when no more are wanted.
+    /// Waits until another command may be taken; `false` if no more are to be taken.
     pub(crate) fn take_room(&self) -> bool {
         let is_full = |state: &mut State| state.feeding && state.in_window() >= state.window;
         let state = self.room.wait_while(lock(&self.state), is_full);
         state.unwrap_or_else(PoisonError::into_inner).feeding
     }
 
-    /// Counts a command that was taken; `false` when it is no longer wanted.
+    /// Counts a command that was taken; `false` if it is to be discarded.
     pub(crate) fn count(&self) -> bool {
         let mut state = lock(&self.state);
         if state.feeding {

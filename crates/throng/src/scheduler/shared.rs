@@ -1,4 +1,4 @@
-//! What a `Throng`, its handles, its runs and its shards share.
+//! The state that a `Throng` shares with its handles, runs and shards.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -30,23 +30,23 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     jobs: AtomicUsize,
     pub(crate) quotas: Quotas,
-    /// The numbers of slots, for the commands that ask for one.
+    /// The numbers of slots, for commands that need one.
     pub(crate) slots: Mutex<SlotNumbers>,
     pub(crate) settings: Settings,
     mailboxes: Vec<Mailbox<Request>>,
-    /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
+    /// Runs, which take no more commands when everything is cancelled. Some may be gone.
     runs: Mutex<Vec<Weak<ResultQueue>>>,
     cancelled: AtomicBool,
-    /// Whether streams are left unread, and nothing is started.
+    /// Whether streams are not read, and nothing is started.
     paused: AtomicBool,
-    /// Whether what runs was told to end as well.
+    /// Whether the running processes are ended as well.
     ended: AtomicBool,
     next_seq: AtomicU64,
-    /// No other pool of this program has it.
+    /// Unique among the pools of this program.
     pub(crate) id: u64,
 }
 
-/// What the builder was told that processes are captured by.
+/// The settings of the builder for processes and captures.
 pub(crate) struct Settings {
     pub(crate) grace: Duration,
     pub(crate) held: Held,
@@ -56,30 +56,30 @@ pub(crate) struct Settings {
     pub(crate) budget: Arc<Budget>,
 }
 
-/// What other threads ask of a shard.
+/// A request of another thread to a shard.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// End a process by the kill sequence.
     Cancel(Id),
-    /// End a process now.
+    /// Kill a process now.
     Kill(Id),
-    /// End the processes of a run that nobody listens to any more.
+    /// End the processes of a run that was dropped.
     CancelRun(Arc<ResultQueue>),
     /// End all processes by the kill sequence, and start nothing more.
     CancelAll,
-    /// End all processes now, and start nothing more.
+    /// Kill all processes now, and start nothing more.
     KillAll,
     /// Start nothing more.
     CancelQueue,
     /// End the processes that have run for longer than this.
     EndOlder(Duration),
-    /// Tell what runs: the oldest processes, up to this many.
+    /// Report the running processes: the oldest, up to this many.
     Tell(usize, Sender<Vec<Running>>),
-    /// Start nothing, and have all processes and clocks stand still; answer when they do.
+    /// Start nothing, stop all processes and clocks, and answer when that is done.
     Suspend(Sender<()>),
-    /// Go on.
+    /// Continue after `Suspend`.
     Resume,
-    /// The `Throng` is gone: leave when no process is left.
+    /// The `Throng` was dropped: end when no process is left.
     Close,
 }
 
@@ -110,7 +110,7 @@ impl Shared {
         self.jobs.load(Ordering::Relaxed)
     }
 
-    /// Changes the limit and has every shard look whether it has room now.
+    /// Changes the limit and wakes all shards, which may have room now.
     pub(crate) fn set_jobs(&self, jobs: usize) {
         let runs = lock(&self.runs);
         let before = self.jobs.swap(jobs, Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Shared {
         (0..self.shards()).for_each(|shard| self.wake(shard));
     }
 
-    /// Has every shard leave what processes write in their pipes, or read it again.
+    /// Stops all shards from reading output, or lets them read again.
     pub(crate) fn set_paused(&self, is_paused: bool) {
         let before = self.paused.swap(is_paused, Ordering::SeqCst);
         if before && !is_paused {
@@ -157,8 +157,8 @@ impl Shared {
         self.deliver(reply_to, outcome);
     }
 
-    /// Delivers an outcome. A run judges it first, and what that means for other commands is done
-    /// before the consumer sees it.
+    /// Delivers an outcome. If it belongs to a run, it is judged first, and the decision about
+    /// other commands is carried out before the consumer can take the outcome.
     pub(crate) fn deliver(&self, reply_to: ReplyTo, outcome: Outcome) {
         match reply_to.judge(&outcome) {
             Next::RunAgain(after) => {
@@ -190,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Nobody is left to start anything.
+    /// No shard is left: cancels all that is queued.
     pub(crate) fn close(&self) {
         self.queue.close().into_iter().for_each(Job::cancel);
     }
@@ -211,8 +211,8 @@ impl Shared {
         (0..self.shards()).for_each(|shard| self.ask(shard, request()));
     }
 
-    /// Asks all shards, and returns their answers. Those that take longer than this are left out,
-    /// and so are those that are gone.
+    /// Asks all shards, and returns the answers that arrive within this time. Shards that have
+    /// ended do not answer.
     pub(crate) fn gather<T>(
         &self,
         at_most: Duration,
@@ -239,7 +239,7 @@ impl Shared {
             .for_each(|run| run.stop_feeding());
     }
 
-    /// Starts nothing more, and ends what runs as this says.
+    /// Starts nothing more, and ends the running processes by this request.
     pub(crate) fn end(&self, request: impl Fn() -> Request) {
         self.ended.store(true, Ordering::Relaxed);
         self.cancel(request);
@@ -259,7 +259,7 @@ impl Shared {
         }
     }
 
-    /// Holds every lock that other threads take, as they may do when this program forks.
+    /// Holds every lock that other threads take, as they may when this program forks.
     #[cfg(test)]
     pub(crate) fn hold_locks(&self) -> impl Sized + '_ {
         let mailboxes: Vec<_> = self.mailboxes.iter().map(Mailbox::hold).collect();
@@ -271,7 +271,7 @@ impl Shared {
         )
     }
 
-    /// Whether nothing is to be started any more.
+    /// Whether nothing is started any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! The end of a process: its outcome, and that nothing is left of it if it was ended.
+//! The end of a process: its outcome is put together and delivered.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl Shard {
         let read_retries = self.engine.forget(id);
         self.give_back(live.slot);
         self.shared.queue.remove_live();
-        // What the process had in use is free again.
+        // The resources that the process had in use are free again.
         let waiting = self.pending.iter_mut();
         waiting.for_each(|pending| pending.backoff.hurry());
         let Live {

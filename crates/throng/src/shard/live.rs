@@ -1,5 +1,5 @@
-//! A process that has been started and is not finished: what is known of it, and what happens to
-//! its output.
+//! A process that was started and is not finished: what is known about it, and what happens to its
+//! output.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -17,17 +17,17 @@ use crate::shard::backoff::Backoff;
 use crate::shard::process::Machine;
 use crate::sys::api::{Exit, Started};
 
-/// A process that has been started and is not finished.
+/// A process that was started and is not finished.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) job: Job,
-    /// Its number, where the command has asked for one.
+    /// The number of its slot, if the command needs one.
     pub(super) slot: Option<usize>,
     pub(super) machine: Machine,
     pub(super) capture: Capture,
     pub(super) process: Started,
     pub(super) started: Instant,
-    /// The same, put off by the time for which it has been suspended.
+    /// The start, postponed by the time for which the process was suspended.
     pub(super) timed_from: Instant,
     pub(super) timing: Timing,
     pub(super) exit: Option<Exit>,
@@ -35,12 +35,12 @@ pub(super) struct Live {
     pub(super) backoff: Backoff,
     /// The process itself, if it was given up.
     pub(super) survivor: Option<Holder>,
-    /// Whether its tree has been told to end, so that nothing of it may go on.
+    /// Whether its process tree was signalled, so that nothing of it may be left.
     pub(super) signalled: bool,
 }
 
 impl Live {
-    /// Keeps bytes and passes them to the callback; `false` when that panicked.
+    /// Captures bytes and passes them to the callback; `false` if that panicked.
     pub(super) fn take_output(&mut self, stream: Stream, bytes: &[u8], shared: &Shared) -> bool {
         let command: &Command = &self.job.command;
         let at = self.started.elapsed();
@@ -64,8 +64,8 @@ impl Live {
         catch_unwind(AssertUnwindSafe(|| callback(output))).is_ok()
     }
 
-    /// Reports that the process was stopped. A panic of the callback is printed, and changes
-    /// nothing.
+    /// Reports that the process was stopped. A panic of the callback is printed and otherwise
+    /// ignored.
     pub(super) fn tell_stopped(&self, signal: i32, shared: &Shared) {
         let Some(callback) = &shared.settings.on_stopped else {
             return;
@@ -86,7 +86,7 @@ impl Live {
         self.job.command.stdin.close();
     }
 
-    /// It was killed and does not end: for us, that is its end.
+    /// It was killed and has not ended: it counts as ended from now on.
     pub(super) fn give_up(&mut self) {
         self.exited(Exit {
             status: Status::StillRunning,

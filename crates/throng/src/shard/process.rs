@@ -1,12 +1,12 @@
-//! What becomes of one started process: the state machine, pure. It is told what happened and
-//! says what to do; it knows no clock, no descriptor and no bytes.
+//! The state machine of one started process. It is pure: inputs say what happened, actions say what
+//! to do; it has no clock, no descriptors and no bytes.
 //!
-//! Invariant: a process is finished when it has exited and both streams have verdicts, in
-//! whatever order that comes about, and not before.
+//! Invariant: a process is finished when it has exited and both streams have verdicts, in any
+//! order, and not before.
 //!
-//! Invariant: the only wait without end is the one for a process that was not asked to end. A
-//! stream that is open a grace period after the exit is released; a process that was asked to end
-//! is killed, and given up when it does not end then. Under [`Held::Wait`], which the user has to
+//! Invariant: only a process that was not asked to end is waited for without a limit. A stream that
+//! is still open a grace period after the exit is released; a process that was asked to end is
+//! killed, and given up if it does not end then. Under [`Held::Wait`], which the user has to
 //! choose, a held stream is waited for as well.
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::model::verdict::{Held, Holder, Verdict};
 use crate::shard::timer::Alarm;
 use crate::sys::api::End;
 
-/// A process that was killed ends within this time, or will not: it waits for a device that does
-/// not answer, is frozen, or may not be killed by us.
+/// A process that was killed and does not end within this time waits for a device that does not
+/// respond, is frozen, or cannot be killed for lack of permission.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// What happened.
@@ -37,48 +37,48 @@ pub(crate) enum Input {
     HoldersNamed([Vec<Holder>; 2]),
     /// End it by the kill sequence.
     Cancel,
-    /// End it now.
+    /// Kill it now.
     Kill,
 }
 
 /// What to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Send this to the process and all of its group.
+    /// Send this to the process and its process tree.
     Signal(Signal),
     SetAlarm(Duration, Alarm),
-    /// Find out which processes hold its streams, and go on reading meanwhile. The answer may come
-    /// late, but must come.
+    /// Find out which processes hold its streams, and continue to read. The answer may be late, but
+    /// must arrive.
     NameHolders,
-    /// Stop reading this stream. Its end is announced like any other.
+    /// Stop reading this stream. Its end is announced as usual.
     Release(Stream),
-    /// It has not been seen to end although it was killed. If it has not exited by now, it counts
-    /// as exited; in either case no exit is announced later.
+    /// No exit was announced although it was killed. If it has not exited, it counts as exited; in
+    /// either case no exit is announced later.
     GiveUp,
-    /// The process is finished; nothing more comes of it.
+    /// The process is finished; there are no more inputs.
     Finish,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It runs, and nobody has asked it to end.
+    /// It is running, and was not asked to end.
     Running,
-    /// It runs, and we are ending it.
+    /// It is running, and the kill sequence has begun.
     Ending(KillProgress),
-    /// It has exited, by itself or not; at least one stream is still open.
+    /// It has exited; at least one stream is still open.
     Draining(Leftovers),
     /// It has exited and both streams have verdicts.
     Finished { cause: Option<Cause> },
 }
 
-/// What happens to those who hold a stream of a process that has exited.
+/// What happens to processes that hold a stream of a process that has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leftovers {
     /// Nothing, until the grace period is over.
     IsLeft,
-    /// We were ending the process, so the kill sequence goes on for the rest of its tree.
+    /// The kill sequence of the process continues for the rest of its tree.
     Ends(KillProgress),
-    /// The grace period is over, and the kill sequence is for them alone: [`Held::Kill`].
+    /// The grace period is over, and the kill sequence is only for them: [`Held::Kill`].
     IsCleared { next_step: usize },
 }
 
@@ -100,16 +100,16 @@ struct KillProgress {
 
 #[derive(Debug)]
 enum StreamState {
-    /// Bytes may come.
+    /// Bytes may be read.
     Open,
-    /// We have asked to stop reading; bytes may come until the end is announced.
+    /// The release was requested; bytes may be read until the end is announced.
     Released {
         holders: Vec<Holder>,
     },
     Ended(Verdict),
 }
 
-/// The settings of a command, with the builder's where it has none of its own.
+/// The settings of a command, or those of the builder where the command has none.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
@@ -129,7 +129,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A process that has just been started, and what to do first.
+    /// The machine of a process that was just started, and the first actions.
     pub(crate) fn new(limits: Limits, actions: &mut Vec<Action>) -> Machine {
         if let Some(timeout) = limits.timeout {
             actions.push(Action::SetAlarm(timeout, Alarm::Timeout));
@@ -187,20 +187,20 @@ impl Machine {
                 self.release_all(holders, actions);
             }
 
-            // An alarm or an answer that is no longer wanted, or a request that is being carried
+            // An alarm or an answer that is no longer needed, or a request that is being carried
             // out already.
             (_, Input::Alarm(_) | Input::HoldersNamed(_) | Input::Cancel | Input::Exited) => {}
         }
     }
 
-    /// An alarm of a process that has exited: what is left of it ends, or is let go.
+    /// An alarm of a process that has exited: its holders are ended, or its streams released.
     fn remind(&mut self, leftovers: Leftovers, alarm: Alarm, actions: &mut Vec<Action>) {
         let leftovers = match (leftovers, alarm) {
             (Leftovers::IsLeft, Alarm::Grace) if self.limits.held == Held::Kill => {
                 self.clear(0, actions)
             }
             (Leftovers::IsCleared { next_step }, Alarm::KillStep) => self.clear(next_step, actions),
-            // Who is waited for without end has the time of the command, and no more.
+            // Holders that are waited for have the time of the command.
             (Leftovers::IsLeft, Alarm::Timeout) if self.limits.held == Held::Wait => {
                 Leftovers::Ends(self.take_step_of_rest(Cause::Timeout, 0, actions))
             }
@@ -223,7 +223,7 @@ impl Machine {
         self.phase = Phase::Draining(leftovers);
     }
 
-    /// Whether it runs as far as we know, and has not been asked to end.
+    /// Whether no exit was announced and it was not asked to end.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
     }
@@ -290,7 +290,7 @@ impl Machine {
         self.take_step(cause, usize::MAX, actions)
     }
 
-    /// A step for what a process has left behind; after the last it gets another grace period.
+    /// A step for the rest of a tree; after the last one there is another grace period.
     fn take_step_of_rest(
         &self,
         cause: Cause,
@@ -305,7 +305,7 @@ impl Machine {
     }
 
     fn clear(&self, step: usize, actions: &mut Vec<Action>) -> Leftovers {
-        // The cause is nobody's: the process itself has ended as it wanted to.
+        // The cause is not used: the process itself has ended by itself.
         let KillProgress { next_step, .. } = self.take_step_of_rest(Cause::Cancel, step, actions);
         Leftovers::IsCleared { next_step }
     }
@@ -366,7 +366,7 @@ impl Machine {
                 cause: leftovers.cause(),
             };
             if leftovers != Leftovers::IsLeft {
-                // Whoever of its tree closed both streams and stayed.
+                // Processes of its tree may have closed both streams and still run.
                 actions.push(Action::Signal(Signal::Kill));
             }
             actions.push(Action::Finish);

@@ -1,4 +1,4 @@
-//! What other threads ask of a shard, carried out.
+//! Carries out the requests of other threads.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::slots::Id;
 use crate::sys::api::WhenDone;
 
 impl Shard {
-    /// Leaves streams unread, or reads them again, as was last asked for.
+    /// Stops reading streams, or reads them again, as last requested.
     pub(super) fn pause_or_resume(&mut self) {
         let is_paused = self.shared.is_paused();
         if is_paused == self.is_paused {
@@ -52,7 +52,7 @@ impl Shard {
                 }
                 Request::CancelQueue => self.cancel_queue(),
                 Request::EndOlder(than) => self.end_older(than),
-                // The caller may have given up waiting for these two.
+                // The caller may have stopped waiting for the answer.
                 Request::Tell(limit, answer) => drop(answer.send(self.oldest(limit))),
                 Request::Suspend(answer) => {
                     self.suspend(Box::new(move || answer.send(()).unwrap_or_default()));
@@ -72,7 +72,7 @@ impl Shard {
         self.engine.suspend(&ids, done);
     }
 
-    /// Goes on, as if the time since [`suspend`](Shard::suspend) had not passed.
+    /// Continues as if no time had passed since [`suspend`](Shard::suspend).
     fn resume(&mut self) {
         let Some(pause) = self.timers.resume(Instant::now()) else {
             return;
@@ -114,10 +114,10 @@ impl Shard {
             .for_each(|id| self.apply(id, Input::Alarm(Alarm::Timeout)));
     }
 
-    /// What runs, the oldest first, up to this many.
+    /// The running processes, the oldest first, up to this many.
     fn oldest(&self, limit: usize) -> Vec<Running> {
         let processes = self.processes.iter();
-        // One that has exited does not run, even if somebody holds its streams.
+        // One that has exited is not running, even if its streams are held.
         let running = processes.filter(|(_, live)| live.exit.is_none());
         let mut started: Vec<_> = running.map(|(id, live)| (live.started, id)).collect();
         started.sort_unstable();

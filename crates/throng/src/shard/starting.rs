@@ -1,5 +1,5 @@
-//! The start of a process: which command comes next, what it is given, and what follows when the
-//! system refuses it.
+//! The start of a process: which command is next, its last preparations, and what follows if the
+//! system refuses to start it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime};
@@ -22,14 +22,14 @@ use crate::sys::api::StartError;
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) job: Job,
-    /// Its number, where the command has asked for one.
+    /// The number of its slot, if the command needs one.
     slot: Option<usize>,
     pub(super) backoff: Backoff,
 }
 
 impl Shard {
-    /// Starts a process if there is room and a command. Says whether it is worth coming back at
-    /// once.
+    /// Starts a process if there is room and a command. Returns whether another one may be started
+    /// at once.
     pub(super) fn start_one(&mut self) -> bool {
         if self.timers.are_stopped() {
             return false;
@@ -65,7 +65,7 @@ impl Shard {
         self.start(pending)
     }
 
-    /// Whether a job may be taken from the queue beside what runs and what is pending.
+    /// Whether a job may be taken from the queue in addition to live and pending ones.
     fn may_take_job(&self) -> bool {
         let mut pending = self.pending.iter();
         let held_up = pending.any(|pending| pending.backoff.holds_up_others());
@@ -96,8 +96,8 @@ impl Shard {
         }
     }
 
-    /// No job can be taken here, perhaps because the limit has become less, or a slow start has
-    /// failed for now, while this shard was parked. What it may have been woken for is for another.
+    /// No job can be taken here, for example because the limit was lowered, or a slow start is to
+    /// be retried, while this shard was parked. If it was woken for a job, another one takes it.
     fn pass_on(&mut self) {
         self.look_again = None;
         self.due_at = None;
@@ -112,7 +112,7 @@ impl Shard {
         self.shared.is_cancelled() || job.reply_to.is_unwanted()
     }
 
-    /// Gives a job its slot and its last touches; none when those panicked.
+    /// Gives a job its slot and calls its callback; `None` if that panicked.
     fn prepare(&mut self, mut job: Job) -> Option<Pending> {
         let wants_slot = job.command.wants_slot();
         let slot = wants_slot.then(|| lock(&self.shared.slots).take());
@@ -225,7 +225,7 @@ impl Shard {
         self.shared.refuse(job, error, backoff.retries);
     }
 
-    /// A program that was slow to load could not be loaded in the end.
+    /// A program that was slow to load could not be loaded.
     pub(super) fn start_came_to_nothing(&mut self, id: Id, error: StartError) {
         let Some(live) = self.processes.remove(id) else {
             return;

@@ -1,9 +1,9 @@
 //! Deadlines of one shard: timeouts, kill steps, grace periods. They can be stopped all together.
 //! The caller passes the time in.
 //!
-//! A deadline is not taken out when it is no longer wanted: its process ignores it, or is gone.
-//! Those of processes that are gone are swept out when they are more than half of all, so memory
-//! follows the live processes and not the length of the timeouts.
+//! An alarm that is no longer needed is not removed: its process ignores it, or is gone. Alarms of
+//! processes that are gone are removed when they are more than half of all, so the memory depends
+//! on the number of live processes and not on the length of timeouts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 
 use crate::slots::Id;
 
-/// What a process is to be reminded of.
+/// The kinds of alarms of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
-    /// The command's time is over.
+    /// The timeout of the command has expired.
     Timeout,
     /// The next step of the kill sequence is due.
     KillStep,
-    /// The process ended a grace period ago; streams that are still open are held.
+    /// The grace period after the exit is over; streams that are still open are held.
     Grace,
-    /// The process was killed some time ago and should be gone.
+    /// The process was killed some time ago and should have exited.
     GiveUp,
 }
 
@@ -36,7 +36,7 @@ impl Timers {
         self.heap.push(Reverse((at, id, alarm)));
     }
 
-    /// Sweeps out the alarms of processes that are gone, once they are likely the most.
+    /// Removes the alarms of processes that are gone, once they are probably the majority.
     pub(crate) fn sweep(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
         /// A live process has one alarm of each kind at the most.
         const ALARMS_EACH: usize = 4;
@@ -78,7 +78,7 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes out one alarm that is due at `now`, the earliest first.
+    /// Removes and returns the earliest alarm that is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Id, Alarm)> {
         if self.next_at()? > now {
             return None;

@@ -1,8 +1,8 @@
 //! Many commands in, many outcomes out, both streaming.
 //!
-//! The commands are taken by a thread of their own, so that a source that makes us wait (a
-//! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
-//! outcomes takes them. No more are taken while a window of commands is under way.
+//! A thread of its own takes the commands, so that a source that blocks (a terminal, a pipe) delays
+//! no outcome; if no thread can be started, the caller that asks for outcomes takes them. No more
+//! are taken while a window of commands is under way.
 
 mod producer;
 #[cfg(test)]
@@ -25,16 +25,16 @@ use crate::scheduler::shared::{Request, Shared};
 ///
 /// Dropping it takes no more commands and ends those that run by the kill sequence.
 ///
-/// In a process that was forked from the one that made it, there are no outcomes, and dropping it
+/// In a process that was forked from the one that made it, it returns no outcomes, and dropping it
 /// does nothing.
 #[derive(Debug)]
 #[must_use = "outcomes come from iterating; dropping ends the run"]
 pub struct Run {
     results: Arc<ResultQueue>,
     shared: Arc<Shared>,
-    /// Outcomes that have been fetched and not yet been given out.
+    /// Outcomes that were fetched and have not been returned.
     batch: VecDeque<Outcome>,
-    /// How many of the last batch have been given out since it was fetched.
+    /// How many outcomes were returned since the last fetch.
     given_out: usize,
     /// When outcomes were last fetched.
     fetched: Option<Instant>,
@@ -58,7 +58,7 @@ impl Run {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        // In a fork of the process that has the shards, each command only gets an error.
+        // In a fork of the process that has the shards, each command only has an error.
         let has_shards = shared.owner.is_here();
         Run::start_with(shared, has_shards, commands, judge)
     }
@@ -85,14 +85,14 @@ impl Run {
         }
     }
 
-    /// Takes no more commands. What has been started, or is queued, still gives its outcome.
+    /// Takes no more commands. Those that are queued or running still have their outcomes.
     pub fn stop_feeding(&self) {
         if self.owner.is_here() {
             self.results.stop_feeding();
         }
     }
 
-    /// Whether the next outcome is there, so that [`next`](Iterator::next) would not wait.
+    /// Whether [`next`](Iterator::next) would return without waiting.
     pub fn is_ready(&self) -> bool {
         !self.owner.is_here() || !self.batch.is_empty() || self.results.has_outcomes()
     }
@@ -123,12 +123,12 @@ impl Run {
 impl Iterator for Run {
     type Item = Outcome;
 
-    /// Waits for the next process to finish. If the system had no thread for the commands when this
-    /// run [was started](crate::Throng::run), takes commands first.
+    /// Blocks until the next process has finished. If no thread could be started for the commands,
+    /// takes commands first; see [`Throng::run`](crate::Throng::run).
     ///
     /// # Panics
     ///
-    /// When the iterator of commands panicked, with its panic, after all other outcomes.
+    /// If the iterator of commands panicked, resumes its panic after all outcomes were returned.
     fn next(&mut self) -> Option<Outcome> {
         if !self.owner.is_here() {
             return None;
@@ -152,8 +152,8 @@ impl Iterator for Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !self.owner.is_here() {
-            // What is shared with the threads of our parent must not be torn down here: that takes
-            // locks and joins.
+            // What is shared with the threads of the parent must not be dropped here: that takes
+            // locks and joins threads.
             mem::forget((self.shared.clone(), self.results.clone()));
             mem::forget(mem::take(&mut self.batch));
             self.producer.forget();

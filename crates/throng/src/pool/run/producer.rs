@@ -1,4 +1,4 @@
-//! Takes the commands of a run: on a thread of its own, or on the one that asks for outcomes.
+//! Takes the commands of a run: on a thread of its own, or on the thread that asks for outcomes.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,7 +16,7 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(super) enum Producer {
     Thread(JoinHandle<()>),
-    /// The system has no thread for it. The mutex is never locked; it only makes a `Run` shareable
+    /// No thread could be started. The mutex is never locked; it only makes a `Run` shareable
     /// between threads.
     Consumer(Mutex<Source>),
     Ended,
@@ -33,7 +33,7 @@ pub(super) struct Source {
 type Payload = Box<dyn Any + Send>;
 
 impl Producer {
-    /// Starts a thread if that is allowed and the system has one.
+    /// Starts a thread if that is allowed and possible.
     pub(super) fn start<I>(
         results: &Arc<ResultQueue>,
         shared: &Arc<Shared>,
@@ -44,7 +44,7 @@ impl Producer {
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        // If no thread is started, the commands have to come back to us.
+        // If no thread is started, the commands must be available again below.
         let lent = Arc::new(Mutex::new(Some(commands)));
         let theirs = lent.clone();
         let (for_thread, to) = (results.clone(), shared.clone());
@@ -72,14 +72,14 @@ impl Producer {
     /// There are no more outcomes. Returns the panic of the iterator of commands.
     pub(super) fn end(&mut self, results: &ResultQueue) -> Option<Payload> {
         match mem::replace(self, Producer::Ended) {
-            // A thread that was told to stop may be waiting for its iterator, perhaps for ever.
+            // A thread that was stopped may be waiting for its iterator, possibly for ever.
             Producer::Thread(thread) if results.is_producer_done() => thread.join().err(),
             Producer::Consumer(source) => source.into_inner().unwrap_or_else(plain).panic,
             Producer::Thread(_) | Producer::Ended => None,
         }
     }
 
-    /// In a fork this thread does not exist, and nothing may be done with its handle.
+    /// Leaks the handle of the thread: in a fork it does not exist.
     pub(super) fn forget(&mut self) {
         mem::forget(mem::replace(self, Producer::Ended));
     }
@@ -90,8 +90,8 @@ fn plain<T>(error: PoisonError<T>) -> T {
 }
 
 impl Run {
-    /// Takes commands if no thread does: as many as there is room for, so that all shards have
-    /// something to do, but only one if an outcome is ready to be returned.
+    /// Takes commands if no thread does: as many as there is room for, so that all shards are busy,
+    /// but only one if an outcome is ready to be returned.
     pub(super) fn feed(&mut self) {
         let Producer::Consumer(source) = &mut self.producer else {
             return;
@@ -134,7 +134,7 @@ fn submit(results: &Arc<ResultQueue>, shared: &Shared, seq: u64, command: Comman
     is_wanted
 }
 
-/// What the thread runs.
+/// The producer on its thread.
 struct OnThread(Arc<ResultQueue>);
 
 impl OnThread {
