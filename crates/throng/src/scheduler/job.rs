@@ -1,8 +1,8 @@
 //! A command on its way, and where its outcome goes: to the handle of its process, or to the run
 //! that it is part of.
 //!
-//! Invariant: a reply target is told exactly once. If it is dropped before, because a shard
-//! panicked, it is told that the outcome is lost; nobody waits for ever.
+//! Invariant: exactly one outcome is delivered, or is reported as lost if the target is dropped
+//! before, because a shard panicked. So no caller waits for ever.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl ReplyTo {
     }
 
     /// Delivers the outcome. If another attempt follows, returns where the outcome of that one
-    /// goes, unless nobody waits for it any more.
+    /// goes, unless the run was dropped.
     pub(crate) fn deliver(mut self, outcome: Outcome, is_run_again: bool) -> Option<ReplyTo> {
         match std::mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => None,

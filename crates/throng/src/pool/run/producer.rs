@@ -120,7 +120,7 @@ impl Run {
     }
 }
 
-/// Queues a command of a run; `false` when it is no longer wanted.
+/// Queues a command of a run; `false` if the run takes no more.
 fn submit(results: &Arc<ResultQueue>, shared: &Shared, seq: u64, command: Command) -> bool {
     let is_wanted = results.count();
     if is_wanted {
