@@ -6,7 +6,6 @@
 //! full pipe for long.
 
 mod backoff;
-mod finish;
 mod live;
 mod process;
 mod requests;

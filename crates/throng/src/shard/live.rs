@@ -1,20 +1,25 @@
-//! A process that was started and is not finished: what is known about it, and what happens to its
-//! output.
+//! A process that was started and is not finished: what is known about it, what happens to its
+//! output, and in the end its outcome.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::Shard;
 use crate::capture::Capture;
 use crate::job::command::Command;
-use crate::job::outcome::Timing;
+use crate::job::outcome::{Outcome, Termination, Timing};
 use crate::job::running::{Output, Stopped};
+use crate::model::error::{Error, ErrorKind};
 use crate::model::status::{Status, Usage};
 use crate::model::stream::Stream;
-use crate::model::verdict::Holder;
+use crate::model::verdict::{Held, Holder, Verdict};
 use crate::scheduler::job::Job;
 use crate::scheduler::shared::Shared;
 use crate::shard::backoff::Backoff;
 use crate::shard::process::Machine;
+use crate::slots::Id;
 use crate::sys::api::{Exit, Started};
 
 /// A process that was started and is not finished.
@@ -99,5 +104,82 @@ impl Live {
             argv: argv.map(ToOwned::to_owned).collect(),
             started: Some(self.timing.started_at),
         });
+    }
+}
+
+impl Shard {
+    /// Delivers the outcome of a process, of which only these are left.
+    pub(super) fn finish(&mut self, id: Id, survivors: Vec<Holder>) {
+        let Some(live) = self.processes.remove(id) else {
+            return;
+        };
+        let read_retries = self.engine.forget(id);
+        self.give_back(live.slot);
+        self.shared.queue.remove_live();
+        // The resources that the process had in use are free again.
+        let waiting = self.pending.iter_mut();
+        waiting.for_each(|pending| pending.backoff.hurry());
+        let Live {
+            job,
+            machine,
+            mut capture,
+            process,
+            timing,
+            exit,
+            survivor,
+            ..
+        } = live;
+        let mut survivors = survivors;
+        survivors.extend(survivor);
+        let fails_when_held = machine.held() == Held::Fail;
+        capture.close(&self.shared.settings.budget);
+        let (mut verdicts, cause) = machine.into_result();
+        for stream in Stream::ALL {
+            let verdict = &mut verdicts[stream.index()];
+            let dropped_bytes = capture.dropped_bytes(stream);
+            if job.command.os.inherits_output() {
+                *verdict = Verdict::Inherited;
+            } else if let Some(error) = capture.failure(stream) {
+                let error = self.cannot_keep(stream, &job.command, error);
+                *verdict = Verdict::Failed(Arc::new(error));
+            } else if verdict.is_complete() && dropped_bytes > 0 {
+                *verdict = Verdict::Capped { dropped_bytes };
+            }
+        }
+        let exit = exit.expect("a finished process has exited");
+        let termination = Termination::Ended {
+            pid: process.pid,
+            status: exit.status,
+            usage: exit.usage,
+            cause,
+            is_contained: process.is_contained,
+            read_retries,
+            fails_when_held,
+        };
+        let Job {
+            seq,
+            attempt,
+            command,
+            reply_to,
+        } = job;
+        let outcome = Outcome {
+            seq,
+            attempt,
+            is_final: true,
+            command,
+            termination,
+            capture,
+            verdicts,
+            survivors,
+            timing,
+        };
+        self.shared.deliver(reply_to, outcome);
+    }
+
+    fn cannot_keep(&self, stream: Stream, command: &Command, error: io::Error) -> Error {
+        let program = command.program.to_string_lossy();
+        let dir = self.shared.settings.budget.dir();
+        let doing = format!("cannot keep {stream} of \"{program}\" in {}", dir.display());
+        Error::os(ErrorKind::Keep, doing, error)
     }
 }
