@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use throng::{ErrorKind, Mechanism, Outcome, Part, Stream, Throng, Verdict};
+use throng::{ErrorKind, Mechanism, Outcome, Retain, Stream, Throng, Verdict};
 use throng_tests::{
     Source, assert_complete, assert_output, check_pattern, child, describe, fill,
     for_each_mechanism, repeat, run_one,
@@ -177,9 +177,9 @@ fn piece(source: Source, from: u64, len: usize) -> Vec<u8> {
 fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
     for_each_mechanism(|mechanism| {
         const LEN: u64 = 3_000_000;
-        for (part, head) in [(Part::Tail, 0), (Part::Both, 500)] {
+        for (part, head) in [(Retain::Tail, 0), (Retain::Both, 500)] {
             let mut command = child!("both:{LEN} exit:4");
-            command.max_output(1000).max_output_part(part);
+            command.max_output(1000).retain(part);
             let outcome = run_one(mechanism, &command);
             assert_eq!(outcome.status().unwrap().code(), Some(4));
             for (stream, source) in Stream::ALL.into_iter().zip([Source::Out, Source::Err]) {
@@ -195,7 +195,7 @@ fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
             assert_eq!(outcome.merged().len(), 2000);
         }
         let mut command = child!("out:1000 err:999");
-        command.max_output(1000).max_output_part(Part::Both);
+        command.max_output(1000).retain(Retain::Both);
         assert_output(&run_one(mechanism, &command), 1000, 999);
     });
 }

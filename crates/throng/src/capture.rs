@@ -107,7 +107,7 @@ pub struct Gap {
 /// [limit](crate::Command::max_output).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum Retain {
     /// The first ones.
     #[default]
     Head,
@@ -123,15 +123,15 @@ pub enum Part {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) bytes: u64,
-    pub(crate) part: Part,
+    pub(crate) retain: Retain,
 }
 
 impl Limit {
     fn head(self) -> u64 {
-        match self.part {
-            Part::Head => self.bytes,
-            Part::Tail => 0,
-            Part::Both => self.bytes - self.bytes / 2,
+        match self.retain {
+            Retain::Head => self.bytes,
+            Retain::Tail => 0,
+            Retain::Both => self.bytes - self.bytes / 2,
         }
     }
 
@@ -165,7 +165,7 @@ impl Capture {
         if rest.is_empty() {
             return;
         }
-        if limit.part == Part::Head || kept.store.failure().is_some() {
+        if limit.retain == Retain::Head || kept.store.failure().is_some() {
             kept.dropped_bytes += rest.len() as u64;
             return;
         }

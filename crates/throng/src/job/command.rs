@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::Limit;
-use crate::capture::Part;
+use crate::capture::Retain;
 use crate::job::pipe_end::PipeEnd;
 use crate::model::verdict::Held;
 use crate::sys::options::{self, CommandOptions};
@@ -45,7 +45,7 @@ pub struct Command {
     pub(crate) grace: Option<Duration>,
     pub(crate) held: Option<Held>,
     pub(crate) max_output: Option<u64>,
-    pub(crate) max_output_part: Part,
+    pub(crate) retain: Retain,
     pub(crate) keeps_output: bool,
     pub(crate) on_start: Option<OnStart>,
     /// Variables that are set to the number of the slot.
@@ -165,7 +165,7 @@ impl Command {
             grace: None,
             held: None,
             max_output: None,
-            max_output_part: Part::Head,
+            retain: Retain::Head,
             keeps_output: true,
             on_start: None,
             slot_vars: Vec::new(),
@@ -312,7 +312,7 @@ impl Command {
     }
 
     /// Keeps at most this many bytes of each stream: the first ones, unless set otherwise by
-    /// [`max_output_part`](Command::max_output_part). The others are read, counted and dropped, and
+    /// [`retain`](Command::retain). The others are read, counted and dropped, and
     /// the verdict is [`Capped`](crate::Verdict::Capped). No limit by default.
     pub fn max_output(&mut self, bytes: u64) -> &mut Command {
         self.max_output = Some(bytes);
@@ -325,18 +325,18 @@ impl Command {
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
-    /// use throng::{Command, Part, Stream, Throng};
+    /// use throng::{Command, Retain, Stream, Throng};
     /// let throng = Throng::builder().build()?;
     /// let mut command = Command::new("seq");
-    /// command.arg("100").max_output(8).max_output_part(Part::Both);
+    /// command.arg("100").max_output(8).retain(Retain::Both);
     /// let outcome = throng.spawn(&command).wait()?;
     /// assert_eq!(outcome.stdout(), b"1\n2\n100\n");
     /// assert_eq!(outcome.capture().gap(Stream::Stdout).unwrap().at, 4);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn max_output_part(&mut self, part: Part) -> &mut Command {
-        self.max_output_part = part;
+    pub fn retain(&mut self, retain: Retain) -> &mut Command {
+        self.retain = retain;
         self
     }
 
@@ -345,7 +345,7 @@ impl Command {
         Limit {
             bytes: self.max_output.unwrap_or(u64::MAX),
             // Without a limit the first bytes are all.
-            part: self.max_output.map_or(Part::Head, |_| self.max_output_part),
+            retain: self.max_output.map_or(Retain::Head, |_| self.retain),
         }
     }
 
