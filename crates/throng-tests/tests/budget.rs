@@ -129,7 +129,7 @@ fn where_nothing_can_be_spilled_the_verdict_says_so_and_the_process_goes_on() {
         let kept = outcome.stdout().len();
         assert!((500_000..=1_200_000).contains(&kept), "{kept}");
         check_pattern(Source::Out, outcome.stdout(), kept).unwrap();
-        let gap = outcome.capture().gap(Stream::Stdout).unwrap();
+        let gap = outcome.capture().dropped_range(Stream::Stdout).unwrap();
         assert_eq!((gap.at, gap.at + gap.bytes), (kept as u64, 3_000_000));
         assert!(outcome.verdict(Stream::Stderr).is_complete());
         // Others have room in memory.
@@ -187,7 +187,7 @@ fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
                 let first = piece(source, 0, head);
                 let last = piece(source, LEN - tail as u64, tail);
                 assert_eq!(outcome.capture().stream(stream), [first, last].concat());
-                let gap = outcome.capture().gap(stream).unwrap();
+                let gap = outcome.capture().dropped_range(stream).unwrap();
                 assert_eq!((gap.at, gap.bytes), (head as u64, LEN - 1000));
                 let verdict = outcome.verdict(stream).to_string();
                 assert_eq!(verdict, format!("capped, {} bytes dropped", LEN - 1000));

@@ -65,7 +65,7 @@ struct StreamCapture {
     /// Bytes that were only passed to the output callback.
     passed_bytes: u64,
     /// The position in the store at which bytes were dropped, if not at its end.
-    gap_at: Option<u64>,
+    dropped_at: Option<u64>,
 }
 
 impl Clone for StreamCapture {
@@ -76,7 +76,7 @@ impl Clone for StreamCapture {
             tail: None,
             dropped_bytes: self.dropped_bytes,
             passed_bytes: self.passed_bytes,
-            gap_at: self.gap_at,
+            dropped_at: self.dropped_at,
         }
     }
 }
@@ -96,7 +96,7 @@ pub struct Chunk<'a> {
 /// A range of bytes of a stream that were read and not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Gap {
+pub struct DroppedRange {
     /// How many bytes of the capture precede it.
     pub at: u64,
     /// How many bytes are missing.
@@ -197,7 +197,7 @@ impl Capture {
             };
             let head_len = kept.store.len();
             if kept.dropped_bytes > 0 {
-                kept.gap_at = Some(head_len);
+                kept.dropped_at = Some(head_len);
             }
             let [first, second] = tail.pieces();
             let taken = kept.store.append(first, budget) + kept.store.append(second, budget);
@@ -282,7 +282,7 @@ impl Capture {
 
     /// The pieces of both streams in the order in which they were read. Pieces of one stream that
     /// were read within a millisecond, with none of the other between them, are one chunk. Bytes
-    /// that were dropped are between two chunks; see [`Capture::gap`].
+    /// that were dropped are between two chunks; see [`Capture::dropped_range`].
     ///
     /// # Panics
     ///
@@ -317,10 +317,10 @@ impl Capture {
     }
 
     /// The bytes that are missing because they were dropped; `None` if none were.
-    pub fn gap(&self, stream: Stream) -> Option<Gap> {
+    pub fn dropped_range(&self, stream: Stream) -> Option<DroppedRange> {
         let kept = &self.streams[stream.index()];
-        (kept.dropped_bytes > 0).then(|| Gap {
-            at: kept.gap_at.unwrap_or(kept.store.len()),
+        (kept.dropped_bytes > 0).then(|| DroppedRange {
+            at: kept.dropped_at.unwrap_or(kept.store.len()),
             bytes: kept.dropped_bytes,
         })
     }

@@ -59,7 +59,7 @@ mod sys;
 #[doc(hidden)]
 pub mod text;
 
-pub use capture::{Capture, CaptureReader, Chunk, Gap, MergedReader, Retain};
+pub use capture::{Capture, CaptureReader, Chunk, DroppedRange, MergedReader, Retain};
 pub use job::command::{Command, Stdin};
 pub use job::outcome::Outcome;
 pub use job::pipe_end::PipeEnd;

@@ -75,16 +75,19 @@ fn check(capture: &Capture, said: &[Said], limit: u64, retain: Retain) {
         assert_eq!(capture.dropped_bytes(stream), dropped[index]);
         let all = said.iter().filter(|byte| byte.stream == stream).count();
         assert_eq!(capture.received_bytes(stream), all as u64);
-        let gap = (dropped[index] > 0).then_some(Gap {
+        let gap = (dropped[index] > 0).then_some(DroppedRange {
             at: head[index],
             bytes: dropped[index],
         });
-        assert_eq!(capture.gap(stream), gap);
-        let gap_at = gap.map_or(0, |gap| gap.at);
+        assert_eq!(capture.dropped_range(stream), gap);
+        let dropped_at = gap.map_or(0, |gap| gap.at);
         let mut at = 0;
         for chunk in capture.chunks().filter(|chunk| chunk.stream == stream) {
             let end = at + chunk.bytes.len() as u64;
-            assert!(gap_at <= at || gap_at >= end, "a gap is between two chunks");
+            assert!(
+                dropped_at <= at || dropped_at >= end,
+                "a gap is between two chunks"
+            );
             at = end;
         }
     }

@@ -321,7 +321,7 @@ impl Command {
 
     /// Sets which bytes are kept if there are more than [`max_output`](Command::max_output) allows:
     /// the first, the last, or half of each. The others are described by
-    /// [`Capture::gap`](crate::Capture::gap).
+    /// [`Capture::dropped_range`](crate::Capture::dropped_range).
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
@@ -331,7 +331,7 @@ impl Command {
     /// command.arg("100").max_output(8).retain(Retain::Both);
     /// let outcome = throng.spawn(&command).wait()?;
     /// assert_eq!(outcome.stdout(), b"1\n2\n100\n");
-    /// assert_eq!(outcome.capture().gap(Stream::Stdout).unwrap().at, 4);
+    /// assert_eq!(outcome.capture().dropped_range(Stream::Stdout).unwrap().at, 4);
     /// # Ok(())
     /// # }
     /// ```
