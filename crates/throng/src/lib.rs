@@ -75,8 +75,8 @@ pub use pool::handle::Process;
 pub use pool::run::Run;
 pub use pool::throng::Throng;
 pub use scheduler::results::Next;
+pub use sys::availability::{Availability, ParseMechanismError};
 #[cfg(feature = "faults")]
 #[doc(hidden)]
 pub use sys::faults;
 pub use sys::os;
-pub use sys::survey::{Survey, UnknownMechanism};

@@ -6,7 +6,7 @@ use std::fmt;
 /// `completion-port`, `thread-pool`, `events`, `apc` and `threads`.
 ///
 /// All give the same outcomes and differ in cost. The default is the first that
-/// [`Mechanism::survey`] lists as available.
+/// [`Mechanism::availability`] lists as available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {

@@ -21,12 +21,12 @@
 
 // For the mechanisms of Windows; its tests are for everybody.
 pub(crate) mod api;
+pub(crate) mod availability;
 pub(crate) mod base;
 #[cfg(any(windows, test))]
 mod lend;
 pub(crate) mod options;
 pub mod os;
-pub(crate) mod survey;
 mod unread;
 
 #[doc(hidden)]

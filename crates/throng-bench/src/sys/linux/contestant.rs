@@ -63,7 +63,7 @@ impl Contestant {
 
     /// All of them, whether or not this machine has them.
     pub(crate) fn all() -> Vec<Contestant> {
-        let mechanisms = throng::Mechanism::survey()
+        let mechanisms = throng::Mechanism::availability()
             .into_iter()
             .map(|survey| survey.mechanism);
         let mut all = vec![
@@ -134,7 +134,7 @@ impl Contestant {
     pub(crate) fn refusal(&self, lookup: &Lookup) -> Option<String> {
         match self.kind {
             Kind::Library(mechanism) => {
-                let mut surveys = throng::Mechanism::survey().into_iter();
+                let mut surveys = throng::Mechanism::availability().into_iter();
                 surveys
                     .find(|survey| survey.mechanism == mechanism)?
                     .refusal

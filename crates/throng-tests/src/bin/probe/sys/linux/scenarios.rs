@@ -60,7 +60,7 @@ pub(super) fn run_reaped(setting: &Setting) {
 
 /// Which mechanisms there are, why others are not, and which is the default.
 pub(super) fn survey() {
-    for survey in Mechanism::survey() {
+    for survey in Mechanism::availability() {
         let refusal = survey.refusal.as_deref().unwrap_or("available");
         println!("{}={refusal}", survey.mechanism);
         let built = Throng::builder().mechanism(survey.mechanism).build();
