@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::capture::Limit;
 use crate::capture::Retain;
-use crate::job::pipe_end::PipeEnd;
+use crate::job::stdin_pipe::StdinPipe;
 use crate::model::verdict::Held;
 use crate::sys::options::{self, CommandOptions};
 
@@ -90,7 +90,7 @@ pub enum Stdin {
     Inherit,
     /// A pipe that the caller writes to while the process runs. It is for one start: the first
     /// process that is started with it gets it.
-    Pipe(PipeEnd),
+    Pipe(StdinPipe),
 }
 
 impl Stdin {
@@ -108,8 +108,8 @@ impl From<Vec<u8>> for Stdin {
     }
 }
 
-impl From<PipeEnd> for Stdin {
-    fn from(end: PipeEnd) -> Stdin {
+impl From<StdinPipe> for Stdin {
+    fn from(end: StdinPipe) -> Stdin {
         Stdin::Pipe(end)
     }
 }

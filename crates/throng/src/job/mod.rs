@@ -3,5 +3,5 @@
 
 pub(crate) mod command;
 pub(crate) mod outcome;
-pub(crate) mod pipe_end;
 pub(crate) mod running;
+pub(crate) mod stdin_pipe;

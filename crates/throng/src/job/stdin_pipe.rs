@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
 /// use std::io::Write;
-/// use throng::{Command, PipeEnd, Stdin, Throng};
+/// use throng::{Command, StdinPipe, Stdin, Throng};
 /// let (reader, mut writer) = std::io::pipe().unwrap();
 /// let throng = Throng::builder().build()?;
-/// let process = throng.spawn(Command::new("cat").stdin(Stdin::Pipe(PipeEnd::new(reader))));
+/// let process = throng.spawn(Command::new("cat").stdin(Stdin::Pipe(StdinPipe::new(reader))));
 /// writer.write_all(b"hello").unwrap();
 /// drop(writer); // the end of the file
 /// assert_eq!(process.wait()?.stdout(), b"hello");
@@ -24,12 +24,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct PipeEnd(Arc<Mutex<Option<PipeReader>>>);
+pub struct StdinPipe(Arc<Mutex<Option<PipeReader>>>);
 
-impl PipeEnd {
+impl StdinPipe {
     /// Takes the read end of a pipe.
-    pub fn new(reader: PipeReader) -> PipeEnd {
-        PipeEnd(Arc::new(Mutex::new(Some(reader))))
+    pub fn new(reader: PipeReader) -> StdinPipe {
+        StdinPipe(Arc::new(Mutex::new(Some(reader))))
     }
 
     /// A copy for a process that is about to be started.
@@ -50,8 +50,8 @@ impl PipeEnd {
     }
 }
 
-impl From<PipeReader> for PipeEnd {
-    fn from(reader: PipeReader) -> PipeEnd {
-        PipeEnd::new(reader)
+impl From<PipeReader> for StdinPipe {
+    fn from(reader: PipeReader) -> StdinPipe {
+        StdinPipe::new(reader)
     }
 }
