@@ -69,7 +69,7 @@ pub use model::kill::{KillSequence, ParseKillSequenceError, Signal};
 pub use model::mechanism::Mechanism;
 pub use model::status::{Cause, Status, Usage};
 pub use model::stream::Stream;
-pub use model::verdict::{Held, Holder, UnknownHeld, Verdict};
+pub use model::verdict::{Holder, OnHeld, ParseOnHeldError, Verdict};
 pub use pool::builder::Builder;
 pub use pool::handle::Process;
 pub use pool::run::Run;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use throng::{Builder, Command, Held, Retain};
+use throng::{Builder, Command, OnHeld, Retain};
 
 use crate::size;
 
@@ -35,7 +35,7 @@ pub(crate) struct Limits {
         default_value_t,
         hide_default_value = true
     )]
-    held: Held,
+    held: OnHeld,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ struct MaxOutput {
 impl Limits {
     /// Captures may have so much of the memory for output.
     pub(crate) fn set_builder(&self, builder: Builder, memory: u64) -> Builder {
-        let mut builder = builder.held(self.held).memory(memory);
+        let mut builder = builder.on_held(self.held).memory(memory);
         if let Some(dir) = &self.tmpdir {
             builder = builder.spill_dir(dir);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::capture::Limit;
 use crate::capture::Retain;
 use crate::job::stdin_pipe::StdinPipe;
-use crate::model::verdict::Held;
+use crate::model::verdict::OnHeld;
 use crate::sys::options::{self, CommandOptions};
 
 /// A program, its arguments and environment, and the limits for its process.
@@ -43,7 +43,7 @@ pub struct Command {
     pub(crate) stdin: Stdin,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Option<Duration>,
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<OnHeld>,
     pub(crate) max_output: Option<u64>,
     pub(crate) retain: Retain,
     pub(crate) keeps_output: bool,
@@ -305,8 +305,8 @@ impl Command {
     }
 
     /// Sets what to do about streams that are held, instead of
-    /// [`Builder::held`](crate::Builder::held).
-    pub fn held(&mut self, held: Held) -> &mut Command {
+    /// [`Builder::on_held`](crate::Builder::on_held).
+    pub fn on_held(&mut self, held: OnHeld) -> &mut Command {
         self.held = Some(held);
         self
     }

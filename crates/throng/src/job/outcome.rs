@@ -98,9 +98,9 @@ impl Outcome {
     }
 
     /// Whether the process was started, was not ended by throng, and exited with code 0; and, under
-    /// [`Held::Fail`](crate::Held::Fail), no other process held its streams afterwards. A process
-    /// that throng [ended](Outcome::ended_by) did not succeed, whatever its exit code: a program
-    /// may catch the signal and exit with 0.
+    /// [`OnHeld::Fail`](crate::OnHeld::Fail), no other process held its streams afterwards. A
+    /// process that throng [ended](Outcome::ended_by) did not succeed, whatever its exit code: a
+    /// program may catch the signal and exit with 0.
     pub fn success(&self) -> bool {
         let has_succeeded = self.status().is_some_and(Status::success);
         has_succeeded && self.ended_by().is_none() && !self.fails_by_holders()

@@ -102,7 +102,7 @@ pub struct Holder {
 /// the [grace period](crate::Builder::grace) is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Held {
+pub enum OnHeld {
     /// Deliver what was captured and leave the holder alone. The verdict is [`Verdict::Held`].
     #[default]
     Keep,
@@ -118,41 +118,41 @@ pub enum Held {
     Fail,
 }
 
-impl Held {
-    const NAMES: [(&str, Held); 4] = [
-        ("keep", Held::Keep),
-        ("kill", Held::Kill),
-        ("wait", Held::Wait),
-        ("fail", Held::Fail),
+impl OnHeld {
+    const NAMES: [(&str, OnHeld); 4] = [
+        ("keep", OnHeld::Keep),
+        ("kill", OnHeld::Kill),
+        ("wait", OnHeld::Wait),
+        ("fail", OnHeld::Fail),
     ];
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for OnHeld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = Self::NAMES.iter().find(|(_, held)| held == self);
         f.write_str(named.expect("every policy is named").0)
     }
 }
 
-/// A text that is not the name of a [`Held`].
+/// A text that is not the name of a [`OnHeld`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownHeld;
+pub struct ParseOnHeldError;
 
-impl fmt::Display for UnknownHeld {
+impl fmt::Display for ParseOnHeldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of keep, kill, wait, fail is expected")
     }
 }
 
-impl std::error::Error for UnknownHeld {}
+impl std::error::Error for ParseOnHeldError {}
 
-impl FromStr for Held {
-    type Err = UnknownHeld;
+impl FromStr for OnHeld {
+    type Err = ParseOnHeldError;
 
     /// Parses `keep`, `kill`, `wait` or `fail`.
-    fn from_str(text: &str) -> Result<Held, UnknownHeld> {
+    fn from_str(text: &str) -> Result<OnHeld, ParseOnHeldError> {
         let named = Self::NAMES.iter().find(|(name, _)| *name == text);
-        named.map(|(_, held)| *held).ok_or(UnknownHeld)
+        named.map(|(_, held)| *held).ok_or(ParseOnHeldError)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::job::running::{Callback, Output, Stopped, StoppedCallback};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
-use crate::model::verdict::Held;
+use crate::model::verdict::OnHeld;
 use crate::pool::throng::{StartedShard, Throng};
 use crate::scheduler::queue::AdmissionHook;
 use crate::scheduler::shared::{Settings, Shared};
@@ -36,7 +36,7 @@ pub struct Builder {
     shards: Option<usize>,
     mechanism: Option<Mechanism>,
     grace: Option<Duration>,
-    held: Held,
+    held: OnHeld,
     kill: KillSequence,
     memory: Option<u64>,
     spill_dir: Option<PathBuf>,
@@ -197,19 +197,19 @@ impl Builder {
         spill::choose(self.spill_dir.clone()).0
     }
 
-    /// Sets what to do about streams that are held; [`Held::Keep`] by default.
+    /// Sets what to do about streams that are held; [`OnHeld::Keep`] by default.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
-    /// use throng::{Command, Held, Throng};
-    /// let throng = Throng::builder().held(Held::Kill).build()?;
+    /// use throng::{Command, OnHeld, Throng};
+    /// let throng = Throng::builder().on_held(OnHeld::Kill).build()?;
     /// let mut command = Command::new("sh");
     /// let outcome = throng.spawn(command.args(["-c", "echo started; sleep 600 &"])).wait()?;
     /// assert!(outcome.success() && outcome.is_complete());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn held(mut self, held: Held) -> Builder {
+    pub fn on_held(mut self, held: OnHeld) -> Builder {
         self.held = held;
         self
     }

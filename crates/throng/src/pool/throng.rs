@@ -277,7 +277,7 @@ impl Throng {
     /// groups that were already stopped stay stopped. The time counts as
     /// [wall time](crate::Outcome::wall) nevertheless. Output that was written is still read, and
     /// processes that have ended have their outcomes, unless another suspended process
-    /// [holds](crate::Held) their streams: then the outcome is delivered after that is resumed.
+    /// [holds](crate::OnHeld) their streams: then the outcome is delivered after that is resumed.
     ///
     /// On Windows processes cannot be stopped; only starts and clocks are.
     ///
@@ -310,10 +310,10 @@ impl Throng {
     /// call it once more with bytes that it has read already.
     ///
     /// If a process exits meanwhile, the rest of its output is read nevertheless, so that it has
-    /// its outcome: at once, or if other processes [hold](crate::Held) its streams, when those have
-    /// ended, or a [grace period](Builder::grace) after the reading is resumed. The streams of a
-    /// process that throng ended (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill)) are
-    /// handled as usual.
+    /// its outcome: at once, or if other processes [hold](crate::OnHeld) its streams, when those
+    /// have ended, or a [grace period](Builder::grace) after the reading is resumed. The streams of
+    /// a process that throng ended (timeout, [`cancel`](Throng::cancel), [`kill`](Throng::kill))
+    /// are handled as usual.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicUsize, Ordering};

@@ -11,7 +11,7 @@ use crate::job::outcome::Outcome;
 use crate::job::running::{Callback, Running, StoppedCallback};
 use crate::model::error::Error;
 use crate::model::kill::KillSequence;
-use crate::model::verdict::Held;
+use crate::model::verdict::OnHeld;
 use crate::scheduler::job::{Job, ReplyTo};
 use crate::scheduler::mailbox::Mailbox;
 use crate::scheduler::owner::Owner;
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
 /// The settings of the builder for processes and captures.
 pub(crate) struct Settings {
     pub(crate) grace: Duration,
-    pub(crate) held: Held,
+    pub(crate) held: OnHeld,
     pub(crate) kill: Arc<KillSequence>,
     pub(crate) on_output: Option<Callback>,
     pub(crate) on_stopped: Option<StoppedCallback>,

@@ -14,7 +14,7 @@ use crate::job::running::{Output, Stopped};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::status::{Status, Usage};
 use crate::model::stream::Stream;
-use crate::model::verdict::{Held, Holder, Verdict};
+use crate::model::verdict::{Holder, OnHeld, Verdict};
 use crate::scheduler::job::Job;
 use crate::scheduler::shared::Shared;
 use crate::shard::backoff::Backoff;
@@ -131,7 +131,7 @@ impl Shard {
         } = live;
         let mut survivors = survivors;
         survivors.extend(survivor);
-        let fails_when_held = machine.held() == Held::Fail;
+        let fails_when_held = machine.on_held() == OnHeld::Fail;
         capture.close(&self.shared.settings.budget);
         let (mut verdicts, cause) = machine.into_result();
         for stream in Stream::ALL {

@@ -6,7 +6,7 @@
 //!
 //! Invariant: only a process that was not asked to end is waited for without a limit. A stream that
 //! is still open a grace period after the exit is released; a process that was asked to end is
-//! killed, and given up if it does not end then. Under [`Held::Wait`], which the user has to
+//! killed, and given up if it does not end then. Under [`OnHeld::Wait`], which the user has to
 //! choose, a held stream is waited for as well.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::{KillSequence, Signal};
 use crate::model::status::Cause;
 use crate::model::stream::Stream;
-use crate::model::verdict::{Held, Holder, Verdict};
+use crate::model::verdict::{Holder, OnHeld, Verdict};
 use crate::shard::timer::Alarm;
 use crate::sys::api::End;
 
@@ -78,7 +78,7 @@ enum Leftovers {
     IsLeft,
     /// The kill sequence of the process continues for the rest of its tree.
     Ends(KillProgress),
-    /// The grace period is over, and the kill sequence is only for them: [`Held::Kill`].
+    /// The grace period is over, and the kill sequence is only for them: [`OnHeld::Kill`].
     IsCleared { next_step: usize },
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) kill: Arc<KillSequence>,
-    pub(crate) held: Held,
+    pub(crate) held: OnHeld,
 }
 
 #[derive(Debug)]
@@ -196,12 +196,12 @@ impl Machine {
     /// An alarm of a process that has exited: its holders are ended, or its streams released.
     fn remind(&mut self, leftovers: Leftovers, alarm: Alarm, actions: &mut Vec<Action>) {
         let leftovers = match (leftovers, alarm) {
-            (Leftovers::IsLeft, Alarm::Grace) if self.limits.held == Held::Kill => {
+            (Leftovers::IsLeft, Alarm::Grace) if self.limits.held == OnHeld::Kill => {
                 self.clear(0, actions)
             }
             (Leftovers::IsCleared { next_step }, Alarm::KillStep) => self.clear(next_step, actions),
             // Holders that are waited for have the time of the command.
-            (Leftovers::IsLeft, Alarm::Timeout) if self.limits.held == Held::Wait => {
+            (Leftovers::IsLeft, Alarm::Timeout) if self.limits.held == OnHeld::Wait => {
                 Leftovers::Ends(self.take_step_of_rest(Cause::Timeout, 0, actions))
             }
             (Leftovers::Ends(progress), Alarm::KillStep) => {
@@ -239,7 +239,7 @@ impl Machine {
     }
 
     /// What is done about a stream that is held.
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn on_held(&self) -> OnHeld {
         self.limits.held
     }
 
@@ -313,7 +313,7 @@ impl Machine {
     fn drain(&mut self, leftovers: Leftovers, actions: &mut Vec<Action>) {
         self.phase = Phase::Draining(leftovers);
         self.finish_if_done(actions);
-        let waits = self.limits.held == Held::Wait && leftovers == Leftovers::IsLeft;
+        let waits = self.limits.held == OnHeld::Wait && leftovers == Leftovers::IsLeft;
         if matches!(self.phase, Phase::Draining(_)) && !waits {
             actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
         }
