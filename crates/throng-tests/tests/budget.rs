@@ -122,7 +122,7 @@ fn where_nothing_can_be_spilled_the_verdict_says_so_and_the_process_goes_on() {
         let Verdict::Failed(error) = outcome.verdict(Stream::Stdout) else {
             panic!("not failed: {}", describe(&outcome));
         };
-        assert_eq!(error.kind(), ErrorKind::Keep);
+        assert_eq!(error.kind(), ErrorKind::Storage);
         let message = error.to_string();
         assert!(message.starts_with("cannot keep stdout of \""), "{message}");
         assert!(message.contains(&format!("\" in {path}: ")), "{message}");

@@ -59,7 +59,7 @@ pub enum ErrorKind {
     /// A captured stream could not be stored: it did not fit into memory, and the disk is full or
     /// not writable, or the spill directory is in memory and its limit is reached, or no file can
     /// be opened.
-    Keep,
+    Storage,
     /// A callback panicked: the one for output, or the one for the start of a command.
     Callback,
     /// Any other error of the operating system.

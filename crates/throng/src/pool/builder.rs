@@ -146,8 +146,8 @@ impl Builder {
     /// no file can be opened for lack of descriptors, the stream stays in memory, and opening a
     /// file is retried each time it has grown by a quarter, until captures take twice the budget,
     /// or 16 MiB more than a smaller budget. After that, or if the disk is full, the verdict is
-    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`]: what was stored until then is
-    /// kept; the rest is read, counted and dropped.
+    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Storage`]: what was stored until then
+    /// is kept; the rest is read, counted and dropped.
     pub fn memory(mut self, bytes: u64) -> Builder {
         self.memory = Some(bytes);
         self
@@ -179,7 +179,7 @@ impl Builder {
     /// spilled captures still take memory; so they are counted, and together they may take half of
     /// the memory that the machine, or the control group, has beyond the
     /// [budget](Builder::memory). A stream that would take more has the verdict
-    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Keep`].
+    /// [`Failed`](crate::Verdict::Failed) with [`ErrorKind::Storage`].
     pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
         self.spill_dir = Some(dir.into());
         self

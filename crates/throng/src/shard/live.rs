@@ -180,6 +180,6 @@ impl Shard {
         let program = command.program.to_string_lossy();
         let dir = self.shared.settings.budget.dir();
         let doing = format!("cannot keep {stream} of \"{program}\" in {}", dir.display());
-        Error::os(ErrorKind::Keep, doing, error)
+        Error::os(ErrorKind::Storage, doing, error)
     }
 }
