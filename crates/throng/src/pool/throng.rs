@@ -111,7 +111,7 @@ impl Throng {
     /// which serves no other process meanwhile: it should be quick, and must not wait for the
     /// [`Throng`] or the [`Run`]. It is not called for commands that were cancelled before they
     /// were started ([`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled)). If it panics, the run
-    /// goes on as after [`Next::GoOn`].
+    /// goes on as after [`Next::Continue`].
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
@@ -121,7 +121,7 @@ impl Throng {
     /// // A command that fails is run once more; if it fails again, no other is started.
     /// let commands = (0..100).map(|_| Command::new("false"));
     /// let run = throng.run_judged(commands, |outcome| match outcome.attempt() {
-    ///     _ if outcome.success() => Next::GoOn,
+    ///     _ if outcome.success() => Next::Continue,
     ///     1 => Next::RunAgain(Duration::ZERO),
     ///     _ => Next::StartNoMore,
     /// });

@@ -69,7 +69,7 @@ impl ReplyTo {
     /// The decision of the run about an outcome that is about to be delivered.
     pub(crate) fn judge(&self, outcome: &Outcome) -> Next {
         match &self.0 {
-            To::Nobody | To::Handle(_) => Next::GoOn,
+            To::Nobody | To::Handle(_) => Next::Continue,
             To::Run(results) => results.judge(outcome),
         }
     }

@@ -32,7 +32,7 @@ fn window(jobs: usize) -> usize {
 pub enum Next {
     /// The run continues.
     #[default]
-    GoOn,
+    Continue,
     /// The command is run again once this much time has passed, before commands that have not been
     /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
     /// [final](Outcome::is_final): another one follows, whose [`attempt`](Outcome::attempt) is one
@@ -133,7 +133,7 @@ impl ResultQueue {
         let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
         match &self.judge {
             Some(judge) if !outcome.start_error().is_some_and(is_cancelled) => judge.ask(outcome),
-            _ => Next::GoOn,
+            _ => Next::Continue,
         }
     }
 

@@ -177,7 +177,7 @@ impl Shared {
             }
             Next::StartNoMore => self.cancel(|| Request::CancelQueue),
             Next::Cancel => self.end(|| Request::CancelAll),
-            Next::GoOn => {}
+            Next::Continue => {}
         }
         reply_to.deliver(outcome, false);
     }

@@ -90,7 +90,7 @@ fn is_cancelled(outcome: &Outcome) -> bool {
 fn attempts_follow_each_other_before_other_commands_and_the_last_is_final() {
     for after in [Duration::ZERO, Duration::from_micros(10)] {
         let (_, outcomes) = judged(3, move |outcome| match outcome.attempt() {
-            3 => Next::GoOn,
+            3 => Next::Continue,
             _ => Next::RunAgain(after),
         });
         let attempts = outcomes
@@ -110,7 +110,7 @@ fn nothing_is_started_after_the_outcome_that_ends_the_run() {
     for next in [Next::StartNoMore, Next::Cancel] {
         let (throng, outcomes) = judged(50, move |outcome| match outcome.seq() {
             4 => next,
-            _ => Next::GoOn,
+            _ => Next::Continue,
         });
         let cancelled = outcomes.iter().filter(|outcome| is_cancelled(outcome));
         assert_eq!(outcomes.len() - cancelled.count(), 5, "{next:?}");
@@ -135,7 +135,7 @@ fn commands_that_wait_for_another_attempt_keep_no_others_from_being_taken() {
     let (_, outcomes) = judged(1000, |outcome| match (outcome.seq(), outcome.attempt()) {
         (0..900, 1) => Next::RunAgain(Duration::from_secs(3600)),
         (999, _) => Next::StartNoMore,
-        _ => Next::GoOn,
+        _ => Next::Continue,
     });
     let ran = outcomes.iter().filter(|outcome| !is_cancelled(outcome));
     assert_eq!(ran.count(), 1000);

@@ -109,7 +109,7 @@ pub(crate) fn inherited(command: &Command) -> Inherited {
     let mut is_first = true;
     let judge = move |_: &Outcome| match std::mem::take(&mut is_first) {
         true => Next::RunAgain(Duration::from_secs(3600)),
-        false => Next::GoOn,
+        false => Next::Continue,
     };
     let mut run = throng.run_judged(vec![Command::new("throng-no-such-program"); 9], judge);
     let outcome = run.next().unwrap();
