@@ -49,8 +49,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] if the outcome was lost because a thread of the `Throng` panicked,
-    /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the outcome was lost because a
+    /// thread of the `Throng` panicked, [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a
+    /// process that was forked from the one that made the handle.
     ///
     /// # Panics
     ///
