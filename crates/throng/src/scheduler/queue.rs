@@ -11,8 +11,7 @@
 //! that takes the byte which makes them few enough puts it back. Both are decided under the lock,
 //! so a job is set aside before that byte is taken, or not at all.
 
-use std::cmp::{Ordering as Order, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,42 +76,8 @@ impl std::fmt::Debug for AdmissionHook {
     }
 }
 
-/// A job that is not started before this time.
-#[derive(Debug)]
-struct Delayed {
-    at: Instant,
-    job: Job,
-}
-
-impl Delayed {
-    /// The longest delay, so that the time can be represented.
-    const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-    fn new(job: Job, after: Duration) -> Delayed {
-        let at = Instant::now() + after.min(Self::FAR);
-        Delayed { at, job }
-    }
-}
-
-impl Ord for Delayed {
-    fn cmp(&self, other: &Delayed) -> Order {
-        (self.at, self.job.seq).cmp(&(other.at, other.job.seq))
-    }
-}
-
-impl PartialOrd for Delayed {
-    fn partial_cmp(&self, other: &Delayed) -> Option<Order> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Delayed {
-    fn eq(&self, other: &Delayed) -> bool {
-        self.cmp(other) == Order::Equal
-    }
-}
-
-impl Eq for Delayed {}
+/// The longest delay of a job, so that the time can be represented.
+const DELAY_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -131,8 +96,10 @@ struct State {
     /// Jobs, by run, that were at the head of the queue while their run had too many unconsumed
     /// bytes. They are set aside so that they are not looked at in each search for a job.
     backpressured: Vec<(Arc<Unconsumed>, VecDeque<Job>)>,
-    /// Jobs that are run again after a delay.
-    delayed: BinaryHeap<Reverse<Delayed>>,
+    /// Jobs that are run again after a delay, by the time before which they are not started; the
+    /// number makes the keys differ.
+    delayed: BTreeMap<(Instant, u64), Job>,
+    next_delayed: u64,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
     admit: Option<AdmissionHook>,
@@ -177,7 +144,9 @@ impl Queue {
             state.jobs.push_front(job);
             return Ok(state.parked.pop().into_iter().collect());
         }
-        state.delayed.push(Reverse(Delayed::new(job, after)));
+        let key = (Instant::now() + after.min(DELAY_MAX), state.next_delayed);
+        state.next_delayed += 1;
+        state.delayed.insert(key, job);
         Ok(mem::take(&mut state.parked))
     }
 
@@ -222,7 +191,7 @@ impl Queue {
             Some(job) => Popped::Job(job),
             None => {
                 state.parked.push(shard);
-                Popped::Parked(state.delayed.peek().map(|Reverse(first)| first.at))
+                Popped::Parked(state.delayed.keys().next().map(|(at, _)| *at))
             }
         }
     }
@@ -282,19 +251,16 @@ impl Queue {
 impl State {
     /// Puts delayed jobs that are due ahead of all others, the earliest first.
     fn take_in_due(&mut self) {
-        if self.delayed.is_empty() {
+        let Some((first, _)) = self.delayed.keys().next() else {
+            return;
+        };
+        let now = Instant::now();
+        if *first > now {
             return;
         }
-        let now = Instant::now();
-        let mut due = Vec::new();
-        while self
-            .delayed
-            .peek()
-            .is_some_and(|Reverse(first)| first.at <= now)
-        {
-            due.extend(self.delayed.pop().map(|Reverse(first)| first.job));
-        }
-        let last_first = due.into_iter().rev();
+        let not_due = self.delayed.split_off(&(now, u64::MAX));
+        let due = mem::replace(&mut self.delayed, not_due);
+        let last_first = due.into_values().rev();
         last_first.for_each(|job| self.jobs.push_front(job));
     }
 
@@ -337,7 +303,7 @@ impl State {
             return Some(job);
         }
         let Some((_, jobs)) = self.backpressured.last_mut() else {
-            return self.delayed.pop().map(|Reverse(delayed)| delayed.job);
+            return self.delayed.pop_first().map(|(_, job)| job);
         };
         let job = jobs.pop_front();
         if jobs.is_empty() {
