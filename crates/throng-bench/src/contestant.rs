@@ -59,7 +59,7 @@ impl Contestant {
             Contestant::new("floor", "floor", Kind::Floor),
             Contestant::new("floor-pipes", "floor + pipes", Kind::FloorPipes),
         ];
-        for mechanism in Mechanism::survey()
+        for mechanism in Mechanism::availability()
             .into_iter()
             .map(|survey| survey.mechanism)
         {
@@ -128,7 +128,7 @@ impl Contestant {
     pub(crate) fn refusal(&self, lookup: &Lookup) -> Option<String> {
         match self.kind {
             Kind::Library(mechanism) | Kind::LibraryWithPackets(mechanism) => {
-                let mut surveys = Mechanism::survey().into_iter();
+                let mut surveys = Mechanism::availability().into_iter();
                 surveys
                     .find(|survey| survey.mechanism == mechanism)?
                     .refusal

@@ -7,7 +7,7 @@ use throng::Mechanism;
 use crate::exit::Exit;
 
 pub(crate) fn list() -> anyhow::Result<Exit> {
-    let survey = Mechanism::survey();
+    let survey = Mechanism::availability();
     let default = Mechanism::available().first().copied();
     let mut out = std::io::stdout().lock();
     for entry in survey {

@@ -113,7 +113,7 @@ impl State {
         if std::mem::take(&mut self.needs_program) && is_missing(outcome) {
             self.exit = Some(Exit::Halted(Exit::NOT_FOUND));
             if self.halt.total() == Some(1) {
-                return Next::GoOn;
+                return Next::Continue;
             }
             let line = "the program cannot be found, so nothing more is started (with --halt \
                         never the run goes on)";
@@ -150,7 +150,7 @@ impl State {
                 return self.halt(None, &order, &bad.why);
             }
         }
-        Next::GoOn
+        Next::Continue
     }
 
     fn halt(&mut self, seq: Option<u64>, order: &Order, how: &str) -> Next {

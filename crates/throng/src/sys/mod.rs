@@ -9,6 +9,7 @@
 //! any of it means is decided above, in `process.rs`.
 
 pub(crate) mod api;
+pub(crate) mod availability;
 pub(crate) mod base;
 // For the mechanisms of Windows; its tests run on all systems.
 #[cfg(any(windows, test))]
@@ -16,7 +17,6 @@ mod lend;
 pub(crate) mod options;
 pub mod os;
 mod spawn_error;
-pub(crate) mod survey;
 mod unread;
 
 #[doc(hidden)]

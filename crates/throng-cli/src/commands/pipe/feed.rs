@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use throng::{PipeEnd, Stdin};
+use throng::{Stdin, StdinPipe};
 
 use super::blocks::Blocks;
 use super::{Bytes, Sent};
@@ -87,7 +87,7 @@ fn start(
         .name("feeder".into())
         .spawn(move || feed(&heap, first, writer, &count))?;
     feeders.push(feeder);
-    Ok((Stdin::Pipe(PipeEnd::new(reader)), sent))
+    Ok((Stdin::Pipe(StdinPipe::new(reader)), sent))
 }
 
 /// Writes blocks until there are none, or the command has ended; what it had not read yet then is

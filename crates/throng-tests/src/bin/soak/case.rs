@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use throng::{Command, Held, Mechanism};
+use throng::{Command, Mechanism, OnHeld};
 use throng_tests::script;
 
 use crate::random::Random;
@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) is_robbed: bool,
     timeout: Option<Duration>,
     grace: Option<Duration>,
-    held: Option<Held>,
+    held: Option<OnHeld>,
     stdin: Vec<u8>,
 }
 
@@ -159,7 +159,7 @@ impl Case {
         self.add(&format!("{way}:{tag},sleep:{ms} out:{out}"));
         self.out = Said::Pattern(out);
         self.grace = Some(Duration::from_millis(random.one_of(&[1, 30, 20_000])));
-        self.held = Some(random.one_of(&[Held::Keep, Held::Keep, Held::Kill, Held::Wait]));
+        self.held = Some(random.one_of(&[OnHeld::Keep, OnHeld::Keep, OnHeld::Kill, OnHeld::Wait]));
         self.may_be_held = true;
     }
 
@@ -224,7 +224,7 @@ impl Case {
             command.grace(grace);
         }
         if let Some(held) = self.held {
-            command.held(held);
+            command.on_held(held);
         }
         if let Some(most) = self.keep_at_most {
             command.max_output(most);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::capture::budget::Budget;
 use crate::capture::spill::{SpillFile, set_stdin_time};
-use crate::job::pipe_end::PipeEnd;
+use crate::job::stdin_pipe::StdinPipe;
 
 use crate::sys::windows::pipe::{inheritable, make_inheritable, own};
 use crate::sys::windows::wide::to_wide;
@@ -57,7 +57,7 @@ pub(crate) fn bytes(bytes: &[u8], budget: &Arc<Budget>) -> io::Result<OwnedHandl
 }
 
 /// A duplicate of the end of a pipe.
-pub(crate) fn pipe(end: &PipeEnd) -> io::Result<OwnedHandle> {
+pub(crate) fn pipe(end: &StdinPipe) -> io::Result<OwnedHandle> {
     let handle = OwnedHandle::from(end.duplicate()?);
     make_inheritable(&handle)?;
     Ok(handle)

@@ -1,69 +1,98 @@
-//! What a `Throng`, its handles, its runs and its shards share.
+//! The state that a `Throng` shares with its handles, runs and shards.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capture::budget::Budget;
-use crate::job::callback::{Callback, StoppedCallback};
+use crate::job::outcome::Outcome;
+use crate::job::running::{Callback, Running, StoppedCallback};
+use crate::model::error::Error;
 use crate::model::kill::KillSequence;
-use crate::model::verdict::Held;
+use crate::model::verdict::OnHeld;
+use crate::scheduler::job::{Job, ReplyTo};
 use crate::scheduler::mailbox::Mailbox;
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::{Job, Queue};
-use crate::scheduler::request::Request;
-use crate::scheduler::results::Basket;
-use crate::scheduler::running::{self, Running};
-use crate::scheduler::shares::Shares;
-use crate::slots::SlotNumbers;
+use crate::scheduler::queue::Queue;
+use crate::scheduler::quotas::Quotas;
+use crate::scheduler::results::{Next, ResultQueue};
+use crate::slots::{Id, SlotNumbers};
 use crate::sync::lock;
 use crate::sys::Waker;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-pub(crate) struct Inner {
+pub(crate) struct Shared {
     /// The owner of the shards' threads.
     pub(crate) owner: Owner,
     pub(crate) queue: Queue,
     jobs: AtomicUsize,
-    pub(crate) shares: Shares,
-    /// The numbers of slots, for the commands that ask for one.
+    pub(crate) quotas: Quotas,
+    /// The numbers of slots, for commands that need one.
     pub(crate) slots: Mutex<SlotNumbers>,
     pub(crate) settings: Settings,
-    mailboxes: Vec<Mailbox>,
-    /// Runs whose commands are to be taken no further when all is cancelled. Some may be gone.
-    runs: Mutex<Vec<Weak<Basket>>>,
+    mailboxes: Vec<Mailbox<Request>>,
+    /// Runs, which take no more commands when everything is cancelled. Some may be gone.
+    runs: Mutex<Vec<Weak<ResultQueue>>>,
     cancelled: AtomicBool,
-    /// Whether streams are left unread, and nothing is started.
+    /// Whether streams are not read, and nothing is started.
     paused: AtomicBool,
-    /// Whether what runs was told to end as well.
+    /// Whether the running processes are ended as well.
     ended: AtomicBool,
     next_seq: AtomicU64,
-    /// No other pool of this program has it.
+    /// Unique among the pools of this program.
     pub(crate) id: u64,
 }
 
-/// What the builder was told that processes are captured by.
+/// The settings of the builder for processes and captures.
 pub(crate) struct Settings {
     pub(crate) grace: Duration,
-    pub(crate) held: Held,
+    pub(crate) held: OnHeld,
     pub(crate) kill: Arc<KillSequence>,
     pub(crate) on_output: Option<Callback>,
     pub(crate) on_stopped: Option<StoppedCallback>,
     pub(crate) budget: Arc<Budget>,
 }
 
-impl Inner {
-    pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Inner {
-        Inner {
+/// A request of another thread to a shard.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// End a process by the kill sequence.
+    Cancel(Id),
+    /// Kill a process now.
+    Kill(Id),
+    /// End the processes of a run that was dropped.
+    CancelRun(Arc<ResultQueue>),
+    /// End all processes by the kill sequence, and start nothing more.
+    CancelAll,
+    /// Kill all processes now, and start nothing more.
+    KillAll,
+    /// Start nothing more.
+    CancelQueue,
+    /// End the processes that have run for longer than this.
+    EndOlder(Duration),
+    /// Report the running processes: the oldest, up to this many.
+    Tell(usize, Sender<Vec<Running>>),
+    /// Start nothing, stop all processes and clocks, and answer when that is done.
+    Suspend(Sender<()>),
+    /// Continue after `Suspend`.
+    Resume,
+    /// The `Throng` was dropped: end when no process is left.
+    Close,
+}
+
+impl Shared {
+    pub(crate) fn new(jobs: usize, shards: usize, settings: Settings) -> Shared {
+        Shared {
             owner: Owner::this(),
             queue: Queue::new(settings.budget.limit() / 2),
             jobs: AtomicUsize::new(jobs),
-            shares: Shares::new(jobs, shards),
+            quotas: Quotas::new(jobs, shards),
             slots: Mutex::new(SlotNumbers::from(1)),
             settings,
-            mailboxes: (0..shards).map(|_| Mailbox::default()).collect(),
+            mailboxes: (0..shards).map(|_| Mailbox::new()).collect(),
             runs: Mutex::default(),
             cancelled: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -81,11 +110,11 @@ impl Inner {
         self.jobs.load(Ordering::Relaxed)
     }
 
-    /// Changes the limit and has every shard look whether it has room now.
+    /// Changes the limit and wakes all shards, which may have room now.
     pub(crate) fn set_jobs(&self, jobs: usize) {
         let runs = lock(&self.runs);
         let before = self.jobs.swap(jobs, Ordering::Relaxed);
-        self.shares.change(before, jobs);
+        self.quotas.change(before, jobs);
         for run in runs.iter().filter_map(Weak::upgrade) {
             run.set_jobs(jobs);
         }
@@ -93,7 +122,7 @@ impl Inner {
         (0..self.shards()).for_each(|shard| self.wake(shard));
     }
 
-    /// Has every shard leave what processes write in their pipes, or read it again.
+    /// Stops all shards from reading output, or lets them read again.
     pub(crate) fn set_paused(&self, is_paused: bool) {
         let before = self.paused.swap(is_paused, Ordering::SeqCst);
         if before && !is_paused {
@@ -113,7 +142,7 @@ impl Inner {
         if !self.owner.is_here() {
             let program = job.command.program.to_string_lossy();
             let error = self.owner.error(&format!("cannot start \"{program}\""));
-            return job.not_started(error, 0);
+            return self.refuse(job, error, 0);
         }
         match self.queue.push(job) {
             Ok(Some(shard)) => self.wake(shard),
@@ -122,15 +151,46 @@ impl Inner {
         }
     }
 
+    /// This command could not be started, after this many retries.
+    pub(crate) fn refuse(&self, job: Job, error: Error, retries: u32) {
+        let (reply_to, outcome) = job.not_started(error, retries);
+        self.deliver(reply_to, outcome);
+    }
+
+    /// Delivers an outcome. If it belongs to a run, it is judged first, and the decision about
+    /// other commands is carried out before the consumer can take the outcome.
+    pub(crate) fn deliver(&self, reply_to: ReplyTo, outcome: Outcome) {
+        match reply_to.judge(&outcome) {
+            Next::RunAgain(after) => {
+                let (seq, attempt) = (outcome.seq, outcome.attempt + 1);
+                let command = outcome.command.to_run_again();
+                if let Some(reply_to) = reply_to.deliver(outcome, true) {
+                    let job = Job {
+                        seq,
+                        attempt,
+                        command,
+                        reply_to,
+                    };
+                    self.submit_again(job, after);
+                }
+                return;
+            }
+            Next::StartNoMore => self.cancel(|| Request::CancelQueue),
+            Next::Cancel => self.end(|| Request::CancelAll),
+            Next::Continue => {}
+        }
+        reply_to.deliver(outcome, false);
+    }
+
     /// Submits a job that was run before, ahead of all others, when this much time has passed.
-    pub(crate) fn submit_again(&self, job: Job, after: Duration) {
+    fn submit_again(&self, job: Job, after: Duration) {
         match self.queue.push_again(job, after) {
             Ok(shards) => shards.into_iter().for_each(|shard| self.wake(shard)),
             Err(job) => job.cancel(),
         }
     }
 
-    /// Nobody is left to start anything.
+    /// No shard is left: cancels all that is queued.
     pub(crate) fn close(&self) {
         self.queue.close().into_iter().for_each(Job::cancel);
     }
@@ -151,11 +211,19 @@ impl Inner {
         (0..self.shards()).for_each(|shard| self.ask(shard, request()));
     }
 
-    /// What runs now, the oldest first, up to this many.
-    pub(crate) fn running(&self, limit: usize) -> Vec<Running> {
-        running::ask(limit, |census| {
-            self.ask_all(|| Request::Tell(census.clone()))
-        })
+    /// Asks all shards, and returns the answers that arrive within this time. Shards that have
+    /// ended do not answer.
+    pub(crate) fn gather<T>(
+        &self,
+        at_most: Duration,
+        request: impl Fn(Sender<T>) -> Request,
+    ) -> Vec<T> {
+        let (sender, answers) = mpsc::channel();
+        self.ask_all(|| request(sender.clone()));
+        drop(sender);
+        let deadline = Instant::now() + at_most;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        std::iter::from_fn(|| answers.recv_timeout(left()).ok()).collect()
     }
 
     pub(crate) fn take_requests(&self, shard: usize) -> Vec<Request> {
@@ -171,7 +239,7 @@ impl Inner {
             .for_each(|run| run.stop_feeding());
     }
 
-    /// Starts nothing more, and ends what runs as this says.
+    /// Starts nothing more, and ends the running processes by this request.
     pub(crate) fn end(&self, request: impl Fn() -> Request) {
         self.ended.store(true, Ordering::Relaxed);
         self.cancel(request);
@@ -181,7 +249,7 @@ impl Inner {
         self.ended.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add_run(&self, run: &Arc<Basket>) {
+    pub(crate) fn add_run(&self, run: &Arc<ResultQueue>) {
         let mut runs = lock(&self.runs);
         runs.retain(|run| run.strong_count() > 0);
         runs.push(Arc::downgrade(run));
@@ -191,7 +259,7 @@ impl Inner {
         }
     }
 
-    /// Holds every lock that other threads take, as they may do when this program forks.
+    /// Holds every lock that other threads take, as they may when this program forks.
     #[cfg(test)]
     pub(crate) fn hold_locks(&self) -> impl Sized + '_ {
         let mailboxes: Vec<_> = self.mailboxes.iter().map(Mailbox::hold).collect();
@@ -203,15 +271,15 @@ impl Inner {
         )
     }
 
-    /// Whether nothing is to be started any more.
+    /// Whether nothing is started any more.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
+        f.debug_struct("Shared")
             .field("jobs", &self.jobs())
             .field("shards", &self.shards())
             .field("live", &self.queue.live())

@@ -1,4 +1,4 @@
-//! Bytes in memory that are counted in a budget.
+//! Bytes in memory that are counted in the budget.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use crate::capture::budget::{Budget, SPARE_FROM, UNCOUNTED};
 use crate::sys::base::Bytes;
 
-/// They are uncounted when this is dropped, and what room they had is left to the next.
+/// Uncounted when dropped; a large block is left in the budget for other streams.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct CountedBytes {
     bytes: Bytes,
-    /// Absent as long as nothing is counted, so that small streams have nothing to do with it.
+    /// `None` while nothing is counted, so that small streams do not touch the shared counter.
     budget: Option<Arc<Budget>>,
     counted: u64,
 }
 
-impl Block {
-    /// How much more would be counted with this much room.
+impl CountedBytes {
+    /// How many more bytes would be counted with this capacity.
     pub(super) fn more(&self, room: usize) -> u64 {
         (room as u64).saturating_sub(self.counted)
     }
 
-    /// Room for so many in all, and twice of what there is, so that they are copied a few times and
-    /// not for each piece. Large ones are of few sizes, so that one fits another.
+    /// The capacity for this length: at least twice the current one, so that growing copies only a
+    /// few times. Large blocks have few sizes, so that a spare one is likely to fit.
     pub(super) fn room_for(&self, len: usize) -> usize {
         let room = len.max(self.bytes.capacity().saturating_mul(2));
         if len <= UNCOUNTED {
@@ -35,8 +35,8 @@ impl Block {
         room.checked_next_power_of_two().unwrap_or(room)
     }
 
-    /// Makes room for this many bytes in all, whatever the budget, and counts it; if the system has
-    /// no memory, returns an error and changes nothing.
+    /// Grows to this capacity, whatever the budget, and counts it. If the system has no memory,
+    /// returns an error and changes nothing.
     pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) -> io::Result<()> {
         if let Some(mut spare) = budget.take_spare(room) {
             spare.extend_from_slice(&self.bytes);
@@ -62,7 +62,7 @@ impl Block {
     }
 }
 
-impl Deref for Block {
+impl Deref for CountedBytes {
     type Target = Bytes;
 
     fn deref(&self) -> &Bytes {
@@ -70,21 +70,21 @@ impl Deref for Block {
     }
 }
 
-impl DerefMut for Block {
+impl DerefMut for CountedBytes {
     fn deref_mut(&mut self) -> &mut Bytes {
         &mut self.bytes
     }
 }
 
-impl Clone for Block {
+impl Clone for CountedBytes {
     /// Panics if there is no memory for the copy.
-    fn clone(&self) -> Block {
+    fn clone(&self) -> CountedBytes {
         let (mut bytes, len) = (Bytes::default(), self.bytes.len());
         if let Err(error) = bytes.try_reserve_exact(len) {
             panic!("no memory for a copy of a capture of {len} bytes: {error}");
         }
         bytes.extend_from_slice(&self.bytes);
-        let mut clone = Block {
+        let mut clone = CountedBytes {
             bytes,
             budget: None,
             counted: 0,
@@ -96,7 +96,7 @@ impl Clone for Block {
     }
 }
 
-impl Drop for Block {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
             budget.remove(self.counted);

@@ -9,7 +9,7 @@ use crate::sys::{self, MECHANISMS};
 /// A mechanism, and whether this machine offers it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct Availability {
     /// The mechanism.
     pub mechanism: Mechanism,
     /// Why it cannot be used here; `None` when it can.
@@ -19,8 +19,8 @@ pub struct Survey {
 impl Mechanism {
     /// All mechanisms that throng has on this system, the preferred first, each with the reason
     /// why this machine does not offer it, if it does not.
-    pub fn survey() -> Vec<Survey> {
-        let probe = |&mechanism| Survey {
+    pub fn availability() -> Vec<Availability> {
+        let probe = |&mechanism| Availability {
             mechanism,
             refusal: sys::probe(mechanism).err(),
         };
@@ -29,7 +29,7 @@ impl Mechanism {
 
     /// The mechanisms that can be used on this machine, the preferred first.
     pub fn available() -> Vec<Mechanism> {
-        let usable = Mechanism::survey()
+        let usable = Mechanism::availability()
             .into_iter()
             .filter(|s| s.refusal.is_none());
         usable.map(|s| s.mechanism).collect()
@@ -38,11 +38,11 @@ impl Mechanism {
 
 /// A name that is no mechanism of this system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownMechanism {
+pub struct ParseMechanismError {
     name: String,
 }
 
-impl fmt::Display for UnknownMechanism {
+impl fmt::Display for ParseMechanismError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -55,15 +55,15 @@ impl fmt::Display for UnknownMechanism {
     }
 }
 
-impl std::error::Error for UnknownMechanism {}
+impl std::error::Error for ParseMechanismError {}
 
 impl FromStr for Mechanism {
-    type Err = UnknownMechanism;
+    type Err = ParseMechanismError;
 
-    fn from_str(name: &str) -> Result<Mechanism, UnknownMechanism> {
+    fn from_str(name: &str) -> Result<Mechanism, ParseMechanismError> {
         let known = MECHANISMS.iter().find(|mechanism| mechanism.name() == name);
         known
             .copied()
-            .ok_or_else(|| UnknownMechanism { name: name.into() })
+            .ok_or_else(|| ParseMechanismError { name: name.into() })
     }
 }

@@ -1,13 +1,13 @@
-//! How much of a run waits to be taken.
+//! How many bytes of a run its consumer has not taken.
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many bytes the finished outcomes of one run have that nobody has taken.
+/// The bytes of the finished outcomes of one run that its consumer has not taken.
 #[derive(Debug, Default)]
-pub(crate) struct Untaken(AtomicU64);
+pub(crate) struct Unconsumed(AtomicU64);
 
-impl Untaken {
-    /// An outcome with this many bytes waits to be taken.
+impl Unconsumed {
+    /// An outcome with this many bytes has arrived.
     pub(crate) fn add(&self, bytes: u64) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -16,7 +16,7 @@ impl Untaken {
         self.0.load(Ordering::Relaxed) > bytes
     }
 
-    /// So many bytes have been taken. Returns how many there were before.
+    /// Outcomes with this many bytes were taken. Returns how many there were before.
     pub(crate) fn remove(&self, bytes: u64) -> u64 {
         self.0.fetch_sub(bytes, Ordering::Relaxed)
     }

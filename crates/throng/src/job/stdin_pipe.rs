@@ -1,4 +1,4 @@
-//! The end of a pipe that is given to one process as its stdin. Does not know who feeds it.
+//! The read end of a pipe that is given to one process as its stdin. Writes nothing.
 
 use std::io::{self, PipeReader};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The read end of a pipe ([`std::io::pipe`]), for [`Stdin::Pipe`](crate::Stdin::Pipe): it belongs
 /// to the first process that is started with it.
 ///
-/// When that process has started, or it is certain that it never will, this end is closed here. So
-/// whoever writes to the pipe gets a broken pipe when the process has ended, and does not wait for
-/// ever. What may be read has to be fed by a thread of the caller, or be less than the pipe takes.
+/// When that process has started, or it is certain that it never will, this end is closed in this
+/// program. So a write to the pipe fails when the process has ended, and does not block for ever.
+/// The writer should be a thread of its own, unless all bytes fit into the pipe.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
 /// use std::io::Write;
-/// use throng::{Command, PipeEnd, Stdin, Throng};
+/// use throng::{Command, StdinPipe, Stdin, Throng};
 /// let (reader, mut writer) = std::io::pipe().unwrap();
 /// let throng = Throng::builder().build()?;
-/// let process = throng.spawn(Command::new("cat").stdin(Stdin::Pipe(PipeEnd::new(reader))));
+/// let process = throng.spawn(Command::new("cat").stdin(Stdin::Pipe(StdinPipe::new(reader))));
 /// writer.write_all(b"hello").unwrap();
 /// drop(writer); // the end of the file
 /// assert_eq!(process.wait()?.stdout(), b"hello");
@@ -24,15 +24,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct PipeEnd(Arc<Mutex<Option<PipeReader>>>);
+pub struct StdinPipe(Arc<Mutex<Option<PipeReader>>>);
 
-impl PipeEnd {
-    /// Takes the pipe's end.
-    pub fn new(reader: PipeReader) -> PipeEnd {
-        PipeEnd(Arc::new(Mutex::new(Some(reader))))
+impl StdinPipe {
+    /// Takes the read end of a pipe.
+    pub fn new(reader: PipeReader) -> StdinPipe {
+        StdinPipe(Arc::new(Mutex::new(Some(reader))))
     }
 
-    /// The end for a process that is about to be started.
+    /// A copy for a process that is about to be started.
     pub(crate) fn duplicate(&self) -> io::Result<PipeReader> {
         match &*self.reader() {
             Some(reader) => reader.try_clone(),
@@ -40,7 +40,7 @@ impl PipeEnd {
         }
     }
 
-    /// Closes this end; the process, if any, has its own.
+    /// Closes this end; the process, if any, has a copy.
     pub(crate) fn close(&self) {
         *self.reader() = None;
     }
@@ -50,8 +50,8 @@ impl PipeEnd {
     }
 }
 
-impl From<PipeReader> for PipeEnd {
-    fn from(reader: PipeReader) -> PipeEnd {
-        PipeEnd::new(reader)
+impl From<PipeReader> for StdinPipe {
+    fn from(reader: PipeReader) -> StdinPipe {
+        StdinPipe::new(reader)
     }
 }

@@ -1,9 +1,9 @@
-//! When to try a start again that the system has refused for now. Pure; knows no clock.
+//! When to retry a start that the system has refused. Pure: the caller passes the time in.
 //!
-//! Exhaustion is backpressure: as long as anything of ours runs, something will become free, so a
-//! start is tried again for as long as it takes. Only when nothing runs and nothing changes for
-//! [`GIVE_UP_AFTER`] does a command fail for it. If the error arose at one command's own program,
-//! directory or stdin, that command may never succeed, so its retries have a bound of their own.
+//! Exhaustion is backpressure: while any process of ours runs, resources will become free, so the
+//! start is retried without a limit. A command fails only if nothing has been running for
+//! [`GIVE_UP_AFTER`]. If the error arose at the program, directory or stdin of one command, that
+//! command may never succeed, so its retries have a limit of their own.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use crate::sys::api::StartError;
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
-/// A program that is being written is closed within moments, or it is no program.
+/// A program that is being written is usually closed within moments.
 const BUSY_FOR_LONG: Duration = Duration::from_secs(1);
 
-/// A resource that one command alone lacks for this long will not come. Other commands are started
-/// meanwhile, where there is room beside it.
+/// A resource that only one command lacks for this long is not going to become free. Other commands
+/// are started meanwhile.
 const HAMPERED_FOR_LONG: Duration = Duration::from_secs(30);
 
 /// The attempts to start one command so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tries {
+pub(crate) struct Backoff {
     pub(crate) first: Instant,
     /// Since when nothing else has been running.
     alone_since: Option<Instant>,
@@ -31,9 +31,9 @@ pub(crate) struct Tries {
     is_own: bool,
 }
 
-impl Tries {
-    pub(crate) fn new(now: Instant) -> Tries {
-        Tries {
+impl Backoff {
+    pub(crate) fn new(now: Instant) -> Backoff {
+        Backoff {
             first: now,
             alone_since: None,
             not_before: now,
@@ -42,7 +42,7 @@ impl Tries {
         }
     }
 
-    /// Whether other commands had better not be started before this one.
+    /// Whether other commands should not be started before this one.
     pub(crate) fn holds_up_others(&self) -> bool {
         !self.is_own
     }
@@ -57,9 +57,9 @@ impl Tries {
         self.not_before = self.first;
     }
 
-    /// After an attempt that failed, with this many processes live: the next one, or none when it
-    /// is no use.
-    pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Tries> {
+    /// The next attempt after one that failed, with this many live processes; `None` if the command
+    /// is given up.
+    pub(crate) fn again(self, error: &StartError, live: usize, now: Instant) -> Option<Backoff> {
         let alone_since = if live == 0 {
             self.alone_since.or(Some(now))
         } else {
@@ -67,7 +67,7 @@ impl Tries {
         };
         let hopeless = match error {
             StartError::Refused(_) => true,
-            // An attempt may itself take longer than that.
+            // A single attempt may take longer than that.
             StartError::Busy(_) => self.retries > 0 && now - self.first >= BUSY_FOR_LONG,
             StartError::Hampered(_) if now - self.first >= HAMPERED_FOR_LONG => true,
             StartError::Exhausted(_) | StartError::Hampered(_) => {
@@ -81,7 +81,7 @@ impl Tries {
             .saturating_mul(1 << self.retries.min(16))
             .min(LONGEST_WAIT);
         let retries = self.retries.saturating_add(1);
-        Some(Tries {
+        Some(Backoff {
             alone_since,
             not_before: now + wait,
             retries,
@@ -103,15 +103,15 @@ mod tests {
     /// Tries until it is given up, and says after how long.
     fn given_up_after(error: StartError, live: impl Fn(Duration) -> usize) -> Option<Duration> {
         let start = Instant::now();
-        let mut tries = Tries::new(start);
+        let mut backoff = Backoff::new(start);
         let mut now = start;
         while now - start < Duration::from_secs(60) {
-            match tries.again(&error, live(now - start), now) {
+            match backoff.again(&error, live(now - start), now) {
                 None => return Some(now - start),
                 Some(next) => {
                     assert!(next.not_before() > now && next.not_before() - now <= LONGEST_WAIT);
                     now = next.not_before();
-                    tries = next;
+                    backoff = next;
                 }
             }
         }
@@ -150,7 +150,7 @@ mod tests {
         let start = Instant::now();
         let late = start + 10 * BUSY_FOR_LONG;
         let error = StartError::Busy(error());
-        let again = Tries::new(start).again(&error, 1, late);
+        let again = Backoff::new(start).again(&error, 1, late);
         let again = again.expect("it was tried only once");
         assert_eq!(again.retries, 1);
         assert!(again.again(&error, 1, late + LONGEST_WAIT).is_none());
@@ -164,7 +164,7 @@ mod tests {
             (StartError::Exhausted(error()), true),
             (StartError::Busy(error()), true),
         ] {
-            let again = Tries::new(now).again(&error, 1, now).unwrap();
+            let again = Backoff::new(now).again(&error, 1, now).unwrap();
             assert_eq!(again.holds_up_others(), holds_up, "{error:?}");
         }
     }
