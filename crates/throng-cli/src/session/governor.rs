@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use throng::{Outcome, Throng};
 
 use super::brake::{self};
-use super::median::Remedian;
+use crate::histogram::Histogram;
 use crate::options::control::{Control, Timeout};
 use crate::options::jobs::{self, Jobs};
 use crate::session::lack::Lack;
@@ -37,8 +37,9 @@ pub(super) struct Watch(Arc<Mutex<Watched>>);
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// Of the commands that have succeeded; kept where a timeout depends on it.
-    median: Remedian,
+    /// How long the commands that succeeded ran, in nanoseconds; kept where a timeout depends on
+    /// it.
+    wall: Histogram,
     timeout_percent: Option<f64>,
     /// Processes that were ended to make room and are to be run again: the number of the command
     /// and of the attempt.
@@ -156,7 +157,10 @@ impl Watch {
     pub(super) fn ended(&self, outcome: &Outcome) -> bool {
         let mut watched = self.lock();
         if outcome.success() && watched.timeout_percent.is_some() {
-            watched.median.add(outcome.wall());
+            let nanoseconds = outcome.wall().as_nanos();
+            watched
+                .wall
+                .add(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         }
         watched.evicted.remove(&(outcome.seq(), outcome.attempt())) && outcome.ended_by().is_some()
     }
@@ -169,7 +173,10 @@ impl Watch {
 impl Watched {
     fn timeout(&self) -> Option<Duration> {
         let percent = self.timeout_percent?;
-        let median = self.median.get()?;
+        if self.wall.count() == 0 {
+            return None;
+        }
+        let median = Duration::from_nanos(self.wall.percentile(50));
         // What is longer than any clock goes is no limit.
         Duration::try_from_secs_f64(median.as_secs_f64() * percent / 100.0).ok()
     }

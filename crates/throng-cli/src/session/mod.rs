@@ -9,7 +9,6 @@ mod halt;
 mod interrupt;
 mod judge;
 mod lack;
-mod median;
 mod pool;
 mod retries;
 mod suspend;

@@ -1,7 +1,6 @@
 //! `--summary`: what is said of a run at its end. Takes the same memory for ten commands and for
 //! ten million.
 
-mod histogram;
 mod report;
 
 use std::cmp::Reverse;
@@ -11,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use throng::{Outcome, Stream, Verdict};
 
-use self::histogram::Histogram;
 use crate::fate::Fate;
+use crate::histogram::Histogram;
 use crate::records::note::Note;
 use crate::{sys, text};
 

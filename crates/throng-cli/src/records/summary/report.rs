@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Failure, Histogram, Summary};
+use super::{Failure, Summary};
+use crate::histogram::Histogram;
 use crate::size::{self, counted, digits, with_commas};
 use crate::text;
 
