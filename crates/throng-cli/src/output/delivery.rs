@@ -4,21 +4,18 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use throng::{Outcome, Stream, Throng};
+use throng::{Outcome, Throng};
 
 use super::{InOrder, Printer};
 use crate::fate::Fate;
-use crate::records::note::Note;
-use crate::records::notes::Notes;
-use crate::records::recorder::Recorder;
-use crate::records::through::To;
+use crate::records::{JobInfo, JobInfos, Recorder, To};
 use crate::terminal::sink::Sink;
 
 #[derive(Debug)]
 pub(crate) struct Delivery {
     outlets: Outlets,
     printer: Printer,
-    notes: Arc<Notes>,
+    infos: Arc<JobInfos>,
     order: Option<Arc<Mutex<InOrder>>>,
     throng: Arc<Throng>,
     is_given_up: bool,
@@ -28,7 +25,7 @@ impl Delivery {
     pub(crate) fn new(
         printer: Printer,
         recorder: Recorder,
-        notes: Arc<Notes>,
+        infos: Arc<JobInfos>,
         throng: Arc<Throng>,
     ) -> Delivery {
         let outlets = Outlets {
@@ -40,7 +37,7 @@ impl Delivery {
             outlets,
             order: printer.order().cloned(),
             printer,
-            notes,
+            infos,
             throng,
             is_given_up: false,
         }
@@ -48,17 +45,17 @@ impl Delivery {
 
     /// A command has ended, for good.
     pub(crate) fn take(&mut self, outcome: &Outcome, fate: Fate) {
-        let note = self.notes.take(outcome, fate);
-        if let Err(error) = self.outlets.recorder.ended(outcome, &note) {
+        let info = self.infos.take(outcome, fate);
+        if let Err(error) = self.outlets.recorder.ended(outcome, &info) {
             self.outlets.fail(error);
         }
-        for (to, head) in self.outlets.recorder.take_heads(&note) {
-            self.outlets.put(to, &head);
+        for (to, header) in self.outlets.recorder.take_headers(&info) {
+            self.outlets.put(to, &header);
         }
         match self.order.clone() {
-            None => self.say(outcome, &note, Outlets::put),
+            None => self.say(outcome, &info, Outlets::put),
             Some(order) => {
-                let in_order = self.put_in_order(&mut lock(&order), outcome, &note);
+                let in_order = self.put_in_order(&mut lock(&order), outcome, &info);
                 self.check_order(in_order, &order);
             }
         }
@@ -69,16 +66,16 @@ impl Delivery {
         &mut self,
         order: &mut InOrder,
         outcome: &Outcome,
-        note: &Note,
+        info: &JobInfo,
     ) -> io::Result<()> {
         let place = outcome.seq();
         order.take_failure()?;
         if order.is_turn_of(place) {
-            self.say(outcome, note, Outlets::put);
+            self.say(outcome, info, Outlets::put);
             order.turn();
         } else {
             let mut held = Ok(());
-            self.say(outcome, note, |_, to, bytes| {
+            self.say(outcome, info, |_, to, bytes| {
                 if held.is_ok() {
                     held = order.hold(place, to, bytes);
                 }
@@ -93,16 +90,16 @@ impl Delivery {
     fn say(
         &mut self,
         outcome: &Outcome,
-        note: &Note,
+        info: &JobInfo,
         mut put: impl FnMut(&mut Outlets, To, &[u8]),
     ) {
         let Delivery {
             outlets, printer, ..
         } = self;
-        if note.fate != Fate::NotStarted {
-            printer.outcome(outcome, note, &mut |to, bytes| put(outlets, to, bytes));
+        if info.fate != Fate::NotStarted {
+            printer.outcome(outcome, info, &mut |to, bytes| put(outlets, to, bytes));
         }
-        match outlets.recorder.lines(outcome, note) {
+        match outlets.recorder.lines(outcome, info) {
             Ok(lines) => lines.iter().for_each(|(to, line)| put(outlets, *to, line)),
             Err(error) => outlets.fail(error),
         }
@@ -171,13 +168,7 @@ struct Outlets {
 
 impl Outlets {
     fn put(&mut self, to: To, bytes: &[u8]) {
-        let written = match to {
-            To::Stdout => Ok(Some(Stream::Stdout)),
-            To::Stderr => Ok(Some(Stream::Stderr)),
-            To::Joblog => self.recorder.write_joblog(bytes),
-            To::Results => self.recorder.write_results(bytes),
-        };
-        match written {
+        match self.recorder.write(to, bytes) {
             Ok(None) => {}
             Ok(Some(stream)) => self.sink.write(stream, bytes),
             Err(error) => self.fail(error),

@@ -1,5 +1,6 @@
 //! What becomes of the output of commands. Each mode is one file; this one knows which is which.
 
+mod chunked_writer;
 mod delivery;
 mod dress;
 mod lines;
@@ -16,15 +17,13 @@ use throng::{Command, Outcome, Output, Stream, Verdict};
 
 use crate::fate::{HELD_FAILS, fails_by_holders};
 use crate::options::output::Colors;
-use crate::records::note::Note;
-use crate::records::through::To;
-use crate::records::through::{Out, Through};
-use crate::records::{joblog, jsonl, pieces};
+use crate::records::{self, JobInfo, To};
 use crate::terminal::sink::Sink;
 pub(crate) use delivery::Delivery;
 pub(crate) use order::InOrder;
 pub(crate) use outbox::Outbox;
 
+use self::chunked_writer::{ChunkedWriter, Out};
 use self::dress::Dress;
 use self::lines::Lines;
 use self::start_errors::StartErrors;
@@ -135,7 +134,7 @@ impl Printer {
     }
 
     /// A command has ended: says what has not been said yet.
-    pub(crate) fn outcome(&self, outcome: &Outcome, note: &Note, out: Out<'_>) {
+    pub(crate) fn outcome(&self, outcome: &Outcome, info: &JobInfo, out: Out<'_>) {
         match self.mode {
             Mode::Group => {
                 if let Some(shell) = self.echo {
@@ -153,8 +152,8 @@ impl Printer {
                 }
             }
             Mode::Jsonl => {
-                let mut writer = Through::new(To::Stdout, out);
-                let written = jsonl::write(&mut writer, outcome, note);
+                let mut writer = ChunkedWriter::new(To::Stdout, out);
+                let written = records::write_json(&mut writer, outcome, info);
                 drop(writer);
                 lament(outcome, Stream::Stdout, written, out);
             }
@@ -172,13 +171,15 @@ impl Printer {
     fn group(&self, outcome: &Outcome, stream: Stream, out: Out<'_>) {
         let dress = self.dress(outcome, stream);
         let (mut in_line, mut dressed) = (false, Vec::new());
-        let given = pieces::for_each(outcome.capture(), stream, |piece| {
+        let given = records::for_each_chunk(outcome.capture(), stream, |piece| {
             if dress.is_plain() {
-                return out(stream.into(), piece);
+                out(stream.into(), piece);
+            } else {
+                dress.put_on(piece, &mut in_line, &mut dressed);
+                out(stream.into(), &dressed);
+                dressed.clear();
             }
-            dress.put_on(piece, &mut in_line, &mut dressed);
-            out(stream.into(), &dressed);
-            dressed.clear();
+            Ok(())
         });
         dress.take_off(in_line, &mut dressed);
         out(stream.into(), &dressed);
@@ -256,7 +257,7 @@ fn echoed(command: &Command, shell: bool) -> Vec<u8> {
 
 /// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.
 fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
-    let mut line = text::on_one_line(&joblog::shown(command, shell));
+    let mut line = text::on_one_line(&records::shown(command, shell));
     line.push('\n');
     line.into_bytes()
 }

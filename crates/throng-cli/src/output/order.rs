@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::chunked_writer::Out;
 use super::spool::{Extent, Spool};
-use crate::records::through::{Out, To};
+use crate::records::To;
 
 /// What may wait in memory is this part of the memory for output, and not more than the other.
 const MEMORY_PART: u64 = 8;

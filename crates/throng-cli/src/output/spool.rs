@@ -1,4 +1,4 @@
-//! A file without a name for bytes that wait, which is only added to, and gone with us. Knows bytes.
+//! A file for bytes that wait. It has no name, so it is gone when the program is.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};

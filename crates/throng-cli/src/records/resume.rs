@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use throng::Command;
 
-use super::joblog::{Job, Past, fingerprint, logged, shown};
+use super::job_info::JobInfo;
+use super::joblog::{Job, PreviousLog, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::options::output::Again;
-use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;
@@ -29,11 +29,12 @@ pub(crate) struct Resume {
     /// Whether commands are compared with those of the log.
     compares: bool,
     tree: Option<Tree>,
+    /// Whether records that others could have written are trusted.
     trusts: bool,
 }
 
 impl Resume {
-    pub(crate) fn new(again: Again, shell: Option<Shell>) -> Resume {
+    pub(super) fn new(again: Again, shell: Option<Shell>, trusts: bool) -> Resume {
         Resume {
             again,
             shell,
@@ -41,20 +42,18 @@ impl Resume {
             path: PathBuf::new(),
             compares: false,
             tree: None,
-            trusts: false,
+            trusts,
         }
     }
 
-    pub(crate) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
+    pub(super) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
         self.path = path;
         self.jobs = jobs;
         self.compares = compares && self.again != Again::Failed;
     }
 
-    /// `trusts`: do not check who can write to the results that are there.
-    pub(crate) fn with_tree(&mut self, tree: Tree, trusts: bool) {
+    pub(super) fn with_tree(&mut self, tree: Tree) {
         self.tree = Some(tree);
-        self.trusts = trusts;
     }
 
     /// Whether all that is left out is known when the last command of the log has been made.
@@ -90,8 +89,8 @@ impl Resume {
 
     /// Whether this command is to be run. A command that is not that of the log is an error: the
     /// log is not this run's.
-    pub(crate) fn wants(&self, command: &Command, note: &Note) -> anyhow::Result<bool> {
-        let number = note.number;
+    pub(crate) fn wants(&self, command: &Command, info: &JobInfo) -> anyhow::Result<bool> {
+        let number = info.number;
         let wants = match self.jobs.get(&number) {
             None => self.again != Again::Failed,
             Some(job) => {
@@ -102,7 +101,7 @@ impl Resume {
         Ok(match &self.tree {
             Some(tree) if wants => {
                 let goes_by_it = (!self.trusts).then(|| self.again.option());
-                !tree.has(note, goes_by_it)?
+                !tree.has(info, goes_by_it)?
             }
             _ => wants,
         })
@@ -121,7 +120,7 @@ impl Resume {
             return Ok(());
         }
         let ours = shown(command, has_shell);
-        let theirs = Past::command(&self.path, number).unwrap_or_default();
+        let theirs = PreviousLog::command(&self.path, number).unwrap_or_default();
         let (ours, theirs) = differing(&ours, &theirs);
         let shell = match (&job.shell[..], has_shell) {
             (b"0", true) => ", without a shell",

@@ -3,7 +3,7 @@
 use throng::Outcome;
 
 use crate::fate::Fate;
-use crate::records::recorder::is_lost;
+use crate::records::is_lost;
 use crate::terminal;
 
 #[derive(Debug, Default)]

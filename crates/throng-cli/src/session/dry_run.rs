@@ -8,15 +8,14 @@ use anyhow::Context;
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
 use crate::exit::Exit;
-use crate::records::notes::Scribe;
-use crate::records::resume::Resume;
+use crate::records::{JobInfoBuilder, Resume};
 use crate::{sys, terminal, text};
 
 pub(super) fn print(
     recipe: &Recipe,
     records: Records,
     resume: Option<&Resume>,
-    scribe: &mut Scribe,
+    info_builder: &mut JobInfoBuilder,
 ) -> anyhow::Result<Exit> {
     let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -29,16 +28,16 @@ pub(super) fn print(
             Ok(Some(command)) => {
                 seq = number;
                 if let Some(resume) = resume {
-                    let mut note = match scribe.note(recipe, &record, seq) {
-                        Ok(note) => note,
+                    let mut info = match info_builder.build(recipe, &record, seq) {
+                        Ok(info) => info,
                         Err(error) => {
                             failed += 1;
                             terminal::complain(format_args!("{:#}", record.at.name(error)));
                             continue;
                         }
                     };
-                    scribe.claim(&mut note)?;
-                    if !resume.wants(&command, &note)? {
+                    info_builder.claim(&mut info)?;
+                    if !resume.wants(&command, &info)? {
                         continue;
                     }
                 }

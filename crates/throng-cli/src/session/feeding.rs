@@ -9,10 +9,7 @@ use throng::Command;
 
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
-use crate::records::claims::IsThere;
-use crate::records::note::Note;
-use crate::records::notes::{Notes, Scribe};
-use crate::records::resume::Resume;
+use crate::records::{JobInfo, JobInfoBuilder, JobInfos, ResultsExist, Resume};
 use crate::terminal;
 use crate::terminal::progress::Progress;
 
@@ -88,14 +85,14 @@ pub(super) struct Commands {
     is_told: bool,
     /// How many commands have been given out.
     given_out: u64,
-    notes: Arc<Notes>,
-    scribe: Scribe,
+    infos: Arc<JobInfos>,
+    info_builder: JobInfoBuilder,
     feeding: Arc<Feeding>,
     progress: Progress,
 }
 
 struct Noted {
-    note: Note,
+    info: JobInfo,
     command: Command,
 }
 
@@ -104,10 +101,10 @@ impl Commands {
         records: Records,
         recipe: Arc<Recipe>,
         resume: Option<Resume>,
-        scribe: Scribe,
+        info_builder: JobInfoBuilder,
         progress: Progress,
     ) -> Commands {
-        let notes = Notes::new(resume.is_some() || scribe.has_work());
+        let infos = JobInfos::new(resume.is_some() || info_builder.is_needed());
         Commands {
             records,
             recipe,
@@ -117,8 +114,8 @@ impl Commands {
             left_out: 0,
             is_told: false,
             given_out: 0,
-            notes: Arc::new(notes),
-            scribe,
+            infos: Arc::new(infos),
+            info_builder,
             feeding: Arc::new(Feeding::default()),
             progress,
         }
@@ -128,8 +125,8 @@ impl Commands {
         self.feeding.clone()
     }
 
-    pub(super) fn notes(&self) -> Arc<Notes> {
-        self.notes.clone()
+    pub(super) fn infos(&self) -> Arc<JobInfos> {
+        self.infos.clone()
     }
 
     /// Makes the commands that an earlier run has got to, so that one that is another's is seen
@@ -138,7 +135,7 @@ impl Commands {
     /// Where results are not to be written over, the first command shows whether this was run
     /// before.
     pub(super) fn look_ahead(&mut self) -> anyhow::Result<()> {
-        if self.scribe.refuses_what_is_there() {
+        if self.info_builder.refuses_existing_results() {
             let first = self.make()?;
             self.ready.extend(first);
         }
@@ -182,33 +179,33 @@ impl Commands {
             let record = record?;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
             let at = record.at.clone();
-            let note = self.scribe.note(&self.recipe, &record, number);
+            let info = self.info_builder.build(&self.recipe, &record, number);
             let made = self.recipe.command(record, number);
             let noted = |command| {
-                let mut note = note.map_err(|error| at.name(error))?;
-                self.scribe
-                    .claim(&mut note)
-                    .map_err(|error| match error.is::<IsThere>() {
+                let mut info = info.map_err(|error| at.name(error))?;
+                self.info_builder.claim(&mut info).map_err(|error| {
+                    match error.is::<ResultsExist>() {
                         true => error,
                         false => at.name(error),
-                    })?;
-                Ok((command, note))
+                    }
+                })?;
+                Ok((command, info))
             };
             match made.and_then(|command| command.map(noted).transpose()) {
                 Ok(None) => {}
-                Ok(Some((command, note))) => {
+                Ok(Some((command, info))) => {
                     self.seq = number;
                     if let Some(resume) = &self.resume
-                        && !resume.wants(&command, &note)?
+                        && !resume.wants(&command, &info)?
                     {
                         self.left_out += 1;
                         let total = self.records.total.unwrap_or(0);
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
-                    return Ok(Some(Noted { note, command }));
+                    return Ok(Some(Noted { info, command }));
                 }
-                Err(error) if error.is::<NeedsShell>() || error.is::<IsThere>() => {
+                Err(error) if error.is::<NeedsShell>() || error.is::<ResultsExist>() => {
                     return Err(error);
                 }
                 Err(error) => {
@@ -230,7 +227,7 @@ impl Iterator for Commands {
             Some(next) => Ok(Some(next)),
             None => self.make(),
         };
-        let Noted { note, command } = match next {
+        let Noted { info, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
                 let ends_at = self.resume.as_ref().map(|resume| resume.ends_at(self.seq));
@@ -246,7 +243,7 @@ impl Iterator for Commands {
                 return None;
             }
         };
-        self.notes.put(self.given_out, note);
+        self.infos.put(self.given_out, info);
         self.given_out += 1;
         Some(command)
     }

@@ -33,8 +33,7 @@ use crate::fate;
 use crate::options::Run;
 use crate::options::output::Again;
 use crate::output::{Delivery, InOrder, Outbox, Printer};
-use crate::records::recorder::Plan;
-use crate::records::resume::Resume;
+use crate::records::{Plan, Resume};
 use crate::session::interrupt::Interrupts;
 use crate::session::lack::Lack;
 use crate::sys::Tty;
@@ -65,7 +64,12 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
         records = records.counted()?;
     }
     if args.control.dry_run {
-        return dry_run::print(&recipe, records, resume.as_ref(), &mut plan.scribe()?);
+        return dry_run::print(
+            &recipe,
+            records,
+            resume.as_ref(),
+            &mut plan.job_info_builder()?,
+        );
     }
     Session::start(&args, recipe, records, plan, resume, tty)?.finish()
 }
@@ -135,9 +139,9 @@ impl Session {
             });
         }
 
-        let scribe = plan.scribe()?;
+        let info_builder = plan.job_info_builder()?;
         let needs_program = args.control.halt.is_none() && recipe.has_one_program();
-        let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
+        let mut commands = Commands::new(records, recipe, resume, info_builder, progress.clone());
         commands.look_ahead()?;
         let recorder = plan.open()?;
         let lack = Lack::default();
@@ -162,7 +166,7 @@ impl Session {
         let feeding = commands.feeding();
         judge_bad_values(&feeding, &judge, &throng);
         let before_another_attempt = printer.before_another_attempt();
-        let delivery = Delivery::new(printer, recorder, commands.notes(), throng.clone());
+        let delivery = Delivery::new(printer, recorder, commands.infos(), throng.clone());
         progress
             .follow(&throng)
             .context("cannot watch the run for --progress")?;

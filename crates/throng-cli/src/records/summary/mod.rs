@@ -12,7 +12,7 @@ use throng::{Outcome, Stream, Verdict};
 
 use crate::fate::Fate;
 use crate::histogram::Histogram;
-use crate::records::note::Note;
+use crate::records::job_info::JobInfo;
 use crate::{sys, text};
 
 /// So many failures are told, and so many of the slowest.
@@ -81,10 +81,10 @@ impl Summary {
         }
     }
 
-    pub(crate) fn add(&mut self, outcome: &Outcome, note: &Note) {
-        match note.fate {
+    pub(crate) fn add(&mut self, outcome: &Outcome, info: &JobInfo) {
+        match info.fate {
             Fate::Succeeded => self.succeeded += 1,
-            Fate::Failed => self.add_failure(outcome, note),
+            Fate::Failed => self.add_failure(outcome, info),
             Fate::Ended => self.ended += 1,
             Fate::Unfinished => self.unfinished += 1,
             Fate::NotStarted => {
@@ -106,10 +106,10 @@ impl Summary {
             .max_rss_bytes
             .iter()
             .for_each(|bytes| self.max_rss.add(*bytes));
-        self.add_to_slowest(outcome, note);
+        self.add_to_slowest(outcome, info);
     }
 
-    fn add_failure(&mut self, outcome: &Outcome, note: &Note) {
+    fn add_failure(&mut self, outcome: &Outcome, info: &JobInfo) {
         self.failed += 1;
         self.timed_out += u64::from(outcome.timed_out());
         self.start_errors += u64::from(outcome.start_error().is_some());
@@ -124,7 +124,7 @@ impl Summary {
             (None, None) => String::new(),
         };
         self.failures.push(Failure {
-            number: note.number,
+            number: info.number,
             name: self.name(outcome),
             how,
             last_line: last_line(outcome),
@@ -140,7 +140,7 @@ impl Summary {
         self.dropped_bytes += dropped.iter().sum::<u64>();
     }
 
-    fn add_to_slowest(&mut self, outcome: &Outcome, note: &Note) {
+    fn add_to_slowest(&mut self, outcome: &Outcome, info: &JobInfo) {
         let is_full = self.slowest.len() == SLOWEST_MAX;
         let least = self.slowest.peek();
         if is_full && least.is_some_and(|Reverse((wall, ..))| *wall >= outcome.wall()) {
@@ -148,7 +148,7 @@ impl Summary {
         }
         let name = self.name(outcome);
         self.slowest
-            .push(Reverse((outcome.wall(), note.number, name)));
+            .push(Reverse((outcome.wall(), info.number, name)));
         if is_full {
             self.slowest.pop();
         }

@@ -1,6 +1,9 @@
 //! One JSON object a line for each outcome. The names of the fields are part of the program's
 //! interface.
 
+mod escapes;
+mod quoted;
+
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -11,9 +14,9 @@ use serde::Serialize;
 use serde_json::Serializer;
 use throng::{Holder, Outcome, Stream, Verdict};
 
-use super::harmless::Harmless;
-use super::pieces::{Form, Quoted};
-use crate::records::note::Note;
+use self::escapes::Harmless;
+use self::quoted::{Form, Quoted};
+use crate::records::job_info::JobInfo;
 use crate::sys;
 
 /// What every line begins with.
@@ -110,14 +113,14 @@ struct SurvivorLine<'a> {
 }
 
 /// Writes the line of an outcome, in pieces where it is long.
-pub(crate) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::Result<()> {
+pub(crate) fn write(mut out: impl Write, outcome: &Outcome, info: &JobInfo) -> io::Result<()> {
     let command = outcome.command();
     let usage = outcome.usage();
     let [stdout, stderr] = Stream::ALL.map(|stream| Quoted::new(outcome.capture(), stream));
     let line = Line {
-        seq: note.number,
+        seq: info.number,
         argv: sys::argv(command).into_iter().map(text).collect(),
-        result: note.fate.name(),
+        result: info.fate.name(),
         exit_code: outcome.status().and_then(|status| status.code()),
         signal: outcome.status().and_then(|status| status.signal()),
         start_error: outcome.start_error().map(ToString::to_string),
