@@ -59,7 +59,7 @@ impl Exit {
         if error.chain().any(is_closed_pipe) {
             return Exit::StdoutClosed;
         }
-        crate::terminal::complain(format_args!("{error:#}"));
+        crate::terminal::warn(format_args!("{error:#}"));
         Exit::Failed
     }
 }

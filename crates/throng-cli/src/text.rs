@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 
 use throng::text;
 
-/// The line of a complaint, with its end. Names in it are text from elsewhere (a path, a command
-/// line, what an error reports of them), so they are escaped and reach a terminal only as text.
-pub(crate) fn complaint(message: &str) -> String {
+/// A message as a line that begins with our name. Names in it come from elsewhere (a path, a
+/// command line, an error that contains them), so they are escaped, and a terminal cannot obey
+/// them.
+pub(crate) fn message_line(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(quoted(b"a'b\n\xff\xc3\xa9"), "\"a'b\\n\\xff\u{e9}\"");
         assert_eq!(quoted(&[b'x'; 99]).len(), 62);
         assert_eq!(
-            complaint("a\x1b[2J\nthrong: b"),
+            message_line("a\x1b[2J\nthrong: b"),
             "throng: a\\u{1b}[2J\\nthrong: b\n"
         );
     }

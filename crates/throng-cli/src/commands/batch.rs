@@ -73,7 +73,7 @@ impl Limit {
     fn new(asked: Option<usize>, recipe: &Arc<Recipe>) -> Limit {
         let system = sys::limits(recipe.uses_shell());
         if let Some(asked) = asked.filter(|asked| *asked > system.units) {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--max-chars {}: this system takes {}, and that is used",
                 size::with_commas(asked as u64),
                 size::with_commas(system.units as u64)

@@ -72,7 +72,7 @@ impl Input {
             combined.shuffle(options.seed)?;
         }
         if columns.mislead() {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--header: a number in braces is a position, {{1}} that of the first column, \
                  though columns are called {}",
                 columns.listed()
@@ -80,7 +80,7 @@ impl Input {
         }
         let unnamed = columns.unnamed();
         if !unnamed.is_empty() {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--header: no placeholder names {}: {{N}} is the column at position N",
                 unnamed.join(", ")
             ));
@@ -145,7 +145,7 @@ fn files_only(sources: Vec<Given>) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn warn_of_terminal() {
-    terminal::complain(format_args!(
+    terminal::warn(format_args!(
         "values are read from the terminal until {}",
         sys::END_OF_INPUT
     ));

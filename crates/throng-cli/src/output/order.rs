@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::chunked_writer::Out;
 use super::spool::{Extent, Spool};
+use crate::options::Run;
 use crate::records::To;
 
 /// What may wait in memory is this part of the memory for output, and not more than the other.
@@ -57,17 +58,20 @@ struct Entry {
 
 impl InOrder {
     /// How much of the memory for output is for what waits. Captures have the rest.
-    pub(crate) fn part_of(memory: u64) -> u64 {
-        (memory / MEMORY_PART).min(MEMORY_MAX)
+    pub(crate) fn memory_of(args: &Run) -> u64 {
+        match args.output.keep_order {
+            true => (args.limits.memory() / MEMORY_PART).min(MEMORY_MAX),
+            false => 0,
+        }
     }
 
-    /// With not more than so many bytes in memory, and its files in this directory.
-    pub(crate) fn new(bytes: u64, directory: PathBuf) -> InOrder {
-        let memory_max = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
-        InOrder {
-            directory,
+    /// None without `--keep-order`.
+    pub(super) fn new(args: &Run) -> Option<InOrder> {
+        let memory_max = usize::try_from(InOrder::memory_of(args) / 2).unwrap_or(usize::MAX);
+        args.output.keep_order.then(|| InOrder {
+            directory: args.limits.tmpdir(),
             ..InOrder::with_memory(memory_max)
-        }
+        })
     }
 
     fn with_memory(memory_max: usize) -> InOrder {
@@ -85,17 +89,17 @@ impl InOrder {
     }
 
     /// Where what waits is kept.
-    pub(crate) fn directory(&self) -> &Path {
+    pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Whether it is this one's turn, so that it need not be held.
-    pub(crate) fn is_turn_of(&self, place: u64) -> bool {
+    pub(super) fn is_turn_of(&self, place: u64) -> bool {
         place == self.next
     }
 
     /// Keeps a piece until its turn has come.
-    pub(crate) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -121,18 +125,18 @@ impl InOrder {
     }
 
     /// The same for a caller that can do nothing about a failure.
-    pub(crate) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
+    pub(super) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
         if let Err(error) = self.hold(place, to, bytes) {
             self.failure.get_or_insert(error);
         }
     }
 
-    pub(crate) fn take_failure(&mut self) -> io::Result<()> {
+    pub(super) fn take_failure(&mut self) -> io::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
     /// No more comes for this place.
-    pub(crate) fn seal(&mut self, place: u64) -> io::Result<()> {
+    pub(super) fn seal(&mut self, place: u64) -> io::Result<()> {
         self.end = self.end.max(place + 1);
         let is_new = !self.waiting.contains_key(&place);
         let entry = self.waiting.entry(place).or_default();
@@ -165,13 +169,13 @@ impl InOrder {
     }
 
     /// The one whose turn it was has been given out in full.
-    pub(crate) fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         self.next += 1;
         self.sealed.pop_front();
     }
 
     /// Gives out all whose turn has come; of one that is not sealed, what there is of it.
-    pub(crate) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
+    pub(super) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.give_out_next(out)? {
             self.turn();
         }
@@ -182,7 +186,7 @@ impl InOrder {
     }
 
     /// Gives out all that waits, though others never came.
-    pub(crate) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
+    pub(super) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.next < self.end {
             self.give_out_next(out)?;
             self.turn();

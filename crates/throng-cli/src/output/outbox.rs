@@ -9,8 +9,8 @@ use std::thread;
 
 use throng::{Stream, Throng};
 
-use super::InOrder;
-use crate::terminal::sink::Sink;
+use super::order::InOrder;
+use crate::terminal::Terminal;
 
 /// With so many bytes to be written, no more is read of commands.
 const BYTES_MAX: usize = 1 << 20;
@@ -51,11 +51,11 @@ impl Outbox {
     /// Has a thread write what is put in here, for as long as this program runs.
     pub(super) fn open(
         self: &Arc<Outbox>,
-        sink: Arc<Sink>,
+        terminal: &'static Terminal,
         order: Option<Arc<Mutex<InOrder>>>,
     ) -> io::Result<()> {
         let outbox = self.clone();
-        let body = move || outbox.serve(&sink, order.as_deref());
+        let body = move || outbox.serve(terminal, order.as_deref());
         thread::Builder::new().name("writer".into()).spawn(body)?;
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Outbox {
         drop(self.written.wait_while(state, is_behind));
     }
 
-    fn serve(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+    fn serve(&self, terminal: &Terminal, order: Option<&Mutex<InOrder>>) {
         let _closing = Closing(self);
         let mut batch = Batch::default();
         loop {
@@ -108,7 +108,7 @@ impl Outbox {
                 self.with_throng(Throng::resume_reading);
             }
             drop(state);
-            batch.write(sink, order);
+            batch.write(terminal, order);
             self.lock().written += batch.bytes.len() as u64;
             self.written.notify_all();
             batch.bytes.clear();
@@ -151,7 +151,7 @@ impl Batch {
         }
     }
 
-    fn write(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+    fn write(&self, terminal: &Terminal, order: Option<&Mutex<InOrder>>) {
         let mut rest = &self.bytes[..];
         for Piece {
             turn,
@@ -167,10 +167,10 @@ impl Batch {
                     order.hold_or_remember(*seq, (*stream).into(), bytes);
                 }
                 // Under the lock of the order, if there is one: its turn is not over.
-                _ => sink.write(*stream, bytes),
+                _ => terminal.write(*stream, bytes),
             }
         }
-        sink.flush();
+        terminal.flush();
     }
 }
 

@@ -233,7 +233,7 @@ pub(super) fn keep_aside(option: &str, path: &Path, kind: &Kind) -> io::Result<(
         ))
     })?;
     fs::rename(&path, &aside)?;
-    terminal::complain(format_args!(
+    terminal::warn(format_args!(
         "{option} {}: the file of an earlier run is kept as {} (--resume goes on with it, +FILE \
          adds to it)",
         path.display(),

@@ -75,7 +75,7 @@ impl Recorder {
         match &mut self.tree {
             Some(tree) if is_done(outcome, info) => match tree.write(outcome, info) {
                 Err(error) if is_of_its_name(&error) => {
-                    terminal::complain(format_args!("{error:#}"));
+                    terminal::warn(format_args!("{error:#}"));
                     self.unwritten = (self.unwritten.0 + 1, Some(outcome.seq()));
                     Ok(())
                 }

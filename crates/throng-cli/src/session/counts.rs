@@ -39,7 +39,7 @@ impl Counts {
 
     pub(super) fn warn_of_uncontained(&self) {
         if self.not_contained > 0 {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "{} processes could not be put in a job object or control group of their own; what \
                  they started may go on",
                 self.not_contained
@@ -52,7 +52,7 @@ impl Counts {
             0 => String::new(),
             n => format!("{n} to be tried again, "),
         };
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "interrupted: {} succeeded, {} failed, {} ended, {unfinished}{} not started",
             self.succeeded, self.failed, self.ended, self.not_started
         ));

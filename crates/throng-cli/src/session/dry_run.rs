@@ -32,7 +32,7 @@ pub(super) fn print(
                         Ok(info) => info,
                         Err(error) => {
                             failed += 1;
-                            terminal::complain(format_args!("{:#}", record.at.name(error)));
+                            terminal::warn(format_args!("{:#}", record.at.name(error)));
                             continue;
                         }
                     };
@@ -44,7 +44,7 @@ pub(super) fn print(
                 let mut line = sys::command_line(&command);
                 if line.contains(&0) {
                     failed += 1;
-                    terminal::complain(format_args!(
+                    terminal::warn(format_args!(
                         "command {seq} has a NUL in it, which no argument can contain: {}",
                         text::quoted(&line)
                     ));
@@ -59,7 +59,7 @@ pub(super) fn print(
             Err(error) if error.is::<NeedsShell>() => return Err(error),
             Err(error) => {
                 failed += 1;
-                terminal::complain(format_args!("{error:#}"));
+                terminal::warn(format_args!("{error:#}"));
             }
         }
     }

@@ -10,8 +10,7 @@ use throng::Command;
 use crate::commands::recipe::{NeedsShell, Recipe};
 use crate::commands::records::Records;
 use crate::records::{JobInfo, JobInfoBuilder, JobInfos, ResultsExist, Resume};
-use crate::terminal;
-use crate::terminal::progress::Progress;
+use crate::terminal::{self, Progress};
 
 /// What the feeding thread leaves for the end.
 #[derive(Default)]
@@ -166,7 +165,7 @@ impl Commands {
         let is_first = !std::mem::replace(&mut self.is_told, true);
         let resume = self.resume.as_ref().filter(|_| is_first);
         if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
-            terminal::complain(format_args!("{told}"));
+            terminal::warn(format_args!("{told}"));
         }
     }
 
@@ -210,7 +209,7 @@ impl Commands {
                 }
                 Err(error) => {
                     let why = format!("{error:#}");
-                    terminal::complain(format_args!("{why}"));
+                    terminal::warn(format_args!("{why}"));
                     let after = self.given_out + self.ready.len() as u64;
                     self.feeding.add_bad_value(BadValue { after, why });
                 }

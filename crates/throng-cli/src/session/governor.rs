@@ -133,7 +133,7 @@ impl Rounds {
             self.evict(&throng);
         }
         if let Some(told) = self.lack.news(Instant::now()) {
-            terminal::complain(format_args!("{told}"));
+            terminal::warn(format_args!("{told}"));
         }
         self.number = self.number.wrapping_add(1);
         true
@@ -219,7 +219,7 @@ impl JobsFile {
             // It may be in the middle of being written; the number stays what it was.
             Err(error) if error == self.complaint => None,
             Err(error) => {
-                terminal::complain(format_args!("--jobs {}: {error}", self.path.display()));
+                terminal::warn(format_args!("--jobs {}: {error}", self.path.display()));
                 self.complaint = error;
                 None
             }

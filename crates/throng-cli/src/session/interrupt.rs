@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,7 @@ use crate::exit::Exit;
 use crate::session::lack::Lack;
 use crate::sys::api::Request;
 use crate::sys::{self};
-use crate::terminal;
-use crate::terminal::sink::Sink;
+use crate::terminal::{self, Terminal};
 use crate::text;
 
 /// How long our stdout may take nothing when all has ended: then nobody reads it any more.
@@ -97,13 +96,12 @@ impl Interrupts {
     /// Does from now on what signals ask for.
     pub(crate) fn watch(
         throng: &Arc<Throng>,
-        sink: &Arc<Sink>,
+        terminal: &'static Terminal,
         lack: Lack,
     ) -> anyhow::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let signal = interrupts.signal.clone();
         let throng = Arc::downgrade(throng);
-        let sink = Arc::downgrade(sink);
         let asked = Mutex::new(Asked::default());
         let on_request = move |request: Request| {
             let Some(throng) = throng.upgrade() else {
@@ -111,7 +109,7 @@ impl Interrupts {
             };
             if request == Request::List {
                 let lack = lack.clone();
-                terminal::aside(move || list(&throng, &lack));
+                terminal::on_thread(move || list(&throng, &lack));
                 return;
             }
             let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +125,7 @@ impl Interrupts {
                 Step::StartNoMore => {
                     throng.start_no_more();
                     let live = throng.live();
-                    terminal::complain_aside(match live {
+                    terminal::warn_on_thread(match live {
                         0 => "no more commands are started".into(),
                         _ => format!(
                             "no more commands are started; {live} still run, and are ended by {}",
@@ -137,12 +135,12 @@ impl Interrupts {
                 }
                 Step::Cancel => {
                     throng.cancel();
-                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE);
+                    leave_if_stuck(&throng, terminal, exit, PATIENCE);
                 }
                 Step::Kill => {
                     throng.kill();
-                    terminal::complain_aside("killing what still runs".into());
-                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE_OF_KILL);
+                    terminal::warn_on_thread("killing what still runs".into());
+                    leave_if_stuck(&throng, terminal, exit, PATIENCE_OF_KILL);
                 }
                 Step::Leave => exit.leave(),
             }
@@ -188,7 +186,7 @@ fn list(throng: &Throng, lack: &Lack) {
         };
     }
     if let Some(told) = lack.told() {
-        lines.push_str(&text::complaint(&told));
+        lines.push_str(&text::message_line(&told));
     }
     terminal::print_lines(&lines);
 }
@@ -197,26 +195,31 @@ fn list(throng: &Throng, lack: &Lack) {
 /// or what runs waits for the same reader, and nothing has been written for so long, we leave. What
 /// could not be written is in no record, so a run that resumes this one does it again; and what we
 /// have started ends with us.
-fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: Duration) {
+fn leave_if_stuck(
+    throng: &Arc<Throng>,
+    terminal: &'static Terminal,
+    exit: Exit,
+    patience: Duration,
+) {
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
     let throng = Arc::downgrade(throng);
     let body = move || {
         let mut since = Instant::now();
         let mut written = None;
-        while let (Some(throng), Some(sink)) = (throng.upgrade(), sink.upgrade()) {
-            let now = Some(sink.written_bytes());
-            let goes_on = throng.live() > 0 && !sink.is_writing();
+        while let Some(throng) = throng.upgrade() {
+            let now = Some(terminal.written_bytes());
+            let goes_on = throng.live() > 0 && !terminal.is_writing();
             if goes_on || now != written {
                 (since, written) = (Instant::now(), now);
             }
             if since.elapsed() >= patience {
                 let told = "stdout is not read, so what is left of the output is not written";
-                terminal::complain_aside(told.into());
+                terminal::warn_on_thread(told.into());
                 // It may not be read either.
                 thread::sleep(LOOK_AGAIN);
                 exit.leave();
             }
-            drop((throng, sink));
+            drop(throng);
             thread::sleep(LOOK_AGAIN);
         }
     };

@@ -37,9 +37,8 @@ use crate::records::{Plan, Resume};
 use crate::session::interrupt::Interrupts;
 use crate::session::lack::Lack;
 use crate::sys::Tty;
-use crate::terminal::progress::Progress;
-use crate::terminal::sink::Sink;
-use crate::{terminal, text};
+use crate::terminal::{self, Progress, Terminal};
+use crate::text;
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     args.check(pool::cores())?;
@@ -98,7 +97,7 @@ struct Session {
     /// The last outcomes of commands that are to be run again, by their `seq`: if the next attempt
     /// is not made any more, they are the commands' last.
     attempts: HashMap<u64, Outcome>,
-    sink: Arc<Sink>,
+    terminal: &'static Terminal,
     progress: Progress,
     outbox: Arc<Outbox>,
     delivery: Delivery,
@@ -117,24 +116,15 @@ impl Session {
     ) -> anyhow::Result<Session> {
         let total = records.total;
         let (view, interval) = (args.output.view(), args.output.progress_interval);
-        let shell = args.has_shell();
-        let progress = Progress::new(view, interval, total, shell);
-        let sink = Sink::new().context("cannot use stdout")?;
-        let sink = Arc::new(sink);
-        let output = &args.output;
-        let (mode, colors) = (output.mode(), output.colors());
-        let echo = output.echo.then_some(shell);
-        let memory = args.limits.memory();
-        let wait_max = output.keep_order.then(|| InOrder::part_of(memory));
-        let order = wait_max.map(|bytes| InOrder::new(bytes, args.limits.tmpdir()));
-        let printer = Printer::new(mode, colors, order, echo, sink.clone());
-        let outbox = printer.open_outbox(output.verbose);
-        let outbox = outbox.context("cannot write while commands run")?;
-        if let Some(starter) = printer.starter(output.verbose.then_some(shell)) {
+        let progress = Progress::new(view, interval, total, args.has_shell());
+        let terminal = Terminal::open().context("cannot use stdout")?;
+        let printer = Printer::new(args, terminal).context("cannot write while commands run")?;
+        let outbox = printer.outbox().clone();
+        if let Some(on_start) = printer.on_start() {
             // What has the terminal writes to it without us.
             let writing = tty.is_some().then(|| outbox.clone());
             recipe.on_start(move |command| {
-                starter(command);
+                on_start(command);
                 writing.iter().for_each(|outbox| outbox.catch_up());
             });
         }
@@ -145,16 +135,16 @@ impl Session {
         commands.look_ahead()?;
         let recorder = plan.open()?;
         let lack = Lack::default();
-        let memory = memory - wait_max.unwrap_or(0);
+        let memory = args.limits.memory() - InOrder::memory_of(args);
         let throng = Arc::new(pool::build(args, memory, &printer, &lack, tty.as_ref())?);
         let weak = Arc::downgrade(&throng);
-        sink.on_failure(move || {
+        terminal.on_failure(move || {
             if let Some(throng) = weak.upgrade() {
                 throng.cancel();
             }
         });
         outbox.attach(&throng);
-        let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
+        let interrupts = Interrupts::watch(&throng, terminal, lack.clone())?;
         suspend::watch(&throng, tty.as_ref())?;
         let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
         let retries = Retries {
@@ -186,7 +176,7 @@ impl Session {
             governor,
             judge,
             attempts: HashMap::new(),
-            sink,
+            terminal,
             progress,
             outbox,
             delivery,
@@ -209,13 +199,13 @@ impl Session {
         self.outbox.catch_up();
         self.progress.clear();
         if let Some(reason) = self.judge.take_reason(None) {
-            self.sink.say(text::complaint(&reason).as_bytes());
+            self.terminal.write_message(&text::message_line(&reason));
         }
         self.delivery.finish();
         if self.throng.is_cancelled() {
             // A daemon that a command has left behind was not meant to outlive this end.
             for survivor in self.throng.sweep()? {
-                terminal::complain(format_args!("{survivor} was killed and goes on"));
+                terminal::warn(format_args!("{survivor} was killed and goes on"));
             }
         }
         debug_assert_eq!(self.throng.live(), 0, "every command has had its outcome");
@@ -234,12 +224,12 @@ impl Session {
         self.progress.ended(&outcome, fate);
         self.delivery.take(&outcome, fate);
         if let Some(reason) = self.judge.take_reason(Some(seq)) {
-            self.sink.say(text::complaint(&reason).as_bytes());
+            self.terminal.write_message(&text::message_line(&reason));
         }
     }
 
     fn exit(mut self) -> anyhow::Result<Exit> {
-        if let Some(error) = self.sink.take_failure() {
+        if let Some(error) = self.terminal.take_failure() {
             return Err(anyhow::Error::from(error).context("cannot write to stdout"));
         }
         if let Some(error) = self.delivery.take_failure() {
@@ -254,7 +244,7 @@ impl Session {
             return Err(error);
         }
         // Each was named when it ended; what could not be said at all was lost on stderr.
-        if self.counts.has_lost() || self.sink.has_lost() {
+        if self.counts.has_lost() || self.terminal.has_lost() {
             return Ok(Exit::Failed);
         }
         let failed = self.counts.failed + self.feeding.bad_values();

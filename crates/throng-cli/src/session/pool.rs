@@ -38,7 +38,7 @@ pub(super) fn build(
         .kill_sequence(args.control.termseq.clone());
     builder = args
         .system
-        .set_builder(builder, |what| terminal::complain(format_args!("{what}")));
+        .set_builder(builder, |what| terminal::warn(format_args!("{what}")));
     builder = args.limits.set_builder(builder, memory);
     if let Some(mechanism) = args.control.mechanism {
         builder = builder.mechanism(mechanism);
@@ -61,7 +61,7 @@ pub(super) fn build(
             pause.or_else(|| brake.as_mut()?.ask(Instant::now(), brake::read))
         });
     }
-    if let Some(callback) = printer.callback() {
+    if let Some(callback) = printer.on_output() {
         builder = builder.on_output(callback);
     }
     let tty = tty.cloned();
@@ -73,7 +73,7 @@ pub(super) fn build(
     if let Some(limit) = throng.jobs_limit()
         && !args.control.jobs.is_all_that_fit()
     {
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "{} at a time, because of {limit}",
             throng.jobs()
         ));
@@ -85,7 +85,7 @@ pub(super) fn build(
 fn say_stopped(stopped: &Stopped<'_>) {
     let Stopped { pid, signal, .. } = stopped;
     // This thread has others to look after.
-    terminal::complain_aside(format!(
+    terminal::warn_on_thread(format!(
         "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
         text::quoted(&sys::name(stopped.command)),
         sys::signal_name(*signal),

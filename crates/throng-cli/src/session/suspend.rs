@@ -6,7 +6,6 @@ use throng::Throng;
 
 use crate::sys::{self, Tty};
 use crate::terminal;
-use crate::terminal::progress;
 
 /// Has the commands stop and go on with us, where the system has such a thing.
 pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<()> {
@@ -18,10 +17,10 @@ pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<(
         })
     };
     let suspend = |throng: &Throng, tty: Option<&Tty>| {
-        progress::hide();
+        terminal::hide_view();
         tty.iter().for_each(|tty| tty.suspend());
         if !throng.suspend() {
-            terminal::complain(format_args!("not all commands stand still yet"));
+            terminal::warn(format_args!("not all commands stand still yet"));
         }
     };
     let resume = |throng: &Throng, tty: Option<&Tty>| {

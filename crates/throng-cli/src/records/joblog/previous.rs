@@ -88,7 +88,7 @@ impl PreviousLog {
         let Some(truncated) = &self.truncated else {
             return Ok(file.metadata()?.len());
         };
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "--joblog {}: the last line was cut short and is dropped: {}",
             path.display(),
             text::quoted(&truncated.text)
