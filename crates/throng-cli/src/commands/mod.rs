@@ -2,8 +2,8 @@
 
 mod batch;
 mod batching;
+pub(crate) mod builder;
 pub(crate) mod pipe;
-pub(crate) mod recipe;
 pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod sources;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use crate::commands::batching::Batching;
-use crate::commands::pipe::Spread;
+use crate::commands::pipe::PipeOptions;
 use crate::input::combine::{Combined, Linking};
 use crate::input::rows::Reading;
 use crate::input::words::{Given, Separators, Source, split_words};
@@ -30,7 +30,7 @@ pub(crate) struct Input {
 pub(super) enum Origin {
     Values(Combined),
     /// Blocks of these files, or of stdin.
-    Data(Spread, Vec<PathBuf>),
+    Data(PipeOptions, Vec<PathBuf>),
 }
 
 impl Input {
@@ -52,11 +52,11 @@ impl Input {
             }
             warn_of_terminal();
         }
-        if let Some(spread) = Spread::new(args)? {
+        if let Some(pipe) = PipeOptions::new(args)? {
             let files = files_only(sources)?;
             return Ok(Input {
                 words,
-                origin: Origin::Data(spread, files),
+                origin: Origin::Data(pipe, files),
                 columns: Columns::new(Some(0)),
                 batching: Batching::default(),
                 reads_stdin,

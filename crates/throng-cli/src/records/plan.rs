@@ -9,7 +9,7 @@ use super::joblog::{self, PreviousLog};
 use super::results::{Claims, ResultsSpec};
 use super::summary::Summary;
 use super::{Recorder, Resume};
-use crate::commands::recipe::Recipe;
+use crate::commands::builder::CommandBuilder;
 use crate::commands::record::Record;
 use crate::fate::Fate;
 use crate::options::Run;
@@ -205,7 +205,7 @@ impl JobInfoBuilder {
 
     pub(crate) fn build(
         &self,
-        recipe: &Recipe,
+        builder: &CommandBuilder,
         record: &Record,
         number: u64,
     ) -> anyhow::Result<JobInfo> {
@@ -219,7 +219,7 @@ impl JobInfoBuilder {
             sent: record.sent.clone(),
             path: match &self.path {
                 Some((pattern, _)) => pattern
-                    .path_below(&recipe.fill(record, number, 1))
+                    .path_below(&builder.fill(record, number, 1))
                     .map_err(|error| anyhow!("--results: {error}; {REMEDY}"))?,
                 None => Vec::new(),
             },

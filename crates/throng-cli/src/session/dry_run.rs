@@ -5,14 +5,14 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
-use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::builder::{CommandBuilder, NeedsShell};
 use crate::commands::records::Records;
 use crate::exit::Exit;
 use crate::records::{JobInfoBuilder, Resume};
 use crate::{sys, terminal, text};
 
 pub(super) fn print(
-    recipe: &Recipe,
+    builder: &CommandBuilder,
     records: Records,
     resume: Option<&Resume>,
     info_builder: &mut JobInfoBuilder,
@@ -23,12 +23,12 @@ pub(super) fn print(
     for record in records {
         let record = record?;
         let number = record.number.unwrap_or_else(|| seq + 1);
-        match recipe.command_in_slot(&record, number, 1) {
+        match builder.command_in_slot(&record, number, 1) {
             Ok(None) => {}
             Ok(Some(command)) => {
                 seq = number;
                 if let Some(resume) = resume {
-                    let mut info = match info_builder.build(recipe, &record, seq) {
+                    let mut info = match info_builder.build(builder, &record, seq) {
                         Ok(info) => info,
                         Err(error) => {
                             failed += 1;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use throng::Throng;
 
 use crate::exit::Exit;
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::api::Request;
 use crate::sys::{self};
 use crate::terminal::{self, Terminal};
@@ -97,7 +97,7 @@ impl Interrupts {
     pub(crate) fn watch(
         throng: &Arc<Throng>,
         terminal: &'static Terminal,
-        lack: Lack,
+        shortage: Shortage,
     ) -> anyhow::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let signal = interrupts.signal.clone();
@@ -108,8 +108,8 @@ impl Interrupts {
                 return;
             };
             if request == Request::List {
-                let lack = lack.clone();
-                terminal::on_thread(move || list(&throng, &lack));
+                let shortage = shortage.clone();
+                terminal::on_thread(move || list(&throng, &shortage));
                 return;
             }
             let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +164,7 @@ impl Interrupts {
 }
 
 /// Says what runs, the longest running first.
-fn list(throng: &Throng, lack: &Lack) {
+fn list(throng: &Throng, shortage: &Shortage) {
     let mut lines = String::new();
     let now = Instant::now();
     for running in throng.running(usize::MAX) {
@@ -185,7 +185,7 @@ fn list(throng: &Throng, lack: &Lack) {
             n => format!("throng: {n} run; what they are cannot be told while output waits\n"),
         };
     }
-    if let Some(told) = lack.told() {
+    if let Some(told) = shortage.told() {
         lines.push_str(&text::message_line(&told));
     }
     terminal::print_lines(&lines);

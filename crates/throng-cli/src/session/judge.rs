@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use throng::{ErrorKind, Next, Outcome};
 
-use super::feeding::BadValue;
-use super::governor::Watch;
 use super::halt::{HaltWatch, Order};
+use super::monitor::Watch;
 use super::retries::Retries;
+use super::source::BadValue;
 use crate::exit::Exit;
 use crate::fate::Fate;
 use crate::fate::HELD_FAILS;

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use throng::{Stopped, Throng};
 
-use super::brake::{self, Brake};
+use super::throttle::{self, Throttle};
 use crate::options::Run;
 use crate::output::Printer;
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::{self, Tty};
 use crate::terminal;
 use crate::text;
@@ -30,7 +30,7 @@ pub(super) fn build(
     args: &Run,
     memory: u64,
     printer: &Printer,
-    lack: &Lack,
+    shortage: &Shortage,
     tty: Option<&Tty>,
 ) -> anyhow::Result<Throng> {
     let mut builder = Throng::builder()
@@ -52,13 +52,15 @@ pub(super) fn build(
     if args.control.jobs.file().is_some() && tty.is_none() {
         builder = builder.jobs_up_to(usize::MAX);
     }
-    let mut brake = Brake::new(&args.control, cores(), lack.clone());
-    brake.iter_mut().try_for_each(|brake| brake.check())?;
-    if brake.is_some() || tty.is_some() {
+    let mut throttle = Throttle::new(&args.control, cores(), shortage.clone());
+    throttle
+        .iter_mut()
+        .try_for_each(|throttle| throttle.check())?;
+    if throttle.is_some() || tty.is_some() {
         let tty = tty.cloned();
         builder = builder.admit(move || {
             let pause = tty.as_ref().and_then(Tty::pause);
-            pause.or_else(|| brake.as_mut()?.ask(Instant::now(), brake::read))
+            pause.or_else(|| throttle.as_mut()?.ask(Instant::now(), throttle::read))
         });
     }
     if let Some(callback) = printer.on_output() {

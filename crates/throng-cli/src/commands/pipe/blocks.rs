@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::Context;
 use memchr::memchr_iter;
 
-use super::ends::Ends;
+use super::separator::RecordSeparator;
 use super::{Bytes, Limit};
 use crate::work;
 
@@ -29,7 +29,7 @@ const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct Blocks {
     input: Box<dyn Read + Send>,
-    ends: Ends,
+    separator: RecordSeparator,
     measure: Measure,
     header: Header,
     limit: Limit,
@@ -44,14 +44,14 @@ pub(super) struct Blocks {
 impl Blocks {
     pub(super) fn new(
         input: Box<dyn Read + Send>,
-        ends: Ends,
+        separator: RecordSeparator,
         measure: Measure,
         header: Header,
         limit: Limit,
     ) -> Blocks {
         Blocks {
             input,
-            ends,
+            separator,
             measure,
             header,
             limit,
@@ -78,7 +78,7 @@ impl Blocks {
             return Ok(None);
         }
         let block = self.take(length);
-        let block = self.ends.strip(block);
+        let block = self.separator.strip(block);
         Ok(Some(if self.before.is_empty() {
             block
         } else {
@@ -144,12 +144,15 @@ impl Blocks {
         if self.rest().len() <= most {
             return Ok(self.rest().len());
         }
-        if let Some(at) = self.ends.last(self.rest(), most, self.is_at_end) {
+        if let Some(at) = self.separator.last(self.rest(), most, self.is_at_end) {
             return Ok(at);
         }
-        let mut from = most.saturating_sub(self.ends.overlap());
+        let mut from = most.saturating_sub(self.separator.overlap());
         loop {
-            if let Some(at) = self.ends.first(self.rest(), most, from, self.is_at_end) {
+            if let Some(at) = self
+                .separator
+                .first(self.rest(), most, from, self.is_at_end)
+            {
                 return Ok(at);
             }
             from = from.max(self.searched());
@@ -162,7 +165,7 @@ impl Blocks {
     fn records_end(&mut self, count: u64) -> anyhow::Result<usize> {
         let (mut at, mut from, mut found) = (0, 0, 0);
         loop {
-            match self.ends.first(self.rest(), at, from, self.is_at_end) {
+            match self.separator.first(self.rest(), at, from, self.is_at_end) {
                 Some(next) => {
                     (at, from) = (next, next);
                     found += 1;
@@ -182,7 +185,7 @@ impl Blocks {
 
     /// Where a border may begin that was not found in all that has been read.
     fn searched(&self) -> usize {
-        self.rest().len().saturating_sub(self.ends.overlap())
+        self.rest().len().saturating_sub(self.separator.overlap())
     }
 
     fn lines_end(&mut self, count: u64) -> anyhow::Result<usize> {

@@ -2,16 +2,16 @@
 //! not know what the commands are.
 //!
 //! ```text
-//! ends.rs     where one record ends and the next begins
-//! blocks.rs   a stream as blocks
-//! parts.rs    files that can be read from anywhere, as blocks
-//! feed.rs     blocks for commands that already run
+//! separator.rs  where one record ends and the next begins
+//! blocks.rs     a stream as blocks
+//! parts.rs      files that can be read from anywhere, as blocks
+//! feed.rs       blocks for commands that already run
 //! ```
 
 mod blocks;
-mod ends;
 mod feed;
 mod parts;
+mod separator;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +24,8 @@ use std::sync::atomic::AtomicU64;
 use anyhow::{Context, bail, ensure};
 
 use self::blocks::{Blocks, Header, Measure};
-use self::ends::Ends;
 use self::parts::Parts;
+use self::separator::RecordSeparator;
 use crate::options::Run;
 use crate::options::pipe::Block;
 use crate::{size, text};
@@ -37,8 +37,8 @@ const BLOCK_BYTES: u64 = 1 << 20;
 
 /// What `--pipe` and its companions ask for.
 #[derive(Clone, Debug)]
-pub(crate) struct Spread {
-    ends: Ends,
+pub(crate) struct PipeOptions {
+    separator: RecordSeparator,
     measure: Measure,
     block: Block,
     header: Header,
@@ -93,14 +93,14 @@ pub(crate) type Sent = Arc<AtomicU64>;
 pub(crate) type Stdins =
     Box<dyn Iterator<Item = anyhow::Result<(throng::Stdin, Option<Sent>)>> + Send>;
 
-impl Spread {
+impl PipeOptions {
     /// None where commands get values and not data.
-    pub(crate) fn new(args: &Run) -> anyhow::Result<Option<Spread>> {
+    pub(crate) fn new(args: &Run) -> anyhow::Result<Option<PipeOptions>> {
         let options = &args.pipe;
         if !options.is_on() {
             return Ok(None);
         }
-        let ends = Ends::new(options)?;
+        let separator = RecordSeparator::new(options)?;
         let records = args.input.max_replace_args;
         let lines = args.input.max_lines;
         let block = options.block.unwrap_or(Block::Bytes(BLOCK_BYTES));
@@ -118,8 +118,8 @@ impl Spread {
                 lines,
             },
         };
-        Ok(Some(Spread {
-            ends,
+        Ok(Some(PipeOptions {
+            separator,
             measure,
             block,
             header: Header::new(args.input.header.as_deref())?,
@@ -142,7 +142,7 @@ impl Spread {
             ));
         }
         let input = chain(files)?;
-        let blocks = Blocks::new(input, self.ends, self.measure, self.header, self.limit);
+        let blocks = Blocks::new(input, self.separator, self.measure, self.header, self.limit);
         if self.round_robin {
             ensure!(
                 jobs < 1 << 20,

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Outcome, Throng};
 
-use super::brake::{self};
+use super::throttle;
 use crate::histogram::Histogram;
 use crate::options::control::{Control, Timeout};
 use crate::options::jobs::{self, Jobs};
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::api::Gauge;
 use crate::terminal;
 
@@ -24,7 +24,7 @@ const TICKS_BETWEEN_EVICTIONS: u32 = 50;
 const TICKS_BETWEEN_READINGS: u32 = 10;
 
 #[derive(Debug, Default)]
-pub(super) struct Governor {
+pub(super) struct Monitor {
     watch: Watch,
     /// Dropped when the run is over; then the thread ends.
     over: Option<Sender<()>>,
@@ -46,20 +46,20 @@ struct Watched {
     evicted: HashSet<(u64, u32)>,
 }
 
-impl Governor {
+impl Monitor {
     pub(super) fn start(
         control: &Control,
         cores: usize,
         throng: &Arc<Throng>,
-        lack: Lack,
-    ) -> anyhow::Result<Governor> {
+        shortage: Shortage,
+    ) -> anyhow::Result<Monitor> {
         let timeout_percent = control.timeout.and_then(Timeout::percent);
         let file = JobsFile::new(&control.jobs, cores);
         let watch = Watch::default();
         watch.lock().timeout_percent = timeout_percent;
-        let may_lack = control.memfree.is_some() || control.load.is_some();
-        if timeout_percent.is_none() && file.is_none() && !may_lack {
-            return Ok(Governor::default());
+        let may_run_short = control.memfree.is_some() || control.load.is_some();
+        if timeout_percent.is_none() && file.is_none() && !may_run_short {
+            return Ok(Monitor::default());
         }
         let (over, is_over) = mpsc::channel();
         let mut rounds = Rounds {
@@ -67,16 +67,16 @@ impl Governor {
             watch: watch.clone(),
             file,
             memory_min: control.memfree.map(|min| min as f64 / 2.0),
-            lack,
+            shortage,
             number: 0,
         };
         let thread = thread::Builder::new()
-            .name("governor".into())
+            .name("monitor".into())
             .spawn(move || {
                 let goes_on = || is_over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
                 while goes_on() && rounds.make() {}
             })?;
-        Ok(Governor {
+        Ok(Monitor {
             watch,
             over: Some(over),
             thread: Some(thread),
@@ -89,7 +89,7 @@ impl Governor {
     }
 }
 
-impl Drop for Governor {
+impl Drop for Monitor {
     fn drop(&mut self) {
         drop(self.over.take());
         if let Some(thread) = self.thread.take() {
@@ -106,7 +106,7 @@ struct Rounds {
     file: Option<JobsFile>,
     /// Half of what must be free for another start: with less than this, one has to go.
     memory_min: Option<f64>,
-    lack: Lack,
+    shortage: Shortage,
     number: u32,
 }
 
@@ -128,11 +128,11 @@ impl Rounds {
         }
         if self.number.is_multiple_of(TICKS_BETWEEN_EVICTIONS)
             && let Some(min) = self.memory_min
-            && brake::read(Gauge::FreeMemory) < min
+            && throttle::read(Gauge::FreeMemory) < min
         {
             self.evict(&throng);
         }
-        if let Some(told) = self.lack.news(Instant::now()) {
+        if let Some(told) = self.shortage.news(Instant::now()) {
             terminal::warn(format_args!("{told}"));
         }
         self.number = self.number.wrapping_add(1);
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_memory_the_youngest_goes_and_the_last_stays() {
-        let name = "session::governor::tests::a_process_that_waits";
+        let name = "session::monitor::tests::a_process_that_waits";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", name]);
         let throng = Arc::new(Throng::builder().jobs(3).build().unwrap());
@@ -257,7 +257,7 @@ mod tests {
             watch: Watch::default(),
             file: None,
             memory_min: Some(f64::INFINITY),
-            lack: Lack::default(),
+            shortage: Shortage::default(),
             number: 0,
         };
         let watch = rounds.watch.clone();

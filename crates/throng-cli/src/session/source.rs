@@ -1,4 +1,4 @@
-//! The commands of a run, made as they are asked for, on the run's own thread; and what went
+//! The commands of a run, made when the run asks for them, on its own thread; and what went
 //! wrong with making them. Does not know what becomes of them.
 
 use std::collections::VecDeque;
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use throng::Command;
 
-use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::builder::{CommandBuilder, NeedsShell};
 use crate::commands::records::Records;
 use crate::records::{JobInfo, JobInfoBuilder, JobInfos, ResultsExist, Resume};
 use crate::terminal::{self, Progress};
 
-/// What the feeding thread leaves for the end.
+/// What went wrong with making commands, for the end of the run.
 #[derive(Default)]
-pub(super) struct Feeding {
+pub(super) struct SourceErrors {
     bad_values: AtomicU64,
     /// Those that came before anybody listened.
     early: Mutex<Vec<BadValue>>,
@@ -32,7 +32,7 @@ pub(super) struct BadValue {
     pub(super) why: String,
 }
 
-impl Feeding {
+impl SourceErrors {
     /// How many values could not be made commands of.
     pub(super) fn bad_values(&self) -> u64 {
         self.bad_values.load(Ordering::Relaxed)
@@ -69,9 +69,9 @@ impl Feeding {
 /// an earlier run ends with. The others are compared with it when they are made.
 const LOOK_AHEAD_MAX: usize = 1 << 16;
 
-pub(super) struct Commands {
+pub(super) struct CommandSource {
     records: Records,
-    recipe: Arc<Recipe>,
+    builder: Arc<CommandBuilder>,
     /// How many commands there have been, those that are left out included.
     seq: u64,
     /// Which are left out.
@@ -86,7 +86,7 @@ pub(super) struct Commands {
     given_out: u64,
     infos: Arc<JobInfos>,
     info_builder: JobInfoBuilder,
-    feeding: Arc<Feeding>,
+    errors: Arc<SourceErrors>,
     progress: Progress,
 }
 
@@ -95,18 +95,18 @@ struct Noted {
     command: Command,
 }
 
-impl Commands {
+impl CommandSource {
     pub(super) fn new(
         records: Records,
-        recipe: Arc<Recipe>,
+        builder: Arc<CommandBuilder>,
         resume: Option<Resume>,
         info_builder: JobInfoBuilder,
         progress: Progress,
-    ) -> Commands {
+    ) -> CommandSource {
         let infos = JobInfos::new(resume.is_some() || info_builder.is_needed());
-        Commands {
+        CommandSource {
             records,
-            recipe,
+            builder,
             seq: 0,
             resume,
             ready: VecDeque::new(),
@@ -115,13 +115,13 @@ impl Commands {
             given_out: 0,
             infos: Arc::new(infos),
             info_builder,
-            feeding: Arc::new(Feeding::default()),
+            errors: Arc::new(SourceErrors::default()),
             progress,
         }
     }
 
-    pub(super) fn feeding(&self) -> Arc<Feeding> {
-        self.feeding.clone()
+    pub(super) fn errors(&self) -> Arc<SourceErrors> {
+        self.errors.clone()
     }
 
     pub(super) fn infos(&self) -> Arc<JobInfos> {
@@ -178,8 +178,8 @@ impl Commands {
             let record = record?;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
             let at = record.at.clone();
-            let info = self.info_builder.build(&self.recipe, &record, number);
-            let made = self.recipe.command(record, number);
+            let info = self.info_builder.build(&self.builder, &record, number);
+            let made = self.builder.command(record, number);
             let noted = |command| {
                 let mut info = info.map_err(|error| at.name(error))?;
                 self.info_builder.claim(&mut info).map_err(|error| {
@@ -211,14 +211,14 @@ impl Commands {
                     let why = format!("{error:#}");
                     terminal::warn(format_args!("{why}"));
                     let after = self.given_out + self.ready.len() as u64;
-                    self.feeding.add_bad_value(BadValue { after, why });
+                    self.errors.add_bad_value(BadValue { after, why });
                 }
             }
         }
     }
 }
 
-impl Iterator for Commands {
+impl Iterator for CommandSource {
     type Item = Command;
 
     fn next(&mut self) -> Option<Command> {
@@ -231,14 +231,14 @@ impl Iterator for Commands {
             Ok(None) => {
                 let ends_at = self.resume.as_ref().map(|resume| resume.ends_at(self.seq));
                 if let Some(Err(error)) = ends_at {
-                    *self.feeding.error() = Some(error);
+                    *self.errors.error() = Some(error);
                 }
                 self.tell(None);
                 self.progress.set_total(self.given_out);
                 return None;
             }
             Err(error) => {
-                *self.feeding.error() = Some(error);
+                *self.errors.error() = Some(error);
                 return None;
             }
         };

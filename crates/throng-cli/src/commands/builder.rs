@@ -15,7 +15,7 @@ use throng::Command;
 use crate::commands::record::Length;
 use crate::commands::record::Record;
 use crate::commands::sources::Input;
-use crate::commands::stdin::Reads;
+use crate::commands::stdin::StdinSpec;
 use crate::options::Run;
 use crate::options::control::Timeout;
 use crate::options::halt::Halt;
@@ -163,7 +163,7 @@ fn variables(
 
 /// How a command is made of a record.
 #[derive(Debug)]
-pub(crate) struct Recipe {
+pub(crate) struct CommandBuilder {
     /// None when each record is a command line itself.
     template: Option<Template>,
     shell: Option<Shell>,
@@ -176,7 +176,7 @@ pub(crate) struct Recipe {
     total: AtomicU64,
     jobs: usize,
     tag: Tag,
-    reads: Reads,
+    stdin: StdinSpec,
     keeps_output: bool,
     timeout: Option<Duration>,
     limits: Limits,
@@ -195,14 +195,14 @@ pub(crate) struct Recipe {
     started: OnceLock<Started>,
 }
 
-impl Recipe {
-    /// The recipe for these values, for so many commands at a time.
-    pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<Recipe> {
+impl CommandBuilder {
+    /// The builder for these values, for so many commands at a time.
+    pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<CommandBuilder> {
         let shell = Shell::of(args)?;
         args.system.check(shell.is_some())?;
         let language = Language::new(&args.places)?;
         let packing = input.packing();
-        let reads = Reads::new(args, &language, input)?;
+        let stdin = StdinSpec::new(args, &language, input)?;
         let template = if input.words.is_empty() {
             if input.is_data() {
                 bail!("--pipe wants a command that reads the data");
@@ -212,12 +212,12 @@ impl Recipe {
             }
             None
         } else {
-            let appends = input.appends() && !reads.takes_values();
+            let appends = input.appends() && !stdin.takes_values();
             let template = Template::parse(&input.words, &language, &input.columns(), appends)?;
             Some(checked(template, args, input, shell.as_ref())?)
         };
         let word_max = sys::limits(shell.is_some()).word;
-        Ok(Recipe {
+        Ok(CommandBuilder {
             template,
             shell,
             quote: args.places.quote,
@@ -226,7 +226,7 @@ impl Recipe {
             total: AtomicU64::new(0),
             jobs,
             tag: Tag::new(args, &language, input)?,
-            reads,
+            stdin,
             keeps_output: args.output.keeps_output(),
             limits: args.limits.clone(),
             timeout: args.control.timeout.and_then(Timeout::fixed),
@@ -244,8 +244,8 @@ impl Recipe {
     }
 
     /// Gives commands the terminal.
-    pub(crate) fn with_tty(self, tty: Option<Tty>) -> Recipe {
-        Recipe { tty, ..self }
+    pub(crate) fn with_tty(self, tty: Option<Tty>) -> CommandBuilder {
+        CommandBuilder { tty, ..self }
     }
 
     /// Calls this with each command when it starts, as it is in its slot. Said once.
@@ -256,7 +256,7 @@ impl Recipe {
 
     /// The command; none when the record is a blank or commented-out line.
     pub(crate) fn command(
-        self: &Arc<Recipe>,
+        self: &Arc<CommandBuilder>,
         record: Record,
         seq: u64,
     ) -> anyhow::Result<Option<Command>> {
@@ -265,16 +265,17 @@ impl Recipe {
         };
         let uses_slot = self.uses_slot()
             || self.tag.uses_slot()
-            || self.reads.uses_slot()
+            || self.stdin.uses_slot()
             || self.env.iter().any(|(_, value)| value.uses_slot());
         if uses_slot || self.started.get().is_some() {
-            let recipe = self.clone();
+            let builder = self.clone();
             command.on_start(move |command, slot| {
                 // What could fail or be blank has done so with slot 0.
-                if uses_slot && let Ok(Some(in_slot)) = recipe.command_in_slot(&record, seq, slot) {
+                if uses_slot && let Ok(Some(in_slot)) = builder.command_in_slot(&record, seq, slot)
+                {
                     *command = in_slot;
                 }
-                if let Some(Started(started)) = recipe.started.get() {
+                if let Some(Started(started)) = builder.started.get() {
                     started(command);
                 }
             });
@@ -335,7 +336,7 @@ impl Recipe {
         }
         match &record.stdin {
             Some(stdin) => drop(command.stdin(stdin.clone())),
-            None => drop(command.stdin(self.reads.stdin(&fill)?)),
+            None => drop(command.stdin(self.stdin.stdin(&fill)?)),
         }
         if let Some(timeout) = self.timeout {
             command.timeout(timeout);
@@ -532,7 +533,7 @@ fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
 }
 
 /// What whoever puts values together has to know of the command.
-impl Recipe {
+impl CommandBuilder {
     /// Whether these values are to make a command at all.
     pub(crate) fn takes(&self, values: &[Value]) -> bool {
         self.template
@@ -545,7 +546,7 @@ impl Recipe {
     }
 
     pub(crate) fn needs_total(&self) -> bool {
-        let patterns = [self.tag.pattern(), self.dir.as_ref(), self.reads.pattern()];
+        let patterns = [self.tag.pattern(), self.dir.as_ref(), self.stdin.pattern()];
         let variables = self.env.iter().map(|(_, value)| value);
         self.counts_all
             || self.template.as_ref().is_some_and(Template::needs_total)
