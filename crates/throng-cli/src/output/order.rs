@@ -1,6 +1,5 @@
-//! `-k`: what commands say in the order of their values. What comes too early waits, in memory as
-//! long as that is little, then on disk; so a slow command in front neither stops the others nor
-//! grows us.
+//! `-k`: output in the order of the commands. What comes too early waits, in memory as long as it
+//! is little, then on disk. So a slow command in front neither stops the others nor fills memory.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
@@ -11,22 +10,22 @@ use super::spool::{Extent, Spool};
 use crate::options::Run;
 use crate::records::To;
 
-/// What may wait in memory is this part of the memory for output, and not more than the other.
+/// How much may wait in memory: this part of the memory for output, and at most that much.
 const MEMORY_PART: u64 = 8;
 const MEMORY_MAX: u64 = 128 << 20;
-/// What is worth a write, unless there is far too much in memory.
+/// Less is not written to disk, unless there is far too much in memory.
 const WORTH_A_WRITE: usize = 64 * 1024;
-/// What waits of one command in memory. To hold more is to copy it again for each time that it
-/// doubles, and the allocator does not give blocks of many megabytes back to the system.
+/// How much of one command waits in memory. A longer buffer would be copied each time that it
+/// doubles, and the allocator does not return blocks of many megabytes to the system.
 const ENTRY_MAX: usize = 1 << 20;
-/// What an entry costs besides its bytes, about.
+/// The memory of an entry besides its bytes, about.
 const ENTRY_COST: usize = 128;
-/// Bytes that are kept at a time.
+/// The longest frame.
 const FRAME_MAX: usize = 256 * 1024;
-/// Bytes that are given out at a time.
+/// How much of a frame is read at a time.
 const PIECE: usize = 64 * 1024;
 
-/// Puts what commands say into order. Each has a place, from 0, and every place is sealed once.
+/// Puts the output of commands in order. Each has a place, its `seq`, and is sealed once.
 #[derive(Debug)]
 pub(crate) struct InOrder {
     directory: PathBuf,
@@ -35,16 +34,16 @@ pub(crate) struct InOrder {
     waiting: BTreeMap<u64, Entry>,
     /// What `waiting` holds in memory.
     memory: usize,
-    /// With this much in memory what is worth a write goes to disk, with twice as much anything.
+    /// With more than this in memory, entries worth a write go to disk; with twice as much, all do.
     memory_max: usize,
     spool: Option<Spool>,
     /// For each place from `next` on: the extent with all of it, where it is sealed and its bytes
     /// are on disk in one piece. What waits costs 24 bytes of memory here and nothing else: 24 MB
     /// for a million commands that have ended while an earlier one still runs.
     sealed: VecDeque<Option<Extent>>,
-    /// One more than the last place that anything was heard of.
+    /// One more than the last place so far.
     end: u64,
-    /// Why something could not be held, where nobody could be told.
+    /// An error that could not be returned when it occurred.
     failure: Option<io::Error>,
 }
 
@@ -88,17 +87,17 @@ impl InOrder {
         }
     }
 
-    /// Where what waits is kept.
+    /// The directory of what waits on disk.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether it is this one's turn, so that it need not be held.
+    /// Whether it is the turn of this place, so that nothing has to be held.
     pub(super) fn is_turn_of(&self, place: u64) -> bool {
         place == self.next
     }
 
-    /// Keeps a piece until its turn has come.
+    /// Keeps a piece until the turn of its place.
     pub(super) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -124,7 +123,7 @@ impl InOrder {
         Ok(())
     }
 
-    /// The same for a caller that can do nothing about a failure.
+    /// The same for a caller that cannot handle an error.
     pub(super) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
         if let Err(error) = self.hold(place, to, bytes) {
             self.failure.get_or_insert(error);
@@ -135,7 +134,7 @@ impl InOrder {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// No more comes for this place.
+    /// No more pieces come for this place.
     pub(super) fn seal(&mut self, place: u64) -> io::Result<()> {
         self.end = self.end.max(place + 1);
         let is_new = !self.waiting.contains_key(&place);
@@ -168,13 +167,13 @@ impl InOrder {
         Ok(())
     }
 
-    /// The one whose turn it was has been given out in full.
+    /// The place whose turn it was has been written in full.
     pub(super) fn turn(&mut self) {
         self.next += 1;
         self.sealed.pop_front();
     }
 
-    /// Gives out all whose turn has come; of one that is not sealed, what there is of it.
+    /// Passes on all places whose turn has come; the last of them may not be sealed yet.
     pub(super) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.give_out_next(out)? {
             self.turn();
@@ -185,7 +184,7 @@ impl InOrder {
         }
     }
 
-    /// Gives out all that waits, though others never came.
+    /// Passes on all that waits, although some places are missing.
     pub(super) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.next < self.end {
             self.give_out_next(out)?;
@@ -194,7 +193,7 @@ impl InOrder {
         Ok(())
     }
 
-    /// Gives out what there is of the next; says whether that was all.
+    /// Passes on what there is of the next place; returns whether that was all.
     fn give_out_next(&mut self, out: Out<'_>) -> io::Result<bool> {
         let sealed = self.sealed.front_mut().and_then(Option::take);
         if let Some(extent) = sealed {
@@ -218,10 +217,10 @@ impl InOrder {
     }
 }
 
-/// Where to, and how long.
+/// Destination and length.
 const FRAME_HEAD: usize = 5;
 
-/// Gives out framed bytes, a piece at a time.
+/// Passes on framed bytes, a piece at a time.
 fn unframe(mut frames: impl Read, out: Out<'_>) -> io::Result<()> {
     let mut head = [0; FRAME_HEAD];
     let mut piece = Vec::new();

@@ -1,6 +1,6 @@
-//! One thread writes what comes while commands run. The threads that run them must not wait for
-//! whoever reads our stdout, since they also see to timeouts. When the writer falls behind, the
-//! commands are read no further, and none is started.
+//! One thread writes the output that comes while commands run. The threads that run them must not
+//! wait for the reader of stdout, since they also handle timeouts. When the writer falls behind,
+//! the output of commands is not read, and no command is started.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ use throng::{Stream, Throng};
 use super::order::InOrder;
 use crate::terminal::Terminal;
 
-/// With so many bytes to be written, no more is read of commands.
+/// With this many bytes to be written, no more output is read.
 const BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ struct State {
     is_closed: bool,
 }
 
-/// Pieces one after the other.
+/// Pieces in their order.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
@@ -41,14 +41,14 @@ struct Batch {
 }
 
 struct Piece {
-    /// The place of the command whose turn it has to be, if that matters.
+    /// The `seq` of the command whose turn it has to be, if there is an order.
     turn: Option<u64>,
     stream: Stream,
     length: usize,
 }
 
 impl Outbox {
-    /// Has a thread write what is put in here, for as long as this program runs.
+    /// Starts the thread, which runs as long as the program.
     pub(super) fn open(
         self: &Arc<Outbox>,
         terminal: &'static Terminal,
@@ -60,13 +60,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// The commands of this one are read no further while too much is to be written.
+    /// Reading is paused for this pool while too much is to be written.
     pub(crate) fn attach(&self, throng: &Arc<Throng>) {
         let first = self.throng.set(Arc::downgrade(throng));
         assert!(first.is_ok(), "there is one run");
     }
 
-    /// Has this written, when it is this command's turn if there is an order. Does not wait.
+    /// Queues bytes, to be written in the turn of this command. Does not wait.
     pub(super) fn put(&self, turn: Option<u64>, stream: Stream, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -78,7 +78,7 @@ impl Outbox {
         let was_empty = state.waiting.pieces.is_empty();
         state.waiting.add(turn, stream, bytes);
         state.put += bytes.len() as u64;
-        // Under the lock, as below, so that what it was told last is what is so.
+        // Under the lock, as below, so that pausing and resuming are not reordered.
         if state.waiting.bytes.len() >= BYTES_MAX {
             self.with_throng(Throng::pause_reading);
         }
@@ -88,7 +88,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until all that has been put in here by now is written.
+    /// Waits until all that is queued now is written.
     pub(crate) fn catch_up(&self) {
         let state = self.lock();
         let put = state.put;
@@ -127,7 +127,7 @@ impl Outbox {
     }
 }
 
-/// Nobody waits for a thread that is gone.
+/// Wakes those that wait for the thread when it ends.
 struct Closing<'o>(&'o Outbox);
 
 impl Drop for Closing<'_> {
@@ -166,7 +166,7 @@ impl Batch {
                 (Some(seq), Some(mut order)) if !order.is_turn_of(*seq) => {
                     order.hold_or_remember(*seq, (*stream).into(), bytes);
                 }
-                // Under the lock of the order, if there is one: its turn is not over.
+                // Under the lock of the order, so that the turn does not end meanwhile.
                 _ => terminal.write(*stream, bytes),
             }
         }

@@ -28,7 +28,7 @@ impl Spool {
         })
     }
 
-    /// Adds bytes. Those that follow the last extent of `extents` make it longer.
+    /// Appends bytes, and extends the last extent of `extents` if they follow it.
     pub(super) fn add(&mut self, bytes: &[u8], extents: &mut Vec<Extent>) -> io::Result<()> {
         self.bytes.seek(SeekFrom::Start(self.end))?;
         self.bytes.write_all(bytes)?;
@@ -54,7 +54,7 @@ impl Spool {
         Ok(BufReader::with_capacity(64 * 1024, &self.bytes).take(extent.length))
     }
 
-    /// Gives the disk back when all has been read.
+    /// Frees the disk once all has been read.
     pub(super) fn tidy(&mut self) -> io::Result<()> {
         if self.unread == 0 && self.end > 0 {
             self.bytes.set_len(0)?;

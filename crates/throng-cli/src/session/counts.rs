@@ -1,4 +1,4 @@
-//! How many commands of a run ended how, and what is said of it at the end.
+//! How the commands of a run have ended, and what is reported about it at the end.
 
 use throng::Outcome;
 
@@ -31,8 +31,8 @@ impl Counts {
         self.has_lost |= is_lost(outcome);
     }
 
-    /// Whether some of what commands have said could not be had or kept. That is our failure,
-    /// however they have ended.
+    /// Whether some output could not be read or kept. Throng itself has failed then, however the
+    /// commands have ended.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost
     }
@@ -47,7 +47,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn say_interrupted(&self) {
+    pub(super) fn report_interrupted(&self) {
         let unfinished = match self.unfinished {
             0 => String::new(),
             n => format!("{n} to be tried again, "),

@@ -1,5 +1,5 @@
-//! `--dry-run`: the commands as lines that could be read back. Starts nothing. On a terminal the
-//! lines are for reading alone, and what is not printable in them is escaped.
+//! `--dry-run`: prints the commands as lines that could be read back, and starts nothing. On a
+//! terminal unprintable characters are escaped, so those lines are for people only.
 
 use std::io::{IsTerminal, Write};
 

@@ -1,5 +1,5 @@
-//! Signals that ask us to end: to finish what runs, to end it, to kill it, to leave. And those that
-//! ask what runs.
+//! Signals that ask the program to end: to finish what runs, to end it, to kill it, to exit at
+//! once; and to list what runs.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,19 +16,19 @@ use crate::sys::{self};
 use crate::terminal::{self, Terminal};
 use crate::text;
 
-/// How long our stdout may take nothing when all has ended: then nobody reads it any more.
+/// How long stdout may accept nothing when all commands have ended: then nobody reads it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same when we were asked to kill.
+/// The same after a request to kill.
 const PATIENCE_OF_KILL: Duration = Duration::from_secs(2);
 
-/// Which signal has asked us to end, if one has: of two the one that asked for more.
+/// The signal that asked the program to end, if one has: of two, the one that asked for more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupts {
     signal: Arc<AtomicI32>,
 }
 
-/// Two signals to end within this time are one request: `timeout`, and whoever else ends a process
-/// and its group, sends both (timeout(1) of coreutils: to its child, then to its own group).
+/// Two signals within this time are one request: programs that end a process and its group send
+/// both (timeout(1) of coreutils: to its child, then to its own group).
 const ONE_REQUEST: Duration = Duration::from_millis(200);
 
 /// How far the run has been asked to end.
@@ -81,7 +81,7 @@ impl Stage {
         match (self, request) {
             (stage, Request::List) => (stage, Step::Nothing),
             (Stage::Running, Request::Finish { .. }) => (Stage::Finishing, Step::StartNoMore),
-            // That is being done, or more than that.
+            // The run is finishing or ending already.
             (stage, Request::Finish { .. }) => (stage, Step::Nothing),
             (Stage::Running | Stage::Finishing, Request::End { .. }) => {
                 (Stage::Ending, Step::Cancel)
@@ -93,7 +93,7 @@ impl Stage {
 }
 
 impl Interrupts {
-    /// Does from now on what signals ask for.
+    /// Handles signals from now on.
     pub(crate) fn watch(
         throng: &Arc<Throng>,
         terminal: &'static Terminal,
@@ -149,7 +149,7 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// Waits until a signal that has been sent to us has arrived, unless we do not listen to it.
+    /// Waits for a signal that has been sent to this process, unless it is ignored.
     pub(crate) fn wait_for_one(&self) {
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.exit().is_none() && Instant::now() < deadline {
@@ -163,7 +163,7 @@ impl Interrupts {
     }
 }
 
-/// Says what runs, the longest running first.
+/// Lists what runs, the longest running first.
 fn list(throng: &Throng, shortage: &Shortage) {
     let mut lines = String::new();
     let now = Instant::now();
@@ -191,10 +191,10 @@ fn list(throng: &Throng, shortage: &Shortage) {
     terminal::print_lines(&lines);
 }
 
-/// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more,
-/// or what runs waits for the same reader, and nothing has been written for so long, we leave. What
-/// could not be written is in no record, so a run that resumes this one does it again; and what we
-/// have started ends with us.
+/// Output that nobody reads could keep the program from ending. So it exits when nothing runs any
+/// more, or what runs waits for the same reader, and nothing has been written for this long. A
+/// command whose output could not be written is in no record, so a run that resumes this one runs
+/// it again; processes that still run end with this one.
 fn leave_if_stuck(
     throng: &Arc<Throng>,
     terminal: &'static Terminal,
@@ -215,7 +215,7 @@ fn leave_if_stuck(
             if since.elapsed() >= patience {
                 let told = "stdout is not read, so what is left of the output is not written";
                 terminal::warn_on_thread(told.into());
-                // It may not be read either.
+                // Stderr may not be read either.
                 thread::sleep(LOOK_AGAIN);
                 exit.leave();
             }
@@ -223,7 +223,7 @@ fn leave_if_stuck(
             thread::sleep(LOOK_AGAIN);
         }
     };
-    // Without a thread a second signal does it.
+    // If there is no thread, a second signal is needed.
     let _ = thread::Builder::new().name("leave".into()).spawn(body);
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     Session::start(&args, builder, records, plan, resume, tty)?.finish()
 }
 
-/// Values that no command could be made of count as commands that have failed.
+/// Values that no command could be made of count as failed commands.
 fn judge_bad_values(errors: &SourceErrors, judge: &Judge, throng: &Arc<Throng>) {
     let (judge, throng) = (judge.clone(), Arc::downgrade(throng));
     errors.on_bad_value(
@@ -94,8 +94,8 @@ struct Session {
     interrupts: Interrupts,
     monitor: Monitor,
     judge: Judge,
-    /// The last outcomes of commands that are to be run again, by their `seq`: if the next attempt
-    /// is not made any more, they are the commands' last.
+    /// The outcomes of commands that are to be run again, by their `seq`: if there is no further
+    /// attempt, they are the last ones.
     attempts: HashMap<u64, Outcome>,
     terminal: &'static Terminal,
     progress: Progress,
@@ -121,7 +121,7 @@ impl Session {
         let printer = Printer::new(args, terminal).context("cannot write while commands run")?;
         let outbox = printer.outbox().clone();
         if let Some(on_start) = printer.on_start() {
-            // What has the terminal writes to it without us.
+            // A command that has the terminal writes to it directly.
             let writing = tty.is_some().then(|| outbox.clone());
             builder.on_start(move |command| {
                 on_start(command);
@@ -210,7 +210,7 @@ impl Session {
         }
         self.delivery.finish();
         if self.throng.is_cancelled() {
-            // A daemon that a command has left behind was not meant to outlive this end.
+            // A daemon that a command has left behind must not outlive a run that was cancelled.
             for survivor in self.throng.sweep()? {
                 terminal::warn(format_args!("{survivor} was killed and goes on"));
             }
@@ -244,13 +244,13 @@ impl Session {
         }
         self.counts.warn_of_uncontained();
         if let Some(exit) = self.interrupts.exit() {
-            self.counts.say_interrupted();
+            self.counts.report_interrupted();
             return Ok(exit);
         }
         if let Some(error) = self.errors.take_error() {
             return Err(error);
         }
-        // Each was named when it ended; what could not be said at all was lost on stderr.
+        // Each command was named when it ended.
         if self.counts.has_lost() || self.terminal.has_lost() {
             return Ok(Exit::Failed);
         }

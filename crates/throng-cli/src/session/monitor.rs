@@ -1,5 +1,5 @@
-//! A thread that looks after a run from time to time: the file of `-j`, a timeout that follows the
-//! median, memory that runs out. There is none where none of them is asked for.
+//! A thread that checks a run from time to time: the file of `-j`, a timeout that follows the
+//! median, memory that runs out. There is none if no option needs it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::sys::api::Gauge;
 use crate::terminal;
 
 const TICK: Duration = Duration::from_millis(20);
-/// A process that has been told to end needs a while to give its memory back.
+/// A process that is being ended takes a while to free its memory.
 const TICKS_BETWEEN_EVICTIONS: u32 = 50;
 const TICKS_BETWEEN_READINGS: u32 = 10;
 
@@ -31,7 +31,7 @@ pub(super) struct Monitor {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread and whoever judges outcomes share.
+/// What the thread shares with the judge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch(Arc<Mutex<Watched>>);
 
@@ -41,7 +41,7 @@ struct Watched {
     /// it.
     wall: Histogram,
     timeout_percent: Option<f64>,
-    /// Processes that were ended to make room and are to be run again: the number of the command
+    /// Processes that were ended to free memory and are to be run again: the number of the command
     /// and of the attempt.
     evicted: HashSet<(u64, u32)>,
 }
@@ -83,7 +83,7 @@ impl Monitor {
         })
     }
 
-    /// What has to be told of outcomes; none where nobody wants to know.
+    /// Has to get every outcome. None if there is no monitor.
     pub(super) fn watch(&self) -> Option<Watch> {
         self.thread.is_some().then(|| self.watch.clone())
     }
@@ -99,19 +99,19 @@ impl Drop for Monitor {
     }
 }
 
-/// What the thread does, again and again.
+/// What the thread does in each round.
 struct Rounds {
     throng: Weak<Throng>,
     watch: Watch,
     file: Option<JobsFile>,
-    /// Half of what must be free for another start: with less than this, one has to go.
+    /// Half of what must be free for another start: with less than this, a process is ended.
     memory_min: Option<f64>,
     shortage: Shortage,
     number: u32,
 }
 
 impl Rounds {
-    /// One round; `false` when there is nothing left to look after.
+    /// One round; `false` when the run is over.
     fn make(&mut self) -> bool {
         let Some(throng) = self.throng.upgrade() else {
             return false;
@@ -139,7 +139,7 @@ impl Rounds {
         true
     }
 
-    /// Ends the youngest process, but never the last: one has to get on.
+    /// Ends the youngest process, but never the last one, so that the run makes progress.
     fn evict(&self, throng: &Throng) {
         let running = throng.running(usize::MAX);
         if let [_, .., youngest] = &running[..] {
@@ -153,7 +153,7 @@ impl Rounds {
 }
 
 impl Watch {
-    /// A command has ended. Says whether it was ended to make room, and so has to be run again.
+    /// A command has ended. Returns whether it was ended to free memory, so it is run again.
     pub(super) fn ended(&self, outcome: &Outcome) -> bool {
         let mut watched = self.lock();
         if outcome.success() && watched.timeout_percent.is_some() {
@@ -177,7 +177,7 @@ impl Watched {
             return None;
         }
         let median = Duration::from_nanos(self.wall.percentile(50));
-        // What is longer than any clock goes is no limit.
+        // A time too long to be represented is no limit.
         Duration::try_from_secs_f64(median.as_secs_f64() * percent / 100.0).ok()
     }
 }
@@ -187,8 +187,8 @@ struct JobsFile {
     path: PathBuf,
     cores: usize,
     seen: Option<(SystemTime, u64)>,
-    /// What was wrong with it when it was read last, so that it is said once.
-    complaint: String,
+    /// The error when it was read last, so that it is reported once.
+    error: String,
 }
 
 impl JobsFile {
@@ -196,13 +196,13 @@ impl JobsFile {
         Some(JobsFile {
             path: jobs.file()?.to_owned(),
             cores,
-            // Not what it is now: it may have changed since it was read.
+            // Not its present state: it may have changed since it was read.
             seen: None,
-            complaint: String::new(),
+            error: String::new(),
         })
     }
 
-    /// What it says, if it has changed since it was last asked.
+    /// The number in it, if the file has changed since the last call.
     fn changed(&mut self) -> Option<usize> {
         let state = std::fs::metadata(&self.path)
             .and_then(|meta| Ok((meta.modified()?, meta.len())))
@@ -213,14 +213,14 @@ impl JobsFile {
         self.seen = state;
         match jobs::read(&self.path) {
             Ok(count) => {
-                self.complaint.clear();
+                self.error.clear();
                 Some(count.jobs(self.cores))
             }
-            // It may be in the middle of being written; the number stays what it was.
-            Err(error) if error == self.complaint => None,
+            // It may be half written, so the number stays what it was.
+            Err(error) if error == self.error => None,
             Err(error) => {
                 terminal::warn(format_args!("--jobs {}: {error}", self.path.display()));
-                self.complaint = error;
+                self.error = error;
                 None
             }
         }
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(file.changed(), Some(8));
         write("nonsense");
         assert_eq!(file.changed(), None);
-        assert!(file.complaint.contains("nonsense"));
+        assert!(file.error.contains("nonsense"));
         write("+1  ");
         assert_eq!(file.changed(), Some(5));
     }

@@ -1,4 +1,4 @@
-//! The pool that a run uses, built as the options want it.
+//! Builds the pool of a run from its options.
 
 use std::thread;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::sys::{self, Tty};
 use crate::terminal;
 use crate::text;
 
-/// How many commands are to run at a time, before anybody has looked at what fits.
+/// How many commands are to run at a time, if the limits of the machine allow it.
 pub(super) fn jobs_wanted(args: &Run) -> usize {
     match args.output.tty {
         true => 1,
@@ -25,7 +25,7 @@ pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Captures may have so much memory.
+/// `memory` is for captures.
 pub(super) fn build(
     args: &Run,
     memory: u64,
@@ -69,7 +69,7 @@ pub(super) fn build(
     let tty = tty.cloned();
     builder = builder.on_stopped(move |stopped| match &tty {
         Some(tty) => tty.stopped(stopped.pid, stopped.signal),
-        None => say_stopped(&stopped),
+        None => warn_of_stopped(&stopped),
     });
     let throng = builder.build()?;
     if let Some(limit) = throng.jobs_limit()
@@ -83,10 +83,10 @@ pub(super) fn build(
     Ok(throng)
 }
 
-/// A stopped command would run for ever without a word.
-fn say_stopped(stopped: &Stopped<'_>) {
+/// Without this warning a stopped command would run for ever unnoticed.
+fn warn_of_stopped(stopped: &Stopped<'_>) {
     let Stopped { pid, signal, .. } = stopped;
-    // This thread has others to look after.
+    // The thread of the shard must not wait for the reader of stderr.
     terminal::warn_on_thread(format!(
         "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
         text::quoted(&sys::name(stopped.command)),

@@ -1,12 +1,12 @@
-//! What the next start waits for, as shown to the user.
+//! What the next start waits for, as reported to the user.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::size;
 
-/// The resource that the next start is waiting for, as shown to the user. Empty where the next
-/// command may start, or only waits for `--delay`.
+/// The resource that the next start is waiting for. None if the next command may start, or waits
+/// for `--delay` only.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shortage(Arc<Mutex<Option<Shortfall>>>);
 
@@ -24,15 +24,15 @@ pub(crate) enum What {
 }
 
 impl Shortage {
-    /// What takes less time than this is not worth a line.
+    /// A shorter wait is not reported.
     const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
-    /// What is waited for, if that is so.
+    /// What the next start waits for, if it does.
     pub(crate) fn told(&self) -> Option<String> {
         self.lock().as_ref().map(|shortfall| shortfall.what.told())
     }
 
-    /// The same, once each time that it takes long.
+    /// The same, once for each long wait.
     pub(crate) fn news(&self, now: Instant) -> Option<String> {
         let mut shortfall = self.lock();
         let shortfall = shortfall.as_mut()?;

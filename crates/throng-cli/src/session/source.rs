@@ -1,5 +1,5 @@
 //! The commands of a run, made when the run asks for them, on its own thread; and what went
-//! wrong with making them. Does not know what becomes of them.
+//! wrong with making them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +16,15 @@ use crate::terminal::{self, Progress};
 #[derive(Default)]
 pub(super) struct SourceErrors {
     bad_values: AtomicU64,
-    /// Those that came before anybody listened.
+    /// Those from before there was a callback.
     early: Mutex<Vec<BadValue>>,
     /// Called with each of the others.
     on_bad_value: OnceLock<Box<dyn Fn(BadValue) + Send + Sync>>,
     error: Mutex<Option<anyhow::Error>>,
 }
 
-/// A value that could not be made a command of. It counts as a command that has failed, in its
-/// place: when all that came before it have ended.
+/// A value that no command could be made of. It counts as a failed command, in order: once all
+/// commands before it have ended.
 #[derive(Debug)]
 pub(super) struct BadValue {
     /// How many commands there are before it.
@@ -33,12 +33,12 @@ pub(super) struct BadValue {
 }
 
 impl SourceErrors {
-    /// How many values could not be made commands of.
+    /// For how many values no command could be made.
     pub(super) fn bad_values(&self) -> u64 {
         self.bad_values.load(Ordering::Relaxed)
     }
 
-    /// Calls this with each of them, those that there have been already included. Said once.
+    /// Calls back with each of them, including those so far. Can be called once.
     pub(super) fn on_bad_value(&self, callback: impl Fn(BadValue) + Send + Sync + 'static) {
         let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
         early.drain(..).for_each(&callback);
@@ -55,7 +55,7 @@ impl SourceErrors {
         }
     }
 
-    /// Why values could not be read on, if so.
+    /// Why no more values could be read, if so.
     pub(super) fn take_error(&self) -> Option<anyhow::Error> {
         self.error().take()
     }
@@ -65,24 +65,24 @@ impl SourceErrors {
     }
 }
 
-/// So many commands that are still to run are made ahead, at the most, whatever number the log of
-/// an earlier run ends with. The others are compared with it when they are made.
+/// How many commands are made ahead, at the most, whatever number the log of an earlier run ends
+/// with. The others are compared with the log when they are made.
 const LOOK_AHEAD_MAX: usize = 1 << 16;
 
 pub(super) struct CommandSource {
     records: Records,
     builder: Arc<CommandBuilder>,
-    /// How many commands there have been, those that are left out included.
+    /// How many commands there have been, including those that are left out.
     seq: u64,
-    /// Which are left out.
+    /// Which commands are left out.
     resume: Option<Resume>,
     /// Commands that were made before they were asked for.
-    ready: VecDeque<Noted>,
+    ready: VecDeque<Made>,
     /// How many commands have been left out.
     left_out: u64,
-    /// Whether that has been told.
-    is_told: bool,
-    /// How many commands have been given out.
+    /// Whether that has been reported.
+    is_reported: bool,
+    /// How many commands have been returned.
     given_out: u64,
     infos: Arc<JobInfos>,
     info_builder: JobInfoBuilder,
@@ -90,7 +90,7 @@ pub(super) struct CommandSource {
     progress: Progress,
 }
 
-struct Noted {
+struct Made {
     info: JobInfo,
     command: Command,
 }
@@ -111,7 +111,7 @@ impl CommandSource {
             resume,
             ready: VecDeque::new(),
             left_out: 0,
-            is_told: false,
+            is_reported: false,
             given_out: 0,
             infos: Arc::new(infos),
             info_builder,
@@ -128,11 +128,10 @@ impl CommandSource {
         self.infos.clone()
     }
 
-    /// Makes the commands that an earlier run has got to, so that one that is another's is seen
-    /// before anything starts.
+    /// Makes the commands up to the last one of an earlier run, so that a log of another run is
+    /// refused before anything starts.
     ///
-    /// Where results are not to be written over, the first command shows whether this was run
-    /// before.
+    /// If existing results end the run, the first command shows whether there are any.
     pub(super) fn look_ahead(&mut self) -> anyhow::Result<()> {
         if self.info_builder.refuses_existing_results() {
             let first = self.make()?;
@@ -154,15 +153,15 @@ impl CommandSource {
             resume.ends_at(self.seq)?;
             if resume.goes_by_log_alone() {
                 let total = self.records.total;
-                self.tell(total.map(|total| total.saturating_sub(self.left_out)));
+                self.report(total.map(|total| total.saturating_sub(self.left_out)));
             }
         }
         Ok(())
     }
 
-    /// Says once how much is left out of a run that goes on.
-    fn tell(&mut self, to_run: Option<u64>) {
-        let is_first = !std::mem::replace(&mut self.is_told, true);
+    /// Reports once how many commands a resumed run leaves out.
+    fn report(&mut self, to_run: Option<u64>) {
+        let is_first = !std::mem::replace(&mut self.is_reported, true);
         let resume = self.resume.as_ref().filter(|_| is_first);
         if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
             terminal::warn(format_args!("{told}"));
@@ -170,7 +169,7 @@ impl CommandSource {
     }
 
     /// The next command that is not left out.
-    fn make(&mut self) -> anyhow::Result<Option<Noted>> {
+    fn make(&mut self) -> anyhow::Result<Option<Made>> {
         loop {
             let Some(record) = self.records.next() else {
                 return Ok(None);
@@ -202,7 +201,7 @@ impl CommandSource {
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
-                    return Ok(Some(Noted { info, command }));
+                    return Ok(Some(Made { info, command }));
                 }
                 Err(error) if error.is::<NeedsShell>() || error.is::<ResultsExist>() => {
                     return Err(error);
@@ -226,14 +225,14 @@ impl Iterator for CommandSource {
             Some(next) => Ok(Some(next)),
             None => self.make(),
         };
-        let Noted { info, command } = match next {
+        let Made { info, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
                 let ends_at = self.resume.as_ref().map(|resume| resume.ends_at(self.seq));
                 if let Some(Err(error)) = ends_at {
                     *self.errors.error() = Some(error);
                 }
-                self.tell(None);
+                self.report(None);
                 self.progress.set_total(self.given_out);
                 return None;
             }

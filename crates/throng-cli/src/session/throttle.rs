@@ -1,5 +1,5 @@
-//! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. Knows
-//! no clock and no machine; it is told what time it is, and whom to ask.
+//! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. The
+//! time and the state of the machine are arguments.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::options::rate::Rate;
 use crate::session::shortage::{Shortage, What};
 use crate::sys::api::Gauge;
 
-/// How often to look whether the machine has become less busy.
+/// How often the machine is checked while it is too busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
@@ -24,10 +24,10 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// A rate is kept on average: who was late for this long may catch up.
+    /// A rate is kept on average: starts that are late by at most this may catch up.
     const CATCH_UP: Duration = Duration::from_millis(20);
 
-    /// None where nothing brakes.
+    /// None without any of these options.
     pub(super) fn new(control: &Control, cores: usize, shortage: Shortage) -> Option<Throttle> {
         let throttle = Throttle {
             shortage,
@@ -44,22 +44,22 @@ impl Throttle {
         is_on.then_some(throttle)
     }
 
-    /// Fails when the machine does not tell what has to be known.
+    /// Fails if the machine does not report what is needed.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.load_max.is_some() {
             Gauge::Running
                 .read()
-                .map_err(|why| why.context("--load cannot be had"))?;
+                .map_err(|why| why.context("--load is not available"))?;
         }
         if self.memory_min.is_some() {
             Gauge::FreeMemory
                 .read()
-                .map_err(|why| why.context("--memfree cannot be had"))?;
+                .map_err(|why| why.context("--memfree is not available"))?;
         }
         Ok(())
     }
 
-    /// How long the next start has to wait; none when it may be now, and then it is counted.
+    /// How long the next start has to wait. None if it may be now; then it is counted.
     pub(super) fn ask(&mut self, now: Instant, read: impl Fn(Gauge) -> f64) -> Option<Duration> {
         let due = [self.next, self.next_by_rate].into_iter().flatten().max();
         if let Some(wait) = due.and_then(|due| due.checked_duration_since(now))
@@ -96,7 +96,7 @@ impl Throttle {
     }
 }
 
-/// What the machine says; where it says nothing any more, that nothing is in the way.
+/// The state of the machine; if it can no longer be read, a state that delays nothing.
 pub(super) fn read(gauge: Gauge) -> f64 {
     gauge.read().unwrap_or(match gauge {
         Gauge::Running => 0.0,
@@ -112,7 +112,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn nothing(_: Gauge) -> f64 {
-        unreachable!("the machine is not asked")
+        unreachable!("the machine is not read")
     }
 
     #[test]
