@@ -1,6 +1,6 @@
-//! Percentiles of any number of figures in little memory: how many figures were about as large as
-//! this. Figures below 64 are counted exactly; a percentile of larger ones is off by at most one in
-//! 64, since each power of two is divided into 32.
+//! Percentiles of any number of figures in little memory: a histogram with 32 buckets for each
+//! power of two. Figures below 64 are counted exactly; a percentile of larger ones is off by at
+//! most one in 64.
 
 const PARTS: usize = 32;
 const PART_BITS: u32 = PARTS.trailing_zeros();
@@ -39,7 +39,7 @@ impl Histogram {
         self.max
     }
 
-    /// The figure that this share of all figures, in percent, does not exceed, about.
+    /// The figure that this percentage of all figures does not exceed, approximately.
     pub(crate) fn percentile(&self, percent: u64) -> u64 {
         let rank = (self.count * percent).div_ceil(100).max(1);
         let mut seen = 0;

@@ -19,7 +19,7 @@ use crate::values::Value;
 use crate::{size, terminal, text, work};
 
 impl Batching {
-    /// The records for this builder, of which so many commands run at a time.
+    /// The records for this builder; `jobs` is how many commands run at a time.
     pub(crate) fn records(
         self,
         rows: Rows,

@@ -1,4 +1,4 @@
-//! Commands, made of records and of the words of the command line. Starts none.
+//! Makes commands of records and of the words of the command line.
 
 mod batch;
 mod batching;

@@ -9,7 +9,7 @@ use crate::commands::sources::{Input, Origin};
 use crate::values::Value;
 
 impl Input {
-    /// The records for this builder, which runs so many commands at a time.
+    /// The records for this builder; `jobs` is how many commands run at a time.
     pub(crate) fn records(
         self,
         builder: &Arc<CommandBuilder>,
@@ -38,7 +38,7 @@ impl Input {
         let is_single = !self.batching.is_on();
         let total = total.filter(|_| is_single && !builder.is_choosy());
         let inner = match builder.needs_total() && total.is_none() {
-            // How long a command is depends on how many digits their number has: at most so many.
+            // The length of a command depends on the digits of their number, which is at most this.
             true => {
                 let rows = combined.collect::<anyhow::Result<Vec<_>>>()?;
                 builder.set_total(rows.len() as u64);
@@ -46,7 +46,7 @@ impl Input {
                 self.batching.records(rows, builder, jobs)
             }
             false => {
-                // Used only where it is known and wanted.
+                // Used only if it is known and needed.
                 builder.set_total(total.unwrap_or(0));
                 self.batching.records(Box::new(combined), builder, jobs)
             }
@@ -57,15 +57,15 @@ impl Input {
 
 type RecordIter = Box<dyn Iterator<Item = anyhow::Result<Record>> + Send>;
 
-/// What the commands of a run are made of, one after the other.
+/// The records that the commands of a run are made of.
 pub(crate) struct Records {
     inner: RecordIter,
-    /// How many records there are, where that is known without reading.
+    /// How many records there are, if that is known without reading them.
     pub(crate) total: Option<u64>,
 }
 
 impl Records {
-    /// These records; all of them at once where the builder has to know how many there are.
+    /// These records; all of them are read at once if the builder has to know their number.
     fn count(
         inner: RecordIter,
         total: Option<u64>,
@@ -83,7 +83,7 @@ impl Records {
         })
     }
 
-    /// All of them at once, so that it is known how many there are.
+    /// Reads all of them at once, so that their number is known.
     pub(crate) fn counted(self) -> anyhow::Result<Records> {
         if self.total.is_some() {
             return Ok(self);

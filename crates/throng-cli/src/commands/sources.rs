@@ -38,7 +38,7 @@ impl Input {
     pub(crate) fn open(args: &Run) -> anyhow::Result<Input> {
         let options = &args.input;
         let separators = Separators::new(options)?;
-        // Where values come from a shell's `*`, these are names in the current directory.
+        // If values come from a `*` in a shell, these are names in the current directory.
         let is_file = |word: &OsStr| Path::new(word).symlink_metadata().is_ok();
         let words = args.words.clone();
         let (words, sources) = split_words(words, &options.arg_files, &separators, is_file)?;
@@ -108,7 +108,7 @@ impl Input {
         }
     }
 
-    /// The columns that places of a command can name.
+    /// The columns that placeholders of a command can name.
     pub(crate) fn columns(&self) -> Columns {
         self.batching.columns(&self.columns)
     }
@@ -118,12 +118,12 @@ impl Input {
         self.batching.packing()
     }
 
-    /// Whether values that no place names are appended.
+    /// Whether values that no placeholder names are appended.
     pub(crate) fn appends(&self) -> bool {
         self.batching.appends() && !self.is_data()
     }
 
-    /// Whether it is our stdin that values come from.
+    /// Whether values come from our stdin.
     pub(crate) fn reads_stdin(&self) -> bool {
         self.reads_stdin
     }

@@ -1,4 +1,4 @@
-//! `--stdin`: what commands read, besides the data of `--pipe`.
+//! `--stdin`: what commands read on stdin, except the data of `--pipe`.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -11,11 +11,11 @@ use crate::options::Run;
 use crate::sys;
 use crate::template::{Fill, Language, Pattern};
 
-/// What commands read, besides data of `--pipe`.
+/// What commands read on stdin, except the data of `--pipe`.
 #[derive(Clone, Debug)]
 pub(crate) enum StdinSpec {
     Nothing,
-    /// What we read ourselves.
+    /// Our own stdin.
     Ours,
     File(Pattern),
     Text(Pattern),
@@ -37,8 +37,8 @@ impl StdinSpec {
                 !input.reads_stdin(),
                 "--stdin inherit: stdin is where the values come from"
             );
-            // It would not be their controlling terminal, so nothing would keep them from taking
-            // what is typed for a shell, and from leaving the terminal in other modes.
+            // It would not be their controlling terminal, so nothing would keep them from reading
+            // what is typed for a shell, or from leaving the terminal in other modes.
             anyhow::ensure!(
                 !std::io::stdin().is_terminal(),
                 "--stdin inherit: stdin is a terminal; --tty gives commands the terminal"
@@ -52,7 +52,7 @@ impl StdinSpec {
         }
     }
 
-    /// What values may go into.
+    /// The text with placeholders, if there is one.
     pub(crate) fn pattern(&self) -> Option<&Pattern> {
         match self {
             StdinSpec::File(pattern) | StdinSpec::Text(pattern) => Some(pattern),
@@ -60,7 +60,7 @@ impl StdinSpec {
         }
     }
 
-    /// Whether values go in here, and not at the end of the command.
+    /// Whether values go in here, and so not at the end of the command.
     pub(crate) fn takes_values(&self) -> bool {
         self.pattern().is_some_and(Pattern::has_places)
     }

@@ -1,5 +1,5 @@
-//! `--resume` and its relatives: which commands an earlier run has done. Knows commands by their
-//! number, and by what its log says of them, or by their values, where it has left results.
+//! `--resume` and its relatives: which commands an earlier run has done. They are identified by
+//! their number in its log, or by their values in its results.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,11 +15,11 @@ use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;
 
-/// So much of two commands that differ is shown, from shortly before the place where they do.
+/// How much of two different commands is shown, from shortly before the first difference.
 const SHOWN_MAX: usize = 100;
 const SAME_SHOWN: usize = 20;
 
-/// What has been done, and what of that is to be done again.
+/// What has been done, and which of it is to be done again.
 #[derive(Debug)]
 pub(crate) struct Resume {
     again: Again,
@@ -61,8 +61,8 @@ impl Resume {
         self.tree.is_none()
     }
 
-    /// What is told of a run that goes on: so many commands are left out, of so many in all where
-    /// that is known, and so many are still to run or have.
+    /// The message about a resumed run: how many commands are left out, and how many are still to
+    /// run, if that is known.
     pub(crate) fn told(&self, left_out: u64, to_run: Option<u64>) -> Option<String> {
         let option = self.again.option();
         if self.again == Again::Failed {
@@ -87,8 +87,8 @@ impl Resume {
         self.jobs.keys().copied().max().unwrap_or(0)
     }
 
-    /// Whether this command is to be run. A command that is not that of the log is an error: the
-    /// log is not this run's.
+    /// Whether this command is to be run. Fails if it differs from that in the log, which is of
+    /// another run then.
     pub(crate) fn wants(&self, command: &Command, info: &JobInfo) -> anyhow::Result<bool> {
         let number = info.number;
         let wants = match self.jobs.get(&number) {
@@ -135,7 +135,7 @@ impl Resume {
         );
     }
 
-    /// This run has only so many commands.
+    /// This run has this many commands. Fails if the log has more.
     pub(crate) fn ends_at(&self, count: u64) -> anyhow::Result<()> {
         if self.compares && count < self.last() {
             let are = if count == 1 { "is" } else { "are" };
@@ -173,7 +173,7 @@ impl Resume {
     }
 }
 
-/// Two commands as a user would know them, cut to where they differ.
+/// Two commands, shortened to where they differ.
 fn differing(a: &[u8], b: &[u8]) -> (String, String) {
     let [a, b] = [a, b].map(|bytes| text::on_one_line(bytes).chars().collect::<Vec<char>>());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();

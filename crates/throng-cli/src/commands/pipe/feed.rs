@@ -1,7 +1,7 @@
-//! `--round-robin`: as many commands as run at a time, and each block to one that has taken what it
-//! had. A thread for each command writes to its pipe; so there are as many as `-j` says, and the
-//! number of blocks does not matter. (On Windows a pipe of this kind cannot be written without
-//! waiting, and waiting for one command must not keep blocks from the others.)
+//! `--round-robin`: as many commands as run at a time; each block goes to one that has read its
+//! last one. For each command a thread writes to its pipe, so there are `-j` threads, however many
+//! blocks there are. (On Windows such a pipe cannot be written without waiting, and a wait for one
+//! command must not delay the others.)
 
 use std::io::{self, PipeWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use throng::{PipeEnd, Stdin};
 use super::blocks::Blocks;
 use super::{Bytes, Sent};
 
-/// Blocks that whoever is ready takes from.
+/// Blocks, which threads take when they are ready.
 #[derive(Clone)]
 struct BlockQueue(Arc<Mutex<State>>);
 
@@ -67,7 +67,7 @@ pub(super) fn round_robin(
         {
             return Some(start(&queue, first, &mut feeders));
         }
-        // What goes wrong with reading later on is said after the commands.
+        // A later error of reading comes after the commands.
         for feeder in feeders.drain(..) {
             drop(feeder.join());
         }
@@ -90,8 +90,8 @@ fn start(
     Ok((Stdin::Pipe(PipeEnd::new(reader)), sent))
 }
 
-/// Writes blocks until there are none, or the command has ended; what it had not read yet then is
-/// lost, as it is with any pipe.
+/// Writes blocks until there are none, or the command has ended. What it has not read by then is
+/// lost, as with any pipe.
 fn feed(queue: &BlockQueue, first: Bytes, mut writer: PipeWriter, sent: &AtomicU64) {
     let mut next = Some(first);
     while let Some(block) = next {

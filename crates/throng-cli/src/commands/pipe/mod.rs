@@ -1,5 +1,4 @@
-//! `--pipe`: stdin or files, split between records into blocks, each the stdin of a command. Does
-//! not know what the commands are.
+//! `--pipe`: stdin or files, split between records into blocks, each the stdin of a command.
 //!
 //! ```text
 //! separator.rs  where one record ends and the next begins
@@ -35,7 +34,7 @@ type Bytes = Vec<u8>;
 
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// What `--pipe` and its companions ask for.
+/// The options `--pipe`, `--pipe-part`, `--block` and so on.
 #[derive(Clone, Debug)]
 pub(crate) struct PipeOptions {
     separator: RecordSeparator,
@@ -48,15 +47,14 @@ pub(crate) struct PipeOptions {
     limit: Limit,
 }
 
-/// How much one block may take: it is held in memory, where a record without an end would take all
-/// that there is.
+/// How long one block may be. It is held in memory, which a record without an end would fill.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     bytes: usize,
 }
 
 impl Limit {
-    /// Blocks are among what `--memory` is for, and there is another one beside that which is read.
+    /// Blocks count as memory of `--memory`, and one is written while the next is read.
     fn of(memory: u64) -> Limit {
         const LEAST: u64 = 64 << 20;
         let bytes = (memory / 2).max(LEAST);
@@ -86,7 +84,7 @@ impl Limit {
     }
 }
 
-/// How many bytes a command has been sent that is fed while it runs.
+/// How many bytes a command has been sent while it runs.
 pub(crate) type Sent = Arc<AtomicU64>;
 
 /// The stdin of a command, and what it is sent later.
@@ -94,7 +92,7 @@ pub(crate) type Stdins =
     Box<dyn Iterator<Item = anyhow::Result<(throng::Stdin, Option<Sent>)>> + Send>;
 
 impl PipeOptions {
-    /// None where commands get values and not data.
+    /// None if commands get values and not data.
     pub(crate) fn new(args: &Run) -> anyhow::Result<Option<PipeOptions>> {
         let options = &args.pipe;
         if !options.is_on() {
@@ -129,7 +127,7 @@ impl PipeOptions {
         }))
     }
 
-    /// The blocks of these files, or of stdin where there are none.
+    /// The blocks of these files, or of stdin if there are none.
     pub(crate) fn open(self, files: Vec<PathBuf>, jobs: usize) -> anyhow::Result<Stdins> {
         if self.in_parts {
             ensure!(

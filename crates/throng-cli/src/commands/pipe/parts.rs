@@ -1,5 +1,5 @@
-//! Files as blocks of whole records, each read when it is asked for: a block's place follows from
-//! its number, so nothing before it has to be read.
+//! Splits files into blocks of whole records, each read when it is needed: no file is in memory as
+//! a whole.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -20,7 +20,7 @@ pub(super) struct Parts {
     separator: RecordSeparator,
 }
 
-/// A file, of which the rest is to be read.
+/// The rest of a file.
 struct Part {
     limit: Limit,
     name: String,
@@ -97,7 +97,7 @@ fn header(file: &File, options: &PipeOptions, lines: u64) -> anyhow::Result<Byte
 }
 
 impl Part {
-    /// The next block: to the first border at or after where it would be full.
+    /// The next block. It ends at the first border at or after its size.
     fn next(&mut self, separator: &RecordSeparator) -> anyhow::Result<Option<Bytes>> {
         if self.at >= self.len {
             return Ok(None);

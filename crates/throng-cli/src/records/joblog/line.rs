@@ -22,12 +22,12 @@ pub(crate) const AFTER: &str = "UserTime\tSystemTime\tMaxRss\tStartLatency\t\
 const COLUMNS_BEFORE: usize = 8;
 const COLUMNS_AFTER: usize = 9;
 
-/// Whose columns a log has.
+/// The columns that a log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Columns {
-    /// GNU parallel's alone: it began the log.
+    /// Those of GNU parallel only, which began the log.
     Parallel,
-    /// Those, then ours.
+    /// Those, followed by ours.
     Throng,
 }
 
@@ -47,10 +47,9 @@ impl Columns {
     }
 }
 
-/// The command as the log has it: a line that is read back by `throng run`, or a script for the
-/// shell. None where it would be read back as another command. That is looked at each time and not
-/// argued, because what is in a log can be run: a NUL, which no command has that has run, would
-/// come back as a line feed.
+/// The command as the log has it: a line that `throng run` reads back, or a script for the shell.
+/// None if it would be read back as another command. That is checked each time, because what is in
+/// a log can be run: a NUL, which no command contains that was run, would come back as a line feed.
 pub(crate) fn logged(command: &throng::Command, shell: bool) -> Option<Vec<u8>> {
     let line = shown(command, shell);
     let is_read_back = !line.contains(&0)
@@ -58,7 +57,7 @@ pub(crate) fn logged(command: &throng::Command, shell: bool) -> Option<Vec<u8>> 
     is_read_back.then_some(line)
 }
 
-/// The command as a user knows it, whatever is in it.
+/// The command as the user wrote it, whatever is in it.
 pub(crate) fn shown(command: &throng::Command, shell: bool) -> Vec<u8> {
     if shell {
         sys::script(command)
@@ -67,8 +66,8 @@ pub(crate) fn shown(command: &throng::Command, shell: bool) -> Vec<u8> {
     }
 }
 
-/// Adds the line of this outcome; nothing where its command could not be read back. Such a command
-/// has not been started, and a run that goes on with the log tries it again.
+/// Appends the line of this outcome; nothing if its command could not be read back. Such a command
+/// was not started, and a run that resumes this one tries it again.
 pub(crate) fn write(
     out: &mut Vec<u8>,
     outcome: &Outcome,
@@ -89,7 +88,7 @@ pub(crate) fn write(
     out.push(b'\n');
 }
 
-/// Adds the columns before the command, with tabs between them. Writing to memory does not fail.
+/// Appends the columns before the command, with tabs between them. Writing to memory does not fail.
 pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, info: &JobInfo) {
     let (exit_value, signal) = ending(outcome);
     let _ = write!(
@@ -103,7 +102,7 @@ pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, info: &JobInfo)
     );
 }
 
-/// Adds the columns after the command, with tabs between them.
+/// Appends the columns after the command, with tabs between them.
 pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: Option<&Shell>) {
     let usage = outcome.usage();
     let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
@@ -129,7 +128,7 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
     out.extend(command.iter().map(byte));
 }
 
-/// What we have given the command on stdin, as with `--pipe`.
+/// How many bytes the command was given on stdin, as with `--pipe`.
 fn sent_bytes(outcome: &Outcome, info: &JobInfo) -> u64 {
     match (&info.sent, outcome.command().get_stdin()) {
         (Some(sent), _) => sent.load(Ordering::Relaxed),
@@ -138,9 +137,9 @@ fn sent_bytes(outcome: &Outcome, info: &JobInfo) -> u64 {
     }
 }
 
-/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a command
-/// that could not be started what a shell would have said. Both are 0 for what has succeeded and
-/// for nothing else.
+/// Exit value and signal, as GNU parallel logs them: -1 for a command that ran out of time, and for
+/// one that could not be started the exit status of a shell. Both are 0 for a command that
+/// succeeded, and for no other.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
@@ -161,17 +160,17 @@ fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// What a line says of a command that has been run.
+/// A line about a command that has been run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// What the column for the [shell](Shell::column) has; empty in a log of GNU parallel.
+    /// The column for the [shell](Shell::column); empty in a log of GNU parallel.
     pub(super) shell: Vec<u8>,
 }
 
-/// Reads a line, without its end; none if it is no line of a log.
+/// Parses a line, without its end; none if it is not a line of a log.
 pub(super) fn parse(line: &[u8], columns: Columns) -> Option<Entry> {
     let mut fields = line.splitn(COLUMNS_BEFORE + 1, |byte| *byte == b'\t');
     let mut before = [&b""[..]; COLUMNS_BEFORE];

@@ -22,7 +22,7 @@ pub(crate) struct PreviousLog {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TruncatedLine {
-    /// Where in the file it begins.
+    /// The position in the file where it begins.
     pub(super) at_byte: u64,
     pub(super) text: Vec<u8>,
 }
@@ -30,11 +30,11 @@ pub(super) struct TruncatedLine {
 /// A command that has been run.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Whether it has succeeded, once at least.
+    /// Whether it has succeeded at least once.
     pub(crate) succeeded: bool,
-    /// To know the command again by.
+    /// A hash of the command, to compare it with.
     pub(crate) fingerprint: u64,
-    /// The command itself, where it failed and that was asked for.
+    /// The command itself, if it failed and is to be run again.
     pub(crate) failed: Option<Vec<u8>>,
     /// The shell that it is a script for, as in the log.
     pub(crate) shell: Vec<u8>,
@@ -47,8 +47,8 @@ pub(crate) fn fingerprint(command: &[u8]) -> u64 {
 }
 
 impl PreviousLog {
-    /// Reads a log; there is none where the file is missing or empty. `again` is the option that
-    /// goes by what is in it, if one does: then nobody else may have written it.
+    /// Reads a log; none if the file is missing or empty. `again` is the option that relies on its
+    /// content, if one does: then no other user may have written it.
     pub(crate) fn read(
         path: &Path,
         keeps_failed: bool,
@@ -72,7 +72,7 @@ impl PreviousLog {
         log.with_context(|| format!("--joblog {}", path.display()))
     }
 
-    /// The command with this number, read again: only what is to be run again is kept.
+    /// The command with this number. Reads the log again, since most commands are not kept.
     pub(crate) fn command(path: &Path, number: u64) -> Option<Vec<u8>> {
         let mut lines = BufReader::new(File::open(path).ok()?).split(b'\n');
         let columns = Columns::of_header(&[&lines.next()?.ok()?[..], b"\n"].concat())?;
@@ -153,7 +153,7 @@ fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Opti
                 text::quoted(&line)
             );
         };
-        // What is run again has been run once, so it can be read.
+        // A command that is run again was run before, so it can be read.
         let is_to_run = keeps_failed && !job.succeeded;
         if job.command.is_empty() || (is_to_run && text::is_blank(&job.command)) {
             bail!("line {number} has no command: {}", text::quoted(&line));

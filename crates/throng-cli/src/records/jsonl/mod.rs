@@ -19,7 +19,7 @@ use self::quoted::{Form, Quoted};
 use crate::records::job_info::JobInfo;
 use crate::sys;
 
-/// What every line begins with.
+/// The beginning of every line.
 pub(crate) const BEGIN: &str = "{\"seq\":";
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     stderr_dropped_bytes: u64,
     holders: Vec<HolderLine<'a>>,
-    /// Who was killed with the command and did not go.
+    /// Processes that were killed with the command and did not end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     survivors: Vec<SurvivorLine<'a>>,
     /// RFC 3339.
@@ -65,14 +65,14 @@ struct Line<'a> {
     start_retries: u64,
     #[serde(skip_serializing_if = "is_zero")]
     read_retries: u64,
-    /// False where ending the process would not have ended what it had started.
+    /// False if ending the process would not have ended the processes that it started.
     #[serde(skip_serializing_if = "is_true")]
     contained: bool,
     timed_out: bool,
     attempt: u32,
 }
 
-/// Text as it is, or else bytes in base64.
+/// Text, or bytes in base64.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Text<'a> {
@@ -100,7 +100,7 @@ enum Err<'a> {
 struct HolderLine<'a> {
     pid: u32,
     argv: Vec<Text<'a>>,
-    /// RFC 3339, where the system tells.
+    /// RFC 3339, if the system reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
     streams: Vec<&'static str>,
@@ -208,7 +208,7 @@ fn survivors(outcome: &Outcome) -> Vec<SurvivorLine<'_>> {
 }
 
 fn timestamp(time: SystemTime) -> String {
-    // A clock that is set before year -9999 is not worth a failure.
+    // A clock that is set before year -9999 is no reason to fail.
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |t| t.to_string())
 }
 

@@ -29,8 +29,8 @@ const DIGITS_MAX: u64 = 20;
 pub(crate) struct Tree {
     paths: Paths,
     files: FilesWanted,
-    /// Whether others could have put something where we write, so that each file is opened with
-    /// care.
+    /// Whether other users could have made links where files are written, so that each file is
+    /// opened with care.
     is_shared: bool,
     /// Hashes of the paths that this run has written to.
     written: HashSet<u64>,
@@ -178,7 +178,7 @@ impl Tree {
         if self.files == FilesWanted::All || !is_empty {
             return self.write_stream(path, outcome, Stream::Stderr);
         }
-        // That of an earlier run would be taken for this one's.
+        // That of an earlier run would be taken for that of this one.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -200,7 +200,7 @@ impl Tree {
     }
 }
 
-/// Why somebody else could have written what is there.
+/// Why another user could have written this file.
 fn foreign(path: &Path) -> Option<String> {
     sys::foreign(&fs::metadata(path).ok()?)
 }
@@ -270,7 +270,7 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Names that are numbers by their size; the others, which count as 0, by their letters.
+/// Orders names that are numbers by their value; others count as 0, and are ordered as bytes.
 fn by_number_then_name(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     let number = |name: &[u8]| {
         let digits = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -282,8 +282,8 @@ fn by_number_then_name(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     number(a).cmp(&number(b)).then_with(|| a.cmp(b))
 }
 
-/// A value as the name of a directory: what cannot stand in one is escaped, and what would be too
-/// long is cut and told apart by a hash.
+/// A value as the name of a directory: bytes that cannot be in one are escaped, and one that is too
+/// long is shortened and made unique by a hash.
 fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     let mut name = sys::escaped_name(value);
     let mark = beside.map_or_else(String::new, |number| {
@@ -292,7 +292,7 @@ fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     if name.len() + mark.len() > LONGEST_NAME {
         let hash = format!("{}~{:016x}", char::from(sys::ESCAPE), hash(value));
         let mut end = LONGEST_NAME - mark.len() - hash.len();
-        // Not within a character.
+        // Not in the middle of a character.
         while name[end] & 0xc0 == 0x80 && end > 200 {
             end -= 1;
         }
@@ -303,7 +303,7 @@ fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     sys::os_string(name).unwrap_or_else(|_| format!("{:016x}", hash(value)).into())
 }
 
-/// FNV-1a, which is the same in every version of this program: names are made of it.
+/// FNV-1a. Names are made of it, so it has to be the same in every version of this program.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

@@ -1,4 +1,4 @@
-//! `--summary`: what is said of a run at its end. Takes the same memory for ten commands and for
+//! `--summary`: a report about a run at its end. It takes the same memory for ten commands as for
 //! ten million.
 
 mod report;
@@ -15,16 +15,16 @@ use crate::histogram::Histogram;
 use crate::records::job_info::JobInfo;
 use crate::{sys, text};
 
-/// So many failures are told, and so many of the slowest.
+/// How many failures are listed, and how many of the slowest commands.
 const FAILURES_MAX: usize = 10;
 const SLOWEST_MAX: usize = 5;
-/// How much of the end of a stream is looked at for its last line.
+/// How much of the end of a stream is searched for its last line.
 const TAIL_MAX: u64 = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Summary {
     begin: Instant,
-    /// Whether commands are scripts, and known by them.
+    /// Whether commands are scripts, which are shown instead of their words.
     shell: bool,
     succeeded: u64,
     failed: u64,
@@ -163,12 +163,12 @@ impl Summary {
     }
 }
 
-/// The last line of stderr that says something, as far as that is kept.
+/// The last line of stderr that is not blank, as far as it is kept.
 fn last_line(outcome: &Outcome) -> String {
     let length = outcome.capture().len(Stream::Stderr);
     let mut reader = outcome.capture().reader(Stream::Stderr);
     let mut tail = Vec::new();
-    // What cannot be read back is told where the output is.
+    // An error is reported where the output is written.
     let read = reader
         .seek(SeekFrom::Start(length.saturating_sub(TAIL_MAX)))
         .and_then(|_| reader.read_to_end(&mut tail));

@@ -72,7 +72,7 @@ impl SystemArgs {
     }
 
     pub(crate) fn set_command(&self, command: &mut Command) {
-        // What asks for something on the terminal fails at once, and is not stopped.
+        // A command that asks for something on the terminal fails at once, and is not stopped.
         command.process_group(ProcessGroup::NoTerminal);
         command.allow_script(true);
         if let Some(nice) = self.nice {
@@ -93,7 +93,7 @@ impl SystemArgs {
             .cgroups(self.cgroups(warn))
     }
 
-    /// Those that were asked for, if they can be had. Without them all is as if nobody had asked.
+    /// The control groups of `--cgroup`, if they are available. If not, the run goes on without.
     fn cgroups(&self, warn: fn(&str)) -> Cgroups {
         let wanted = Cgroups::from(self.cgroup);
         if wanted != Cgroups::None
@@ -106,7 +106,7 @@ impl SystemArgs {
     }
 }
 
-/// What has happened to the keeper, and what that means.
+/// What happened to the keeper, as a message.
 fn told(event: KeeperEvent) -> String {
     let what = "which ends what commands leave behind if throng is killed";
     match event {
@@ -119,7 +119,7 @@ fn told(event: KeeperEvent) -> String {
         KeeperEvent::Continued { pid } => {
             format!("the keeper (pid {pid}), {what}, was stopped, and was continued")
         }
-        // That there is none.
+        // There is none.
         _ => format!("there is no keeper, {what}: it cannot be started"),
     }
 }
