@@ -34,6 +34,7 @@ fn run(line: &str) -> Run {
 
 fn open(line: &str) -> anyhow::Result<Records> {
     let args = run(line);
+    args.check(3)?;
     let input = Input::open(&args)?;
     let builder = Arc::new(CommandBuilder::new(&args, &input, 3)?);
     input.records(&builder, 3)

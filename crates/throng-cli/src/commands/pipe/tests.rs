@@ -183,7 +183,9 @@ fn nonsense_is_refused_by_name() {
         (&["--csv"], "--csv is for values"),
         (&["-X"], "--context-replace is for values"),
     ] {
-        let error = PipeOptions::new(&run(options)).unwrap_err();
+        let run = run(options);
+        let made = run.check(3).and_then(|()| PipeOptions::new(&run));
+        let error = made.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(message) && !error.contains('\n'),
