@@ -279,8 +279,12 @@ impl Finder<'_> {
                 TokenTree::Ident(ident) => path.push(ident.to_string()),
                 TokenTree::Punct(punct) if punct.as_char() == ':' => {}
                 other => {
-                    self.add_path(&std::mem::take(&mut path));
-                    if let TokenTree::Group(group) = other {
+                    let path = std::mem::take(&mut path);
+                    self.add_path(&path);
+                    // What follows `pub` in parentheses imports nothing.
+                    if let TokenTree::Group(group) = other
+                        && path.last().is_none_or(|last| last != "pub")
+                    {
                         self.add_tokens(group.stream());
                     }
                 }

@@ -142,7 +142,7 @@ fn help_parallel(rest: &[OsString], definition: &clap::Command) -> Exit {
         }
         [word, ..] => {
             let word = word.display();
-            terminal::complain(format_args!("help parallel takes no \"{word}\""));
+            terminal::warn(format_args!("help parallel takes no \"{word}\""));
             return Exit::Failed;
         }
     };
@@ -167,12 +167,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let first = std::env::args_os().nth(1).unwrap_or_default();
         let is_early = first.as_encoded_bytes().starts_with(b"-");
         if is_early && error.kind() == ErrorKind::UnknownArgument {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "there is no option {} before a command; options follow it: throng run -j 4 ...",
                 text::quoted_name(first)
             ));
         } else {
-            terminal::complain(format_args!("{}", complaint::one_line(error)));
+            terminal::warn(format_args!("{}", complaint::one_line(error)));
         }
         return Exit::Failed.into();
     }

@@ -24,15 +24,15 @@ fn run(options: &[&str]) -> Run {
 }
 
 fn blocks_of(options: &[&str], input: impl Read + Send + 'static) -> Vec<String> {
-    let spread = Spread::new(&run(options)).unwrap().unwrap();
-    let Spread {
-        ends,
+    let options = PipeOptions::new(&run(options)).unwrap().unwrap();
+    let PipeOptions {
+        separator,
         measure,
         header,
         limit,
         ..
-    } = spread;
-    let blocks = Blocks::new(Box::new(input), ends, measure, header, limit);
+    } = options;
+    let blocks = Blocks::new(Box::new(input), separator, measure, header, limit);
     let text = |block: anyhow::Result<Bytes>| String::from_utf8(block.unwrap()).unwrap();
     blocks.map(text).collect()
 }
@@ -51,8 +51,8 @@ fn parts(options: &[&str], text: &str, jobs: usize) -> Vec<String> {
     let run = Cli::try_parse_from(args)
         .unwrap_or_else(|e| panic!("{e}"))
         .run;
-    let spread = Spread::new(&run).unwrap().unwrap();
-    let parts = Parts::open(vec![file.path().into()], spread, jobs).unwrap();
+    let options = PipeOptions::new(&run).unwrap().unwrap();
+    let parts = Parts::open(vec![file.path().into()], options, jobs).unwrap();
     let text = |part: anyhow::Result<Bytes>| String::from_utf8(part.unwrap()).unwrap();
     parts.map(text).collect()
 }
@@ -184,8 +184,8 @@ fn nonsense_is_refused_by_name() {
         (&["-X"], "--context-replace is for values"),
     ] {
         let run = run(options);
-        let error = run.check(1).and_then(|()| Spread::new(&run).map(drop));
-        let error = error.unwrap_err();
+        let made = run.check(3).and_then(|()| PipeOptions::new(&run));
+        let error = made.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(message) && !error.contains('\n'),

@@ -1,13 +1,13 @@
-//! Percentiles of any number of figures in little memory: how many figures were about as large as
-//! this. Figures below 64 are counted exactly; a percentile of larger ones is off by at most one in
-//! 64, since each power of two is divided into 32.
+//! Percentiles of any number of figures in little memory: a histogram with 32 buckets for each
+//! power of two. Figures below 64 are counted exactly; a percentile of larger ones is off by at
+//! most one in 64.
 
 const PARTS: usize = 32;
 const PART_BITS: u32 = PARTS.trailing_zeros();
 const BUCKETS: usize = PARTS * (64 - PART_BITS as usize + 1);
 
 #[derive(Clone, Debug)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     counts: Box<[u64; BUCKETS]>,
     count: u64,
     max: u64,
@@ -24,23 +24,23 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    pub(super) fn add(&mut self, figure: u64) {
+    pub(crate) fn add(&mut self, figure: u64) {
         self.counts[bucket(figure)] += 1;
         self.count += 1;
         self.max = self.max.max(figure);
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Exactly.
-    pub(super) fn max(&self) -> u64 {
+    pub(crate) fn max(&self) -> u64 {
         self.max
     }
 
-    /// The figure that this share of all figures, in percent, does not exceed, about.
-    pub(super) fn percentile(&self, percent: u64) -> u64 {
+    /// The figure that this percentage of all figures does not exceed, approximately.
+    pub(crate) fn percentile(&self, percent: u64) -> u64 {
         let rank = (self.count * percent).div_ceil(100).max(1);
         let mut seen = 0;
         for (bucket, count) in self.counts.iter().enumerate() {

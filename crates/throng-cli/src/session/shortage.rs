@@ -1,17 +1,17 @@
-//! What the next start waits for, as shown to the user.
+//! What the next start waits for, as reported to the user.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::size;
 
-/// The resource that the next start is waiting for, as shown to the user. Empty where the next
-/// command may start, or only waits for `--delay`.
+/// The resource that the next start is waiting for. None if the next command may start, or waits
+/// for `--delay` only.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lack(Arc<Mutex<Option<Lacking>>>);
+pub(crate) struct Shortage(Arc<Mutex<Option<Shortfall>>>);
 
 #[derive(Clone, Debug, PartialEq)]
-struct Lacking {
+struct Shortfall {
     since: Instant,
     what: What,
     has_been_told: bool,
@@ -23,29 +23,29 @@ pub(crate) enum What {
     Memory { free: f64, min: u64 },
 }
 
-impl Lack {
-    /// What takes less time than this is not worth a line.
+impl Shortage {
+    /// A shorter wait is not reported.
     const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
-    /// What is waited for, if that is so.
+    /// What the next start waits for, if it does.
     pub(crate) fn told(&self) -> Option<String> {
-        self.lock().as_ref().map(|lacking| lacking.what.told())
+        self.lock().as_ref().map(|shortfall| shortfall.what.told())
     }
 
-    /// The same, once each time that it takes long.
+    /// The same, once for each long wait.
     pub(crate) fn news(&self, now: Instant) -> Option<String> {
-        let mut lacking = self.lock();
-        let lacking = lacking.as_mut()?;
-        let is_long = now.saturating_duration_since(lacking.since) >= Self::WORTH_A_LINE;
-        let is_news = is_long && !std::mem::replace(&mut lacking.has_been_told, is_long);
-        is_news.then(|| lacking.what.told())
+        let mut shortfall = self.lock();
+        let shortfall = shortfall.as_mut()?;
+        let is_long = now.saturating_duration_since(shortfall.since) >= Self::WORTH_A_LINE;
+        let is_news = is_long && !std::mem::replace(&mut shortfall.has_been_told, is_long);
+        is_news.then(|| shortfall.what.told())
     }
 
     pub(crate) fn set(&self, what: Option<What>, now: Instant) {
-        let mut lacking = self.lock();
-        *lacking = what.map(|what| {
-            let before = lacking.take();
-            Lacking {
+        let mut shortfall = self.lock();
+        *shortfall = what.map(|what| {
+            let before = shortfall.take();
+            Shortfall {
                 since: before.as_ref().map_or(now, |before| before.since),
                 has_been_told: before.is_some_and(|before| before.has_been_told),
                 what,
@@ -53,7 +53,7 @@ impl Lack {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Lacking>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Shortfall>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
 //! Makes commands: of a record and the words of the command line, or of a line that is a command
-//! itself. Starts nothing.
+//! itself.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -15,7 +15,7 @@ use throng::Command;
 use crate::commands::record::Length;
 use crate::commands::record::Record;
 use crate::commands::sources::Input;
-use crate::commands::stdin::Reads;
+use crate::commands::stdin::StdinSpec;
 use crate::options::Run;
 use crate::options::control::Timeout;
 use crate::options::halt::Halt;
@@ -28,8 +28,8 @@ use crate::template::{Fill, Language, Packing, Pattern, Template};
 use crate::values::{Columns, Value};
 use crate::{links, size, text};
 
-/// Variables of commands: the number of the command, as `{#}`, and that of its slot, as `{%}`. The
-/// first of each is GNU parallel's.
+/// Environment variables of commands: the number of the command, as `{#}`, and that of its slot, as
+/// `{%}`. The first of each is that of GNU parallel.
 const NUMBER_VARS: [&str; 2] = ["PARALLEL_SEQ", "THRONG_SEQ"];
 const SLOT_VARS: [&str; 2] = ["PARALLEL_JOBSLOT", "THRONG_SLOT"];
 
@@ -112,8 +112,8 @@ fn directory(args: &Run, language: &Language, input: &Input) -> anyhow::Result<O
         .with_context(|| format!("--wd \"{}\"", dir.display()))
 }
 
-/// The directory for these values. A value that is all of it may name any that is there; otherwise
-/// none leads out of what is written before it.
+/// The directory for these values. A value that is the whole path may name any directory that
+/// exists; otherwise no value leads out of the directory before its placeholder.
 fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(dir.os_string(fill)?);
     let is_a_value = dir.begins_with_place() && path.is_dir();
@@ -125,15 +125,15 @@ fn below(dir: &Pattern, fill: &Fill<'_>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether a name of `--results` has the number of all commands in it. What is wrong with the name
-/// is said where it is used.
+/// Whether the path of `--results` contains the number of all commands. Errors in it are reported
+/// where it is used.
 fn results_need_total(args: &Run, language: &Language, input: &Input) -> bool {
     let name = args.output.results.as_ref();
     let pattern = name.map(|name| Pattern::parse(name, language, &input.columns()));
     pattern.is_some_and(|pattern| pattern.is_ok_and(|pattern| pattern.needs_total()))
 }
 
-/// The variables of `--env NAME=VALUE`. Without a value commands have it anyway.
+/// The variables of `--env NAME=VALUE`. Commands inherit those without a value anyway.
 fn variables(
     args: &Run,
     language: &Language,
@@ -163,25 +163,25 @@ fn variables(
 
 /// How a command is made of a record.
 #[derive(Debug)]
-pub(crate) struct Recipe {
-    /// None when each record is a command line itself.
+pub(crate) struct CommandBuilder {
+    /// None if each record is a command line itself.
     template: Option<Template>,
     shell: Option<Shell>,
     /// Whether the words of the command are quoted into a script.
     quote: bool,
-    /// Whether the records are lines that an earlier run has written, quoted.
+    /// Whether the records are quoted lines from the log of an earlier run.
     are_logged: bool,
     packing: Packing,
-    /// How many commands there are; 0 before anybody has counted.
+    /// How many commands there are; 0 before they are counted.
     total: AtomicU64,
     jobs: usize,
     tag: Tag,
-    reads: Reads,
+    stdin: StdinSpec,
     keeps_output: bool,
     timeout: Option<Duration>,
     limits: Limits,
     dir: Option<Pattern>,
-    /// Whether such a directory is made where it is not there.
+    /// Whether that directory is made if it does not exist.
     makes_dir: bool,
     env: Vec<(OsString, Pattern)>,
     columns: Columns,
@@ -195,14 +195,14 @@ pub(crate) struct Recipe {
     started: OnceLock<Started>,
 }
 
-impl Recipe {
-    /// The recipe for these values, for so many commands at a time.
-    pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<Recipe> {
+impl CommandBuilder {
+    /// `jobs` is how many commands run at a time.
+    pub(crate) fn new(args: &Run, input: &Input, jobs: usize) -> anyhow::Result<CommandBuilder> {
         let shell = Shell::of(args)?;
         args.system.check(shell.is_some())?;
         let language = Language::new(&args.places)?;
         let packing = input.packing();
-        let reads = Reads::new(args, &language, input)?;
+        let stdin = StdinSpec::new(args, &language, input)?;
         let template = if input.words.is_empty() {
             if input.is_data() {
                 bail!("--pipe wants a command that reads the data");
@@ -212,12 +212,12 @@ impl Recipe {
             }
             None
         } else {
-            let appends = input.appends() && !reads.takes_values();
+            let appends = input.appends() && !stdin.takes_values();
             let template = Template::parse(&input.words, &language, &input.columns(), appends)?;
             Some(checked(template, args, input, shell.as_ref())?)
         };
         let word_max = sys::limits(shell.is_some()).word;
-        Ok(Recipe {
+        Ok(CommandBuilder {
             template,
             shell,
             quote: args.places.quote,
@@ -226,7 +226,7 @@ impl Recipe {
             total: AtomicU64::new(0),
             jobs,
             tag: Tag::new(args, &language, input)?,
-            reads,
+            stdin,
             keeps_output: args.output.keeps_output(),
             limits: args.limits.clone(),
             timeout: args.control.timeout.and_then(Timeout::fixed),
@@ -243,20 +243,20 @@ impl Recipe {
         })
     }
 
-    /// Gives commands the terminal.
-    pub(crate) fn with_tty(self, tty: Option<Tty>) -> Recipe {
-        Recipe { tty, ..self }
+    /// Commands get this terminal.
+    pub(crate) fn with_tty(self, tty: Option<Tty>) -> CommandBuilder {
+        CommandBuilder { tty, ..self }
     }
 
-    /// Calls this with each command when it starts, as it is in its slot. Said once.
+    /// Calls back with each command when it starts in its slot. Can be called once.
     pub(crate) fn on_start(&self, started: impl Fn(&Command) + Send + Sync + 'static) {
         let is_first = self.started.set(Started(Box::new(started))).is_ok();
         debug_assert!(is_first, "one listener is enough");
     }
 
-    /// The command; none when the record is a blank or commented-out line.
+    /// The command; none if the record is a blank line or a comment.
     pub(crate) fn command(
-        self: &Arc<Recipe>,
+        self: &Arc<CommandBuilder>,
         record: Record,
         seq: u64,
     ) -> anyhow::Result<Option<Command>> {
@@ -265,16 +265,17 @@ impl Recipe {
         };
         let uses_slot = self.uses_slot()
             || self.tag.uses_slot()
-            || self.reads.uses_slot()
+            || self.stdin.uses_slot()
             || self.env.iter().any(|(_, value)| value.uses_slot());
         if uses_slot || self.started.get().is_some() {
-            let recipe = self.clone();
+            let builder = self.clone();
             command.on_start(move |command, slot| {
-                // What could fail or be blank has done so with slot 0.
-                if uses_slot && let Ok(Some(in_slot)) = recipe.command_in_slot(&record, seq, slot) {
+                // Errors and blank lines have shown with slot 0.
+                if uses_slot && let Ok(Some(in_slot)) = builder.command_in_slot(&record, seq, slot)
+                {
                     *command = in_slot;
                 }
-                if let Some(Started(started)) = recipe.started.get() {
+                if let Some(Started(started)) = builder.started.get() {
                     started(command);
                 }
             });
@@ -282,7 +283,7 @@ impl Recipe {
         Ok(Some(command))
     }
 
-    /// Whether all commands run the same program, looked for in the same places.
+    /// Whether all commands run the same program, from the same directories.
     pub(crate) fn has_one_program(&self) -> bool {
         let is_elsewhere = self.dir.as_ref().is_some_and(Pattern::has_places);
         let has_path = self.env.iter().any(|(name, _)| name == "PATH");
@@ -297,7 +298,7 @@ impl Recipe {
         places || self.template.as_ref().is_some_and(Template::uses_slot)
     }
 
-    /// The command as it is in this slot. An error says where its values were read.
+    /// The command in this slot. An error contains where its values were read.
     pub(crate) fn command_in_slot(
         &self,
         record: &Record,
@@ -320,7 +321,7 @@ impl Recipe {
         let Some(mut command) = command else {
             return Ok(None);
         };
-        // What is too long in a slot of more digits fails when it is started.
+        // A command that is too long in a slot with more digits fails when it is started.
         if slot == 0 {
             self.check_length(&command)?;
         }
@@ -335,14 +336,14 @@ impl Recipe {
         }
         match &record.stdin {
             Some(stdin) => drop(command.stdin(stdin.clone())),
-            None => drop(command.stdin(self.reads.stdin(&fill)?)),
+            None => drop(command.stdin(self.stdin.stdin(&fill)?)),
         }
         if let Some(timeout) = self.timeout {
             command.timeout(timeout);
         }
         if let Some(dir) = &self.dir {
             let dir = below(dir, &fill)?;
-            // Where the slot is not known yet, neither is the directory.
+            // As long as the slot is unknown, so is the directory.
             if self.makes_dir && (slot > 0 || !self.uses_slot()) {
                 fs::create_dir_all(&dir)
                     .with_context(|| format!("--wd cannot make {}", dir.display()))?;
@@ -379,7 +380,7 @@ impl Recipe {
         Ok(Some(command))
     }
 
-    /// Refuses a command with an argument that the system does not take.
+    /// Refuses a command with an argument that is too long for the system.
     fn check_length(&self, command: &Command) -> anyhow::Result<()> {
         let too_long = |word: &[u8], length: usize| {
             let what = if self.shell.is_some() {
@@ -403,7 +404,7 @@ impl Recipe {
         }
         for word in sys::argv(command) {
             let word = word.as_encoded_bytes();
-            // A word gets at most twice as long where it has to be quoted.
+            // A word gets at most twice as long by quoting.
             if word.len() < self.word_max / 2 - 2 {
                 continue;
             }
@@ -413,7 +414,7 @@ impl Recipe {
         Ok(())
     }
 
-    /// What goes into the places of a word for this record.
+    /// What placeholders stand for with this record.
     pub(crate) fn fill<'r>(&'r self, record: &'r Record, seq: u64, slot: usize) -> Fill<'r> {
         self.fill_with(&record.values, record.width, seq, slot)
     }
@@ -464,8 +465,8 @@ impl Recipe {
     }
 }
 
-/// A command line with something in it that only a shell would act on. It was meant for one, and so
-/// were those after it: the run stops.
+/// A command line with syntax that only a shell would act on. It was meant for a shell, and so are
+/// probably those after it: the run stops.
 #[derive(Debug)]
 pub(crate) struct NeedsShell {
     line: Vec<u8>,
@@ -486,7 +487,7 @@ impl fmt::Display for NeedsShell {
 
 impl std::error::Error for NeedsShell {}
 
-/// The template, if values stay values in it and it is not one word for a shell.
+/// The template, after checks that values stay values and that it is no script in one word.
 fn checked(
     template: Template,
     args: &Run,
@@ -514,7 +515,7 @@ fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
         return Ok(());
     };
     let is_one = if outline.contains(&0) {
-        // A path may have blanks in it, and nobody knows yet where it leads.
+        // A path may contain spaces, and where it leads is not known yet.
         let before = &outline[..at];
         let is_path = before.iter().any(|byte| matches!(byte, b'/' | b'\\'));
         outline[at] == b' ' && is_path && !sys::is_program(&sys::os_string(before.to_vec())?)
@@ -531,8 +532,8 @@ fn refuse_script(program: &OsStr, template: &Template) -> anyhow::Result<()> {
     )
 }
 
-/// What whoever puts values together has to know of the command.
-impl Recipe {
+/// What batching needs to know of the command.
+impl CommandBuilder {
     /// Whether these values are to make a command at all.
     pub(crate) fn takes(&self, values: &[Value]) -> bool {
         self.template
@@ -545,7 +546,7 @@ impl Recipe {
     }
 
     pub(crate) fn needs_total(&self) -> bool {
-        let patterns = [self.tag.pattern(), self.dir.as_ref(), self.reads.pattern()];
+        let patterns = [self.tag.pattern(), self.dir.as_ref(), self.stdin.pattern()];
         let variables = self.env.iter().map(|(_, value)| value);
         self.counts_all
             || self.template.as_ref().is_some_and(Template::needs_total)
@@ -582,7 +583,7 @@ impl Recipe {
             None if self.shell.is_some() => {
                 return Ok(Length::of([sys::script_length(&values.join(&b' '))]));
             }
-            // One that cannot be read makes no command.
+            // No command is made of a line that cannot be read.
             None => sys::split(&values.join(&b' ')).unwrap_or_default(),
         };
         let lengths = argv

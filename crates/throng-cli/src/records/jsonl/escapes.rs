@@ -1,13 +1,13 @@
-//! JSON in which no character is one that a terminal obeys: JSON asks that control characters below
-//! U+0020 are escaped, and leaves DEL, those from U+0080 to U+009F and the ones that change the
-//! direction of text as they are. Whoever reads the JSON gets the same text either way.
+//! JSON without characters that a terminal obeys. JSON requires escapes for control characters
+//! below U+0020 only; here DEL, U+0080 to U+009F and those that change the direction of text are
+//! escaped too. A reader of the JSON gets the same text either way.
 
 use std::io::{self, Write};
 
 use memchr::memchr3_iter;
 use serde_json::ser::Formatter;
 
-/// Otherwise the most compact form, as `serde_json` writes it.
+/// Otherwise the compact form of `serde_json`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Harmless;
 
@@ -18,7 +18,7 @@ impl Formatter for Harmless {
     {
         let bytes = fragment.as_bytes();
         let mut written = 0;
-        // With what the characters in question begin in UTF-8.
+        // The first bytes of these characters in UTF-8.
         for at in memchr3_iter(0x7f, 0xc2, 0xe2, bytes) {
             let Some(char) = fragment[at..]
                 .chars()

@@ -1,6 +1,6 @@
-//! The files of each command, where the name in `--results` has placeholders. Files are assigned in
-//! command order, so that a resumed run assigns the same ones, and before the command starts, so
-//! that a command whose results could not be written does not run.
+//! The files of each command, if `--results` is a path with placeholders. They are assigned in the
+//! order of the commands, so that a resumed run assigns the same ones, and before the command
+//! starts, so that a command whose results could not be written does not run.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,33 +9,33 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::joblog::fingerprint;
-use super::results::{Files, LONGEST_NAME, with_ending};
+use super::super::joblog::fingerprint;
+use super::tree::{Files, LONGEST_NAME, with_ending};
 use crate::options::output::FilesWanted;
 use crate::template::Pattern;
 use crate::{links, sys, text};
 
-/// So many names are tried for one command.
+/// How many paths are tried for one command.
 const TRIES_MAX: u32 = 100;
 
-/// What the commands of this run have.
+/// The files that commands of this run have.
 #[derive(Debug)]
 pub(crate) struct Claims {
-    /// The directory that is written before the first placeholder.
+    /// The directory before the first placeholder.
     fixed: PathBuf,
     wanted: FilesWanted,
-    /// Whether results that are there already are kept, and added to.
+    /// Whether results that exist already are kept and added to.
     keeps: bool,
     /// Fingerprints of paths.
     files: HashSet<u64>,
     directories: HashSet<u64>,
 }
 
-/// There are results where a command's should go, and nothing was said of that. Ends the run.
+/// There are results where a command's should go, and no option says what to do. Ends the run.
 #[derive(Debug)]
-pub(crate) struct IsThere(String);
+pub(crate) struct ResultsExist(String);
 
-impl fmt::Display for IsThere {
+impl fmt::Display for ResultsExist {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -46,7 +46,7 @@ impl fmt::Display for IsThere {
     }
 }
 
-impl std::error::Error for IsThere {}
+impl std::error::Error for ResultsExist {}
 
 impl Claims {
     pub(crate) fn new(
@@ -63,12 +63,12 @@ impl Claims {
         })
     }
 
-    /// The place of the command with this number: this one, or one beside it where a file of an
-    /// earlier command has a name of its files. Fails where its files could not be written.
-    pub(crate) fn claim(&mut self, place: &[u8], number: u64) -> anyhow::Result<Vec<u8>> {
+    /// The path for the command with this number: this one, or one beside it if an earlier command
+    /// has one of its files. Fails if its files could not be written.
+    pub(crate) fn claim(&mut self, path: &[u8], number: u64) -> anyhow::Result<Vec<u8>> {
         for attempt in 0..TRIES_MAX {
-            let place = beside(place, number, attempt);
-            let files = Files::of_place(&place)?;
+            let path = beside(path, number, attempt);
+            let files = Files::of_path(&path)?;
             let mut all = vec![&files.stdout, &files.stderr];
             if self.wanted == FilesWanted::All {
                 all.push(&files.seq);
@@ -87,16 +87,16 @@ impl Claims {
                     .map_or(Vec::new(), |p| links::way(&self.fixed, p));
                 self.directories.extend(above.into_iter().map(key));
             }
-            return Ok(place);
+            return Ok(path);
         }
         bail!(
             "--results {}: earlier values have this name and {} beside it",
-            text::quoted(place),
+            text::quoted(path),
             TRIES_MAX - 1
         )
     }
 
-    /// Fails where this file cannot be written, whatever the command does.
+    /// Fails if this file cannot be written, whatever the command does.
     fn check(&self, file: &Path) -> anyhow::Result<()> {
         links::refuse_links_out(&self.fixed, file)?;
         for step in links::way(&self.fixed, file) {
@@ -128,7 +128,7 @@ impl Claims {
         Ok(())
     }
 
-    /// Whether one of these files is somebody else's.
+    /// Whether one of these files belongs to another command.
     fn is_taken(&self, files: &Files, all: &[&PathBuf]) -> anyhow::Result<bool> {
         let is_known = |key: &u64| self.files.contains(key) || self.directories.contains(key);
         if all.iter().any(|file| is_known(&key(file))) {
@@ -137,7 +137,7 @@ impl Claims {
         let there = |path: &Path| path.symlink_metadata().is_ok();
         if !self.keeps {
             return match all.iter().find(|file| there(file)) {
-                Some(file) => Err(IsThere(file.display().to_string()).into()),
+                Some(file) => Err(ResultsExist(file.display().to_string()).into()),
                 None => Ok(false),
             };
         }
@@ -150,7 +150,7 @@ impl Claims {
     }
 }
 
-/// Whether this is what an earlier run has left of the stderr, or the number, of another value.
+/// Whether this is the stderr, or the number, of another value, from an earlier run.
 fn is_beside_another(file: &Path) -> bool {
     let is_beside = file
         .extension()
@@ -158,20 +158,20 @@ fn is_beside_another(file: &Path) -> bool {
     is_beside && file.with_extension("").is_file() && !with_ending(file, ".seq").is_file()
 }
 
-/// The place of the command with this number after so many attempts.
-fn beside(place: &[u8], number: u64, attempt: u32) -> Vec<u8> {
+/// The path for the command with this number after this many attempts.
+fn beside(path: &[u8], number: u64, attempt: u32) -> Vec<u8> {
     let mark = match attempt {
         0 => String::new(),
         1 => format!("#{number}"),
         more => format!("#{number}.{more}"),
     };
-    let end = place.iter().rposition(|byte| *byte != b'/');
+    let end = path.iter().rposition(|byte| *byte != b'/');
     let end = end.map_or(0, |last| last + 1);
-    let (name, rest) = place.split_at(end);
+    let (name, rest) = path.split_at(end);
     [name, mark.as_bytes(), rest].concat()
 }
 
-/// To know a path again by, however it is written.
+/// The same for all spellings of a path.
 fn key(path: impl AsRef<Path>) -> u64 {
     let mut plain = PathBuf::new();
     for component in path.as_ref().components() {
@@ -184,7 +184,7 @@ fn key(path: impl AsRef<Path>) -> u64 {
     fingerprint(&sys::folded_path(&plain))
 }
 
-/// Whether something cannot be written under this name, but can under others.
+/// Whether something cannot be written to this path, but can to others.
 pub(crate) fn is_of_a_name(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -12,7 +12,7 @@ const REGEX_BYTES_MAX: usize = 64 * 1024;
 
 /// What is at the border of two records.
 #[derive(Clone, Debug)]
-pub(super) struct Ends {
+pub(super) struct RecordSeparator {
     border: Border,
     removes: bool,
 }
@@ -27,8 +27,8 @@ enum Border {
     Regex(Regex),
 }
 
-impl Ends {
-    pub(super) fn new(options: &options::pipe::Pipe) -> anyhow::Result<Ends> {
+impl RecordSeparator {
+    pub(super) fn new(options: &options::pipe::Pipe) -> anyhow::Result<RecordSeparator> {
         let bytes = |text: &std::ffi::OsString| text.as_encoded_bytes().to_vec();
         let start = options.recstart.as_ref().map(bytes).unwrap_or_default();
         let end = match &options.recend {
@@ -49,7 +49,7 @@ impl Ends {
             if options.remove_rec_sep {
                 bail!("--remove-rec-sep: there is no --recstart and no --recend to remove");
             }
-            return Ok(Ends {
+            return Ok(RecordSeparator {
                 border: Border::None,
                 removes: false,
             });
@@ -83,7 +83,7 @@ impl Ends {
                 both: [end, start].concat(),
             }
         };
-        Ok(Ends {
+        Ok(RecordSeparator {
             border,
             removes: options.remove_rec_sep,
         })

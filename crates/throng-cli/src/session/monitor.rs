@@ -1,5 +1,5 @@
-//! A thread that looks after a run from time to time: the file of `-j`, a timeout that follows the
-//! median, memory that runs out. There is none where none of them is asked for.
+//! A thread that checks a run from time to time: the file of `-j`, a timeout that follows the
+//! median, memory that runs out. There is none if no option needs it.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -10,55 +10,56 @@ use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Outcome, Throng};
 
-use super::brake::{self};
-use super::median::Remedian;
+use super::throttle;
+use crate::histogram::Histogram;
 use crate::options::control::{Control, Timeout};
 use crate::options::jobs::{self, Jobs};
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::api::Gauge;
 use crate::terminal;
 
 const TICK: Duration = Duration::from_millis(20);
-/// A process that has been told to end needs a while to give its memory back.
+/// A process that is being ended takes a while to free its memory.
 const TICKS_BETWEEN_EVICTIONS: u32 = 50;
 const TICKS_BETWEEN_READINGS: u32 = 10;
 
 #[derive(Debug, Default)]
-pub(super) struct Governor {
+pub(super) struct Monitor {
     watch: Watch,
     /// Dropped when the run is over; then the thread ends.
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread and whoever judges outcomes share.
+/// What the thread shares with the judge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch(Arc<Mutex<Watched>>);
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// Of the commands that have succeeded; kept where a timeout depends on it.
-    median: Remedian,
+    /// How long the commands that succeeded ran, in nanoseconds; kept where a timeout depends on
+    /// it.
+    wall: Histogram,
     timeout_percent: Option<f64>,
-    /// Processes that were ended to make room and are to be run again: the number of the command
+    /// Processes that were ended to free memory and are to be run again: the number of the command
     /// and of the attempt.
     evicted: HashSet<(u64, u32)>,
 }
 
-impl Governor {
+impl Monitor {
     pub(super) fn start(
         control: &Control,
         cores: usize,
         throng: &Arc<Throng>,
-        lack: Lack,
-    ) -> anyhow::Result<Governor> {
+        shortage: Shortage,
+    ) -> anyhow::Result<Monitor> {
         let timeout_percent = control.timeout.and_then(Timeout::percent);
         let file = JobsFile::new(&control.jobs, cores);
         let watch = Watch::default();
         watch.lock().timeout_percent = timeout_percent;
-        let may_lack = control.memfree.is_some() || control.load.is_some();
-        if timeout_percent.is_none() && file.is_none() && !may_lack {
-            return Ok(Governor::default());
+        let may_run_short = control.memfree.is_some() || control.load.is_some();
+        if timeout_percent.is_none() && file.is_none() && !may_run_short {
+            return Ok(Monitor::default());
         }
         let (over, is_over) = mpsc::channel();
         let mut rounds = Rounds {
@@ -66,29 +67,29 @@ impl Governor {
             watch: watch.clone(),
             file,
             memory_min: control.memfree.map(|min| min as f64 / 2.0),
-            lack,
+            shortage,
             number: 0,
         };
         let thread = thread::Builder::new()
-            .name("governor".into())
+            .name("monitor".into())
             .spawn(move || {
                 let goes_on = || is_over.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
                 while goes_on() && rounds.make() {}
             })?;
-        Ok(Governor {
+        Ok(Monitor {
             watch,
             over: Some(over),
             thread: Some(thread),
         })
     }
 
-    /// What has to be told of outcomes; none where nobody wants to know.
+    /// Has to get every outcome. None if there is no monitor.
     pub(super) fn watch(&self) -> Option<Watch> {
         self.thread.is_some().then(|| self.watch.clone())
     }
 }
 
-impl Drop for Governor {
+impl Drop for Monitor {
     fn drop(&mut self) {
         drop(self.over.take());
         if let Some(thread) = self.thread.take() {
@@ -98,19 +99,19 @@ impl Drop for Governor {
     }
 }
 
-/// What the thread does, again and again.
+/// What the thread does in each round.
 struct Rounds {
     throng: Weak<Throng>,
     watch: Watch,
     file: Option<JobsFile>,
-    /// Half of what must be free for another start: with less than this, one has to go.
+    /// Half of what must be free for another start: with less than this, a process is ended.
     memory_min: Option<f64>,
-    lack: Lack,
+    shortage: Shortage,
     number: u32,
 }
 
 impl Rounds {
-    /// One round; `false` when there is nothing left to look after.
+    /// One round; `false` when the run is over.
     fn make(&mut self) -> bool {
         let Some(throng) = self.throng.upgrade() else {
             return false;
@@ -127,18 +128,18 @@ impl Rounds {
         }
         if self.number.is_multiple_of(TICKS_BETWEEN_EVICTIONS)
             && let Some(min) = self.memory_min
-            && brake::read(Gauge::FreeMemory) < min
+            && throttle::read(Gauge::FreeMemory) < min
         {
             self.evict(&throng);
         }
-        if let Some(told) = self.lack.news(Instant::now()) {
-            terminal::complain(format_args!("{told}"));
+        if let Some(told) = self.shortage.news(Instant::now()) {
+            terminal::warn(format_args!("{told}"));
         }
         self.number = self.number.wrapping_add(1);
         true
     }
 
-    /// Ends the youngest process, but never the last: one has to get on.
+    /// Ends the youngest process, but never the last one, so that the run makes progress.
     fn evict(&self, throng: &Throng) {
         let running = throng.running(usize::MAX);
         if let [_, .., youngest] = &running[..] {
@@ -152,11 +153,14 @@ impl Rounds {
 }
 
 impl Watch {
-    /// A command has ended. Says whether it was ended to make room, and so has to be run again.
+    /// A command has ended. Returns whether it was ended to free memory, so it is run again.
     pub(super) fn ended(&self, outcome: &Outcome) -> bool {
         let mut watched = self.lock();
         if outcome.success() && watched.timeout_percent.is_some() {
-            watched.median.add(outcome.wall());
+            let nanoseconds = outcome.wall().as_nanos();
+            watched
+                .wall
+                .add(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         }
         watched.evicted.remove(&(outcome.seq(), outcome.attempt())) && outcome.ended_by().is_some()
     }
@@ -169,8 +173,11 @@ impl Watch {
 impl Watched {
     fn timeout(&self) -> Option<Duration> {
         let percent = self.timeout_percent?;
-        let median = self.median.get()?;
-        // What is longer than any clock goes is no limit.
+        if self.wall.count() == 0 {
+            return None;
+        }
+        let median = Duration::from_nanos(self.wall.percentile(50));
+        // A time too long to be represented is no limit.
         Duration::try_from_secs_f64(median.as_secs_f64() * percent / 100.0).ok()
     }
 }
@@ -180,8 +187,8 @@ struct JobsFile {
     path: PathBuf,
     cores: usize,
     seen: Option<(SystemTime, u64)>,
-    /// What was wrong with it when it was read last, so that it is said once.
-    complaint: String,
+    /// The error when it was read last, so that it is reported once.
+    error: String,
 }
 
 impl JobsFile {
@@ -189,13 +196,13 @@ impl JobsFile {
         Some(JobsFile {
             path: jobs.file()?.to_owned(),
             cores,
-            // Not what it is now: it may have changed since it was read.
+            // Not its present state: it may have changed since it was read.
             seen: None,
-            complaint: String::new(),
+            error: String::new(),
         })
     }
 
-    /// What it says, if it has changed since it was last asked.
+    /// The number in it, if the file has changed since the last call.
     fn changed(&mut self) -> Option<usize> {
         let state = std::fs::metadata(&self.path)
             .and_then(|meta| Ok((meta.modified()?, meta.len())))
@@ -206,14 +213,14 @@ impl JobsFile {
         self.seen = state;
         match jobs::read(&self.path) {
             Ok(count) => {
-                self.complaint.clear();
+                self.error.clear();
                 Some(count.jobs(self.cores))
             }
-            // It may be in the middle of being written; the number stays what it was.
-            Err(error) if error == self.complaint => None,
+            // It may be half written, so the number stays what it was.
+            Err(error) if error == self.error => None,
             Err(error) => {
-                terminal::complain(format_args!("--jobs {}: {error}", self.path.display()));
-                self.complaint = error;
+                terminal::warn(format_args!("--jobs {}: {error}", self.path.display()));
+                self.error = error;
                 None
             }
         }
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_memory_the_youngest_goes_and_the_last_stays() {
-        let name = "session::governor::tests::a_process_that_waits";
+        let name = "session::monitor::tests::a_process_that_waits";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", name]);
         let throng = Arc::new(Throng::builder().jobs(3).build().unwrap());
@@ -250,7 +257,7 @@ mod tests {
             watch: Watch::default(),
             file: None,
             memory_min: Some(f64::INFINITY),
-            lack: Lack::default(),
+            shortage: Shortage::default(),
             number: 0,
         };
         let watch = rounds.watch.clone();
@@ -285,7 +292,7 @@ mod tests {
         assert_eq!(file.changed(), Some(8));
         write("nonsense");
         assert_eq!(file.changed(), None);
-        assert!(file.complaint.contains("nonsense"));
+        assert!(file.error.contains("nonsense"));
         write("+1  ");
         assert_eq!(file.changed(), Some(5));
     }

@@ -1,4 +1,4 @@
-//! What an earlier run has left in its job log. Reads it all before anything starts.
+//! The job log of an earlier run. It is read as a whole before anything starts.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,21 +8,21 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::line::{self, Format};
+use super::line::{self, Columns};
 use crate::{sys, terminal, text};
 
-/// An earlier run, as far as its log goes.
+/// An earlier run, according to its log.
 #[derive(Debug)]
-pub(crate) struct Past {
-    pub(super) format: Format,
+pub(crate) struct PreviousLog {
+    pub(super) columns: Columns,
     pub(crate) jobs: HashMap<u64, Job>,
     /// A last line that was cut short.
-    pub(super) torn: Option<Torn>,
+    pub(super) truncated: Option<TruncatedLine>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Torn {
-    /// Where in the file it begins.
+pub(super) struct TruncatedLine {
+    /// The position in the file where it begins.
     pub(super) at_byte: u64,
     pub(super) text: Vec<u8>,
 }
@@ -30,13 +30,13 @@ pub(super) struct Torn {
 /// A command that has been run.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Whether it has succeeded, once at least.
+    /// Whether it has succeeded at least once.
     pub(crate) succeeded: bool,
-    /// To know the command again by.
+    /// A hash of the command, to compare it with.
     pub(crate) fingerprint: u64,
-    /// The command itself, where it failed and that was asked for.
+    /// The command itself, if it failed and is to be run again.
     pub(crate) failed: Option<Vec<u8>>,
-    /// Which shell it is a script for, as the log has it.
+    /// The shell that it is a script for, as in the log.
     pub(crate) shell: Vec<u8>,
 }
 
@@ -46,14 +46,14 @@ pub(crate) fn fingerprint(command: &[u8]) -> u64 {
     hasher.finish()
 }
 
-impl Past {
-    /// Reads a log; there is none where the file is missing or empty. `again` is the option that
-    /// goes by what is in it, if one does: then nobody else may have written it.
+impl PreviousLog {
+    /// Reads a log; none if the file is missing or empty. `again` is the option that relies on its
+    /// content, if one does: then no other user may have written it.
     pub(crate) fn read(
         path: &Path,
         keeps_failed: bool,
         again: Option<&str>,
-    ) -> anyhow::Result<Option<Past>> {
+    ) -> anyhow::Result<Option<PreviousLog>> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file,
@@ -68,59 +68,59 @@ impl Past {
             }
             read_from(BufReader::new(file), keeps_failed)
         };
-        let past = file.map_err(anyhow::Error::from).and_then(read);
-        past.with_context(|| format!("--joblog {}", path.display()))
+        let log = file.map_err(anyhow::Error::from).and_then(read);
+        log.with_context(|| format!("--joblog {}", path.display()))
     }
 
-    /// The command with this number, read again: only what is to be run again is kept.
+    /// The command with this number. Reads the log again, since most commands are not kept.
     pub(crate) fn command(path: &Path, number: u64) -> Option<Vec<u8>> {
         let mut lines = BufReader::new(File::open(path).ok()?).split(b'\n');
-        let format = Format::of_header(&[&lines.next()?.ok()?[..], b"\n"].concat())?;
+        let columns = Columns::of_header(&[&lines.next()?.ok()?[..], b"\n"].concat())?;
         let parsed = lines
             .map_while(Result::ok)
-            .map(|line| line::parse(&line, format));
+            .map(|line| line::parse(&line, columns));
         let mut jobs = parsed.map_while(|job| job);
         jobs.find(|job| job.number == number).map(|job| job.command)
     }
 
-    /// How much of the log is kept. What was cut short is dropped, and that is said.
+    /// How much of the log is kept. Warns about a truncated last line, which is dropped.
     pub(super) fn repair(&self, file: &File, path: &Path) -> io::Result<u64> {
-        let Some(torn) = &self.torn else {
+        let Some(truncated) = &self.truncated else {
             return Ok(file.metadata()?.len());
         };
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "--joblog {}: the last line was cut short and is dropped: {}",
             path.display(),
-            text::quoted(&torn.text)
+            text::quoted(&truncated.text)
         ));
-        Ok(torn.at_byte)
+        Ok(truncated.at_byte)
     }
 
-    fn add(&mut self, past: line::Past, keeps_failed: bool) {
+    fn add(&mut self, entry: line::Entry, keeps_failed: bool) {
         let job = Job {
-            succeeded: past.succeeded,
-            fingerprint: fingerprint(&past.command),
-            failed: (keeps_failed && !past.succeeded).then_some(past.command),
-            shell: past.shell,
+            succeeded: entry.succeeded,
+            fingerprint: fingerprint(&entry.command),
+            failed: (keeps_failed && !entry.succeeded).then_some(entry.command),
+            shell: entry.shell,
         };
-        let before = self.jobs.get(&past.number);
+        let before = self.jobs.get(&entry.number);
         if before.is_none_or(|before| !before.succeeded) {
-            self.jobs.insert(past.number, job);
+            self.jobs.insert(entry.number, job);
         }
     }
 }
 
-fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Option<Past>> {
+fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Option<PreviousLog>> {
     let mut line = Vec::new();
     let mut at_byte = input.read_until(b'\n', &mut line)? as u64;
     if line.is_empty() {
         return Ok(None);
     }
-    let is_torn_header = |format: Format| format.header().as_bytes().starts_with(&line);
-    let Some(format) = Format::of_header(&line) else {
-        if [Format::Parallel, Format::Throng]
+    let is_truncated_header = |columns: Columns| columns.header().as_bytes().starts_with(&line);
+    let Some(columns) = Columns::of_header(&line) else {
+        if [Columns::Parallel, Columns::Throng]
             .into_iter()
-            .any(is_torn_header)
+            .any(is_truncated_header)
         {
             return Ok(None);
         }
@@ -129,10 +129,10 @@ fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Opti
             text::quoted(line.trim_ascii_end())
         );
     };
-    let mut past = Past {
-        format,
+    let mut log = PreviousLog {
+        columns,
         jobs: HashMap::new(),
-        torn: None,
+        truncated: None,
     };
     for number in 2_u64.. {
         line.clear();
@@ -141,19 +141,19 @@ fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Opti
             break;
         }
         if line.pop_if(|last| *last == b'\n').is_none() {
-            past.torn = Some(Torn {
+            log.truncated = Some(TruncatedLine {
                 at_byte,
                 text: line,
             });
             break;
         }
-        let Some(job) = line::parse(&line, format) else {
+        let Some(job) = line::parse(&line, columns) else {
             bail!(
                 "line {number} is none of a job log: {}",
                 text::quoted(&line)
             );
         };
-        // What is run again has been run once, so it can be read.
+        // A command that is run again was run before, so it can be read.
         let is_to_run = keeps_failed && !job.succeeded;
         if job.command.is_empty() || (is_to_run && text::is_blank(&job.command)) {
             bail!("line {number} has no command: {}", text::quoted(&line));
@@ -164,10 +164,10 @@ fn read_from(mut input: impl BufRead, keeps_failed: bool) -> anyhow::Result<Opti
                 format!("line {number}: cannot read the command line {command}")
             })?;
         }
-        past.add(job, keeps_failed);
+        log.add(job, keeps_failed);
         at_byte += length as u64;
     }
-    Ok(Some(past))
+    Ok(Some(log))
 }
 
 #[cfg(test)]
@@ -183,17 +183,17 @@ mod tests {
         line.replace('\n', "\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0\n")
     }
 
-    fn read(text: &str) -> anyhow::Result<Option<Past>> {
+    fn read(text: &str) -> anyhow::Result<Option<PreviousLog>> {
         read_from(text.as_bytes(), true)
     }
 
     #[test]
     fn the_last_success_counts_and_failures_keep_their_command() {
         let again = SECOND.replace("\t3\t0", "\t0\t0");
-        let log = Format::Parallel.header() + FIRST + SECOND;
-        let past = read(&log).unwrap().unwrap();
-        assert!(past.jobs[&1].succeeded && past.jobs[&1].failed.is_none());
-        assert_eq!(past.jobs[&2].failed.as_deref(), Some(&b"echo b"[..]));
+        let log = Columns::Parallel.header() + FIRST + SECOND;
+        let previous = read(&log).unwrap().unwrap();
+        assert!(previous.jobs[&1].succeeded && previous.jobs[&1].failed.is_none());
+        assert_eq!(previous.jobs[&2].failed.as_deref(), Some(&b"echo b"[..]));
         for log in [log.clone() + &again, log + &again + SECOND] {
             assert!(read(&log).unwrap().unwrap().jobs[&2].succeeded);
         }
@@ -201,15 +201,18 @@ mod tests {
 
     #[test]
     fn a_last_line_that_was_cut_short_is_found_wherever_it_was_cut() {
-        let whole = Format::Parallel.header() + FIRST;
+        let whole = Columns::Parallel.header() + FIRST;
         for cut in 1..SECOND.len() {
-            let past = read(&(whole.clone() + &SECOND[..cut])).unwrap().unwrap();
-            let torn = past.torn.unwrap();
-            assert_eq!((torn.at_byte, torn.text.len()), (whole.len() as u64, cut));
-            assert_eq!(past.jobs.len(), 1);
+            let log = read(&(whole.clone() + &SECOND[..cut])).unwrap().unwrap();
+            let truncated = log.truncated.unwrap();
+            assert_eq!(
+                (truncated.at_byte, truncated.text.len()),
+                (whole.len() as u64, cut)
+            );
+            assert_eq!(log.jobs.len(), 1);
         }
-        for cut in 0..Format::Throng.header().len() {
-            assert!(read(&Format::Throng.header()[..cut]).unwrap().is_none());
+        for cut in 0..Columns::Throng.header().len() {
+            assert!(read(&Columns::Throng.header()[..cut]).unwrap().is_none());
         }
     }
 
@@ -218,13 +221,13 @@ mod tests {
         for (text, named) in [
             ("#!/bin/sh\n", "\"#!/bin/sh\""),
             ("precious", "\"precious\""),
-            (&(Format::Parallel.header() + "x\n" + FIRST), "line 2"),
+            (&(Columns::Parallel.header() + "x\n" + FIRST), "line 2"),
             (
-                &(Format::Parallel.header() + FIRST + &SECOND.replace("echo b", "")),
+                &(Columns::Parallel.header() + FIRST + &SECOND.replace("echo b", "")),
                 "line 3 has no command",
             ),
             (
-                &(Format::Throng.header() + &ours("echo a") + &ours(" ")),
+                &(Columns::Throng.header() + &ours("echo a") + &ours(" ")),
                 "line 3 has no command",
             ),
         ] {
@@ -233,7 +236,7 @@ mod tests {
         }
         // Where a quote alone is no text.
         if sys::split(b"echo 'b").is_err() {
-            let text = Format::Throng.header() + &ours("echo a") + &ours("echo 'b");
+            let text = Columns::Throng.header() + &ours("echo a") + &ours("echo 'b");
             let error = format!("{:#}", read(&text).unwrap_err());
             let named = "line 3: cannot read the command line \"echo 'b\"";
             assert!(error.contains(named), "{error}");

@@ -1,5 +1,5 @@
-//! The commands of a run, made as they are asked for, on the run's own thread; and what went
-//! wrong with making them. Does not know what becomes of them.
+//! The commands of a run, made when the run asks for them, on its own thread; and what went
+//! wrong with making them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,28 +7,24 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use throng::Command;
 
-use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::builder::{CommandBuilder, NeedsShell};
 use crate::commands::records::Records;
-use crate::records::claims::IsThere;
-use crate::records::note::Note;
-use crate::records::notes::{Notes, Scribe};
-use crate::records::resume::Resume;
-use crate::terminal;
-use crate::terminal::progress::Progress;
+use crate::records::{JobInfo, JobInfoBuilder, JobInfos, ResultsExist, Resume};
+use crate::terminal::{self, Progress};
 
-/// What the feeding thread leaves for the end.
+/// What went wrong with making commands, for the end of the run.
 #[derive(Default)]
-pub(super) struct Feeding {
+pub(super) struct SourceErrors {
     bad_values: AtomicU64,
-    /// Those that came before anybody listened.
+    /// Those from before there was a callback.
     early: Mutex<Vec<BadValue>>,
     /// Called with each of the others.
     on_bad_value: OnceLock<Box<dyn Fn(BadValue) + Send + Sync>>,
     error: Mutex<Option<anyhow::Error>>,
 }
 
-/// A value that could not be made a command of. It counts as a command that has failed, in its
-/// place: when all that came before it have ended.
+/// A value that no command could be made of. It counts as a failed command, in order: once all
+/// commands before it have ended.
 #[derive(Debug)]
 pub(super) struct BadValue {
     /// How many commands there are before it.
@@ -36,13 +32,13 @@ pub(super) struct BadValue {
     pub(super) why: String,
 }
 
-impl Feeding {
-    /// How many values could not be made commands of.
+impl SourceErrors {
+    /// For how many values no command could be made.
     pub(super) fn bad_values(&self) -> u64 {
         self.bad_values.load(Ordering::Relaxed)
     }
 
-    /// Calls this with each of them, those that there have been already included. Said once.
+    /// Calls back with each of them, including those so far. Can be called once.
     pub(super) fn on_bad_value(&self, callback: impl Fn(BadValue) + Send + Sync + 'static) {
         let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
         early.drain(..).for_each(&callback);
@@ -59,7 +55,7 @@ impl Feeding {
         }
     }
 
-    /// Why values could not be read on, if so.
+    /// Why no more values could be read, if so.
     pub(super) fn take_error(&self) -> Option<anyhow::Error> {
         self.error().take()
     }
@@ -69,76 +65,75 @@ impl Feeding {
     }
 }
 
-/// So many commands that are still to run are made ahead, at the most, whatever number the log of
-/// an earlier run ends with. The others are compared with it when they are made.
+/// How many commands are made ahead, at the most, whatever number the log of an earlier run ends
+/// with. The others are compared with the log when they are made.
 const LOOK_AHEAD_MAX: usize = 1 << 16;
 
-pub(super) struct Commands {
+pub(super) struct CommandSource {
     records: Records,
-    recipe: Arc<Recipe>,
-    /// How many commands there have been, those that are left out included.
+    builder: Arc<CommandBuilder>,
+    /// How many commands there have been, including those that are left out.
     seq: u64,
-    /// Which are left out.
+    /// Which commands are left out.
     resume: Option<Resume>,
     /// Commands that were made before they were asked for.
-    ready: VecDeque<Noted>,
+    ready: VecDeque<Made>,
     /// How many commands have been left out.
     left_out: u64,
-    /// Whether that has been told.
-    is_told: bool,
-    /// How many commands have been given out.
+    /// Whether that has been reported.
+    is_reported: bool,
+    /// How many commands have been returned.
     given_out: u64,
-    notes: Arc<Notes>,
-    scribe: Scribe,
-    feeding: Arc<Feeding>,
+    infos: Arc<JobInfos>,
+    info_builder: JobInfoBuilder,
+    errors: Arc<SourceErrors>,
     progress: Progress,
 }
 
-struct Noted {
-    note: Note,
+struct Made {
+    info: JobInfo,
     command: Command,
 }
 
-impl Commands {
+impl CommandSource {
     pub(super) fn new(
         records: Records,
-        recipe: Arc<Recipe>,
+        builder: Arc<CommandBuilder>,
         resume: Option<Resume>,
-        scribe: Scribe,
+        info_builder: JobInfoBuilder,
         progress: Progress,
-    ) -> Commands {
-        let notes = Notes::new(resume.is_some() || scribe.has_work());
-        Commands {
+    ) -> CommandSource {
+        let infos = JobInfos::new(resume.is_some() || info_builder.is_needed());
+        CommandSource {
             records,
-            recipe,
+            builder,
             seq: 0,
             resume,
             ready: VecDeque::new(),
             left_out: 0,
-            is_told: false,
+            is_reported: false,
             given_out: 0,
-            notes: Arc::new(notes),
-            scribe,
-            feeding: Arc::new(Feeding::default()),
+            infos: Arc::new(infos),
+            info_builder,
+            errors: Arc::new(SourceErrors::default()),
             progress,
         }
     }
 
-    pub(super) fn feeding(&self) -> Arc<Feeding> {
-        self.feeding.clone()
+    pub(super) fn errors(&self) -> Arc<SourceErrors> {
+        self.errors.clone()
     }
 
-    pub(super) fn notes(&self) -> Arc<Notes> {
-        self.notes.clone()
+    pub(super) fn infos(&self) -> Arc<JobInfos> {
+        self.infos.clone()
     }
 
-    /// Makes the commands that an earlier run has got to, so that one that is another's is seen
-    /// before anything starts.
+    /// Makes the commands up to the last one of an earlier run, so that a log of another run is
+    /// refused before anything starts.
     ///
-    /// Where results are not to be written over, the first command shows whether this was run
-    /// before.
+    /// If existing results end the run, the first command shows whether there are any.
     pub(super) fn look_ahead(&mut self) -> anyhow::Result<()> {
-        if self.scribe.refuses_what_is_there() {
+        if self.info_builder.refuses_existing_results() {
             let first = self.make()?;
             self.ready.extend(first);
         }
@@ -158,23 +153,23 @@ impl Commands {
             resume.ends_at(self.seq)?;
             if resume.goes_by_log_alone() {
                 let total = self.records.total;
-                self.tell(total.map(|total| total.saturating_sub(self.left_out)));
+                self.report(total.map(|total| total.saturating_sub(self.left_out)));
             }
         }
         Ok(())
     }
 
-    /// Says once how much is left out of a run that goes on.
-    fn tell(&mut self, to_run: Option<u64>) {
-        let is_first = !std::mem::replace(&mut self.is_told, true);
+    /// Reports once how many commands a resumed run leaves out.
+    fn report(&mut self, to_run: Option<u64>) {
+        let is_first = !std::mem::replace(&mut self.is_reported, true);
         let resume = self.resume.as_ref().filter(|_| is_first);
         if let Some(told) = resume.and_then(|resume| resume.told(self.left_out, to_run)) {
-            terminal::complain(format_args!("{told}"));
+            terminal::warn(format_args!("{told}"));
         }
     }
 
     /// The next command that is not left out.
-    fn make(&mut self) -> anyhow::Result<Option<Noted>> {
+    fn make(&mut self) -> anyhow::Result<Option<Made>> {
         loop {
             let Some(record) = self.records.next() else {
                 return Ok(None);
@@ -182,47 +177,47 @@ impl Commands {
             let record = record?;
             let number = record.number.unwrap_or_else(|| self.seq + 1);
             let at = record.at.clone();
-            let note = self.scribe.note(&self.recipe, &record, number);
-            let made = self.recipe.command(record, number);
+            let info = self.info_builder.build(&self.builder, &record, number);
+            let made = self.builder.command(record, number);
             let noted = |command| {
-                let mut note = note.map_err(|error| at.name(error))?;
-                self.scribe
-                    .claim(&mut note)
-                    .map_err(|error| match error.is::<IsThere>() {
+                let mut info = info.map_err(|error| at.name(error))?;
+                self.info_builder.claim(&mut info).map_err(|error| {
+                    match error.is::<ResultsExist>() {
                         true => error,
                         false => at.name(error),
-                    })?;
-                Ok((command, note))
+                    }
+                })?;
+                Ok((command, info))
             };
             match made.and_then(|command| command.map(noted).transpose()) {
                 Ok(None) => {}
-                Ok(Some((command, note))) => {
+                Ok(Some((command, info))) => {
                     self.seq = number;
                     if let Some(resume) = &self.resume
-                        && !resume.wants(&command, &note)?
+                        && !resume.wants(&command, &info)?
                     {
                         self.left_out += 1;
                         let total = self.records.total.unwrap_or(0);
                         self.progress.set_total(total.saturating_sub(self.left_out));
                         continue;
                     }
-                    return Ok(Some(Noted { note, command }));
+                    return Ok(Some(Made { info, command }));
                 }
-                Err(error) if error.is::<NeedsShell>() || error.is::<IsThere>() => {
+                Err(error) if error.is::<NeedsShell>() || error.is::<ResultsExist>() => {
                     return Err(error);
                 }
                 Err(error) => {
                     let why = format!("{error:#}");
-                    terminal::complain(format_args!("{why}"));
+                    terminal::warn(format_args!("{why}"));
                     let after = self.given_out + self.ready.len() as u64;
-                    self.feeding.add_bad_value(BadValue { after, why });
+                    self.errors.add_bad_value(BadValue { after, why });
                 }
             }
         }
     }
 }
 
-impl Iterator for Commands {
+impl Iterator for CommandSource {
     type Item = Command;
 
     fn next(&mut self) -> Option<Command> {
@@ -230,23 +225,23 @@ impl Iterator for Commands {
             Some(next) => Ok(Some(next)),
             None => self.make(),
         };
-        let Noted { note, command } = match next {
+        let Made { info, command } = match next {
             Ok(Some(next)) => next,
             Ok(None) => {
                 let ends_at = self.resume.as_ref().map(|resume| resume.ends_at(self.seq));
                 if let Some(Err(error)) = ends_at {
-                    *self.feeding.error() = Some(error);
+                    *self.errors.error() = Some(error);
                 }
-                self.tell(None);
+                self.report(None);
                 self.progress.set_total(self.given_out);
                 return None;
             }
             Err(error) => {
-                *self.feeding.error() = Some(error);
+                *self.errors.error() = Some(error);
                 return None;
             }
         };
-        self.notes.put(self.given_out, note);
+        self.infos.put(self.given_out, info);
         self.given_out += 1;
         Some(command)
     }

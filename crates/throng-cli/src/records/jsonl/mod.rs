@@ -1,6 +1,9 @@
 //! One JSON object a line for each outcome. The names of the fields are part of the program's
 //! interface.
 
+mod escapes;
+mod quoted;
+
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -11,12 +14,12 @@ use serde::Serialize;
 use serde_json::Serializer;
 use throng::{Holder, Outcome, Stream, Verdict};
 
-use super::harmless::Harmless;
-use super::pieces::{Form, Quoted};
-use crate::records::note::Note;
+use self::escapes::Harmless;
+use self::quoted::{Form, Quoted};
+use crate::records::job_info::JobInfo;
 use crate::sys;
 
-/// What every line begins with.
+/// The beginning of every line.
 pub(crate) const BEGIN: &str = "{\"seq\":";
 
 #[derive(Serialize)]
@@ -48,7 +51,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     stderr_dropped_bytes: u64,
     holders: Vec<HolderLine<'a>>,
-    /// Who was killed with the command and did not go.
+    /// Processes that were killed with the command and did not end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     survivors: Vec<SurvivorLine<'a>>,
     /// RFC 3339.
@@ -62,14 +65,14 @@ struct Line<'a> {
     start_retries: u64,
     #[serde(skip_serializing_if = "is_zero")]
     read_retries: u64,
-    /// False where ending the process would not have ended what it had started.
+    /// False if ending the process would not have ended the processes that it started.
     #[serde(skip_serializing_if = "is_true")]
     contained: bool,
     timed_out: bool,
     attempt: u32,
 }
 
-/// Text as it is, or else bytes in base64.
+/// Text, or bytes in base64.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Text<'a> {
@@ -97,7 +100,7 @@ enum Err<'a> {
 struct HolderLine<'a> {
     pid: u32,
     argv: Vec<Text<'a>>,
-    /// RFC 3339, where the system tells.
+    /// RFC 3339, if the system reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
     streams: Vec<&'static str>,
@@ -110,14 +113,14 @@ struct SurvivorLine<'a> {
 }
 
 /// Writes the line of an outcome, in pieces where it is long.
-pub(crate) fn write(mut out: impl Write, outcome: &Outcome, note: &Note) -> io::Result<()> {
+pub(crate) fn write(mut out: impl Write, outcome: &Outcome, info: &JobInfo) -> io::Result<()> {
     let command = outcome.command();
     let usage = outcome.usage();
     let [stdout, stderr] = Stream::ALL.map(|stream| Quoted::new(outcome.capture(), stream));
     let line = Line {
-        seq: note.number,
+        seq: info.number,
         argv: sys::argv(command).into_iter().map(text).collect(),
-        result: note.fate.name(),
+        result: info.fate.name(),
         exit_code: outcome.status().and_then(|status| status.code()),
         signal: outcome.status().and_then(|status| status.signal()),
         start_error: outcome.start_error().map(ToString::to_string),
@@ -205,7 +208,7 @@ fn survivors(outcome: &Outcome) -> Vec<SurvivorLine<'_>> {
 }
 
 fn timestamp(time: SystemTime) -> String {
-    // A clock that is set before year -9999 is not worth a failure.
+    // A clock that is set before year -9999 is no reason to fail.
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |t| t.to_string())
 }
 

@@ -1,52 +1,14 @@
-//! A stream of a capture piece by piece: at once what is in memory, and a little at a time what was
-//! spilled to a file, however much it is.
+//! A captured stream as a string of JSON, which is never in memory as a whole.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use throng::{Capture, Stream};
 
-/// What is read of a file at a time. A multiple of three, which base64 turns into four letters
-/// without a rest.
-const PIECE_SIZE: usize = 3 * 64 * 1024;
-
-/// Calls back with all of a stream, in order.
-pub(crate) fn for_each(
-    capture: &Capture,
-    stream: Stream,
-    mut piece: impl FnMut(&[u8]),
-) -> io::Result<()> {
-    try_for_each(capture, stream, |bytes| {
-        piece(bytes);
-        Ok(())
-    })
-}
-
-/// The same for what can fail.
-pub(crate) fn try_for_each(
-    capture: &Capture,
-    stream: Stream,
-    mut piece: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    if !capture.is_spilled(stream) {
-        return piece(capture.stream(stream));
-    }
-    let mut reader = capture.reader(stream);
-    let mut buffer = Vec::with_capacity(PIECE_SIZE);
-    loop {
-        buffer.clear();
-        (&mut reader)
-            .take(PIECE_SIZE as u64)
-            .read_to_end(&mut buffer)?;
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        piece(&buffer)?;
-    }
-}
+use crate::records::chunks;
 
 /// A stream as a string of JSON.
 pub(crate) struct Quoted<'a> {
@@ -62,7 +24,7 @@ pub(crate) enum Form {
 }
 
 impl<'a> Quoted<'a> {
-    /// As text where it is UTF-8 from its beginning to its end, in base64 otherwise.
+    /// As text if all of it is UTF-8, in base64 otherwise.
     pub(crate) fn new(capture: &'a Capture, stream: Stream) -> Quoted<'a> {
         let mut quoted = Quoted {
             capture,
@@ -79,18 +41,18 @@ impl<'a> Quoted<'a> {
         self.form
     }
 
-    /// Calls back with pieces of text; a letter may be cut by the pieces that are read.
+    /// Calls back with chunks of text. A character may be cut in two by the chunks that are read.
     fn each_text(&self, mut text: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let mut cut = Vec::new();
-        try_for_each(self.capture, self.stream, |bytes| {
+        chunks::for_each(self.capture, self.stream, |bytes| {
             if cut.is_empty() {
-                let rest = whole_letters(bytes, &mut text)?;
+                let rest = complete_text(bytes, &mut text)?;
                 cut.extend_from_slice(rest);
             } else {
                 cut.extend_from_slice(bytes);
                 let joined = std::mem::take(&mut cut);
-                cut.extend_from_slice(whole_letters(&joined, &mut text)?);
+                cut.extend_from_slice(complete_text(&joined, &mut text)?);
             }
             Ok(())
         })?;
@@ -105,15 +67,15 @@ impl<'a> Quoted<'a> {
         &self,
         mut text: impl FnMut(&dyn fmt::Display) -> io::Result<()>,
     ) -> io::Result<()> {
-        try_for_each(self.capture, self.stream, |bytes| {
+        chunks::for_each(self.capture, self.stream, |bytes| {
             text(&Base64Display::new(bytes, &STANDARD))
         })
     }
 }
 
-/// Gives out the text that these bytes begin with; returns the beginning of a letter that they may
-/// end with.
-fn whole_letters<'a>(
+/// Calls back with the text that these bytes begin with; returns the incomplete character that they
+/// may end with.
+fn complete_text<'a>(
     bytes: &'a [u8],
     text: &mut impl FnMut(&str) -> io::Result<()>,
 ) -> io::Result<&'a [u8]> {
@@ -139,7 +101,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 impl Serialize for Quoted<'_> {
-    /// The whole string is never in memory: `serde_json` writes the pieces as they come.
+    /// `serde_json` writes the chunks as they come.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

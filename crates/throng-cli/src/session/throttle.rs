@@ -1,18 +1,18 @@
-//! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. Knows
-//! no clock and no machine; it is told what time it is, and whom to ask.
+//! `--delay`, `--rate`, `--load`, `--memfree`: whether the next command may be started now. The
+//! time and the state of the machine are arguments.
 
 use std::time::{Duration, Instant};
 
 use crate::options::control::Control;
 use crate::options::rate::Rate;
-use crate::session::lack::{Lack, What};
+use crate::session::shortage::{Shortage, What};
 use crate::sys::api::Gauge;
 
-/// How often to look whether the machine has become less busy.
+/// How often the machine is checked while it is too busy.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
-pub(super) struct Brake {
+pub(super) struct Throttle {
     delay: Option<Duration>,
     rate: Option<Rate>,
     load_max: Option<f64>,
@@ -20,46 +20,46 @@ pub(super) struct Brake {
     /// When the next start is due by the delay, and by the rate.
     next: Option<Instant>,
     next_by_rate: Option<Instant>,
-    lack: Lack,
+    shortage: Shortage,
 }
 
-impl Brake {
-    /// A rate is kept on average: who was late for this long may catch up.
+impl Throttle {
+    /// A rate is kept on average: starts that are late by at most this may catch up.
     const CATCH_UP: Duration = Duration::from_millis(20);
 
-    /// None where nothing brakes.
-    pub(super) fn new(control: &Control, cores: usize, lack: Lack) -> Option<Brake> {
-        let brake = Brake {
-            lack,
+    /// None without any of these options.
+    pub(super) fn new(control: &Control, cores: usize, shortage: Shortage) -> Option<Throttle> {
+        let throttle = Throttle {
+            shortage,
             delay: control.delay.filter(|delay| !delay.is_zero()),
             rate: control.rate,
             load_max: control.load.map(|load| load.load(cores)),
             memory_min: control.memfree,
-            ..Brake::default()
+            ..Throttle::default()
         };
-        let is_on = brake.delay.is_some()
-            || brake.rate.is_some()
-            || brake.load_max.is_some()
-            || brake.memory_min.is_some();
-        is_on.then_some(brake)
+        let is_on = throttle.delay.is_some()
+            || throttle.rate.is_some()
+            || throttle.load_max.is_some()
+            || throttle.memory_min.is_some();
+        is_on.then_some(throttle)
     }
 
-    /// Fails when the machine does not tell what has to be known.
+    /// Fails if the machine does not report what is needed.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.load_max.is_some() {
             Gauge::Running
                 .read()
-                .map_err(|why| why.context("--load cannot be had"))?;
+                .map_err(|why| why.context("--load is not available"))?;
         }
         if self.memory_min.is_some() {
             Gauge::FreeMemory
                 .read()
-                .map_err(|why| why.context("--memfree cannot be had"))?;
+                .map_err(|why| why.context("--memfree is not available"))?;
         }
         Ok(())
     }
 
-    /// How long the next start has to wait; none when it may be now, and then it is counted.
+    /// How long the next start has to wait. None if it may be now; then it is counted.
     pub(super) fn ask(&mut self, now: Instant, read: impl Fn(Gauge) -> f64) -> Option<Duration> {
         let due = [self.next, self.next_by_rate].into_iter().flatten().max();
         if let Some(wait) = due.and_then(|due| due.checked_duration_since(now))
@@ -67,9 +67,9 @@ impl Brake {
         {
             return Some(wait);
         }
-        let lacks = self.lacks(read);
-        self.lack.set(lacks, now);
-        if lacks.is_some() {
+        let missing = self.missing(read);
+        self.shortage.set(missing, now);
+        if missing.is_some() {
             return Some(LOOK_AGAIN);
         }
         self.next = self.delay.and_then(|delay| now.checked_add(delay));
@@ -82,8 +82,8 @@ impl Brake {
     }
 }
 
-impl Brake {
-    fn lacks(&self, read: impl Fn(Gauge) -> f64) -> Option<What> {
+impl Throttle {
+    fn missing(&self, read: impl Fn(Gauge) -> f64) -> Option<What> {
         let idleness = self.load_max.and_then(|max| {
             let running = read(Gauge::Running);
             (running >= max).then_some(What::Idleness { running, max })
@@ -96,7 +96,7 @@ impl Brake {
     }
 }
 
-/// What the machine says; where it says nothing any more, that nothing is in the way.
+/// The state of the machine; if it can no longer be read, a state that delays nothing.
 pub(super) fn read(gauge: Gauge) -> f64 {
     gauge.read().unwrap_or(match gauge {
         Gauge::Running => 0.0,
@@ -112,7 +112,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn nothing(_: Gauge) -> f64 {
-        unreachable!("the machine is not asked")
+        unreachable!("the machine is not read")
     }
 
     #[test]
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn a_busy_machine_and_little_memory_hold_starts_up() {
         let now = Instant::now();
-        let mut brake = Brake {
+        let mut throttle = Throttle {
             load_max: Some(2.0),
             memory_min: Some(100),
-            ..Brake::default()
+            ..Throttle::default()
         };
         let mut ask = |running: f64, free: f64| {
-            brake.ask(now, |gauge| match gauge {
+            throttle.ask(now, |gauge| match gauge {
                 Gauge::Running => running,
                 Gauge::FreeMemory => free,
             })
@@ -152,16 +152,16 @@ mod tests {
     #[test]
     fn what_is_lacking_for_long_is_told_once_each_time() {
         let start = Instant::now();
-        let lack = Lack::default();
-        let mut brake = Brake {
+        let shortage = Shortage::default();
+        let mut throttle = Throttle {
             memory_min: Some(5 << 30),
-            lack: lack.clone(),
-            ..Brake::default()
+            shortage: shortage.clone(),
+            ..Throttle::default()
         };
         let mut ask = |after_ms: u32, free_gib: u64| {
             let now = start + after_ms * MS;
-            brake.ask(now, |_| (free_gib << 30) as f64);
-            lack.news(now)
+            throttle.ask(now, |_| (free_gib << 30) as f64);
+            shortage.news(now)
         };
         assert_eq!(
             [(0, 2), (900, 2)].map(|(ms, free)| ask(ms, free)),
@@ -175,23 +175,23 @@ mod tests {
             [None, None, None]
         );
         assert!(ask(4100, 1).is_some());
-        assert!(lack.told().is_some());
+        assert!(shortage.told().is_some());
         ask(4200, 5);
-        assert_eq!(lack.told(), None);
+        assert_eq!(shortage.told(), None);
     }
 
     #[test]
     fn a_start_that_was_held_up_by_the_machine_does_not_count_for_the_delay() {
         let start = Instant::now();
-        let mut brake = Brake {
+        let mut throttle = Throttle {
             delay: Some(10 * MS),
             memory_min: Some(100),
-            ..Brake::default()
+            ..Throttle::default()
         };
-        assert!(brake.ask(start, |_| 1.0).is_some());
-        assert_eq!(brake.ask(start, |_| 100.0), None);
-        assert_eq!(brake.ask(start + 4 * MS, nothing), Some(6 * MS));
-        assert_eq!(brake.ask(start + 10 * MS, |_| 100.0), None);
+        assert!(throttle.ask(start, |_| 1.0).is_some());
+        assert_eq!(throttle.ask(start, |_| 100.0), None);
+        assert_eq!(throttle.ask(start + 4 * MS, nothing), Some(6 * MS));
+        assert_eq!(throttle.ask(start + 10 * MS, |_| 100.0), None);
     }
 
     proptest! {
@@ -199,16 +199,16 @@ mod tests {
         fn starts_are_a_delay_apart_and_a_rate_is_kept_on_average(
             delay_ms in 0u32..5, every_ms in 1u32..5, late_ms in prop::collection::vec(0u32..9, 50),
         ) {
-            let mut brake = Brake {
+            let mut throttle = Throttle {
                 delay: Some(delay_ms * MS),
                 rate: Some(Rate { every: every_ms * MS }),
-                ..Brake::default()
+                ..Throttle::default()
             };
             let start = Instant::now();
             let mut now = start;
             let mut starts = Vec::new();
             for late in late_ms {
-                while let Some(wait) = brake.ask(now, nothing) {
+                while let Some(wait) = throttle.ask(now, nothing) {
                     now += wait;
                 }
                 starts.push(now);
@@ -217,7 +217,7 @@ mod tests {
             for pair in starts.windows(2) {
                 prop_assert!(pair[1] - pair[0] >= delay_ms * MS);
             }
-            let most = (now - start + Brake::CATCH_UP).as_millis() / u128::from(every_ms) + 2;
+            let most = (now - start + Throttle::CATCH_UP).as_millis() / u128::from(every_ms) + 2;
             prop_assert!(starts.len() as u128 <= most);
         }
     }

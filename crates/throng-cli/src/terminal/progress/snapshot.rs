@@ -1,28 +1,29 @@
-//! What is known of a run, as lines that fit. Knows neither terminals nor processes.
+//! The state of a run at one moment, as lines that fit into a terminal.
 
 use std::time::Duration;
 
 use console::{measure_text_width, truncate_str};
 
-use super::Shape;
+use super::ProgressStyle;
 use crate::size::with_commas;
+use crate::text;
 
 /// How wide a bar gets, at the most.
 const BAR_MAX: usize = 40;
-/// What an age takes, with the blanks around it.
+/// The width of an age with the spaces around it.
 const AGE_WIDTH: usize = 9;
 
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(super) struct Snapshot {
     pub(super) done: u64,
     pub(super) failed: u64,
     pub(super) held: u64,
-    /// How many commands there are; none as long as nobody knows.
+    /// How many commands there are; none as long as that is unknown.
     pub(super) total: Option<u64>,
     pub(super) live: usize,
     pub(super) per_s: f64,
     pub(super) elapsed: Duration,
-    /// What has been running for long, the longest first.
+    /// The processes that have been running for long, the longest first.
     pub(super) long: Vec<LongRunner>,
 }
 
@@ -34,28 +35,28 @@ pub(super) struct LongRunner {
     pub(super) name: Vec<u8>,
 }
 
-impl Facts {
-    /// Lines for a terminal of this size. None is as wide as it: what ends in the last column may
-    /// or may not begin another row.
-    pub(super) fn lines(&self, shape: Shape, width: usize, height: usize) -> Vec<String> {
+impl Snapshot {
+    /// Lines for a terminal of this size. None is as wide as the terminal: after one that ends in
+    /// the last column, terminals differ in where the cursor is.
+    pub(super) fn lines(&self, style: ProgressStyle, width: usize, height: usize) -> Vec<String> {
         let width = width.saturating_sub(1);
-        let mut lines = vec![self.head(shape, width)];
-        if shape.shows_processes() {
+        let mut lines = vec![self.head(style, width)];
+        if style.shows_processes() {
             let room = height.saturating_sub(2);
             lines.extend(self.processes(width).take(room));
         }
         lines
     }
 
-    /// How far it is. What does not fit is left out, the least telling first.
-    fn head(&self, shape: Shape, width: usize) -> String {
+    /// How far the run is. What does not fit is left out, the least important first.
+    fn head(&self, style: ProgressStyle, width: usize) -> String {
         let is_done = match self.total {
             Some(total) => format!("{}/{} done", with_commas(self.done), with_commas(total)),
             None => format!("{} done", with_commas(self.done)),
         };
         let percent = self.total.map(|total| self.done * 100 / total.max(1));
         let count = |n: u64, what: &str| (n > 0).then(|| format!("{} {what}", with_commas(n)));
-        // With how soon each is left out.
+        // The larger the number, the sooner the part is left out.
         let parts = [
             (percent.map(|percent| format!("{percent}%")), 2),
             (Some(is_done), 0),
@@ -76,7 +77,7 @@ impl Facts {
             .into_iter()
             .find(|text| measure_text_width(text) <= width)
             .unwrap_or_else(|| joined(0));
-        if shape == Shape::Bar
+        if style == ProgressStyle::Bar
             && let Some(percent) = percent
             && let Some(bar) = bar(percent, width.saturating_sub(measure_text_width(&text) + 2))
         {
@@ -93,7 +94,7 @@ impl Facts {
         }
     }
 
-    /// How long it goes on at the pace that it has.
+    /// How long the run takes from now on at its present pace.
     fn left(&self) -> Option<Duration> {
         let left = self.total?.checked_sub(self.done)?;
         if self.done == 0 || self.per_s <= 0.0 {
@@ -106,7 +107,7 @@ impl Facts {
         let more = self.live.saturating_sub(self.long.len());
         let lines = self.long.iter().map(move |long| {
             let stopped = if long.is_stopped { "stopped: " } else { "" };
-            let name = stopped.to_owned() + &super::shown(&long.name);
+            let name = stopped.to_owned() + &text::on_one_line(&long.name);
             let name = truncate_str(&name, width.saturating_sub(AGE_WIDTH), "…");
             let line = format!("{:>7}  {name}", clock(long.age));
             truncate_str(&line, width, "").into_owned()
@@ -119,7 +120,7 @@ impl Facts {
     }
 }
 
-/// A bar that takes so many columns at most; none where that is too little.
+/// A bar of at most this many columns; none if that is too few.
 fn bar(percent: u64, width: usize) -> Option<String> {
     let inner = width
         .min(BAR_MAX)
@@ -149,13 +150,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn facts() -> Facts {
+    fn snapshot() -> Snapshot {
         let long = |s: u64, name: &str| LongRunner {
             age: Duration::from_secs(s),
             is_stopped: s == 61,
             name: name.into(),
         };
-        Facts {
+        Snapshot {
             done: 1204,
             failed: 3,
             held: 1,
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_view_says_how_far_it_is_and_what_takes_long() {
-        let lines = facts().lines(Shape::Full, 100, 24);
+        let lines = snapshot().lines(ProgressStyle::Full, 100, 24);
         assert_eq!(
             lines,
             [
@@ -187,27 +188,30 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_out_the_least_telling_first() {
-        let head = |width| facts().lines(Shape::Line, width, 24).concat();
+        let head = |width| snapshot().lines(ProgressStyle::Line, width, 24).concat();
         assert_eq!(
             head(69),
             "12%  1,204/10,000 done  3 failed  1 held  64 running  1:35 left"
         );
         assert_eq!(head(50), "1,204/10,000 done  3 failed  1 held  1:35 left");
         assert_eq!(head(20), "1,204/10,000 done");
-        let bar = facts().lines(Shape::Bar, 120, 24).concat();
+        let bar = snapshot().lines(ProgressStyle::Bar, 120, 24).concat();
         assert!(bar.starts_with("[###---------------------"), "{bar}");
-        assert_eq!(facts().lines(Shape::Bar, 50, 24).concat(), head(50));
+        assert_eq!(
+            snapshot().lines(ProgressStyle::Bar, 50, 24).concat(),
+            head(50)
+        );
     }
 
     #[test]
     fn without_a_total_there_is_no_guess() {
-        let facts = Facts {
+        let snapshot = Snapshot {
             done: 5,
             per_s: 0.25,
-            ..Facts::default()
+            ..Snapshot::default()
         };
         assert_eq!(
-            facts.lines(Shape::Full, 80, 24),
+            snapshot.lines(ProgressStyle::Full, 80, 24),
             ["5 done  15.0/min  0:00 elapsed"]
         );
     }
@@ -235,17 +239,17 @@ mod tests {
             let is_stopped = width % 2 == 0;
             let long = names.into_iter();
             let long = long.map(|name| LongRunner { age, is_stopped, name }).collect();
-            let facts = Facts {
+            let snapshot = Snapshot {
                 done: done / 1000,
                 failed: done,
                 total,
                 per_s,
                 long,
                 live: 9,
-                ..Facts::default()
+                ..Snapshot::default()
             };
-            for shape in [Shape::Full, Shape::Bar, Shape::Line] {
-                let lines = facts.lines(shape, width, height);
+            for style in [ProgressStyle::Full, ProgressStyle::Bar, ProgressStyle::Line] {
+                let lines = snapshot.lines(style, width, height);
                 prop_assert!(lines.len() <= height.max(1));
                 for line in lines {
                     prop_assert!(measure_text_width(&line) < width.max(1), "{line:?}");

@@ -1,4 +1,4 @@
-//! Draws lines on a terminal, over and over in one place, and gets them out of the way of others.
+//! Draws lines on a terminal, over and over in one place, and hides them while others write.
 //!
 //! The cursor rests where the first line begins, above all that is drawn. So whatever has become of
 //! the lines below it, as when a narrower window has broken them into more rows, taking them away
@@ -16,7 +16,7 @@ use crate::sys::api::Writer;
 /// first column of the first row means to tmux that its history is to keep what was there.
 const CLEAR: &[u8] = b"\r\x1b[K\x1b[C\x1b[J\r";
 
-pub(super) struct Screen {
+pub(super) struct View {
     state: Mutex<State>,
 }
 
@@ -26,7 +26,7 @@ struct State {
     size: fn() -> (usize, usize),
     lines: Vec<String>,
     is_drawn: bool,
-    /// Whether something else has begun a line and not ended it: no place for us.
+    /// Whether something else has begun a line and not ended it: nothing is drawn there.
     is_line_open: bool,
 }
 
@@ -36,11 +36,11 @@ pub(super) fn size() -> (usize, usize) {
     (width.into(), height.into())
 }
 
-impl Screen {
-    pub(super) fn new(out: Writer, size: fn() -> (usize, usize)) -> Screen {
+impl View {
+    pub(super) fn new(out: Writer, size: fn() -> (usize, usize)) -> View {
         // On Windows this is what has the console take escape sequences.
         let _ = Term::stderr().features().colors_supported();
-        Screen {
+        View {
             state: Mutex::new(State {
                 out,
                 size,
@@ -60,8 +60,8 @@ impl Screen {
         }
     }
 
-    /// Writes something else, bytes that begin or end like these.
-    pub(super) fn aside<R>(&self, bytes: &[u8], write: impl FnOnce() -> R) -> R {
+    /// Writes something else, bytes that end like these, while the view is hidden.
+    pub(super) fn hidden<R>(&self, bytes: &[u8], write: impl FnOnce() -> R) -> R {
         let mut state = self.lock();
         if state.is_drawn {
             state.clear();
@@ -76,7 +76,7 @@ impl Screen {
         written
     }
 
-    /// Takes the lines away until others are drawn.
+    /// Hides the lines until others are drawn.
     pub(super) fn hide(&self) {
         let mut state = self.lock();
         state.lines.clear();
@@ -125,9 +125,9 @@ impl State {
     }
 }
 
-impl fmt::Debug for Screen {
+impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Screen").finish_non_exhaustive()
+        f.debug_struct("View").finish_non_exhaustive()
     }
 }
 
@@ -152,10 +152,10 @@ mod tests {
             parser.screen().contents().trim_end().to_owned()
         }
 
-        fn say(&self, screen: &Screen, text: &str) {
+        fn say(&self, view: &View, text: &str) {
             let bytes = text.replace('\n', "\r\n");
             let write = || self.0.lock().unwrap().process(bytes.as_bytes());
-            screen.aside(text.as_bytes(), write);
+            view.hidden(text.as_bytes(), write);
         }
     }
 
@@ -170,10 +170,10 @@ mod tests {
         }
     }
 
-    fn both(rows: u16, columns: u16) -> (Terminal, Screen) {
+    fn both(rows: u16, columns: u16) -> (Terminal, View) {
         let terminal = Terminal::new(rows, columns);
-        let screen = Screen::new(Box::new(terminal.clone()), || (20, 10));
-        (terminal, screen)
+        let view = View::new(Box::new(terminal.clone()), || (20, 10));
+        (terminal, view)
     }
 
     fn lines(texts: &[&str]) -> Vec<String> {
@@ -182,52 +182,52 @@ mod tests {
 
     #[test]
     fn what_others_say_stays_above_the_view() {
-        let (terminal, screen) = both(10, 20);
-        terminal.say(&screen, "a\n");
-        screen.draw(&lines(&["1 done", "slow"]));
+        let (terminal, view) = both(10, 20);
+        terminal.say(&view, "a\n");
+        view.draw(&lines(&["1 done", "slow"]));
         assert_eq!(terminal.text(), "a\n1 done\nslow");
-        terminal.say(&screen, "b\nc\n");
+        terminal.say(&view, "b\nc\n");
         assert_eq!(terminal.text(), "a\nb\nc\n1 done\nslow");
-        screen.draw(&lines(&["2 done"]));
+        view.draw(&lines(&["2 done"]));
         assert_eq!(terminal.text(), "a\nb\nc\n2 done");
-        screen.hide();
+        view.hide();
         assert_eq!(terminal.text(), "a\nb\nc");
-        terminal.say(&screen, "d\n");
+        terminal.say(&view, "d\n");
         assert_eq!(terminal.text(), "a\nb\nc\nd");
     }
 
     #[test]
     fn a_line_that_is_open_is_not_drawn_over() {
-        let (terminal, screen) = both(10, 20);
-        screen.draw(&lines(&["1 done"]));
-        terminal.say(&screen, "part");
+        let (terminal, view) = both(10, 20);
+        view.draw(&lines(&["1 done"]));
+        terminal.say(&view, "part");
         assert_eq!(terminal.text(), "part");
-        screen.draw(&lines(&["2 done"]));
-        terminal.say(&screen, "");
+        view.draw(&lines(&["2 done"]));
+        terminal.say(&view, "");
         assert_eq!(terminal.text(), "part");
-        terminal.say(&screen, " rest\n");
+        terminal.say(&view, " rest\n");
         assert_eq!(terminal.text(), "part rest\n2 done");
     }
 
     #[test]
     fn at_the_last_row_the_view_pushes_up_what_was_there() {
-        let (terminal, screen) = both(4, 20);
-        terminal.say(&screen, "a\nb\nc\n");
-        screen.draw(&lines(&["1 done", "slow"]));
+        let (terminal, view) = both(4, 20);
+        terminal.say(&view, "a\nb\nc\n");
+        view.draw(&lines(&["1 done", "slow"]));
         assert_eq!(terminal.text(), "b\nc\n1 done\nslow");
-        terminal.say(&screen, "d\n");
+        terminal.say(&view, "d\n");
         assert_eq!(terminal.text(), "c\nd\n1 done\nslow");
     }
 
     #[test]
     fn lines_that_were_made_for_a_larger_window_are_cut() {
-        let (terminal, screen) = both(30, 20);
+        let (terminal, view) = both(30, 20);
         let long = "x".repeat(50);
-        screen.draw(&vec![long; 12]);
+        view.draw(&vec![long; 12]);
         let row = "x".repeat(19);
         assert_eq!(terminal.text(), vec![row; 9].join("\n"));
-        terminal.say(&screen, "a\n");
-        screen.hide();
+        terminal.say(&view, "a\n");
+        view.hide();
         assert_eq!(terminal.text(), "a");
     }
 
@@ -242,18 +242,18 @@ mod tests {
                 0..30,
             ),
         ) {
-            let (terminal, screen) = both(300, 300);
+            let (terminal, view) = both(300, 300);
             let mut said = String::new();
             for step in steps {
                 match step {
                     Ok(text) => {
-                        terminal.say(&screen, &text);
+                        terminal.say(&view, &text);
                         said += &text;
                     }
-                    Err(lines) => screen.draw(&lines),
+                    Err(lines) => view.draw(&lines),
                 }
             }
-            screen.hide();
+            view.hide();
             prop_assert_eq!(terminal.text(), said.trim_end());
         }
     }
