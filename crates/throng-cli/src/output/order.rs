@@ -1,7 +1,7 @@
 //! `-k`: output in the order of the commands. What comes too early waits, in memory as long as it
 //! is little, then on disk. So a slow command in front neither stops the others nor fills memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -37,10 +37,8 @@ pub(crate) struct InOrder {
     /// With more than this in memory, entries worth a write go to disk; with twice as much, all do.
     memory_max: usize,
     spool: Option<Spool>,
-    /// For each place from `next` on: the extent with all of it, where it is sealed and its bytes
-    /// are on disk in one piece. What waits costs 24 bytes of memory here and nothing else: 24 MB
-    /// for a million commands that have ended while an earlier one still runs.
-    sealed: VecDeque<Option<Extent>>,
+    /// Whether the index has been found to have nothing for `next`.
+    asked: bool,
     /// One more than the last place so far.
     end: u64,
     /// An error that could not be returned when it occurred.
@@ -81,7 +79,7 @@ impl InOrder {
             memory: 0,
             memory_max,
             spool: None,
-            sealed: VecDeque::new(),
+            asked: false,
             end: 0,
             failure: None,
         }
@@ -137,6 +135,9 @@ impl InOrder {
     /// No more pieces come for this place.
     pub(super) fn seal(&mut self, place: u64) -> io::Result<()> {
         self.end = self.end.max(place + 1);
+        if place == self.next {
+            self.asked = false;
+        }
         let is_new = !self.waiting.contains_key(&place);
         let entry = self.waiting.entry(place).or_default();
         entry.is_sealed = true;
@@ -145,10 +146,10 @@ impl InOrder {
             return Ok(());
         }
         self.spill(place)?;
+        let spool = self.spool.as_mut().expect("made just now");
+        // What is in one piece needs no memory at all.
         if let [extent] = self.waiting[&place].on_disk[..] {
-            let index = (place - self.next) as usize;
-            self.sealed.resize(self.sealed.len().max(index + 1), None);
-            self.sealed[index] = Some(extent);
+            spool.put(place, extent)?;
             self.waiting.remove(&place);
             self.memory -= ENTRY_COST;
         }
@@ -158,7 +159,7 @@ impl InOrder {
     fn spill(&mut self, place: u64) -> io::Result<()> {
         let spool = match &mut self.spool {
             Some(spool) => spool,
-            none => none.insert(Spool::new(&self.directory)?),
+            none => none.insert(Spool::new(&self.directory, self.next)?),
         };
         let entry = self.waiting.entry(place).or_default();
         spool.add(&entry.frames, &mut entry.on_disk)?;
@@ -170,7 +171,7 @@ impl InOrder {
     /// The place whose turn it was has been written in full.
     pub(super) fn turn(&mut self) {
         self.next += 1;
-        self.sealed.pop_front();
+        self.asked = false;
     }
 
     /// Passes on all places whose turn has come; the last of them may not be sealed yet.
@@ -179,7 +180,7 @@ impl InOrder {
             self.turn();
         }
         match &mut self.spool {
-            Some(spool) => spool.tidy(),
+            Some(spool) => spool.tidy(self.next),
             None => Ok(()),
         }
     }
@@ -195,25 +196,28 @@ impl InOrder {
 
     /// Passes on what there is of the next place; returns whether that was all.
     fn give_out_next(&mut self, out: Out<'_>) -> io::Result<bool> {
-        let sealed = self.sealed.front_mut().and_then(Option::take);
-        if let Some(extent) = sealed {
-            self.unspool(extent, out)?;
-            return Ok(true);
-        }
         let Some(entry) = self.waiting.remove(&self.next) else {
-            return Ok(false);
+            return self.give_out_indexed(out);
         };
         self.memory -= entry.frames.len() + ENTRY_COST;
         for extent in entry.on_disk {
-            self.unspool(extent, out)?;
+            let spool = self.spool.as_mut().expect("something is on disk");
+            unframe(spool.read(extent)?, out)?;
         }
         unframe(&entry.frames[..], out)?;
         Ok(entry.is_sealed)
     }
 
-    fn unspool(&mut self, extent: Extent, out: Out<'_>) -> io::Result<()> {
-        let spool = self.spool.as_mut().expect("something is on disk");
-        unframe(spool.read(extent)?, out)
+    fn give_out_indexed(&mut self, out: Out<'_>) -> io::Result<bool> {
+        let Some(spool) = self.spool.as_mut().filter(|_| !self.asked) else {
+            return Ok(false);
+        };
+        let Some(extent) = spool.take(self.next)? else {
+            self.asked = true;
+            return Ok(false);
+        };
+        unframe(spool.read(extent)?, out)?;
+        Ok(true)
     }
 }
 
