@@ -25,7 +25,7 @@ type Module = Vec<String>;
 
 /// The files of a crate, and what each imports.
 #[derive(Debug, Default)]
-struct Imports(BTreeMap<Module, BTreeSet<Module>>);
+pub(crate) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 /// What is wrong in the crates whose layers are in this text.
 pub(crate) fn complaints(architecture: &str) -> anyhow::Result<Vec<String>> {
@@ -52,7 +52,7 @@ pub(crate) fn complaints(architecture: &str) -> anyhow::Result<Vec<String>> {
 }
 
 impl Imports {
-    fn read(dir: &Path) -> anyhow::Result<Imports> {
+    pub(crate) fn read(dir: &Path) -> anyhow::Result<Imports> {
         let mut files = Vec::new();
         crate::tidy::collect(dir, &mut files)?;
         let mut texts = BTreeMap::new();
@@ -130,6 +130,12 @@ impl Imports {
             }
         }
         wrong
+    }
+
+    /// The names of the files of each circle.
+    pub(crate) fn circle_names(&self) -> Vec<Vec<String>> {
+        let names = |circle: Vec<&Module>| circle.into_iter().map(name).collect();
+        self.circles().into_iter().map(names).collect()
     }
 
     /// The files that reach each other by imports, in sets of more than one.
@@ -273,8 +279,12 @@ impl Finder<'_> {
                 TokenTree::Ident(ident) => path.push(ident.to_string()),
                 TokenTree::Punct(punct) if punct.as_char() == ':' => {}
                 other => {
-                    self.add_path(&std::mem::take(&mut path));
-                    if let TokenTree::Group(group) = other {
+                    let path = std::mem::take(&mut path);
+                    self.add_path(&path);
+                    // What follows `pub` in parentheses imports nothing.
+                    if let TokenTree::Group(group) = other
+                        && path.last().is_none_or(|last| last != "pub")
+                    {
                         self.add_tokens(group.stream());
                     }
                 }

@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod count;
+mod dist;
 mod layers;
+mod picture;
 mod run;
 mod sanitize;
 mod setup;
@@ -14,6 +17,7 @@ mod tidy;
 mod windows;
 mod wine;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +52,12 @@ enum Command {
         #[arg(long)]
         windows: bool,
     },
+    /// Archives for users in target/dist-archives: program, manual pages, completions, licences
+    Dist {
+        /// A package for Debian as well, by cargo-deb
+        #[arg(long)]
+        deb: bool,
+    },
     /// Installs what the tests need: for Windows a compiler, a linker, Wine; for Linux emulators
     Setup,
     /// Lints for a system other than this one
@@ -77,6 +87,12 @@ enum Command {
     Sanitize,
     /// The rules of this repository that a program can check
     Tidy,
+    /// Lines outside tests, the longest files and the circles of imports of each crate
+    Count {
+        /// Another checkout, to compare with
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
     /// Scripted processes at random under faults, compared with what their scripts say
     Soak {
         /// For Windows, under Wine
@@ -95,6 +111,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Make the README's picture, docs/picture.svg, from a real run
+    Picture,
 }
 
 /// Which of the two systems is tested.
@@ -116,7 +134,7 @@ fn main() -> ExitCode {
 }
 
 fn run_command(command: Command) -> anyhow::Result<()> {
-    if !matches!(command, Command::Wine { .. }) {
+    if !matches!(command, Command::Wine { .. } | Command::Count { .. }) {
         steps::go_to_root()?;
     }
     match command {
@@ -140,6 +158,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             println!("{}", steps::build(windows)?.display());
             Ok(())
         }
+        Command::Dist { deb } => dist::make(deb),
         Command::Setup => setup::install_all(),
         Command::Check {
             windows,
@@ -165,7 +184,9 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Ci => steps::ci(),
         Command::Sanitize => sanitize::test(),
         Command::Tidy => tidy::check(),
+        Command::Count { directory } => count::print(&directory),
         Command::Soak { windows, args } => soak::soak(windows, &args),
         Command::Bench { windows, args } => steps::bench(windows, &args),
+        Command::Picture => picture::make(),
     }
 }

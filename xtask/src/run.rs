@@ -1,6 +1,7 @@
 //! Runs commands, and prints what it runs, so that anybody can run it alone.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -27,4 +28,15 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("`{line}` failed: {status}");
     }
     Ok(())
+}
+
+pub(crate) fn is_in_path(program: &str) -> bool {
+    in_path(program).is_some()
+}
+
+/// Where a program is.
+pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut found = env::split_paths(&path).map(|dir| dir.join(program));
+    found.find(|path| path.exists())
 }

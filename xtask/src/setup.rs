@@ -1,19 +1,14 @@
 //! What the tests need on this machine, for Windows and for Linux under emulators, and its
 //! installation if we have the rights.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::bail;
 
-use crate::run::{cargo, run};
+use crate::run::{cargo, is_in_path, run};
 use crate::suite;
 use crate::windows::Cross;
 use crate::wine;
-
-pub(crate) const DEBIAN_CARGO: &str = "/usr/bin/cargo";
-pub(crate) const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-pub(crate) const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 /// Debian's names of it: a compiler with the sources of its standard library and its linter, the
 /// linker and import libraries of Windows, and Wine.
@@ -49,8 +44,8 @@ pub(crate) fn missing() -> Vec<&'static str> {
 
 /// Installs everything that is missing, or prints what to install.
 pub(crate) fn install_all() -> anyhow::Result<()> {
-    if !is_in_path(suite::NEXTEST) {
-        run(cargo().args(["install", "--locked", suite::NEXTEST]))?;
+    if !is_in_path(suite::NEXTEST_PROGRAM) {
+        run(cargo().args(["install", "--locked", suite::NEXTEST_PROGRAM]))?;
     }
     supply_emulators()?;
     install()
@@ -110,15 +105,4 @@ pub(crate) fn advice() -> String {
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
-}
-
-pub(crate) fn is_in_path(program: &str) -> bool {
-    in_path(program).is_some()
-}
-
-/// Where a program is.
-pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&path).map(|dir| dir.join(program));
-    found.find(|path| path.exists())
 }

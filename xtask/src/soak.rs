@@ -9,7 +9,7 @@ use crate::run::{cargo, run};
 use crate::wine;
 
 /// The library with its faults, and who uses it.
-pub(crate) const PACKAGE: [&str; 5] = [
+const PACKAGE: [&str; 5] = [
     "--package",
     "throng-tests",
     "--features",
@@ -25,7 +25,7 @@ const IN_CI_UNDER_WINE: &str = "400";
 pub(crate) fn soak(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     if for_windows && !cfg!(windows) {
-        return wine::soak(&args);
+        return wine::soak(&PACKAGE, &args);
     }
     here("release", &args)
 }
@@ -34,7 +34,7 @@ pub(crate) fn soak(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
 pub(crate) fn in_ci(under_wine: bool) -> anyhow::Result<()> {
     here("debug", &["--count", IN_CI])?;
     if under_wine {
-        wine::soak(&["--count", IN_CI_UNDER_WINE])?;
+        wine::soak(&PACKAGE, &["--count", IN_CI_UNDER_WINE])?;
     }
     Ok(())
 }

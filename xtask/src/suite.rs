@@ -8,11 +8,11 @@
 use std::process::Command;
 use std::thread;
 
-use crate::run::{cargo, run};
-use crate::setup::is_in_path;
-use crate::windows::{Cross, GNU, PACKAGES};
+use crate::run::{cargo, is_in_path, run};
+use crate::windows::{Cross, GNU, NEXTEST, PACKAGES};
 
-pub(crate) const NEXTEST: &str = "cargo-nextest";
+/// The program behind `cargo nextest`.
+pub(crate) const NEXTEST_PROGRAM: &str = "cargo-nextest";
 
 /// How many tests run at once for each processor: most wait for something most of the time.
 const AT_ONCE: usize = 3;
@@ -22,9 +22,9 @@ const ONE_AT_A_TIME: (&str, &str) = ("RUST_TEST_THREADS", "1");
 
 /// All tests on the system that we are on.
 pub(crate) fn here(args: &[String]) -> anyhow::Result<()> {
-    if is_in_path(NEXTEST) {
+    if is_in_path(NEXTEST_PROGRAM) {
         let mut nextest = cargo();
-        nextest.args(["nextest", "run", "--workspace"]);
+        nextest.args([NEXTEST, "run", "--workspace"]);
         return run(at_once(&mut nextest).args(args));
     }
     let mut test = without_nextest(cargo());
@@ -35,17 +35,23 @@ pub(crate) fn here(args: &[String]) -> anyhow::Result<()> {
     run(test.args(args))
 }
 
-/// The tests that were built for Windows, with this environment.
+const TARGETS: [&str; 4] = ["--locked", "--lib", "--bins", "--tests"];
+
+/// Builds the tests for Windows.
+pub(crate) fn build_for_windows(cross: Cross) -> anyhow::Result<()> {
+    let mut build = cross.command("test", GNU);
+    run(build.args(PACKAGES).args(TARGETS).arg("--no-run"))
+}
+
+/// Runs them, with this environment.
 pub(crate) fn under_wine(
     cross: Cross,
     enter: &dyn Fn(&mut Command),
     args: &[String],
 ) -> anyhow::Result<()> {
-    let targets = ["--locked", "--lib", "--bins", "--tests"];
-    let mut test = match is_in_path(NEXTEST) {
+    let mut test = match is_in_path(NEXTEST_PROGRAM) {
         true => {
-            let mut nextest = cross.command("nextest", GNU);
-            nextest.arg("run");
+            let mut nextest = cross.command(NEXTEST, GNU);
             at_once(&mut nextest);
             nextest
         }
@@ -56,7 +62,7 @@ pub(crate) fn under_wine(
         }
     };
     enter(&mut test);
-    run(test.args(PACKAGES).args(targets).args(args))
+    run(test.args(PACKAGES).args(TARGETS).args(args))
 }
 
 fn at_once(nextest: &mut Command) -> &mut Command {

@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::bail;
 
-use crate::run::{cargo, run};
-use crate::setup::is_in_path;
+use crate::run::{cargo, is_in_path, run};
 use crate::windows::{Cross, PACKAGES, has_clippy, rustup_has};
 
 pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";

@@ -8,12 +8,18 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
-use crate::run::{self, run};
-use crate::{setup, suite};
+use crate::run::{self, in_path, run};
+
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 
 pub(crate) const TARGET_DIR: &str = "target/windows";
+/// What runs the tests, where it is installed: `cargo nextest run`.
+pub(crate) const NEXTEST: &str = "nextest";
+
 pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
 const MSVC: &str = "x86_64-pc-windows-msvc";
 
@@ -47,7 +53,7 @@ impl Cross {
         if rustup_has(target) {
             return Ok(Cross::Rustup);
         }
-        if !Path::new(setup::DEBIAN_CARGO).exists() {
+        if !Path::new(DEBIAN_CARGO).exists() {
             bail!("no compiler for {target}; `cargo xtask setup` installs one");
         }
         Ok(Cross::Debian)
@@ -63,6 +69,9 @@ impl Cross {
             }
             Cross::Debian => debian(subcommand),
         };
+        if subcommand == NEXTEST {
+            command.arg("run");
+        }
         command.args(["--target", target, "--target-dir", TARGET_DIR]);
         // Nothing here can read it, and MinGW's linker takes its time over it.
         command.env("CARGO_PROFILE_DEV_DEBUG", "0");
@@ -74,9 +83,9 @@ impl Cross {
 fn debian(subcommand: &str) -> Command {
     // Found by its path: cargo would look among rustup's programs first.
     let program = match subcommand {
-        "clippy" => setup::DEBIAN_CLIPPY.into(),
-        "nextest" => setup::in_path(suite::NEXTEST).unwrap_or_else(|| suite::NEXTEST.into()),
-        _ => PathBuf::from(setup::DEBIAN_CARGO),
+        "clippy" => DEBIAN_CLIPPY.into(),
+        NEXTEST => in_path(&format!("cargo-{NEXTEST}")).unwrap_or_default(),
+        _ => PathBuf::from(DEBIAN_CARGO),
     };
     let mut command = Command::new(program);
     command.arg(subcommand);
@@ -89,10 +98,11 @@ fn debian(subcommand: &str) -> Command {
         command.env_remove(name);
     }
     command
-        .arg("-Zbuild-std=std,panic_unwind,test")
+        // As a variable: nextest passes variables on to cargo, but not this option.
+        .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_unwind,test")
         .env("PATH", debian_path())
-        .env("CARGO", setup::DEBIAN_CARGO)
-        .env("RUSTC", setup::DEBIAN_RUSTC)
+        .env("CARGO", DEBIAN_CARGO)
+        .env("RUSTC", DEBIAN_RUSTC)
         // What lets a stable compiler build the standard library.
         .env("RUSTC_BOOTSTRAP", "1");
     command
@@ -118,22 +128,9 @@ pub(crate) fn rustup_has(target: &str) -> bool {
         .exists()
 }
 
-/// Builds a program of this package, and what it needs beside it to run under Wine. Gives its path.
-pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
-    let mut cargo = Cross::find()?.command("build", GNU);
-    cargo.args(["--release", "--locked", "--package", package]);
-    run(&mut cargo)?;
-    let dir = Path::new(TARGET_DIR).join(GNU).join("release");
-    crate::wine::supply_dlls(&[&dir])?;
-    let program = dir.join(program);
-    program
-        .canonicalize()
-        .with_context(|| format!("cannot find {}", program.display()))
-}
-
 /// Whether this cargo has the linter: Debian's is a package of its own.
 pub(crate) fn has_clippy(cross: Cross) -> bool {
-    cross == Cross::Rustup || Path::new(setup::DEBIAN_CLIPPY).exists()
+    cross == Cross::Rustup || Path::new(DEBIAN_CLIPPY).exists()
 }
 
 /// Lints everything as it is compiled for Windows.

@@ -10,9 +10,9 @@ pub(crate) enum Exit {
     Commands { failed: u64 },
     /// `--halt` ended the run with this.
     Halted(u8),
-    /// A signal asked us to end.
+    /// A signal asked the program to end.
     Signal(i32),
-    /// Whoever read our stdout closed it; what SIGPIPE would have done.
+    /// The reader of stdout closed it; the status that SIGPIPE would have caused.
     StdoutClosed,
     /// Throng itself failed.
     Failed,
@@ -20,10 +20,10 @@ pub(crate) enum Exit {
 
 impl Exit {
     const MANY: u8 = 101;
-    /// What a shell says of a program that is not there, and of one that it cannot run.
+    /// The statuses of a shell for a program that does not exist, and for one that it cannot run.
     pub(crate) const NOT_FOUND: u8 = 127;
     pub(crate) const NOT_EXECUTABLE: u8 = 126;
-    /// What timeout(1) says of a command that ran out of time.
+    /// The status of timeout(1) for a command that ran out of time.
     pub(crate) const TIMED_OUT: u8 = 124;
 
     pub(crate) fn code(self) -> u8 {
@@ -36,20 +36,20 @@ impl Exit {
         }
     }
 
-    /// Ends the program now, whatever else it does.
+    /// Exits at once.
     pub(crate) fn leave(self) -> ! {
         self.die_if_signal();
         std::process::exit(self.code().into())
     }
 
-    /// Dies of the signal that ended the run, if our parent is to see that signal in our status.
+    /// Dies of the signal that ended the run, if the parent should see that signal.
     fn die_if_signal(self) {
         if let Exit::Signal(number) = self {
             crate::sys::die_of(number);
         }
     }
 
-    /// Says why throng failed, in one line on stderr.
+    /// Reports why throng failed, in one line on stderr.
     pub(crate) fn report(error: anyhow::Error) -> Exit {
         let is_closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
             cause
@@ -59,7 +59,7 @@ impl Exit {
         if error.chain().any(is_closed_pipe) {
             return Exit::StdoutClosed;
         }
-        crate::terminal::complain(format_args!("{error:#}"));
+        crate::terminal::warn(format_args!("{error:#}"));
         Exit::Failed
     }
 }

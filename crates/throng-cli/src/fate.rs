@@ -1,5 +1,5 @@
-//! How a command has ended, in the one sense in which the program counts it: what `--halt`, the
-//! records, the summary and the exit status say of a command is this.
+//! How a command has ended, as the whole program counts it: `--halt`, the records, the summary and
+//! the exit status.
 
 use throng::{Cause, ErrorKind, Outcome, Status, Stream, Verdict};
 
@@ -18,7 +18,7 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    /// What the last outcome of a command says, where no earlier one counts.
+    /// By the last outcome of a command, if no earlier one counts.
     pub(crate) fn of(outcome: &Outcome) -> Fate {
         if is_cancelled(outcome) {
             Fate::NotStarted
@@ -49,8 +49,8 @@ impl Fate {
     }
 }
 
-/// The last outcome of a command that tells anything of it, and what became of the command. A
-/// command whose next attempt was not made any more is known by the attempt before.
+/// The outcome that counts for a command, and how the command has ended. If its next attempt was
+/// not started any more, the attempt before counts.
 pub(crate) fn decide(last: Outcome, before: Option<Outcome>) -> (Outcome, Fate) {
     match (Fate::of(&last), before) {
         (Fate::NotStarted, Some(before)) => (before, Fate::Unfinished),
@@ -58,7 +58,7 @@ pub(crate) fn decide(last: Outcome, before: Option<Outcome>) -> (Outcome, Fate) 
     }
 }
 
-/// Why a command has failed that has itself succeeded.
+/// Why a command has failed that exited with 0.
 pub(crate) const HELD_FAILS: &str = "failed because its output is held (--held fail)";
 
 /// Whether a command has failed for that reason alone.
@@ -68,7 +68,7 @@ pub(crate) fn fails_by_holders(outcome: &Outcome) -> bool {
     has_succeeded && !outcome.success() && Stream::ALL.into_iter().any(is_held)
 }
 
-/// Whether Ctrl-C or Ctrl-\ on the terminal that it had has ended it, as far as can be seen: that
+/// Whether it had the terminal and was ended there by Ctrl-C or Ctrl-\, as far as can be seen: that
 /// ends the run as well.
 fn is_interrupted(outcome: &Outcome) -> bool {
     const INT: i32 = 2;

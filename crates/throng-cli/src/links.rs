@@ -1,5 +1,5 @@
-//! Symbolic links on the way to what a value names. A value leads nowhere outside of what is
-//! written before its placeholder; this sees to it that no link does so in its place.
+//! Symbolic links in paths with placeholders. No value leads out of the directory before its
+//! placeholder, and this makes sure that no link does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 
 use crate::text;
 
-/// What is on the way from a directory to this path, from the top, the path itself included.
+/// The paths between a directory and this path, from the top, including this path.
 pub(crate) fn way<'a>(directory: &Path, path: &'a Path) -> Vec<&'a Path> {
     let length = directory.as_os_str().len();
     let below = path.ancestors();
@@ -19,8 +19,8 @@ pub(crate) fn way<'a>(directory: &Path, path: &'a Path) -> Vec<&'a Path> {
     way
 }
 
-/// Fails where a symbolic link below this directory, on the way to the path or the path itself,
-/// leads out of the directory, or nowhere.
+/// Fails if a symbolic link below this directory, on the way to the path or the path itself, leads
+/// out of the directory, or nowhere.
 pub(crate) fn refuse_links_out(directory: &Path, path: &Path) -> anyhow::Result<()> {
     for step in way(directory, path) {
         match step.symlink_metadata() {

@@ -8,6 +8,7 @@ mod doctor;
 mod duration;
 mod exit;
 mod fate;
+mod histogram;
 mod input;
 mod links;
 mod options;

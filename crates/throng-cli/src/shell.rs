@@ -1,5 +1,4 @@
-//! The shell that `--shell` gives scripts to: the system's, or a program that was named. Does not
-//! know what is in scripts.
+//! The shell of `--shell`: that of the system, or a named program.
 
 use std::ffi::OsString;
 
@@ -10,12 +9,12 @@ use crate::options::Run;
 use crate::script::Rules;
 use crate::sys;
 
-/// Names a program where `--shell` does not. It switches nothing on.
+/// Names the program if `--shell` does not. The variable alone does not switch the shell on.
 const VARIABLE: &str = "THRONG_SHELL";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shell {
-    /// None for the system's own.
+    /// None for that of the system.
     program: Option<OsString>,
     counts_in_arguments: bool,
 }
@@ -45,12 +44,12 @@ impl Shell {
         }))
     }
 
-    /// The command that has the shell run this script.
+    /// The command that runs this script with the shell.
     pub(crate) fn command(&self, script: Vec<u8>) -> anyhow::Result<Command> {
         sys::shell(self.program.as_deref(), script)
     }
 
-    /// What a script for this shell depends on.
+    /// The rules for scripts of this shell.
     pub(crate) fn rules(&self, allows_code: bool) -> Rules {
         Rules {
             allows_code,
@@ -59,7 +58,8 @@ impl Shell {
         }
     }
 
-    /// Whether this is the shell that the log names; GNU parallel's names none, and had one.
+    /// Whether this is the shell in the log. A log of GNU parallel has no column for it; it always
+    /// uses a shell.
     pub(crate) fn is_named(shell: Option<&Shell>, column: &[u8]) -> bool {
         match column {
             b"" => shell.is_some(),
@@ -67,7 +67,7 @@ impl Shell {
         }
     }
 
-    /// What a job log has in its column for the shell: 0 without one, 1 for the system's, and the
+    /// The column of a job log for the shell: 0 without one, 1 for that of the system, and the
     /// program otherwise.
     pub(crate) fn column(shell: Option<&Shell>) -> Vec<u8> {
         match shell {

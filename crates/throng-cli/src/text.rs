@@ -1,16 +1,17 @@
-//! Text for people: what others have chosen is shown so that a terminal does not obey it.
+//! Text for people. What others have chosen is escaped, so that a terminal does not obey it.
 
 use std::ffi::OsStr;
 
 use throng::text;
 
-/// The line of a complaint, with its end. Names in it are text from elsewhere (a path, a command
-/// line, what an error reports of them), so they are escaped and reach a terminal only as text.
-pub(crate) fn complaint(message: &str) -> String {
+/// A message as a line that begins with our name. Names in it come from elsewhere (a path, a
+/// command line, an error that contains them), so they are escaped, and a terminal cannot obey
+/// them.
+pub(crate) fn message_line(message: &str) -> String {
     format!("throng: {}\n", on_one_line(message.as_bytes()))
 }
 
-/// Bytes as a user would know them again: in quotes, cut short, with what is no text as `\xff`.
+/// Bytes as a user would recognize them: in quotes, shortened, with invalid UTF-8 as `\xff`.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", text::shortened(bytes))
 }
@@ -20,7 +21,7 @@ pub(crate) fn quoted_name(name: impl AsRef<OsStr>) -> String {
     quoted(name.as_ref().as_encoded_bytes())
 }
 
-/// The same, cut in the middle: commands that differ in their last value begin alike.
+/// The same, shortened in the middle: commands that differ in their last value begin alike.
 pub(crate) fn quoted_ends(bytes: &[u8]) -> String {
     const LONGEST: usize = 60;
     const BEGIN: usize = 20;
@@ -54,12 +55,12 @@ pub(crate) fn quoted_ends(bytes: &[u8]) -> String {
     format!("\"{}...{}\"", begin.concat(), end.concat())
 }
 
-/// Whether there is nothing but blanks.
+/// Whether there is nothing but whitespace.
 pub(crate) fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(is_blank_byte)
 }
 
-/// A blank of ASCII, as C's `isspace` has it: space, tab, line ends, form feed, vertical tab.
+/// ASCII whitespace, as for C's `isspace`: space, tab, line ends, form feed, vertical tab.
 pub(crate) fn is_blank_byte(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
@@ -79,9 +80,9 @@ pub(crate) fn on_one_line(bytes: &[u8]) -> String {
     text::escaped(bytes)
 }
 
-/// Adds bytes that go among the output of commands, as a tag does: as they are, but for characters
-/// that a terminal obeys, or that end a line. Tabs stay, and so do bytes that are no text, except
-/// those that terminals without UTF-8 obey.
+/// Appends bytes that stand in the output of commands, such as a tag: as they are, except
+/// characters that a terminal obeys, or that end a line. Tabs stay, and so does invalid UTF-8,
+/// except bytes that terminals without UTF-8 obey.
 pub(crate) fn push_harmless(out: &mut Vec<u8>, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
@@ -101,7 +102,7 @@ pub(crate) fn push_harmless(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Control characters but the tab, ends of lines, and what changes the direction of text.
+/// Control characters except the tab, line ends, and what changes the direction of text.
 fn is_obeyed(char: char) -> bool {
     let is_control = char.is_control() && char != '\t';
     is_control || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(quoted(b"a'b\n\xff\xc3\xa9"), "\"a'b\\n\\xff\u{e9}\"");
         assert_eq!(quoted(&[b'x'; 99]).len(), 62);
         assert_eq!(
-            complaint("a\x1b[2J\nthrong: b"),
+            message_line("a\x1b[2J\nthrong: b"),
             "throng: a\\u{1b}[2J\\nthrong: b\n"
         );
     }

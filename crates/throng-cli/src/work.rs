@@ -1,9 +1,9 @@
-//! How much work a loop over input does, for tests that see whether it grows with the input alone.
-//! Outside of tests nothing is counted.
+//! Counts the work of loops over input, for tests that it grows linearly with the input. Outside of
+//! tests nothing is counted.
 
 #![allow(
     clippy::missing_const_for_thread_local,
-    reason = "it is said of what is const as well, on systems where thread-locals have keys"
+    reason = "it fires on const initializers too, on systems where thread-locals have keys"
 )]
 
 #[cfg(test)]
@@ -11,7 +11,7 @@ thread_local! {
     static COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
-/// So many bytes, values or steps have been looked at.
+/// This many bytes, values or steps have been looked at.
 #[inline]
 pub(crate) fn count(steps: usize) {
     #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Bad input gets one clear line; nothing is lost, nothing hangs, nothing is left running.
 
+use throng_tests::some_of;
+
 use std::process::Command;
 
 use crate::program::{child, mechanisms, output, output_with_stdin, stderr, stdout};
@@ -36,7 +38,7 @@ fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
 
 #[test]
 fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
-    for (args, named) in [
+    for (args, named) in some_of([
         (&["--no-such-option", "echo"][..], "--no-such-option"),
         (
             &["--tagg", "echo"],
@@ -92,7 +94,7 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
         (&["--shuf", "--seed", "x", "echo"], "--seed"),
         (&["-0", "-d,", "echo"], "--delimiter"),
         (&["echo", "::::"], "::::"),
-    ] {
+    ]) {
         let output = output_with_stdin(args, b"1\n");
         assert_eq!(output.status.code(), Some(255), "{args:?} {output:?}");
         assert_eq!(stdout(&output), "", "{args:?}");

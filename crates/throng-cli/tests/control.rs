@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::program::{child, finish, json, output, output_with_stdin, run, stderr, stdout};
-use throng_tests::{Tag, eventually, with_enough_time};
+use throng_tests::{Tag, eventually, some_of, with_enough_time};
 
 fn path(path: &Path) -> &str {
     path.to_str()
@@ -469,7 +469,7 @@ fn nonsense_is_named_in_one_line_and_nothing_starts() {
         ("--mechanism", &["", "magic"]),
         ("--shards", &["", "0", "-1", "x"]),
     ] {
-        for value in values {
+        for value in some_of(values) {
             let option_and_value = format!("{option}={value}");
             let output = output(&[&option_and_value, child(), "outs:no", ":::", "exit:0"]);
             let said = stderr(&output);

@@ -2,6 +2,7 @@
 
 use crate::program::{child, json_bytes, output_with_stdin, stderr};
 use proptest::prelude::*;
+use throng_tests::repeat;
 
 fn objects(words: &[&str], stdin: &[u8]) -> Vec<serde_json::Value> {
     let words = [&["-k", "--output", "jsonl"], words].concat();
@@ -23,7 +24,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     // Each case runs the program.
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(repeat(24).max(4) as u32))]
 
     #[test]
     fn bytes_of_stdout_come_back(data in bytes(), spills: bool) {

@@ -6,7 +6,7 @@ use crate::program::{
     child, finish, json, json_bytes, mechanisms, output, output_with_stdin, run, sorted_lines,
     stderr, stdout,
 };
-use throng_tests::{Source, Tag, check_pattern, repeat};
+use throng_tests::{Source, Tag, check_pattern, repeat, some_of};
 
 #[test]
 fn stdout_goes_to_stdout_and_stderr_to_stderr() {
@@ -244,7 +244,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
     let is_obeyed =
         |char: char| (char.is_control() && !"\n\t".contains(char)) || char == '\u{202e}';
     let tag = format!("tag:{hostile}");
-    for options in [
+    for options in some_of([
         &["-t"][..],
         &["-v"],
         &["-v", "--lb"],
@@ -258,7 +258,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
         &["--halt", "now,fail=1"],
         &["--wd", "{}/../../x"],
         &["--results", "{}/../../x"],
-    ] {
+    ]) {
         for command in [&[program][..], &[child(), "outs:a\n", "errs:b\n", "exit:1"]] {
             let words = [options, command, &[":::", &tag]].concat();
             let output = output(&words);

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
+use throng_tests::some_of;
+
 use crate::program::{
     child, finish, output, output_with_stdin, run, said, sorted_lines, stderr, stdout,
 };
@@ -195,12 +197,12 @@ fn a_record_without_an_end_is_refused_and_takes_no_more_memory_than_it_may() {
     std::fs::write(&file, &endless).unwrap();
     let file = file.to_str().unwrap();
     let few = ["--memory", "1M", "-j1"];
-    for options in [
+    for options in some_of([
         &["--pipe"][..],
         &["--pipe", "-N2"],
         &["--pipe", "-L2"],
         &["--round-robin"],
-    ] {
+    ]) {
         let words = [&few[..], options, &[child(), "cat"]].concat();
         let output = output_with_stdin(&words, &endless);
         assert_eq!(output.status.code(), Some(255), "{options:?}");

@@ -78,6 +78,10 @@ pub(crate) fn run(args: &[&str]) -> Command {
     if !args.iter().any(|arg| arg.starts_with("--grace")) {
         command.args(["--grace", "20s"]);
     }
+    let about_console = |arg: &&str| arg.starts_with("--console") || arg.starts_with("--shell");
+    if !args.iter().any(about_console) {
+        command.args(throng_tests::console_options());
+    }
     command.args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command

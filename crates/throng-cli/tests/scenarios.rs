@@ -287,8 +287,9 @@ fn gnu_parallel_says_the_same_where_nothing_else_is_marked() {
 const REPORT_HEAD: &str = "\
 # Scenarios, side by side
 
-Made by `THRONG_SCENARIOS=docs/scenarios.md cargo test -p throng-cli --test scenarios` with GNU
-parallel 20221122. A line end is shown as `⏎`, a tab as `→`.
+Made with GNU parallel 20221122 by
+`THRONG_SCENARIOS=docs/scenarios.md cargo nextest run -p throng-cli --test suite scenarios`. A line
+end is shown as `⏎`, a tab as `→`.
 
 | scenario | GNU parallel | throng | |
 |---|---|---|---|

@@ -13,6 +13,7 @@
 #![deny(unsafe_code)]
 
 mod block;
+mod macros;
 mod mechanisms;
 mod outcomes;
 mod patience;
@@ -31,6 +32,14 @@ pub use pattern::{Source, check_pattern, fill};
 pub use probe::{Probe, Report};
 pub use script::{script, script_by_name};
 pub use sys::{
-    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
-    open_handles, os, repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, console_options, install, is_end_by,
+    is_of_the_system, open_handles, os, repeat, repeat_with, rss_kib, tells_usage, threads,
+    threads_that_wait,
 };
+
+/// All of these where starting a process is cheap, elsewhere every fifth: for tables whose rows
+/// each take a start of the program and do not depend on the system.
+pub fn some_of<T>(values: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let is_cheap = repeat(10) == 10;
+    values.into_iter().step_by(if is_cheap { 1 } else { 5 })
+}

@@ -2,8 +2,8 @@
 
 use throng::{Command, Mechanism, Outcome, Signal, Stream, Throng};
 
-use crate::is_end_by;
 use crate::pattern::{Source, check_pattern};
+use crate::sys::is_end_by;
 
 /// Runs one command in a `Throng` of its own.
 ///

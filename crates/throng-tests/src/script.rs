@@ -28,27 +28,3 @@ pub fn script_by_name(program: impl AsRef<OsStr>, steps: &str) -> Command {
     command.args(steps.split_whitespace());
     command
 }
-
-/// A command for the scripted child, from a format string of steps: `child!("out:{n} exit:3")`.
-///
-/// A macro because cargo tells the child's path only to the tests themselves.
-#[macro_export]
-macro_rules! child {
-    ($($steps:tt)*) => {
-        $crate::script(env!("CARGO_BIN_EXE_child"), &format!($($steps)*))
-    };
-}
-
-/// A [`Probe`](crate::Probe) in this mode, for this mechanism, with these further arguments:
-/// `probe!(mechanism, "limits 64")`.
-#[macro_export]
-macro_rules! probe {
-    ($mechanism:expr, $($mode:tt)*) => {
-        $crate::Probe::new(
-            env!("CARGO_BIN_EXE_probe"),
-            env!("CARGO_BIN_EXE_child"),
-            $mechanism,
-            &format!($($mode)*),
-        )
-    };
-}

@@ -1,6 +1,7 @@
 //! Waiting for the processes that bear a mark, as each system finds them.
 
-use crate::{Tag, eventually};
+use crate::patience::eventually;
+use crate::sys::Tag;
 
 impl Tag {
     /// Waits until this many processes with this mark run. That they run says nothing of what is

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use throng::{ErrorKind, Mechanism, Outcome, Part, Stream, Throng, Verdict};
+use throng::{ErrorKind, Mechanism, Outcome, Retain, Stream, Throng, Verdict};
 use throng_tests::{
     Source, assert_complete, assert_output, check_pattern, child, describe, fill,
     for_each_mechanism, repeat, run_one,
@@ -122,14 +122,14 @@ fn where_nothing_can_be_spilled_the_verdict_says_so_and_the_process_goes_on() {
         let Verdict::Failed(error) = outcome.verdict(Stream::Stdout) else {
             panic!("not failed: {}", describe(&outcome));
         };
-        assert_eq!(error.kind(), ErrorKind::Keep);
+        assert_eq!(error.kind(), ErrorKind::Storage);
         let message = error.to_string();
         assert!(message.starts_with("cannot keep stdout of \""), "{message}");
         assert!(message.contains(&format!("\" in {path}: ")), "{message}");
         let kept = outcome.stdout().len();
         assert!((500_000..=1_200_000).contains(&kept), "{kept}");
         check_pattern(Source::Out, outcome.stdout(), kept).unwrap();
-        let gap = outcome.capture().gap(Stream::Stdout).unwrap();
+        let gap = outcome.capture().dropped_range(Stream::Stdout).unwrap();
         assert_eq!((gap.at, gap.at + gap.bytes), (kept as u64, 3_000_000));
         assert!(outcome.verdict(Stream::Stderr).is_complete());
         // Others have room in memory.
@@ -177,9 +177,9 @@ fn piece(source: Source, from: u64, len: usize) -> Vec<u8> {
 fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
     for_each_mechanism(|mechanism| {
         const LEN: u64 = 3_000_000;
-        for (part, head) in [(Part::Tail, 0), (Part::Both, 500)] {
+        for (part, head) in [(Retain::Tail, 0), (Retain::Both, 500)] {
             let mut command = child!("both:{LEN} exit:4");
-            command.max_output(1000).max_output_part(part);
+            command.max_output(1000).retain(part);
             let outcome = run_one(mechanism, &command);
             assert_eq!(outcome.status().unwrap().code(), Some(4));
             for (stream, source) in Stream::ALL.into_iter().zip([Source::Out, Source::Err]) {
@@ -187,7 +187,7 @@ fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
                 let first = piece(source, 0, head);
                 let last = piece(source, LEN - tail as u64, tail);
                 assert_eq!(outcome.capture().stream(stream), [first, last].concat());
-                let gap = outcome.capture().gap(stream).unwrap();
+                let gap = outcome.capture().dropped_range(stream).unwrap();
                 assert_eq!((gap.at, gap.bytes), (head as u64, LEN - 1000));
                 let verdict = outcome.verdict(stream).to_string();
                 assert_eq!(verdict, format!("capped, {} bytes dropped", LEN - 1000));
@@ -195,7 +195,7 @@ fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
             assert_eq!(outcome.merged().len(), 2000);
         }
         let mut command = child!("out:1000 err:999");
-        command.max_output(1000).max_output_part(Part::Both);
+        command.max_output(1000).retain(Retain::Both);
         assert_output(&run_one(mechanism, &command), 1000, 999);
     });
 }

@@ -224,7 +224,7 @@ fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
             let after = Duration::from_millis(outcome.seq() % 4);
             let is_last = outcome.success() || outcome.attempt() == 4;
             if is_last {
-                Next::GoOn
+                Next::Continue
             } else {
                 Next::RunAgain(after)
             }
@@ -254,7 +254,7 @@ fn another_attempt_is_given_its_slot_anew() {
             *command = child!("outs:{slot}-{calls} exit:1");
         });
         let run = throng.run_judged([command], |outcome| match outcome.attempt() {
-            4 => Next::GoOn,
+            4 => Next::Continue,
             _ => Next::RunAgain(Duration::ZERO),
         });
         let outcomes: Vec<_> = run.collect();

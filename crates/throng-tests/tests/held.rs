@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use throng::{Command, Held, KillSequence, Status, Stream, Throng};
+use throng::{Command, KillSequence, OnHeld, Status, Stream, Throng};
 use throng_tests::{
     Source, Tag, assert_complete, check_pattern, child, describe, for_each_mechanism,
     with_enough_time,
@@ -21,7 +21,7 @@ fn leaves_behind(tag: &Tag) -> Command {
 fn under_kill_the_holder_is_ended_and_the_capture_is_complete() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let builder = Throng::builder().mechanism(mechanism).held(Held::Kill);
+        let builder = Throng::builder().mechanism(mechanism).on_held(OnHeld::Kill);
         let throng = builder.kill_sequence(KillSequence::immediate()).build();
         let outcome = throng.unwrap().spawn(&leaves_behind(&tag)).wait().unwrap();
         assert_complete(&outcome);
@@ -44,7 +44,9 @@ fn under_wait_the_holder_has_all_the_time_it_wants() {
         let throng = Throng::builder().mechanism(mechanism).jobs(2).build();
         let throng = throng.unwrap();
         let mut patient = child!("{steps}");
-        patient.held(Held::Wait).grace(Duration::from_millis(1));
+        patient
+            .on_held(OnHeld::Wait)
+            .grace(Duration::from_millis(1));
         let patient = throng.spawn(&patient);
         let mut hasty = child!("{steps}");
         let hasty = throng.spawn(hasty.grace(Duration::from_millis(500)));
@@ -71,7 +73,7 @@ fn under_wait_the_timeout_of_the_command_ends_the_holder() {
         // It has to have said everything by then, and ended.
         let run = |timeout| {
             let mut command = leaves_behind(&tag);
-            let command = command.timeout(timeout).held(Held::Wait);
+            let command = command.timeout(timeout).on_held(OnHeld::Wait);
             throng.spawn(command).wait().unwrap()
         };
         let outcome = with_enough_time(run, |outcome| outcome.status() == Some(Status::Exited(0)));
@@ -86,7 +88,7 @@ fn under_wait_the_timeout_of_the_command_ends_the_holder() {
 fn under_fail_a_command_that_leaves_a_holder_has_failed() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
-        let builder = Throng::builder().mechanism(mechanism).held(Held::Fail);
+        let builder = Throng::builder().mechanism(mechanism).on_held(OnHeld::Fail);
         let throng = builder.build().unwrap();
         let outcome = throng.spawn(&leaves_behind(&tag)).wait().unwrap();
         assert_eq!(outcome.status().unwrap().code(), Some(0));
@@ -94,7 +96,7 @@ fn under_fail_a_command_that_leaves_a_holder_has_failed() {
         tag.await_count(1);
         let tag = Tag::new();
         let mut lenient = leaves_behind(&tag);
-        let outcome = throng.spawn(lenient.held(Held::Keep)).wait().unwrap();
+        let outcome = throng.spawn(lenient.on_held(OnHeld::Keep)).wait().unwrap();
         assert!(outcome.success(), "the command has the last word");
         let clean = throng.spawn(&child!("out:5 exit:0")).wait().unwrap();
         assert!(clean.success());

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 
 use throng::{Command, Mechanism, Outcome, Throng};
 use throng_tests::{
-    HANG, assert_complete, assert_output, child, eventually, for_each_mechanism, is_thorough,
-    repeat, stable, within,
+    HANG, assert_complete, assert_output, child, eventually, for_each_mechanism, repeat,
+    repeat_with, stable, within,
 };
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
@@ -16,16 +16,12 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     builder.build().expect("a throng can be built")
 }
 
-/// While what nobody has taken is more than half of this, no command of a run is started.
-const MEMORY: u64 = 128 << 20;
+/// While the outcomes that nobody has taken hold more than half of this, no command of the run is
+/// started.
+const MEMORY: u64 = 32 << 20;
 
-/// A throng, and how many bytes of output it has read.
-fn listening(mechanism: Mechanism, jobs: usize) -> (Arc<Throng>, Arc<AtomicU64>) {
-    listening_with(mechanism, jobs, MEMORY)
-}
-
-/// The same with this much memory for output.
-fn listening_with(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Arc<AtomicU64>) {
+/// A throng with this much memory for output, and how many bytes of it it has read.
+fn listening(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();
     let builder = Throng::builder()
@@ -202,9 +198,9 @@ fn throngs_do_not_disturb_each_other() {
 
 #[test]
 fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
-    const EACH: u64 = 4 << 20;
+    const EACH: u64 = 1 << 20;
     for_each_mechanism(|mechanism| {
-        let (throng, heard) = listening(mechanism, 2);
+        let (throng, heard) = listening(mechanism, 2, MEMORY);
         let run = throng.run(vec![child!("out:{EACH}"); 40]);
         let held_back = stable(|| heard.load(Ordering::SeqCst));
         assert!(held_back < 30 * EACH, "{} MiB are waiting", held_back >> 20);
@@ -219,11 +215,11 @@ fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
 
 #[test]
 fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_are() {
-    const MEMORY: u64 = 16 << 20;
-    const EACH: u64 = 1 << 20;
+    const MEMORY: u64 = 4 << 20;
+    const EACH: u64 = 256 << 10;
     for_each_mechanism(|mechanism| {
         for is_consumed in [true, false] {
-            let (throng, heard) = listening_with(mechanism, 2, MEMORY);
+            let (throng, heard) = listening(mechanism, 2, MEMORY);
             let first = throng.run(vec![child!("out:{EACH}"); 40]);
             let stalled = || heard.load(Ordering::SeqCst) > MEMORY / 2 && throng.live() == 0;
             eventually("enough of the first is untaken", stalled);
@@ -235,9 +231,9 @@ fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_ar
             });
             assert_eq!(all, 40);
             let of_the_first = heard.load(Ordering::SeqCst) - 40 * EACH;
-            assert!(of_the_first < 20 * EACH, "{} MiB wait", of_the_first >> 20);
+            assert!(of_the_first < 20 * EACH, "{} KiB wait", of_the_first >> 10);
             let used = throng.memory_used();
-            assert!(used <= MEMORY + 2 * EACH, "{} MiB", used >> 20);
+            assert!(used <= MEMORY + 2 * EACH, "{} KiB", used >> 10);
             if is_consumed {
                 assert_eq!(first.inspect(assert_complete).count(), 40);
             } else {
@@ -250,9 +246,9 @@ fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_ar
 
 #[test]
 fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
-    const EACH: u64 = 20 << 20;
+    const EACH: u64 = 5 << 20;
     for_each_mechanism(|mechanism| {
-        let (throng, heard) = listening(mechanism, 4);
+        let (throng, heard) = listening(mechanism, 4, MEMORY);
         let mut run = throng.run(vec![child!("both:{}", EACH / 2); 6]);
         assert_complete(&run.next().unwrap());
         let all = || heard.load(Ordering::SeqCst) == 6 * EACH && throng.live() == 0;
@@ -268,13 +264,10 @@ fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
     });
 }
 
-/// A thousand with each mechanism on Linux; on Windows with the completion port, a hundred with the
-/// others.
 #[test]
 fn a_thousand_commands_two_hundred_and_fifty_six_at_a_time_are_captured_whole() {
     for_each_mechanism(|mechanism| {
-        let is_full = is_thorough(mechanism);
-        let count = if is_full { 1000 } else { repeat(1000) };
+        let count = repeat_with(mechanism, 1000);
         let throng = Throng::builder()
             .mechanism(mechanism)
             .jobs(256)

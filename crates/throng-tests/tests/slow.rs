@@ -3,18 +3,16 @@
 //! All of it in processes of their own: on Windows those would inherit what is being passed on to a
 //! child here at the moment they are started, and hold its streams (docs/windows.md, "Starting").
 //!
-//! On Windows a start is dear, so there the numbers are for the mechanisms that are said.
+//! These are the numbers on Linux. On Windows the completion port and the thread pool get them, the
+//! other mechanisms a tenth; under Wine, where a start takes twenty times as long, all get a tenth.
 
 use throng::Mechanism;
-use throng_tests::{SLACK, for_each_mechanism, is_thorough, probe, repeat, threads_that_wait};
+use throng_tests::{SLACK, for_each_mechanism, probe, repeat_with, threads_that_wait};
 
-/// A thousand with each mechanism on Linux; on Windows with the completion port and the thread
-/// pool, a hundred with the others.
 #[test]
 fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
     for_each_mechanism(|mechanism| {
-        let is_full = is_thorough(mechanism) || mechanism == Mechanism::ThreadPool;
-        let count = if is_full { 1000 } else { repeat(1000) };
+        let count = repeat_with(mechanism, 1000);
         let report = probe!(mechanism, "quiet {count}").report();
         assert_eq!(report.get::<usize>("live"), count);
         assert_eq!(report.get::<usize>("whole"), count);
@@ -32,16 +30,10 @@ fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
     });
 }
 
-/// Five thousand with each mechanism on Linux; on Windows with the completion port, five hundred
-/// with the others.
 #[test]
 fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
     for_each_mechanism(|mechanism| {
-        let count = if is_thorough(mechanism) {
-            5000
-        } else {
-            repeat(5000)
-        };
+        let count = repeat_with(mechanism, 5000);
         let report = probe!(mechanism, "flat {count}").report();
         assert_eq!(report.get::<usize>("whole"), count);
         assert_eq!(report.get::<usize>("children"), 0);

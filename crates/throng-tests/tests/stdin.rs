@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::Stdio;
 use std::thread;
 
-use throng::{Command, ErrorKind, PipeEnd, Stdin, Throng};
+use throng::{Command, ErrorKind, Stdin, StdinPipe, Throng};
 use throng_tests::{
     HANG, Source, assert_complete, child, describe, fill, for_each_mechanism,
     for_each_mechanism_alone, probe, repeat, run_all, run_one, within,
@@ -118,7 +118,7 @@ fn a_pipe_is_read_while_it_is_being_fed() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let (reader, mut writer) = io::pipe().unwrap();
-        let end = Stdin::Pipe(PipeEnd::new(reader));
+        let end = Stdin::Pipe(StdinPipe::new(reader));
         let process = throng.spawn(child!("cat").stdin(end.clone()));
         // More than the pipe takes, so it is written only while somebody reads.
         let fed = pattern(1 << 20);
@@ -142,7 +142,7 @@ fn who_feeds_a_process_that_has_ended_is_not_kept_waiting() {
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         for program in [child!("exit:0"), Command::new("no-such-program")] {
             let (reader, mut writer) = io::pipe().unwrap();
-            let command = program.clone().stdin(PipeEnd::new(reader)).clone();
+            let command = program.clone().stdin(StdinPipe::new(reader)).clone();
             let feeder = thread::spawn(move || writer.write_all(&pattern(1 << 20)));
             let outcome = throng.spawn(&command).wait().unwrap();
             let error = feeder.join().unwrap().expect_err("nobody reads it");

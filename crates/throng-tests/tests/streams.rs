@@ -7,7 +7,7 @@ use std::time::Instant;
 use throng::{Outcome, Signal, Status, Stream, Throng};
 use throng_tests::{
     Source, assert_complete, assert_ended_by, assert_output, check_pattern, child, describe,
-    for_each_mechanism, is_thorough, repeat, run_all, run_one,
+    for_each_mechanism, repeat, repeat_with, run_all, run_one,
 };
 
 const MIB: usize = 1 << 20;
@@ -114,11 +114,7 @@ fn binary_output_without_a_newline_at_its_end_is_kept_as_it_is() {
 #[test]
 fn the_last_bytes_before_the_exit_are_never_lost() {
     for_each_mechanism(|mechanism| {
-        let times = if is_thorough(mechanism) {
-            1000
-        } else {
-            repeat(1000)
-        };
+        let times = repeat_with(mechanism, 1000);
         let throng = Throng::builder()
             .mechanism(mechanism)
             .jobs(16)

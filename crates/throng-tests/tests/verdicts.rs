@@ -8,7 +8,7 @@ use std::time::Duration;
 use throng::{Command, Holder, Outcome, Stream, Throng, Verdict};
 use throng_tests::{
     Source, TELLS_ARGUMENTS, Tag, assert_complete, assert_output, check_pattern, child, describe,
-    eventually, for_each_mechanism, is_of_the_system, is_thorough, repeat, run_all, run_one,
+    eventually, for_each_mechanism, is_of_the_system, repeat, repeat_with, run_all, run_one,
     with_enough_time,
 };
 
@@ -243,11 +243,7 @@ fn output_over_its_limit_is_counted_and_dropped_and_blocks_nobody() {
 #[test]
 fn a_limit_of_64_kib_keeps_nobody_from_writing_a_hundred_mebibytes() {
     for_each_mechanism(|mechanism| {
-        let mib = if is_thorough(mechanism) {
-            100
-        } else {
-            repeat(100)
-        };
+        let mib = repeat_with(mechanism, 100);
         let len = (mib as u64) << 20;
         let mut command = child!("out:{len} err:9 exit:4");
         let outcome = run_one(mechanism, command.max_output(64 << 10));

@@ -1,10 +1,10 @@
-//! The bytes of both streams, apart, and the order in which they came.
+//! The bytes of both streams, separately, and the order in which they were read.
 //!
-//! Each stream has one contiguous store, so that either can be lent as a slice; the log says which
-//! pieces came when, so that both can be put together again. Knows nothing of verdicts.
+//! Each stream has one contiguous store, so that it can be borrowed as a slice; the log records
+//! which pieces were read when, so that both streams can be merged. Knows nothing about verdicts.
 
-mod block;
 pub(crate) mod budget;
+mod counted;
 mod log;
 mod reader;
 pub(crate) mod spill;
@@ -23,15 +23,15 @@ use self::tail::Tail;
 use crate::capture::budget::Budget;
 use crate::model::stream::Stream;
 
-/// All that a process wrote: both streams apart, and the order in which we read them.
+/// The output of a process: both streams separately, and the order in which they were read.
 ///
-/// The order of two chunks is the order in which throng read them. Within one stream that is the
-/// order in which they were written; between the streams it is as close as two pipes allow.
+/// Chunks are ordered as throng read them. Within one stream that is the order in which they were
+/// written; between the streams it is as close to it as two pipes allow.
 ///
-/// When the captures of a [`Throng`](crate::Throng) take more memory than its
-/// [budget](crate::Builder::memory), a stream goes on in a temporary file that no other process
-/// opens and that is gone with the capture. Everything here works for such a stream as well: the
-/// slices map the file the first time they are used, and the readers do not map it at all.
+/// If the captures of a [`Throng`](crate::Throng) take more memory than its
+/// [budget](crate::Builder::memory), a stream is spilled to a temporary file that no other process
+/// can open and that is removed with the capture. All methods work for a spilled stream as well:
+/// those that return slices map the file when they are first called; the readers do not map it.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -45,77 +45,77 @@ use crate::model::stream::Stream;
 ///
 /// # Panics
 ///
-/// The methods that return slices or chunks panic when the file of a spilled stream can neither be
-/// mapped nor read back, possibly for lack of memory, and so do `chunks` and `merged` if that of a
-/// spilled order of chunks cannot; `merged` and `clone` panic when there is no memory for the copy.
-/// The readers need little memory, and return an error when a file cannot be read.
+/// Methods that return slices or chunks panic if the file of a spilled stream, or for `chunks` and
+/// `merged` that of a spilled order of chunks, can neither be mapped nor read back, possibly for
+/// lack of memory. `merged` and `clone` panic if there is no memory for the copy. The readers need
+/// little memory and return an error if a file cannot be read.
 #[derive(Clone, Debug, Default)]
 pub struct Capture {
-    streams: [Kept; 2],
+    streams: [StreamCapture; 2],
     log: Log,
 }
 
-/// What is kept of one stream.
+/// The capture of one stream.
 #[derive(Debug, Default)]
-struct Kept {
+struct StreamCapture {
     store: Store,
-    /// While the process runs: the last bytes, where those are wanted.
+    /// While the process runs: the last bytes, if they are to be kept.
     tail: Option<Box<Tail>>,
     dropped_bytes: u64,
-    /// Bytes that were for the output callback alone.
+    /// Bytes that were only passed to the output callback.
     passed_bytes: u64,
-    /// Where in the store the dropped bytes would have been, if not at its end.
-    gap_at: Option<u64>,
+    /// The position in the store at which bytes were dropped, if not at its end.
+    dropped_at: Option<u64>,
 }
 
-impl Clone for Kept {
-    fn clone(&self) -> Kept {
-        Kept {
+impl Clone for StreamCapture {
+    fn clone(&self) -> StreamCapture {
+        StreamCapture {
             store: self.store.clone(),
-            // A capture is lent when its process is finished, and has no tail then.
+            // Captures are shared after their process has finished, and have no tail then.
             tail: None,
             dropped_bytes: self.dropped_bytes,
             passed_bytes: self.passed_bytes,
-            gap_at: self.gap_at,
+            dropped_at: self.dropped_at,
         }
     }
 }
 
-/// A piece of one stream, as it came.
+/// A piece of one stream, as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// The stream that it was written to.
+    /// The stream to which it was written.
     pub stream: Stream,
     /// The bytes; never empty.
     pub bytes: &'a [u8],
-    /// When the first of them was read, counted from the start of the process. That can be after
-    /// the process has ended: what it said last is still in the pipe then.
+    /// When the first of them was read, counted from the start of the process. This may be after
+    /// the process has exited, because its last output is still in the pipe then.
     pub at: Duration,
 }
 
-/// Bytes of a stream that were read and not kept.
+/// A range of bytes of a stream that were read and not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Gap {
-    /// How many bytes of the capture are before it.
+pub struct DroppedRange {
+    /// How many bytes of the capture precede it.
     pub at: u64,
-    /// How many bytes are missing there.
+    /// How many bytes are missing.
     pub bytes: u64,
 }
 
-/// Which bytes of a stream are kept when there are more than its
+/// Which bytes of a stream are kept if there are more than its
 /// [limit](crate::Command::max_output).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum Retain {
     /// The first ones.
     #[default]
     Head,
-    /// The last ones. Until the process ends they are in memory, whatever the limit is; so when the
-    /// [budget](crate::Builder::memory) is used up they become fewer, and the verdict counts what
-    /// was dropped.
+    /// The last ones. Until the process ends they are in memory, whatever the limit is; so if the
+    /// [budget](crate::Builder::memory) is used up, fewer are kept, and the verdict counts those
+    /// that were dropped.
     Tail,
-    /// The first ones up to half of the limit, and the last ones, as with `Tail`.
+    /// The first ones up to half of the limit, and the last ones as with `Tail`.
     Both,
 }
 
@@ -123,15 +123,15 @@ pub enum Part {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) bytes: u64,
-    pub(crate) part: Part,
+    pub(crate) retain: Retain,
 }
 
 impl Limit {
     fn head(self) -> u64 {
-        match self.part {
-            Part::Head => self.bytes,
-            Part::Tail => 0,
-            Part::Both => self.bytes - self.bytes / 2,
+        match self.retain {
+            Retain::Head => self.bytes,
+            Retain::Tail => 0,
+            Retain::Both => self.bytes - self.bytes / 2,
         }
     }
 
@@ -141,8 +141,8 @@ impl Limit {
 }
 
 impl Capture {
-    /// Takes bytes that came `at` this time after the start of the process. What is over the limit
-    /// is counted and dropped.
+    /// Adds bytes that were read `at` this time after the start of the process. Those over the
+    /// limit are counted and dropped.
     pub(crate) fn push(
         &mut self,
         stream: Stream,
@@ -165,7 +165,7 @@ impl Capture {
         if rest.is_empty() {
             return;
         }
-        if limit.part == Part::Head || kept.store.failure().is_some() {
+        if limit.retain == Retain::Head || kept.store.failure().is_some() {
             kept.dropped_bytes += rest.len() as u64;
             return;
         }
@@ -183,12 +183,12 @@ impl Capture {
         }
     }
 
-    /// Counts bytes that are not to be kept.
+    /// Counts bytes that are not kept.
     pub(crate) fn pass(&mut self, stream: Stream, bytes: usize) {
         self.streams[stream.index()].passed_bytes += bytes as u64;
     }
 
-    /// No more bytes come.
+    /// No more bytes will be added.
     pub(crate) fn close(&mut self, budget: &Arc<Budget>) {
         for stream in Stream::ALL {
             let kept = &mut self.streams[stream.index()];
@@ -197,7 +197,7 @@ impl Capture {
             };
             let head_len = kept.store.len();
             if kept.dropped_bytes > 0 {
-                kept.gap_at = Some(head_len);
+                kept.dropped_at = Some(head_len);
             }
             let [first, second] = tail.pieces();
             let taken = kept.store.append(first, budget) + kept.store.append(second, budget);
@@ -226,17 +226,17 @@ impl Capture {
         self.streams[stream.index()].store.as_slice()
     }
 
-    /// How many bytes of this stream are here.
+    /// How many bytes of this stream were kept.
     pub fn len(&self, stream: Stream) -> u64 {
         self.streams[stream.index()].store.len()
     }
 
-    /// How many bytes of both streams are here.
+    /// How many bytes of both streams were kept.
     pub fn bytes_total(&self) -> u64 {
         Stream::ALL.iter().map(|stream| self.len(*stream)).sum()
     }
 
-    /// How many bytes of both streams are here in memory, and not in a file.
+    /// How many bytes of both streams are in memory and not in a file.
     pub fn bytes_in_memory(&self) -> u64 {
         let in_memory = Stream::ALL
             .iter()
@@ -244,25 +244,25 @@ impl Capture {
         in_memory.map(|stream| self.len(*stream)).sum()
     }
 
-    /// Whether this stream is in a file, because it was too much for memory.
+    /// Whether this stream was spilled to a file.
     pub fn is_spilled(&self, stream: Stream) -> bool {
         self.streams[stream.index()].store.is_spilled()
     }
 
-    /// What was written to this stream, to be read piece by piece: with little memory, however much
-    /// it is.
+    /// A reader of what was written to this stream. It needs little memory, however large the
+    /// stream is.
     pub fn reader(&self, stream: Stream) -> CaptureReader<'_> {
         CaptureReader::new(self, stream)
     }
 
-    /// Both streams in one, in the order in which they were read. This copies;
-    /// [`Capture::chunks`] and [`Capture::merged_reader`] do not.
+    /// Both streams in the order in which they were read. This copies; [`Capture::chunks`] and
+    /// [`Capture::merged_reader`] do not.
     ///
     /// # Panics
     ///
-    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
-    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
-    /// memory, and returns an error instead.
+    /// Panics if there is no memory for the copy, or if a stream or the order of the chunks was
+    /// spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little memory
+    /// and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         let len = usize::try_from(self.bytes_total()).unwrap_or(usize::MAX);
         let mut merged = Vec::new();
@@ -275,18 +275,18 @@ impl Capture {
         merged
     }
 
-    /// Both streams in one, in the order in which they were read, to be read piece by piece.
+    /// A reader of both streams in the order in which they were read. It needs little memory.
     pub fn merged_reader(&self) -> MergedReader<'_> {
         MergedReader::new(self, self.log.entries())
     }
 
     /// The pieces of both streams in the order in which they were read. Pieces of one stream that
-    /// came within a millisecond of each other, with nothing of the other between, are one chunk.
-    /// What was dropped is between two chunks; see [`Capture::gap`].
+    /// were read within a millisecond, with none of the other between them, are one chunk. Bytes
+    /// that were dropped are between two chunks; see [`Capture::dropped_range`].
     ///
     /// # Panics
     ///
-    /// This and the iterator panic when a stream, or the order of the chunks, was spilled to a file
+    /// This and the iterator panic if a stream or the order of the chunks was spilled to a file
     /// that cannot be read back. [`Capture::merged_reader`] returns an error instead.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         let mut rest = [self.stdout(), self.stderr()];
@@ -302,30 +302,30 @@ impl Capture {
         })
     }
 
-    /// How many bytes of this stream were read and not kept, because of a limit that was set or
-    /// because there was no room on the disk.
+    /// How many bytes of this stream were read and not kept, because of a limit or because they
+    /// could not be stored.
     pub fn dropped_bytes(&self, stream: Stream) -> u64 {
         self.streams[stream.index()].dropped_bytes
     }
 
-    /// How many bytes of this stream were read: those that are here, those that were
-    /// [dropped](Capture::dropped_bytes), and those that were not to be kept, see
+    /// How many bytes of this stream were read: those that were kept, those that were
+    /// [dropped](Capture::dropped_bytes), and those that were only passed to the callback, see
     /// [`Command::keep_output`](crate::Command::keep_output).
     pub fn received_bytes(&self, stream: Stream) -> u64 {
         let kept = &self.streams[stream.index()];
         kept.store.len() + kept.dropped_bytes + kept.passed_bytes
     }
 
-    /// Where the bytes are missing that were not kept; none when none are.
-    pub fn gap(&self, stream: Stream) -> Option<Gap> {
+    /// The bytes that are missing because they were dropped; `None` if none were.
+    pub fn dropped_range(&self, stream: Stream) -> Option<DroppedRange> {
         let kept = &self.streams[stream.index()];
-        (kept.dropped_bytes > 0).then(|| Gap {
-            at: kept.gap_at.unwrap_or(kept.store.len()),
+        (kept.dropped_bytes > 0).then(|| DroppedRange {
+            at: kept.dropped_at.unwrap_or(kept.store.len()),
             bytes: kept.dropped_bytes,
         })
     }
 
-    /// Why this stream could not be kept, if so.
+    /// Why this stream could not be stored, if so.
     pub(crate) fn failure(&self, stream: Stream) -> Option<io::Error> {
         let failure = self.streams[stream.index()].store.failure()?;
         let same = failure.raw_os_error().map(io::Error::from_raw_os_error);

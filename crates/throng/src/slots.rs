@@ -1,10 +1,10 @@
-//! Places for live processes, each with a generation, so that a late event for a process that is
-//! gone never reaches the one that has taken its place.
+//! Ids of live processes and values by id. An id has a generation, so that a late event for a
+//! process that is gone never reaches the process that reuses its place.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Names one process for as long as it is live, and never another.
+/// Identifies one process while it is live, and never another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id {
     index: u32,
@@ -26,7 +26,7 @@ impl Id {
         u64::from(self.generation) << 32 | u64::from(self.index) << Self::TAG_BITS | u64::from(tag)
     }
 
-    /// The other way round.
+    /// The inverse of [`to_token`](Id::to_token).
     pub(crate) fn from_token(token: u64) -> (Id, u8) {
         let low = token as u32;
         let id = Id {
@@ -37,95 +37,7 @@ impl Id {
     }
 }
 
-/// Values by [`Id`]; inserting and removing take constant time and reuse places.
-#[derive(Debug)]
-pub(crate) struct Slots<T> {
-    places: Vec<Place<T>>,
-    free: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Place<T> {
-    generation: u32,
-    value: Option<T>,
-}
-
-impl<T> Slots<T> {
-    pub(crate) fn new() -> Slots<T> {
-        Slots {
-            places: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn insert(&mut self, value: T) -> Id {
-        if let Some(index) = self.free.pop() {
-            let place = &mut self.places[index as usize];
-            place.value = Some(value);
-            return Id {
-                index,
-                generation: place.generation,
-            };
-        }
-        let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        assert!(
-            index <= Id::INDEX_MAX,
-            "more live processes than an id can name"
-        );
-        self.places.push(Place {
-            generation: 0,
-            value: Some(value),
-        });
-        Id {
-            index,
-            generation: 0,
-        }
-    }
-
-    pub(crate) fn get(&self, id: Id) -> Option<&T> {
-        let place = self.places.get(id.index())?;
-        place
-            .value
-            .as_ref()
-            .filter(|_| place.generation == id.generation)
-    }
-
-    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        let place = self.places.get_mut(id.index())?;
-        place
-            .value
-            .as_mut()
-            .filter(|_| place.generation == id.generation)
-    }
-
-    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
-        self.get(id)?;
-        let place = &mut self.places[id.index()];
-        place.generation = place.generation.wrapping_add(1);
-        self.free.push(id.index);
-        place.value.take()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
-            let id = Id {
-                index: index as u32,
-                generation: place.generation,
-            };
-            place.value.as_ref().map(|value| (id, value))
-        })
-    }
-}
-
-/// Further values for ids that a [`Slots`] gave out: what the layer below keeps of a process.
+/// Values by the ids that a [`Slots`] has made: what the layer below stores for each process.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     rows: Vec<Option<(Id, T)>>,
@@ -148,6 +60,13 @@ impl<T> Table<T> {
         *row = Some((id, value));
     }
 
+    pub(crate) fn get(&self, id: Id) -> Option<&T> {
+        match self.rows.get(id.index()) {
+            Some(Some((owner, value))) if *owner == id => Some(value),
+            _ => None,
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         match self.rows.get_mut(id.index()) {
             Some(Some((owner, value))) if *owner == id => Some(value),
@@ -156,8 +75,12 @@ impl<T> Table<T> {
     }
 
     pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
-        self.get_mut(id)?;
+        self.get(id)?;
         self.rows[id.index()].take().map(|(_, value)| value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
+        self.rows.iter().flatten().map(|(id, value)| (*id, value))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
@@ -167,6 +90,90 @@ impl<T> Table<T> {
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Id, T)> {
         self.rows.drain(..).flatten()
+    }
+}
+
+/// A [`Table`] that makes the ids; inserting and removing take constant time and reuse places.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    table: Table<T>,
+    /// The next id of each place that is not in use.
+    free: Vec<Id>,
+}
+
+impl<T> Slots<T> {
+    pub(crate) fn new() -> Slots<T> {
+        Slots {
+            table: Table::new(),
+            free: Vec::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.rows.len() - self.free.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn insert(&mut self, value: T) -> Id {
+        let id = self.reserve();
+        self.fill(id, value);
+        id
+    }
+
+    /// An id for a value that is [filled in](Slots::fill) later, or [never](Slots::give_back).
+    ///
+    /// # Panics
+    ///
+    /// Panics when there are more live processes than an id can name.
+    pub(crate) fn reserve(&mut self) -> Id {
+        self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.table.rows.len()).unwrap_or(u32::MAX);
+            assert!(index <= Id::INDEX_MAX, "an id cannot name so many");
+            self.table.rows.push(None);
+            Id {
+                index,
+                generation: 0,
+            }
+        })
+    }
+
+    /// Sets the value of an id that was reserved.
+    pub(crate) fn fill(&mut self, id: Id, value: T) {
+        self.table.insert(id, value);
+    }
+
+    /// An id that was reserved names nothing, now or later.
+    pub(crate) fn give_back(&mut self, id: Id) {
+        self.free.push(Id {
+            generation: id.generation.wrapping_add(1),
+            ..id
+        });
+    }
+
+    pub(crate) fn get(&self, id: Id) -> Option<&T> {
+        self.table.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        self.table.get_mut(id)
+    }
+
+    pub(crate) fn remove(&mut self, id: Id) -> Option<T> {
+        let value = self.table.remove(id)?;
+        self.give_back(id);
+        Some(value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
+        self.table.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut T)> {
+        self.table.iter_mut()
     }
 }
 
@@ -223,7 +230,11 @@ mod tests {
             let mut live: Vec<(Id, usize)> = Vec::new();
             let mut gone: Vec<Id> = Vec::new();
             for (serial, (insert, pick)) in steps.into_iter().enumerate() {
-                if insert || live.is_empty() {
+                if pick % 8 == 0 {
+                    let id = slots.reserve();
+                    slots.give_back(id);
+                    gone.push(id);
+                } else if insert || live.is_empty() {
                     live.push((slots.insert(serial), serial));
                 } else {
                     let (id, value) = live.swap_remove(pick as usize % live.len());

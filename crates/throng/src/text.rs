@@ -1,17 +1,17 @@
-//! Text that others have chosen, on one line of ours: names of programs, directories, command
-//! lines.
+//! Shows text that other programs or users have chosen (names of programs, directories, command
+//! lines) on one line.
 //!
-//! A terminal obeys control characters and a log is read line by line, so a process that chooses
-//! its name could draw over the screen, or write lines that look like ours. Characters that are
-//! invisible, or change how the rest is displayed, are shown as escapes. A backslash stays as it
-//! is: the result is for people, and cannot be parsed back.
+//! A terminal obeys control characters and a log is read line by line, so a process could choose a
+//! name that draws over the screen, or that looks like lines of this program. Characters that are
+//! invisible, or change how the rest is displayed, are shown as escapes. Backslashes are not
+//! escaped: the result is for people, and cannot be parsed back.
 
 use std::fmt::Write as _;
 
 /// The maximum number of characters shown of text that another process has chosen.
 const LONGEST: usize = 60;
 
-/// Stands for the rest.
+/// Replaces the rest.
 const CUT: &str = "...";
 
 /// Bytes as text on one line, with invisible characters as `\n`, `\u{202e}` or `\xff`.
@@ -24,7 +24,7 @@ pub fn escaped(bytes: &[u8]) -> String {
     shown
 }
 
-/// The same, cut short.
+/// The same, shortened to a limited number of characters.
 pub fn shortened(bytes: &[u8]) -> String {
     let mut shown = String::new();
     let (mut length, mut end) = (0, 0);

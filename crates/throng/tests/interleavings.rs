@@ -18,43 +18,38 @@ mod mailbox;
 #[path = "../src/scheduler/queue.rs"]
 mod queue;
 
-#[path = "../src/scheduler/untaken.rs"]
-mod untaken;
+#[path = "../src/scheduler/unconsumed.rs"]
+mod unconsumed;
 
 mod scheduler {
-    pub(crate) use crate::untaken;
+    pub(crate) use crate::unconsumed;
 
-    pub(crate) mod cell {
+    pub(crate) mod oneshot {
         #[derive(Debug)]
-        pub(crate) struct Cell;
+        pub(crate) struct Oneshot;
     }
 
-    pub(crate) mod request {
-        #[derive(Debug)]
-        pub(crate) enum Request {
-            Note,
-            Close,
-        }
-    }
-
-    pub(crate) mod recipient {
-        use crate::job::outcome::Outcome;
-        use crate::scheduler::cell::Cell;
-        use crate::untaken::Untaken;
+    pub(crate) mod job {
+        use crate::scheduler::oneshot::Oneshot;
+        use crate::unconsumed::Unconsumed;
         use std::sync::Arc;
 
-        /// What is untaken of its run; for a handle there is none.
+        /// What is unconsumed of its run; for a handle there is none.
         #[derive(Debug)]
-        pub(crate) struct Recipient(pub(crate) Option<Arc<Untaken>>);
+        pub(crate) struct ReplyTo(pub(crate) Option<Arc<Unconsumed>>);
 
-        impl Recipient {
-            pub(crate) fn deliver(self, _: Outcome) {}
+        #[derive(Debug)]
+        pub(crate) struct Job {
+            pub(crate) seq: u64,
+            pub(crate) reply_to: ReplyTo,
+        }
 
-            pub(crate) fn is_handle(&self, _: &Arc<Cell>) -> bool {
+        impl ReplyTo {
+            pub(crate) fn is_handle(&self, _: &Arc<Oneshot>) -> bool {
                 false
             }
 
-            pub(crate) fn untaken(&self) -> Option<&Arc<Untaken>> {
+            pub(crate) fn unconsumed(&self) -> Option<&Arc<Unconsumed>> {
                 self.0.as_ref()
             }
 
@@ -100,49 +95,6 @@ mod sys {
     }
 }
 
-mod model {
-    pub(crate) mod error {
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) enum ErrorKind {
-            Cancelled,
-        }
-
-        #[derive(Debug)]
-        pub(crate) struct Error;
-
-        impl Error {
-            pub(crate) fn new(_: ErrorKind, _: String) -> Error {
-                Error
-            }
-        }
-    }
-}
-
-mod job {
-    pub(crate) mod command {
-        #[derive(Debug, Default)]
-        pub(crate) struct Command {
-            pub(crate) program: std::ffi::OsString,
-        }
-    }
-
-    pub(crate) mod outcome {
-        use super::command::Command;
-        use crate::model::error::Error;
-
-        #[derive(Debug)]
-        pub(crate) struct Outcome {
-            pub(crate) attempt: u32,
-        }
-
-        impl Outcome {
-            pub(crate) fn not_started(_: u64, _: Box<Command>, _: Error, _: u32) -> Outcome {
-                Outcome { attempt: 1 }
-            }
-        }
-    }
-}
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,23 +103,28 @@ use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
 use mailbox::Mailbox;
-use queue::{Job, Popped, Queue};
-use scheduler::recipient::Recipient;
-use scheduler::request::Request;
+use queue::{Popped, Queue};
+use scheduler::job::{Job, ReplyTo};
 use sys::Waker;
-use untaken::Untaken;
+use unconsumed::Unconsumed;
 
 /// Orders that are tried of each model, by each of two ways of choosing them. Each step of the
 /// protocol, taken out or put in the wrong place, makes a test fail with this many.
 const ORDERS: usize = 600;
 
-/// What an untaken outcome counts, and how much of that holds a run up.
+/// What an unconsumed outcome counts, and how much of that holds a run up.
 const BYTES: u64 = 10;
-const UNTAKEN_MAX: u64 = 15;
+const UNCONSUMED_MAX: u64 = 15;
+
+#[derive(Debug)]
+enum Request {
+    Note,
+    Close,
+}
 
 struct Shared {
     queue: Queue,
-    mailboxes: Vec<(Mailbox, Waker)>,
+    mailboxes: Vec<(Mailbox<Request>, Waker)>,
     /// How many jobs each shard may take now.
     room: Vec<AtomicUsize>,
     started: Count,
@@ -178,8 +135,8 @@ struct Shared {
 /// Outcomes that nobody has taken.
 #[derive(Default)]
 struct Run {
-    untaken: Arc<Untaken>,
-    basket: Count,
+    unconsumed: Arc<Unconsumed>,
+    results: Count,
 }
 
 /// A number that threads wait for.
@@ -204,12 +161,12 @@ impl Count {
 impl Shared {
     fn new(shards: usize) -> Arc<Shared> {
         let mailbox = |_| {
-            let (mailbox, waker) = (Mailbox::default(), Waker::default());
+            let (mailbox, waker) = (Mailbox::new(), Waker::default());
             mailbox.connect(waker.clone());
             (mailbox, waker)
         };
         Arc::new(Shared {
-            queue: Queue::new(UNTAKEN_MAX),
+            queue: Queue::new(UNCONSUMED_MAX),
             mailboxes: (0..shards).map(mailbox).collect(),
             room: (0..shards).map(|_| AtomicUsize::new(1)).collect(),
             started: Count::default(),
@@ -220,12 +177,10 @@ impl Shared {
 
     /// For a run, or for a handle.
     fn job(&self, run: Option<usize>) -> Job {
-        let untaken = run.map(|run| self.runs[run].untaken.clone());
+        let unconsumed = run.map(|run| self.runs[run].unconsumed.clone());
         Job {
             seq: 0,
-            attempt: 1,
-            command: Box::default(),
-            recipient: Recipient(untaken),
+            reply_to: ReplyTo(unconsumed),
         }
     }
 
@@ -251,8 +206,8 @@ impl Shared {
     /// What `Run::next` does with an outcome.
     fn take_outcome(&self, run: usize) {
         let run = &self.runs[run];
-        *run.basket.wait_for(1) -= 1;
-        for shard in self.queue.remove_untaken(&run.untaken, BYTES) {
+        *run.results.wait_for(1) -= 1;
+        for shard in self.queue.remove_unconsumed(&run.unconsumed, BYTES) {
             self.mailboxes[shard].0.wake();
         }
     }
@@ -298,12 +253,12 @@ impl Shared {
 
     fn start(&self, job: &Job) {
         let is_of = |run: &&Run| {
-            let untaken = job.recipient.untaken();
-            untaken.is_some_and(|untaken| Arc::ptr_eq(untaken, &run.untaken))
+            let unconsumed = job.reply_to.unconsumed();
+            unconsumed.is_some_and(|unconsumed| Arc::ptr_eq(unconsumed, &run.unconsumed))
         };
         if let Some(run) = self.runs.iter().find(is_of) {
-            run.untaken.add(BYTES);
-            run.basket.add();
+            run.unconsumed.add(BYTES);
+            run.results.add();
         }
         self.started.add();
     }
@@ -374,7 +329,7 @@ fn a_process_of_its_own_is_not_held_up_by_a_run() {
     check(1, |shared| {
         (0..4).for_each(|_| shared.submit(Some(0)));
         shared.submit(None);
-        // Two outcomes of the run are untaken, and more than that are not made.
+        // Two outcomes of the run are unconsumed, and more than that are not made.
         drop(shared.started.wait_for(3));
         (0..4).for_each(|_| shared.take_outcome(0));
         drop(shared.started.wait_for(5));

@@ -126,7 +126,7 @@ fn perform(
 
 /// What this machine offers, and why not the rest.
 fn mechanisms() -> anyhow::Result<Exit> {
-    let survey = Mechanism::survey();
+    let survey = Mechanism::availability();
     let default = Mechanism::available().first().copied();
     let mut out = std::io::stdout().lock();
     for entry in survey {
@@ -153,12 +153,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
         let first = std::env::args_os().nth(1).unwrap_or_default();
         let is_early = first.as_encoded_bytes().starts_with(b"-");
         if is_early && error.kind() == ErrorKind::UnknownArgument {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "there is no option {} before a command; options follow it: throng run -j 4 ...",
                 text::quoted_name(first)
             ));
         } else {
-            terminal::complain(format_args!("{}", errors::one_line(error)));
+            terminal::warn(format_args!("{}", errors::one_line(error)));
         }
         return Exit::Failed.into();
     }

@@ -2,7 +2,7 @@ use clap::Parser;
 use proptest::prelude::*;
 
 use super::*;
-use crate::commands::recipe::Recipe;
+use crate::commands::builder::CommandBuilder;
 use crate::commands::sources::Input as Sources;
 
 /// Reads a command line as the program does, up to where something would be started.
@@ -16,9 +16,9 @@ fn read(words: &[String]) -> Result<(), String> {
     };
     let read = || -> anyhow::Result<()> {
         let input = Sources::open(&args)?;
-        let recipe = std::sync::Arc::new(Recipe::new(&args, &input, 2)?);
-        for (seq, record) in (1..).zip(input.records(&recipe, 2)?) {
-            recipe.command(record?, seq)?;
+        let builder = std::sync::Arc::new(CommandBuilder::new(&args, &input, 2)?);
+        for (seq, record) in (1..).zip(input.records(&builder, 2)?) {
+            builder.command(record?, seq)?;
         }
         Ok(())
     };

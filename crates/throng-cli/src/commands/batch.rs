@@ -1,5 +1,5 @@
 //! How many combinations go into a command: `-n`, `-N`, `-L`, `-X`, `-m`, and how long it may be,
-//! `-s`. Asks the recipe how long a command is, and never guesses: quotes and edits make a value
+//! `-s`. Asks the builder how long a command is, and never guesses: quotes and edits make a value
 //! longer or shorter.
 
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use crate::commands::batching::Batching;
-use crate::commands::recipe::Recipe;
+use crate::commands::builder::CommandBuilder;
 use crate::commands::record::{Length, Record};
 use crate::input::Rows;
 use crate::input::items::RECORD_BYTES_MAX;
@@ -19,14 +19,14 @@ use crate::values::Value;
 use crate::{size, terminal, text, work};
 
 impl Batching {
-    /// The records for this recipe, of which so many commands run at a time.
+    /// The records for this builder; `jobs` is how many commands run at a time.
     pub(crate) fn records(
         self,
         rows: Rows,
-        recipe: &Arc<Recipe>,
+        builder: &Arc<CommandBuilder>,
         jobs: usize,
     ) -> Box<dyn Iterator<Item = anyhow::Result<Record>> + Send> {
-        let limit = Limit::new(self.chars_max, recipe);
+        let limit = Limit::new(self.chars_max, builder);
         if !self.is_on() {
             if self.chars_max.is_none() {
                 return Box::new(rows.map(|row| row.map(Record::from)));
@@ -63,24 +63,24 @@ impl Batching {
 
 /// How long commands may be, and how long they are.
 struct Limit {
-    recipe: Arc<Recipe>,
+    builder: Arc<CommandBuilder>,
     system: Limits,
     /// What `-s` says.
     asked: Option<usize>,
 }
 
 impl Limit {
-    fn new(asked: Option<usize>, recipe: &Arc<Recipe>) -> Limit {
-        let system = sys::limits(recipe.uses_shell());
+    fn new(asked: Option<usize>, builder: &Arc<CommandBuilder>) -> Limit {
+        let system = sys::limits(builder.uses_shell());
         if let Some(asked) = asked.filter(|asked| *asked > system.units) {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--max-chars {}: this system takes {}, and that is used",
                 size::with_commas(asked as u64),
                 size::with_commas(system.units as u64)
             ));
         }
         Limit {
-            recipe: recipe.clone(),
+            builder: builder.clone(),
             system,
             asked,
         }
@@ -88,7 +88,7 @@ impl Limit {
 
     fn length(&self, values: &[Value], width: usize, seq: u64) -> anyhow::Result<Length> {
         work::count(values.len());
-        self.recipe.length(values, width, seq)
+        self.builder.length(values, width, seq)
     }
 
     fn most(&self) -> usize {

@@ -1,18 +1,17 @@
-//! How many combinations go into a command, as it was asked for: `-n`, `-N`, `-L`, `-X`, `-m`,
-//! `-s`.
+//! How many combinations go into a command, by the options `-n`, `-N`, `-L`, `-X`, `-m`, `-s`.
 
 use crate::options;
 use crate::template::Packing;
 use crate::values::Columns;
 
-/// What was asked for.
+/// What the options ask for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batching {
-    /// At most so many combinations; 0: one is read for each command, and not used.
+    /// At most this many combinations; 0: one is read for each command, and not used.
     pub(super) count: Option<usize>,
     /// As many as fit.
     pub(super) fills: bool,
-    /// What there is at the end is shared out to all that could run.
+    /// The last combinations are distributed over all jobs.
     pub(super) shares: bool,
     pub(super) repeats: bool,
     /// Values are lines in the manner of `-L`.

@@ -1,9 +1,9 @@
-//! Commands, made of records and of the words of the command line. Starts none.
+//! Makes commands of records and of the words of the command line.
 
 mod batch;
 mod batching;
+pub(crate) mod builder;
 pub(crate) mod pipe;
-pub(crate) mod recipe;
 pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod sources;

@@ -1,4 +1,4 @@
-//! What one command is made of, and how long it is.
+//! The values and data of one command, and the length of commands.
 
 use throng::Stdin;
 

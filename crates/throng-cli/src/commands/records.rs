@@ -3,18 +3,22 @@
 
 use std::sync::Arc;
 
-use crate::commands::recipe::Recipe;
+use crate::commands::builder::CommandBuilder;
 use crate::commands::record::Record;
 use crate::commands::sources::{Input, Origin};
 use crate::values::Value;
 
 impl Input {
-    /// The records for this recipe, which runs so many commands at a time.
-    pub(crate) fn records(self, recipe: &Arc<Recipe>, jobs: usize) -> anyhow::Result<Records> {
+    /// The records for this builder; `jobs` is how many commands run at a time.
+    pub(crate) fn records(
+        self,
+        builder: &Arc<CommandBuilder>,
+        jobs: usize,
+    ) -> anyhow::Result<Records> {
         let combined = match self.origin {
             Origin::Values(combined) => combined,
-            Origin::Data(spread, files) => {
-                let records = spread.open(files, jobs)?.map(|stdin| {
+            Origin::Data(pipe, files) => {
+                let records = pipe.open(files, jobs)?.map(|stdin| {
                     let (stdin, sent) = stdin?;
                     Ok(Record {
                         stdin: Some(stdin),
@@ -22,60 +26,64 @@ impl Input {
                         ..Record::default()
                     })
                 });
-                return Records::count(Box::new(records), None, recipe);
+                return Records::count(Box::new(records), None, builder);
             }
         };
         let total = combined.total;
-        let takes = recipe.clone();
+        let takes = builder.clone();
         let combined = combined.filter(move |row| match row {
             Ok(row) => takes.takes(&row.values),
             Err(_) => true,
         });
         let is_single = !self.batching.is_on();
-        let total = total.filter(|_| is_single && !recipe.is_choosy());
-        let inner = match recipe.needs_total() && total.is_none() {
-            // How long a command is depends on how many digits their number has: at most so many.
+        let total = total.filter(|_| is_single && !builder.is_choosy());
+        let inner = match builder.needs_total() && total.is_none() {
+            // The length of a command depends on the digits of their number, which is at most this.
             true => {
                 let rows = combined.collect::<anyhow::Result<Vec<_>>>()?;
-                recipe.set_total(rows.len() as u64);
+                builder.set_total(rows.len() as u64);
                 let rows = Box::new(rows.into_iter().map(Ok));
-                self.batching.records(rows, recipe, jobs)
+                self.batching.records(rows, builder, jobs)
             }
             false => {
-                // Used only where it is known and wanted.
-                recipe.set_total(total.unwrap_or(0));
-                self.batching.records(Box::new(combined), recipe, jobs)
+                // Used only if it is known and needed.
+                builder.set_total(total.unwrap_or(0));
+                self.batching.records(Box::new(combined), builder, jobs)
             }
         };
-        Records::count(inner, total, recipe)
+        Records::count(inner, total, builder)
     }
 }
 
 type RecordIter = Box<dyn Iterator<Item = anyhow::Result<Record>> + Send>;
 
-/// What the commands of a run are made of, one after the other.
+/// The records that the commands of a run are made of.
 pub(crate) struct Records {
     inner: RecordIter,
-    /// How many records there are, where that is known without reading.
+    /// How many records there are, if that is known without reading them.
     pub(crate) total: Option<u64>,
 }
 
 impl Records {
-    /// These records; all of them at once where the recipe has to know how many there are.
-    fn count(inner: RecordIter, total: Option<u64>, recipe: &Recipe) -> anyhow::Result<Records> {
-        if !recipe.needs_total() {
+    /// These records; all of them are read at once if the builder has to know their number.
+    fn count(
+        inner: RecordIter,
+        total: Option<u64>,
+        builder: &CommandBuilder,
+    ) -> anyhow::Result<Records> {
+        if !builder.needs_total() {
             return Ok(Records { inner, total });
         }
         let all = inner.collect::<anyhow::Result<Vec<_>>>()?;
         let total = all.len() as u64;
-        recipe.set_total(total);
+        builder.set_total(total);
         Ok(Records {
             inner: Box::new(all.into_iter().map(Ok)),
             total: Some(total),
         })
     }
 
-    /// All of them at once, so that it is known how many there are.
+    /// Reads all of them at once, so that their number is known.
     pub(crate) fn counted(self) -> anyhow::Result<Records> {
         if self.total.is_some() {
             return Ok(self);

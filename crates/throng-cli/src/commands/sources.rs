@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use crate::commands::batching::Batching;
-use crate::commands::pipe::Spread;
+use crate::commands::pipe::PipeOptions;
 use crate::input::combine::{Combined, Linking};
 use crate::input::rows::Reading;
 use crate::input::words::{Given, Separators, Source, split_words};
@@ -30,7 +30,7 @@ pub(crate) struct Input {
 pub(super) enum Origin {
     Values(Combined),
     /// Blocks of these files, or of stdin.
-    Data(Spread, Vec<PathBuf>),
+    Data(PipeOptions, Vec<PathBuf>),
 }
 
 impl Input {
@@ -38,7 +38,7 @@ impl Input {
     pub(crate) fn open(args: &Run) -> anyhow::Result<Input> {
         let options = &args.input;
         let separators = Separators::new(options)?;
-        // Where values come from a shell's `*`, these are names in the current directory.
+        // If values come from a `*` in a shell, these are names in the current directory.
         let is_file = |word: &OsStr| Path::new(word).symlink_metadata().is_ok();
         let words = args.words.clone();
         let (words, sources) = split_words(words, &options.arg_files, &separators, is_file)?;
@@ -52,11 +52,11 @@ impl Input {
             }
             warn_of_terminal();
         }
-        if let Some(spread) = Spread::new(args)? {
+        if let Some(pipe) = PipeOptions::new(args)? {
             let files = files_only(sources)?;
             return Ok(Input {
                 words,
-                origin: Origin::Data(spread, files),
+                origin: Origin::Data(pipe, files),
                 columns: Columns::new(Some(0)),
                 batching: Batching::default(),
                 reads_stdin,
@@ -72,7 +72,7 @@ impl Input {
             combined.shuffle(options.seed)?;
         }
         if columns.mislead() {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--header: a number in braces is a position, {{1}} that of the first column, \
                  though columns are called {}",
                 columns.listed()
@@ -80,7 +80,7 @@ impl Input {
         }
         let unnamed = columns.unnamed();
         if !unnamed.is_empty() {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "--header: no placeholder names {}: {{N}} is the column at position N",
                 unnamed.join(", ")
             ));
@@ -108,7 +108,7 @@ impl Input {
         }
     }
 
-    /// The columns that places of a command can name.
+    /// The columns that placeholders of a command can name.
     pub(crate) fn columns(&self) -> Columns {
         self.batching.columns(&self.columns)
     }
@@ -118,12 +118,12 @@ impl Input {
         self.batching.packing()
     }
 
-    /// Whether values that no place names are appended.
+    /// Whether values that no placeholder names are appended.
     pub(crate) fn appends(&self) -> bool {
         self.batching.appends() && !self.is_data()
     }
 
-    /// Whether it is our stdin that values come from.
+    /// Whether values come from our stdin.
     pub(crate) fn reads_stdin(&self) -> bool {
         self.reads_stdin
     }
@@ -145,7 +145,7 @@ fn files_only(sources: Vec<Given>) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn warn_of_terminal() {
-    terminal::complain(format_args!(
+    terminal::warn(format_args!(
         "values are read from the terminal until {}",
         sys::END_OF_INPUT
     ));

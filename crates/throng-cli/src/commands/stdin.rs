@@ -1,4 +1,4 @@
-//! `--stdin`: what commands read, besides the data of `--pipe`.
+//! `--stdin`: what commands read on stdin, except the data of `--pipe`.
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
@@ -11,60 +11,60 @@ use crate::options::Run;
 use crate::sys;
 use crate::template::{Pattern, PlaceholderSyntax, Substitutions};
 
-/// What commands read, besides data of `--pipe`.
+/// What commands read on stdin, except the data of `--pipe`.
 #[derive(Clone, Debug)]
-pub(crate) enum Reads {
+pub(crate) enum StdinSpec {
     Nothing,
-    /// What we read ourselves.
+    /// Our own stdin.
     Ours,
     File(Pattern),
     Text(Pattern),
 }
 
-impl Reads {
+impl StdinSpec {
     pub(crate) fn new(
         args: &Run,
         language: &PlaceholderSyntax,
         input: &Input,
-    ) -> anyhow::Result<Reads> {
+    ) -> anyhow::Result<StdinSpec> {
         let Some(what) = &args.pipe.stdin else {
-            return Ok(Reads::Nothing);
+            return Ok(StdinSpec::Nothing);
         };
         let pattern = |text: &OsStr| {
             Pattern::parse(text, language, &input.columns())
                 .with_context(|| format!("--stdin \"{}\"", what.display()))
         };
         if what == "null" {
-            Ok(Reads::Nothing)
+            Ok(StdinSpec::Nothing)
         } else if what == "inherit" {
             anyhow::ensure!(
                 !input.reads_stdin(),
                 "--stdin inherit: stdin is where the values come from"
             );
-            // It would not be their controlling terminal, so nothing would keep them from taking
-            // what is typed for a shell, and from leaving the terminal in other modes.
+            // It would not be their controlling terminal, so nothing would keep them from reading
+            // what is typed for a shell, or from leaving the terminal in other modes.
             anyhow::ensure!(
                 !std::io::stdin().is_terminal(),
                 "--stdin inherit: stdin is a terminal; --tty gives commands the terminal"
             );
-            Ok(Reads::Ours)
+            Ok(StdinSpec::Ours)
         } else if let Some(path) = what.as_encoded_bytes().strip_prefix(b"@") {
             let path = sys::os_string(path.to_vec())?;
-            pattern(&path).map(Reads::File)
+            pattern(&path).map(StdinSpec::File)
         } else {
-            pattern(what).map(Reads::Text)
+            pattern(what).map(StdinSpec::Text)
         }
     }
 
-    /// What values may go into.
+    /// The text with placeholders, if there is one.
     pub(crate) fn pattern(&self) -> Option<&Pattern> {
         match self {
-            Reads::File(pattern) | Reads::Text(pattern) => Some(pattern),
-            Reads::Nothing | Reads::Ours => None,
+            StdinSpec::File(pattern) | StdinSpec::Text(pattern) => Some(pattern),
+            StdinSpec::Nothing | StdinSpec::Ours => None,
         }
     }
 
-    /// Whether values go in here, and not at the end of the command.
+    /// Whether values go in here, and so not at the end of the command.
     pub(crate) fn takes_values(&self) -> bool {
         self.pattern().is_some_and(Pattern::has_placeholders)
     }
@@ -75,10 +75,10 @@ impl Reads {
 
     pub(crate) fn stdin(&self, fill: &Substitutions<'_>) -> anyhow::Result<Stdin> {
         Ok(match self {
-            Reads::Nothing => Stdin::Null,
-            Reads::Ours => Stdin::Inherit,
-            Reads::File(path) => Stdin::File(path.os_string(fill)?.into()),
-            Reads::Text(text) => text.bytes(fill)?.into(),
+            StdinSpec::Nothing => Stdin::Null,
+            StdinSpec::Ours => Stdin::Inherit,
+            StdinSpec::File(path) => Stdin::File(path.os_string(fill)?.into()),
+            StdinSpec::Text(text) => text.bytes(fill)?.into(),
         })
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use std::sync::Arc;
 
-use crate::commands::recipe::Recipe;
+use crate::commands::builder::CommandBuilder;
 use crate::commands::records::Records;
 use crate::commands::sources::Input;
 use crate::input::words::{Given, Separators, Source, split_words};
@@ -36,8 +36,8 @@ fn open(line: &str) -> anyhow::Result<Records> {
     let args = run(line);
     args.check(3)?;
     let input = Input::open(&args)?;
-    let recipe = Arc::new(Recipe::new(&args, &input, 3)?);
-    input.records(&recipe, 3)
+    let builder = Arc::new(CommandBuilder::new(&args, &input, 3)?);
+    input.records(&builder, 3)
 }
 
 fn try_records(line: &str) -> anyhow::Result<Vec<String>> {
@@ -416,19 +416,19 @@ proptest! {
         args.words.push(":::".into());
         args.words.extend(words.iter().map(|word| word.replace('~', " ").into()));
         let input = Input::open(&args).unwrap();
-        let recipe = Arc::new(Recipe::new(&args, &input, jobs).unwrap());
-        let Ok(records) = input.records(&recipe, jobs) else {
+        let builder = Arc::new(CommandBuilder::new(&args, &input, jobs).unwrap());
+        let Ok(records) = input.records(&builder, jobs) else {
             return Err(TestCaseError::reject("a value alone is too long"));
         };
         let Ok(records) = records.collect::<Result<Vec<_>, _>>() else {
             return Err(TestCaseError::reject("a value alone is too long"));
         };
         for (seq, record) in (1..).zip(&records) {
-            let length = recipe.length(&record.values, record.width, seq).unwrap().units;
+            let length = builder.length(&record.values, record.width, seq).unwrap().units;
             prop_assert!(length <= limit, "{}", length);
             for slot in 1..=jobs {
-                let command = recipe.command_in_slot(record, seq, slot).unwrap().unwrap();
-                let written = match recipe.uses_shell() {
+                let command = builder.command_in_slot(record, seq, slot).unwrap().unwrap();
+                let written = match builder.uses_shell() {
                     true => sys::script_length(&sys::script(&command)),
                     false => {
                         let words = sys::argv(&command).into_iter();

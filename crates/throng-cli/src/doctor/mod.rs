@@ -68,7 +68,7 @@ pub(crate) fn examine(args: &Doctor) -> anyhow::Result<Exit> {
     if args.output == Format::Text {
         show(&findings)?;
     }
-    let survey = Mechanism::survey().into_iter();
+    let survey = Mechanism::availability().into_iter();
     let checks = survey.map(|entry| {
         let check = match entry.refusal {
             Some(why) => Check::refused(entry.mechanism, why),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use throng::{Builder, Command, Held, Part};
+use throng::{Builder, Command, OnHeld, Retain};
 
 use crate::size;
 
@@ -38,19 +38,19 @@ pub(crate) struct Limits {
         default_value_t,
         hide_default_value = true
     )]
-    held: Held,
+    held: OnHeld,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct MaxOutput {
     bytes: u64,
-    part: Part,
+    part: Retain,
 }
 
 impl Limits {
     /// Captures may have so much of the memory for output.
     pub(crate) fn set_builder(&self, builder: Builder, memory: u64) -> Builder {
-        let mut builder = builder.held(self.held).memory(memory);
+        let mut builder = builder.on_held(self.held).memory(memory);
         if let Some(dir) = &self.tmpdir {
             builder = builder.spill_dir(dir);
         }
@@ -71,7 +71,7 @@ impl Limits {
 
     pub(crate) fn set_command(&self, command: &mut Command) {
         if let Some(MaxOutput { bytes, part }) = self.max_output {
-            command.max_output(bytes).max_output_part(part);
+            command.max_output(bytes).retain(part);
         }
     }
 }
@@ -87,9 +87,9 @@ fn directory(path: PathBuf) -> Result<PathBuf, &'static str> {
 fn max_output(text: &str) -> Result<MaxOutput, String> {
     let (bytes, part) = text.split_once(',').unwrap_or((text, "head"));
     let part = match part {
-        "head" => Part::Head,
-        "tail" => Part::Tail,
-        "both" => Part::Both,
+        "head" => Retain::Head,
+        "tail" => Retain::Tail,
+        "both" => Retain::Both,
         _ => return Err("one of head, tail, both is expected after the comma".into()),
     };
     let bytes = size::parse(bytes)?;
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn a_limit_of_output_has_a_size_and_perhaps_a_part() {
         let read = |text| max_output(text).map(|limit| (limit.bytes, limit.part));
-        assert_eq!(read("10"), Ok((10, Part::Head)));
-        assert_eq!(read("64K,tail"), Ok((64 << 10, Part::Tail)));
-        assert_eq!(read("1M,both"), Ok((1 << 20, Part::Both)));
+        assert_eq!(read("10"), Ok((10, Retain::Head)));
+        assert_eq!(read("64K,tail"), Ok((64 << 10, Retain::Tail)));
+        assert_eq!(read("1M,both"), Ok((1 << 20, Retain::Both)));
         for nonsense in ["", ",tail", "10,", "10,middle", "10,tail,both", "x"] {
             assert!(read(nonsense).is_err(), "{nonsense}");
         }

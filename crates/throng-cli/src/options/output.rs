@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use throng::Stream;
 
-use crate::terminal::progress::Shape;
+use crate::terminal::ProgressStyle;
 use crate::{duration, sys};
 
 /// What there is no output for with `--tty`, what would draw on the terminal, and what gives
@@ -193,16 +193,16 @@ impl Output {
     }
 
     /// What is shown of the run while it lasts, if anything.
-    pub(crate) fn view(&self) -> Option<Shape> {
+    pub(crate) fn view(&self) -> Option<ProgressStyle> {
         let stderr = io::stderr();
         // A dumb terminal cannot move its cursor.
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let is_terminal = stderr.is_terminal() && !is_dumb;
         let is_seen = is_terminal && !sys::may_share_screen();
-        let shape = match (self.bar, self.eta) {
-            (true, _) => Shape::Bar,
-            (_, true) => Shape::Line,
-            _ => Shape::Full,
+        let style = match (self.bar, self.eta) {
+            (true, _) => ProgressStyle::Bar,
+            (_, true) => ProgressStyle::Line,
+            _ => ProgressStyle::Full,
         };
         if self.tty {
             return None;
@@ -210,8 +210,8 @@ impl Output {
         let is_wanted = self.bar || self.eta || self.progress == When::Always;
         match (self.progress, is_terminal) {
             (When::Never, _) => None,
-            (_, true) => (is_seen || is_wanted).then_some(shape),
-            (_, false) => is_wanted.then_some(Shape::Plain),
+            (_, true) => (is_seen || is_wanted).then_some(style),
+            (_, false) => is_wanted.then_some(ProgressStyle::Plain),
         }
     }
 

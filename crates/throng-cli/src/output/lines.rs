@@ -1,4 +1,4 @@
-//! Whole lines out of pieces that are cut anywhere.
+//! Joins pieces that are cut anywhere to whole lines.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use memchr::memrchr;
 use throng::Stream;
 
-use super::dress::Dress;
+use super::line_prefix::LinePrefix;
 use crate::work;
 
-/// A line that is longer than this is given out in pieces; it bounds memory.
+/// A line that is longer than this is passed on in pieces, which bounds memory.
 const LONGEST_LINE: usize = 1 << 20;
 
 /// The beginnings of lines whose ends have not come yet.
@@ -21,13 +21,19 @@ pub(super) struct Lines {
 #[derive(Debug, Default)]
 struct Open {
     begun: Vec<u8>,
-    /// Whether a piece of this line has been given out already.
+    /// Whether a piece of this line has been passed on already.
     in_line: bool,
 }
 
 impl Lines {
-    /// Takes a piece; gives out the lines that it completes, dressed.
-    pub(super) fn push(&self, seq: u64, stream: Stream, bytes: &[u8], dress: &Dress) -> Vec<u8> {
+    /// Takes a piece; returns the lines that it completes, with their prefix.
+    pub(super) fn push(
+        &self,
+        seq: u64,
+        stream: Stream,
+        bytes: &[u8],
+        prefix: &LinePrefix,
+    ) -> Vec<u8> {
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = all.entry((seq, stream)).or_default();
         // What was there before has no line end, and is not looked at again.
@@ -38,11 +44,11 @@ impl Lines {
         match last_end {
             Some(end) => {
                 let whole: Vec<u8> = open.begun.drain(..=end).collect();
-                dress.put_on(&whole, &mut open.in_line, &mut out);
+                prefix.push(&whole, &mut open.in_line, &mut out);
             }
             None if open.begun.len() > LONGEST_LINE => {
                 let piece = std::mem::take(&mut open.begun);
-                dress.put_on(&piece, &mut open.in_line, &mut out);
+                prefix.push(&piece, &mut open.in_line, &mut out);
             }
             None => {}
         }
@@ -52,13 +58,13 @@ impl Lines {
         out
     }
 
-    /// No more pieces come: gives out what has no end.
-    pub(super) fn finish(&self, seq: u64, stream: Stream, dress: &Dress) -> Vec<u8> {
+    /// No more pieces come: returns the last line, which has no end.
+    pub(super) fn finish(&self, seq: u64, stream: Stream, prefix: &LinePrefix) -> Vec<u8> {
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = all.remove(&(seq, stream)).unwrap_or_default();
         let mut out = Vec::new();
-        dress.put_on(&open.begun, &mut open.in_line, &mut out);
-        dress.take_off(open.in_line, &mut out);
+        prefix.push(&open.begun, &mut open.in_line, &mut out);
+        prefix.finish(open.in_line, &mut out);
         out
     }
 }
@@ -70,9 +76,9 @@ mod tests {
     use proptest::prelude::*;
     use std::ffi::OsStr;
 
-    fn tagged() -> Dress {
+    fn tagged() -> LinePrefix {
         let tag = Some(OsStr::new("t"));
-        Dress::new(0, Stream::Stdout, tag, Colors::default())
+        LinePrefix::new(0, Stream::Stdout, tag, Colors::default())
     }
 
     proptest! {
@@ -83,11 +89,11 @@ mod tests {
             let lines = Lines::default();
             let mut out = Vec::new();
             for piece in &pieces {
-                let whole = lines.push(1, Stream::Stdout, piece.as_bytes(), &Dress::default());
+                let whole = lines.push(1, Stream::Stdout, piece.as_bytes(), &LinePrefix::default());
                 prop_assert!(whole.is_empty() || whole.ends_with(b"\n"));
                 out.extend(whole);
             }
-            out.extend(lines.finish(1, Stream::Stdout, &Dress::default()));
+            out.extend(lines.finish(1, Stream::Stdout, &LinePrefix::default()));
             prop_assert_eq!(out, pieces.concat().into_bytes());
             prop_assert!(lines.open.lock().unwrap().is_empty());
         }
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn commands_and_streams_do_not_mix() {
-        let (lines, plain) = (Lines::default(), Dress::default());
+        let (lines, plain) = (Lines::default(), LinePrefix::default());
         assert_eq!(lines.push(1, Stream::Stdout, b"a", &plain), b"");
         assert_eq!(lines.push(2, Stream::Stdout, b"b", &plain), b"");
         assert_eq!(lines.push(1, Stream::Stderr, b"c\n", &tagged()), b"t\tc\n");

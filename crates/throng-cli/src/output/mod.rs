@@ -1,267 +1,194 @@
-//! What becomes of the output of commands. Each mode is one file; this one knows which is which.
+//! The way of outcomes out of the program: [`Delivery`] puts them in order (`order.rs`), has the
+//! printer write them in the mode that was chosen, and has them recorded.
 
-mod delivery;
-mod dress;
+mod chunked_writer;
+mod line_prefix;
 mod lines;
 mod order;
 mod outbox;
+mod printer;
 mod spool;
 mod start_errors;
 
-use std::ffi::OsStr;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use throng::{Command, Outcome, Output, Stream, Verdict};
+use throng::{Outcome, Throng};
 
-use crate::fate::{HELD_FAILS, fails_by_holders};
-use crate::options::output::Colors;
-use crate::records::note::Note;
-use crate::records::through::To;
-use crate::records::through::{Out, Through};
-use crate::records::{joblog, jsonl, pieces};
-use crate::terminal::sink::Sink;
-pub(crate) use delivery::Delivery;
-pub(crate) use order::InOrder;
-pub(crate) use outbox::Outbox;
+use crate::fate::Fate;
+use crate::records::{JobInfo, JobInfos, Recorder, To};
+use crate::terminal::Terminal;
 
-use self::dress::Dress;
-use self::lines::Lines;
-use self::start_errors::StartErrors;
-use crate::options::output::Mode;
-use crate::{sys, text};
+pub(crate) use self::order::InOrder;
+pub(crate) use self::outbox::Outbox;
+pub(crate) use self::printer::Printer;
 
-/// Says what commands have said, as the mode wants it.
 #[derive(Debug)]
-pub(crate) struct Printer {
-    mode: Mode,
-    colors: Colors,
-    sink: Arc<Sink>,
-    lines: Arc<Lines>,
+pub(crate) struct Delivery {
+    outlets: Outlets,
+    printer: Printer,
+    infos: Arc<JobInfos>,
     order: Option<Arc<Mutex<InOrder>>>,
-    /// For what is said while commands run.
-    outbox: Arc<Outbox>,
-    /// Whether the command is said before its output, as a script or not.
-    echo: Option<bool>,
-    start_errors: StartErrors,
+    throng: Arc<Throng>,
+    is_given_up: bool,
 }
 
-impl Printer {
+impl Delivery {
     pub(crate) fn new(
-        mode: Mode,
-        colors: Colors,
-        order: Option<InOrder>,
-        echo: Option<bool>,
-        sink: Arc<Sink>,
-    ) -> Printer {
-        Printer {
-            mode,
-            colors,
-            sink,
-            lines: Arc::default(),
-            order: order.map(|order| Arc::new(Mutex::new(order))),
-            outbox: Arc::default(),
-            echo,
-            start_errors: StartErrors::default(),
-        }
-    }
-
-    pub(crate) fn sink(&self) -> &Arc<Sink> {
-        &self.sink
-    }
-
-    pub(crate) fn order(&self) -> Option<&Arc<Mutex<InOrder>>> {
-        self.order.as_ref()
-    }
-
-    /// What is said while commands run, opened if anything is. Each outcome has to
-    /// [catch up](Outbox::catch_up) with what was said before.
-    pub(crate) fn open_outbox(&self, verbose: bool) -> io::Result<Arc<Outbox>> {
-        if verbose || self.says_at_once() {
-            self.outbox.open(self.sink.clone(), self.order.clone())?;
-        }
-        Ok(self.outbox.clone())
-    }
-
-    fn says_at_once(&self) -> bool {
-        matches!(self.mode, Mode::Line | Mode::Live)
-    }
-
-    /// What is to be called with output as it comes.
-    pub(crate) fn callback(&self) -> Option<impl Fn(Output<'_>) + Send + Sync + 'static> {
-        let (outbox, lines) = (self.outbox.clone(), self.lines.clone());
-        let (mode, colors) = (self.mode, self.colors);
-        self.says_at_once().then_some(move |output: Output<'_>| {
-            if mode == Mode::Live {
-                return outbox.put(None, output.stream, output.bytes);
-            }
-            let tag = output.command.get_label();
-            let dress = Dress::new(output.seq, output.stream, tag, colors);
-            let whole = lines.push(output.seq, output.stream, output.bytes, &dress);
-            outbox.put(Some(output.seq), output.stream, &whole);
-        })
-    }
-
-    /// What is to be called with the outcome of a command that is run again, before it is: ends the
-    /// lines that the command has begun.
-    pub(crate) fn before_another_attempt(&self) -> impl Fn(&Outcome) + Send + 'static {
-        let (outbox, lines) = (self.outbox.clone(), self.lines.clone());
-        let (mode, colors) = (self.mode, self.colors);
-        move |outcome: &Outcome| {
-            for stream in Stream::ALL.into_iter().filter(|_| mode == Mode::Line) {
-                let dress = dress(outcome, stream, colors);
-                let rest = lines.finish(outcome.seq(), stream, &dress);
-                outbox.put(Some(outcome.seq()), stream, &rest);
-            }
-        }
-    }
-
-    /// What is to be called with a command that starts: it is said on stdout, where its output
-    /// is said as it comes, and on stderr, as a script or not, if that is wanted here.
-    pub(crate) fn starter(
-        &self,
-        verbose: Option<bool>,
-    ) -> Option<impl Fn(&Command) + Send + Sync + 'static> {
-        let (outbox, echo) = (self.outbox.clone(), self.echo);
-        let echo = echo.filter(|_| self.says_at_once());
-        (echo.is_some() || verbose.is_some()).then_some(move |command: &Command| {
-            if let Some(shell) = verbose {
-                outbox.put(None, Stream::Stderr, &verbose_line(command, shell));
-            }
-            if let Some(shell) = echo {
-                outbox.put(None, Stream::Stdout, &echoed(command, shell));
-            }
-        })
-    }
-
-    /// A command has ended: says what has not been said yet.
-    pub(crate) fn outcome(&self, outcome: &Outcome, note: &Note, out: Out<'_>) {
-        match self.mode {
-            Mode::Group => {
-                if let Some(shell) = self.echo {
-                    out(To::Stdout, &echoed(outcome.command(), shell));
-                }
-                for stream in Stream::ALL {
-                    self.group(outcome, stream, out);
-                }
-            }
-            Mode::Line => {
-                for stream in Stream::ALL {
-                    let dress = self.dress(outcome, stream);
-                    let rest = self.lines.finish(outcome.seq(), stream, &dress);
-                    out(stream.into(), &rest);
-                }
-            }
-            Mode::Jsonl => {
-                let mut writer = Through::new(To::Stdout, out);
-                let written = jsonl::write(&mut writer, outcome, note);
-                drop(writer);
-                lament(outcome, Stream::Stdout, written, out);
-            }
-            Mode::Live | Mode::None => {}
-        }
-        self.warn(outcome, out);
-    }
-
-    /// What was left out because it had been said of another command, with how often.
-    pub(crate) fn repeated(&self) -> Vec<String> {
-        let lines = self.start_errors.repeated().into_iter();
-        lines.map(|line| text::complaint(&line)).collect()
-    }
-
-    fn group(&self, outcome: &Outcome, stream: Stream, out: Out<'_>) {
-        let dress = self.dress(outcome, stream);
-        let (mut in_line, mut dressed) = (false, Vec::new());
-        let given = pieces::for_each(outcome.capture(), stream, |piece| {
-            if dress.is_plain() {
-                return out(stream.into(), piece);
-            }
-            dress.put_on(piece, &mut in_line, &mut dressed);
-            out(stream.into(), &dressed);
-            dressed.clear();
-        });
-        dress.take_off(in_line, &mut dressed);
-        out(stream.into(), &dressed);
-        lament(outcome, stream, given, out);
-    }
-
-    fn dress(&self, outcome: &Outcome, stream: Stream) -> Dress {
-        dress(outcome, stream, self.colors)
-    }
-
-    /// Says what the output alone does not, for people; in JSON it is all there.
-    fn warn(&self, outcome: &Outcome, out: Out<'_>) {
-        let mut complain = |message: &str| out(To::Stderr, text::complaint(message).as_bytes());
-        if let Some(error) = outcome.start_error() {
-            if self.mode != Mode::Jsonl && self.start_errors.is_new(&error.to_string()) {
-                complain(&error.to_string());
-            }
-            return;
-        }
-        if self.mode == Mode::Jsonl {
-            return;
-        }
-        if outcome.timed_out() {
-            complain(&format!("{} ran out of time and was ended", name(outcome)));
-        }
-        for survivor in outcome.survivors() {
-            complain(&format!(
-                "{}: {survivor} was killed and goes on",
-                name(outcome)
-            ));
-        }
-        let fails = match fails_by_holders(outcome) {
-            true => format!("; {HELD_FAILS}"),
-            false => String::new(),
+        printer: Printer,
+        recorder: Recorder,
+        infos: Arc<JobInfos>,
+        throng: Arc<Throng>,
+    ) -> Delivery {
+        let outlets = Outlets {
+            terminal: printer.terminal(),
+            recorder,
+            failure: None,
         };
-        let said = Stream::ALL.map(|stream| match outcome.verdict(stream) {
-            verdict @ Verdict::Held { .. } => format!("{verdict}{fails}"),
-            verdict @ Verdict::Failed(_) => verdict.to_string(),
-            _ => String::new(),
-        });
-        if said[0] == said[1] && !said[0].is_empty() {
-            complain(&format!("{}: stdout and stderr {}", name(outcome), said[0]));
-            return;
+        Delivery {
+            outlets,
+            order: printer.order().cloned(),
+            printer,
+            infos,
+            throng,
+            is_given_up: false,
         }
-        for (stream, said) in Stream::ALL.into_iter().zip(said) {
-            if !said.is_empty() {
-                complain(&format!("{}: {stream} {said}", name(outcome)));
+    }
+
+    /// The last outcome of a command.
+    pub(crate) fn take(&mut self, outcome: &Outcome, fate: Fate) {
+        let info = self.infos.take(outcome, fate);
+        if let Err(error) = self.outlets.recorder.ended(outcome, &info) {
+            self.outlets.fail(error);
+        }
+        for (to, header) in self.outlets.recorder.take_headers(&info) {
+            self.outlets.put(to, &header);
+        }
+        match self.order.clone() {
+            None => self.print(outcome, &info, Outlets::put),
+            Some(order) => {
+                let in_order = self.put_in_order(&mut lock(&order), outcome, &info);
+                self.check_order(in_order, &order);
             }
         }
+        self.give_up_if_failed();
+    }
+
+    fn put_in_order(
+        &mut self,
+        order: &mut InOrder,
+        outcome: &Outcome,
+        info: &JobInfo,
+    ) -> io::Result<()> {
+        let place = outcome.seq();
+        order.take_failure()?;
+        if order.is_turn_of(place) {
+            self.print(outcome, info, Outlets::put);
+            order.turn();
+        } else {
+            let mut held = Ok(());
+            self.print(outcome, info, |_, to, bytes| {
+                if held.is_ok() {
+                    held = order.hold(place, to, bytes);
+                }
+            });
+            held?;
+            order.seal(place)?;
+        }
+        order.give_out(&mut |to, bytes| self.outlets.put(to, bytes))
+    }
+
+    /// Passes each piece of what is written about a command to `put`.
+    fn print(
+        &mut self,
+        outcome: &Outcome,
+        info: &JobInfo,
+        mut put: impl FnMut(&mut Outlets, To, &[u8]),
+    ) {
+        let Delivery {
+            outlets, printer, ..
+        } = self;
+        if info.fate != Fate::NotStarted {
+            printer.outcome(outcome, info, &mut |to, bytes| put(outlets, to, bytes));
+        }
+        match outlets.recorder.lines(outcome, info) {
+            Ok(lines) => lines.iter().for_each(|(to, line)| put(outlets, *to, line)),
+            Err(error) => outlets.fail(error),
+        }
+    }
+
+    /// Output first: a command that is in the job log is not run again.
+    pub(crate) fn flush(&mut self) {
+        self.outlets.terminal.flush();
+        if let Err(error) = self.outlets.recorder.flush() {
+            self.outlets.fail(error);
+        }
+        self.give_up_if_failed();
+    }
+
+    /// The run is over. If it was cut short, outcomes are missing; the others keep their order.
+    pub(crate) fn finish(&mut self) {
+        if let Some(order) = self.order.take() {
+            let outlets = &mut self.outlets;
+            let rest = lock(&order).give_out_rest(&mut |to, bytes| outlets.put(to, bytes));
+            self.check_order(rest, &order);
+        }
+        for line in self.printer.repeated() {
+            self.outlets.terminal.write_message(&line);
+        }
+        self.flush();
+        if let Some(summary) = self.outlets.recorder.summary() {
+            self.outlets.terminal.write_message(&summary);
+        }
+    }
+
+    /// Why something could not be written, if so.
+    pub(crate) fn take_failure(&mut self) -> Option<anyhow::Error> {
+        let failure = self.outlets.failure.take();
+        failure.or_else(|| self.outlets.recorder.take_failure())
+    }
+
+    fn check_order(&mut self, result: io::Result<()>, order: &Mutex<InOrder>) {
+        let Err(error) = result else { return };
+        let error = anyhow::Error::from(error).context(format!(
+            "--keep-order: what waits for an earlier command cannot be kept in {} (--tmpdir)",
+            lock(order).directory().display()
+        ));
+        self.outlets.fail(error);
+    }
+
+    /// Ends the run if output or records cannot be written.
+    fn give_up_if_failed(&mut self) {
+        if self.outlets.failure.is_some() && !self.is_given_up {
+            self.is_given_up = true;
+            self.throng.cancel();
+        }
     }
 }
 
-/// Says that output that was spilled to a file cannot be read back, if so.
-fn lament(outcome: &Outcome, stream: Stream, given: io::Result<()>, out: Out<'_>) {
-    if let Err(error) = given {
-        let name = name(outcome);
-        let message = text::complaint(&format!("{name}: {stream} cannot be read back: {error}"));
-        out(To::Stderr, message.as_bytes());
+fn lock(order: &Mutex<InOrder>) -> MutexGuard<'_, InOrder> {
+    order.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes each piece where it goes.
+#[derive(Debug)]
+struct Outlets {
+    terminal: &'static Terminal,
+    recorder: Recorder,
+    failure: Option<anyhow::Error>,
+}
+
+impl Outlets {
+    fn put(&mut self, to: To, bytes: &[u8]) {
+        match self.recorder.write(to, bytes) {
+            Ok(None) => {}
+            Ok(Some(stream)) => self.terminal.write(stream, bytes),
+            Err(error) => self.fail(error),
+        }
     }
-}
 
-fn dress(outcome: &Outcome, stream: Stream, colors: Colors) -> Dress {
-    let tag: Option<&OsStr> = outcome.command().get_label();
-    Dress::new(outcome.seq(), stream, tag, colors)
-}
-
-/// What `-v` shows of a command, with its tag.
-fn echoed(command: &Command, shell: bool) -> Vec<u8> {
-    let tag = command.get_label();
-    let dress = Dress::new(0, Stream::Stdout, tag, Colors::default());
-    let mut line = Vec::new();
-    dress.put_on(&verbose_line(command, shell), &mut false, &mut line);
-    line
-}
-
-/// What `-v` and `-t` show of a command. It is for people, so it is one line whatever is in it.
-fn verbose_line(command: &Command, shell: bool) -> Vec<u8> {
-    let mut line = text::on_one_line(&joblog::shown(command, shell));
-    line.push('\n');
-    line.into_bytes()
-}
-
-/// The command as a user would know it again, cut short.
-fn name(outcome: &Outcome) -> String {
-    text::quoted(&sys::name(outcome.command()))
+    /// The first failure is the one that is reported.
+    fn fail(&mut self, error: anyhow::Error) {
+        self.failure.get_or_insert(error);
+    }
 }

@@ -1,30 +1,31 @@
-//! `-k`: what commands say in the order of their values. What comes too early waits, in memory as
-//! long as that is little, then on disk; so a slow command in front neither stops the others nor
-//! grows us.
+//! `-k`: output in the order of the commands. What comes too early waits, in memory as long as it
+//! is little, then on disk. So a slow command in front neither stops the others nor fills memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::chunked_writer::Out;
 use super::spool::{Extent, Spool};
-use crate::records::through::{Out, To};
+use crate::options::Run;
+use crate::records::To;
 
-/// What may wait in memory is this part of the memory for output, and not more than the other.
+/// How much may wait in memory: this part of the memory for output, and at most that much.
 const MEMORY_PART: u64 = 8;
 const MEMORY_MAX: u64 = 128 << 20;
-/// What is worth a write, unless there is far too much in memory.
+/// Less is not written to disk, unless there is far too much in memory.
 const WORTH_A_WRITE: usize = 64 * 1024;
-/// What waits of one command in memory. To hold more is to copy it again for each time that it
-/// doubles, and the allocator does not give blocks of many megabytes back to the system.
+/// How much of one command waits in memory. A longer buffer would be copied each time that it
+/// doubles, and the allocator does not return blocks of many megabytes to the system.
 const ENTRY_MAX: usize = 1 << 20;
-/// What an entry costs besides its bytes, about.
+/// The memory of an entry besides its bytes, about.
 const ENTRY_COST: usize = 128;
-/// Bytes that are kept at a time.
+/// The longest frame.
 const FRAME_MAX: usize = 256 * 1024;
-/// Bytes that are given out at a time.
+/// How much of a frame is read at a time.
 const PIECE: usize = 64 * 1024;
 
-/// Puts what commands say into order. Each has a place, from 0, and every place is sealed once.
+/// Puts the output of commands in order. Each has a place, its `seq`, and is sealed once.
 #[derive(Debug)]
 pub(crate) struct InOrder {
     directory: PathBuf,
@@ -33,14 +34,14 @@ pub(crate) struct InOrder {
     waiting: BTreeMap<u64, Entry>,
     /// What `waiting` holds in memory.
     memory: usize,
-    /// With this much in memory what is worth a write goes to disk, with twice as much anything.
+    /// With more than this in memory, entries worth a write go to disk; with twice as much, all do.
     memory_max: usize,
     spool: Option<Spool>,
-    /// Whether the spool's index has been asked for `next` in vain.
+    /// Whether the index has been found to have nothing for `next`.
     asked: bool,
-    /// One more than the last place that anything was heard of.
+    /// One more than the last place so far.
     end: u64,
-    /// Why something could not be held, where nobody could be told.
+    /// An error that could not be returned when it occurred.
     failure: Option<io::Error>,
 }
 
@@ -54,17 +55,20 @@ struct Entry {
 
 impl InOrder {
     /// How much of the memory for output is for what waits. Captures have the rest.
-    pub(crate) fn part_of(memory: u64) -> u64 {
-        (memory / MEMORY_PART).min(MEMORY_MAX)
+    pub(crate) fn memory_of(args: &Run) -> u64 {
+        match args.output.keep_order {
+            true => (args.limits.memory() / MEMORY_PART).min(MEMORY_MAX),
+            false => 0,
+        }
     }
 
-    /// With not more than so many bytes in memory, and its files in this directory.
-    pub(crate) fn new(bytes: u64, directory: PathBuf) -> InOrder {
-        let memory_max = usize::try_from(bytes / 2).unwrap_or(usize::MAX);
-        InOrder {
-            directory,
+    /// None without `--keep-order`.
+    pub(super) fn new(args: &Run) -> Option<InOrder> {
+        let memory_max = usize::try_from(InOrder::memory_of(args) / 2).unwrap_or(usize::MAX);
+        args.output.keep_order.then(|| InOrder {
+            directory: args.limits.tmpdir(),
             ..InOrder::with_memory(memory_max)
-        }
+        })
     }
 
     fn with_memory(memory_max: usize) -> InOrder {
@@ -81,18 +85,18 @@ impl InOrder {
         }
     }
 
-    /// Where what waits is kept.
-    pub(crate) fn directory(&self) -> &Path {
+    /// The directory of what waits on disk.
+    pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether it is this one's turn, so that it need not be held.
-    pub(crate) fn is_turn_of(&self, place: u64) -> bool {
+    /// Whether it is the turn of this place, so that nothing has to be held.
+    pub(super) fn is_turn_of(&self, place: u64) -> bool {
         place == self.next
     }
 
-    /// Keeps a piece until its turn has come.
-    pub(crate) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
+    /// Keeps a piece until the turn of its place.
+    pub(super) fn hold(&mut self, place: u64, to: To, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -117,19 +121,19 @@ impl InOrder {
         Ok(())
     }
 
-    /// The same for a caller that can do nothing about a failure.
-    pub(crate) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
+    /// The same for a caller that cannot handle an error.
+    pub(super) fn hold_or_remember(&mut self, place: u64, to: To, bytes: &[u8]) {
         if let Err(error) = self.hold(place, to, bytes) {
             self.failure.get_or_insert(error);
         }
     }
 
-    pub(crate) fn take_failure(&mut self) -> io::Result<()> {
+    pub(super) fn take_failure(&mut self) -> io::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// No more comes for this place.
-    pub(crate) fn seal(&mut self, place: u64) -> io::Result<()> {
+    /// No more pieces come for this place.
+    pub(super) fn seal(&mut self, place: u64) -> io::Result<()> {
         self.end = self.end.max(place + 1);
         if place == self.next {
             self.asked = false;
@@ -164,14 +168,14 @@ impl InOrder {
         Ok(())
     }
 
-    /// The one whose turn it was has been given out in full.
-    pub(crate) fn turn(&mut self) {
+    /// The place whose turn it was has been written in full.
+    pub(super) fn turn(&mut self) {
         self.next += 1;
         self.asked = false;
     }
 
-    /// Gives out all whose turn has come; of one that is not sealed, what there is of it.
-    pub(crate) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
+    /// Passes on all places whose turn has come; the last of them may not be sealed yet.
+    pub(super) fn give_out(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.give_out_next(out)? {
             self.turn();
         }
@@ -181,8 +185,8 @@ impl InOrder {
         }
     }
 
-    /// Gives out all that waits, though others never came.
-    pub(crate) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
+    /// Passes on all that waits, although some places are missing.
+    pub(super) fn give_out_rest(&mut self, out: Out<'_>) -> io::Result<()> {
         while self.next < self.end {
             self.give_out_next(out)?;
             self.turn();
@@ -190,7 +194,7 @@ impl InOrder {
         Ok(())
     }
 
-    /// Gives out what there is of the next; says whether that was all.
+    /// Passes on what there is of the next place; returns whether that was all.
     fn give_out_next(&mut self, out: Out<'_>) -> io::Result<bool> {
         let Some(entry) = self.waiting.remove(&self.next) else {
             return self.give_out_indexed(out);
@@ -217,10 +221,10 @@ impl InOrder {
     }
 }
 
-/// Where to, and how long.
+/// Destination and length.
 const FRAME_HEAD: usize = 5;
 
-/// Gives out framed bytes, a piece at a time.
+/// Passes on framed bytes, a piece at a time.
 fn unframe(mut frames: impl Read, out: Out<'_>) -> io::Result<()> {
     let mut head = [0; FRAME_HEAD];
     let mut piece = Vec::new();

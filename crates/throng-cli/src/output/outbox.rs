@@ -1,6 +1,6 @@
-//! One thread writes what comes while commands run. The threads that run them must not wait for
-//! whoever reads our stdout, since they also see to timeouts. When the writer falls behind, the
-//! commands are read no further, and none is started.
+//! One thread writes the output that comes while commands run. The threads that run them must not
+//! wait for the reader of stdout, since they also handle timeouts. When the writer falls behind,
+//! the output of commands is not read, and no command is started.
 
 use std::fmt;
 use std::io;
@@ -9,10 +9,10 @@ use std::thread;
 
 use throng::{Stream, Throng};
 
-use super::InOrder;
-use crate::terminal::sink::Sink;
+use super::order::InOrder;
+use crate::terminal::Terminal;
 
-/// With so many bytes to be written, no more is read of commands.
+/// With this many bytes to be written, no more output is read.
 const BYTES_MAX: usize = 1 << 20;
 
 #[derive(Default)]
@@ -33,7 +33,7 @@ struct State {
     is_closed: bool,
 }
 
-/// Pieces one after the other.
+/// Pieces in their order.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
@@ -41,32 +41,32 @@ struct Batch {
 }
 
 struct Piece {
-    /// The place of the command whose turn it has to be, if that matters.
+    /// The `seq` of the command whose turn it has to be, if there is an order.
     turn: Option<u64>,
     stream: Stream,
     length: usize,
 }
 
 impl Outbox {
-    /// Has a thread write what is put in here, for as long as this program runs.
+    /// Starts the thread, which runs as long as the program.
     pub(super) fn open(
         self: &Arc<Outbox>,
-        sink: Arc<Sink>,
+        terminal: &'static Terminal,
         order: Option<Arc<Mutex<InOrder>>>,
     ) -> io::Result<()> {
         let outbox = self.clone();
-        let body = move || outbox.serve(&sink, order.as_deref());
+        let body = move || outbox.serve(terminal, order.as_deref());
         thread::Builder::new().name("writer".into()).spawn(body)?;
         Ok(())
     }
 
-    /// The commands of this one are read no further while too much is to be written.
+    /// Reading is paused for this pool while too much is to be written.
     pub(crate) fn attach(&self, throng: &Arc<Throng>) {
         let first = self.throng.set(Arc::downgrade(throng));
         assert!(first.is_ok(), "there is one run");
     }
 
-    /// Has this written, when it is this command's turn if there is an order. Does not wait.
+    /// Queues bytes, to be written in the turn of this command. Does not wait.
     pub(super) fn put(&self, turn: Option<u64>, stream: Stream, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -78,7 +78,7 @@ impl Outbox {
         let was_empty = state.waiting.pieces.is_empty();
         state.waiting.add(turn, stream, bytes);
         state.put += bytes.len() as u64;
-        // Under the lock, as below, so that what it was told last is what is so.
+        // Under the lock, as below, so that pausing and resuming are not reordered.
         if state.waiting.bytes.len() >= BYTES_MAX {
             self.with_throng(Throng::pause_reading);
         }
@@ -88,7 +88,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until all that has been put in here by now is written.
+    /// Waits until all that is queued now is written.
     pub(crate) fn catch_up(&self) {
         let state = self.lock();
         let put = state.put;
@@ -96,7 +96,7 @@ impl Outbox {
         drop(self.written.wait_while(state, is_behind));
     }
 
-    fn serve(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+    fn serve(&self, terminal: &Terminal, order: Option<&Mutex<InOrder>>) {
         let _closing = Closing(self);
         let mut batch = Batch::default();
         loop {
@@ -108,7 +108,7 @@ impl Outbox {
                 self.with_throng(Throng::resume_reading);
             }
             drop(state);
-            batch.write(sink, order);
+            batch.write(terminal, order);
             self.lock().written += batch.bytes.len() as u64;
             self.written.notify_all();
             batch.bytes.clear();
@@ -127,7 +127,7 @@ impl Outbox {
     }
 }
 
-/// Nobody waits for a thread that is gone.
+/// Wakes those that wait for the thread when it ends.
 struct Closing<'o>(&'o Outbox);
 
 impl Drop for Closing<'_> {
@@ -151,7 +151,7 @@ impl Batch {
         }
     }
 
-    fn write(&self, sink: &Sink, order: Option<&Mutex<InOrder>>) {
+    fn write(&self, terminal: &Terminal, order: Option<&Mutex<InOrder>>) {
         let mut rest = &self.bytes[..];
         for Piece {
             turn,
@@ -166,11 +166,11 @@ impl Batch {
                 (Some(seq), Some(mut order)) if !order.is_turn_of(*seq) => {
                     order.hold_or_remember(*seq, (*stream).into(), bytes);
                 }
-                // Under the lock of the order, if there is one: its turn is not over.
-                _ => sink.write(*stream, bytes),
+                // Under the lock of the order, so that the turn does not end meanwhile.
+                _ => terminal.write(*stream, bytes),
             }
         }
-        sink.flush();
+        terminal.flush();
     }
 }
 

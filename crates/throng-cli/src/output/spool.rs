@@ -1,5 +1,6 @@
-//! A place on disk for bytes that wait: one file that is only added to, and one that says where in
-//! it what begins. Both are without a name, and gone with us. Knows numbers and bytes.
+//! Bytes that wait on disk: a file that is only appended to, and its index, which holds where the
+//! bytes of each number begin. The index is a file too, so that a command that never ends does not
+//! fill memory with what waits behind it. Neither file has a name; both go away with the program.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -39,7 +40,7 @@ impl Spool {
         })
     }
 
-    /// Adds bytes. Those that follow the last extent of `extents` make it longer.
+    /// Appends bytes, and extends the last extent of `extents` if they follow it.
     pub(super) fn add(&mut self, bytes: &[u8], extents: &mut Vec<Extent>) -> io::Result<()> {
         self.bytes.seek(SeekFrom::Start(self.end))?;
         self.bytes.write_all(bytes)?;
@@ -98,7 +99,7 @@ impl Spool {
         Ok(BufReader::with_capacity(64 * 1024, &self.bytes).take(extent.length))
     }
 
-    /// Gives the disk back when all has been read. Numbers from here on begin at `first`.
+    /// Frees the disk once all has been read. Numbers begin at `first` from then on.
     pub(super) fn tidy(&mut self, first: u64) -> io::Result<()> {
         if self.unread == 0 && self.end > 0 {
             self.bytes.set_len(0)?;

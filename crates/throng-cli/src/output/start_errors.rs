@@ -1,18 +1,18 @@
-//! Why commands could not be started, each reason said once, with a count at the end: where a
-//! program is missing all commands say the same.
+//! Why commands could not be started. Each reason is reported once, with a count at the end: if a
+//! program is missing, it is the same for all commands.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// So many different reasons are remembered; any other is said as often as it comes.
+/// How many different reasons are remembered; others are reported each time.
 const REASONS_MAX: usize = 1000;
 
-/// How many commands have given each reason after the first.
+/// For each reason, how many commands had it after the first.
 #[derive(Debug, Default)]
 pub(super) struct StartErrors(Mutex<HashMap<String, u64>>);
 
 impl StartErrors {
-    /// Whether this is to be said, because it has not been said before.
+    /// Whether this reason has not been reported before.
     pub(super) fn is_new(&self, reason: &str) -> bool {
         let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = reasons.get_mut(reason) {
@@ -25,7 +25,7 @@ impl StartErrors {
         true
     }
 
-    /// A line for each reason that was given more than once, the most frequent first.
+    /// A line for each reason of more than one command, the most frequent first.
     pub(super) fn repeated(&self) -> Vec<String> {
         let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut repeated: Vec<_> = reasons.iter().filter(|(_, count)| **count > 0).collect();

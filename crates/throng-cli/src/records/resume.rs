@@ -1,5 +1,5 @@
-//! `--resume` and its relatives: which commands an earlier run has done. Knows commands by their
-//! number, and by what its log says of them, or by their values, where it has left results.
+//! `--resume` and its relatives: which commands an earlier run has done. They are identified by
+//! their number in its log, or by their values in its results.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use throng::Command;
 
-use super::joblog::{Job, Past, fingerprint, logged, shown};
+use super::job_info::JobInfo;
+use super::joblog::{Job, PreviousLog, fingerprint, logged, shown};
 use super::results::Tree;
 use crate::options::output::Again;
-use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::size::{counted, with_commas};
 use crate::text;
 
-/// So much of two commands that differ is shown, from shortly before the place where they do.
+/// How much of two different commands is shown, from shortly before the first difference.
 const SHOWN_MAX: usize = 100;
 const SAME_SHOWN: usize = 20;
 
-/// What has been done, and what of that is to be done again.
+/// What has been done, and which of it is to be done again.
 #[derive(Debug)]
 pub(crate) struct Resume {
     again: Again,
@@ -29,11 +29,12 @@ pub(crate) struct Resume {
     /// Whether commands are compared with those of the log.
     compares: bool,
     tree: Option<Tree>,
+    /// Whether records that others could have written are trusted.
     trusts: bool,
 }
 
 impl Resume {
-    pub(crate) fn new(again: Again, shell: Option<Shell>) -> Resume {
+    pub(super) fn new(again: Again, shell: Option<Shell>, trusts: bool) -> Resume {
         Resume {
             again,
             shell,
@@ -41,20 +42,18 @@ impl Resume {
             path: PathBuf::new(),
             compares: false,
             tree: None,
-            trusts: false,
+            trusts,
         }
     }
 
-    pub(crate) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
+    pub(super) fn with_log(&mut self, path: PathBuf, jobs: HashMap<u64, Job>, compares: bool) {
         self.path = path;
         self.jobs = jobs;
         self.compares = compares && self.again != Again::Failed;
     }
 
-    /// `trusts`: do not check who can write to the results that are there.
-    pub(crate) fn with_tree(&mut self, tree: Tree, trusts: bool) {
+    pub(super) fn with_tree(&mut self, tree: Tree) {
         self.tree = Some(tree);
-        self.trusts = trusts;
     }
 
     /// Whether all that is left out is known when the last command of the log has been made.
@@ -62,8 +61,8 @@ impl Resume {
         self.tree.is_none()
     }
 
-    /// What is told of a run that goes on: so many commands are left out, of so many in all where
-    /// that is known, and so many are still to run or have.
+    /// The message about a resumed run: how many commands are left out, and how many are still to
+    /// run, if that is known.
     pub(crate) fn told(&self, left_out: u64, to_run: Option<u64>) -> Option<String> {
         let option = self.again.option();
         if self.again == Again::Failed {
@@ -88,10 +87,10 @@ impl Resume {
         self.jobs.keys().copied().max().unwrap_or(0)
     }
 
-    /// Whether this command is to be run. A command that is not that of the log is an error: the
-    /// log is not this run's.
-    pub(crate) fn wants(&self, command: &Command, note: &Note) -> anyhow::Result<bool> {
-        let number = note.number;
+    /// Whether this command is to be run. Fails if it differs from that in the log, which is of
+    /// another run then.
+    pub(crate) fn wants(&self, command: &Command, info: &JobInfo) -> anyhow::Result<bool> {
+        let number = info.number;
         let wants = match self.jobs.get(&number) {
             None => self.again != Again::Failed,
             Some(job) => {
@@ -102,7 +101,7 @@ impl Resume {
         Ok(match &self.tree {
             Some(tree) if wants => {
                 let goes_by_it = (!self.trusts).then(|| self.again.option());
-                !tree.has(note, goes_by_it)?
+                !tree.has(info, goes_by_it)?
             }
             _ => wants,
         })
@@ -121,7 +120,7 @@ impl Resume {
             return Ok(());
         }
         let ours = shown(command, has_shell);
-        let theirs = Past::command(&self.path, number).unwrap_or_default();
+        let theirs = PreviousLog::command(&self.path, number).unwrap_or_default();
         let (ours, theirs) = differing(&ours, &theirs);
         let shell = match (&job.shell[..], has_shell) {
             (b"0", true) => ", without a shell",
@@ -136,7 +135,7 @@ impl Resume {
         );
     }
 
-    /// This run has only so many commands.
+    /// This run has this many commands. Fails if the log has more.
     pub(crate) fn ends_at(&self, count: u64) -> anyhow::Result<()> {
         if self.compares && count < self.last() {
             let are = if count == 1 { "is" } else { "are" };
@@ -174,7 +173,7 @@ impl Resume {
     }
 }
 
-/// Two commands as a user would know them, cut to where they differ.
+/// Two commands, shortened to where they differ.
 fn differing(a: &[u8], b: &[u8]) -> (String, String) {
     let [a, b] = [a, b].map(|bytes| text::on_one_line(bytes).chars().collect::<Vec<char>>());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();

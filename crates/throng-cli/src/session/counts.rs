@@ -1,9 +1,9 @@
-//! How many commands of a run ended how, and what is said of it at the end.
+//! How the commands of a run have ended, and what is reported about it at the end.
 
 use throng::Outcome;
 
 use crate::fate::Fate;
-use crate::records::recorder::is_lost;
+use crate::records::is_lost;
 use crate::terminal;
 
 #[derive(Debug, Default)]
@@ -31,15 +31,15 @@ impl Counts {
         self.has_lost |= is_lost(outcome);
     }
 
-    /// Whether some of what commands have said could not be had or kept. That is our failure,
-    /// however they have ended.
+    /// Whether some output could not be read or kept. Throng itself has failed then, however the
+    /// commands have ended.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost
     }
 
     pub(super) fn warn_of_uncontained(&self) {
         if self.not_contained > 0 {
-            terminal::complain(format_args!(
+            terminal::warn(format_args!(
                 "{} processes could not be put in a job object or control group of their own; what \
                  they started may go on",
                 self.not_contained
@@ -47,12 +47,12 @@ impl Counts {
         }
     }
 
-    pub(super) fn say_interrupted(&self) {
+    pub(super) fn report_interrupted(&self) {
         let unfinished = match self.unfinished {
             0 => String::new(),
             n => format!("{n} to be tried again, "),
         };
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "interrupted: {} succeeded, {} failed, {} ended, {unfinished}{} not started",
             self.succeeded, self.failed, self.ended, self.not_started
         ));

@@ -1,22 +1,21 @@
-//! `--dry-run`: the commands as lines that could be read back. Starts nothing. On a terminal the
-//! lines are for reading alone, and what is not printable in them is escaped.
+//! `--dry-run`: prints the commands as lines that could be read back, and starts nothing. On a
+//! terminal unprintable characters are escaped, so those lines are for people only.
 
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 
-use crate::commands::recipe::{NeedsShell, Recipe};
+use crate::commands::builder::{CommandBuilder, NeedsShell};
 use crate::commands::records::Records;
 use crate::exit::Exit;
-use crate::records::notes::Scribe;
-use crate::records::resume::Resume;
+use crate::records::{JobInfoBuilder, Resume};
 use crate::{sys, terminal, text};
 
 pub(super) fn print(
-    recipe: &Recipe,
+    builder: &CommandBuilder,
     records: Records,
     resume: Option<&Resume>,
-    scribe: &mut Scribe,
+    info_builder: &mut JobInfoBuilder,
 ) -> anyhow::Result<Exit> {
     let is_terminal = std::io::stdout().is_terminal();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -24,28 +23,28 @@ pub(super) fn print(
     for record in records {
         let record = record?;
         let number = record.number.unwrap_or_else(|| seq + 1);
-        match recipe.command_in_slot(&record, number, 1) {
+        match builder.command_in_slot(&record, number, 1) {
             Ok(None) => {}
             Ok(Some(command)) => {
                 seq = number;
                 if let Some(resume) = resume {
-                    let mut note = match scribe.note(recipe, &record, seq) {
-                        Ok(note) => note,
+                    let mut info = match info_builder.build(builder, &record, seq) {
+                        Ok(info) => info,
                         Err(error) => {
                             failed += 1;
-                            terminal::complain(format_args!("{:#}", record.at.name(error)));
+                            terminal::warn(format_args!("{:#}", record.at.name(error)));
                             continue;
                         }
                     };
-                    scribe.claim(&mut note)?;
-                    if !resume.wants(&command, &note)? {
+                    info_builder.claim(&mut info)?;
+                    if !resume.wants(&command, &info)? {
                         continue;
                     }
                 }
                 let mut line = sys::command_line(&command);
                 if line.contains(&0) {
                     failed += 1;
-                    terminal::complain(format_args!(
+                    terminal::warn(format_args!(
                         "command {seq} has a NUL in it, which no argument can contain: {}",
                         text::quoted(&line)
                     ));
@@ -60,7 +59,7 @@ pub(super) fn print(
             Err(error) if error.is::<NeedsShell>() => return Err(error),
             Err(error) => {
                 failed += 1;
-                terminal::complain(format_args!("{error:#}"));
+                terminal::warn(format_args!("{error:#}"));
             }
         }
     }

@@ -1,5 +1,4 @@
-//! `--halt`: when a run ends before its time, in the grammar of GNU parallel, and with what exit
-//! status. Ends nothing itself.
+//! `--halt`: when a run ends early, and with what exit status.
 
 use throng::{ErrorKind, Outcome};
 
@@ -10,7 +9,7 @@ use crate::options::halt::{Halt, Threshold, When, Why};
 #[derive(Debug)]
 pub(super) struct HaltWatch {
     halt: Halt,
-    /// How many commands the run has, where somebody has counted.
+    /// How many commands the run has, if that is known.
     total: Option<u64>,
     failed: u64,
     succeeded: u64,
@@ -18,7 +17,7 @@ pub(super) struct HaltWatch {
     decided_by: Option<u8>,
 }
 
-/// What is to be done, and why.
+/// How the run is to be ended, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) when: When,
@@ -40,7 +39,7 @@ impl HaltWatch {
         self.total
     }
 
-    /// A command has succeeded, or failed for good with this exit status. Gives an order once.
+    /// A command has succeeded, or failed for good with this exit status. Returns an order once.
     pub(super) fn count(&mut self, success: bool, exit_status: u8) -> Option<Order> {
         let Halt::When(when, why, threshold) = self.halt else {
             return None;
@@ -88,8 +87,8 @@ impl HaltWatch {
         })
     }
 
-    /// What the run exits with, if `--halt` decides that, when so many commands have failed. They
-    /// may be more than when it halted: what ran then has ended since.
+    /// The exit status, if `--halt` decides it, when this many commands have failed. That may be
+    /// more than when the run was halted, since commands that ran then have ended since.
     pub(super) fn exit(&self, failed: u64) -> Option<Exit> {
         let Halt::When(_, why, threshold) = self.halt else {
             return None;
@@ -97,8 +96,8 @@ impl HaltWatch {
         match (self.decided_by, why, threshold) {
             (Some(_), Why::Success, _) => Some(Exit::Halted(0)),
             (Some(status), _, Threshold::Commands(1)) => Some(Exit::Halted(status)),
-            // Without having got there GNU parallel counts as always, but in percent where that was
-            // the unit.
+            // If the threshold was not reached, GNU parallel counts as without --halt, but in
+            // percent if that was the unit.
             (_, _, Threshold::Percent(_)) => Some(Exit::Halted(self.percent(failed))),
             (_, _, Threshold::Commands(_)) => None,
         }
@@ -112,8 +111,8 @@ impl HaltWatch {
     }
 }
 
-/// What a shell would say of this command, or `timeout` of one that ended well when its time was
-/// over. What failed is never 0.
+/// The exit status that a shell would have for this command, or timeout(1) for one that exited with
+/// 0 when its time was over. That of a failed command is never 0.
 pub(super) fn exit_status(outcome: &Outcome) -> u8 {
     if let Some(error) = outcome.start_error() {
         return if error.kind() == ErrorKind::NotFound {
@@ -130,7 +129,7 @@ pub(super) fn exit_status(outcome: &Outcome) -> u8 {
     match code {
         Some(0) if outcome.success() => 0,
         Some(0) if outcome.timed_out() => Exit::TIMED_OUT,
-        // A failure stays one, whatever its lowest byte says.
+        // A failure stays one, even if the lowest byte of its code is 0.
         Some(code) => u8::try_from(code).unwrap_or(code as u8).max(1),
         None => 1,
     }

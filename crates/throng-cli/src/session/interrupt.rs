@@ -1,35 +1,34 @@
-//! Signals that ask us to end: to finish what runs, to end it, to kill it, to leave. And those that
-//! ask what runs.
+//! Signals that ask the program to end: to finish what runs, to end it, to kill it, to exit at
+//! once; and to list what runs.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use throng::Throng;
 
 use crate::exit::Exit;
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::api::Request;
 use crate::sys::{self};
-use crate::terminal;
-use crate::terminal::sink::Sink;
+use crate::terminal::{self, Terminal};
 use crate::text;
 
-/// How long our stdout may take nothing when all has ended: then nobody reads it any more.
+/// How long stdout may accept nothing when all commands have ended: then nobody reads it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same when we were asked to kill.
+/// The same after a request to kill.
 const PATIENCE_OF_KILL: Duration = Duration::from_secs(2);
 
-/// Which signal has asked us to end, if one has: of two the one that asked for more.
+/// The signal that asked the program to end, if one has: of two, the one that asked for more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupts {
     signal: Arc<AtomicI32>,
 }
 
-/// Two signals to end within this time are one request: `timeout`, and whoever else ends a process
-/// and its group, sends both (timeout(1) of coreutils: to its child, then to its own group).
+/// Two signals within this time are one request: programs that end a process and its group send
+/// both (timeout(1) of coreutils: to its child, then to its own group).
 const ONE_REQUEST: Duration = Duration::from_millis(200);
 
 /// How far the run has been asked to end.
@@ -82,7 +81,7 @@ impl Stage {
         match (self, request) {
             (stage, Request::List) => (stage, Step::Nothing),
             (Stage::Running, Request::Finish { .. }) => (Stage::Finishing, Step::StartNoMore),
-            // That is being done, or more than that.
+            // The run is finishing or ending already.
             (stage, Request::Finish { .. }) => (stage, Step::Nothing),
             (Stage::Running | Stage::Finishing, Request::End { .. }) => {
                 (Stage::Ending, Step::Cancel)
@@ -94,24 +93,23 @@ impl Stage {
 }
 
 impl Interrupts {
-    /// Does from now on what signals ask for.
+    /// Handles signals from now on.
     pub(crate) fn watch(
         throng: &Arc<Throng>,
-        sink: &Arc<Sink>,
-        lack: Lack,
+        terminal: &'static Terminal,
+        shortage: Shortage,
     ) -> anyhow::Result<Interrupts> {
         let interrupts = Interrupts::default();
         let signal = interrupts.signal.clone();
         let throng = Arc::downgrade(throng);
-        let sink = Arc::downgrade(sink);
         let asked = Mutex::new(Asked::default());
         let on_request = move |request: Request| {
             let Some(throng) = throng.upgrade() else {
                 return;
             };
             if request == Request::List {
-                let lack = lack.clone();
-                terminal::aside(move || list(&throng, &lack));
+                let shortage = shortage.clone();
+                terminal::on_thread(move || list(&throng, &shortage));
                 return;
             }
             let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +125,7 @@ impl Interrupts {
                 Step::StartNoMore => {
                     throng.start_no_more();
                     let live = throng.live();
-                    terminal::complain_aside(match live {
+                    terminal::warn_on_thread(match live {
                         0 => "no more commands are started".into(),
                         _ => format!(
                             "no more commands are started; {live} still run, and are ended by {}",
@@ -137,12 +135,12 @@ impl Interrupts {
                 }
                 Step::Cancel => {
                     throng.cancel();
-                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE);
+                    leave_if_stuck(&throng, terminal, exit, PATIENCE);
                 }
                 Step::Kill => {
                     throng.kill();
-                    terminal::complain_aside("killing what still runs".into());
-                    leave_if_stuck(&throng, sink.clone(), exit, PATIENCE_OF_KILL);
+                    terminal::warn_on_thread("killing what still runs".into());
+                    leave_if_stuck(&throng, terminal, exit, PATIENCE_OF_KILL);
                 }
                 Step::Leave => exit.leave(),
             }
@@ -151,7 +149,7 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// Waits until a signal that has been sent to us has arrived, unless we do not listen to it.
+    /// Waits for a signal that has been sent to this process, unless it is ignored.
     pub(crate) fn wait_for_one(&self) {
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.exit().is_none() && Instant::now() < deadline {
@@ -165,8 +163,8 @@ impl Interrupts {
     }
 }
 
-/// Says what runs, the longest running first.
-fn list(throng: &Throng, lack: &Lack) {
+/// Lists what runs, the longest running first.
+fn list(throng: &Throng, shortage: &Shortage) {
     let mut lines = String::new();
     let now = Instant::now();
     for running in throng.running(usize::MAX) {
@@ -187,40 +185,45 @@ fn list(throng: &Throng, lack: &Lack) {
             n => format!("throng: {n} run; what they are cannot be told while output waits\n"),
         };
     }
-    if let Some(told) = lack.told() {
-        lines.push_str(&text::complaint(&told));
+    if let Some(told) = shortage.told() {
+        lines.push_str(&text::message_line(&told));
     }
     terminal::print_lines(&lines);
 }
 
-/// Output that nobody reads can keep us from ever getting to the end: when nothing runs any more,
-/// or what runs waits for the same reader, and nothing has been written for so long, we leave. What
-/// could not be written is in no record, so a run that resumes this one does it again; and what we
-/// have started ends with us.
-fn leave_if_stuck(throng: &Arc<Throng>, sink: Weak<Sink>, exit: Exit, patience: Duration) {
+/// Output that nobody reads could keep the program from ending. So it exits when nothing runs any
+/// more, or what runs waits for the same reader, and nothing has been written for this long. A
+/// command whose output could not be written is in no record, so a run that resumes this one runs
+/// it again; processes that still run end with this one.
+fn leave_if_stuck(
+    throng: &Arc<Throng>,
+    terminal: &'static Terminal,
+    exit: Exit,
+    patience: Duration,
+) {
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
     let throng = Arc::downgrade(throng);
     let body = move || {
         let mut since = Instant::now();
         let mut written = None;
-        while let (Some(throng), Some(sink)) = (throng.upgrade(), sink.upgrade()) {
-            let now = Some(sink.written_bytes());
-            let goes_on = throng.live() > 0 && !sink.is_writing();
+        while let Some(throng) = throng.upgrade() {
+            let now = Some(terminal.written_bytes());
+            let goes_on = throng.live() > 0 && !terminal.is_writing();
             if goes_on || now != written {
                 (since, written) = (Instant::now(), now);
             }
             if since.elapsed() >= patience {
                 let told = "stdout is not read, so what is left of the output is not written";
-                terminal::complain_aside(told.into());
-                // It may not be read either.
+                terminal::warn_on_thread(told.into());
+                // Stderr may not be read either.
                 thread::sleep(LOOK_AGAIN);
                 exit.leave();
             }
-            drop((throng, sink));
+            drop(throng);
             thread::sleep(LOOK_AGAIN);
         }
     };
-    // Without a thread a second signal does it.
+    // If there is no thread, a second signal is needed.
     let _ = thread::Builder::new().name("leave".into()).spawn(body);
 }
 

@@ -1,6 +1,5 @@
 //! What an outcome means for the run, decided as soon as it arrives: whether the command is run
-//! again, and whether others are started. Output may be given out much later; nothing here waits
-//! for it.
+//! again, and whether others are started. Nothing here waits for output to be written.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,17 +7,17 @@ use std::time::Duration;
 
 use throng::{ErrorKind, Next, Outcome};
 
-use super::feeding::BadValue;
-use super::governor::Watch;
 use super::halt::{HaltWatch, Order};
+use super::monitor::Watch;
 use super::retries::Retries;
+use super::source::BadValue;
 use crate::exit::Exit;
 use crate::fate::Fate;
 use crate::fate::HELD_FAILS;
 use crate::options::halt::When;
 use crate::{sys, text};
 
-/// Decides for the whole run; every thread asks the same one.
+/// Decides for the whole run; all threads share it.
 #[derive(Clone, Debug)]
 pub(super) struct Judge(Arc<Mutex<State>>);
 
@@ -26,23 +25,23 @@ pub(super) struct Judge(Arc<Mutex<State>>);
 struct State {
     retries: Retries,
     halt: HaltWatch,
-    /// Told of every outcome, where there is something to be told.
+    /// Gets every outcome, if there is a monitor.
     watch: Option<Watch>,
     /// How often commands were ended to make room; they do not fail by that.
     evictions: HashMap<u64, u32>,
     /// How many commands have had their last outcome.
     ended: u64,
-    /// Values that are judged when more of them have.
+    /// Values that are counted once more commands have ended.
     bad_values: VecDeque<BadValue>,
-    /// Whether all commands are lost if the first one's program cannot be found.
+    /// Whether no command can run if the program of the first one is not found.
     needs_program: bool,
-    /// Why the run was ended, until that has been said.
+    /// Why the run was ended, until that is reported.
     stop: Option<Stop>,
-    /// What the run exits with if it was ended for a reason of its own.
+    /// The exit status, if the run was ended because the program was not found.
     exit: Option<Exit>,
 }
 
-/// A run is ended by the outcome of this command.
+/// The run was ended by the outcome of this command.
 #[derive(Debug)]
 struct Stop {
     seq: Option<u64>,
@@ -74,21 +73,21 @@ impl Judge {
         self.state().judge(outcome)
     }
 
-    /// A value could not be made a command of, which counts as a command that has failed.
+    /// No command could be made of a value, which counts as a failed command.
     pub(super) fn judge_bad_value(&self, bad: BadValue) -> Next {
         let mut state = self.state();
         state.bad_values.push_back(bad);
         state.count_bad_values()
     }
 
-    /// Why the run is ended, if that is for the outcome of this command, or at all. Told once.
+    /// Why the run was ended, if by the outcome of this command, or by any. Returned once.
     pub(super) fn take_reason(&self, seq: Option<u64>) -> Option<String> {
         let mut state = self.state();
         let is_its = |stop: &mut Stop| seq.is_none() || stop.seq == seq || stop.seq.is_none();
         state.stop.take_if(is_its).map(|stop| stop.line)
     }
 
-    /// What the run exits with, if that is decided here; so many commands have failed.
+    /// The exit status, if it is decided here, when this many commands have failed.
     pub(super) fn exit(&self, failed: u64) -> Option<Exit> {
         let state = self.state();
         state.exit.or_else(|| state.halt.exit(failed))
@@ -113,7 +112,7 @@ impl State {
         if std::mem::take(&mut self.needs_program) && is_missing(outcome) {
             self.exit = Some(Exit::Halted(Exit::NOT_FOUND));
             if self.halt.total() == Some(1) {
-                return Next::GoOn;
+                return Next::Continue;
             }
             let line = "the program cannot be found, so nothing more is started (with --halt \
                         never the run goes on)";
@@ -138,7 +137,7 @@ impl State {
         self.count_bad_values()
     }
 
-    /// Counts the values whose turn has come.
+    /// Counts the bad values that come after commands which have all ended.
     fn count_bad_values(&mut self) -> Next {
         while self
             .bad_values
@@ -150,7 +149,7 @@ impl State {
                 return self.halt(None, &order, &bad.why);
             }
         }
-        Next::GoOn
+        Next::Continue
     }
 
     fn halt(&mut self, seq: Option<u64>, order: &Order, how: &str) -> Next {
@@ -177,7 +176,7 @@ fn name(outcome: &Outcome) -> String {
     text::quoted(&sys::name(outcome.command()))
 }
 
-/// How a command has ended, for a line that names it.
+/// How a command ended, for a message that names it.
 fn how(outcome: &Outcome) -> String {
     match (outcome.start_error(), outcome.status()) {
         (Some(_), _) => "could not be started".into(),

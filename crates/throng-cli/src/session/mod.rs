@@ -1,18 +1,17 @@
 //! `throng run`: from the words of the command line to an exit status.
 
-mod brake;
 mod counts;
 mod dry_run;
-mod feeding;
-mod governor;
 mod halt;
 mod interrupt;
 mod judge;
-mod lack;
-mod median;
+mod monitor;
 mod pool;
 mod retries;
+mod shortage;
+mod source;
 mod suspend;
+mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,12 +20,12 @@ use anyhow::Context;
 use throng::{Next, Outcome, Throng};
 
 use self::counts::Counts;
-use self::feeding::{Commands, Feeding};
-use self::governor::Governor;
 use self::halt::HaltWatch;
 use self::judge::Judge;
+use self::monitor::Monitor;
 use self::retries::Retries;
-use crate::commands::recipe::Recipe;
+use self::source::{CommandSource, SourceErrors};
+use crate::commands::builder::CommandBuilder;
 use crate::commands::records::Records;
 use crate::commands::sources::Input;
 use crate::exit::Exit;
@@ -34,14 +33,12 @@ use crate::fate;
 use crate::options::Run;
 use crate::options::output::Again;
 use crate::output::{Delivery, InOrder, Outbox, Printer};
-use crate::records::recorder::Plan;
-use crate::records::resume::Resume;
+use crate::records::{Plan, Resume};
 use crate::session::interrupt::Interrupts;
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::Tty;
-use crate::terminal::progress::Progress;
-use crate::terminal::sink::Sink;
-use crate::{terminal, text};
+use crate::terminal::{self, Progress, Terminal};
+use crate::text;
 
 pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
     args.check(pool::cores())?;
@@ -53,12 +50,12 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
         Some(Again::Failed) => Input::none(),
         _ => Input::open(&args)?,
     };
-    let recipe = Recipe::new(&args, &input, jobs)?.with_tty(tty.clone());
-    let recipe = Arc::new(recipe);
+    let builder = CommandBuilder::new(&args, &input, jobs)?.with_tty(tty.clone());
+    let builder = Arc::new(builder);
     let mut plan = Plan::new(&args, &input.columns())?;
-    let mut resume = plan.resume(!recipe.uses_slot() && !args.output.trust_joblog)?;
+    let mut resume = plan.resume(!builder.uses_slot() && !args.output.trust_joblog)?;
     let is_data = input.is_data();
-    let mut records = input.records(&recipe, jobs)?;
+    let mut records = input.records(&builder, jobs)?;
     if let (Some(Again::Failed), Some(resume)) = (args.output.again(), &mut resume) {
         records = Records::of_lines(resume.failed()?);
     }
@@ -66,15 +63,20 @@ pub(crate) fn run(args: Run) -> anyhow::Result<Exit> {
         records = records.counted()?;
     }
     if args.control.dry_run {
-        return dry_run::print(&recipe, records, resume.as_ref(), &mut plan.scribe()?);
+        return dry_run::print(
+            &builder,
+            records,
+            resume.as_ref(),
+            &mut plan.job_info_builder()?,
+        );
     }
-    Session::start(&args, recipe, records, plan, resume, tty)?.finish()
+    Session::start(&args, builder, records, plan, resume, tty)?.finish()
 }
 
-/// Values that no command could be made of count as commands that have failed.
-fn judge_bad_values(feeding: &Feeding, judge: &Judge, throng: &Arc<Throng>) {
+/// Values that no command could be made of count as failed commands.
+fn judge_bad_values(errors: &SourceErrors, judge: &Judge, throng: &Arc<Throng>) {
     let (judge, throng) = (judge.clone(), Arc::downgrade(throng));
-    feeding.on_bad_value(
+    errors.on_bad_value(
         move |bad| match (judge.judge_bad_value(bad), throng.upgrade()) {
             (Next::StartNoMore, Some(throng)) => throng.start_no_more(),
             (Next::Cancel, Some(throng)) => throng.cancel(),
@@ -90,23 +92,23 @@ struct Session {
     /// The terminal, where commands have it.
     tty: Option<Tty>,
     interrupts: Interrupts,
-    governor: Governor,
+    monitor: Monitor,
     judge: Judge,
-    /// The last outcomes of commands that are to be run again, by their `seq`: if the next attempt
-    /// is not made any more, they are the commands' last.
+    /// The outcomes of commands that are to be run again, by their `seq`: if there is no further
+    /// attempt, they are the last ones.
     attempts: HashMap<u64, Outcome>,
-    sink: Arc<Sink>,
+    terminal: &'static Terminal,
     progress: Progress,
     outbox: Arc<Outbox>,
     delivery: Delivery,
-    feeding: Arc<Feeding>,
+    errors: Arc<SourceErrors>,
     counts: Counts,
 }
 
 impl Session {
     fn start(
         args: &Run,
-        recipe: Arc<Recipe>,
+        builder: Arc<CommandBuilder>,
         records: Records,
         plan: Plan,
         resume: Option<Resume>,
@@ -114,56 +116,54 @@ impl Session {
     ) -> anyhow::Result<Session> {
         let total = records.total;
         let (view, interval) = (args.output.view(), args.output.progress_interval);
-        let shell = args.has_shell();
-        let progress = Progress::new(view, interval, total, shell);
-        let sink = Sink::new().context("cannot use stdout")?;
-        let sink = Arc::new(sink);
-        let output = &args.output;
-        let (mode, colors) = (output.mode(), output.colors());
-        let echo = output.echo.then_some(shell);
-        let memory = args.limits.memory();
-        let wait_max = output.keep_order.then(|| InOrder::part_of(memory));
-        let order = wait_max.map(|bytes| InOrder::new(bytes, args.limits.tmpdir()));
-        let printer = Printer::new(mode, colors, order, echo, sink.clone());
-        let outbox = printer.open_outbox(output.verbose);
-        let outbox = outbox.context("cannot write while commands run")?;
-        if let Some(starter) = printer.starter(output.verbose.then_some(shell)) {
-            // What has the terminal writes to it without us.
+        let progress = Progress::new(view, interval, total, args.has_shell());
+        let terminal = Terminal::open().context("cannot use stdout")?;
+        let printer = Printer::new(args, terminal).context("cannot write while commands run")?;
+        let outbox = printer.outbox().clone();
+        if let Some(on_start) = printer.on_start() {
+            // A command that has the terminal writes to it directly.
             let writing = tty.is_some().then(|| outbox.clone());
-            recipe.on_start(move |command| {
-                starter(command);
+            builder.on_start(move |command| {
+                on_start(command);
                 writing.iter().for_each(|outbox| outbox.catch_up());
             });
         }
 
-        let scribe = plan.scribe()?;
-        let needs_program = args.control.halt.is_none() && recipe.has_one_program();
-        let mut commands = Commands::new(records, recipe, resume, scribe, progress.clone());
+        let info_builder = plan.job_info_builder()?;
+        let needs_program = args.control.halt.is_none() && builder.has_one_program();
+        let mut commands =
+            CommandSource::new(records, builder, resume, info_builder, progress.clone());
         commands.look_ahead()?;
         let recorder = plan.open()?;
-        let lack = Lack::default();
-        let memory = memory - wait_max.unwrap_or(0);
-        let throng = Arc::new(pool::build(args, memory, &printer, &lack, tty.as_ref())?);
+        let shortage = Shortage::default();
+        let memory = args.limits.memory() - InOrder::memory_of(args);
+        let throng = Arc::new(pool::build(
+            args,
+            memory,
+            &printer,
+            &shortage,
+            tty.as_ref(),
+        )?);
         let weak = Arc::downgrade(&throng);
-        sink.on_failure(move || {
+        terminal.on_failure(move || {
             if let Some(throng) = weak.upgrade() {
                 throng.cancel();
             }
         });
         outbox.attach(&throng);
-        let interrupts = Interrupts::watch(&throng, &sink, lack.clone())?;
+        let interrupts = Interrupts::watch(&throng, terminal, shortage.clone())?;
         suspend::watch(&throng, tty.as_ref())?;
-        let governor = Governor::start(&args.control, pool::cores(), &throng, lack)?;
+        let monitor = Monitor::start(&args.control, pool::cores(), &throng, shortage)?;
         let retries = Retries {
             attempts: args.control.retries,
             backoff: args.control.backoff,
         };
         let halt = HaltWatch::new(args.control.halt.unwrap_or_default(), total);
-        let judge = Judge::new(retries, halt, governor.watch(), needs_program);
-        let feeding = commands.feeding();
-        judge_bad_values(&feeding, &judge, &throng);
+        let judge = Judge::new(retries, halt, monitor.watch(), needs_program);
+        let errors = commands.errors();
+        judge_bad_values(&errors, &judge, &throng);
         let before_another_attempt = printer.before_another_attempt();
-        let delivery = Delivery::new(printer, recorder, commands.notes(), throng.clone());
+        let delivery = Delivery::new(printer, recorder, commands.infos(), throng.clone());
         progress
             .follow(&throng)
             .context("cannot watch the run for --progress")?;
@@ -180,14 +180,14 @@ impl Session {
             run,
             tty,
             interrupts,
-            governor,
+            monitor,
             judge,
             attempts: HashMap::new(),
-            sink,
+            terminal,
             progress,
             outbox,
             delivery,
-            feeding,
+            errors,
             counts: Counts::default(),
         })
     }
@@ -199,20 +199,20 @@ impl Session {
                 self.delivery.flush();
             }
         }
-        self.governor = Governor::default();
+        self.monitor = Monitor::default();
         if self.tty.as_ref().is_some_and(Tty::pass_on_interrupt) {
             self.interrupts.wait_for_one();
         }
         self.outbox.catch_up();
         self.progress.clear();
         if let Some(reason) = self.judge.take_reason(None) {
-            self.sink.say(text::complaint(&reason).as_bytes());
+            self.terminal.write_message(&text::message_line(&reason));
         }
         self.delivery.finish();
         if self.throng.is_cancelled() {
-            // A daemon that a command has left behind was not meant to outlive this end.
+            // A daemon that a command has left behind must not outlive a run that was cancelled.
             for survivor in self.throng.sweep()? {
-                terminal::complain(format_args!("{survivor} was killed and goes on"));
+                terminal::warn(format_args!("{survivor} was killed and goes on"));
             }
         }
         debug_assert_eq!(self.throng.live(), 0, "every command has had its outcome");
@@ -231,12 +231,12 @@ impl Session {
         self.progress.ended(&outcome, fate);
         self.delivery.take(&outcome, fate);
         if let Some(reason) = self.judge.take_reason(Some(seq)) {
-            self.sink.say(text::complaint(&reason).as_bytes());
+            self.terminal.write_message(&text::message_line(&reason));
         }
     }
 
     fn exit(mut self) -> anyhow::Result<Exit> {
-        if let Some(error) = self.sink.take_failure() {
+        if let Some(error) = self.terminal.take_failure() {
             return Err(anyhow::Error::from(error).context("cannot write to stdout"));
         }
         if let Some(error) = self.delivery.take_failure() {
@@ -244,17 +244,17 @@ impl Session {
         }
         self.counts.warn_of_uncontained();
         if let Some(exit) = self.interrupts.exit() {
-            self.counts.say_interrupted();
+            self.counts.report_interrupted();
             return Ok(exit);
         }
-        if let Some(error) = self.feeding.take_error() {
+        if let Some(error) = self.errors.take_error() {
             return Err(error);
         }
-        // Each was named when it ended; what could not be said at all was lost on stderr.
-        if self.counts.has_lost() || self.sink.has_lost() {
+        // Each command was named when it ended.
+        if self.counts.has_lost() || self.terminal.has_lost() {
             return Ok(Exit::Failed);
         }
-        let failed = self.counts.failed + self.feeding.bad_values();
+        let failed = self.counts.failed + self.errors.bad_values();
         let decided = self.judge.exit(failed);
         Ok(decided.unwrap_or(Exit::Commands { failed }))
     }

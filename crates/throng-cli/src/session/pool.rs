@@ -1,19 +1,19 @@
-//! The pool that a run uses, built as the options want it.
+//! Builds the pool of a run from its options.
 
 use std::thread;
 use std::time::Instant;
 
 use throng::{Stopped, Throng};
 
-use super::brake::{self, Brake};
+use super::throttle::{self, Throttle};
 use crate::options::Run;
 use crate::output::Printer;
-use crate::session::lack::Lack;
+use crate::session::shortage::Shortage;
 use crate::sys::{self, Tty};
 use crate::terminal;
 use crate::text;
 
-/// How many commands are to run at a time, before anybody has looked at what fits.
+/// How many commands are to run at a time, if the limits of the machine allow it.
 pub(super) fn jobs_wanted(args: &Run) -> usize {
     match args.output.tty {
         true => 1,
@@ -25,12 +25,12 @@ pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Captures may have so much memory.
+/// `memory` is for captures.
 pub(super) fn build(
     args: &Run,
     memory: u64,
     printer: &Printer,
-    lack: &Lack,
+    shortage: &Shortage,
     tty: Option<&Tty>,
 ) -> anyhow::Result<Throng> {
     let mut builder = Throng::builder()
@@ -38,7 +38,7 @@ pub(super) fn build(
         .kill_sequence(args.control.termseq.clone());
     builder = args
         .system
-        .set_builder(builder, |what| terminal::complain(format_args!("{what}")));
+        .set_builder(builder, |what| terminal::warn(format_args!("{what}")));
     builder = args.limits.set_builder(builder, memory);
     if let Some(mechanism) = args.control.mechanism {
         builder = builder.mechanism(mechanism);
@@ -52,28 +52,30 @@ pub(super) fn build(
     if args.control.jobs.file().is_some() && tty.is_none() {
         builder = builder.jobs_up_to(usize::MAX);
     }
-    let mut brake = Brake::new(&args.control, cores(), lack.clone());
-    brake.iter_mut().try_for_each(|brake| brake.check())?;
-    if brake.is_some() || tty.is_some() {
+    let mut throttle = Throttle::new(&args.control, cores(), shortage.clone());
+    throttle
+        .iter_mut()
+        .try_for_each(|throttle| throttle.check())?;
+    if throttle.is_some() || tty.is_some() {
         let tty = tty.cloned();
         builder = builder.admit(move || {
             let pause = tty.as_ref().and_then(Tty::pause);
-            pause.or_else(|| brake.as_mut()?.ask(Instant::now(), brake::read))
+            pause.or_else(|| throttle.as_mut()?.ask(Instant::now(), throttle::read))
         });
     }
-    if let Some(callback) = printer.callback() {
+    if let Some(callback) = printer.on_output() {
         builder = builder.on_output(callback);
     }
     let tty = tty.cloned();
     builder = builder.on_stopped(move |stopped| match &tty {
         Some(tty) => tty.stopped(stopped.pid, stopped.signal),
-        None => say_stopped(&stopped),
+        None => warn_of_stopped(&stopped),
     });
     let throng = builder.build()?;
     if let Some(limit) = throng.jobs_limit()
         && !args.control.jobs.is_all_that_fit()
     {
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "{} at a time, because of {limit}",
             throng.jobs()
         ));
@@ -81,11 +83,11 @@ pub(super) fn build(
     Ok(throng)
 }
 
-/// A stopped command would run for ever without a word.
-fn say_stopped(stopped: &Stopped<'_>) {
+/// Without this warning a stopped command would run for ever unnoticed.
+fn warn_of_stopped(stopped: &Stopped<'_>) {
     let Stopped { pid, signal, .. } = stopped;
-    // This thread has others to look after.
-    terminal::complain_aside(format!(
+    // The thread of the shard must not wait for the reader of stderr.
+    terminal::warn_on_thread(format!(
         "{} (pid {pid}) was stopped by {}; kill -CONT {pid} continues it",
         text::quoted(&sys::name(stopped.command)),
         sys::signal_name(*signal),

@@ -1,11 +1,10 @@
-//! `--retries` and `--backoff`: whether a command that failed is tried again, and when. Starts
-//! nothing.
+//! `--retries` and `--backoff`: whether a failed command is run again, and when.
 
 use std::time::Duration;
 
 use crate::options::backoff::Backoff;
 
-/// How often, as GNU parallel counts: all attempts, the first included; 0 is for ever.
+/// How many attempts, as GNU parallel counts them: including the first; 0 is without limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Retries {
     pub(super) attempts: Option<u32>,
@@ -13,8 +12,7 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    /// How long to wait before the next attempt after so many that failed; none when they were
-    /// enough.
+    /// How long to wait before the next attempt after this many failed ones; none if there is none.
     pub(super) fn next(self, failed: u32) -> Option<Duration> {
         match self.attempts {
             Some(0) => {}

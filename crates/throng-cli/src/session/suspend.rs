@@ -1,4 +1,4 @@
-//! Ctrl-Z: what we have started stands still with us, and goes on with us.
+//! Ctrl-Z: the commands are suspended and continued with the program.
 
 use std::sync::{Arc, Weak};
 
@@ -6,9 +6,8 @@ use throng::Throng;
 
 use crate::sys::{self, Tty};
 use crate::terminal;
-use crate::terminal::progress;
 
-/// Has the commands stop and go on with us, where the system has such a thing.
+/// Has the commands suspended and continued with the program, if the system supports that.
 pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<()> {
     let callback = |act: fn(&Throng, Option<&Tty>)| {
         let (throng, tty) = (Arc::downgrade(throng), tty.cloned());
@@ -18,10 +17,10 @@ pub(crate) fn watch(throng: &Arc<Throng>, tty: Option<&Tty>) -> anyhow::Result<(
         })
     };
     let suspend = |throng: &Throng, tty: Option<&Tty>| {
-        progress::hide();
+        terminal::hide_view();
         tty.iter().for_each(|tty| tty.suspend());
         if !throng.suspend() {
-            terminal::complain(format_args!("not all commands stand still yet"));
+            terminal::warn(format_args!("not all commands stand still yet"));
         }
     };
     let resume = |throng: &Throng, tty: Option<&Tty>| {

@@ -1,4 +1,4 @@
-//! What both systems are given and return.
+//! Types that both systems share.
 
 use std::io::Write;
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::text;
 
-/// Something that is known of the machine.
+/// A fact about the machine.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: &'static str,
     pub(crate) value: String,
-    /// What follows from it, where something does.
+    /// What follows from it, if something does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
 }
@@ -39,22 +39,22 @@ pub(crate) struct PathRules {
     pub(crate) has_drives: bool,
 }
 
-/// What to do when somebody asks us for something.
+/// Called with each request.
 pub(crate) type OnSignal = Box<dyn FnMut(Request) + Send>;
 
-/// What somebody has asked us for.
+/// A request to the program, by a signal or from the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// To end, and to end what runs.
+    /// End the commands that run, and then the program.
     End { signal: i32 },
-    /// To finish what runs and to start nothing more.
+    /// Finish the commands that run, and start no more.
     Finish { signal: i32 },
-    /// To say what runs.
+    /// List the commands that run.
     List,
 }
 
 impl Request {
-    /// What a signal of this number asks for, as GNU parallel and other supervisors have it.
+    /// What this signal asks for, as with GNU parallel and other supervisors.
     pub(crate) fn of_signal(signal: i32) -> Request {
         const HUP: i32 = 1;
         const USR1: i32 = 10;
@@ -65,7 +65,7 @@ impl Request {
         }
     }
 
-    /// The signal that asked us to end.
+    /// The signal that asked the program to end.
     pub(crate) fn signal(self) -> Option<i32> {
         match self {
             Request::End { signal } | Request::Finish { signal } => Some(signal),
@@ -74,12 +74,12 @@ impl Request {
     }
 }
 
-/// Something that a machine has more or less of.
+/// A quantity of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gauge {
-    /// How many threads run or want to.
+    /// How many threads are runnable.
     Running,
-    /// How many bytes of memory can be had.
+    /// How many bytes of memory are available.
     FreeMemory,
 }
 
@@ -93,8 +93,8 @@ pub(crate) struct Limits {
     pub(crate) per_word: usize,
 }
 
-/// Refuses bytes with a NUL. To each system that is the end of a string: in an argument, in the
-/// name of a file and in a variable there is nothing that could be written for it.
+/// Refuses bytes with a NUL. For each system it is the end of a string, so an argument, the name of
+/// a file and a variable cannot contain one.
 pub(crate) fn refuse_nul(bytes: &[u8]) -> anyhow::Result<()> {
     anyhow::ensure!(
         memchr::memchr(0, bytes).is_none(),
@@ -105,8 +105,8 @@ pub(crate) fn refuse_nul(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to do when we are about to stand still, or have and go on.
+/// Called before the program is suspended, or after it is continued.
 pub(crate) type OnStop = Box<dyn FnMut() + Send>;
 
-/// A stream of ours.
+/// Our stdout or stderr.
 pub(crate) type Writer = Box<dyn Write + Send>;

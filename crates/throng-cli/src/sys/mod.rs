@@ -1,49 +1,5 @@
-//! What the program needs of the operating system beyond the library. Both systems supply these
-//! names, held to the signatures below.
-//!
-//! | name | what it is |
-//! |---|---|
-//! | `take_stock` | looks at what we were started with; the first thing that the program does |
-//! | `watch_interrupts` | calls back when somebody asks us to end, or what runs |
-//! | `die_of` | ends us as this signal would have, where it is one of those that are passed on so |
-//! | `gauge` | what the machine has left |
-//! | `findings`, `own_cpu` | what limits the machine; the processor time of this program |
-//! | `set_leaf` | has a command that starts no others run as cheaply as it can |
-//! | `config_dir` | where the user's own settings are |
-//! | `foreign` | why a file or directory may have been written by another user |
-//! | `file_options`, `directory_builder` | make what nobody else can write |
-//! | `open_for_writing`, `create_directories` | the same, past no link that others have planted |
-//! | `open_at_once` | opens a file for reading without waiting for anybody |
-//! | `watch_stops` | calls back before and after somebody has us stand still |
-//! | `is_stopped`, `signal_name` | whether a process is stopped; what a signal is called |
-//! | `may_share_screen` | whether what reads our stdout may write to our terminal |
-//! | `os_string` | an argument from bytes |
-//! | `os_string` | an argument, a path or a variable from bytes; none has a NUL |
-//! | `stdout`, `stderr` | our streams, to be written without a buffer of std's |
-//! | `stream_of` | which of them a file is, whatever its name |
-//! | `split` | the words of a line that is a command |
-//! | `layout` | how each value of a script for the shell is to be quoted |
-//! | `push_quoted` | adds a value to a script for the shell, as a part of one word |
-//! | `shell` | the command that has the shell run a script |
-//! | `shell_program`, `counts_in_arguments` | which programs are shells, and what they evaluate |
-//! | `shell_syntax` | what in a line that no shell reads only a shell would act on |
-//! | `is_program` | whether there is such a program |
-//! | `command_line` | a command as a line that `split`, or the shell, would read back |
-//! | `argv` | a command as a list of words |
-//! | `name` | a command as its user knows it again |
-//! | `script` | the script of a command that has the shell run one |
-//! | `escaped_name`, `ESCAPE` | a value as the name of a directory, and how its escapes begin |
-//! | `is_device` | whether a file of this name would be a device |
-//! | `name_length` | how long the name of a file is, as file systems count it |
-//! | `folded_path` | a path as bytes that are the same for the same file |
-//! | `word_length`, `script_length` | how long a word of a command is, or a script |
-//! | `limits` | how long commands may be |
-//! | `PATHS` | how paths are written |
-//! | `keep` | what the program does when it is started to keep another one's processes |
-//! | `Tty` | the terminal that is lent to commands, one at a time |
-//! | `SystemArgs` | options that only this system has |
-//! | `END_OF_INPUT`, `ENDS`, `INTERRUPTS`, `SLOW_STARTS` | words for the user |
-//! | `WORD_RULES`, `EXAMPLES` | the same |
+//! What the program needs of the operating system beyond the library. Above this folder nothing
+//! asks which system it runs on.
 
 pub(crate) mod api;
 
@@ -60,75 +16,132 @@ use windows as system;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throng::{Builder, Command, Stream};
 
+use self::api::{Finding, Gauge, Limits, OnSignal, OnStop, PathRules, Writer};
 use crate::script::{Layout, Quotes, Refusal, Rules, Token};
-use crate::sys::api::Finding;
-use crate::sys::api::PathRules;
-use crate::sys::api::{Gauge, Limits, OnSignal, Writer};
 
-pub(crate) use system::{
-    END_OF_INPUT, ENDS, ESCAPE, EXAMPLES, INTERRUPTS, PATHS, SLOW_STARTS, SystemArgs, Tty,
-    WORD_RULES, argv, command_line, config_dir, counts_in_arguments, create_directories, die_of,
-    directory_builder, escaped_name, file_options, findings, folded_path, foreign, gauge,
-    is_device, is_program, is_stopped, keep, layout, limits, may_share_screen, name, name_length,
-    open_at_once, open_for_writing, os_string, own_cpu, push_quoted, script, script_length,
-    set_leaf, shell, shell_program, shell_syntax, signal_name, split, stderr, stdout, stream_of,
-    take_stock, watch_interrupts, watch_stops, word_length,
-};
-
-impl Gauge {
-    pub(crate) fn read(self) -> anyhow::Result<f64> {
-        gauge(self)
-    }
+/// Exports each name of the system, and holds it to its type: where one is missing or different,
+/// this does not compile.
+macro_rules! both_systems_supply {
+    ($($(#[$doc:meta])+ $name:ident: $type:ty;)+) => {
+        $(
+            $(#[$doc])+
+            pub(crate) use system::$name;
+            const _: $type = system::$name;
+        )+
+    };
 }
 
-const _: fn() = take_stock;
-const _: fn(u32) -> bool = is_stopped;
-const _: fn(i32) -> String = signal_name;
-const _: fn() -> bool = may_share_screen;
-const _: fn(OnSignal) -> io::Result<()> = watch_interrupts;
-const _: fn(i32) = die_of;
-const _: fn() -> Option<PathBuf> = config_dir;
-const _: fn(&Metadata) -> Option<String> = foreign;
-const _: fn() -> OpenOptions = file_options;
-const _: fn() -> DirBuilder = directory_builder;
-const _: fn(&Path, &mut OpenOptions) -> io::Result<File> = open_for_writing;
-const _: fn(&Path) -> io::Result<File> = open_at_once;
-const _: fn(&Path) -> io::Result<()> = create_directories;
-const _: fn() -> Vec<Finding> = findings;
-const _: fn() -> Option<Duration> = own_cpu;
-const _: fn(&mut Command) = set_leaf;
-const _: fn(Gauge) -> anyhow::Result<f64> = gauge;
-const _: fn(Vec<u8>) -> anyhow::Result<OsString> = os_string;
-const _: fn() -> io::Result<Writer> = stdout;
-const _: fn() -> Writer = stderr;
-const _: fn(&Path) -> Option<Stream> = stream_of;
-const _: fn(&[u8]) -> anyhow::Result<Vec<OsString>> = split;
-const _: fn(&[Token], Rules) -> Result<Layout, Refusal> = layout;
-const _: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()> = push_quoted;
-const _: fn(Option<&OsStr>, Vec<u8>) -> anyhow::Result<Command> = shell;
-const _: fn(&OsStr) -> anyhow::Result<Option<OsString>> = shell_program;
-const _: fn(Option<&OsStr>) -> bool = counts_in_arguments;
-const _: fn(&[u8]) -> Option<String> = shell_syntax;
-const _: fn(&OsStr) -> bool = is_program;
-const _: fn(&Command) -> Vec<u8> = command_line;
-const _: fn(&Command) -> Vec<&OsStr> = argv;
-const _: fn(&Command) -> Vec<u8> = name;
-const _: fn(&Command) -> Vec<u8> = script;
-const _: fn(&[u8]) -> Vec<u8> = escaped_name;
-const _: u8 = ESCAPE;
-const _: fn(&[u8]) -> bool = is_device;
-const _: fn(&[u8]) -> usize = name_length;
-const _: fn(&Path) -> Vec<u8> = folded_path;
-const _: fn(&[u8]) -> usize = word_length;
-const _: fn(&[u8]) -> usize = script_length;
-const _: fn(bool) -> Limits = limits;
-const _: PathRules = PATHS;
+both_systems_supply! {
+    /// Looks at what the program was started with. Has to be called before anything else.
+    take_stock: fn();
+    /// Whether a process is stopped.
+    is_stopped: fn(u32) -> bool;
+    /// What a signal is called.
+    signal_name: fn(i32) -> String;
+    /// Whether what reads our stdout may write to our terminal.
+    may_share_screen: fn() -> bool;
+    /// Calls back when the user asks the program to end, or to list what runs.
+    watch_interrupts: fn(OnSignal) -> io::Result<()>;
+    /// Calls back before the program is suspended and after it is continued.
+    watch_stops: fn(OnStop, OnStop) -> io::Result<()>;
+    /// Ends the program as this signal would have, if its parent should see that.
+    die_of: fn(i32);
+    /// Where the user's own settings are.
+    config_dir: fn() -> Option<PathBuf>;
+    /// Why a file or directory may have been written by another user.
+    foreign: fn(&Metadata) -> Option<String>;
+    /// Options for files that nobody else can write.
+    file_options: fn() -> OpenOptions;
+    /// Makes directories that nobody else can write to.
+    directory_builder: fn() -> DirBuilder;
+    /// Opens a file, but not through links that other users have made.
+    open_for_writing: fn(&Path, &mut OpenOptions) -> io::Result<File>;
+    /// Opens a file for reading without waiting for another process.
+    open_at_once: fn(&Path) -> io::Result<File>;
+    /// Makes directories, but not through links that other users have made.
+    create_directories: fn(&Path) -> io::Result<()>;
+    /// What limits the machine.
+    findings: fn() -> Vec<Finding>;
+    /// The processor time of this program.
+    own_cpu: fn() -> Option<Duration>;
+    /// Makes a command that starts no others as cheap as it can be.
+    set_leaf: fn(&mut Command);
+    /// What the machine has left.
+    gauge: fn(Gauge) -> anyhow::Result<f64>;
+    /// An argument, a path or a variable from bytes. None contains a NUL.
+    os_string: fn(Vec<u8>) -> anyhow::Result<OsString>;
+    /// Our stdout, without the buffer of std's.
+    stdout: fn() -> io::Result<Writer>;
+    /// Our stderr, without the buffer of std's.
+    stderr: fn() -> Writer;
+    /// Which of our streams a file is, whatever its name.
+    stream_of: fn(&Path) -> Option<Stream>;
+    /// The words of a line that is a command.
+    split: fn(&[u8]) -> anyhow::Result<Vec<OsString>>;
+    /// How each value in a script for the shell has to be quoted.
+    layout: fn(&[Token], Rules) -> Result<Layout, Refusal>;
+    /// Appends a value to a script for the shell, as a part of one word.
+    push_quoted: fn(&mut Vec<u8>, &[u8], Quotes) -> anyhow::Result<()>;
+    /// The command that has this shell, or that of the system, run a script.
+    shell: fn(Option<&OsStr>, Vec<u8>) -> anyhow::Result<Command>;
+    /// The program of a shell; none if it is that of the system.
+    shell_program: fn(&OsStr) -> anyhow::Result<Option<OsString>>;
+    /// Whether a shell evaluates arithmetic where others read a number.
+    counts_in_arguments: fn(Option<&OsStr>) -> bool;
+    /// What in a line only a shell would act on.
+    shell_syntax: fn(&[u8]) -> Option<String>;
+    /// Whether there is a program of this name.
+    is_program: fn(&OsStr) -> bool;
+    /// A command as a line that `split`, or the shell, would read back.
+    command_line: fn(&Command) -> Vec<u8>;
+    /// A command as a list of words.
+    argv: fn(&Command) -> Vec<&OsStr>;
+    /// A command as its user would recognize it.
+    name: fn(&Command) -> Vec<u8>;
+    /// The script of a command that has the shell run one.
+    script: fn(&Command) -> Vec<u8>;
+    /// A value as the name of a directory.
+    escaped_name: fn(&[u8]) -> Vec<u8>;
+    /// What the escapes in such a name begin with.
+    ESCAPE: u8;
+    /// Whether a file of this name would be a device.
+    is_device: fn(&[u8]) -> bool;
+    /// The length of the name of a file, as file systems count it.
+    name_length: fn(&[u8]) -> usize;
+    /// A path as bytes that are the same for the same file.
+    folded_path: fn(&Path) -> Vec<u8>;
+    /// The length of a word of a command, in the units of `limits`.
+    word_length: fn(&[u8]) -> usize;
+    /// The length of a script, in the units of `limits`.
+    script_length: fn(&[u8]) -> usize;
+    /// How long commands may be; the argument says whether they are scripts for the shell.
+    limits: fn(bool) -> Limits;
+    /// How paths are written.
+    PATHS: PathRules;
+    /// Runs the program as the keeper of the processes of another one.
+    keep: fn() -> anyhow::Result<()>;
+    /// The keys that end the input of a terminal.
+    END_OF_INPUT: &str;
+    /// The signals or keys that end what runs.
+    ENDS: &str;
+    /// The exit statuses after a signal, for the help.
+    INTERRUPTS: &str;
+    /// What slow starts may be due to.
+    SLOW_STARTS: &str;
+    /// How values are split into words, for the help.
+    WORD_RULES: &str;
+    /// Examples, for the help.
+    EXAMPLES: &str;
+}
+
+/// The terminal that is lent to commands, one at a time, and options that only this system has.
+pub(crate) use system::{SystemArgs, Tty};
+
 const _: fn(&SystemArgs, bool) -> anyhow::Result<()> = SystemArgs::check;
 const _: fn(&SystemArgs, &mut Command) = SystemArgs::set_command;
 const _: fn(&SystemArgs, Builder, fn(&str)) -> Builder = SystemArgs::set_builder;
@@ -139,12 +152,9 @@ const _: fn(&Tty) = Tty::suspend;
 const _: fn(&Tty, u32) = Tty::resume;
 const _: fn(&Tty) -> Option<Duration> = Tty::pause;
 const _: fn(&Tty) -> bool = Tty::pass_on_interrupt;
-const _: fn() -> anyhow::Result<()> = keep;
-const _: [&str; 6] = [
-    END_OF_INPUT,
-    ENDS,
-    INTERRUPTS,
-    SLOW_STARTS,
-    WORD_RULES,
-    EXAMPLES,
-];
+
+impl Gauge {
+    pub(crate) fn read(self) -> anyhow::Result<f64> {
+        gauge(self)
+    }
+}

@@ -6,6 +6,7 @@ pub(super) mod mounts;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +53,11 @@ pub fn tells_usage() -> bool {
 /// Makes a command for the child fit for this machine: it is.
 pub(crate) fn prepare(_: &mut Command) {}
 
+/// Options with which the program under test starts its commands quickly: none are needed.
+pub fn console_options() -> &'static [&'static str] {
+    &[]
+}
+
 /// How often to do what would be done so many times where processes are cheap: they are.
 pub fn repeat(times: usize) -> usize {
     times
@@ -62,9 +68,9 @@ pub fn threads_that_wait(_: usize) -> usize {
     0
 }
 
-/// Whether this mechanism gets the full number where all of them would take too long: each does.
-pub fn is_thorough(_: Mechanism) -> bool {
-    true
+/// The same where all mechanisms together would take too long: they do not.
+pub fn repeat_with(_: Mechanism, times: usize) -> usize {
+    times
 }
 
 /// Puts a program into this directory under this name: a link to it will do.
@@ -176,12 +182,12 @@ impl Drop for Tag {
     }
 }
 
-/// What thousands of processes can wait for without taking any processor time: a lock on a file,
-/// which is ours until it is to be passed.
+/// Where thousands of processes can wait without taking any processor time: a lock on a file, which
+/// is ours until they may pass. Each adds a byte to the file before it waits.
 #[derive(Debug)]
 pub struct Gate {
     path: PathBuf,
-    _locked: File,
+    locked: File,
 }
 
 impl Gate {
@@ -194,12 +200,9 @@ impl Gate {
     pub fn new() -> Gate {
         let name = format!("throng-gate-{}", unique());
         let path = std::env::temp_dir().join(name);
-        let file = File::create_new(&path).expect("a temporary file can be made");
-        flock(&file, FlockOperation::LockExclusive).expect("nobody else has it");
-        Gate {
-            path,
-            _locked: file,
-        }
+        let locked = File::create_new(&path).expect("a temporary file can be made");
+        flock(&locked, FlockOperation::LockExclusive).expect("nobody else has it");
+        Gate { path, locked }
     }
 
     /// The step of the child that waits for it.
@@ -211,11 +214,21 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// When the lock cannot be waited for.
+    /// When it cannot be waited for.
     pub fn pass(gate: &str) {
-        if let Ok(file) = File::open(gate) {
+        if let Ok(mut file) = File::options().append(true).open(gate) {
+            file.write_all(b"x").expect("there is room for a byte");
             flock(&file, FlockOperation::LockShared).expect("it can be locked");
         }
+    }
+
+    /// How many processes have come.
+    ///
+    /// # Panics
+    ///
+    /// When the system does not tell.
+    pub fn arrived(&self) -> u64 {
+        self.locked.metadata().expect("the file is open").len()
     }
 
     /// Lets all pass: those that wait, and those that come later.

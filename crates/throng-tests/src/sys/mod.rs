@@ -13,11 +13,12 @@
 //! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
 //! | `TELLS_ARGUMENTS` | whether it is said with which arguments a holder of a stream runs |
 //! | `is_of_the_system` | whether a holder is none that a test has started |
+//! | `console_options` | options with which the program starts its commands quickly |
 //! | `tells_usage` | whether the system says what a process has used |
 //! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
-//! | `repeat` | how often to do what is done many times, processes being as dear as they are |
+//! | `repeat` | how often to do what is done many times where starting a process is cheap |
+//! | `repeat_with` | the same where some mechanisms get the full number |
 //! | `threads_that_wait` | how many threads the system itself has to wait for so many exits |
-//! | `is_thorough` | whether this mechanism gets the full number where all would take too long |
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -34,11 +35,14 @@ use windows as system;
 pub mod os {
     #[cfg(target_os = "linux")]
     pub use super::linux::mounts::{not_tested, on_small_disk, without_devices};
+    #[cfg(windows)]
+    pub use super::windows::is_wine;
 }
 
 pub use system::{
-    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system, is_thorough,
-    open_handles, repeat, rss_kib, tells_usage, threads, threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, console_options, install, is_end_by,
+    is_of_the_system, open_handles, repeat, repeat_with, rss_kib, tells_usage, threads,
+    threads_that_wait,
 };
 
 pub(crate) use system::{LONGEST_TEST, prepare};
@@ -55,6 +59,7 @@ const _: fn(&str) = Tag::bear;
 const _: fn() -> Gate = Gate::new;
 const _: fn(&Gate) -> String = Gate::step;
 const _: fn(&str) = Gate::pass;
+const _: fn(&Gate) -> u64 = Gate::arrived;
 const _: fn(Gate) = Gate::open;
 const _: Duration = LONGEST_TEST;
 const _: fn(&mut Command) = prepare;
@@ -67,7 +72,8 @@ const _: usize = SLACK;
 const _: fn(Signal, Status) -> bool = is_end_by;
 const _: bool = TELLS_ARGUMENTS;
 const _: fn(&Holder) -> bool = is_of_the_system;
+const _: fn() -> &'static [&'static str] = console_options;
 const _: fn() -> bool = tells_usage;
 const _: fn(usize) -> usize = repeat;
 const _: fn(usize) -> usize = threads_that_wait;
-const _: fn(Mechanism) -> bool = is_thorough;
+const _: fn(Mechanism, usize) -> usize = repeat_with;

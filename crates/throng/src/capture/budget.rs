@@ -1,51 +1,51 @@
 //! How much memory captures may take together, and where they go when that is not enough.
 //!
-//! What is counted is what a stream has room for, once that is more than [`UNCOUNTED`]: most
-//! processes say less, and then nobody's counter is touched. The counter is exact and the limit is
-//! not: streams that are not worth a file stay in memory whatever the limit is.
+//! The capacity of a stream is counted once it exceeds [`UNCOUNTED`]: most processes write less,
+//! and then the shared counter is not touched. The counter is exact and the limit is not: streams
+//! that are too small for a file stay in memory whatever the limit is.
 //!
-//! Blocks that streams have left are kept for the next ones, for a page that is new costs eight
-//! times what one costs that is there. They are few, and are given back where those and what is in
-//! use would be more than the limit; so no stream goes to a file on their account.
+//! Blocks of finished streams are kept for later ones, because a new page costs eight times as much
+//! as a page that is mapped already. They are few, and are freed when they and the blocks in use
+//! would exceed the limit, so that they cause no stream to be spilled.
 //!
-//! Memory that output needs is requested here, and the system may refuse it: a process that writes
-//! a lot must not end this program.
+//! Memory for output is requested here, and a refusal is an error: a process that writes a lot must
+//! not abort this program.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::capture::spill::{self, Place};
+use crate::capture::spill::{self, SpillDir};
 use crate::sync::lock;
 use crate::sys::base::{self, Bytes};
 
-/// A stream that takes no more than this is not counted; the rest of what is kept of a process is
-/// about as much.
+/// A stream whose capacity is at most this is not counted; the other state of a process takes about
+/// as much.
 pub(crate) const UNCOUNTED: usize = 4096;
 
-/// A stream is worth a file of its own, and a descriptor, from this size on.
+/// A smaller stream is not worth a file of its own, and a descriptor.
 pub(crate) const WORTH_A_FILE: usize = 32 * 1024;
 
-/// Blocks are kept for others from this size on; smaller ones are the allocator's affair.
+/// Blocks of at least this size are kept for other streams; the allocator reuses smaller ones.
 pub(crate) const SPARE_FROM: usize = 128 * 1024;
 
-/// What is kept for others, in all.
+/// The limit for all blocks that are kept, in bytes.
 const SPARE_MAX: u64 = 16 << 20;
 
-/// If no file can be opened for a while, captures may take twice the limit, or this much more than
-/// a small limit.
+/// While no file can be opened, captures may take twice the limit, or this much more than a smaller
+/// limit.
 const OVER_LEAST: u64 = 16 << 20;
 
-/// The default: this part of the memory there is, and not less than the other.
+/// The default limit: the memory of the machine divided by this, but at least the other.
 const DEFAULT_PART: u64 = 8;
 const DEFAULT_LEAST: u64 = 64 << 20;
 
-/// Captures may take at most this part of the memory that this process may still request: the rest
-/// of the program needs memory too, and cannot do without it.
+/// Captures may take at most the memory that this process may still request divided by this,
+/// because the rest of the program needs memory too.
 const LEFT_PART: u64 = 2;
 
-/// Files in a spill directory in memory may take this part of what the limit leaves.
+/// Files in a spill directory in memory may take the memory beyond the limit divided by this.
 const IN_MEMORY_PART: u64 = 2;
 
 #[derive(Debug)]
@@ -53,9 +53,9 @@ pub(crate) struct Budget {
     limit: u64,
     used: AtomicU64,
     spares: Mutex<Vec<Bytes>>,
-    /// How much room they have.
+    /// The capacity of the spare blocks, in bytes.
     spare: AtomicU64,
-    place: Place,
+    place: SpillDir,
     #[cfg(test)]
     pub(crate) refusals: Refusals,
 }
@@ -88,10 +88,10 @@ impl Budget {
             let memory = base::memory_limit().unwrap_or(0);
             memory.saturating_sub(limit) / IN_MEMORY_PART
         });
-        Budget::with_place(limit, Place::new(dir, in_memory_max))
+        Budget::with_place(limit, SpillDir::new(dir, in_memory_max))
     }
 
-    pub(crate) fn with_place(limit: u64, place: Place) -> Budget {
+    pub(crate) fn with_place(limit: u64, place: SpillDir) -> Budget {
         Budget {
             limit,
             used: AtomicU64::new(0),
@@ -107,7 +107,7 @@ impl Budget {
         self.limit
     }
 
-    /// How much is counted now.
+    /// How many bytes are counted now.
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl Budget {
         self.used().saturating_add(more) <= self.limit
     }
 
-    /// Whether a stream that finds no file to go on in may take this much more beyond the limit.
+    /// Whether a stream for which no file can be opened may take this much more.
     pub(crate) fn may_exceed_by(&self, more: u64) -> bool {
         let most = self.limit.saturating_add(self.limit.max(OVER_LEAST));
         self.used().saturating_add(more) <= most
@@ -130,7 +130,7 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// A block that somebody has left, of about this size and not less.
+    /// A spare block of at least this capacity and at most twice as much.
     pub(crate) fn take_spare(&self, room: usize) -> Option<Bytes> {
         if room < SPARE_FROM || self.spare.load(Ordering::Relaxed) == 0 {
             return None;
@@ -146,13 +146,13 @@ impl Budget {
         Some(bytes)
     }
 
-    /// Keeps a block for others that nobody needs any more, where there is room for that.
+    /// Keeps a block that is no longer used for other streams, if the limits allow it.
     pub(crate) fn leave(&self, mut bytes: Bytes) {
         let room = bytes.capacity() as u64;
         if room < SPARE_FROM as u64 {
             return;
         }
-        // Another thread has the lock now, or had it when this process was forked: free the block.
+        // Another thread holds the lock, or held it when this process was forked: free the block.
         let Ok(mut spares) = self.spares.try_lock() else {
             return;
         };
@@ -164,7 +164,7 @@ impl Budget {
         }
     }
 
-    /// Gives blocks back that were kept, until there is room for so many bytes beside them.
+    /// Frees spare blocks until this many more bytes fit into the limit.
     pub(crate) fn make_way(&self, more: u64) {
         let is_too_much = || {
             let spare = self.spare.load(Ordering::Relaxed);
@@ -179,7 +179,7 @@ impl Budget {
         }
     }
 
-    /// Makes room for this many more bytes, whatever the limit; fails if the system has no memory.
+    /// Allocates room for this many more bytes, whatever the limit; fails if there is no memory.
     pub(crate) fn reserve(&self, bytes: &mut Bytes, more: usize) -> io::Result<()> {
         #[cfg(test)]
         if self.refusals.memory.load(Ordering::Relaxed) {
@@ -188,7 +188,7 @@ impl Budget {
         if bytes.try_reserve_exact(more).is_ok() {
             return Ok(());
         }
-        // The blocks kept for other streams may be what is missing.
+        // Freeing the spare blocks may be enough.
         let spares = std::mem::take(&mut *lock(&self.spares));
         let room: usize = spares.iter().map(Bytes::capacity).sum();
         self.spare.fetch_sub(room as u64, Ordering::Relaxed);
@@ -196,8 +196,8 @@ impl Budget {
         bytes.try_reserve_exact(more).map_err(|_| no_memory())
     }
 
-    /// The place where captures are spilled.
-    pub(crate) fn place(&self) -> &Place {
+    /// The directory to which captures are spilled.
+    pub(crate) fn place(&self) -> &SpillDir {
         &self.place
     }
 
@@ -213,7 +213,7 @@ impl Default for Budget {
     }
 }
 
-/// What captures may take: the requested limit or the default, as far as this process can have it.
+/// The limit: the one that was set or the default, restricted to the memory this process may have.
 pub(crate) fn limit_of(asked: Option<u64>) -> u64 {
     let left = base::memory_left().unwrap_or(u64::MAX);
     let memory = || base::memory_limit().unwrap_or(0);

@@ -1,11 +1,12 @@
-//! The order in which the pieces of both streams came: an entry of 16 bytes for each change of
+//! The order in which the pieces of both streams were read: an entry of 16 bytes for each change of
 //! stream or each millisecond of output, whichever comes first.
 //!
-//! The log is kept as bytes, in the same kind of store as the streams, because a process that
-//! writes to both streams in turn for hours has a log worth spilling.
+//! The log is stored as bytes, in the same kind of store as the streams, because the log of a
+//! process that alternates between the streams for hours has to be spilled as well.
 //!
-//! Of a stream of which only an end is kept, entries are logged before it is known that they will
-//! be dropped. They are taken out again when the log has doubled since that was last done.
+//! If only the tail of a stream is kept, entries are logged before their bytes are dropped. Such
+//! entries are removed whenever the log has doubled since the last time. A separate log of the tail
+//! would need no removal, but it could not be spilled.
 
 use std::io;
 use std::ops::Range;
@@ -16,7 +17,7 @@ use super::store::Store;
 use crate::capture::budget::Budget;
 use crate::model::stream::Stream;
 
-/// Pieces of one stream that come within this time of each other count as one chunk.
+/// Pieces of one stream that are read within this time are one chunk.
 const CHUNK_SPAN: Duration = Duration::from_millis(1);
 
 /// An entry as it is stored.
@@ -25,17 +26,17 @@ const ENTRY_SIZE: usize = 16;
 /// How many bytes of the log are read at a time.
 const READ_SIZE: usize = 64 * ENTRY_SIZE;
 
-/// A log of fewer entries than this is not worth looking through.
+/// A log with fewer entries than this is not compacted.
 const COMPACT_FROM: usize = 4096;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
     stored: Store,
-    /// The one that may still grow.
+    /// The last entry, which may still grow.
     last: Option<Entry>,
-    /// Where the disk was full: what came since, of each stream, in one entry.
+    /// After the log could not be stored: one entry for each stream with all that was read since.
     unordered: [Option<Entry>; 2],
-    /// What has been dropped of what was logged, by position in the stream.
+    /// The logged bytes of each stream that were dropped, by position in the stream.
     dropped: [Range<u64>; 2],
     compact_at: usize,
 }
@@ -95,7 +96,7 @@ impl Entry {
 }
 
 impl Log {
-    /// The next `len` bytes of this stream came now. They are a piece of their own if so wanted.
+    /// Logs the next `len` bytes of this stream; as a piece of their own if they are `apart`.
     pub(super) fn push(
         &mut self,
         stream: Stream,
@@ -117,7 +118,7 @@ impl Log {
         }
     }
 
-    /// The oldest of the bytes from `start` on have been dropped.
+    /// The oldest `len` of the bytes that follow `start` were dropped.
     pub(super) fn drop_from(&mut self, stream: Stream, start: u64, len: u64, budget: &Arc<Budget>) {
         let dropped = &mut self.dropped[stream.index()];
         if dropped.is_empty() {
@@ -142,16 +143,15 @@ impl Log {
         }
     }
 
-    /// Removes the entries of dropped bytes, as long as the log is in memory. If there is no memory
-    /// for that, it is tried again when the log has doubled; a log that becomes too large before is
-    /// spilled.
+    /// Removes the entries of dropped bytes, if the log is in memory. If there is no memory for
+    /// that, it is retried when the log has doubled; until then the log may be spilled.
     fn compact(&mut self, budget: &Arc<Budget>) {
         if self.stored.is_spilled() || self.stored.failure().is_some() {
             return;
         }
         let count = self.stored.len() as usize / ENTRY_SIZE;
         let mut kept: Vec<Entry> = Vec::new();
-        // The entries that are not stored, and the halves of two.
+        // Plus the entries that are not stored, and two entries that are split.
         if kept.try_reserve_exact(count + 5).is_err() {
             self.compact_at = count * 2;
             return;
@@ -178,7 +178,7 @@ impl Log {
         &self.stored
     }
 
-    /// All pieces in the order in which they came, without what was dropped.
+    /// All pieces in the order in which they were read, without dropped bytes.
     ///
     /// # Panics
     ///
@@ -203,16 +203,16 @@ fn same_chunk(first: Entry, at: Duration) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Entries<'log> {
     log: &'log Log,
-    /// A piece of the log, and the part of it that has not been returned.
+    /// A piece of the log, and the range of it that has not been returned.
     read: [u8; READ_SIZE],
     unread: Range<usize>,
     /// The position up to which the log has been read.
     read_to: u64,
     /// Which of the entries that are not stored comes next.
     step: usize,
-    /// How far each stream has come in what was logged.
+    /// The position in each stream, dropped bytes included.
     at: [u64; 2],
-    /// What comes after a gap within an entry.
+    /// The part of an entry that follows dropped bytes within it.
     second_half: Option<Entry>,
 }
 
@@ -221,7 +221,7 @@ impl Entries<'_> {
         if let Some(entry) = self.next_stored()? {
             return Ok(Some(entry));
         }
-        // The last is younger than those that found no place, whatever its stream.
+        // `last` is later than the unordered entries, whatever its stream.
         let not_stored = [self.log.unordered[0], self.log.unordered[1], self.log.last];
         while self.step < not_stored.len() {
             self.step += 1;
@@ -232,7 +232,7 @@ impl Entries<'_> {
         Ok(None)
     }
 
-    /// An entry of which only a part could be stored counts as not there.
+    /// Ignores an entry that was stored in part.
     fn next_stored(&mut self) -> io::Result<Option<Entry>> {
         while self.unread.len() < ENTRY_SIZE {
             self.read.copy_within(self.unread.clone(), 0);

@@ -1,5 +1,5 @@
-//! Captures as readers: piece by piece, from memory or from the file that they were spilled to,
-//! and never mapped.
+//! Readers of captures, which read from memory or from the file of a spilled stream and never map
+//! it.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -55,14 +55,14 @@ impl fmt::Debug for CaptureReader<'_> {
     }
 }
 
-/// Reads both streams of a capture in the order in which they came; see
+/// Reads both streams of a capture in the order in which they were read; see
 /// [`Capture::merged_reader`].
 #[derive(Clone)]
 pub struct MergedReader<'a> {
     capture: &'a Capture,
     entries: Entries<'a>,
     at: [u64; 2],
-    /// What is left of the piece that is being read.
+    /// The rest of the current piece: its stream and its length.
     stream: Stream,
     left: u64,
 }

@@ -1,9 +1,9 @@
-//! Temporary files for what does not fit into memory: where they are, and how large they may become
-//! if that place is memory itself.
+//! Temporary files for captures that do not fit into memory: where they are, and how large they may
+//! become if that directory is itself in memory.
 //!
-//! A directory on tmpfs is memory under another name: what is spilled there frees none, and a
-//! control group counts it. So a directory on a disk is used if there is one; if there is none, or
-//! the user chose another, what is written is counted and limited.
+//! Spilling to a tmpfs frees no memory, and control groups count it. So a directory on a disk is
+//! used if there is one; otherwise, or if the user chose a tmpfs, what is written is counted and
+//! limited.
 
 use std::fs::{File, FileTimes};
 use std::io::{self, Write};
@@ -15,28 +15,28 @@ use std::time::{Duration, SystemTime};
 use crate::capture::budget::Budget;
 use crate::sys::base;
 
-/// The time of files that processes read as their stdin, 1980-01-01: no program takes it for a
-/// mistake, as gzip does with 1970, and archives of all kinds can write it.
+/// The time of files that processes read as their stdin, 1980-01-01. Programs accept it (gzip does
+/// not accept 1970), and all archive formats can represent it.
 const STDIN_TIME: Duration = Duration::from_secs(315_532_800);
 
-/// How often an interrupted call is made again. A file system may answer like that for ever, and
-/// the thread has other processes to look after.
+/// How often an interrupted call is repeated. The number is bounded because a file system may
+/// return this error for ever, and the thread serves other processes as well.
 const INTERRUPTED_MAX: usize = 100;
 
 /// A directory for temporary files.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct SpillDir {
     dir: PathBuf,
-    /// If the directory is in memory: how many bytes its files may have together.
+    /// If the directory is in memory: the limit for all files together, in bytes.
     in_memory_max: Option<u64>,
-    /// How many bytes they have.
+    /// How many bytes the files have, if there is a limit.
     in_memory: AtomicU64,
 }
 
-impl Place {
-    /// Files in this directory; with a limit if that is in memory.
-    pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> Place {
-        Place {
+impl SpillDir {
+    /// Files in this directory, with a limit if it is in memory.
+    pub(crate) fn new(dir: PathBuf, in_memory_max: Option<u64>) -> SpillDir {
+        SpillDir {
             dir,
             in_memory_max,
             in_memory: AtomicU64::new(0),
@@ -52,12 +52,12 @@ impl Place {
         self.in_memory.load(Ordering::Relaxed)
     }
 
-    /// A file that no other process can open by a name, and that is gone when it is closed.
+    /// A file that has no name for other processes and is removed when it is closed.
     fn open(&self) -> io::Result<File> {
         uninterrupted(|| tempfile::tempfile_in(&self.dir).map_err(plain))
     }
 
-    /// Takes as many bytes of what is left as are wanted, or fewer.
+    /// Reserves this many bytes of the limit, or as many as are left; returns the number.
     fn take(&self, wanted: usize) -> usize {
         let Some(max) = self.in_memory_max else {
             return wanted;
@@ -78,7 +78,7 @@ impl Place {
         }
     }
 
-    /// Why no more can be taken. The kind is that of a full disk.
+    /// The error when the limit is reached. Its kind is that of a full disk.
     fn full(&self) -> io::Error {
         let mib = self.in_memory_max.unwrap_or(0) >> 20;
         let why = format!(
@@ -89,14 +89,14 @@ impl Place {
     }
 }
 
-/// Where captures are spilled, and whether that is in memory: the directory that was asked for; or
-/// the system's first directory that can be used and is not in memory; or the first that can be
-/// used.
+/// The directory for spilled captures, and whether it is in memory: the one that was set; or the
+/// first temporary directory of the system that is usable and not in memory; or the first usable
+/// one.
 pub(crate) fn choose(asked: Option<PathBuf>) -> (PathBuf, bool) {
     let dir = asked.unwrap_or_else(|| {
         let is_usable = |dir: &Path| match tempfile::tempfile_in(dir) {
             Ok(_) => true,
-            // That is not the directory's fault.
+            // The directory may be usable; this program has no descriptor left.
             Err(error) => base::is_want_of_files(&plain(error)),
         };
         first_of(base::temporary_dirs(), base::is_in_memory, is_usable)
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn files_in_memory_share_a_limit_and_give_back_what_they_took() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::new(dir.path().to_owned(), Some(100));
+        let place = SpillDir::new(dir.path().to_owned(), Some(100));
         let budget = Arc::new(Budget::with_place(0, place));
         let files = [SpillFile::new(&budget), SpillFile::new(&budget)].map(Result::unwrap);
         let (written, result) = files[0].append(&[1; 70]);

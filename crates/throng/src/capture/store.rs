@@ -1,14 +1,14 @@
-//! Bytes that begin in memory and go on in a file when memory is to be saved.
+//! Bytes that are in memory first and are moved to a file when the budget is used up.
 //!
-//! Invariant: what `append` has taken can be read, whatever happens later. A disk that is full
-//! loses what comes after, and that is counted.
+//! Invariant: what `append` has taken can be read, whatever happens later. When the disk is full,
+//! later bytes are lost, and they are counted.
 //!
-//! Its size is decided by a process, so nothing here takes memory for granted.
+//! Processes decide how many bytes there are, so each allocation may fail.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use super::block::Block;
+use super::counted::CountedBytes;
 use crate::capture::budget::{Budget, WORTH_A_FILE, no_memory};
 use crate::capture::spill::SpillFile;
 use crate::sys::base::{self, Bytes, Map};
@@ -17,7 +17,7 @@ use crate::sys::base::{self, Bytes, Map};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     body: Body,
-    /// Why nothing is taken any more.
+    /// The error after which no more bytes are taken.
     failure: Option<Arc<io::Error>>,
 }
 
@@ -36,8 +36,8 @@ impl Default for Body {
 /// Bytes in memory.
 #[derive(Clone, Debug, Default)]
 struct Memory {
-    bytes: Block,
-    /// After a file could not be had: how long to stay in memory before asking again.
+    bytes: CountedBytes,
+    /// After no file could be opened: the length at which to try again.
     not_before: usize,
 }
 
@@ -65,8 +65,8 @@ enum Mapped {
 }
 
 impl Store {
-    /// Takes these bytes; says how many of them. Fewer than all only when the rest cannot be kept,
-    /// and from then on none; see [`failure`](Store::failure).
+    /// Appends these bytes and returns how many were taken. If fewer than all, the rest cannot be
+    /// stored, and from then on none are taken; see [`failure`](Store::failure).
     pub(super) fn append(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> usize {
         if let Body::Memory(memory) = &mut self.body
             && self.failure.is_none()
@@ -154,7 +154,7 @@ impl Store {
         matches!(self.body, Body::File(_))
     }
 
-    /// Forgets what was taken after this length.
+    /// Removes the bytes after this length.
     pub(super) fn shorten(&mut self, len: u64) {
         match &mut self.body {
             Body::Memory(memory) => memory
@@ -164,7 +164,7 @@ impl Store {
         }
     }
 
-    /// The bytes that are in memory and can be changed; none when they are in a file.
+    /// The bytes, if they are in memory.
     pub(super) fn memory_mut(&mut self) -> Option<&mut Bytes> {
         match &mut self.body {
             Body::Memory(memory) => Some(&mut memory.bytes),
@@ -172,11 +172,11 @@ impl Store {
         }
     }
 
-    /// All of it. The first time, a file is mapped.
+    /// All bytes. A file is mapped by the first call.
     ///
     /// # Panics
     ///
-    /// When a file can neither be mapped nor be read.
+    /// Panics if the file can neither be mapped nor read.
     pub(super) fn as_slice(&self) -> &[u8] {
         match &self.body {
             Body::Memory(memory) => &memory.bytes,
@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    /// Reads from this position on; no bytes at the end.
+    /// Reads from this position; 0 bytes at the end.
     pub(super) fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match &self.body {
             Body::Memory(memory) => {
@@ -200,7 +200,7 @@ impl Store {
 }
 
 impl Memory {
-    /// Takes these bytes, unless they belong into a file.
+    /// Appends these bytes, unless they should go to a file.
     fn append(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> Result<(), Refused> {
         let len = self.bytes.len() + bytes.len();
         if len > self.bytes.capacity() {

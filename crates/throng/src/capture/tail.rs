@@ -1,17 +1,17 @@
-//! The last bytes of a stream of which not all are kept: a ring in memory.
+//! The last bytes of a stream of which not all are kept: a ring buffer in memory.
 //!
-//! It is as large as the user wants, or as the budget and the system allow if that is less: a ring
-//! cannot go on in a file.
+//! It is as large as the limit of the command, or as the budget and the system allow if that is
+//! less, because a ring buffer cannot be spilled.
 
 use std::sync::Arc;
 
-use super::block::Block;
+use super::counted::CountedBytes;
 use crate::capture::budget::{Budget, WORTH_A_FILE};
 
 #[derive(Debug)]
 pub(super) struct Tail {
-    ring: Block,
-    /// Where the oldest byte is. It is the first until the ring is full.
+    ring: CountedBytes,
+    /// The position of the oldest byte: 0 until the ring is full.
     start: usize,
     most: usize,
 }
@@ -19,13 +19,13 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn new(most: u64) -> Tail {
         Tail {
-            ring: Block::default(),
+            ring: CountedBytes::default(),
             start: 0,
             most: usize::try_from(most).unwrap_or(usize::MAX),
         }
     }
 
-    /// Takes these bytes; says how many of all that it has had it drops for them.
+    /// Adds these bytes and returns how many bytes, old or new, are dropped.
     pub(super) fn push(&mut self, bytes: &[u8], budget: &Arc<Budget>) -> u64 {
         let wanted = self.ring.len().saturating_add(bytes.len()).min(self.most);
         if wanted > self.ring.capacity() {
@@ -46,7 +46,7 @@ impl Tail {
         dropped as u64
     }
 
-    /// Makes room for so many, or sees to it that no more is needed than there is.
+    /// Grows to this length, or reduces the limit to what is available.
     fn grow(&mut self, wanted: usize, budget: &Arc<Budget>) {
         let room = wanted.max(self.ring.capacity() * 2).min(self.most);
         let has_room = wanted <= WORTH_A_FILE || budget.has_room_for(self.ring.more(room));
@@ -65,7 +65,7 @@ impl Tail {
         self.ring.len()
     }
 
-    /// What is kept, from the oldest byte on, in two pieces.
+    /// The bytes from the oldest to the newest, in two pieces.
     pub(super) fn pieces(&self) -> [&[u8]; 2] {
         let (second, first) = self.ring.split_at(self.start);
         [first, second]

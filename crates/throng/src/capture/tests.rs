@@ -1,6 +1,6 @@
 use super::*;
 use crate::capture::budget::WORTH_A_FILE;
-use crate::capture::spill::Place;
+use crate::capture::spill::SpillDir;
 use crate::sys::base;
 use proptest::prelude::*;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 const ALL: Limit = Limit {
     bytes: u64::MAX,
-    part: Part::Head,
+    retain: Retain::Head,
 };
 
 fn budget(limit: u64) -> Arc<Budget> {
@@ -19,8 +19,8 @@ fn stream() -> impl Strategy<Value = Stream> {
     prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)]
 }
 
-fn part() -> impl Strategy<Value = Part> {
-    prop_oneof![Just(Part::Head), Just(Part::Tail), Just(Part::Both)]
+fn retain() -> impl Strategy<Value = Retain> {
+    prop_oneof![Just(Retain::Head), Just(Retain::Tail), Just(Retain::Both)]
 }
 
 /// Bytes that differ from their neighbours, so that what is missing shows.
@@ -37,12 +37,12 @@ struct Said {
 }
 
 /// What is to be kept of all that was said: in order, and how much was dropped and where.
-fn kept(said: &[Said], limit: u64, part: Part) -> (Vec<Said>, [u64; 2], [u64; 2]) {
+fn kept(said: &[Said], limit: u64, retain: Retain) -> (Vec<Said>, [u64; 2], [u64; 2]) {
     let total = Stream::ALL.map(|s| said.iter().filter(|b| b.stream == s).count() as u64);
-    let (head, tail) = match part {
-        Part::Head => (limit, 0),
-        Part::Tail => (0, limit),
-        Part::Both => (limit - limit / 2, limit / 2),
+    let (head, tail) = match retain {
+        Retain::Head => (limit, 0),
+        Retain::Tail => (0, limit),
+        Retain::Both => (limit - limit / 2, limit / 2),
     };
     let mut seen = [0; 2];
     let is_kept = |byte: &&Said| {
@@ -56,8 +56,8 @@ fn kept(said: &[Said], limit: u64, part: Part) -> (Vec<Said>, [u64; 2], [u64; 2]
 }
 
 #[track_caller]
-fn check(capture: &Capture, said: &[Said], limit: u64, part: Part) {
-    let (kept, dropped, head) = kept(said, limit, part);
+fn check(capture: &Capture, said: &[Said], limit: u64, retain: Retain) {
+    let (kept, dropped, head) = kept(said, limit, retain);
     let bytes: Vec<u8> = kept.iter().map(|byte| byte.byte).collect();
     assert_eq!(capture.merged(), bytes);
     let mut read = Vec::new();
@@ -75,16 +75,19 @@ fn check(capture: &Capture, said: &[Said], limit: u64, part: Part) {
         assert_eq!(capture.dropped_bytes(stream), dropped[index]);
         let all = said.iter().filter(|byte| byte.stream == stream).count();
         assert_eq!(capture.received_bytes(stream), all as u64);
-        let gap = (dropped[index] > 0).then_some(Gap {
+        let gap = (dropped[index] > 0).then_some(DroppedRange {
             at: head[index],
             bytes: dropped[index],
         });
-        assert_eq!(capture.gap(stream), gap);
-        let gap_at = gap.map_or(0, |gap| gap.at);
+        assert_eq!(capture.dropped_range(stream), gap);
+        let dropped_at = gap.map_or(0, |gap| gap.at);
         let mut at = 0;
         for chunk in capture.chunks().filter(|chunk| chunk.stream == stream) {
             let end = at + chunk.bytes.len() as u64;
-            assert!(gap_at <= at || gap_at >= end, "a gap is between two chunks");
+            assert!(
+                dropped_at <= at || dropped_at >= end,
+                "a gap is between two chunks"
+            );
             at = end;
         }
     }
@@ -106,19 +109,19 @@ proptest! {
     fn what_is_kept_is_the_right_part_cut_and_interleaved_as_it_came(
         pushes in prop::collection::vec((stream(), 0usize..20, 0u64..3_000_000), 0..50),
         limit in prop_oneof![Just(u64::MAX), 0u64..100],
-        part in part(),
+        retain in retain(),
     ) {
         let (budget, mut capture) = (budget(u64::MAX), Capture::default());
         let (mut said, mut at_ns) = (Vec::new(), 0);
         for (stream, len, later_ns) in pushes {
             at_ns += later_ns;
             let bytes = pattern(said.len(), len);
-            let limit = Limit { bytes: limit, part };
+            let limit = Limit { bytes: limit, retain };
             capture.push(stream, &bytes, Duration::from_nanos(at_ns), limit, &budget);
             said.extend(bytes.into_iter().map(|byte| Said { stream, byte, at_ns }));
         }
         capture.close(&budget);
-        check(&capture, &said, limit, part);
+        check(&capture, &said, limit, retain);
         drop(capture);
         prop_assert_eq!(budget.used(), 0);
     }
@@ -131,24 +134,24 @@ proptest! {
     fn a_capture_that_is_spilled_on_the_way_is_the_same(
         pushes in prop::collection::vec((stream(), 0usize..60_000, 0u64..3_000_000), 0..12),
         limit in prop_oneof![Just(u64::MAX), 0u64..200_000],
-        part in part(),
+        retain in retain(),
         memory in prop_oneof![Just(0u64), 0u64..300_000],
     ) {
         let (budget, mut capture) = (budget(memory), Capture::default());
         let (mut said, mut at_ns) = (Vec::new(), 0);
         // A tail has no file to go on in, so it needs memory.
-        let part = if memory < 600_000 { Part::Head } else { part };
+        let retain = if memory < 600_000 { Retain::Head } else { retain };
         for (stream, len, later_ns) in pushes {
             at_ns += later_ns;
             let bytes = pattern(said.len(), len);
-            let limit = Limit { bytes: limit, part };
+            let limit = Limit { bytes: limit, retain };
             capture.push(stream, &bytes, Duration::from_nanos(at_ns), limit, &budget);
             said.extend(bytes.into_iter().map(|byte| Said { stream, byte, at_ns }));
             let small = 2 * 2 * WORTH_A_FILE as u64;
             prop_assert!(budget.used() <= memory + small, "{} of {memory}", budget.used());
         }
         capture.close(&budget);
-        check(&capture, &said, limit, part);
+        check(&capture, &said, limit, retain);
         let is_large = |stream| capture.len(stream) >= 2 * WORTH_A_FILE as u64;
         for stream in Stream::ALL {
             prop_assert!(memory > 0 || !is_large(stream) || capture.is_spilled(stream));
@@ -181,7 +184,7 @@ fn an_endless_tail_has_a_short_log() {
     let (budget, mut capture) = (budget(u64::MAX), Capture::default());
     let limit = Limit {
         bytes: 1000,
-        part: Part::Tail,
+        retain: Retain::Tail,
     };
     for i in 0..1_000_000u64 {
         let at = Duration::from_millis(2 * i);
@@ -219,7 +222,7 @@ fn a_tail_that_the_budget_does_not_allow_is_shorter_and_that_is_counted() {
     let (budget, mut capture) = (budget(100_000), Capture::default());
     let limit = Limit {
         bytes: 1 << 20,
-        part: Part::Tail,
+        retain: Retain::Tail,
     };
     let all = pattern(0, 300_000);
     for piece in all.chunks(1000) {
@@ -252,14 +255,14 @@ fn a_directory_that_is_gone_is_a_failure_that_keeps_what_there_was() {
 }
 
 /// Pushes this many pieces of a thousand bytes to stdout, and closes it.
-fn thousands(count: usize, part: Part, budget: &Arc<Budget>) -> Capture {
+fn thousands(count: usize, retain: Retain, budget: &Arc<Budget>) -> Capture {
     let mut capture = Capture::default();
-    let bytes = match part {
-        Part::Head => u64::MAX,
+    let bytes = match retain {
+        Retain::Head => u64::MAX,
         _ => 1 << 30,
     };
     for piece in pattern(0, count * 1000).chunks(1000) {
-        let limit = Limit { bytes, part };
+        let limit = Limit { bytes, retain };
         capture.push(Stream::Stdout, piece, Duration::ZERO, limit, budget);
     }
     capture.close(budget);
@@ -281,7 +284,7 @@ fn without_memory_a_stream_goes_on_in_a_file_however_short_it_is() {
     for len in [1, 100] {
         let budget = budget(u64::MAX);
         budget.refusals.memory.store(true, Ordering::Relaxed);
-        let capture = thousands(len, Part::Head, &budget);
+        let capture = thousands(len, Retain::Head, &budget);
         assert!(capture.is_spilled(Stream::Stdout));
         assert!(capture.failure(Stream::Stdout).is_none());
         assert!(capture.stdout() == pattern(0, len * 1000));
@@ -331,7 +334,7 @@ fn where_files_are_never_to_be_had_memory_has_an_end() {
     let files = &budget.refusals.files;
     files.store(base::OUT_OF_MEMORY, Ordering::Relaxed);
     let count = 60_000;
-    let capture = thousands(count, Part::Head, &budget);
+    let capture = thousands(count, Retain::Head, &budget);
     assert!(!capture.is_spilled(Stream::Stdout));
     let failure = capture.failure(Stream::Stdout).unwrap();
     assert_eq!(failure.raw_os_error(), Some(base::OUT_OF_MEMORY));
@@ -339,7 +342,7 @@ fn where_files_are_never_to_be_had_memory_has_an_end() {
     assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
     assert!(capture.stdout().len() > 8 << 20);
     // A stream that is not worth a file is still kept.
-    let small = thousands(20, Part::Head, &budget);
+    let small = thousands(20, Retain::Head, &budget);
     assert!(small.failure(Stream::Stdout).is_none());
     assert_eq!(small.stdout().len(), 20_000);
 }
@@ -351,7 +354,7 @@ fn a_tail_for_which_there_is_no_memory_is_as_long_as_it_was_and_the_rest_is_coun
         let mut capture = Capture::default();
         let limit = Limit {
             bytes: 1 << 30,
-            part: Part::Tail,
+            retain: Retain::Tail,
         };
         let all = pattern(0, 200_000);
         let (first, rest) = all.split_at(had * 1000);
@@ -405,10 +408,10 @@ fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() 
 #[test]
 fn a_directory_in_memory_has_a_limit_of_its_own_and_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place::new(dir.path().to_owned(), Some(1 << 20));
+    let place = SpillDir::new(dir.path().to_owned(), Some(1 << 20));
     let budget = Arc::new(Budget::with_place(0, place));
     let [one, other] = [600, 900].map(|count| {
-        let capture = thousands(count, Part::Head, &budget);
+        let capture = thousands(count, Retain::Head, &budget);
         assert_cut(&capture, count * 1000);
         capture
     });

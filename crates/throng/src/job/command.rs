@@ -1,4 +1,4 @@
-//! What to run: pure data. Starts nothing and asks the system nothing.
+//! What to run: pure data. Starts nothing and makes no system calls.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capture::Limit;
-use crate::capture::Part;
-use crate::job::pipe_end::PipeEnd;
-use crate::model::verdict::Held;
+use crate::capture::Retain;
+use crate::job::stdin_pipe::StdinPipe;
+use crate::model::verdict::OnHeld;
 use crate::sys::options::{self, CommandOptions};
 
-/// A program, its arguments and surroundings, and the limits it is to run under.
+/// A program, its arguments and environment, and the limits for its process.
 ///
-/// The methods have the names and meanings of [`std::process::Command`]. A command can be used
-/// any number of times; nothing is started before it is given to a [`Throng`](crate::Throng).
+/// The methods have the names and meanings of [`std::process::Command`]. A command can be used any
+/// number of times; nothing is started until it is given to a [`Throng`](crate::Throng).
 ///
 /// The program is looked up in `PATH` unless its name contains a `/` (on Windows, a `\` or a drive
-/// as well); no shell is involved. A relative program with one counts from
-/// [`current_dir`](Command::current_dir) where that is set. On Windows the current directory is
-/// never searched, `.exe` may be left away, and batch files are refused unless
-/// `os::windows::CommandExt::allow_batch` says otherwise.
+/// as well); no shell is involved. A relative path is relative to
+/// [`current_dir`](Command::current_dir) if that is set. On Windows the current directory is never
+/// searched, `.exe` may be omitted, and batch files are refused unless allowed by
+/// `os::windows::CommandExt::allow_batch`.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -43,22 +43,22 @@ pub struct Command {
     pub(crate) stdin: Stdin,
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Option<Duration>,
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<OnHeld>,
     pub(crate) max_output: Option<u64>,
-    pub(crate) max_output_part: Part,
-    pub(crate) output: Keep,
+    pub(crate) retain: Retain,
+    pub(crate) keeps_output: bool,
     pub(crate) on_start: Option<OnStart>,
     /// Variables that are set to the number of the slot.
     pub(crate) slot_vars: Vec<OsString>,
-    /// The command before its callback changed it, for another attempt.
+    /// The command before its `on_start` callback changed it, for another attempt.
     pub(crate) as_given: Option<Box<Command>>,
-    /// What only this system has.
+    /// Options of this system.
     pub(crate) os: CommandOptions,
     label: Option<OsString>,
 }
 
 impl Command {
-    /// The same for another attempt: as it was before its callback changed it.
+    /// The same command for another attempt, as it was before its callback changed it.
     pub(crate) fn to_run_again(&self) -> Box<Command> {
         match &self.as_given {
             Some(as_given) => as_given.clone(),
@@ -74,27 +74,27 @@ pub enum Stdin {
     /// Nothing: end of file at once.
     #[default]
     Null,
-    /// These bytes, then end of file. The process sees them as a file, so however many there are,
-    /// giving them never waits for the process and never deadlocks with reading its output.
+    /// These bytes, then end of file. The process reads them from a file, so any number of bytes
+    /// can be given without waiting for the process and without a deadlock with its output.
     ///
     /// On Linux the file is in memory. From 32 KiB on it is counted in the
-    /// [budget](crate::Builder::memory) while the process lives; if it does not fit there, it is a
-    /// file in the [directory for spilled captures](crate::Builder::spill_dir). Commands that have
-    /// the same `Arc` and run at the same time share one file, which none of them can write to. On
-    /// Windows each process has a temporary file of its own in that directory.
+    /// [budget](crate::Builder::memory) while the process lives; if it does not fit, it is a file
+    /// in the [spill directory](crate::Builder::spill_dir). Commands that have the same `Arc` and
+    /// run at the same time share one file, which none of them can write to. On Windows each
+    /// process has a temporary file of its own in that directory.
     Bytes(Arc<[u8]>),
-    /// This file, opened for reading when the process starts.
+    /// This file, opened for reading when the process is started.
     File(PathBuf),
     /// The stdin of this program. The process is in a process group of its own, so on Linux it is
     /// stopped by the system (`SIGTTIN`) when it reads from a terminal.
     Inherit,
-    /// The end of a pipe that the caller feeds while the process runs. It is for one start: the
-    /// first process that starts with it has it.
-    Pipe(PipeEnd),
+    /// A pipe that the caller writes to while the process runs. It is for one start: the first
+    /// process that is started with it gets it.
+    Pipe(StdinPipe),
 }
 
 impl Stdin {
-    /// Closes what is here for the process alone, as it has its own by now, or never will.
+    /// Closes the end of a pipe, because the process has a copy by now or will never have one.
     pub(crate) fn close(&self) {
         if let Stdin::Pipe(end) = self {
             end.close();
@@ -108,8 +108,8 @@ impl From<Vec<u8>> for Stdin {
     }
 }
 
-impl From<PipeEnd> for Stdin {
-    fn from(end: PipeEnd) -> Stdin {
+impl From<StdinPipe> for Stdin {
+    fn from(end: StdinPipe) -> Stdin {
         Stdin::Pipe(end)
     }
 }
@@ -118,13 +118,6 @@ impl From<&[u8]> for Stdin {
     fn from(bytes: &[u8]) -> Stdin {
         Stdin::Bytes(bytes.into())
     }
-}
-
-/// Whether captured bytes stay in memory until the outcome is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    All,
-    OnlyForCallback,
 }
 
 /// The callback of [`Command::on_start`].
@@ -172,8 +165,8 @@ impl Command {
             grace: None,
             held: None,
             max_output: None,
-            max_output_part: Part::Head,
-            output: Keep::All,
+            retain: Retain::Head,
+            keeps_output: true,
             on_start: None,
             slot_vars: Vec::new(),
             as_given: None,
@@ -182,7 +175,7 @@ impl Command {
         }
     }
 
-    /// A command from a program and its arguments in one list. An empty list makes a command that
+    /// A command from a list of the program and its arguments. An empty list makes a command that
     /// fails to start.
     ///
     /// ```
@@ -200,7 +193,7 @@ impl Command {
         command
     }
 
-    /// A command that gives this script to the system's shell: `/bin/sh -c`, or on Windows
+    /// A command that runs this script with the shell of the system: `/bin/sh -c`, or on Windows
     /// `cmd.exe`, with its extensions and without delayed expansion.
     pub fn shell(script: impl AsRef<OsStr>) -> Command {
         let (argv, os) = options::shell(script.as_ref());
@@ -222,8 +215,8 @@ impl Command {
         self
     }
 
-    /// Sets a variable of the environment. What is not set, removed or cleared is as it was in
-    /// this program when the [`Throng`](crate::Throng) was built.
+    /// Sets an environment variable. Variables that are not set, removed or cleared have the value
+    /// that they had in this program when the [`Throng`](crate::Throng) was built.
     pub fn env(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
         self.slot_vars.retain(|name| name != key.as_ref());
         self.env
@@ -232,14 +225,14 @@ impl Command {
         self
     }
 
-    /// Removes a variable from the environment.
+    /// Removes an environment variable.
     pub fn env_remove(&mut self, key: impl AsRef<OsStr>) -> &mut Command {
         self.slot_vars.retain(|name| name != key.as_ref());
         self.env.vars.insert(key.as_ref().to_owned(), None);
         self
     }
 
-    /// Starts from an empty environment; forgets what [`env`](Command::env) has set so far.
+    /// Starts with an empty environment, and discards the variables that were set so far.
     pub fn env_clear(&mut self) -> &mut Command {
         self.env.clear = true;
         self.env.vars.clear();
@@ -247,7 +240,7 @@ impl Command {
         self
     }
 
-    /// Sets a variable of the environment to the number of the slot that the process runs in; see
+    /// Sets an environment variable to the number of the slot in which the process runs; see
     /// [`on_start`](Command::on_start) for slots.
     ///
     /// ```
@@ -265,7 +258,7 @@ impl Command {
         self
     }
 
-    /// Whether it is to know the number of its slot.
+    /// Whether the command needs the number of its slot.
     pub(crate) fn wants_slot(&self) -> bool {
         self.on_start.is_some() || !self.slot_vars.is_empty()
     }
@@ -278,20 +271,20 @@ impl Command {
         }
     }
 
-    /// The working directory of the process; that of this program by default.
+    /// Sets the working directory of the process; by default that of this program.
     pub fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Command {
         self.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// What the process reads; [`Stdin::Null`] by default.
+    /// Sets the stdin of the process; [`Stdin::Null`] by default.
     pub fn stdin(&mut self, stdin: impl Into<Stdin>) -> &mut Command {
         self.stdin = stdin.into();
         self
     }
 
-    /// Ends the process by the kill sequence when it runs for longer than this. No limit by
-    /// default. The clock starts when the process does.
+    /// Ends the process by the [kill sequence](crate::Builder::kill_sequence) when it has run for
+    /// this time, counted from its start. No limit by default.
     ///
     /// The clock is that of [`Instant`](std::time::Instant). On Linux it stops while the machine is
     /// suspended (`CLOCK_MONOTONIC`): a process with an hour left has an hour left when the machine
@@ -304,45 +297,46 @@ impl Command {
         self
     }
 
-    /// How long the streams may stay open after the process has ended before they count as
-    /// [held](crate::Verdict::Held), in place of the [builder's](crate::Builder::grace).
+    /// Sets how long the streams may stay open after the process has ended before they count as
+    /// [held](crate::Verdict::Held), instead of [`Builder::grace`](crate::Builder::grace).
     pub fn grace(&mut self, grace: Duration) -> &mut Command {
         self.grace = Some(grace);
         self
     }
 
-    /// What to do about streams that are held, in place of the [builder's](crate::Builder::held).
-    pub fn held(&mut self, held: Held) -> &mut Command {
+    /// Sets what to do about streams that are held, instead of
+    /// [`Builder::on_held`](crate::Builder::on_held).
+    pub fn on_held(&mut self, held: OnHeld) -> &mut Command {
         self.held = Some(held);
         self
     }
 
-    /// Keeps at most this many bytes of each stream, the first ones unless
-    /// [`max_output_part`](Command::max_output_part) says otherwise. The others are read, counted
-    /// and dropped, and the verdict is [`Capped`](crate::Verdict::Capped). No limit by default.
+    /// Keeps at most this many bytes of each stream: the first ones, unless set otherwise by
+    /// [`retain`](Command::retain). The others are read, counted and dropped, and
+    /// the verdict is [`Capped`](crate::Verdict::Capped). No limit by default.
     pub fn max_output(&mut self, bytes: u64) -> &mut Command {
         self.max_output = Some(bytes);
         self
     }
 
-    /// Which bytes are kept when there are more than [`max_output`](Command::max_output) allows:
-    /// the first, the last, or half of each. [`Capture::gap`](crate::Capture::gap) says where the
-    /// others were.
+    /// Sets which bytes are kept if there are more than [`max_output`](Command::max_output) allows:
+    /// the first, the last, or half of each. The others are described by
+    /// [`Capture::dropped_range`](crate::Capture::dropped_range).
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
-    /// use throng::{Command, Part, Stream, Throng};
+    /// use throng::{Command, Retain, Stream, Throng};
     /// let throng = Throng::builder().build()?;
     /// let mut command = Command::new("seq");
-    /// command.arg("100").max_output(8).max_output_part(Part::Both);
+    /// command.arg("100").max_output(8).retain(Retain::Both);
     /// let outcome = throng.spawn(&command).wait()?;
     /// assert_eq!(outcome.stdout(), b"1\n2\n100\n");
-    /// assert_eq!(outcome.capture().gap(Stream::Stdout).unwrap().at, 4);
+    /// assert_eq!(outcome.capture().dropped_range(Stream::Stdout).unwrap().at, 4);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn max_output_part(&mut self, part: Part) -> &mut Command {
-        self.max_output_part = part;
+    pub fn retain(&mut self, retain: Retain) -> &mut Command {
+        self.retain = retain;
         self
     }
 
@@ -351,26 +345,23 @@ impl Command {
         Limit {
             bytes: self.max_output.unwrap_or(u64::MAX),
             // Without a limit the first bytes are all.
-            part: self.max_output.map_or(Part::Head, |_| self.max_output_part),
+            retain: self.max_output.map_or(Retain::Head, |_| self.retain),
         }
     }
 
-    /// Whether the bytes are kept for the outcome; `true` by default. With `false` they go to the
-    /// [output callback](crate::Builder::on_output) alone, the capture stays empty, and the
-    /// verdicts still say whether all came.
+    /// Sets whether the output is kept for the outcome; `true` by default. With `false` it is only
+    /// passed to the [output callback](crate::Builder::on_output) and the capture stays empty; the
+    /// verdicts are as usual.
     pub fn keep_output(&mut self, keep: bool) -> &mut Command {
-        self.output = if keep {
-            Keep::All
-        } else {
-            Keep::OnlyForCallback
-        };
+        self.keeps_output = keep;
         self
     }
 
-    /// Calls this once for each attempt, on the thread that starts the process and just before it
-    /// does, with the command and the number of its slot. Slots are numbered from 1 to
-    /// [`jobs`](crate::Throng::jobs), the lowest that is free; no two live processes that have a
-    /// number have the same. If it panics the command is not started, and its outcome says so.
+    /// Calls this once for each attempt, just before the process is started and on the thread that
+    /// starts it, with the command and the number of its slot. Slots are numbered from 1 to
+    /// [`jobs`](crate::Throng::jobs); a process gets the lowest number that is free and keeps it
+    /// while it is live. If the callback panics, the command is not started, and its outcome has an
+    /// error with [`ErrorKind::Callback`](crate::ErrorKind::Callback).
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
@@ -389,13 +380,13 @@ impl Command {
         self
     }
 
-    /// A name for this command that its outcome gives back; means nothing to throng.
+    /// Sets a name for this command, for the caller; throng does not use it.
     pub fn label(&mut self, label: impl Into<OsString>) -> &mut Command {
         self.label = Some(label.into());
         self
     }
 
-    /// The program, as it was given.
+    /// The program, as given.
     pub fn get_program(&self) -> &OsStr {
         &self.program
     }
@@ -405,12 +396,12 @@ impl Command {
         self.args.iter().map(OsString::as_os_str)
     }
 
-    /// What the process gets on stdin.
+    /// The stdin of the process.
     pub fn get_stdin(&self) -> &Stdin {
         &self.stdin
     }
 
-    /// The label, where one was set.
+    /// The label, if one was set.
     pub fn get_label(&self) -> Option<&OsStr> {
         self.label.as_deref()
     }

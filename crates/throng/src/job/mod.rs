@@ -1,6 +1,7 @@
-//! What a user gives and gets: a command, the end of a pipe to its stdin, and the outcome.
+//! What users pass in and get back: a command, a pipe for its stdin, reports while it runs, and the
+//! outcome.
 
-pub(crate) mod callback;
 pub(crate) mod command;
 pub(crate) mod outcome;
-pub(crate) mod pipe_end;
+pub(crate) mod running;
+pub(crate) mod stdin_pipe;

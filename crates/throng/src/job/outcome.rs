@@ -1,4 +1,4 @@
-//! Everything known of one finished process. Decides nothing.
+//! Everything known about one finished process. Decides nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::model::status::{Cause, Status, Usage};
 use crate::model::stream::Stream;
 use crate::model::verdict::{Holder, Verdict};
 
-/// The clock's side of an outcome.
+/// The times of an outcome.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     pub(crate) started_at: SystemTime,
@@ -19,9 +19,9 @@ pub(crate) struct Timing {
     pub(crate) start_retries: u32,
 }
 
-/// How it ended, or why it never began.
+/// How the process ended, or why it was not started.
 #[derive(Clone, Debug)]
-pub(crate) enum Ending {
+pub(crate) enum Termination {
     Ended {
         pid: u32,
         status: Status,
@@ -35,14 +35,14 @@ pub(crate) enum Ending {
     NotStarted(Arc<Error>),
 }
 
-/// Everything known of one command that was run, or could not be.
+/// The result of one command: how its process ended and what it wrote, or why it was not started.
 #[derive(Debug)]
 pub struct Outcome {
     pub(crate) seq: u64,
     pub(crate) attempt: u32,
     pub(crate) is_final: bool,
     pub(crate) command: Box<Command>,
-    pub(crate) ending: Ending,
+    pub(crate) termination: Termination,
     pub(crate) capture: Capture,
     pub(crate) verdicts: [Verdict; 2],
     pub(crate) survivors: Vec<Holder>,
@@ -61,7 +61,7 @@ impl Outcome {
             attempt: 1,
             is_final: true,
             command,
-            ending: Ending::NotStarted(Arc::new(error)),
+            termination: Termination::NotStarted(Arc::new(error)),
             capture: Capture::default(),
             verdicts: [Verdict::Complete, Verdict::Complete],
             survivors: Vec::new(),
@@ -79,28 +79,28 @@ impl Outcome {
         &self.command
     }
 
-    /// The place of the command among all that were given to the [`Throng`](crate::Throng), or to
-    /// [`run`](crate::Throng::run), counted from 0.
+    /// The position of the command, counted from 0, among all that were given to the
+    /// [`Throng`](crate::Throng), or to the same [`run`](crate::Throng::run).
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// Which attempt this was: 1, and one more each time that the command was
+    /// The number of this attempt, counted from 1; more than 1 if the command was
     /// [run again](crate::Next::RunAgain).
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Whether this is the last outcome of the command: it is not [run
-    /// again](crate::Next::RunAgain).
+    /// Whether this is the last outcome of the command: it is not
+    /// [run again](crate::Next::RunAgain).
     pub fn is_final(&self) -> bool {
         self.is_final
     }
 
-    /// Whether the process was started and ended by itself with exit code 0, and, under
-    /// [`Held::Fail`](crate::Held::Fail), no other process held its streams afterwards. What throng
-    /// [has ended](Outcome::ended_by) did not succeed, whatever exit code it had: a program may
-    /// catch the signal and exit with 0.
+    /// Whether the process was started, was not ended by throng, and exited with code 0; and, under
+    /// [`OnHeld::Fail`](crate::OnHeld::Fail), no other process held its streams afterwards. A
+    /// process that throng [ended](Outcome::ended_by) did not succeed, whatever its exit code: a
+    /// program may catch the signal and exit with 0.
     pub fn success(&self) -> bool {
         let has_succeeded = self.status().is_some_and(Status::success);
         has_succeeded && self.ended_by().is_none() && !self.fails_by_holders()
@@ -108,79 +108,79 @@ impl Outcome {
 
     fn fails_by_holders(&self) -> bool {
         let is_held = |verdict: &Verdict| matches!(verdict, Verdict::Held { .. });
-        let fails_when_held = match &self.ending {
-            Ending::Ended {
+        let fails_when_held = match &self.termination {
+            Termination::Ended {
                 fails_when_held, ..
             } => *fails_when_held,
-            Ending::NotStarted(_) => false,
+            Termination::NotStarted(_) => false,
         };
         fails_when_held && self.verdicts.iter().any(is_held)
     }
 
-    /// How the process ended; `None` when it could not be started.
+    /// How the process ended; `None` if it was not started.
     pub fn status(&self) -> Option<Status> {
-        match &self.ending {
-            Ending::Ended { status, .. } => Some(*status),
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { status, .. } => Some(*status),
+            Termination::NotStarted(_) => None,
         }
     }
 
-    /// Why the process could not be started.
+    /// Why the process was not started; `None` if it was.
     pub fn start_error(&self) -> Option<&Error> {
-        match &self.ending {
-            Ending::Ended { .. } => None,
-            Ending::NotStarted(error) => Some(error),
+        match &self.termination {
+            Termination::Ended { .. } => None,
+            Termination::NotStarted(error) => Some(error),
         }
     }
 
-    /// The process id that it had.
+    /// The id that the process had; `None` if it was not started.
     pub fn pid(&self) -> Option<u32> {
-        match &self.ending {
-            Ending::Ended { pid, .. } => Some(*pid),
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { pid, .. } => Some(*pid),
+            Termination::NotStarted(_) => None,
         }
     }
 
-    /// Why throng ended it; `None` when it ended by itself.
+    /// Why throng ended the process; `None` if it ended by itself or was not started.
     pub fn ended_by(&self) -> Option<Cause> {
-        match &self.ending {
-            Ending::Ended { cause, .. } => *cause,
-            Ending::NotStarted(_) => None,
+        match &self.termination {
+            Termination::Ended { cause, .. } => *cause,
+            Termination::NotStarted(_) => None,
         }
     }
 
-    /// Whether it was ended because its time was over.
+    /// Whether throng ended the process because of its [timeout](crate::Command::timeout).
     pub fn timed_out(&self) -> bool {
         self.ended_by() == Some(Cause::Timeout)
     }
 
-    /// What it wrote to stdout.
+    /// What the process wrote to stdout.
     ///
     /// # Panics
     ///
-    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// Panics if the stream was spilled to a file that can neither be mapped nor read back,
     /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stdout(&self) -> &[u8] {
         self.capture.stdout()
     }
 
-    /// What it wrote to stderr.
+    /// What the process wrote to stderr.
     ///
     /// # Panics
     ///
-    /// Panics when the stream was spilled to a file that can neither be mapped nor read back,
+    /// Panics if the stream was spilled to a file that can neither be mapped nor read back,
     /// possibly for lack of memory. [`Capture::reader`] returns an error instead.
     pub fn stderr(&self) -> &[u8] {
         self.capture.stderr()
     }
 
-    /// Both streams in one, in the order in which they were read.
+    /// Both streams in the order in which they were read. This copies.
     ///
     /// # Panics
     ///
-    /// Panics when there is no memory for the copy, or when a stream, or the order of the chunks,
-    /// was spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little
-    /// memory, and returns an error instead.
+    /// Panics if there is no memory for the copy, or if a stream or the order of the chunks was
+    /// spilled to a file that cannot be read back. [`Capture::merged_reader`] needs little memory
+    /// and returns an error instead.
     pub fn merged(&self) -> Vec<u8> {
         self.capture.merged()
     }
@@ -190,77 +190,77 @@ impl Outcome {
         &self.capture
     }
 
-    /// How the capture of a stream ended. Both are [`Verdict::Complete`] when the process could
-    /// not be started: nothing was written, and nothing is missing.
+    /// How the capture of a stream ended. [`Verdict::Complete`] for both if the process was not
+    /// started, because nothing is missing.
     pub fn verdict(&self, stream: Stream) -> &Verdict {
         &self.verdicts[stream.index()]
     }
 
-    /// Whether both captures are provably everything.
+    /// Whether the captures of both streams are [complete](Verdict::Complete).
     pub fn is_complete(&self) -> bool {
         self.verdicts.iter().all(Verdict::is_complete)
     }
 
-    /// Processes that were killed and were still alive a second later: descendants of the process,
-    /// or the process itself, which wait for a device that does not answer, are frozen, or may not
-    /// be killed by us; and descendants that keep starting others faster than they can be killed.
-    /// Empty when nothing was killed.
+    /// The processes that were still alive one second after they were killed: descendants of the
+    /// process, or the process itself, which wait for a device that does not respond, are frozen,
+    /// or which this program has no permission to kill; and descendants that start others faster
+    /// than they can be killed. Empty if nothing was killed.
     pub fn survivors(&self) -> &[Holder] {
         &self.survivors
     }
 
-    /// What the process used; zero when it was not started.
+    /// The resources that the process used; zero if it was not started.
     pub fn usage(&self) -> Usage {
-        match &self.ending {
-            Ending::Ended { usage, .. } => *usage,
-            Ending::NotStarted(_) => Usage::default(),
+        match &self.termination {
+            Termination::Ended { usage, .. } => *usage,
+            Termination::NotStarted(_) => Usage::default(),
         }
     }
 
-    /// When the process started, or when starting it was given up.
+    /// When the process was started, or when the attempt to start it was given up.
     pub fn started_at(&self) -> SystemTime {
         self.timing.started_at
     }
 
-    /// When the process ended, as far as we saw.
+    /// When the end of the process was seen.
     pub fn ended_at(&self) -> SystemTime {
         self.timing.started_at + self.timing.wall
     }
 
-    /// From the start of the process until we saw that it had ended. A time for which it was
-    /// [suspended](crate::Throng::suspend) is a part of it.
+    /// The time from the start of the process until its end was seen, including the time for which
+    /// it was [suspended](crate::Throng::suspend).
     pub fn wall(&self) -> Duration {
         self.timing.wall
     }
 
-    /// How long the start took: from the first attempt until the program was loaded, waiting for
-    /// descriptors or processes to become free included.
+    /// The duration of the start, from the first attempt until the program was loaded, including
+    /// waits for descriptors or processes to become free.
     pub fn start_latency(&self) -> Duration {
         self.timing.start_latency
     }
 
-    /// How often the start was tried again because the system had run out of something.
+    /// How often the start was retried because the system had run out of a resource.
     pub fn start_retries(&self) -> u32 {
         self.timing.start_retries
     }
 
-    /// How often a read of its streams was tried again because the system had run out of
-    /// something; only Windows refuses reads.
+    /// How often reads of its streams were retried because the system had run out of a resource;
+    /// only Windows refuses reads.
     pub fn read_retries(&self) -> u32 {
-        match &self.ending {
-            Ending::Ended { read_retries, .. } => *read_retries,
-            Ending::NotStarted(_) => 0,
+        match &self.termination {
+            Termination::Ended { read_retries, .. } => *read_retries,
+            Termination::NotStarted(_) => 0,
         }
     }
 
-    /// Whether all that the process started could have been ended with it. `false` on Windows when
-    /// a job object that this program runs in forbids another; then a timeout or a cancel ends the
-    /// process alone, and what it has started goes on. On Linux when a control group of its own
-    /// was asked for and refused; then it is ended as without one.
+    /// Whether everything that the process started could have been ended with it. `false` on
+    /// Windows if the job object in which this program runs forbids another one; then a timeout or
+    /// a cancel ends only the process itself, and its descendants go on. `false` on Linux if a
+    /// control group for the command was requested and refused; then it is ended as without one.
     pub fn is_contained(&self) -> bool {
-        match &self.ending {
-            Ending::Ended { is_contained, .. } => *is_contained,
-            Ending::NotStarted(_) => true,
+        match &self.termination {
+            Termination::Ended { is_contained, .. } => *is_contained,
+            Termination::NotStarted(_) => true,
         }
     }
 }

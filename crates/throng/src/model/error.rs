@@ -1,4 +1,4 @@
-//! What went wrong on our side. A process that fails is a result, not an error; see [`Outcome`].
+//! Errors of throng itself. A process that fails is a result, not an error; see [`Outcome`].
 //!
 //! [`Outcome`]: crate::Outcome
 
@@ -7,62 +7,62 @@ use std::io;
 
 use crate::text;
 
-/// An operation of ours failed: what we were doing, and what the system said.
+/// An operation of throng failed: which operation, and the error of the system.
 ///
 /// Displayed as one line, for example
 /// `cannot start "cc": chdir to /x: No such file or directory (os error 2)`.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    /// On one line whatever names are in it: all errors are made by the functions below.
+    /// Always one line, whatever names it contains: only the functions below make errors.
     doing: String,
     source: Option<io::Error>,
 }
 
-/// The kinds of [`Error`] that a caller may want to tell apart.
+/// The kinds of [`Error`] that a caller may want to distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The program does not exist, or is nowhere in `PATH`.
+    /// The program does not exist, or was not found in `PATH`.
     NotFound,
-    /// The program is a directory, or lacks the permission to be executed.
+    /// The program is a directory, or there is no permission to execute it.
     NotExecutable,
     /// The system does not know how to run this file (`ENOEXEC`).
     BadFormat,
     /// The working directory is missing or cannot be entered.
     BadDirectory,
-    /// The arguments and the environment together are larger than the system takes.
+    /// The arguments and the environment together are larger than the system allows.
     ArgumentsTooLong,
-    /// Windows: the program is a batch file, and either that was not allowed or its arguments
-    /// cannot be given to it safely.
+    /// Windows: the program is a batch file, and batch files are not allowed or its arguments
+    /// cannot be passed to it safely.
     BatchFile,
     /// A program, argument, variable or directory contains a NUL byte.
     Nul,
-    /// What the process was to read as its stdin cannot be opened or made.
+    /// The stdin of the process cannot be opened or created.
     Stdin,
-    /// Descriptors, processes or memory ran out, and waiting for some did not help.
+    /// Descriptors, processes or memory ran out, and none became free while the start was retried.
     Exhausted,
-    /// The command was never started, or its outcome never came: the [`Throng`] was cancelled
-    /// or dropped first.
+    /// The command was not started because the [`Throng`] was cancelled or dropped first, or its
+    /// outcome was lost because a thread of the `Throng` panicked.
     ///
     /// [`Throng`]: crate::Throng
     Cancelled,
-    /// The [`Throng`] was built by the process that this one was forked from, and its threads are
-    /// in that process. Build another after the `fork`.
+    /// The [`Throng`] was built by the process from which this one was forked, and its threads run
+    /// there. Build another one after the `fork`.
     ///
     /// [`Throng`]: crate::Throng
     Forked,
-    /// A mechanism or a setting that this system does not offer was asked for by name.
+    /// A mechanism or a setting was requested that this system does not offer.
     Unsupported,
     /// A captured stream could not be read.
     Read,
-    /// A captured stream could not be kept: it did not fit into memory, and the disk is full or
-    /// cannot be written to, or the directory is in memory itself and its share is used up, or no
-    /// file can be opened.
-    Keep,
-    /// A callback panicked: that for output, or that for the start of a command.
+    /// A captured stream could not be stored: it did not fit into memory, and the disk is full or
+    /// not writable, or the spill directory is in memory and its limit is reached, or no file can
+    /// be opened.
+    Storage,
+    /// A callback panicked: the one for output, or the one for the start of a command.
     Callback,
-    /// Any other refusal by the operating system.
+    /// Any other error of the operating system.
     System,
 }
 
@@ -83,12 +83,12 @@ impl Error {
         }
     }
 
-    /// What kind of failure this is.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The operating system's error number, where there is one.
+    /// The error number of the operating system, if there is one.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.source.as_ref().and_then(io::Error::raw_os_error)
     }

@@ -1,25 +1,26 @@
-//! How a process is ended: which signals, how far apart. Sends nothing itself.
+//! How a process is ended: which signals, and the waits between them. Sends nothing itself.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A request to a process to end, or the order.
+/// A signal that asks a process to end, or kills it.
 ///
-/// The names are those of Unix. On Windows all but `Kill` are a Ctrl-Break where the process shares
-/// our console; where it does not there is no way to ask, and it is ended at once.
+/// The names are those of Unix. On Windows all but `Kill` are sent as Ctrl-Break to a process that
+/// shares the console of this program; any other process cannot be asked to end and is terminated
+/// at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Signal {
-    /// The terminal is gone.
+    /// `SIGHUP`: the terminal was closed.
     Hup,
-    /// Ctrl-C.
+    /// `SIGINT`, as from Ctrl-C.
     Int,
-    /// Ctrl-\.
+    /// `SIGQUIT`, as from Ctrl-\.
     Quit,
-    /// Please end.
+    /// `SIGTERM`: a request to end.
     Term,
-    /// End; cannot be refused.
+    /// `SIGKILL`: ends the process and cannot be caught.
     Kill,
 }
 
@@ -43,9 +44,9 @@ impl fmt::Display for Signal {
     }
 }
 
-/// The signals that end a process, and the time it has between them. Always ends with `KILL`.
+/// The signals that end a process, and the time between them. The last is always `KILL`.
 ///
-/// Written and read as signals and milliseconds, as GNU parallel does:
+/// The text form alternates signals and milliseconds, as in GNU parallel:
 ///
 /// ```
 /// let sequence: throng::KillSequence = "INT,100,TERM,500,KILL".parse().unwrap();
@@ -60,14 +61,14 @@ pub struct KillSequence {
 }
 
 impl KillSequence {
-    /// Asks with this signal, then waits, then kills.
+    /// Sends this signal, waits, then sends `KILL`.
     pub fn new(signal: Signal, wait: Duration) -> KillSequence {
         KillSequence {
             before: vec![(signal, wait)],
         }
     }
 
-    /// Kills at once.
+    /// Sends `KILL` at once.
     pub fn immediate() -> KillSequence {
         KillSequence { before: Vec::new() }
     }
@@ -79,7 +80,8 @@ impl KillSequence {
         self
     }
 
-    /// The `n`th step: the signal, and how long until the next step; the last has no next.
+    /// The `n`th step, counted from 0: the signal, and the time until the next step; none for the
+    /// last.
     pub(crate) fn step(&self, n: usize) -> (Signal, Option<Duration>) {
         match self.before.get(n) {
             Some((signal, wait)) => (*signal, Some(*wait)),
@@ -104,7 +106,7 @@ impl fmt::Display for KillSequence {
     }
 }
 
-/// A kill sequence that could not be read; says which part of it.
+/// A kill sequence that cannot be parsed; names the part that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseKillSequenceError {
     part: String,
@@ -122,8 +124,12 @@ impl std::error::Error for ParseKillSequenceError {}
 impl FromStr for KillSequence {
     type Err = ParseKillSequenceError;
 
-    /// Reads signals and milliseconds in turn. The names are without `SIG`; a wait after the last
-    /// signal, and a missing `KILL` at the end, are as good as written.
+    /// Parses signals and milliseconds, alternating and separated by commas. The names are without
+    /// `SIG`. If the last signal has no wait, it is 0; a `KILL` at the end may be omitted.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseKillSequenceError`] for an unknown signal or a wait that is not a number.
     fn from_str(text: &str) -> Result<KillSequence, ParseKillSequenceError> {
         let error = |part: &str, expected| ParseKillSequenceError {
             part: part.into(),

@@ -2,32 +2,33 @@
 
 use std::fmt;
 
-/// How finished I/O is announced. Linux has `epoll`, `io-uring` and `threads`; Windows has
+/// How the completion of I/O is announced. Linux has `epoll`, `io-uring` and `threads`; Windows has
 /// `completion-port`, `thread-pool`, `events`, `apc` and `threads`.
 ///
-/// All give the same outcomes; they differ in cost. The default is the first that
-/// [`Mechanism::survey`] lists as available.
+/// All give the same outcomes and differ in cost. The default is the first that
+/// [`Mechanism::availability`] lists as available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {
-    /// Linux: the kernel says which pipes can be read.
+    /// Linux: the kernel reports which pipes can be read.
     Epoll,
-    /// Linux 5.19 and later: the kernel reads, and says what it has read.
+    /// Linux 5.19 and later: the kernel reads, and reports the bytes.
     IoUring,
-    /// Windows: finished reads are packets in a queue that the shard takes them from.
+    /// Windows: completed reads are packets in a queue, from which the shard takes them.
     CompletionPort,
-    /// Windows: the system's thread pool calls back when a read is finished.
+    /// Windows: the thread pool of the system calls back when a read has completed.
     ThreadPool,
-    /// Windows: every read has an event object, and threads wait for sixty-three at a time.
+    /// Windows: each read has an event object, and each thread waits for up to 63 of them.
     Events,
-    /// Windows: the kernel calls back on the thread that issued the read, while that waits.
+    /// Windows: the kernel calls back on the thread that issued the read, while it waits.
     Apc,
-    /// Two blocking threads for each process: the baseline that the others are measured against.
+    /// Two blocking threads for each process: the baseline for comparisons.
     Threads,
 }
 
 impl Mechanism {
-    /// The name that the program uses: `epoll`, `io-uring`, `completion-port` and so on.
+    /// The name on the command line of the program: `epoll`, `io-uring`, `completion-port` and so
+    /// on.
     pub fn name(self) -> &'static str {
         match self {
             Mechanism::Epoll => "epoll",

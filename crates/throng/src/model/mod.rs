@@ -1,5 +1,5 @@
-//! The values that all of the library speaks in: errors, signals and kill sequences, streams,
-//! mechanisms, verdicts. They know nothing of how anything is run.
+//! The basic values of the library: errors, signals and kill sequences, streams, statuses,
+//! mechanisms, verdicts. They know nothing about how processes are run.
 
 pub(crate) mod error;
 pub(crate) mod kill;

@@ -7,31 +7,31 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
-    /// It ended by itself, with this exit code.
+    /// It exited with this code.
     Exited(u32),
-    /// A signal ended it.
+    /// It was ended by a signal.
     Signaled {
         /// The number of the signal.
         signal: i32,
         /// Whether the system wrote a core dump.
         core_dumped: bool,
     },
-    /// It was killed, and was still alive a second later: it waits for a device that does not
-    /// answer, is frozen, or may not be killed by us. It is among the
-    /// [survivors](crate::Outcome::survivors).
+    /// It was killed and was still alive a second later: it waits for a device that does not
+    /// respond, is frozen, or this program has no permission to kill it. It is listed in
+    /// [`Outcome::survivors`](crate::Outcome::survivors).
     StillRunning,
-    /// The exit status is gone: other code in this program waited for processes that are not its
-    /// own (`waitpid(-1)`, or `SIGCHLD` ignored) and took it.
+    /// The exit status was lost: other code in this program took it, by waiting for all children
+    /// (`waitpid(-1)`) or by ignoring `SIGCHLD`.
     Unknown,
 }
 
 impl Status {
-    /// Whether the process ended by itself with exit code 0.
+    /// Whether the process exited with code 0.
     pub fn success(self) -> bool {
         self == Status::Exited(0)
     }
 
-    /// The exit code of a process that ended by itself.
+    /// The exit code, if the process exited.
     pub fn code(self) -> Option<u32> {
         match self {
             Status::Exited(code) => Some(code),
@@ -39,7 +39,7 @@ impl Status {
         }
     }
 
-    /// The signal that ended the process.
+    /// The number of the signal that ended the process, if one did.
     pub fn signal(self) -> Option<i32> {
         match self {
             Status::Signaled { signal, .. } => Some(signal),
@@ -71,7 +71,8 @@ impl fmt::Display for Status {
     }
 }
 
-/// What a process used, as the system accounts for it; its waited-for children included.
+/// The resources that a process used, as counted by the system, including the children that it has
+/// waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -79,18 +80,19 @@ pub struct Usage {
     pub user: Duration,
     /// Processor time in the kernel on behalf of the process.
     pub system: Duration,
-    /// The most memory it had resident at once, in bytes. `None` when the system cannot tell it
-    /// from our own: Linux counts a process that was started without copying its parent as at
-    /// least as large as the parent was, so only larger figures are the process's own.
+    /// The largest resident set, in bytes. `None` if it cannot be distinguished from that of this
+    /// program: Linux counts a process that was started without copying its parent as at least as
+    /// large as the parent, so only larger figures belong to the process.
     pub max_rss_bytes: Option<u64>,
 }
 
-/// Why throng ended a process that had not ended by itself.
+/// Why throng ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
     /// It ran for longer than its [timeout](crate::Command::timeout).
     Timeout,
-    /// The [`Throng`](crate::Throng) was cancelled or dropped, or the process's own handle was.
+    /// The [`Throng`](crate::Throng), the run or the handle of the process was cancelled or
+    /// dropped.
     Cancel,
 }

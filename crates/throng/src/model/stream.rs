@@ -1,4 +1,4 @@
-//! Which of the two captured outputs. Knows nothing of how either is read.
+//! The two captured streams. Knows nothing about how they are read.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl Stream {
     /// Both streams, stdout first.
     pub const ALL: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
-    /// 0 for stdout, 1 for stderr: for arrays with an entry for each stream.
+    /// 0 for stdout, 1 for stderr: the index into arrays with an entry for each stream.
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -1,4 +1,4 @@
-//! How the capture of a stream ended, and who kept it from ending. Decides nothing; the state
+//! How the capture of a stream ended, and which processes held it open. Decides nothing; the state
 //! machine in `process.rs` does.
 
 use std::ffi::OsString;
@@ -10,40 +10,40 @@ use std::time::SystemTime;
 use crate::model::error::Error;
 use crate::text;
 
-/// How the capture of one stream ended: whether it is all there, and if not, why not.
+/// How the capture of one stream ended: whether it is complete, and if not, why.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Every writer is gone and every byte was read: provably everything.
+    /// All writers have closed the stream and every byte was read.
     Complete,
-    /// The process ended, but somebody else still holds the stream open after the grace period.
-    /// All that was written until then is kept.
+    /// The process ended, but another process still held the stream open after the grace period.
+    /// All that was written until then was captured.
     Held {
-        /// Who holds it, as far as the system let us find out; empty when it did not.
+        /// The processes that hold it, as far as the system tells; empty if it does not.
         holders: Vec<Holder>,
     },
-    /// A limit that the user set was reached. The stream was read to its end nevertheless, so
-    /// the process never waited for us.
+    /// A [limit](crate::Command::max_output) was reached. The stream was read to its end
+    /// nevertheless, so that the process did not block.
     Capped {
         /// How many bytes were read and not kept.
         dropped_bytes: u64,
     },
-    /// We ended the process (timeout, cancel, drop) before it had closed the stream.
+    /// Throng ended the process (timeout, cancel, drop) before it had closed the stream.
     Cut,
-    /// The stream could not be read to its end.
+    /// The stream could not be read to its end, or not be stored, or its callback panicked.
     Failed(Arc<Error>),
-    /// The process had our own stream, as it was to (`os::linux::CommandExt::inherit_output`).
+    /// The process wrote to the stream of this program (`os::linux::CommandExt::inherit_output`).
     /// Nothing was captured.
     Inherited,
 }
 
 impl Verdict {
-    /// Whether the capture is provably everything.
+    /// Whether this is [`Verdict::Complete`].
     pub fn is_complete(&self) -> bool {
         matches!(self, Verdict::Complete)
     }
 
-    /// The one word for this verdict that the program prints: `complete`, `held`, `capped`, `cut`,
+    /// The name that the program prints: `complete`, `held`, `capped`, `cut`,
     /// `failed` or `inherited`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -82,83 +82,82 @@ impl fmt::Display for Verdict {
 
 /// A process that keeps a stream open after the captured process has ended.
 ///
-/// On Linux it was seen to have the stream open for writing. Windows does not tell who has, without
-/// calls that may never return. There it is a process that is left in the job of the captured one,
-/// and so among those that can have inherited the stream: it may not have it, and somebody who was
-/// let out of the job may have it and is not named. Where the list is empty it is unknown who it
-/// is.
+/// On Linux it had the stream open for writing. Windows does not tell which processes do without
+/// calls that may never return. There it is a process that is left in the job of the captured one
+/// and so can have inherited the stream: it may not hold it, and a process outside of the job may
+/// hold it and is not listed. If the list is empty, the holder is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// Its command line, program first; on Windows the path of its program alone. Empty where the
+    /// Its command line, program first; on Windows only the path of its program. Empty if the
     /// system does not tell.
     pub argv: Vec<OsString>,
-    /// When it was started; unknown where the system does not tell.
+    /// When it was started, if the system tells.
     pub started: Option<SystemTime>,
 }
 
-/// What to do about a stream that somebody still holds open when its process has ended and the
-/// [grace period](crate::Builder::grace) is over.
+/// What to do about a stream that another process still holds open when the process has ended and
+/// the [grace period](crate::Builder::grace) is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Held {
-    /// Deliver what is there, and leave the holder be. The verdict is [`Verdict::Held`].
+pub enum OnHeld {
+    /// Deliver what was captured and leave the holder alone. The verdict is [`Verdict::Held`].
     #[default]
     Keep,
-    /// End the rest of the tree by the kill sequence and read to the end. The verdict is
-    /// [`Verdict::Complete`] when that makes all writers go; who is out of reach and still holds
-    /// the stream another grace period later is named as with `Keep`.
+    /// End the rest of the process tree by the kill sequence and read to the end. The verdict is
+    /// [`Verdict::Complete`] if that ends all writers; those which still hold the stream another
+    /// grace period later are listed as with `Keep`.
     Kill,
-    /// Wait for the holder, without end or until the [timeout](crate::Command::timeout) of the
-    /// command, which then ends what is left of the tree.
+    /// Wait for the holder, without a limit or until the [timeout](crate::Command::timeout) of the
+    /// command, which then ends the rest of the tree.
     Wait,
-    /// As `Keep`, and the command has failed: [`Outcome::success`](crate::Outcome::success) is
-    /// `false` whatever its exit code.
+    /// As `Keep`, and the command counts as failed: [`Outcome::success`](crate::Outcome::success)
+    /// is `false` whatever its exit code.
     Fail,
 }
 
-impl Held {
-    const NAMES: [(&str, Held); 4] = [
-        ("keep", Held::Keep),
-        ("kill", Held::Kill),
-        ("wait", Held::Wait),
-        ("fail", Held::Fail),
+impl OnHeld {
+    const NAMES: [(&str, OnHeld); 4] = [
+        ("keep", OnHeld::Keep),
+        ("kill", OnHeld::Kill),
+        ("wait", OnHeld::Wait),
+        ("fail", OnHeld::Fail),
     ];
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for OnHeld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = Self::NAMES.iter().find(|(_, held)| held == self);
         f.write_str(named.expect("every policy is named").0)
     }
 }
 
-/// A word that is no [`Held`].
+/// A text that is not the name of a [`OnHeld`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownHeld;
+pub struct ParseOnHeldError;
 
-impl fmt::Display for UnknownHeld {
+impl fmt::Display for ParseOnHeldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of keep, kill, wait, fail is expected")
     }
 }
 
-impl std::error::Error for UnknownHeld {}
+impl std::error::Error for ParseOnHeldError {}
 
-impl FromStr for Held {
-    type Err = UnknownHeld;
+impl FromStr for OnHeld {
+    type Err = ParseOnHeldError;
 
-    /// Reads `keep`, `kill`, `wait` or `fail`.
-    fn from_str(text: &str) -> Result<Held, UnknownHeld> {
+    /// Parses `keep`, `kill`, `wait` or `fail`.
+    fn from_str(text: &str) -> Result<OnHeld, ParseOnHeldError> {
         let named = Self::NAMES.iter().find(|(name, _)| *name == text);
-        named.map(|(_, held)| *held).ok_or(UnknownHeld)
+        named.map(|(_, held)| *held).ok_or(ParseOnHeldError)
     }
 }
 
-/// The command line is cut short, and invisible characters in it are escaped: the process that is
-/// named has chosen it.
+/// The command line is shortened, and invisible characters in it are escaped, because the process
+/// itself has chosen it.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pid {}", self.pid)?;

@@ -7,121 +7,119 @@ use std::task::{Context, Poll};
 
 use crate::job::outcome::Outcome;
 use crate::model::error::Error;
-use crate::scheduler::cell::{Cell, Place, Wish};
-use crate::scheduler::inner::Inner;
+use crate::scheduler::job::Job;
+use crate::scheduler::oneshot::{Intent, Location, Oneshot};
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::Job;
-use crate::scheduler::request::Request;
+use crate::scheduler::shared::{Request, Shared};
 use crate::slots::Id;
 
 /// One command that was given to a [`Throng`](crate::Throng): queued, running or finished.
 ///
 /// Wait for its [`Outcome`] with [`wait`](Process::wait), or `.await` it on any executor. Dropping
-/// the handle ends the process, by the kill sequence; to let it go on, say
-/// [`detach`](Process::detach). Dropping a future that has been polled, and polling the handle
-/// again later, loses nothing: `(&mut process).await` is cancel safe.
+/// the handle ends the process by the kill sequence, unless it was
+/// [detached](Process::detach). `(&mut process).await` is cancel safe: if that future is dropped,
+/// the handle can be polled again later.
 ///
-/// In a process that was forked from the one that made the handle, waiting is an error, and ending
-/// or dropping does nothing.
+/// In a process that was forked from the one that made the handle, waiting returns an error, and
+/// ending or dropping does nothing.
 #[derive(Debug)]
 #[must_use = "dropping the handle ends the process"]
 pub struct Process {
-    cell: Arc<Cell>,
-    inner: Weak<Inner>,
+    oneshot: Arc<Oneshot>,
+    shared: Weak<Shared>,
     owner: Owner,
 }
 
 impl Process {
-    pub(crate) fn new(inner: Weak<Inner>) -> (Process, Arc<Cell>) {
-        let cell = Arc::new(Cell::default());
+    pub(crate) fn new(shared: Weak<Shared>) -> (Process, Arc<Oneshot>) {
+        let oneshot = Arc::new(Oneshot::default());
         (
             Process {
-                cell: cell.clone(),
-                inner,
+                oneshot: oneshot.clone(),
+                shared,
                 owner: Owner::this(),
             },
-            cell,
+            oneshot,
         )
     }
 
     /// Blocks until the process is finished.
     ///
-    /// A command that could not be started has an outcome too; see [`Outcome::start_error`].
+    /// A command that could not be started has an outcome as well; see [`Outcome::start_error`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] when the outcome is lost because a thread of the `Throng` panicked,
-    /// [`ErrorKind::Forked`] in a process that was forked from the one that made the handle.
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) if the outcome was lost because a
+    /// thread of the `Throng` panicked, [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a
+    /// process that was forked from the one that made the handle.
     ///
     /// # Panics
     ///
-    /// Panics when the handle was polled before and was ready: its outcome has been taken.
+    /// Panics if the handle was polled before and was ready: then its outcome has been taken.
     pub fn wait(self) -> Result<Outcome, Error> {
         if !self.owner.is_here() {
             return Err(self.foreign());
         }
-        self.cell.wait()
+        self.oneshot.wait()
     }
 
-    /// Ends the process by the kill sequence; one that has not been started never is. The outcome
-    /// still comes, with all that was captured.
+    /// Ends the process by the kill sequence; if it has not been started, it never is. Its outcome
+    /// is still delivered, with everything that was captured.
     pub fn cancel(&self) {
-        self.ask_to_end(Wish::Cancel, Request::Cancel);
+        self.ask_to_end(Intent::Cancel, Request::Cancel);
     }
 
-    /// Ends the process at once, whether or not it was told to end before; a process that has not
-    /// been started is never started. The outcome still comes, with all that was captured.
+    /// Kills the process at once, even if it was cancelled before; if it has not been started, it
+    /// never is. Its outcome is still delivered, with everything that was captured.
     pub fn kill(&self) {
-        self.ask_to_end(Wish::Kill, Request::Kill);
+        self.ask_to_end(Intent::Kill, Request::Kill);
     }
 
-    /// Gives up the outcome and lets the process go on, unless it was told to end before. Its
-    /// output is still read, so that it never blocks, and dropped. The process may outlive the
-    /// `Throng`, but not this program:
+    /// Gives up the outcome and lets the process go on, unless it was cancelled or killed before.
+    /// Its output is still read, so that it does not block, and discarded. The process may outlive
+    /// the `Throng`, but not this program:
     ///
     /// * On Linux the kernel kills the process when this program ends, for whatever reason
-    ///   (`PR_SET_PDEATHSIG`). Processes that it has started go on, unless there is a
-    ///   [keeper](crate::os).
-    /// * On Windows its job ends with this program, and with it the process and everything that it
-    ///   has started. Processes started by one that has already ended by itself go on, unless there
-    ///   is a keeper. A process that could not have a job ([`is_contained`](Outcome::is_contained))
-    ///   goes on, too.
+    ///   (`PR_SET_PDEATHSIG`). Its descendants go on, unless there is a [keeper](crate::os).
+    /// * On Windows its job ends with this program, and with it the process and its descendants.
+    ///   Descendants of a process that has already ended go on, unless there is a keeper. A process
+    ///   without a job ([`is_contained`](Outcome::is_contained) is `false`) goes on as well.
     pub fn detach(self) {
         if self.owner.is_here() {
-            self.cell.ask(Wish::Detached);
+            self.oneshot.ask(Intent::Detached);
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn cell(&self) -> Arc<Cell> {
-        self.cell.clone()
+    pub(crate) fn oneshot(&self) -> Arc<Oneshot> {
+        self.oneshot.clone()
     }
 
-    /// Why nothing of this process is available in a fork of ours.
+    /// The error in a fork of the process that made the handle.
     #[cold]
     fn foreign(&self) -> Error {
         self.owner.error("cannot wait for a process")
     }
 
-    fn ask_to_end(&self, wish: Wish, request: fn(Id) -> Request) {
+    fn ask_to_end(&self, intent: Intent, request: fn(Id) -> Request) {
         if !self.owner.is_here() {
             return;
         }
         // Where the process is over there is nothing to end. In a fork that is so for every
         // process: none was started, and the queue must not be looked at, as another thread may
         // have held its lock.
-        let place = self.cell.ask(wish);
-        let Some(inner) = self.inner.upgrade() else {
+        let place = self.oneshot.ask(intent);
+        let Some(shared) = self.shared.upgrade() else {
             return;
         };
         match place {
-            Place::Nowhere => {}
-            Place::Shard(shard, id) => inner.ask(shard, request(id)),
+            Location::Nowhere => {}
+            Location::Shard(shard, id) => shared.ask(shard, request(id)),
             // Queued, and then its outcome comes now; or being started, and then its shard sees
-            // the wish.
-            Place::NotStarted => inner
+            // the intent.
+            Location::NotStarted => shared
                 .queue
-                .remove(&self.cell)
+                .remove(&self.oneshot)
                 .into_iter()
                 .for_each(Job::cancel),
         }
@@ -138,7 +136,7 @@ impl Future for Process {
         if !self.owner.is_here() {
             return Poll::Ready(Err(self.foreign()));
         }
-        self.cell.poll(context.waker())
+        self.oneshot.poll(context.waker())
     }
 }
 
@@ -146,10 +144,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         if !self.owner.is_here() {
             // An outcome in it must not be dropped here: that takes locks.
-            std::mem::forget(self.cell.clone());
+            std::mem::forget(self.oneshot.clone());
             return;
         }
-        if self.cell.goes_on() {
+        if self.oneshot.goes_on() {
             self.cancel();
         }
     }
@@ -162,17 +160,17 @@ mod tests {
 
     /// What the shard gets when it has just started a process of which this was asked meanwhile,
     /// and whether the process may outlive the `Throng`.
-    fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Wish, bool) {
-        let (process, cell) = Process::new(Weak::new());
+    fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Intent, bool) {
+        let (process, oneshot) = Process::new(Weak::new());
         ask(process);
-        let located = cell.located(0, Slots::new().insert(()));
-        (located, cell.is_detached())
+        let located = oneshot.located(0, Slots::new().insert(()));
+        (located, oneshot.is_detached())
     }
 
     #[test]
     fn what_is_asked_of_a_process_while_it_is_being_started_is_never_weakened() {
         let detached = asked_meanwhile(Process::detach);
-        assert!(matches!(detached, (Wish::Detached, true)), "{detached:?}");
+        assert!(matches!(detached, (Intent::Detached, true)), "{detached:?}");
         let kill: [fn(Process); 4] = [
             |process| process.kill(),
             |process| {
@@ -189,7 +187,7 @@ mod tests {
             },
         ];
         for asked in kill.map(asked_meanwhile) {
-            assert!(matches!(asked, (Wish::Kill, false)), "{asked:?}");
+            assert!(matches!(asked, (Intent::Kill, false)), "{asked:?}");
         }
         let cancel: [fn(Process); 3] = [
             |process| process.cancel(),
@@ -200,7 +198,7 @@ mod tests {
             },
         ];
         for asked in cancel.map(asked_meanwhile) {
-            assert!(matches!(asked, (Wish::Cancel, false)), "{asked:?}");
+            assert!(matches!(asked, (Intent::Cancel, false)), "{asked:?}");
         }
     }
 }

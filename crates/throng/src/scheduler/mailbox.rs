@@ -1,22 +1,27 @@
-//! What other threads ask of a shard, and the call that wakes it.
+//! The requests of other threads to a shard, and the call that wakes it.
 //!
-//! Invariant: what is asked is put in before the shard is woken, and a call to wake it is kept
-//! until its next wait. So a request is seen before the shard sleeps, or ends its sleep.
+//! Invariant: a request is added before the shard is woken, and a call to wake it is kept until its
+//! next wait. So a request is seen before the shard sleeps, or ends its sleep.
 
 use std::sync::OnceLock;
 
-use crate::scheduler::request::Request;
 use crate::sync::Mutex;
 use crate::sync::lock;
 use crate::sys::Waker;
 
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    requests: Mutex<Vec<Request>>,
+pub(crate) struct Mailbox<R> {
+    requests: Mutex<Vec<R>>,
     waker: OnceLock<Waker>,
 }
 
-impl Mailbox {
+impl<R> Mailbox<R> {
+    pub(crate) fn new() -> Mailbox<R> {
+        Mailbox {
+            requests: Mutex::new(Vec::new()),
+            waker: OnceLock::new(),
+        }
+    }
+
     /// # Panics
     ///
     /// Panics the second time.
@@ -31,18 +36,18 @@ impl Mailbox {
         }
     }
 
-    pub(crate) fn ask(&self, request: Request) {
+    pub(crate) fn ask(&self, request: R) {
         lock(&self.requests).push(request);
         self.wake();
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.requests)
     }
 
-    pub(crate) fn take(&self) -> Vec<Request> {
+    pub(crate) fn take(&self) -> Vec<R> {
         std::mem::take(&mut *lock(&self.requests))
     }
 }

@@ -1,18 +1,15 @@
-//! Which shard starts what, and when: the queue, each shard's share of the job limit, what other
-//! threads ask of a shard, and where it delivers outcomes. Knows nothing of the systems.
+//! Which shard starts which command, and when: the queue, each shard's quota of the job limit, the
+//! requests of other threads to a shard, and where outcomes are delivered. Knows nothing about the
+//! operating systems.
 
-pub(crate) mod cell;
-pub(crate) mod inner;
-pub(crate) mod judge;
-pub(crate) mod latch;
+pub(crate) mod job;
 pub(crate) mod mailbox;
+pub(crate) mod oneshot;
 pub(crate) mod owner;
 pub(crate) mod queue;
 #[cfg(test)]
 mod queue_tests;
-pub(crate) mod recipient;
-pub(crate) mod request;
+pub(crate) mod quotas;
 pub(crate) mod results;
-pub(crate) mod running;
-pub(crate) mod shares;
-pub(crate) mod untaken;
+pub(crate) mod shared;
+pub(crate) mod unconsumed;

@@ -1,9 +1,9 @@
 //! The process in which a `Throng` and what belongs to it were made.
 //!
 //! After a `fork` the child has a copy of all memory and none of the threads. A lock that another
-//! thread held stays locked for ever there, waiting for a thread never ends, and the processes are
-//! the children of another process. So whatever may take a lock, wait or signal asks here first.
-//! That costs a `getpid`.
+//! thread held stays locked for ever, waiting for a thread never ends, and the processes are
+//! children of the parent. So each function that may take a lock, wait or send a signal checks this
+//! first. That costs a `getpid`.
 
 use crate::model::error::{Error, ErrorKind};
 

@@ -1,53 +1,51 @@
-//! Commands on their way to the shards, and the shards' sleep.
+//! The queue of commands, and the shards that sleep until there is one for them.
 //!
-//! Invariant: a shard that sleeps with room for a process is marked as parked, under the same lock
-//! under which a job is put in. So a job is either seen by a shard before it sleeps, or wakes one.
+//! Invariant: a shard that sleeps with room for a process is marked as parked, under the lock under
+//! which jobs are added. So a job is either seen by a shard before it sleeps, or wakes one.
 //!
-//! Invariant: a shard that sleeps with room knows when the first job is due that is to be run
-//! later: it was told when it last looked, and is woken when such a job is put in. So each of them
-//! looks again at that time, and whoever comes first takes the job.
+//! Invariant: a shard that sleeps with room knows when the first delayed job is due: it learnt that
+//! when it last looked, and is woken when such a job is added. So each of them looks again at that
+//! time, and the first one takes the job.
 //!
-//! Invariant: a job is set aside only while its run has too many bytes untaken, and the caller that
-//! takes the byte which makes them few enough puts it back. Both are decided under the lock, so a
-//! job is set aside before that byte is taken, or not at all.
+//! Invariant: a job is set aside only while its run has too many unconsumed bytes, and the caller
+//! that takes the byte which makes them few enough puts it back. Both are decided under the lock,
+//! so a job is set aside before that byte is taken, or not at all.
 
-use std::cmp::{Ordering as Order, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::job::command::Command;
-use crate::job::outcome::Outcome;
-use crate::model::error::{Error, ErrorKind};
-use crate::scheduler::cell::Cell;
-use crate::scheduler::recipient::Recipient;
-use crate::scheduler::untaken::Untaken;
+use crate::scheduler::job::Job;
+use crate::scheduler::oneshot::Oneshot;
+use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 
-/// What a shard gets that looks for a job.
+/// The answer to a shard that looks for a job.
 #[derive(Debug)]
 pub(crate) enum Popped {
     Job(Job),
-    /// There is one, and it must not be started before this has passed.
+    /// There is one, which must not be started before this time has passed.
     NotYet(Duration),
-    /// There is none. The shard is woken when one comes, and has to look again at this time.
+    /// There is none. The shard is woken when one is added, and has to look again at this time.
     Parked(Option<Instant>),
 }
 
 /// The callback of [`Builder::admit`](crate::Builder::admit).
-pub(crate) struct Admit {
-    callback: Box<AdmitFn>,
-    /// The callback has told us not to ask before this time.
+pub(crate) struct AdmissionHook {
+    callback: Box<AdmissionFn>,
+    /// The callback is not called again before this time.
     not_before: Option<Instant>,
 }
 
-type AdmitFn = dyn FnMut() -> Option<Duration> + Send;
+type AdmissionFn = dyn FnMut() -> Option<Duration> + Send;
 
-impl Admit {
-    pub(crate) fn new(callback: impl FnMut() -> Option<Duration> + Send + 'static) -> Admit {
-        Admit {
+impl AdmissionHook {
+    pub(crate) fn new(
+        callback: impl FnMut() -> Option<Duration> + Send + 'static,
+    ) -> AdmissionHook {
+        AdmissionHook {
             callback: Box::new(callback),
             not_before: None,
         }
@@ -56,14 +54,14 @@ impl Admit {
     /// None when a process may be started now.
     fn ask(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        // The other shards have to wait as well.
+        // This applies to the other shards as well.
         let left = self
             .not_before
             .and_then(|at| at.checked_duration_since(now));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
             return Some(left);
         }
-        // Where there is nothing to wait for, coming back at once would be a busy loop.
+        // A wait of 0 would be a busy loop.
         let wait = (self.callback)().map(|wait| wait.max(Self::SHORTEST));
         self.not_before = wait.and_then(|wait| now.checked_add(wait));
         wait
@@ -72,112 +70,56 @@ impl Admit {
     const SHORTEST: Duration = Duration::from_millis(1);
 }
 
-impl std::fmt::Debug for Admit {
+impl std::fmt::Debug for AdmissionHook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Admit(..)")
+        f.write_str("AdmissionHook(..)")
     }
 }
 
-/// A command and where its outcome is to go.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) seq: u64,
-    /// 1, and more when it is run again.
-    pub(crate) attempt: u32,
-    pub(crate) command: Box<Command>,
-    pub(crate) recipient: Recipient,
-}
-
-impl Job {
-    /// It will not be started.
-    pub(crate) fn cancel(self) {
-        let program = self.command.program.to_string_lossy();
-        let doing = format!("\"{program}\" was not started: cancelled");
-        let error = Error::new(ErrorKind::Cancelled, doing);
-        self.not_started(error, 0);
-    }
-
-    /// It could not be started, after so many tries.
-    pub(crate) fn not_started(self, error: Error, retries: u32) {
-        let mut outcome = Outcome::not_started(self.seq, self.command, error, retries);
-        outcome.attempt = self.attempt;
-        self.recipient.deliver(outcome);
-    }
-}
-
-/// A job that is to be started when its time has come, and not before.
-#[derive(Debug)]
-struct Later {
-    at: Instant,
-    job: Job,
-}
-
-impl Later {
-    /// What is later than any clock goes is due in a time that nobody waits for.
-    const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-    fn new(job: Job, after: Duration) -> Later {
-        let at = Instant::now() + after.min(Self::FAR);
-        Later { at, job }
-    }
-}
-
-impl Ord for Later {
-    fn cmp(&self, other: &Later) -> Order {
-        (self.at, self.job.seq).cmp(&(other.at, other.job.seq))
-    }
-}
-
-impl PartialOrd for Later {
-    fn partial_cmp(&self, other: &Later) -> Option<Order> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Later {
-    fn eq(&self, other: &Later) -> bool {
-        self.cmp(other) == Order::Equal
-    }
-}
-
-impl Eq for Later {}
+/// The longest delay of a job, so that the time can be represented.
+const DELAY_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// Processes that are live, over all shards.
+    /// The number of live processes of all shards.
     live: AtomicUsize,
-    /// While the finished outcomes of a run that nobody has taken hold more bytes than this, no
-    /// command of that run is started. A consumer that does not keep up slows its run down instead
-    /// of making it grow, in memory or on the disk; other runs are unaffected.
-    untaken_bytes_max: u64,
+    /// While the unconsumed outcomes of a run hold more bytes than this, no command of that run is
+    /// started. So a slow consumer slows its run down, and the run does not grow in memory or on
+    /// the disk; other runs are unaffected.
+    unconsumed_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// Jobs that were met at the head of the queue while their run was held up by its consumer, by
-    /// run. So they are looked at once, and not at each search for a job.
-    aside: Vec<(Arc<Untaken>, VecDeque<Job>)>,
-    /// Jobs that are to be run again, but not yet.
-    later: BinaryHeap<Reverse<Later>>,
+    /// Jobs, by run, that were at the head of the queue while their run had too many unconsumed
+    /// bytes. They are set aside so that they are not looked at in each search for a job.
+    backpressured: Vec<(Arc<Unconsumed>, VecDeque<Job>)>,
+    /// Jobs that are run again after a delay, by the time before which they are not started; the
+    /// number makes the keys differ.
+    delayed: BTreeMap<(Instant, u64), Job>,
+    next_delayed: u64,
     /// Shards that sleep and have room.
     parked: Vec<usize>,
-    admit: Option<Admit>,
+    admit: Option<AdmissionHook>,
     closed: bool,
 }
 
 impl Queue {
-    pub(crate) fn new(untaken_bytes_max: u64) -> Queue {
+    pub(crate) fn new(unconsumed_bytes_max: u64) -> Queue {
         Queue {
             state: Mutex::default(),
             live: AtomicUsize::new(0),
-            untaken_bytes_max,
+            unconsumed_bytes_max,
         }
     }
 
-    /// Puts a job in. Returns a shard that has to be woken for it, if one sleeps; gives the job
-    /// back when nobody is there any more to take it.
+    /// Adds a job. Returns a shard that has to be woken for it, if one sleeps.
+    ///
+    /// # Errors
+    ///
+    /// Returns the job if the queue is closed.
     pub(crate) fn push(&self, job: Job) -> Result<Option<usize>, Job> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -187,9 +129,12 @@ impl Queue {
         Ok(state.parked.pop())
     }
 
-    /// Puts in a job that was run before: ahead of all others, once this much time has passed.
-    /// Returns the shards that have to be woken; gives the job back when nobody is there any more
-    /// to take it.
+    /// Adds a job that was run before: ahead of all others, once this much time has passed. Returns
+    /// the shards that have to be woken.
+    ///
+    /// # Errors
+    ///
+    /// Returns the job if the queue is closed.
     pub(crate) fn push_again(&self, job: Job, after: Duration) -> Result<Vec<usize>, Job> {
         let mut state = lock(&self.state);
         if state.closed {
@@ -199,40 +144,42 @@ impl Queue {
             state.jobs.push_front(job);
             return Ok(state.parked.pop().into_iter().collect());
         }
-        state.later.push(Reverse(Later::new(job, after)));
+        let key = (Instant::now() + after.min(DELAY_MAX), state.next_delayed);
+        state.next_delayed += 1;
+        state.delayed.insert(key, job);
         Ok(mem::take(&mut state.parked))
     }
 
-    /// Takes out the job whose outcome goes to this handle, if no shard has taken it.
-    pub(crate) fn remove(&self, cell: &Arc<Cell>) -> Option<Job> {
+    /// Removes the job whose outcome goes to this handle, if no shard has taken it.
+    pub(crate) fn remove(&self, oneshot: &Arc<Oneshot>) -> Option<Job> {
         let mut state = lock(&self.state);
         let position = state
             .jobs
             .iter()
-            .position(|job| job.recipient.is_handle(cell))?;
+            .position(|job| job.reply_to.is_handle(oneshot))?;
         state.jobs.remove(position)
     }
 
-    /// Takes no more jobs, and gives back those that nobody has taken.
+    /// Closes the queue, and returns the jobs that no shard has taken.
     pub(crate) fn close(&self) -> VecDeque<Job> {
         let mut state = lock(&self.state);
         state.closed = true;
         std::iter::from_fn(|| state.take_any()).collect()
     }
 
-    /// Has this asked before each start.
-    pub(crate) fn set_admit(&self, admit: Admit) {
+    /// Sets the hook that is asked before each start.
+    pub(crate) fn set_admit(&self, admit: AdmissionHook) {
         lock(&self.state).admit = Some(admit);
     }
 
-    /// Takes a job out, or parks the shard. If the job is not going to be started, any job will do
-    /// and no callback is asked.
+    /// Takes a job, or parks the shard. If the job is not going to be started, any job is returned
+    /// and the hook is not asked.
     pub(crate) fn pop_or_park(&self, shard: usize, starts: bool) -> Popped {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
         let job = if starts {
             state.take_in_due();
-            state.set_aside(self.untaken_bytes_max);
+            state.set_aside(self.unconsumed_bytes_max);
             if let Some(wait) = state.ask_to_wait() {
                 return Popped::NotYet(wait);
             }
@@ -244,13 +191,13 @@ impl Queue {
             Some(job) => Popped::Job(job),
             None => {
                 state.parked.push(shard);
-                Popped::Parked(state.later.peek().map(|Reverse(first)| first.at))
+                Popped::Parked(state.delayed.keys().next().map(|(at, _)| *at))
             }
         }
     }
 
-    /// A shard that may be parked, or have been woken for a job, has no room any more. Returns
-    /// another to wake in its place, if there is something to do.
+    /// A shard that may be parked, or was woken for a job, has no room any more. Returns another
+    /// one to wake instead, if there is a job.
     pub(crate) fn unpark(&self, shard: usize) -> Option<usize> {
         let mut state = lock(&self.state);
         state.parked.retain(|parked| *parked != shard);
@@ -260,17 +207,17 @@ impl Queue {
         state.parked.pop()
     }
 
-    /// Takes a job out whether or not anything may be started: for when it is to be cancelled.
+    /// Takes any job, in order to cancel it.
     pub(crate) fn pop_to_cancel(&self) -> Option<Job> {
         lock(&self.state).take_any()
     }
 
-    /// Outcomes of a run with this many bytes have been taken. Returns the shards to wake, if that
-    /// lets the run go on.
+    /// Outcomes of a run with this many bytes were consumed. Returns the shards to wake, if the run
+    /// can go on.
     #[must_use = "the shards sleep until they are woken"]
-    pub(crate) fn remove_untaken(&self, run: &Arc<Untaken>, bytes: u64) -> Vec<usize> {
+    pub(crate) fn remove_unconsumed(&self, run: &Arc<Unconsumed>, bytes: u64) -> Vec<usize> {
         let before = run.remove(bytes);
-        let max = self.untaken_bytes_max;
+        let max = self.unconsumed_bytes_max;
         if before <= max || before - bytes > max {
             return Vec::new();
         }
@@ -294,7 +241,7 @@ impl Queue {
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.state)
@@ -302,45 +249,49 @@ impl Queue {
 }
 
 impl State {
-    /// Puts what is due ahead of all others, the first of them at the head.
+    /// Puts delayed jobs that are due ahead of all others, the earliest first.
     fn take_in_due(&mut self) {
-        if self.later.is_empty() {
+        let Some((first, _)) = self.delayed.keys().next() else {
+            return;
+        };
+        let now = Instant::now();
+        if *first > now {
             return;
         }
-        let now = Instant::now();
-        let mut due = Vec::new();
-        while self
-            .later
-            .peek()
-            .is_some_and(|Reverse(first)| first.at <= now)
-        {
-            due.extend(self.later.pop().map(|Reverse(first)| first.job));
-        }
-        let last_first = due.into_iter().rev();
+        let not_due = self.delayed.split_off(&(now, u64::MAX));
+        let due = mem::replace(&mut self.delayed, not_due);
+        let last_first = due.into_values().rev();
         last_first.for_each(|job| self.jobs.push_front(job));
     }
 
-    /// Sets jobs aside until the first one's run allows it to start.
-    fn set_aside(&mut self, untaken_bytes_max: u64) {
-        while let Some(run) = self.jobs.front().and_then(|job| job.recipient.untaken())
-            && run.is_more_than(untaken_bytes_max)
+    /// Sets jobs aside until the run of the first job may start it.
+    fn set_aside(&mut self, unconsumed_bytes_max: u64) {
+        while let Some(run) = self.jobs.front().and_then(|job| job.reply_to.unconsumed())
+            && run.is_more_than(unconsumed_bytes_max)
         {
-            let place = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run));
+            let place = self
+                .backpressured
+                .iter()
+                .position(|(of, _)| Arc::ptr_eq(of, run));
             let place = place.unwrap_or_else(|| {
-                self.aside.push((run.clone(), VecDeque::new()));
-                self.aside.len() - 1
+                self.backpressured.push((run.clone(), VecDeque::new()));
+                self.backpressured.len() - 1
             });
-            self.aside[place].1.extend(self.jobs.pop_front());
+            self.backpressured[place].1.extend(self.jobs.pop_front());
         }
     }
 
-    /// Puts the jobs of a run back where they were, before all that came after them. Returns
-    /// whether there were any.
-    fn put_back(&mut self, run: &Arc<Untaken>) -> bool {
-        let Some(place) = self.aside.iter().position(|(of, _)| Arc::ptr_eq(of, run)) else {
+    /// Puts the jobs of a run back to the head of the queue, in their order. Returns whether there
+    /// were any.
+    fn put_back(&mut self, run: &Arc<Unconsumed>) -> bool {
+        let Some(place) = self
+            .backpressured
+            .iter()
+            .position(|(of, _)| Arc::ptr_eq(of, run))
+        else {
             return false;
         };
-        let (_, jobs) = self.aside.swap_remove(place);
+        let (_, jobs) = self.backpressured.swap_remove(place);
         jobs.into_iter()
             .rev()
             .for_each(|job| self.jobs.push_front(job));
@@ -351,21 +302,21 @@ impl State {
         if let Some(job) = self.jobs.pop_front() {
             return Some(job);
         }
-        let Some((_, jobs)) = self.aside.last_mut() else {
-            return self.later.pop().map(|Reverse(later)| later.job);
+        let Some((_, jobs)) = self.backpressured.last_mut() else {
+            return self.delayed.pop_first().map(|(_, job)| job);
         };
         let job = jobs.pop_front();
         if jobs.is_empty() {
-            self.aside.pop();
+            self.backpressured.pop();
         }
         job
     }
 
-    /// How long the first job has to wait, if at all. A job that is no longer wanted need not wait.
+    /// How long the first job has to wait, if at all. A job that will be cancelled does not.
     fn ask_to_wait(&mut self) -> Option<Duration> {
         let admit = self.admit.as_mut()?;
         let next = self.jobs.front()?;
-        if next.recipient.is_unwanted() {
+        if next.reply_to.is_unwanted() {
             return None;
         }
         admit.ask()

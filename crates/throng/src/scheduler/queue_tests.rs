@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::job::command::Command;
 use crate::pool::handle::Process;
+use crate::scheduler::job::{Job, ReplyTo};
 use crate::scheduler::queue::*;
-use crate::scheduler::recipient::Recipient;
-use crate::scheduler::results::Basket;
-use crate::scheduler::untaken::Untaken;
+use crate::scheduler::results::ResultQueue;
+use crate::scheduler::unconsumed::Unconsumed;
 
-const UNTAKEN_BYTES_MAX: u64 = 1000;
+const UNCONSUMED_BYTES_MAX: u64 = 1000;
 fn pop(queue: &Queue, shard: usize) -> Option<u64> {
     match queue.pop_or_park(shard, true) {
         Popped::Job(job) => Some(job.seq),
@@ -26,7 +26,7 @@ fn job(seq: u64) -> Job {
         seq,
         attempt: 1,
         command: Box::new(Command::new("x")),
-        recipient: Recipient::nobody(),
+        reply_to: ReplyTo::nobody(),
     }
 }
 
@@ -36,7 +36,7 @@ fn push(queue: &Queue, seq: u64) -> Option<usize> {
 
 #[test]
 fn a_closed_queue_gives_every_job_back() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert_eq!(push(&queue, 1), None);
     assert_eq!(queue.close().len(), 1);
     assert!(queue.push(job(2)).is_err());
@@ -45,7 +45,7 @@ fn a_closed_queue_gives_every_job_back() {
 
 #[test]
 fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert!(pop(&queue, 0).is_none());
     assert_eq!(push(&queue, 1), Some(0));
     assert_eq!(push(&queue, 2), None, "it is awake already");
@@ -62,28 +62,28 @@ fn a_parked_shard_is_woken_once_and_jobs_keep_their_order() {
 }
 
 /// A run, and a way to queue some of its jobs.
-fn run(queue: &Queue) -> (Arc<Untaken>, impl Fn(&[u64])) {
-    let basket = Arc::new(Basket::new(1, None, |_, _| {}));
-    let untaken = basket.untaken().clone();
+fn run(queue: &Queue) -> (Arc<Unconsumed>, impl Fn(&[u64])) {
+    let results = Arc::new(ResultQueue::new(1, None));
+    let unconsumed = results.unconsumed().clone();
     let push = move |seqs: &[u64]| {
         for seq in seqs {
-            assert!(basket.count());
+            assert!(results.count());
             let job = Job {
-                recipient: Recipient::run(basket.clone()),
+                reply_to: ReplyTo::run(results.clone()),
                 ..job(*seq)
             };
             let _ = queue.push(job).expect("the queue is open");
         }
     };
-    (untaken, push)
+    (unconsumed, push)
 }
 
 #[test]
-fn untaken_bytes_hold_up_their_own_run_until_they_are_taken() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
-    let (untaken, push_one) = run(&queue);
+fn unconsumed_bytes_hold_up_their_own_run_until_they_are_taken() {
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
+    let (unconsumed, push_one) = run(&queue);
     let (_, push_other) = run(&queue);
-    untaken.add(UNTAKEN_BYTES_MAX + 1);
+    unconsumed.add(UNCONSUMED_BYTES_MAX + 1);
     push_one(&[1, 2]);
     push_other(&[3]);
     push_one(&[4]);
@@ -92,8 +92,12 @@ fn untaken_bytes_hold_up_their_own_run_until_they_are_taken() {
     push_one(&[6]);
     assert_eq!([0, 1].map(|shard| pop(&queue, shard)), [None, None]);
     push_other(&[7]);
-    assert_eq!(queue.remove_untaken(&untaken, 1), [0]);
-    assert_eq!(queue.remove_untaken(&untaken, 1), [], "it goes on already");
+    assert_eq!(queue.remove_unconsumed(&unconsumed, 1), [0]);
+    assert_eq!(
+        queue.remove_unconsumed(&unconsumed, 1),
+        [],
+        "it goes on already"
+    );
     let rest = [0; 6].map(|shard| pop(&queue, shard));
     assert_eq!(
         rest,
@@ -107,7 +111,7 @@ fn untaken_bytes_hold_up_their_own_run_until_they_are_taken() {
 
 #[test]
 fn what_is_run_again_comes_before_all_others_when_it_is_due() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     let again = |seq, after| queue.push_again(job(seq), after).expect("it is open");
     assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
     assert!(again(3, Duration::ZERO).is_empty());
@@ -127,7 +131,7 @@ fn what_is_run_again_comes_before_all_others_when_it_is_due() {
 
 #[test]
 fn all_shards_with_room_hear_of_what_is_to_be_run_later() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert_eq!([0, 1].map(|shard| pop(&queue, shard)), [None, None]);
     let later = |seq| queue.push_again(job(seq), Duration::from_secs(3600));
     assert_eq!(later(1).expect("it is open"), [0, 1]);
@@ -146,33 +150,33 @@ fn all_shards_with_room_hear_of_what_is_to_be_run_later() {
 
 #[test]
 fn jobs_of_a_run_that_is_held_up_can_be_cancelled() {
-    let stalled = || {
-        let queue = Queue::new(UNTAKEN_BYTES_MAX);
-        let (untaken, push_one) = run(&queue);
-        untaken.add(UNTAKEN_BYTES_MAX + 1);
+    let backpressured = || {
+        let queue = Queue::new(UNCONSUMED_BYTES_MAX);
+        let (unconsumed, push_one) = run(&queue);
+        unconsumed.add(UNCONSUMED_BYTES_MAX + 1);
         push_one(&[1, 2]);
         assert_eq!(pop(&queue, 0), None);
         drop(push_one);
         push(&queue, 3);
-        (queue, untaken)
+        (queue, unconsumed)
     };
-    let (queue, _) = stalled();
+    let (queue, _) = backpressured();
     let any = |_| match queue.pop_or_park(0, false) {
         Popped::Job(job) => Some(job.seq),
         _ => None,
     };
     assert_eq!([0; 4].map(any), [Some(3), Some(1), Some(2), None]);
-    let (queue, _) = stalled();
+    let (queue, _) = backpressured();
     let seqs = [0; 4].map(|_| queue.pop_to_cancel().map(|job| job.seq));
     assert_eq!(seqs, [Some(3), Some(1), Some(2), None]);
-    let (queue, untaken) = stalled();
+    let (queue, unconsumed) = backpressured();
     assert_eq!(queue.close().len(), 3);
-    assert!(queue.remove_untaken(&untaken, 1).is_empty());
+    assert!(queue.remove_unconsumed(&unconsumed, 1).is_empty());
 }
 
 #[test]
 fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert!(pop(&queue, 0).is_none() && pop(&queue, 1).is_none());
     assert_eq!(queue.unpark(0), None, "there is nothing to do");
     assert!(pop(&queue, 0).is_none());
@@ -184,10 +188,10 @@ fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
 /// A queue whose starts have to be admitted, and how often the callback was asked. Every second
 /// answer is to wait for this long.
 fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
-    let queue = Queue::new(UNTAKEN_BYTES_MAX);
+    let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
-    queue.set_admit(Admit::new(move || {
+    queue.set_admit(AdmissionHook::new(move || {
         let before = counter.fetch_add(1, Ordering::SeqCst);
         before.is_multiple_of(2).then_some(wait)
     }));
@@ -220,17 +224,14 @@ fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_before_that_time_is_over(
 fn nobody_is_asked_about_what_is_not_started() {
     let (queue, asked) = with_admission(Duration::ZERO);
     assert_eq!(pop(&queue, 0), None);
-    let (untaken, push_one) = run(&queue);
-    untaken.add(UNTAKEN_BYTES_MAX + 1);
+    let (unconsumed, push_one) = run(&queue);
+    unconsumed.add(UNCONSUMED_BYTES_MAX + 1);
     push_one(&[1]);
     assert_eq!(pop(&queue, 0), None, "its run is held up");
-    let (process, cell) = Process::new(Weak::new());
+    let (process, oneshot) = Process::new(Weak::new());
     drop(process);
-    let recipient = Recipient::handle(cell);
-    let unwanted = Job {
-        recipient,
-        ..job(2)
-    };
+    let reply_to = ReplyTo::handle(oneshot);
+    let unwanted = Job { reply_to, ..job(2) };
     queue.push(unwanted).unwrap();
     assert_eq!(pop(&queue, 0), Some(2), "to be cancelled");
     assert_eq!(asked.load(Ordering::SeqCst), 0);

@@ -1,68 +1,87 @@
-//! Where the outcomes of a run are put, and what its feeder and its consumer wait for.
+//! The outcomes of a run on their way to its consumer: judged when they arrive, then kept until
+//! they are taken. Whoever takes the commands of the run waits here for room.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::job::command::Command;
 use crate::job::outcome::Outcome;
 use crate::model::error::{Error, ErrorKind};
-use crate::scheduler::judge::{Judge, Next};
-use crate::scheduler::untaken::Untaken;
+use crate::scheduler::unconsumed::Unconsumed;
 use crate::sync::lock;
 
-/// Commands that are taken beyond those that can run, so that a shard with room finds one.
+/// How many commands are taken beyond those that can run, so that a shard with room finds one.
 const LOOK_AHEAD: usize = 64;
 
-/// Commands that wait for their next attempt do not keep others from being taken, up to this many:
-/// then so many of them are kept that no more are taken.
-const LATER_MAX: usize = 10_000;
+/// Commands that wait for another attempt, or make one, do not count towards the window, up to this
+/// many.
+const RETRYING_MAX: usize = 10_000;
 
 fn window(jobs: usize) -> usize {
     jobs.saturating_mul(2).saturating_add(LOOK_AHEAD)
 }
 
-/// What is done about the other commands, or about the same once more.
-#[derive(Debug)]
-pub(crate) enum Reaction {
-    /// The command of this outcome is run again, as this attempt, once this has passed.
-    RunAgain {
-        seq: u64,
-        attempt: u32,
-        command: Box<Command>,
-        after: Duration,
-    },
+/// What happens after an outcome; see [`Throng::run_judged`](crate::Throng::run_judged).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// The run continues.
+    #[default]
+    Continue,
+    /// The command is run again once this much time has passed, before commands that have not been
+    /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
+    /// [final](Outcome::is_final): another one follows, whose [`attempt`](Outcome::attempt) is one
+    /// more. If nothing is started any more, that one has an error with
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    RunAgain(Duration),
+    /// As [`Throng::start_no_more`](crate::Throng::start_no_more).
     StartNoMore,
+    /// As [`Throng::cancel`](crate::Throng::cancel).
     Cancel,
 }
 
-/// Carries a reaction out: it knows the pool, which nothing here does.
-type React = dyn Fn(&Arc<Basket>, Reaction) + Send + Sync;
+/// The callback of [`Throng::run_judged`](crate::Throng::run_judged).
+pub(crate) struct Judge(Mutex<Box<JudgeFn>>);
 
-pub(crate) struct Basket {
+type JudgeFn = dyn FnMut(&Outcome) -> Next + Send;
+
+impl Judge {
+    pub(crate) fn new(callback: impl FnMut(&Outcome) -> Next + Send + 'static) -> Judge {
+        Judge(Mutex::new(Box::new(callback)))
+    }
+
+    pub(crate) fn ask(&self, outcome: &Outcome) -> Next {
+        let mut callback = lock(&self.0);
+        // A panic has been printed.
+        catch_unwind(AssertUnwindSafe(|| callback(outcome))).unwrap_or_default()
+    }
+}
+
+pub(crate) struct ResultQueue {
     judge: Option<Judge>,
-    react: Box<React>,
     state: Mutex<State>,
     arrived: Condvar,
     room: Condvar,
     stopped: AtomicBool,
-    untaken: Arc<Untaken>,
+    unconsumed: Arc<Unconsumed>,
 }
 
 #[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) outcomes: VecDeque<Outcome>,
-    /// Commands that were taken and whose outcomes have not been returned yet.
-    pub(crate) under_way: usize,
-    /// Commands that wait for their next attempt, or make it.
-    later: HashSet<u64>,
+struct State {
+    outcomes: VecDeque<Outcome>,
+    /// Commands that were taken and whose outcomes were not returned yet.
+    under_way: usize,
+    /// Those of them that are run again.
+    retrying: usize,
     window: usize,
     feeding: bool,
-    /// Whether the feeder has ended, or is about to end without waiting for anything.
-    pub(crate) feeder_is_done: bool,
+    /// Whether the producer has ended, or is about to end without blocking.
+    producer_is_done: bool,
     waiting: bool,
 }
 
@@ -70,100 +89,74 @@ impl State {
     /// How many commands count towards the window.
     fn in_window(&self) -> usize {
         self.under_way
-            .saturating_sub(self.later.len().min(LATER_MAX))
+            .saturating_sub(self.retrying.min(RETRYING_MAX))
     }
 
     /// Whether the consumer has something to wait for.
-    pub(crate) fn is_awaited(&self) -> bool {
+    fn is_awaited(&self) -> bool {
         self.outcomes.is_empty() && (self.feeding || self.under_way > 0)
     }
 }
 
-impl Basket {
-    pub(crate) fn new(
-        jobs: usize,
-        judge: Option<Judge>,
-        react: impl Fn(&Arc<Basket>, Reaction) + Send + Sync + 'static,
-    ) -> Basket {
-        Basket {
+impl ResultQueue {
+    pub(crate) fn new(jobs: usize, judge: Option<Judge>) -> ResultQueue {
+        ResultQueue {
             judge,
-            react: Box::new(react),
             state: Mutex::new(State {
                 outcomes: VecDeque::new(),
                 under_way: 0,
-                later: HashSet::new(),
+                retrying: 0,
                 window: window(jobs),
                 feeding: true,
-                feeder_is_done: false,
+                producer_is_done: false,
                 waiting: false,
             }),
             arrived: Condvar::new(),
             room: Condvar::new(),
             stopped: AtomicBool::new(false),
-            untaken: Arc::default(),
+            unconsumed: Arc::default(),
         }
     }
 
-    /// Holds the lock, as another thread may do at any moment.
+    /// Holds the lock, as another thread may at any moment.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         lock(&self.state)
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    pub(crate) fn unconsumed(&self) -> &Arc<Unconsumed> {
+        &self.unconsumed
     }
 
-    pub(crate) fn untaken(&self) -> &Arc<Untaken> {
-        &self.untaken
+    /// Asks the judge, if there is one and the command was not cancelled.
+    pub(crate) fn judge(&self, outcome: &Outcome) -> Next {
+        let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
+        match &self.judge {
+            Some(judge) if !outcome.start_error().is_some_and(is_cancelled) => judge.ask(outcome),
+            _ => Next::Continue,
+        }
     }
 
-    /// An outcome has arrived. It is judged first, then put where the consumer takes it.
-    pub(crate) fn put(self: &Arc<Basket>, mut outcome: Outcome) {
-        let after = self.judge(&outcome);
-        outcome.is_final = after.is_none();
-        let again = after.map(|after| Reaction::RunAgain {
-            seq: outcome.seq,
-            attempt: outcome.attempt + 1,
-            command: outcome.command.to_run_again(),
-            after,
-        });
+    /// Adds an outcome. Returns whether another attempt follows: the command is run again, and the
+    /// consumer is still there.
+    pub(crate) fn put(&self, mut outcome: Outcome, is_run_again: bool) -> bool {
+        outcome.is_final = !is_run_again;
         let mut state = lock(&self.state);
         if self.is_stopped() {
-            return;
+            return false;
         }
-        self.untaken.add(outcome.capture.bytes_total());
-        state.later.remove(&outcome.seq);
-        if let Some(after) = after {
+        self.unconsumed.add(outcome.capture.bytes_total());
+        if outcome.attempt > 1 {
+            state.retrying -= 1;
+        }
+        if is_run_again {
             state.under_way += 1;
-            if !after.is_zero() {
-                state.later.insert(outcome.seq);
-                self.room.notify_one();
-            }
+            state.retrying += 1;
+            self.room.notify_one();
         }
         state.outcomes.push_back(outcome);
         self.notify(&state);
-        drop(state);
-        if let Some(again) = again {
-            (self.react)(self, again);
-        }
-    }
-
-    /// Asks the judge, and does at once what is to be done about the other commands. Returns how
-    /// long to wait before this one is run again, if it is.
-    fn judge(self: &Arc<Basket>, outcome: &Outcome) -> Option<Duration> {
-        let is_cancelled = |error: &Error| error.kind() == ErrorKind::Cancelled;
-        let judge = self.judge.as_ref()?;
-        if outcome.start_error().is_some_and(is_cancelled) {
-            return None;
-        }
-        match judge.ask(outcome) {
-            Next::RunAgain(after) => return Some(after),
-            Next::StartNoMore => (self.react)(self, Reaction::StartNoMore),
-            Next::Cancel => (self.react)(self, Reaction::Cancel),
-            Next::GoOn => {}
-        }
-        None
+        is_run_again
     }
 
     pub(crate) fn lose(&self) {
@@ -172,31 +165,44 @@ impl Basket {
         self.notify(&state);
     }
 
-    /// The consumer is gone. Returns the outcomes that are there; no more are put in.
+    /// The consumer is gone. Returns the remaining outcomes; no more are added.
     pub(crate) fn stop(&self) -> VecDeque<Outcome> {
         self.stop_feeding();
         let mut state = lock(&self.state);
         self.stopped.store(true, Relaxed);
-        std::mem::take(&mut state.outcomes)
+        mem::take(&mut state.outcomes)
     }
 
     /// This many outcomes have been returned, which makes room for other commands.
-    pub(crate) fn give_out(&self, state: &mut State, outcomes: usize) {
+    pub(crate) fn give_out(&self, outcomes: usize) {
+        let mut state = lock(&self.state);
         state.under_way -= outcomes;
         if state.in_window() * 2 <= state.window {
             self.room.notify_one();
         }
     }
 
-    /// Waits until something has arrived, or the run was stopped.
-    pub(crate) fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.waiting = true;
-        state = self
-            .arrived
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.waiting = false;
-        state
+    /// Whether an outcome can be taken now.
+    pub(crate) fn has_outcomes(&self) -> bool {
+        !lock(&self.state).outcomes.is_empty()
+    }
+
+    /// Whether [`take`](ResultQueue::take) would wait.
+    pub(crate) fn is_awaited(&self) -> bool {
+        lock(&self.state).is_awaited()
+    }
+
+    /// Waits until an outcome has arrived or the run is over, and exchanges all that are there for
+    /// this empty list.
+    pub(crate) fn take(&self, batch: &mut VecDeque<Outcome>) {
+        let mut state = lock(&self.state);
+        while state.is_awaited() {
+            state.waiting = true;
+            let waited = self.arrived.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+            state.waiting = false;
+        }
+        mem::swap(&mut state.outcomes, batch);
     }
 
     pub(crate) fn set_jobs(&self, jobs: usize) {
@@ -222,25 +228,31 @@ impl Basket {
         self.notify(&state);
     }
 
+    /// The producer is about to end, and will not block.
+    pub(crate) fn producer_is_done(&self) {
+        lock(&self.state).producer_is_done = true;
+        self.stop_feeding();
+    }
+
+    /// Whether the thread of the producer can be joined without waiting for its iterator.
+    pub(crate) fn is_producer_done(&self) -> bool {
+        lock(&self.state).producer_is_done
+    }
+
     /// Whether another command may be taken now.
     pub(crate) fn has_room(&self) -> bool {
         let state = lock(&self.state);
         state.feeding && state.in_window() < state.window
     }
 
-    /// Waits until another command may be taken; `false` when no more are wanted.
+    /// Waits until another command may be taken; `false` if no more are to be taken.
     pub(crate) fn take_room(&self) -> bool {
-        let mut state = lock(&self.state);
-        while state.feeding && state.in_window() >= state.window {
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.feeding
+        let is_full = |state: &mut State| state.feeding && state.in_window() >= state.window;
+        let state = self.room.wait_while(lock(&self.state), is_full);
+        state.unwrap_or_else(PoisonError::into_inner).feeding
     }
 
-    /// Counts a command that was taken; `false` when it is no longer wanted.
+    /// Counts a command that was taken; `false` if it is to be discarded.
     pub(crate) fn count(&self) -> bool {
         let mut state = lock(&self.state);
         if state.feeding {
@@ -250,9 +262,9 @@ impl Basket {
     }
 }
 
-impl fmt::Debug for Basket {
+impl fmt::Debug for ResultQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basket")
+        f.debug_struct("ResultQueue")
             .field("state", &self.state)
             .field("stopped", &self.stopped)
             .finish_non_exhaustive()

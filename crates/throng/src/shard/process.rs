@@ -1,12 +1,12 @@
-//! What becomes of one started process: the state machine, pure. It is told what happened and
-//! says what to do; it knows no clock, no descriptor and no bytes.
+//! The state machine of one started process. It is pure: inputs say what happened, actions say what
+//! to do; it has no clock, no descriptors and no bytes.
 //!
-//! Invariant: a process is finished when it has exited and both streams have verdicts, in
-//! whatever order that comes about, and not before.
+//! Invariant: a process is finished when it has exited and both streams have verdicts, in any
+//! order, and not before.
 //!
-//! Invariant: the only wait without end is the one for a process that was not asked to end. A
-//! stream that is open a grace period after the exit is released; a process that was asked to end
-//! is killed, and given up when it does not end then. Under [`Held::Wait`], which the user has to
+//! Invariant: only a process that was not asked to end is waited for without a limit. A stream that
+//! is still open a grace period after the exit is released; a process that was asked to end is
+//! killed, and given up if it does not end then. Under [`OnHeld::Wait`], which the user has to
 //! choose, a held stream is waited for as well.
 
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::{KillSequence, Signal};
 use crate::model::status::Cause;
 use crate::model::stream::Stream;
-use crate::model::verdict::{Held, Holder, Verdict};
+use crate::model::verdict::{Holder, OnHeld, Verdict};
 use crate::shard::timer::Alarm;
 use crate::sys::api::End;
 
-/// A process that was killed ends within this time, or will not: it waits for a device that does
-/// not answer, is frozen, or may not be killed by us.
+/// A process that was killed and does not end within this time waits for a device that does not
+/// respond, is frozen, or cannot be killed for lack of permission.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(1);
 
 /// What happened.
@@ -37,91 +37,91 @@ pub(crate) enum Input {
     HoldersNamed([Vec<Holder>; 2]),
     /// End it by the kill sequence.
     Cancel,
-    /// End it now.
+    /// Kill it now.
     Kill,
 }
 
 /// What to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Send this to the process and all of its group.
+    /// Send this to the process and its process tree.
     Signal(Signal),
     SetAlarm(Duration, Alarm),
-    /// Find out which processes hold its streams, and go on reading meanwhile. The answer may come
-    /// late, but must come.
+    /// Find out which processes hold its streams, and continue to read. The answer may be late, but
+    /// must arrive.
     NameHolders,
-    /// Stop reading this stream. Its end is announced like any other.
+    /// Stop reading this stream. Its end is announced as usual.
     Release(Stream),
-    /// It has not been seen to end although it was killed. If it has not exited by now, it counts
-    /// as exited; in either case no exit is announced later.
+    /// No exit was announced although it was killed. If it has not exited, it counts as exited; in
+    /// either case no exit is announced later.
     GiveUp,
-    /// The process is finished; nothing more comes of it.
+    /// The process is finished; there are no more inputs.
     Finish,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It runs, and nobody has asked it to end.
+    /// It is running, and was not asked to end.
     Running,
-    /// It runs, and we are ending it.
-    Ending(Ending),
-    /// It has exited, by itself or not; at least one stream is still open.
-    Draining(Rest),
+    /// It is running, and the kill sequence has begun.
+    Ending(KillProgress),
+    /// It has exited; at least one stream is still open.
+    Draining(Leftovers),
     /// It has exited and both streams have verdicts.
     Finished { cause: Option<Cause> },
 }
 
-/// What happens to those who hold a stream of a process that has exited.
+/// What happens to processes that hold a stream of a process that has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
+enum Leftovers {
     /// Nothing, until the grace period is over.
     IsLeft,
-    /// We were ending the process, so the kill sequence goes on for the rest of its tree.
-    Ends(Ending),
-    /// The grace period is over, and the kill sequence is for them alone: [`Held::Kill`].
+    /// The kill sequence of the process continues for the rest of its tree.
+    Ends(KillProgress),
+    /// The grace period is over, and the kill sequence is only for them: [`OnHeld::Kill`].
     IsCleared { next_step: usize },
 }
 
-impl Rest {
+impl Leftovers {
     fn cause(self) -> Option<Cause> {
         match self {
-            Rest::Ends(ending) => Some(ending.cause),
-            Rest::IsLeft | Rest::IsCleared { .. } => None,
+            Leftovers::Ends(progress) => Some(progress.cause),
+            Leftovers::IsLeft | Leftovers::IsCleared { .. } => None,
         }
     }
 }
 
 /// Why a process is being ended, and the step of the kill sequence that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Ending {
+struct KillProgress {
     cause: Cause,
     next_step: usize,
 }
 
 #[derive(Debug)]
-enum Tap {
-    /// Bytes may come.
+enum StreamState {
+    /// Bytes may be read.
     Open,
-    /// We have asked to stop reading; bytes may come until the end is announced.
+    /// The release was requested; bytes may be read until the end is announced.
     Released {
         holders: Vec<Holder>,
     },
     Ended(Verdict),
 }
 
-/// The settings of a command, with the builder's where it has none of its own.
+/// The settings of a command, or those of the builder where the command has none.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) timeout: Option<Duration>,
     pub(crate) grace: Duration,
     pub(crate) kill: Arc<KillSequence>,
-    pub(crate) held: Held,
+    pub(crate) held: OnHeld,
 }
 
 #[derive(Debug)]
 pub(crate) struct Machine {
     phase: Phase,
-    taps: [Tap; 2],
+    streams: [StreamState; 2],
     callback_failed: [bool; 2],
     /// Whether the holders are being named.
     is_naming: bool,
@@ -129,15 +129,15 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A process that has just been started, and what to do first.
+    /// The machine of a process that was just started, and the first actions.
     pub(crate) fn new(limits: Limits, actions: &mut Vec<Action>) -> Machine {
         if let Some(timeout) = limits.timeout {
             actions.push(Action::SetAlarm(timeout, Alarm::Timeout));
         }
-        let taps = [Tap::Open, Tap::Open];
+        let streams = [StreamState::Open, StreamState::Open];
         Machine {
             phase: Phase::Running,
-            taps,
+            streams,
             callback_failed: [false; 2],
             is_naming: false,
             limits,
@@ -155,27 +155,31 @@ impl Machine {
             }
             (_, Input::CallbackPanicked(stream)) => self.callback_failed[stream.index()] = true,
 
-            (Phase::Running, Input::Exited) => self.drain(Rest::IsLeft, actions),
-            (Phase::Ending(ending), Input::Exited) => self.drain(Rest::Ends(ending), actions),
+            (Phase::Running, Input::Exited) => self.drain(Leftovers::IsLeft, actions),
+            (Phase::Ending(progress), Input::Exited) => {
+                self.drain(Leftovers::Ends(progress), actions)
+            }
 
             (Phase::Running, Input::Alarm(Alarm::Timeout)) => self.end(Cause::Timeout, 0, actions),
             (Phase::Running, Input::Cancel) => self.end(Cause::Cancel, 0, actions),
             (Phase::Running, Input::Kill) => self.end(Cause::Cancel, usize::MAX, actions),
-            (Phase::Ending(ending), Input::Alarm(Alarm::KillStep)) => {
-                self.end(ending.cause, ending.next_step, actions);
+            (Phase::Ending(progress), Input::Alarm(Alarm::KillStep)) => {
+                self.end(progress.cause, progress.next_step, actions);
             }
-            (Phase::Ending(ending), Input::Kill) => self.end(ending.cause, usize::MAX, actions),
-            (Phase::Ending(ending), Input::Alarm(Alarm::GiveUp)) => {
+            (Phase::Ending(progress), Input::Kill) => self.end(progress.cause, usize::MAX, actions),
+            (Phase::Ending(progress), Input::Alarm(Alarm::GiveUp)) => {
                 actions.push(Action::GiveUp);
-                self.phase = Phase::Draining(Rest::Ends(ending));
+                self.phase = Phase::Draining(Leftovers::Ends(progress));
                 self.release_all([Vec::new(), Vec::new()], actions);
                 self.finish_if_done(actions);
             }
-            (Phase::Draining(rest), Input::Alarm(alarm)) => self.remind(rest, alarm, actions),
-            (Phase::Draining(rest), Input::Cancel | Input::Kill) => {
-                let cause = rest.cause().unwrap_or(Cause::Cancel);
-                let ending = self.take_last_step(cause, actions);
-                self.phase = Phase::Draining(Rest::Ends(ending));
+            (Phase::Draining(leftovers), Input::Alarm(alarm)) => {
+                self.remind(leftovers, alarm, actions)
+            }
+            (Phase::Draining(leftovers), Input::Cancel | Input::Kill) => {
+                let cause = leftovers.cause().unwrap_or(Cause::Cancel);
+                let progress = self.take_last_step(cause, actions);
+                self.phase = Phase::Draining(Leftovers::Ends(progress));
                 self.release_all([Vec::new(), Vec::new()], actions);
             }
             (Phase::Draining(_), Input::HoldersNamed(holders)) if self.is_naming => {
@@ -183,43 +187,43 @@ impl Machine {
                 self.release_all(holders, actions);
             }
 
-            // An alarm or an answer that is no longer wanted, or a request that is being carried
+            // An alarm or an answer that is no longer needed, or a request that is being carried
             // out already.
             (_, Input::Alarm(_) | Input::HoldersNamed(_) | Input::Cancel | Input::Exited) => {}
         }
     }
 
-    /// An alarm of a process that has exited: what is left of it ends, or is let go.
-    fn remind(&mut self, rest: Rest, alarm: Alarm, actions: &mut Vec<Action>) {
-        let rest = match (rest, alarm) {
-            (Rest::IsLeft, Alarm::Grace) if self.limits.held == Held::Kill => {
+    /// An alarm of a process that has exited: its holders are ended, or its streams released.
+    fn remind(&mut self, leftovers: Leftovers, alarm: Alarm, actions: &mut Vec<Action>) {
+        let leftovers = match (leftovers, alarm) {
+            (Leftovers::IsLeft, Alarm::Grace) if self.limits.held == OnHeld::Kill => {
                 self.clear(0, actions)
             }
-            (Rest::IsCleared { next_step }, Alarm::KillStep) => self.clear(next_step, actions),
-            // Who is waited for without end has the time of the command, and no more.
-            (Rest::IsLeft, Alarm::Timeout) if self.limits.held == Held::Wait => {
-                Rest::Ends(self.take_step_of_rest(Cause::Timeout, 0, actions))
+            (Leftovers::IsCleared { next_step }, Alarm::KillStep) => self.clear(next_step, actions),
+            // Holders that are waited for have the time of the command.
+            (Leftovers::IsLeft, Alarm::Timeout) if self.limits.held == OnHeld::Wait => {
+                Leftovers::Ends(self.take_step_of_rest(Cause::Timeout, 0, actions))
             }
-            (Rest::Ends(ending), Alarm::KillStep) => {
-                Rest::Ends(self.take_step_of_rest(ending.cause, ending.next_step, actions))
+            (Leftovers::Ends(progress), Alarm::KillStep) => {
+                Leftovers::Ends(self.take_step_of_rest(progress.cause, progress.next_step, actions))
             }
-            (Rest::IsLeft | Rest::IsCleared { .. }, Alarm::Grace) => {
+            (Leftovers::IsLeft | Leftovers::IsCleared { .. }, Alarm::Grace) => {
                 if !std::mem::replace(&mut self.is_naming, true) {
                     actions.push(Action::NameHolders);
                 }
-                rest
+                leftovers
             }
-            (Rest::Ends(ending), Alarm::Grace) => {
-                self.take_last_step(ending.cause, actions);
+            (Leftovers::Ends(progress), Alarm::Grace) => {
+                self.take_last_step(progress.cause, actions);
                 self.release_all([Vec::new(), Vec::new()], actions);
-                rest
+                leftovers
             }
-            (_, Alarm::Timeout | Alarm::GiveUp) | (Rest::IsLeft, Alarm::KillStep) => rest,
+            (_, Alarm::Timeout | Alarm::GiveUp) | (Leftovers::IsLeft, Alarm::KillStep) => leftovers,
         };
-        self.phase = Phase::Draining(rest);
+        self.phase = Phase::Draining(leftovers);
     }
 
-    /// Whether it runs as far as we know, and has not been asked to end.
+    /// Whether no exit was announced and it was not asked to end.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
     }
@@ -235,7 +239,7 @@ impl Machine {
     }
 
     /// What is done about a stream that is held.
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn on_held(&self) -> OnHeld {
         self.limits.held
     }
 
@@ -245,9 +249,9 @@ impl Machine {
             Phase::Finished { cause } => cause,
             phase => unreachable!("only a finished process has a result, not one in {phase:?}"),
         };
-        let verdicts = self.taps.map(|tap| match tap {
-            Tap::Ended(verdict) => verdict,
-            tap => unreachable!("the streams of a finished process have ended, not {tap:?}"),
+        let verdicts = self.streams.map(|state| match state {
+            StreamState::Ended(verdict) => verdict,
+            state => unreachable!("the streams of a finished process have ended, not {state:?}"),
         });
         (verdicts, cause)
     }
@@ -255,8 +259,8 @@ impl Machine {
     fn cause(&self) -> Option<Cause> {
         match self.phase {
             Phase::Running => None,
-            Phase::Ending(ending) => Some(ending.cause),
-            Phase::Draining(rest) => rest.cause(),
+            Phase::Ending(progress) => Some(progress.cause),
+            Phase::Draining(leftovers) => leftovers.cause(),
             Phase::Finished { cause } => cause,
         }
     }
@@ -270,41 +274,46 @@ impl Machine {
         }
     }
 
-    fn take_step(&self, cause: Cause, step: usize, actions: &mut Vec<Action>) -> Ending {
+    fn take_step(&self, cause: Cause, step: usize, actions: &mut Vec<Action>) -> KillProgress {
         let (signal, wait) = self.limits.kill.step(step);
         actions.push(Action::Signal(signal));
         if let Some(wait) = wait {
             actions.push(Action::SetAlarm(wait, Alarm::KillStep));
         }
-        Ending {
+        KillProgress {
             cause,
             next_step: step.saturating_add(1),
         }
     }
 
-    fn take_last_step(&self, cause: Cause, actions: &mut Vec<Action>) -> Ending {
+    fn take_last_step(&self, cause: Cause, actions: &mut Vec<Action>) -> KillProgress {
         self.take_step(cause, usize::MAX, actions)
     }
 
-    /// A step for what a process has left behind; after the last it gets another grace period.
-    fn take_step_of_rest(&self, cause: Cause, step: usize, actions: &mut Vec<Action>) -> Ending {
-        let ending = self.take_step(cause, step, actions);
+    /// A step for the rest of a tree; after the last one there is another grace period.
+    fn take_step_of_rest(
+        &self,
+        cause: Cause,
+        step: usize,
+        actions: &mut Vec<Action>,
+    ) -> KillProgress {
+        let progress = self.take_step(cause, step, actions);
         if self.limits.kill.step(step).1.is_none() {
             actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
         }
-        ending
+        progress
     }
 
-    fn clear(&self, step: usize, actions: &mut Vec<Action>) -> Rest {
-        // The cause is nobody's: the process itself has ended as it wanted to.
-        let Ending { next_step, .. } = self.take_step_of_rest(Cause::Cancel, step, actions);
-        Rest::IsCleared { next_step }
+    fn clear(&self, step: usize, actions: &mut Vec<Action>) -> Leftovers {
+        // The cause is not used: the process itself has ended by itself.
+        let KillProgress { next_step, .. } = self.take_step_of_rest(Cause::Cancel, step, actions);
+        Leftovers::IsCleared { next_step }
     }
 
-    fn drain(&mut self, rest: Rest, actions: &mut Vec<Action>) {
-        self.phase = Phase::Draining(rest);
+    fn drain(&mut self, leftovers: Leftovers, actions: &mut Vec<Action>) {
+        self.phase = Phase::Draining(leftovers);
         self.finish_if_done(actions);
-        let waits = self.limits.held == Held::Wait && rest == Rest::IsLeft;
+        let waits = self.limits.held == OnHeld::Wait && leftovers == Leftovers::IsLeft;
         if matches!(self.phase, Phase::Draining(_)) && !waits {
             actions.push(Action::SetAlarm(self.limits.grace, Alarm::Grace));
         }
@@ -312,9 +321,9 @@ impl Machine {
 
     fn release_all(&mut self, holders: [Vec<Holder>; 2], actions: &mut Vec<Action>) {
         for (stream, holders) in Stream::ALL.into_iter().zip(holders) {
-            let tap = &mut self.taps[stream.index()];
-            if matches!(tap, Tap::Open) {
-                *tap = Tap::Released { holders };
+            let state = &mut self.streams[stream.index()];
+            if matches!(state, StreamState::Open) {
+                *state = StreamState::Released { holders };
                 actions.push(Action::Release(stream));
             }
         }
@@ -322,9 +331,9 @@ impl Machine {
 
     fn end_stream(&mut self, stream: Stream, end: End) {
         let cut = self.is_cut();
-        let tap = &mut self.taps[stream.index()];
-        let verdict = match (end, std::mem::replace(tap, Tap::Open)) {
-            (_, Tap::Ended(verdict)) => verdict,
+        let state = &mut self.streams[stream.index()];
+        let verdict = match (end, std::mem::replace(state, StreamState::Open)) {
+            (_, StreamState::Ended(verdict)) => verdict,
             (_, _) if self.callback_failed[stream.index()] => failed(Error::new(
                 ErrorKind::Callback,
                 format!("the callback for {stream} panicked"),
@@ -336,24 +345,28 @@ impl Machine {
             )),
             (_, _) if cut => Verdict::Cut,
             (End::Eof, _) => Verdict::Complete,
-            (End::Stopped, Tap::Released { holders }) => Verdict::Held { holders },
-            (End::Stopped, Tap::Open) => Verdict::Held {
+            (End::Stopped, StreamState::Released { holders }) => Verdict::Held { holders },
+            (End::Stopped, StreamState::Open) => Verdict::Held {
                 holders: Vec::new(),
             },
         };
-        *tap = Tap::Ended(verdict);
+        *state = StreamState::Ended(verdict);
     }
 
     fn finish_if_done(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Draining(rest) = self.phase else {
+        let Phase::Draining(leftovers) = self.phase else {
             return;
         };
-        if self.taps.iter().all(|tap| matches!(tap, Tap::Ended(_))) {
+        if self
+            .streams
+            .iter()
+            .all(|state| matches!(state, StreamState::Ended(_)))
+        {
             self.phase = Phase::Finished {
-                cause: rest.cause(),
+                cause: leftovers.cause(),
             };
-            if rest != Rest::IsLeft {
-                // Whoever of its tree closed both streams and stayed.
+            if leftovers != Leftovers::IsLeft {
+                // Processes of its tree may have closed both streams and still run.
                 actions.push(Action::Signal(Signal::Kill));
             }
             actions.push(Action::Finish);

@@ -1,9 +1,9 @@
-//! Deadlines of one shard: timeouts, kill steps, grace periods, retries. Knows no clock; the
-//! caller says what time it is.
+//! Deadlines of one shard: timeouts, kill steps, grace periods. They can be stopped all together.
+//! The caller passes the time in.
 //!
-//! A deadline is not taken out when it is no longer wanted: its process ignores it, or is gone.
-//! Those of processes that are gone are swept out when they are more than half of all, so memory
-//! follows the live processes and not the length of the timeouts.
+//! An alarm that is no longer needed is not removed: its process ignores it, or is gone. Alarms of
+//! processes that are gone are removed when they are more than half of all, so the memory depends
+//! on the number of live processes and not on the length of timeouts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,22 +11,24 @@ use std::time::{Duration, Instant};
 
 use crate::slots::Id;
 
-/// What a process is to be reminded of.
+/// The kinds of alarms of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
-    /// The command's time is over.
+    /// The timeout of the command has expired.
     Timeout,
     /// The next step of the kill sequence is due.
     KillStep,
-    /// The process ended a grace period ago; streams that are still open are held.
+    /// The grace period after the exit is over; streams that are still open are held.
     Grace,
-    /// The process was killed some time ago and should be gone.
+    /// The process was killed some time ago and should have exited.
     GiveUp,
 }
 
+/// The alarms of a shard. While they are stopped it is always the same time for them.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, Id, Alarm)>>,
+    stopped_at: Option<Instant>,
 }
 
 impl Timers {
@@ -34,7 +36,7 @@ impl Timers {
         self.heap.push(Reverse((at, id, alarm)));
     }
 
-    /// Sweeps out the alarms of processes that are gone, once they are likely the most.
+    /// Removes the alarms of processes that are gone, once they are probably the majority.
     pub(crate) fn sweep(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
         /// A live process has one alarm of each kind at the most.
         const ALARMS_EACH: usize = 4;
@@ -44,14 +46,31 @@ impl Timers {
         }
     }
 
-    /// Puts all alarms off by this.
-    pub(crate) fn shift(&mut self, by: Duration) {
+    /// The time from which a new alarm counts.
+    pub(crate) fn now(&self) -> Instant {
+        self.stopped_at.unwrap_or_else(Instant::now)
+    }
+
+    pub(crate) fn are_stopped(&self) -> bool {
+        self.stopped_at.is_some()
+    }
+
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.stopped_at.get_or_insert(now);
+    }
+
+    /// Goes on as if no time had passed since the stop. Returns how long that was, if they were
+    /// stopped.
+    pub(crate) fn resume(&mut self, now: Instant) -> Option<Duration> {
+        let stopped_at = self.stopped_at.take()?;
+        let pause = now.saturating_duration_since(stopped_at);
         let alarms = std::mem::take(&mut self.heap).into_iter();
-        let shifted = alarms.filter_map(|Reverse((at, id, alarm))| {
-            // What is later than any clock goes never comes.
-            Some(Reverse((at.checked_add(by)?, id, alarm)))
+        let later = alarms.filter_map(|Reverse((at, id, alarm))| {
+            // An alarm that is later than the clock can count never goes off.
+            Some(Reverse((at.checked_add(pause)?, id, alarm)))
         });
-        self.heap = shifted.collect();
+        self.heap = later.collect();
+        Some(pause)
     }
 
     /// When the earliest alarm is due.
@@ -59,7 +78,7 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes out one alarm that is due at `now`, the earliest first.
+    /// Removes and returns the earliest alarm that is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Id, Alarm)> {
         if self.next_at()? > now {
             return None;
@@ -92,13 +111,18 @@ mod tests {
     }
 
     #[test]
-    fn alarms_that_are_put_off_keep_their_order_and_their_distance() {
+    fn alarms_that_were_stopped_keep_their_order_and_their_distance() {
         let (start, mut timers) = (Instant::now(), Timers::default());
         let id = Slots::new().insert(());
         let second = Duration::from_secs(1);
         timers.set(start + 2 * second, id, Alarm::Grace);
         timers.set(start + second, id, Alarm::Timeout);
-        timers.shift(10 * second);
+        assert_eq!(timers.resume(start), None, "they are not stopped");
+        timers.stop(start);
+        timers.stop(start + second);
+        assert_eq!(timers.now(), start);
+        assert_eq!(timers.resume(start + 10 * second), Some(10 * second));
+        assert!(timers.now() >= start && !timers.are_stopped());
         assert_eq!(timers.next_at(), Some(start + 11 * second));
         assert_eq!(
             timers.pop_due(start + 11 * second),

@@ -43,7 +43,7 @@ pub(crate) enum Event<'engine> {
 pub(crate) enum End {
     /// All writers are gone and everything was read.
     Eof,
-    /// We were told to stop. What was in the pipe at that time has been announced.
+    /// Reading was stopped. What was in the pipe at that time has been announced.
     Stopped,
     /// The system refused to read on.
     Failed(io::Error),
@@ -82,7 +82,7 @@ pub(crate) enum StartError {
 
 /// How many processes can be captured at once.
 #[derive(Clone, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     pub(crate) processes: usize,
     /// By how many shards; not more than were asked for.
     pub(crate) shards: usize,

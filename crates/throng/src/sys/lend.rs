@@ -12,13 +12,13 @@
 
 use std::mem::offset_of;
 
-/// A quiet stream holds one of these; little programs say less than this.
+/// A quiet stream holds one of these; small programs write less than this.
 const FIRST_BUFFER: usize = 4 * 1024;
 
 /// For a stream that has filled its buffer once: as much as its pipe holds.
 const FULL_BUFFER: usize = 64 * 1024;
 
-/// What the kernel knows an operation by.
+/// What identifies an operation for the kernel.
 ///
 /// # Safety
 ///
@@ -46,7 +46,7 @@ pub(super) struct Raw<C> {
     pub(super) len: usize,
 }
 
-/// What the kernel says when it is given an operation.
+/// What the kernel answers when it is given an operation.
 pub(super) enum Answer {
     /// It will be announced when it is finished, which may have happened already.
     Accepted,
@@ -149,7 +149,7 @@ pub(super) fn lend<C: Control, T>(
 /// announced that this operation is finished, and the block has not been taken back since.
 pub(super) unsafe fn take_back<C: Control, T>(control: *mut C) -> Box<Block<C, T>> {
     // SAFETY: `lend` made the pointer from a box of this block, whose first field this is, so it is
-    // good for the whole; by the caller's promise nobody else has it any more.
+    // good for the whole; by the caller's promise nothing else has it any more.
     unsafe { Box::from_raw(control.cast::<Block<C, T>>()) }
 }
 

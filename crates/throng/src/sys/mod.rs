@@ -1,32 +1,22 @@
 //! The seam. Everything that differs by operating system is below it, and so is every `unsafe`.
 //!
-//! A system supplies these names, and the constants at the end of this file hold it to their
-//! signatures; above this file nothing asks which system it runs on.
-//!
-//! | name | what it is |
-//! |---|---|
-//! | `MECHANISMS` | the mechanisms there are, the preferred first |
-//! | `probe` | whether this machine offers one, or why not |
-//! | `Host` | what all shards share: the environment, the limits |
-//! | `Host::room` | how many processes can be captured at once, and what limits that |
-//! | `Host::sweep` | ends what finished processes have left running |
-//! | `Engine` | one shard's mechanism, with all kernel objects of its processes |
-//! | `Waker` | ends the `Engine::wait` of another thread |
-//! | `signal_number` | what a [`Signal`] is called by the system |
+//! A system supplies the names at the end of this file, with these signatures; a missing or
+//! different one does not compile. Above this file nothing asks which system it runs on.
 //!
 //! `base`, `options` and `os` are doors of their own, with their own lists.
 //!
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
 //! any of it means is decided above, in `process.rs`.
 
-// For the mechanisms of Windows; its tests are for everybody.
 pub(crate) mod api;
+pub(crate) mod availability;
 pub(crate) mod base;
+// For the mechanisms of Windows; its tests run on all systems.
 #[cfg(any(windows, test))]
 mod lend;
 pub(crate) mod options;
 pub mod os;
-pub(crate) mod survey;
+mod spawn_error;
 mod unread;
 
 #[doc(hidden)]
@@ -49,7 +39,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use system::{Engine, Host, MECHANISMS, Waker, probe};
+pub(crate) use system::{Engine, MECHANISMS, SystemContext, Waker, probe};
 
 use crate::capture::budget::Budget;
 use crate::job::command::Command;
@@ -59,16 +49,25 @@ use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
-use crate::sys::api::{Event, Exit, Room, StartError, Started, WhenDone};
+use crate::sys::api::{Capacity, Event, Exit, StartError, Started, WhenDone};
 use crate::sys::options::HostOptions;
 
+/// The mechanisms there are, the preferred first.
 const _: &[Mechanism] = MECHANISMS;
+/// Whether this machine offers one, or why not.
 const _: fn(Mechanism) -> Result<(), String> = probe;
-const _: fn(&HostOptions, Arc<Budget>) -> Result<Host, Error> = Host::new;
-const _: fn(&Host, Mechanism, usize) -> Room = Host::room;
-const _: fn(&Host, &KillSequence) -> Result<Vec<Holder>, Error> = Host::sweep;
-const _: fn(Mechanism, Arc<Host>) -> io::Result<Engine> = Engine::new;
-const _: fn(&Engine) -> Waker = Engine::waker;
+/// What a signal is called by the system.
+const _: fn(Signal) -> i32 = system::signal_number;
+
+/// What all shards share: the environment, the limits.
+const _: fn(&HostOptions, Arc<Budget>) -> Result<SystemContext, Error> = SystemContext::new;
+/// How many processes can be captured at once, and what limits that.
+const _: fn(&SystemContext, Mechanism, usize) -> Capacity = SystemContext::capacity;
+/// Kills what finished processes have left running, and gives those that do not end.
+const _: fn(&SystemContext, &KillSequence) -> Result<Vec<Holder>, Error> = SystemContext::sweep;
+
+/// One shard's mechanism, with all kernel objects of its processes.
+const _: fn(Mechanism, Arc<SystemContext>) -> io::Result<Engine> = Engine::new;
 const _: fn(&mut Engine, Id, &Command) -> Result<Started, StartError> = Engine::start;
 const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
@@ -81,5 +80,7 @@ const _: fn(&mut Engine, &[Id]) = Engine::resume;
 const _: fn(&mut Engine, Id) -> Option<Exit> = Engine::give_up;
 const _: fn(&mut Engine, Id) = Engine::clear;
 const _: fn(&mut Engine, Id) -> u32 = Engine::forget;
+
+/// Ends the wait of an engine from another thread.
+const _: fn(&Engine) -> Waker = Engine::waker;
 const _: fn(&Waker) = Waker::wake;
-const _: fn(Signal) -> i32 = system::signal_number;

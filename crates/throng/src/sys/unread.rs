@@ -1,5 +1,5 @@
-//! What threads have read and nobody takes for now: kept in its order, until reading is resumed or
-//! its stream is stopped. For the mechanism `threads` of both systems.
+//! What threads have read and the shard does not take for now: kept in its order, until reading is
+//! resumed or its stream is stopped. For the mechanism `threads` of both systems.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -1,102 +1,64 @@
-//! The bench, from arguments to report: the mechanisms of throng compared with each other.
-//!
-//! ```text
-//!  rounds ──► trial: a fresh process ──► `throng-bench contestant NAME SCENARIO` ──► perform
-//!    │          (time limit)                   │ wall, CPU, memory, threads            │
-//!    ▼                                         ▼                                       ▼
-//!  report ◄──────────────────────────────── Sample ◄──────────────── `throng-bench child ...`
-//!    │                                      one line of JSON         a pattern on each stream
-//!    ▼
-//!  table, JSON
-//! ```
-//!
-//! Trials run one at a time; the rounds are interleaved, so that what changes on the machine meets
-//! all contestants. What is reported are ratios to one of them: figures of different machines, or
-//! of one under different load, are not to be compared.
+//! Windows: contestants start the scripted child of throng-tests. There is no floor, and no figure
+//! for processor time but our own.
 
-mod arguments;
-mod child;
-mod contestant;
-mod figures;
-mod meter;
-mod pattern;
-mod perform;
-mod report;
-mod rounds;
-mod sample;
-mod scenario;
-#[expect(unsafe_code, reason = "the one place for it")]
-mod system;
-mod table;
-mod trial;
+mod machine;
+mod programs;
+mod usage;
 
-use std::io::{self, Write};
-use std::process::ExitCode;
+use std::os::windows::process::CommandExt as _;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::Result;
+use throng::os::windows::{BuilderExt, CommandExt, Console};
+use throng::{Builder, Mechanism};
+use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
-use arguments::{Action, Arguments, Options};
-use contestant::Contestant;
-use scenario::Scenario;
+pub(crate) use machine::Machine;
+pub(crate) use programs::Programs;
+pub(crate) use usage::{Usage, cpu_s, machine_cpu_s};
 
-/// Everything was measured, and nothing was lost.
-const DONE: u8 = 0;
-/// A contestant lost output, failed or hung; the report says which.
-const CONTESTANT_FAILED: u8 = 1;
-/// The bench itself failed.
-const BENCH_FAILED: u8 = 255;
+pub(crate) const NAME: &str = "Windows";
 
-pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let result = match arguments.action {
-        Some(Action::Child(task)) => child::run(&task).context("child"),
-        Some(Action::Contestant {
-            name,
-            scenario,
-            sizes,
-        }) => contestant(&name, &scenario, &sizes),
-        None if arguments.options.list => {
-            print(&report::list(&arguments.options.sizes)).map(|()| DONE)
-        }
-        None => bench(&arguments.options),
-    };
-    result.map(ExitCode::from).unwrap_or_else(|error| {
-        eprintln!("throng-bench: {error:#}");
-        ExitCode::from(BENCH_FAILED)
-    })
+/// There is no `/bin/true`, and starting a process does not copy any memory of ours.
+pub(crate) const ABSENT_SCENARIOS: &[&str] = &["true-2k", "resident-1g"];
+pub(crate) const BASE_OF_STARTS: &str = "throng-completion-port";
+pub(crate) const BASE_OF_WRITERS: &str = BASE_OF_STARTS;
+pub(crate) const BASE_OF_BULK: &str = BASE_OF_STARTS;
+pub(crate) const PROGRAMS_REFUSED: Option<&str> =
+    Some("not measured on Windows, where their processor time is not known");
+
+/// The system takes this long to clear away a trial of many processes.
+pub(crate) const BETWEEN_TRIALS: Duration = Duration::from_millis(500);
+
+/// Whether the mechanism can be told to announce every read by a packet, even one that finishes
+/// at once.
+pub(crate) fn has_packets(mechanism: Mechanism) -> bool {
+    mechanism == Mechanism::CompletionPort
 }
 
-fn contestant(name: &str, scenario: &str, sizes: &arguments::Sizes) -> Result<u8> {
-    let contestant = Contestant::named(name)?;
-    let scenario = Scenario::named(scenario, sizes)?;
-    let sample = perform::perform(contestant.kind, &scenario)?;
-    print(&(serde_json::to_string(&sample)? + "\n"))?;
-    Ok(DONE)
+pub(crate) fn with_packets(builder: Builder) -> Builder {
+    builder.skip_packets(false)
 }
 
-fn bench(options: &Options) -> Result<u8> {
-    let report = rounds::run(options)?;
-    print(&report.text())?;
-    if let Some(path) = &options.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, json + "\n").with_context(|| format!("write {}", path.display()))?;
-    }
-    let failures = report.failures();
-    for failure in &failures {
-        eprintln!("throng-bench: FAILED {failure}");
-    }
-    Ok(if failures.is_empty() {
-        DONE
-    } else {
-        CONTESTANT_FAILED
-    })
+/// A console of its own would cost each process more than the rest of its life.
+pub(crate) fn prepare_command(command: &mut throng::Command) {
+    command.console(Console::None);
 }
 
-/// Whoever closes our stdout early wants no more; that is not an error.
-fn print(text: &str) -> Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("write to stdout"),
-    }
+pub(crate) fn prepare_std_command(command: &mut std::process::Command) {
+    command.creation_flags(DETACHED_PROCESS);
+}
+
+pub(crate) fn prepare_contestant() -> Result<()> {
+    Ok(())
+}
+
+pub(crate) fn adopt_orphans() -> Result<()> {
+    Ok(())
+}
+
+/// What throng has started ends with the contestant, by job objects; what others have started ends
+/// by itself.
+pub(crate) fn end_leftovers() -> Result<usize> {
+    Ok(0)
 }

@@ -154,7 +154,7 @@ pub(crate) fn settings(command: &Command, written: &ArgMatches) -> anyhow::Resul
     }
     let ignored = sources.ignored(command);
     if !ignored.is_empty() {
-        terminal::complain(format_args!(
+        terminal::warn(format_args!(
             "{} ignored: variables set only {}; --config FILE names a file with other options",
             match &ignored[..] {
                 [name] => format!("{name} is"),

@@ -176,7 +176,7 @@ fn options_are_called_alike_in_the_texts_and_on_the_command_line() {
 
 #[test]
 fn each_field_of_jsonl_is_described() {
-    let source = include_str!("../../records/jsonl.rs");
+    let source = include_str!("../../records/jsonl/mod.rs");
     let (_, fields) = source.split_once("struct Line<'a> {").unwrap();
     let (fields, _) = fields.split_once("\n}").unwrap();
     let text = (TOPICS

@@ -1,20 +1,20 @@
-//! A stream as blocks of whole records. Holds one block and what has been read beyond it.
+//! Splits a stream into blocks of whole records. Holds one block and what was read beyond it.
 
 use std::io::Read;
 
 use anyhow::Context;
 use memchr::memchr_iter;
 
-use super::ends::Ends;
+use super::separator::RecordSeparator;
 use super::{Bytes, Limit};
 use crate::work;
 
-/// How much goes into a block.
+/// The size of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Measure {
-    /// As many records as fit into so many bytes, at least one.
+    /// As many records as fit into this many bytes, at least one.
     Bytes(usize),
-    /// So many records; with `lines` a record is so many lines.
+    /// This many records; with `lines`, a record is that many lines.
     Records { count: u64, lines: Option<u64> },
 }
 
@@ -29,14 +29,14 @@ const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct Blocks {
     input: Box<dyn Read + Send>,
-    ends: Ends,
+    separator: RecordSeparator,
     measure: Measure,
     header: Header,
     limit: Limit,
     /// What was read for the header.
     before: Bytes,
     buffer: Vec<u8>,
-    /// Where in the buffer the next block begins.
+    /// The position in the buffer where the next block begins.
     start: usize,
     is_at_end: bool,
 }
@@ -44,14 +44,14 @@ pub(super) struct Blocks {
 impl Blocks {
     pub(super) fn new(
         input: Box<dyn Read + Send>,
-        ends: Ends,
+        separator: RecordSeparator,
         measure: Measure,
         header: Header,
         limit: Limit,
     ) -> Blocks {
         Blocks {
             input,
-            ends,
+            separator,
             measure,
             header,
             limit,
@@ -78,7 +78,7 @@ impl Blocks {
             return Ok(None);
         }
         let block = self.take(length);
-        let block = self.ends.strip(block);
+        let block = self.separator.strip(block);
         Ok(Some(if self.before.is_empty() {
             block
         } else {
@@ -86,12 +86,12 @@ impl Blocks {
         }))
     }
 
-    /// What has been read and is in no block yet.
+    /// The bytes that have been read and are in no block yet.
     fn rest(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
-    /// The start of the rest. It or what remains is copied, whichever is less.
+    /// Removes this many bytes from the rest. They or what remains are copied, whichever is less.
     fn take(&mut self, length: usize) -> Bytes {
         let end = self.start + length;
         let after = self.buffer.len() - end;
@@ -111,12 +111,12 @@ impl Blocks {
         block
     }
 
-    /// Reads on; says whether there was more.
+    /// Reads more; returns whether there was any.
     fn read(&mut self) -> anyhow::Result<bool> {
         if self.is_at_end {
             return Ok(false);
         }
-        // A block that is as long as it may be is read a little beyond its end.
+        // A block of the greatest length is read a little beyond its end.
         self.limit
             .check(self.rest().len().saturating_sub(2 * READ_BYTES))?;
         let filled = self.buffer.len();
@@ -139,17 +139,20 @@ impl Blocks {
     }
 
     fn end_by_bytes(&mut self, most: usize) -> anyhow::Result<usize> {
-        // What may follow a border belongs to it, so a little more is read than a block.
+        // Bytes after a border may belong to it, so a little more than a block is read.
         while self.rest().len() <= most.saturating_add(READ_BYTES) && self.read()? {}
         if self.rest().len() <= most {
             return Ok(self.rest().len());
         }
-        if let Some(at) = self.ends.last(self.rest(), most, self.is_at_end) {
+        if let Some(at) = self.separator.last(self.rest(), most, self.is_at_end) {
             return Ok(at);
         }
-        let mut from = most.saturating_sub(self.ends.overlap());
+        let mut from = most.saturating_sub(self.separator.overlap());
         loop {
-            if let Some(at) = self.ends.first(self.rest(), most, from, self.is_at_end) {
+            if let Some(at) = self
+                .separator
+                .first(self.rest(), most, from, self.is_at_end)
+            {
                 return Ok(at);
             }
             from = from.max(self.searched());
@@ -162,7 +165,7 @@ impl Blocks {
     fn records_end(&mut self, count: u64) -> anyhow::Result<usize> {
         let (mut at, mut from, mut found) = (0, 0, 0);
         loop {
-            match self.ends.first(self.rest(), at, from, self.is_at_end) {
+            match self.separator.first(self.rest(), at, from, self.is_at_end) {
                 Some(next) => {
                     (at, from) = (next, next);
                     found += 1;
@@ -180,9 +183,9 @@ impl Blocks {
         }
     }
 
-    /// Where a border may begin that was not found in all that has been read.
+    /// The first position where a border may begin that has not been found yet.
     fn searched(&self) -> usize {
-        self.rest().len().saturating_sub(self.ends.overlap())
+        self.rest().len().saturating_sub(self.separator.overlap())
     }
 
     fn lines_end(&mut self, count: u64) -> anyhow::Result<usize> {

@@ -1,21 +1,21 @@
-//! `--round-robin`: as many commands as run at a time, and each block to one that has taken what it
-//! had. A thread for each command writes to its pipe; so there are as many as `-j` says, and the
-//! number of blocks does not matter. (On Windows a pipe of this kind cannot be written without
-//! waiting, and waiting for one command must not keep blocks from the others.)
+//! `--round-robin`: as many commands as run at a time; each block goes to one that has read its
+//! last one. For each command a thread writes to its pipe, so there are `-j` threads, however many
+//! blocks there are. (On Windows such a pipe cannot be written without waiting, and a wait for one
+//! command must not delay the others.)
 
 use std::io::{self, PipeWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use throng::{PipeEnd, Stdin};
+use throng::{Stdin, StdinPipe};
 
 use super::blocks::Blocks;
 use super::{Bytes, Sent};
 
-/// Blocks that whoever is ready takes from.
+/// Blocks, which threads take when they are ready.
 #[derive(Clone)]
-struct Heap(Arc<Mutex<State>>);
+struct BlockQueue(Arc<Mutex<State>>);
 
 struct State {
     blocks: Blocks,
@@ -23,7 +23,7 @@ struct State {
     error: Option<anyhow::Error>,
 }
 
-impl Heap {
+impl BlockQueue {
     /// The next block. After a failure there is none.
     fn take(&self) -> Option<Bytes> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ pub(super) fn round_robin(
     blocks: Blocks,
     jobs: usize,
 ) -> impl Iterator<Item = anyhow::Result<(Stdin, Sent)>> + Send {
-    let heap = Heap(Arc::new(Mutex::new(State {
+    let queue = BlockQueue(Arc::new(Mutex::new(State {
         blocks,
         is_over: false,
         error: None,
@@ -63,36 +63,36 @@ pub(super) fn round_robin(
     let mut feeders: Vec<JoinHandle<()>> = Vec::new();
     std::iter::from_fn(move || {
         if feeders.len() < jobs
-            && let Some(first) = heap.take()
+            && let Some(first) = queue.take()
         {
-            return Some(start(&heap, first, &mut feeders));
+            return Some(start(&queue, first, &mut feeders));
         }
-        // What goes wrong with reading later on is said after the commands.
+        // A later error of reading comes after the commands.
         for feeder in feeders.drain(..) {
             drop(feeder.join());
         }
-        heap.take_error().map(Err)
+        queue.take_error().map(Err)
     })
 }
 
 fn start(
-    heap: &Heap,
+    queue: &BlockQueue,
     first: Bytes,
     feeders: &mut Vec<JoinHandle<()>>,
 ) -> anyhow::Result<(Stdin, Sent)> {
     let (reader, writer) = io::pipe()?;
-    let (heap, sent) = (heap.clone(), Sent::default());
+    let (queue, sent) = (queue.clone(), Sent::default());
     let count = sent.clone();
     let feeder = thread::Builder::new()
         .name("feeder".into())
-        .spawn(move || feed(&heap, first, writer, &count))?;
+        .spawn(move || feed(&queue, first, writer, &count))?;
     feeders.push(feeder);
-    Ok((Stdin::Pipe(PipeEnd::new(reader)), sent))
+    Ok((Stdin::Pipe(StdinPipe::new(reader)), sent))
 }
 
-/// Writes blocks until there are none, or the command has ended; what it had not read yet then is
-/// lost, as it is with any pipe.
-fn feed(heap: &Heap, first: Bytes, mut writer: PipeWriter, sent: &AtomicU64) {
+/// Writes blocks until there are none, or the command has ended. What it has not read by then is
+/// lost, as with any pipe.
+fn feed(queue: &BlockQueue, first: Bytes, mut writer: PipeWriter, sent: &AtomicU64) {
     let mut next = Some(first);
     while let Some(block) = next {
         if writer.write_all(&block).is_err() {
@@ -100,6 +100,6 @@ fn feed(heap: &Heap, first: Bytes, mut writer: PipeWriter, sent: &AtomicU64) {
         }
         // Before the command can see the end of its stdin.
         sent.fetch_add(block.len() as u64, Ordering::Relaxed);
-        next = heap.take();
+        next = queue.take();
     }
 }

@@ -1,17 +1,16 @@
-//! `--pipe`: stdin or files, split between records into blocks, each the stdin of a command. Does
-//! not know what the commands are.
+//! `--pipe`: stdin or files, split between records into blocks, each the stdin of a command.
 //!
 //! ```text
-//! ends.rs     where one record ends and the next begins
-//! blocks.rs   a stream as blocks
-//! parts.rs    files that can be read from anywhere, as blocks
-//! feed.rs     blocks for commands that already run
+//! separator.rs  where one record ends and the next begins
+//! blocks.rs     a stream as blocks
+//! parts.rs      files that can be read from anywhere, as blocks
+//! feed.rs       blocks for commands that already run
 //! ```
 
 mod blocks;
-mod ends;
 mod feed;
 mod parts;
+mod separator;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +23,8 @@ use std::sync::atomic::AtomicU64;
 use anyhow::{Context, bail, ensure};
 
 use self::blocks::{Blocks, Header, Measure};
-use self::ends::Ends;
 use self::parts::Parts;
+use self::separator::RecordSeparator;
 use crate::options::Run;
 use crate::options::pipe::Block;
 use crate::{size, text};
@@ -35,10 +34,10 @@ type Bytes = Vec<u8>;
 
 const BLOCK_BYTES: u64 = 1 << 20;
 
-/// What `--pipe` and its companions ask for.
+/// The options `--pipe`, `--pipe-part`, `--block` and so on.
 #[derive(Clone, Debug)]
-pub(crate) struct Spread {
-    ends: Ends,
+pub(crate) struct PipeOptions {
+    separator: RecordSeparator,
     measure: Measure,
     block: Block,
     header: Header,
@@ -48,15 +47,14 @@ pub(crate) struct Spread {
     limit: Limit,
 }
 
-/// How much one block may take: it is held in memory, where a record without an end would take all
-/// that there is.
+/// How long one block may be. It is held in memory, which a record without an end would fill.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     bytes: usize,
 }
 
 impl Limit {
-    /// Blocks are among what `--memory` is for, and there is another one beside that which is read.
+    /// Blocks count as memory of `--memory`, and one is written while the next is read.
     fn of(memory: u64) -> Limit {
         const LEAST: u64 = 64 << 20;
         let bytes = (memory / 2).max(LEAST);
@@ -86,21 +84,21 @@ impl Limit {
     }
 }
 
-/// How many bytes a command has been sent that is fed while it runs.
+/// How many bytes a command has been sent while it runs.
 pub(crate) type Sent = Arc<AtomicU64>;
 
 /// The stdin of a command, and what it is sent later.
 pub(crate) type Stdins =
     Box<dyn Iterator<Item = anyhow::Result<(throng::Stdin, Option<Sent>)>> + Send>;
 
-impl Spread {
-    /// None where commands get values and not data.
-    pub(crate) fn new(args: &Run) -> anyhow::Result<Option<Spread>> {
+impl PipeOptions {
+    /// None if commands get values and not data.
+    pub(crate) fn new(args: &Run) -> anyhow::Result<Option<PipeOptions>> {
         let options = &args.pipe;
         if !options.is_on() {
             return Ok(None);
         }
-        let ends = Ends::new(options)?;
+        let separator = RecordSeparator::new(options)?;
         let records = args.input.max_replace_args;
         let lines = args.input.max_lines;
         let block = options.block.unwrap_or(Block::Bytes(BLOCK_BYTES));
@@ -118,8 +116,8 @@ impl Spread {
                 lines,
             },
         };
-        Ok(Some(Spread {
-            ends,
+        Ok(Some(PipeOptions {
+            separator,
             measure,
             block,
             header: Header::new(args.input.header.as_deref())?,
@@ -129,7 +127,7 @@ impl Spread {
         }))
     }
 
-    /// The blocks of these files, or of stdin where there are none.
+    /// The blocks of these files, or of stdin if there are none.
     pub(crate) fn open(self, files: Vec<PathBuf>, jobs: usize) -> anyhow::Result<Stdins> {
         if self.in_parts {
             ensure!(
@@ -142,7 +140,7 @@ impl Spread {
             ));
         }
         let input = chain(files)?;
-        let blocks = Blocks::new(input, self.ends, self.measure, self.header, self.limit);
+        let blocks = Blocks::new(input, self.separator, self.measure, self.header, self.limit);
         if self.round_robin {
             ensure!(
                 jobs < 1 << 20,

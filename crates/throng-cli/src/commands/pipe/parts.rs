@@ -1,5 +1,5 @@
-//! Files as blocks of whole records, each read when it is asked for: a block's place follows from
-//! its number, so nothing before it has to be read.
+//! Splits files into blocks of whole records, each read when it is needed: no file is in memory as
+//! a whole.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use super::blocks::{Blocks, Header, Measure};
-use super::ends::Ends;
-use super::{Bytes, Limit, Spread, open_file};
+use super::separator::RecordSeparator;
+use super::{Bytes, Limit, PipeOptions, open_file};
 use crate::options::pipe::Block;
 
 const READ_BYTES: usize = 64 * 1024;
@@ -17,10 +17,10 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) struct Parts {
     files: std::vec::IntoIter<Part>,
     current: Option<Part>,
-    ends: Ends,
+    separator: RecordSeparator,
 }
 
-/// A file, of which the rest is to be read.
+/// The rest of a file.
 struct Part {
     limit: Limit,
     name: String,
@@ -32,7 +32,11 @@ struct Part {
 }
 
 impl Parts {
-    pub(super) fn open(files: Vec<PathBuf>, spread: Spread, jobs: usize) -> anyhow::Result<Parts> {
+    pub(super) fn open(
+        files: Vec<PathBuf>,
+        options: PipeOptions,
+        jobs: usize,
+    ) -> anyhow::Result<Parts> {
         let mut parts = Vec::new();
         for path in files {
             let name = path.display().to_string();
@@ -43,21 +47,21 @@ impl Parts {
                     "--pipe-part: {name} is no file that can be read from anywhere; there is --pipe"
                 );
             }
-            let header = match spread.header {
+            let header = match options.header {
                 Header::None => Vec::new(),
-                Header::Lines(count) => header(&file, &spread, count)?,
+                Header::Lines(count) => header(&file, &options, count)?,
             };
             let at = header.len() as u64;
-            let block = match spread.block {
+            let block = match options.block {
                 Block::Bytes(bytes) => bytes,
                 Block::PerJob(number) => {
                     let blocks = number.saturating_mul(jobs as u64).max(1);
                     (data.len() - at).div_ceil(blocks).max(1)
                 }
             };
-            spread.limit.check_wanted(block)?;
+            options.limit.check_wanted(block)?;
             parts.push(Part {
-                limit: spread.limit,
+                limit: options.limit,
                 name,
                 file,
                 header,
@@ -69,13 +73,13 @@ impl Parts {
         Ok(Parts {
             files: parts.into_iter(),
             current: None,
-            ends: spread.ends,
+            separator: options.separator,
         })
     }
 }
 
 /// The first lines of a file.
-fn header(file: &File, spread: &Spread, lines: u64) -> anyhow::Result<Bytes> {
+fn header(file: &File, options: &PipeOptions, lines: u64) -> anyhow::Result<Bytes> {
     let mut file = file.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
     let measure = Measure::Records {
@@ -84,17 +88,17 @@ fn header(file: &File, spread: &Spread, lines: u64) -> anyhow::Result<Bytes> {
     };
     let mut first = Blocks::new(
         Box::new(file),
-        spread.ends.clone(),
+        options.separator.clone(),
         measure,
         Header::None,
-        spread.limit,
+        options.limit,
     );
     Ok(first.next().transpose()?.unwrap_or_default())
 }
 
 impl Part {
-    /// The next block: to the first border at or after where it would be full.
-    fn next(&mut self, ends: &Ends) -> anyhow::Result<Option<Bytes>> {
+    /// The next block. It ends at the first border at or after its size.
+    fn next(&mut self, separator: &RecordSeparator) -> anyhow::Result<Option<Bytes>> {
         if self.at >= self.len {
             return Ok(None);
         }
@@ -109,8 +113,8 @@ impl Part {
                 .read_to_end(&mut bytes)?;
             let is_all = (count as u64) < more || self.at + bytes.len() as u64 >= self.len;
             let least = wanted - 1;
-            let from = least.saturating_sub(ends.overlap());
-            let end = ends.first(&bytes, least, from, is_all);
+            let from = least.saturating_sub(separator.overlap());
+            let end = separator.first(&bytes, least, from, is_all);
             let length = match end {
                 Some(end) => end,
                 None if is_all => bytes.len(),
@@ -126,7 +130,7 @@ impl Part {
                 // The file has become shorter.
                 return Ok(None);
             }
-            return Ok(Some([&self.header[..], &ends.strip(bytes)].concat()));
+            return Ok(Some([&self.header[..], &separator.strip(bytes)].concat()));
         }
     }
 }
@@ -141,7 +145,7 @@ impl Iterator for Parts {
                 None => self.current.insert(self.files.next()?),
             };
             let block = part
-                .next(&self.ends)
+                .next(&self.separator)
                 .with_context(|| format!("cannot read {}", part.name));
             match block.transpose() {
                 Some(block) => return Some(block),

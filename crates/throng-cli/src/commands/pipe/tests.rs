@@ -24,15 +24,15 @@ fn run(options: &[&str]) -> Run {
 }
 
 fn blocks_of(options: &[&str], input: impl Read + Send + 'static) -> Vec<String> {
-    let spread = Spread::new(&run(options)).unwrap().unwrap();
-    let Spread {
-        ends,
+    let options = PipeOptions::new(&run(options)).unwrap().unwrap();
+    let PipeOptions {
+        separator,
         measure,
         header,
         limit,
         ..
-    } = spread;
-    let blocks = Blocks::new(Box::new(input), ends, measure, header, limit);
+    } = options;
+    let blocks = Blocks::new(Box::new(input), separator, measure, header, limit);
     let text = |block: anyhow::Result<Bytes>| String::from_utf8(block.unwrap()).unwrap();
     blocks.map(text).collect()
 }
@@ -51,8 +51,8 @@ fn parts(options: &[&str], text: &str, jobs: usize) -> Vec<String> {
     let run = Cli::try_parse_from(args)
         .unwrap_or_else(|e| panic!("{e}"))
         .run;
-    let spread = Spread::new(&run).unwrap().unwrap();
-    let parts = Parts::open(vec![file.path().into()], spread, jobs).unwrap();
+    let options = PipeOptions::new(&run).unwrap().unwrap();
+    let parts = Parts::open(vec![file.path().into()], options, jobs).unwrap();
     let text = |part: anyhow::Result<Bytes>| String::from_utf8(part.unwrap()).unwrap();
     parts.map(text).collect()
 }
@@ -183,9 +183,9 @@ fn nonsense_is_refused_by_name() {
         (&["--csv"], "--csv cannot be combined with --pipe"),
         (&["-X"], "--context-replace cannot be combined with --pipe"),
     ] {
-        let args = run(options);
-        let read = args.check(2).and_then(|()| Spread::new(&args));
-        let error = read.unwrap_err();
+        let run = run(options);
+        let made = run.check(3).and_then(|()| PipeOptions::new(&run));
+        let error = made.unwrap_err();
         let error = format!("{error:#}");
         assert!(
             error.contains(message) && !error.contains('\n'),

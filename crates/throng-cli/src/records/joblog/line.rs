@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use throng::{ErrorKind, Outcome, Status, Stdin, Stream};
 
-use crate::records::note::Note;
+use crate::records::job_info::JobInfo;
 use crate::shell::Shell;
 use crate::sys;
 
@@ -22,35 +22,34 @@ pub(crate) const AFTER: &str = "UserTime\tSystemTime\tMaxRss\tStartLatency\t\
 const COLUMNS_BEFORE: usize = 8;
 const COLUMNS_AFTER: usize = 9;
 
-/// Whose columns a log has.
+/// The columns that a log has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// GNU parallel's alone: it began the log.
+pub(crate) enum Columns {
+    /// Those of GNU parallel only, which began the log.
     Parallel,
-    /// Those, then ours.
+    /// Those, followed by ours.
     Throng,
 }
 
-impl Format {
-    pub(super) fn header(self) -> String {
+impl Columns {
+    pub(in crate::records) fn header(self) -> String {
         match self {
-            Format::Parallel => format!("{BEFORE}\n"),
-            Format::Throng => format!("{BEFORE}\t{AFTER}\n"),
+            Columns::Parallel => format!("{BEFORE}\n"),
+            Columns::Throng => format!("{BEFORE}\t{AFTER}\n"),
         }
     }
 
     /// Which of them begins like this.
-    pub(super) fn of_header(line: &[u8]) -> Option<Format> {
-        [Format::Throng, Format::Parallel]
+    pub(super) fn of_header(line: &[u8]) -> Option<Columns> {
+        [Columns::Throng, Columns::Parallel]
             .into_iter()
-            .find(|format| format.header().as_bytes() == line)
+            .find(|columns| columns.header().as_bytes() == line)
     }
 }
 
-/// The command as the log has it: a line that is read back by `throng run`, or a script for the
-/// shell. None where it would be read back as another command. That is looked at each time and not
-/// argued, because what is in a log can be run: a NUL, which no command has that has run, would
-/// come back as a line feed.
+/// The command as the log has it: a line that `throng run` reads back, or a script for the shell.
+/// None if it would be read back as another command. That is checked each time, because what is in
+/// a log can be run: a NUL, which no command contains that was run, would come back as a line feed.
 pub(crate) fn logged(command: &throng::Command, shell: bool) -> Option<Vec<u8>> {
     let line = shown(command, shell);
     let is_read_back = !line.contains(&0)
@@ -58,7 +57,7 @@ pub(crate) fn logged(command: &throng::Command, shell: bool) -> Option<Vec<u8>> 
     is_read_back.then_some(line)
 }
 
-/// The command as a user knows it, whatever is in it.
+/// The command as the user wrote it, whatever is in it.
 pub(crate) fn shown(command: &throng::Command, shell: bool) -> Vec<u8> {
     if shell {
         sys::script(command)
@@ -67,43 +66,43 @@ pub(crate) fn shown(command: &throng::Command, shell: bool) -> Vec<u8> {
     }
 }
 
-/// Adds the line of this outcome; nothing where its command could not be read back. Such a command
-/// has not been started, and a run that goes on with the log tries it again.
-pub(super) fn write(
+/// Appends the line of this outcome; nothing if its command could not be read back. Such a command
+/// was not started, and a run that resumes this one tries it again.
+pub(crate) fn write(
     out: &mut Vec<u8>,
     outcome: &Outcome,
-    note: &Note,
-    format: Format,
+    info: &JobInfo,
+    columns: Columns,
     shell: Option<&Shell>,
 ) {
     let Some(command) = logged(outcome.command(), shell.is_some()) else {
         return;
     };
-    write_before(out, outcome, note);
+    write_before(out, outcome, info);
     out.push(b'\t');
     push_command(out, &command);
-    if format == Format::Throng {
+    if columns == Columns::Throng {
         out.push(b'\t');
         write_after(out, outcome, shell);
     }
     out.push(b'\n');
 }
 
-/// Adds the columns before the command, with tabs between them. Writing to memory does not fail.
-pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, note: &Note) {
+/// Appends the columns before the command, with tabs between them. Writing to memory does not fail.
+pub(crate) fn write_before(out: &mut Vec<u8>, outcome: &Outcome, info: &JobInfo) {
     let (exit_value, signal) = ending(outcome);
     let _ = write!(
         out,
         "{}\t:\t{:.3}\t{:10.3}\t{}\t{}\t{exit_value}\t{signal}",
-        note.number,
+        info.number,
         since_1970(outcome.started_at()).as_secs_f64(),
         outcome.wall().as_secs_f64(),
-        sent_bytes(outcome, note),
+        sent_bytes(outcome, info),
         outcome.capture().received_bytes(Stream::Stdout),
     );
 }
 
-/// Adds the columns after the command, with tabs between them.
+/// Appends the columns after the command, with tabs between them.
 pub(crate) fn write_after(out: &mut Vec<u8>, outcome: &Outcome, shell: Option<&Shell>) {
     let usage = outcome.usage();
     let (user, system) = (usage.user.as_secs_f64(), usage.system.as_secs_f64());
@@ -129,18 +128,18 @@ fn push_command(out: &mut Vec<u8>, command: &[u8]) {
     out.extend(command.iter().map(byte));
 }
 
-/// What we have given the command on stdin, as with `--pipe`.
-fn sent_bytes(outcome: &Outcome, note: &Note) -> u64 {
-    match (&note.sent, outcome.command().get_stdin()) {
+/// How many bytes the command was given on stdin, as with `--pipe`.
+fn sent_bytes(outcome: &Outcome, info: &JobInfo) -> u64 {
+    match (&info.sent, outcome.command().get_stdin()) {
         (Some(sent), _) => sent.load(Ordering::Relaxed),
         (None, Stdin::Bytes(bytes)) => bytes.len() as u64,
         _ => 0,
     }
 }
 
-/// Exit value and signal, as GNU parallel logs them: -1 for what ran out of time, and for a command
-/// that could not be started what a shell would have said. Both are 0 for what has succeeded and
-/// for nothing else.
+/// Exit value and signal, as GNU parallel logs them: -1 for a command that ran out of time, and for
+/// one that could not be started the exit status of a shell. Both are 0 for a command that
+/// succeeded, and for no other.
 fn ending(outcome: &Outcome) -> (i64, i32) {
     match outcome.status() {
         _ if outcome.timed_out() => (-1, outcome.status().and_then(Status::signal).unwrap_or(15)),
@@ -161,26 +160,26 @@ fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// What a line says of a command that has been run.
+/// A line about a command that has been run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Past {
+pub(super) struct Entry {
     pub(super) number: u64,
     pub(super) succeeded: bool,
     pub(super) command: Vec<u8>,
-    /// What the column for the [shell](Shell::column) has; empty in a log of GNU parallel.
+    /// The column for the [shell](Shell::column); empty in a log of GNU parallel.
     pub(super) shell: Vec<u8>,
 }
 
-/// Reads a line, without its end; none if it is no line of a log.
-pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
-    let mut columns = line.splitn(COLUMNS_BEFORE + 1, |byte| *byte == b'\t');
+/// Parses a line, without its end; none if it is not a line of a log.
+pub(super) fn parse(line: &[u8], columns: Columns) -> Option<Entry> {
+    let mut fields = line.splitn(COLUMNS_BEFORE + 1, |byte| *byte == b'\t');
     let mut before = [&b""[..]; COLUMNS_BEFORE];
-    for column in &mut before {
-        *column = columns.next()?;
+    for field in &mut before {
+        *field = fields.next()?;
     }
-    let mut command = columns.next()?;
+    let mut command = fields.next()?;
     let mut shell = Vec::new();
-    if format == Format::Throng {
+    if columns == Columns::Throng {
         let mut after = command.rsplitn(COLUMNS_AFTER + 1, |byte| *byte == b'\t');
         shell = after.next()?.to_vec();
         command = after.nth(COLUMNS_AFTER - 1)?;
@@ -199,7 +198,7 @@ pub(super) fn parse(line: &[u8], format: Format) -> Option<Past> {
         let _: f64 = str::from_utf8(figure).ok()?.trim().parse().ok()?;
     }
     let byte = |byte: &u8| if *byte == b'\0' { b'\n' } else { *byte };
-    Some(Past {
+    Some(Entry {
         number: parsed(number).filter(|number| *number > 0)?,
         succeeded: (parsed::<i64>(exit_value)?, parsed::<i64>(signal)?) == (0, 0),
         command: command.iter().map(byte).collect(),
@@ -216,20 +215,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn line_of(number: u64, command: &[u8], format: Format) -> Vec<u8> {
+    fn line_of(number: u64, command: &[u8], columns: Columns) -> Vec<u8> {
         let mut line = format!("{number}\t:\t1.000\t     2.000\t0\t5\t0\t0\t").into_bytes();
         push_command(&mut line, command);
-        if format == Format::Throng {
+        if columns == Columns::Throng {
             line.extend_from_slice(b"\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0");
         }
         line
     }
 
     /// What a run that goes on would run for this command; none where it is not logged.
-    fn through_the_log(command: &throng::Command, shell: bool, format: Format) -> Option<Past> {
-        let line = line_of(7, &logged(command, shell)?, format);
+    fn through_the_log(command: &throng::Command, shell: bool, columns: Columns) -> Option<Entry> {
+        let line = line_of(7, &logged(command, shell)?, columns);
         assert!(!line.contains(&b'\n'));
-        Some(parse(&line, format).expect("it is a line of a log"))
+        Some(parse(&line, columns).expect("it is a line of a log"))
     }
 
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -249,12 +248,12 @@ mod tests {
             words in prop::collection::vec(bytes(), 1..5),
             ours: bool,
         ) {
-            let format = if ours { Format::Throng } else { Format::Parallel };
+            let columns = if ours { Columns::Throng } else { Columns::Parallel };
             let argv: Result<Vec<_>, _> = words.iter().cloned().map(sys::os_string).collect();
             let Ok(argv) = argv else { return Ok(()) };
             let command = throng::Command::from_argv(argv.clone());
-            match through_the_log(&command, false, format) {
-                Some(past) => prop_assert_eq!(sys::split(&past.command).unwrap(), argv),
+            match through_the_log(&command, false, columns) {
+                Some(entry) => prop_assert_eq!(sys::split(&entry.command).unwrap(), argv),
                 // Neither can be started. On Windows no file has a quotation mark in its name.
                 None => prop_assert!(words.concat().contains(&0) || words[0].contains(&b'"')),
             }
@@ -262,12 +261,12 @@ mod tests {
 
         #[test]
         fn a_script_is_read_back_as_it_was_or_not_logged(script in bytes(), ours: bool) {
-            let format = if ours { Format::Throng } else { Format::Parallel };
+            let columns = if ours { Columns::Throng } else { Columns::Parallel };
             let Ok(command) = sys::shell(None, script.clone()) else { return Ok(()) };
-            match through_the_log(&command, true, format) {
-                Some(past) => {
-                    prop_assert_eq!(&past.command, &sys::script(&command));
-                    let again = sys::shell(None, past.command).unwrap();
+            match through_the_log(&command, true, columns) {
+                Some(entry) => {
+                    prop_assert_eq!(&entry.command, &sys::script(&command));
+                    let again = sys::shell(None, entry.command).unwrap();
                     prop_assert_eq!(sys::argv(&again), sys::argv(&command));
                 }
                 None => prop_assert!(script.contains(&0)),
@@ -280,32 +279,32 @@ mod tests {
                 prop_oneof![Just(b'\t'), Just(b'\n'), Just(b'\r'), 1u8..], 0..40),
             ours: bool,
         ) {
-            let format = if ours { Format::Throng } else { Format::Parallel };
-            let line = line_of(7, &command, format);
+            let columns = if ours { Columns::Throng } else { Columns::Parallel };
+            let line = line_of(7, &command, columns);
             prop_assert!(!line.contains(&b'\n'));
-            let past = parse(&line, format).unwrap();
-            prop_assert_eq!((past.number, past.succeeded), (7, true));
-            prop_assert_eq!(past.shell, if ours { &b"0"[..] } else { b"" });
-            prop_assert_eq!(past.command, command);
+            let entry = parse(&line, columns).unwrap();
+            prop_assert_eq!((entry.number, entry.succeeded), (7, true));
+            prop_assert_eq!(entry.shell, if ours { &b"0"[..] } else { b"" });
+            prop_assert_eq!(entry.command, command);
         }
 
         #[test]
         fn a_line_of_anything_is_read_or_refused(
             line in prop::collection::vec(any::<u8>(), 0..60),
         ) {
-            let _ = parse(&line, Format::Throng);
-            let _ = parse(&line, Format::Parallel);
+            let _ = parse(&line, Columns::Throng);
+            let _ = parse(&line, Columns::Parallel);
         }
     }
 
     #[test]
     fn a_line_of_gnu_parallel_is_read() {
         let line = b"3\t:\t1795647438.563\t     0.015\t0\t2\t1\t0\techo 1; exit 1";
-        let past = parse(line, Format::Parallel).unwrap();
-        assert_eq!((past.number, past.succeeded), (3, false));
-        assert_eq!(past.command, b"echo 1; exit 1");
+        let entry = parse(line, Columns::Parallel).unwrap();
+        assert_eq!((entry.number, entry.succeeded), (3, false));
+        assert_eq!(entry.command, b"echo 1; exit 1");
         let timed_out = b"1\t:\t1795647705.983\t     1.052\t0\t0\t-1\t15\tsleep 5";
-        assert!(!parse(timed_out, Format::Parallel).unwrap().succeeded);
+        assert!(!parse(timed_out, Columns::Parallel).unwrap().succeeded);
     }
 
     #[test]
@@ -318,11 +317,11 @@ mod tests {
             b"3\t:\tnoon\t0.0\t0\t2\t1\t0\tx",
             b"3\t:\t1.0\t0.0\t0\t2\tfine\t0\tx",
         ] {
-            assert_eq!(parse(line, Format::Parallel), None);
+            assert_eq!(parse(line, Columns::Parallel), None);
         }
         // A line without our columns is none in a log that has them.
         assert_eq!(
-            parse(&line_of(1, b"x", Format::Parallel), Format::Throng),
+            parse(&line_of(1, b"x", Columns::Parallel), Columns::Throng),
             None
         );
     }

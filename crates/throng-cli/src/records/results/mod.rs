@@ -1,6 +1,6 @@
-//! `--results`: what commands say in files, and all that is known of them in tables. Knows which
-//! kind was asked for; each is one file.
+//! `--results`: the output of commands in files of their own, or everything about them in one file.
 
+mod claims;
 mod table;
 mod tree;
 
@@ -10,120 +10,84 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use throng::{Outcome, Stream};
+use throng::Stream;
 
-pub(crate) use self::table::Table;
-pub(crate) use self::tree::Tree;
-pub(crate) use self::tree::{Files, LONGEST_NAME, with_ending};
-use super::joblog::BEFORE;
-use super::jsonl;
-use super::kept::{self, Kept, Kind as Record, Place};
+use super::append_file::{AppendFile, Format, Kind, Place, Target, keep_aside};
+use super::{joblog, jsonl};
 use crate::options::output::FilesWanted;
-use crate::records::note::Note;
-use crate::records::target::Target;
 use crate::shell::Shell;
 use crate::sys;
 use crate::template::{Pattern, PlaceholderSyntax};
 use crate::values::Columns;
 
-/// Where results go, as it was asked for.
-#[derive(Debug)]
-pub(crate) enum Results {
-    /// A file for each stream of each command.
-    Tree(Tree),
-    /// A line for each command, in this file.
-    Lines(Lines),
-}
+pub(crate) use self::claims::ResultsExist;
+pub(super) use self::claims::{Claims, is_of_a_name};
+pub(super) use self::table::Table;
+pub(super) use self::tree::Tree;
 
-/// One file with something for each command.
-#[derive(Debug)]
-pub(crate) struct Lines {
-    shape: Shape,
-    kept: Kept,
-}
+const OPTION: &str = "--results";
 
+/// The argument of `--results`.
 #[derive(Debug)]
-enum Shape {
-    Table(Table),
-    Jsonl,
-}
-
-/// What `--results` has been given, before anything is opened.
-#[derive(Debug)]
-pub(crate) struct Wanted {
+pub(super) struct ResultsSpec {
     target: Target,
-    kind: Kind,
+    layout: Layout,
     columns: Columns,
     files: FilesWanted,
 }
 
+/// How results are laid out in files.
 #[derive(Debug)]
-enum Kind {
+enum Layout {
+    /// A directory for each command, below one that was given.
     Tree,
+    /// Files for each command, at a path with placeholders.
     Pattern(Pattern),
-    Separated(u8),
+    /// One file with a row for each command, and this separator.
+    Table(u8),
+    /// One file with an object for each command.
     Jsonl,
 }
 
-impl Kind {
-    /// What one file with something for each command is known again by.
-    fn record(&self) -> Record {
-        match self {
-            Kind::Separated(separator) => {
-                let byte = |byte| if byte == b'\t' { *separator } else { byte };
-                Record {
-                    name: "table of results",
-                    begins: vec![BEFORE.bytes().map(byte).collect()],
-                }
-            }
-            _ => Record {
-                name: "file of results",
-                begins: vec![jsonl::BEGIN.into()],
-            },
-        }
-    }
-}
-
-impl Wanted {
-    /// Reads `[+]DIR`, `[+]FILE.csv`, a name with places, and so on.
-    pub(crate) fn parse(
+impl ResultsSpec {
+    /// Parses `[+]DIR`, `[+]FILE.csv`, a path with placeholders, and so on.
+    pub(super) fn parse(
         text: &OsStr,
         language: &PlaceholderSyntax,
         columns: &Columns,
         files: Option<FilesWanted>,
-    ) -> anyhow::Result<Wanted> {
+    ) -> anyhow::Result<ResultsSpec> {
         let target = Target::parse(text)?;
         let lower = text.to_string_lossy().to_ascii_lowercase();
         let ending = lower.rsplit_once('.').map_or("", |(_, ending)| ending);
         let pattern = Pattern::parse(target.path.as_os_str(), language, columns)?;
-        let kind = match ending {
-            _ if pattern.has_placeholders() => Kind::Pattern(pattern),
-            "csv" => Kind::Separated(b','),
-            "tsv" => Kind::Separated(b'\t'),
-            "json" | "jsonl" => Kind::Jsonl,
-            _ => Kind::Tree,
+        let layout = match ending {
+            _ if pattern.has_placeholders() => Layout::Pattern(pattern),
+            "csv" => Layout::Table(b','),
+            "tsv" => Layout::Table(b'\t'),
+            "json" | "jsonl" => Layout::Jsonl,
+            _ => Layout::Tree,
         };
-        let is_table = matches!(kind, Kind::Separated(_) | Kind::Jsonl);
-        ensure!(
-            files.is_none() || !is_table,
-            "--results-files is for a directory, or a name with placeholders"
-        );
-        Ok(Wanted {
+        let spec = ResultsSpec {
             target,
-            kind,
+            layout,
             columns: columns.clone(),
             files: files.unwrap_or_default(),
-        })
+        };
+        ensure!(
+            files.is_none() || spec.is_tree(),
+            "--results-files is for a directory, or a name with placeholders"
+        );
+        Ok(spec)
     }
 
-    /// As it was given, without the `+`.
-    pub(crate) fn name(&self) -> String {
+    /// The path as it was given, without the `+`.
+    pub(super) fn name(&self) -> String {
         self.target.path.display().to_string()
     }
 
-    /// The stream of ours that a table or lines go to: stdout for `-.csv` and so on, and either
-    /// where it is the same file.
-    pub(crate) fn stream(&self) -> Option<Stream> {
+    /// Our stdout for `-.csv` and so on, and our stdout or stderr where the one file is the same.
+    pub(super) fn stream(&self) -> Option<Stream> {
         let path = &self.target.path;
         let is_dash =
             path.file_stem() == Some(OsStr::new("-")) && path.parent() == Some(Path::new(""));
@@ -135,12 +99,12 @@ impl Wanted {
     }
 
     /// Whether there are files for each command.
-    pub(crate) fn is_tree(&self) -> bool {
-        matches!(self.kind, Kind::Tree | Kind::Pattern(_))
+    pub(super) fn is_tree(&self) -> bool {
+        matches!(self.layout, Layout::Tree | Layout::Pattern(_))
     }
 
-    /// Fails where the job log would be written to the same file.
-    pub(crate) fn refuse_path(&self, joblog: &Target) -> anyhow::Result<()> {
+    /// Fails if the job log would be written to the same file.
+    pub(super) fn refuse_path(&self, joblog: &Target) -> anyhow::Result<()> {
         let [ours, log] = [&self.target, joblog].map(|target| {
             let path = fs::canonicalize(&target.path);
             path.or_else(|_| std::path::absolute(&target.path)).ok()
@@ -153,85 +117,91 @@ impl Wanted {
         Ok(())
     }
 
-    /// The tree, where it is one.
-    pub(crate) fn tree(&self) -> Option<Tree> {
-        match &self.kind {
-            Kind::Tree => {
+    /// Where the files of each command are, if each has its own.
+    pub(super) fn tree(&self) -> Option<Tree> {
+        match &self.layout {
+            Layout::Tree => {
                 let root = self.target.path.clone();
                 Some(Tree::below(root, self.columns.clone(), self.files))
             }
-            Kind::Pattern(pattern) => {
+            Layout::Pattern(pattern) => {
                 let fixed = sys::os_string(pattern.fixed_directory().to_vec()).ok()?;
-                Some(Tree::as_noted(
-                    fixed.into(),
-                    pattern.ends_with_slash(),
-                    self.files,
-                ))
+                let in_directories = pattern.ends_with_slash();
+                Some(Tree::at_paths(fixed.into(), in_directories, self.files))
             }
-            Kind::Separated(_) | Kind::Jsonl => None,
+            Layout::Table(_) | Layout::Jsonl => None,
         }
     }
 
-    /// Whether what is there is kept, without --resume.
-    pub(crate) fn appends(&self) -> bool {
+    /// Whether results that exist are kept, without --resume too.
+    pub(super) fn appends(&self) -> bool {
         self.target.appends
     }
 
-    /// Whether what is there shows for certain which commands have been run. The files of a name
-    /// with places do so by their number: stderr of `a` has the name of stdout of `a.err`.
-    pub(crate) fn shows_what_was_run(&self) -> bool {
-        match &self.kind {
-            Kind::Tree => true,
-            Kind::Pattern(pattern) => self.files == FilesWanted::All || pattern.ends_with_slash(),
+    /// Whether results that exist show reliably which commands have been run. At a path with
+    /// placeholders it is their `seq` file that does: the stderr of `a` has the same path as the
+    /// stdout of `a.err`.
+    pub(super) fn shows_what_was_run(&self) -> bool {
+        match &self.layout {
+            Layout::Tree => true,
+            Layout::Pattern(pattern) => self.files == FilesWanted::All || pattern.ends_with_slash(),
             _ => false,
         }
     }
 
-    /// The name with places, if it is one, and the files that are wanted.
-    pub(crate) fn pattern(&self) -> Option<(Pattern, FilesWanted)> {
-        match &self.kind {
-            Kind::Pattern(pattern) => Some((pattern.clone(), self.files)),
+    /// The path with placeholders, if it is one, and the files that are wanted.
+    pub(super) fn pattern(&self) -> Option<(Pattern, FilesWanted)> {
+        match &self.layout {
+            Layout::Pattern(pattern) => Some((pattern.clone(), self.files)),
             _ => None,
         }
     }
 
-    /// Opens what is to be written. `resumes` says that what is there is kept.
-    pub(crate) fn open(self, shell: Option<Shell>, resumes: bool) -> anyhow::Result<Results> {
+    /// Opens the one file. `resumes`: its content is kept.
+    pub(super) fn open(self, shell: Option<Shell>, resumes: bool) -> anyhow::Result<AppendFile> {
         let keeps = resumes || self.target.appends;
-        if let Some(mut tree) = self.tree() {
-            tree.prepare(keeps)?;
-            return Ok(Results::Tree(tree));
-        }
         let stream = self.stream();
         let path = self.target.path;
         let context = || format!("cannot write --results {}", path.display());
-        let to = match stream {
-            Some(stream) => Place::Ours(stream),
+        let (to, is_new) = match stream {
+            Some(stream) => (Place::Stream(stream), true),
             None => {
-                let record = self.kind.record();
-                record.refuse_others("--results", &path)?;
-                Place::File(open(&path, keeps, &record).with_context(context)?)
+                let kind = self.layout.kind();
+                kind.refuse_others(OPTION, &path)?;
+                let file = open_file(&path, keeps, &kind).with_context(context)?;
+                let is_new = file.metadata().with_context(context)?.len() == 0;
+                (Place::File(file), is_new)
             }
         };
-        let is_new = match &to {
-            Place::File(file) => file.metadata().with_context(context)?.len() == 0,
-            Place::Ours(_) => true,
+        let format = match self.layout {
+            Layout::Table(separator) => Format::Table(Table::new(separator, shell, self.columns)),
+            _ => Format::Jsonl,
         };
-        let shape = match self.kind {
-            Kind::Separated(separator) => {
-                Shape::Table(Table::new(separator, shell, self.columns, is_new))
-            }
-            _ => Shape::Jsonl,
-        };
-        Ok(Results::Lines(Lines {
-            shape,
-            kept: Kept::new("--results", path, to),
-        }))
+        Ok(AppendFile::new(OPTION, path, to, format, is_new))
     }
 }
 
-/// Opens a table, or lines, at the end; what is there and not to be kept is kept aside.
-fn open(path: &Path, keeps: bool, record: &Record) -> io::Result<File> {
+impl Layout {
+    /// How the one file begins.
+    fn kind(&self) -> Kind {
+        match self {
+            Layout::Table(separator) => {
+                let byte = |byte| if byte == b'\t' { *separator } else { byte };
+                Kind {
+                    name: "table of results",
+                    begins: vec![joblog::BEFORE.bytes().map(byte).collect()],
+                }
+            }
+            _ => Kind {
+                name: "file of results",
+                begins: vec![jsonl::BEGIN.into()],
+            },
+        }
+    }
+}
+
+/// Opens a file to append to it. The file of an earlier run is renamed first, unless it is kept.
+fn open_file(path: &Path, keeps: bool, kind: &Kind) -> io::Result<File> {
     let open = || {
         let mut options = sys::file_options();
         sys::open_for_writing(path, options.create(true).append(true))
@@ -242,41 +212,6 @@ fn open(path: &Path, keeps: bool, record: &Record) -> io::Result<File> {
         return Ok(file);
     }
     drop(file);
-    kept::keep_aside("--results", path, record)?;
+    keep_aside(OPTION, path, kind)?;
     open()
-}
-
-impl Lines {
-    /// The stream of ours that they go to, if so.
-    pub(crate) fn stream(&self) -> Option<Stream> {
-        self.kept.stream()
-    }
-
-    /// What comes before the first line, if it is still to be written.
-    pub(crate) fn take_head(&mut self, note: &Note) -> Option<Vec<u8>> {
-        match &mut self.shape {
-            Shape::Table(table) => table.take_head(note.values.len()),
-            Shape::Jsonl => None,
-        }
-    }
-
-    pub(crate) fn line(&self, outcome: &Outcome, note: &Note) -> anyhow::Result<Vec<u8>> {
-        match &self.shape {
-            Shape::Table(table) => Ok(table.row(outcome, note)),
-            Shape::Jsonl => {
-                let mut line = Vec::new();
-                jsonl::write(&mut line, outcome, note)
-                    .context("what was spilled cannot be read back")?;
-                Ok(line)
-            }
-        }
-    }
-
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        self.kept.write(bytes)
-    }
-
-    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
-        self.kept.flush()
-    }
 }

@@ -3,8 +3,8 @@
 use csv::{ByteRecord, WriterBuilder};
 use throng::{Outcome, Stream};
 
+use crate::records::job_info::JobInfo;
 use crate::records::joblog::{AFTER, BEFORE, logged, shown, write_after, write_before};
-use crate::records::note::Note;
 use crate::shell::Shell;
 use crate::text;
 use crate::values::Columns;
@@ -14,32 +14,20 @@ pub(crate) struct Table {
     separator: u8,
     shell: Option<Shell>,
     columns: Columns,
-    /// Whether the names of the columns are still to be written.
-    wants_head: bool,
 }
 
 impl Table {
-    pub(super) fn new(
-        separator: u8,
-        shell: Option<Shell>,
-        columns: Columns,
-        wants_head: bool,
-    ) -> Table {
+    pub(super) fn new(separator: u8, shell: Option<Shell>, columns: Columns) -> Table {
         Table {
             separator,
             shell,
             columns,
-            wants_head,
         }
     }
 
-    /// The line with the names of the columns, if it is still to be written, for commands with so
-    /// many values. Columns without names are V1, V2, ...
-    pub(super) fn take_head(&mut self, values: usize) -> Option<Vec<u8>> {
-        std::mem::take(&mut self.wants_head).then(|| self.head(values))
-    }
-
-    fn head(&self, values: usize) -> Vec<u8> {
+    /// The row with the names of the columns, for commands with this many values. Columns without
+    /// names are V1, V2, ...
+    pub(crate) fn header(&self, values: usize) -> Vec<u8> {
         let mut record = ByteRecord::new();
         let names = |names: &str, record: &mut ByteRecord| {
             names
@@ -59,9 +47,9 @@ impl Table {
         self.written(&record)
     }
 
-    pub(super) fn row(&self, outcome: &Outcome, note: &Note) -> Vec<u8> {
+    pub(crate) fn row(&self, outcome: &Outcome, info: &JobInfo) -> Vec<u8> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        write_before(&mut before, outcome, note);
+        write_before(&mut before, outcome, info);
         write_after(&mut after, outcome, self.shell.as_ref());
         let columns = |columns: &[u8], record: &mut ByteRecord| {
             let columns = columns.split(|byte| *byte == b'\t');
@@ -69,13 +57,13 @@ impl Table {
         };
         let mut record = ByteRecord::new();
         columns(&before, &mut record);
-        // What cannot be read back is there to be seen.
+        // A command that could not be read back is shown all the same.
         let command = outcome.command();
         let has_shell = self.shell.is_some();
         let command = logged(command, has_shell)
             .unwrap_or_else(|| text::on_one_line(&shown(command, has_shell)).into_bytes());
         record.push_field(&command);
-        note.values
+        info.values
             .iter()
             .for_each(|value| record.push_field(value));
         for stream in Stream::ALL {
@@ -108,7 +96,7 @@ mod tests {
             with_tabs: bool,
         ) {
             let separator = if with_tabs { b'\t' } else { b',' };
-            let table = Table::new(separator, None, Columns::default(), true);
+            let table = Table::new(separator, None, Columns::default());
             let record = ByteRecord::from(fields);
             let written = [table.written(&record), table.written(&record)].concat();
             let mut reader = csv::ReaderBuilder::new()
@@ -123,10 +111,8 @@ mod tests {
     #[test]
     fn sources_without_names_are_numbered_as_gnu_parallel_does() {
         let head = |columns: Columns| {
-            let mut table = Table::new(b',', None, columns, true);
-            let head = table.take_head(2).unwrap();
-            assert_eq!(table.take_head(2), None);
-            String::from_utf8(head).unwrap()
+            let table = Table::new(b',', None, columns);
+            String::from_utf8(table.header(2)).unwrap()
         };
         let start = "Seq,Host,Starttime,JobRuntime,Send,Receive,Exitval,Signal,Command,";
         let unnamed = head(Columns::new(Some(2)));

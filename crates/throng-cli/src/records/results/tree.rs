@@ -1,8 +1,8 @@
 //! Results as a tree of directories, as GNU parallel lays it out: `DIR/1/VALUE/2/VALUE/` with
-//! `stdout`, `stderr` and `seq`, or what a name with places in it becomes.
+//! `stdout`, `stderr` and `seq`, or at a path with placeholders.
 //!
 //! `stdout` is written last, so that a command whose `stdout` is there has been run to its end.
-//! Commands with the same values would write to the same place: the later ones get one beside it.
+//! Commands with the same values would write to the same path: the later ones get one beside it.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -14,8 +14,8 @@ use anyhow::{Context, bail};
 use throng::{Outcome, Stream};
 
 use crate::options::output::FilesWanted;
-use crate::records::note::Note;
-use crate::records::pieces;
+use crate::records::chunks;
+use crate::records::job_info::JobInfo;
 use crate::values::Columns;
 use crate::{links, sys, text};
 
@@ -27,23 +27,23 @@ const DIGITS_MAX: u64 = 20;
 
 #[derive(Debug)]
 pub(crate) struct Tree {
-    place: Place,
+    paths: Paths,
     files: FilesWanted,
-    /// Whether others could have put something where we write, so that each file is opened with
-    /// care.
+    /// Whether other users could have made links where files are written, so that each file is
+    /// opened with care.
     is_shared: bool,
-    /// Hashes of the places that this run has written to.
+    /// Hashes of the paths that this run has written to.
     written: HashSet<u64>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Paths {
     /// Names of columns and values below this.
     Below { root: PathBuf, columns: Columns },
-    /// Where the command's note says, below this. No two commands of a run have the same place.
-    AsNoted {
+    /// The path in each command's [`JobInfo`], below this. No two commands have the same.
+    Given {
         fixed: PathBuf,
-        /// Whether each place is a directory.
+        /// Whether each path is a directory.
         in_directories: bool,
     },
 }
@@ -58,20 +58,20 @@ pub(crate) struct Files {
 
 impl Tree {
     pub(super) fn below(root: PathBuf, columns: Columns, files: FilesWanted) -> Tree {
-        Tree::new(Place::Below { root, columns }, files)
+        Tree::new(Paths::Below { root, columns }, files)
     }
 
-    pub(super) fn as_noted(fixed: PathBuf, in_directories: bool, files: FilesWanted) -> Tree {
-        let place = Place::AsNoted {
+    pub(super) fn at_paths(fixed: PathBuf, in_directories: bool, files: FilesWanted) -> Tree {
+        let paths = Paths::Given {
             fixed,
             in_directories,
         };
-        Tree::new(place, files)
+        Tree::new(paths, files)
     }
 
-    fn new(place: Place, files: FilesWanted) -> Tree {
+    fn new(paths: Paths, files: FilesWanted) -> Tree {
         Tree {
-            place,
+            paths,
             files,
             is_shared: true,
             written: HashSet::new(),
@@ -79,8 +79,8 @@ impl Tree {
     }
 
     /// Makes the root. One that holds something already is another run's, unless it is `kept`.
-    pub(super) fn prepare(&mut self, kept: bool) -> anyhow::Result<()> {
-        let Place::Below { root, .. } = &self.place else {
+    pub(crate) fn prepare(&mut self, kept: bool) -> anyhow::Result<()> {
+        let Paths::Below { root, .. } = &self.paths else {
             return Ok(());
         };
         let name = || format!("--results {}", root.display());
@@ -104,7 +104,7 @@ impl Tree {
 
     /// Fails where the root is there and others could have written in it.
     pub(crate) fn check_owner(&self, option: &str) -> anyhow::Result<()> {
-        let Place::Below { root, .. } = &self.place else {
+        let Paths::Below { root, .. } = &self.paths else {
             return Ok(());
         };
         match foreign(root) {
@@ -115,10 +115,10 @@ impl Tree {
 
     /// Whether the results of a command with these values are there. `option` goes by that, unless
     /// somebody insists.
-    pub(crate) fn has(&self, note: &Note, option: Option<&str>) -> anyhow::Result<bool> {
-        let files = self.place.files(note, false)?;
-        let has_all = match &self.place {
-            Place::AsNoted {
+    pub(crate) fn has(&self, info: &JobInfo, option: Option<&str>) -> anyhow::Result<bool> {
+        let files = self.paths.files(info, false)?;
+        let has_all = match &self.paths {
+            Paths::Given {
                 in_directories: false,
                 ..
             } => files.are_of_one_command(),
@@ -138,19 +138,19 @@ impl Tree {
         Ok(true)
     }
 
-    pub(crate) fn write(&mut self, outcome: &Outcome, note: &Note) -> anyhow::Result<()> {
-        let mut files = self.place.files(note, false)?;
-        match &self.place {
-            Place::AsNoted { fixed, .. } => {
+    pub(crate) fn write(&mut self, outcome: &Outcome, info: &JobInfo) -> anyhow::Result<()> {
+        let mut files = self.paths.files(info, false)?;
+        match &self.paths {
+            Paths::Given { fixed, .. } => {
                 for file in [&files.stdout, &files.stderr, &files.seq] {
                     links::refuse_links_out(fixed, file).with_context(|| {
                         format!("cannot write --results {}", text::quoted_name(file))
                     })?;
                 }
             }
-            Place::Below { .. } => {
+            Paths::Below { .. } => {
                 if !self.written.insert(hash(&sys::folded_path(&files.stdout))) {
-                    files = self.place.files(note, true)?;
+                    files = self.paths.files(info, true)?;
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Tree {
         }
         .with_context(|| context(directory))?;
         if self.files == FilesWanted::All {
-            let number = note.number.to_string();
+            let number = info.number.to_string();
             self.create(&files.seq)
                 .and_then(|mut file| file.write_all(number.as_bytes()))
                 .with_context(|| context(&files.seq))?;
@@ -178,7 +178,7 @@ impl Tree {
         if self.files == FilesWanted::All || !is_empty {
             return self.write_stream(path, outcome, Stream::Stderr);
         }
-        // That of an earlier run would be taken for this one's.
+        // That of an earlier run would be taken for that of this one.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
@@ -187,7 +187,7 @@ impl Tree {
 
     fn write_stream(&self, path: &Path, outcome: &Outcome, stream: Stream) -> io::Result<()> {
         let mut file = self.create(path)?;
-        pieces::try_for_each(outcome.capture(), stream, |piece| file.write_all(piece))
+        chunks::for_each(outcome.capture(), stream, |piece| file.write_all(piece))
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {
@@ -200,7 +200,7 @@ impl Tree {
     }
 }
 
-/// Why somebody else could have written what is there.
+/// Why another user could have written this file.
 fn foreign(path: &Path) -> Option<String> {
     sys::foreign(&fs::metadata(path).ok()?)
 }
@@ -209,16 +209,16 @@ fn goes_by_it(why: &str, option: &str) -> String {
     format!("{why}, and {option} would go by what is there (--trust-joblog insists)")
 }
 
-impl Place {
+impl Paths {
     /// Where a command's files are; `beside` that when an earlier command has them.
-    fn files(&self, note: &Note, beside: bool) -> anyhow::Result<Files> {
-        let mark = beside.then_some(note.number);
-        let Place::Below { root, columns } = self else {
-            return Files::of_place(&note.place);
+    fn files(&self, info: &JobInfo, beside: bool) -> anyhow::Result<Files> {
+        let mark = beside.then_some(info.number);
+        let Paths::Below { root, columns } = self else {
+            return Files::of_path(&info.path);
         };
         let mut directory = root.clone();
         let named = |(index, value)| (columns.name(index), value);
-        let mut parts: Vec<_> = note.values.iter().enumerate().map(named).collect();
+        let mut parts: Vec<_> = info.values.iter().enumerate().map(named).collect();
         parts.sort_by(|(a, _), (b, _)| by_number_then_name(a, b));
         for (n, (name, value)) in parts.iter().enumerate() {
             let mark = mark.filter(|_| n + 1 == parts.len());
@@ -230,10 +230,10 @@ impl Place {
 }
 
 impl Files {
-    /// Those of a command whose place is this: a file and what is beside it, or a directory.
-    pub(crate) fn of_place(place: &[u8]) -> anyhow::Result<Files> {
-        let is_directory = place.last() == Some(&b'/');
-        let path = PathBuf::from(sys::os_string(place.to_vec())?);
+    /// Those of a command with this path: a file and what is beside it, or a directory.
+    pub(crate) fn of_path(path: &[u8]) -> anyhow::Result<Files> {
+        let is_directory = path.last() == Some(&b'/');
+        let path = PathBuf::from(sys::os_string(path.to_vec())?);
         Ok(if is_directory {
             Files::in_directory(&path)
         } else {
@@ -270,7 +270,7 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Names that are numbers by their size; the others, which count as 0, by their letters.
+/// Orders names that are numbers by their value; others count as 0, and are ordered as bytes.
 fn by_number_then_name(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     let number = |name: &[u8]| {
         let digits = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -282,8 +282,8 @@ fn by_number_then_name(a: &[u8], b: &[u8]) -> std::cmp::Ordering {
     number(a).cmp(&number(b)).then_with(|| a.cmp(b))
 }
 
-/// A value as the name of a directory: what cannot stand in one is escaped, and what would be too
-/// long is cut and told apart by a hash.
+/// A value as the name of a directory: bytes that cannot be in one are escaped, and one that is too
+/// long is shortened and made unique by a hash.
 fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     let mut name = sys::escaped_name(value);
     let mark = beside.map_or_else(String::new, |number| {
@@ -292,7 +292,7 @@ fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     if name.len() + mark.len() > LONGEST_NAME {
         let hash = format!("{}~{:016x}", char::from(sys::ESCAPE), hash(value));
         let mut end = LONGEST_NAME - mark.len() - hash.len();
-        // Not within a character.
+        // Not in the middle of a character.
         while name[end] & 0xc0 == 0x80 && end > 200 {
             end -= 1;
         }
@@ -303,7 +303,7 @@ fn file_name(value: &[u8], beside: Option<u64>) -> OsString {
     sys::os_string(name).unwrap_or_else(|_| format!("{:016x}", hash(value)).into())
 }
 
-/// FNV-1a, which is the same in every version of this program: names are made of it.
+/// FNV-1a. Names are made of it, so it has to be the same in every version of this program.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
@@ -342,16 +342,16 @@ mod tests {
     fn the_tree_is_sorted_by_the_names_of_the_columns() {
         let bytes = |names: [&str; 4]| names.map(|name| name.as_bytes().to_vec()).to_vec();
         let columns = Columns::named(bytes(["10", "2", "b", "a"]));
-        let note = Note {
+        let info = JobInfo {
             number: 1,
             values: bytes(["x", "y", "z", "w"]),
             sent: None,
-            place: Vec::new(),
+            path: Vec::new(),
             fate: crate::fate::Fate::Succeeded,
         };
         let files = Tree::below("r".into(), columns, FilesWanted::All)
-            .place
-            .files(&note, false)
+            .paths
+            .files(&info, false)
             .unwrap();
         let parts = ["r", "a", "w", "b", "z", "2", "y", "10", "x", "stdout"];
         assert_eq!(files.stdout, parts.iter().collect::<PathBuf>());
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_name_with_places_is_a_file_or_a_directory() {
-        let files = |place: &str| Files::of_place(place.as_bytes()).unwrap();
+        let files = |path: &str| Files::of_path(path.as_bytes()).unwrap();
         let names = |files: Files| [files.stdout, files.stderr, files.seq];
         let expected = ["my_v", "my_v.err", "my_v.seq"].map(PathBuf::from);
         assert_eq!(names(files("my_v")), expected);

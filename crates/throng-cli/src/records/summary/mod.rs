@@ -1,7 +1,6 @@
-//! `--summary`: what is said of a run at its end. Takes the same memory for ten commands and for
+//! `--summary`: a report about a run at its end. It takes the same memory for ten commands as for
 //! ten million.
 
-mod histogram;
 mod report;
 
 use std::cmp::Reverse;
@@ -11,21 +10,21 @@ use std::time::{Duration, Instant};
 
 use throng::{Outcome, Stream, Verdict};
 
-use self::histogram::Histogram;
 use crate::fate::Fate;
-use crate::records::note::Note;
+use crate::histogram::Histogram;
+use crate::records::job_info::JobInfo;
 use crate::{sys, text};
 
-/// So many failures are told, and so many of the slowest.
+/// How many failures are listed, and how many of the slowest commands.
 const FAILURES_MAX: usize = 10;
 const SLOWEST_MAX: usize = 5;
-/// How much of the end of a stream is looked at for its last line.
+/// How much of the end of a stream is searched for its last line.
 const TAIL_MAX: u64 = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Summary {
     begin: Instant,
-    /// Whether commands are scripts, and known by them.
+    /// Whether commands are scripts, which are shown instead of their words.
     shell: bool,
     succeeded: u64,
     failed: u64,
@@ -82,10 +81,10 @@ impl Summary {
         }
     }
 
-    pub(crate) fn add(&mut self, outcome: &Outcome, note: &Note) {
-        match note.fate {
+    pub(crate) fn add(&mut self, outcome: &Outcome, info: &JobInfo) {
+        match info.fate {
             Fate::Succeeded => self.succeeded += 1,
-            Fate::Failed => self.add_failure(outcome, note),
+            Fate::Failed => self.add_failure(outcome, info),
             Fate::Ended => self.ended += 1,
             Fate::Unfinished => self.unfinished += 1,
             Fate::NotStarted => {
@@ -107,10 +106,10 @@ impl Summary {
             .max_rss_bytes
             .iter()
             .for_each(|bytes| self.max_rss.add(*bytes));
-        self.add_to_slowest(outcome, note);
+        self.add_to_slowest(outcome, info);
     }
 
-    fn add_failure(&mut self, outcome: &Outcome, note: &Note) {
+    fn add_failure(&mut self, outcome: &Outcome, info: &JobInfo) {
         self.failed += 1;
         self.timed_out += u64::from(outcome.timed_out());
         self.start_errors += u64::from(outcome.start_error().is_some());
@@ -125,7 +124,7 @@ impl Summary {
             (None, None) => String::new(),
         };
         self.failures.push(Failure {
-            number: note.number,
+            number: info.number,
             name: self.name(outcome),
             how,
             last_line: last_line(outcome),
@@ -141,7 +140,7 @@ impl Summary {
         self.dropped_bytes += dropped.iter().sum::<u64>();
     }
 
-    fn add_to_slowest(&mut self, outcome: &Outcome, note: &Note) {
+    fn add_to_slowest(&mut self, outcome: &Outcome, info: &JobInfo) {
         let is_full = self.slowest.len() == SLOWEST_MAX;
         let least = self.slowest.peek();
         if is_full && least.is_some_and(|Reverse((wall, ..))| *wall >= outcome.wall()) {
@@ -149,7 +148,7 @@ impl Summary {
         }
         let name = self.name(outcome);
         self.slowest
-            .push(Reverse((outcome.wall(), note.number, name)));
+            .push(Reverse((outcome.wall(), info.number, name)));
         if is_full {
             self.slowest.pop();
         }
@@ -164,12 +163,12 @@ impl Summary {
     }
 }
 
-/// The last line of stderr that says something, as far as that is kept.
+/// The last line of stderr that is not blank, as far as it is kept.
 fn last_line(outcome: &Outcome) -> String {
     let length = outcome.capture().len(Stream::Stderr);
     let mut reader = outcome.capture().reader(Stream::Stderr);
     let mut tail = Vec::new();
-    // What cannot be read back is told where the output is.
+    // An error is reported where the output is written.
     let read = reader
         .seek(SeekFrom::Start(length.saturating_sub(TAIL_MAX)))
         .and_then(|_| reader.read_to_end(&mut tail));

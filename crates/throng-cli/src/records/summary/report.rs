@@ -1,18 +1,19 @@
-//! A summary as text. Knows no outcome.
+//! A summary as text.
 
 use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Failure, Histogram, Summary};
+use super::{Failure, Summary};
+use crate::histogram::Histogram;
 use crate::size::{self, counted, digits, with_commas};
 use crate::text;
 
-/// A last line of stderr is cut here.
+/// A last line of stderr is shortened to this.
 const LINE_MAX: usize = 200;
 
 impl Summary {
-    /// The whole summary, so long after the beginning. Writing to a string does not fail.
+    /// The whole summary. Writing to a string does not fail.
     pub(crate) fn report(&self) -> String {
         self.report_after(self.begin.elapsed())
     }
@@ -152,14 +153,14 @@ fn push_row(out: &mut String, name: &str, figures: &Histogram, shown: impl Fn(u6
     let _ = writeln!(out, "{:>11}", shown(figures.max()));
 }
 
-/// "1 held, 2 capped", without what there is none of.
+/// "1 held, 2 capped", without those that are 0.
 fn listed(counts: &[(u64, &str)]) -> String {
     let some = counts.iter().filter(|(count, _)| *count > 0);
     let texts = some.map(|(count, what)| format!("{} {what}", with_commas(*count)));
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// Three digits that count, and a unit.
+/// Three significant digits and a unit.
 fn time(time: Duration) -> String {
     let s = time.as_secs_f64();
     match s {

@@ -1,4 +1,4 @@
-//! What the machine has left, from `/proc` and from the control group that we are in.
+//! How busy the machine is, from `/proc` and from our control group.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub(crate) fn read(gauge: Gauge) -> anyhow::Result<f64> {
     }
 }
 
-/// How many threads of the machine run or want to, without the one that asks.
+/// How many threads of the machine are runnable, without the one that asks.
 fn running() -> anyhow::Result<f64> {
     let text = super::read_text("/proc/loadavg").context("/proc/loadavg")?;
     parse_running(&text).context("/proc/loadavg says nothing of what runs")
@@ -26,7 +26,7 @@ fn parse_running(text: &str) -> Option<f64> {
     Some(running.saturating_sub(1).into())
 }
 
-/// What can be had without swapping, here and in our control group.
+/// The memory that is available without swapping, on the machine and in our control group.
 fn free_memory() -> anyhow::Result<u64> {
     let text = super::read_text("/proc/meminfo").context("/proc/meminfo")?;
     let here = field(&text, "MemAvailable:").context("/proc/meminfo says nothing of it")?;

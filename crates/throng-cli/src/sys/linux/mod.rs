@@ -9,7 +9,6 @@ mod owner;
 mod paths;
 #[cfg(test)]
 mod shell_tests;
-mod started_with;
 mod stops;
 mod tty;
 mod words;
@@ -33,12 +32,11 @@ use throng::{Command, Stream};
 pub(crate) use findings::{SLOW_STARTS, findings, own_cpu};
 pub(crate) use gauge::read as gauge;
 pub(crate) use limits::{limits, script_length, word_length};
-pub(crate) use options::SystemArgs;
+pub(crate) use options::{SystemArgs, take_stock};
 pub(crate) use owner::{
     create_directories, directory_builder, file_options, foreign, open_at_once, open_for_writing,
 };
 pub(crate) use paths::{ESCAPE, escaped_name, folded_path, is_device, name_length};
-pub(crate) use started_with::take_stock;
 pub(crate) use stops::{is_stopped, signal_name, watch_stops};
 pub(crate) use tty::Tty;
 pub(crate) use words::{command_line, push_quoted, split};

@@ -1,12 +1,21 @@
 //! Options that only Linux has, or has in a way of its own, and what they set.
 
+use std::sync::OnceLock;
+
 use clap::ValueEnum;
 use throng::os::linux::{
     BuilderExt, Cgroups, CommandExt, InheritedFds, KeeperEvent, ProcessGroup, probe_cgroups,
 };
 use throng::{Builder, Command};
 
-use super::started_with;
+/// Descriptors that a shell or make has opened for commands.
+static INHERITED: OnceLock<InheritedFds> = OnceLock::new();
+
+/// Finds the descriptors above stdin, stdout and stderr that are not close-on-exec, before anything
+/// opens others.
+pub(crate) fn take_stock() {
+    INHERITED.get_or_init(InheritedFds::take);
+}
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SystemArgs {
@@ -67,7 +76,7 @@ impl SystemArgs {
     }
 
     pub(crate) fn set_command(&self, command: &mut Command) {
-        // What asks for something on the terminal fails at once, and is not stopped.
+        // A command that asks for something on the terminal fails at once, and is not stopped.
         command.process_group(ProcessGroup::NoTerminal);
         command.allow_script(true);
         if let Some(nice) = self.nice {
@@ -75,33 +84,33 @@ impl SystemArgs {
         }
     }
 
-    pub(crate) fn set_builder(&self, builder: Builder, complain: fn(&str)) -> Builder {
+    pub(crate) fn set_builder(&self, builder: Builder, warn: fn(&str)) -> Builder {
         let inherited = match self.no_inherit_fds {
             true => InheritedFds::default(),
-            false => started_with::inherited(),
+            false => INHERITED.get().cloned().unwrap_or_default(),
         };
         builder
             .inherit_fds(&inherited)
             .keeper(["/proc/self/exe", "keeper"])
-            .on_keeper_lost(move |event| complain(&told(event)))
+            .on_keeper_lost(move |event| warn(&told(event)))
             .adopt_orphans(true)
-            .cgroups(self.cgroups(complain))
+            .cgroups(self.cgroups(warn))
     }
 
-    /// Those that were asked for, if they can be had. Without them all is as if nobody had asked.
-    fn cgroups(&self, complain: fn(&str)) -> Cgroups {
+    /// The control groups of `--cgroup`, if they are available. If not, the run goes on without.
+    fn cgroups(&self, warn: fn(&str)) -> Cgroups {
         let wanted = Cgroups::from(self.cgroup);
         if wanted != Cgroups::None
             && let Err(error) = probe_cgroups(wanted)
         {
-            complain(&format!("{error}; the run goes on without"));
+            warn(&format!("{error}; the run goes on without"));
             return Cgroups::None;
         }
         wanted
     }
 }
 
-/// What has happened to the keeper, and what that means.
+/// What happened to the keeper, as a message.
 fn told(event: KeeperEvent) -> String {
     let what = "which ends what commands leave behind if throng is killed";
     match event {
@@ -114,7 +123,7 @@ fn told(event: KeeperEvent) -> String {
         KeeperEvent::Continued { pid } => {
             format!("the keeper (pid {pid}), {what}, was stopped, and was continued")
         }
-        // That there is none.
+        // There is none.
         _ => format!("there is no keeper, {what}: it cannot be started"),
     }
 }

@@ -12,12 +12,12 @@ use super::tty::has_job_control;
 use super::{ignored_signals, stat_fields};
 use crate::sys::api::OnStop;
 
-/// Whether a process is stopped, as far as /proc tells.
+/// Whether a process is stopped, according to /proc.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     stat_fields(pid).is_some_and(|fields| fields.starts_with('T'))
 }
 
-/// What a signal is called, or else its number.
+/// The name of a signal, or else its number.
 pub(crate) fn signal_name(signal: i32) -> String {
     let name = signal_hook::low_level::signal_name(signal);
     name.map_or_else(|| format!("signal {signal}"), String::from)

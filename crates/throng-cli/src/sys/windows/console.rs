@@ -1,10 +1,9 @@
-//! Bytes on a console, which takes text. std writes UTF-8 to it as UTF-16, and fails at anything
-//! else; what commands say may be anything, and may be cut within a character.
+//! Writes bytes to a console, which takes text. std writes UTF-8 to it as UTF-16, and fails for
+//! anything else; the output of commands may be any bytes, cut within a character.
 
 use std::io::{self, Write};
 
-/// Writes what is no text as U+FFFD, and keeps back the beginning of a character until its rest
-/// comes.
+/// Writes invalid UTF-8 as U+FFFD, and keeps the beginning of a character until its rest comes.
 #[derive(Debug)]
 pub(super) struct Console<W> {
     inner: W,
@@ -37,7 +36,7 @@ impl<W: Write> Write for Console<W> {
     }
 }
 
-/// How many bytes at the end are the beginning of a character.
+/// How many bytes at the end are an incomplete character.
 fn open_end(bytes: &[u8]) -> usize {
     let is_begun = |n: &usize| {
         let end = str::from_utf8(&bytes[bytes.len() - n..]);

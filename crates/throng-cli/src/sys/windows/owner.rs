@@ -1,12 +1,12 @@
-//! Whose a file is. Windows has no directory that every user writes to and programs use by default
-//! (each has a temporary directory of their own), symbolic links need a privilege, and what others
-//! may do is told by access control lists, which std does not read: so nothing is refused here.
+//! The owners of files. On Windows nothing is refused: each user has a temporary directory of their
+//! own, symbolic links need a privilege, and who may write a file is in access control lists, which
+//! std does not read.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Why what is in a file may come from somebody else.
+/// Why the content of a file may come from another user.
 pub(crate) fn foreign(_: &Metadata) -> Option<String> {
     None
 }

@@ -1,5 +1,5 @@
-//! `--tty` is not for Windows: there, whatever has our console can read from it and draw on it, and
-//! nothing says whose turn it is.
+//! `--tty` is not available on Windows: every process on our console can read from it and draw on
+//! it, and nothing assigns it to one of them.
 
 use std::time::Duration;
 

@@ -1,59 +1,56 @@
-//! What is seen of a run while it lasts, on stderr: how far it is, and what takes long. Looks at
+//! The progress of a run on stderr: how far it is, and which processes take long. A thread looks at
 //! the run a few times a second; nothing waits for it.
-//!
-//! Whoever writes to the terminal does it within [`aside`], so that the view is out of the way.
 
-mod facts;
 mod pace;
-mod screen;
-mod shape;
+mod snapshot;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use throng::{Outcome, Stream, Throng, Verdict};
 
-use self::facts::{Facts, LongRunner};
 use self::pace::Pace;
-use self::screen::Screen;
-pub(crate) use self::shape::Shape;
+use self::snapshot::{LongRunner, Snapshot};
+use super::TERMINAL;
+use super::view::{self, View};
 use crate::fate::Fate;
-use crate::{sys, text};
+use crate::sys;
 
-/// Between two looks. The first is after one: what is over by then needs no view.
+/// The time between two looks, and before the first: a run that is over by then needs no view.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What has run for less is not worth a line.
+/// A process that has run for less gets no line.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
-/// So many of those that run, at most.
+/// How many processes are shown, at the most.
 const LINES_MAX: usize = 6;
 
-/// The screen of this program, for those who have something else to say there.
-static SCREEN: OnceLock<Arc<Screen>> = OnceLock::new();
-
-/// Writes something to the terminal, with the view out of its way.
-pub(crate) fn aside<R>(write: impl FnOnce() -> R) -> R {
-    aside_with(b"\n", write)
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProgressStyle {
+    /// How far the run is, and below it the processes that take long.
+    Full,
+    /// How far it is, with a bar.
+    Bar,
+    /// How far it is.
+    Line,
+    /// The same, from time to time, for a stderr that is no terminal.
+    Plain,
 }
 
-/// The same for these bytes: where they leave a line open, the view waits for its end.
-pub(crate) fn aside_with<R>(bytes: &[u8], write: impl FnOnce() -> R) -> R {
-    match SCREEN.get() {
-        Some(screen) => screen.aside(bytes, write),
-        None => write(),
+impl ProgressStyle {
+    /// Whether it is drawn over and over in one place.
+    fn is_drawn(self) -> bool {
+        self != ProgressStyle::Plain
+    }
+
+    fn shows_processes(self) -> bool {
+        self == ProgressStyle::Full
     }
 }
 
-/// Takes the view away until it is drawn again, as when all stands still.
-pub(crate) fn hide() {
-    if let Some(screen) = SCREEN.get() {
-        screen.hide();
-    }
-}
-
-/// Shown, or not; the rest of the program does not care.
+/// The progress of a run, if it is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     shared: Option<Arc<Shared>>,
@@ -61,33 +58,33 @@ pub(crate) struct Progress {
 
 #[derive(Debug)]
 struct Shared {
-    shape: Shape,
-    /// Between two looks.
+    style: ProgressStyle,
+    /// The time between two looks.
     pause: Duration,
-    /// Whether commands are scripts, and known by them.
+    /// Whether commands are scripts, which are shown instead of their words.
     shell: bool,
     begin: Instant,
     done: AtomicU64,
     failed: AtomicU64,
     held: AtomicU64,
-    /// How many commands there will be, and 0 as long as nobody knows.
+    /// How many commands there will be; 0 as long as that is unknown.
     total: AtomicU64,
     is_over: Mutex<bool>,
     over: Condvar,
 }
 
 impl Progress {
-    /// In a log there is a line at most every so often.
+    /// `interval` is the time between two lines on a stderr that is no terminal.
     pub(crate) fn new(
-        shape: Option<Shape>,
+        style: Option<ProgressStyle>,
         interval: Duration,
         total: Option<u64>,
         shell: bool,
     ) -> Progress {
-        let shared = shape.map(|shape| {
+        let shared = style.map(|style| {
             Arc::new(Shared {
-                shape,
-                pause: if shape.is_drawn() { PAUSE } else { interval },
+                style,
+                pause: if style.is_drawn() { PAUSE } else { interval },
                 shell,
                 begin: Instant::now(),
                 done: AtomicU64::new(0),
@@ -106,8 +103,10 @@ impl Progress {
         let Some(shared) = self.shared.clone() else {
             return Ok(());
         };
-        if shared.shape.is_drawn() {
-            SCREEN.get_or_init(|| Arc::new(Screen::new(sys::stderr(), screen::size)));
+        if shared.style.is_drawn() {
+            TERMINAL
+                .view
+                .get_or_init(|| View::new(sys::stderr(), view::size));
         }
         let throng = Arc::downgrade(throng);
         let watch = move || shared.watch(&throng);
@@ -122,7 +121,7 @@ impl Progress {
         }
     }
 
-    /// A command has ended like this. What the end of the run has cut short is not done.
+    /// A command has ended. If the end of the run has cut it short, it does not count as done.
     pub(crate) fn ended(&self, outcome: &Outcome, fate: Fate) {
         let Some(shared) = self.shared.as_ref().filter(|_| fate.is_done()) else {
             return;
@@ -137,7 +136,7 @@ impl Progress {
         shared.done.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The run is over: takes the view away for good.
+    /// The run is over: removes the view for good.
     pub(crate) fn clear(&self) {
         let Some(shared) = &self.shared else { return };
         *shared
@@ -145,10 +144,10 @@ impl Progress {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = true;
         shared.over.notify_all();
-        if shared.shape.is_drawn() {
-            hide();
+        if shared.style.is_drawn() {
+            super::hide_view();
         } else {
-            say(&shared.count(0, &mut Pace::default()));
+            print(&shared.count(0, &mut Pace::default()));
         }
     }
 }
@@ -160,13 +159,13 @@ impl Shared {
             let Some(throng) = throng.upgrade() else {
                 return;
             };
-            let facts = self.look(&throng, &mut pace);
+            let snapshot = self.look(&throng, &mut pace);
             drop(throng);
-            self.show(&facts);
+            self.show(&snapshot);
         }
     }
 
-    /// Sleeps; says whether the run is over.
+    /// Sleeps; returns whether the run is over.
     fn sleep(&self, pause: Duration) -> bool {
         let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
         let (is_over, _) = self
@@ -176,13 +175,13 @@ impl Shared {
         *is_over
     }
 
-    /// How far it is.
-    fn count(&self, live: usize, pace: &mut Pace) -> Facts {
+    /// How far the run is.
+    fn count(&self, live: usize, pace: &mut Pace) -> Snapshot {
         let done = self.done.load(Ordering::Relaxed);
         let total = self.total.load(Ordering::Relaxed);
         let elapsed = self.begin.elapsed();
         pace.note(elapsed, done);
-        Facts {
+        Snapshot {
             done,
             failed: self.failed.load(Ordering::Relaxed),
             held: self.held.load(Ordering::Relaxed),
@@ -194,9 +193,9 @@ impl Shared {
         }
     }
 
-    fn look(&self, throng: &Throng, pace: &mut Pace) -> Facts {
-        let mut facts = self.count(throng.live(), pace);
-        if self.shape.shows_processes() {
+    fn look(&self, throng: &Throng, pace: &mut Pace) -> Snapshot {
+        let mut snapshot = self.count(throng.live(), pace);
+        if self.style.shows_processes() {
             let now = Instant::now();
             let old = throng.running(LINES_MAX).into_iter().filter_map(|running| {
                 let age = now.saturating_duration_since(running.started);
@@ -211,34 +210,29 @@ impl Shared {
                     name,
                 })
             });
-            facts.long.extend(old);
+            snapshot.long.extend(old);
         }
-        facts
+        snapshot
     }
 
-    fn show(&self, facts: &Facts) {
+    fn show(&self, snapshot: &Snapshot) {
         // A run that is over has been cleared, and is not drawn again.
         let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_over {
             return;
         }
-        match SCREEN.get().filter(|_| self.shape.is_drawn()) {
-            Some(screen) => {
-                let (width, height) = screen::size();
-                screen.draw(&facts.lines(self.shape, width, height));
+        match TERMINAL.view.get().filter(|_| self.style.is_drawn()) {
+            Some(view) => {
+                let (width, height) = view::size();
+                view.draw(&snapshot.lines(self.style, width, height));
             }
-            None => say(facts),
+            None => print(snapshot),
         }
     }
 }
 
-/// A line for a stderr that is no terminal. Nothing is done about one that cannot be written.
-fn say(facts: &Facts) {
-    let line = facts.lines(Shape::Plain, 100, 1).concat() + "\n";
+/// Writes a line to a stderr that is no terminal. Errors are ignored.
+fn print(snapshot: &Snapshot) {
+    let line = snapshot.lines(ProgressStyle::Plain, 100, 1).concat() + "\n";
     let _ = sys::stderr().write_all(line.as_bytes());
-}
-
-/// A name as it is shown: on one line, whatever is in it.
-fn shown(name: &[u8]) -> String {
-    text::on_one_line(name)
 }

@@ -46,7 +46,7 @@ use std::{env, thread};
 use throng_tests::{Gate, Source, Tag, fill};
 
 fn main() {
-    let mut mouth = Mouth::default();
+    let mut written = Written::default();
     let mut args = env::args_os().skip(1);
     while let Some(arg) = args.next() {
         if arg == "args" {
@@ -60,29 +60,29 @@ fn main() {
         }
         let step = arg.to_str().expect("a step is text");
         let (name, value) = step.split_once(':').unwrap_or((step, ""));
-        take_step(name, value, &mut mouth);
+        take_step(name, value, &mut written);
     }
 }
 
-fn take_step(name: &str, value: &str, mouth: &mut Mouth) {
+fn take_step(name: &str, value: &str, written: &mut Written) {
     match name {
-        "out" => mouth.out.say(Source::Out, number(value)),
-        "err" => mouth.err.say(Source::Err, number(value)),
+        "out" => written.out.advance(Source::Out, number(value)),
+        "err" => written.err.advance(Source::Err, number(value)),
         "both" => thread::scope(|scope| {
-            scope.spawn(|| mouth.out.say(Source::Out, number(value)));
-            mouth.err.say(Source::Err, number(value));
+            scope.spawn(|| written.out.advance(Source::Out, number(value)));
+            written.err.advance(Source::Err, number(value));
         }),
         "outs" => write(Source::Out, value.as_bytes()),
         "errs" => write(Source::Err, value.as_bytes()),
         "slow-out" => {
             let (count, pause_us) = value.split_once(':').expect("slow-out:N:US");
             for _ in 0..number(count) {
-                mouth.out.say(Source::Out, 1);
+                written.out.advance(Source::Out, 1);
                 thread::sleep(Duration::from_micros(number(pause_us)));
             }
         }
         "flood" => loop {
-            mouth.out.say(Source::Out, 1 << 20);
+            written.out.advance(Source::Out, 1 << 20);
         },
         "sleep" => thread::sleep(Duration::from_millis(number(value))),
         "spin" => drop((0..number(value)).map(std::hint::black_box).max()),
@@ -143,7 +143,7 @@ fn act(name: &str, value: &str) {
 
 /// How far each stream's pattern has been written.
 #[derive(Default)]
-struct Mouth {
+struct Written {
     out: Position,
     err: Position,
 }
@@ -152,7 +152,8 @@ struct Mouth {
 struct Position(u64);
 
 impl Position {
-    fn say(&mut self, source: Source, mut count: u64) {
+    /// Writes the next bytes of the pattern.
+    fn advance(&mut self, source: Source, mut count: u64) {
         let mut buffer = vec![0; count.min(256 << 10) as usize];
         while count > 0 {
             let piece = &mut buffer[..count.min(256 << 10) as usize];

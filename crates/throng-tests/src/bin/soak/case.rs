@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use throng::{Command, Held, Mechanism};
+use throng::{Command, Mechanism, OnHeld};
 use throng_tests::script;
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// What a process is given to do, and what is done with it.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) is_robbed: bool,
     timeout: Option<Duration>,
     grace: Option<Duration>,
-    held: Option<Held>,
+    held: Option<OnHeld>,
     stdin: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn has_sessions() -> bool {
 }
 
 impl Case {
-    pub(crate) fn random(dice: &mut Dice, tag: &str) -> Case {
+    pub(crate) fn random(random: &mut Random, tag: &str) -> Case {
         let mut case = Case {
             steps: tag.to_owned(),
             out: Said::Pattern(0),
@@ -81,17 +81,17 @@ impl Case {
             held: None,
             stdin: Vec::new(),
         };
-        match dice.below(100) {
-            0..78 => case.speak(dice),
-            78..82 => case.echo(dice),
-            82..85 => case.trickle(dice),
-            85..89 => case.leave_holder(dice, tag),
-            89..91 => case.grow_tree(dice, tag),
-            91..94 => case.run_out_of_time(dice),
+        match random.below(100) {
+            0..78 => case.speak(random),
+            78..82 => case.echo(random),
+            82..85 => case.trickle(random),
+            85..89 => case.leave_holder(random, tag),
+            89..91 => case.grow_tree(random, tag),
+            91..94 => case.run_out_of_time(random),
             94..95 => case.end = End::NoProgram,
-            _ => case.be_treated(dice),
+            _ => case.be_treated(random),
         }
-        if case.treatment == Treatment::Run && dice.below(3) == 0 {
+        if case.treatment == Treatment::Run && random.below(3) == 0 {
             case.treatment = Treatment::Wait;
         }
         case
@@ -103,9 +103,9 @@ impl Case {
     }
 
     /// The usual: bytes on both streams in some order, then an end.
-    fn speak(&mut self, dice: &mut Dice) {
-        let (out, err) = (dice.size(), dice.size());
-        match dice.below(5) {
+    fn speak(&mut self, random: &mut Random) {
+        let (out, err) = (random.size(), random.size());
+        match random.below(5) {
             0 if out == err => self.add(&format!("both:{out}")),
             0 => self.add(&format!("err:{err} out:{out}")),
             1 => self.add(&format!("out:{out} close:out err:{err} close:err")),
@@ -113,9 +113,9 @@ impl Case {
             _ => self.add(&format!("out:{out} err:{err}")),
         }
         (self.out, self.err) = (Said::Pattern(out), err);
-        self.end = match dice.below(10) {
+        self.end = match random.below(10) {
             0 => End::Dies,
-            1 => End::Exit(dice.below(200) as u32),
+            1 => End::Exit(random.below(200) as u32),
             _ => End::Exit(0),
         };
         match self.end {
@@ -123,85 +123,85 @@ impl Case {
             End::Exit(code) => self.add(&format!("exit:{code}")),
             End::Never | End::NoProgram => {}
         }
-        if dice.below(12) == 0 {
-            self.keep_at_most = Some(dice.size() as u64);
+        if random.below(12) == 0 {
+            self.keep_at_most = Some(random.size() as u64);
         }
     }
 
-    fn echo(&mut self, dice: &mut Dice) {
-        let len = dice.size();
-        self.stdin = (0..len).map(|_| dice.roll() as u8).collect();
+    fn echo(&mut self, random: &mut Random) {
+        let len = random.size();
+        self.stdin = (0..len).map(|_| random.next() as u8).collect();
         self.out = Said::Echo(self.stdin.clone());
         self.add("cat");
     }
 
-    fn trickle(&mut self, dice: &mut Dice) {
-        let count = dice.below(20) as usize;
-        if has_sessions() && dice.below(2) == 0 {
+    fn trickle(&mut self, random: &mut Random) {
+        let count = random.below(20) as usize;
+        if has_sessions() && random.below(2) == 0 {
             self.is_robbed = true;
             self.add("rob-out");
         }
-        self.add(&format!("slow-out:{count}:{}", dice.below(2000)));
+        self.add(&format!("slow-out:{count}:{}", random.below(2000)));
         self.out = Said::Pattern(count);
-        if self.is_robbed && dice.below(3) == 0 {
+        if self.is_robbed && random.below(3) == 0 {
             // It goes on without output after what may have been stolen.
             self.add("sleep:600000");
             self.end = End::Never;
-            self.timeout = Some(Duration::from_millis(20 + dice.below(80)));
+            self.timeout = Some(Duration::from_millis(20 + random.below(80)));
         }
     }
 
     /// Somebody keeps a stream open for a while: shorter or longer than the grace period.
-    fn leave_holder(&mut self, dice: &mut Dice, tag: &str) {
-        let way = dice.one_of(&["holder", "holder-out", "holder-err", "quiet"]);
-        let out = dice.size();
-        let ms = dice.below(120);
+    fn leave_holder(&mut self, random: &mut Random, tag: &str) {
+        let way = random.one_of(&["holder", "holder-out", "holder-err", "quiet"]);
+        let out = random.size();
+        let ms = random.below(120);
         self.add(&format!("{way}:{tag},sleep:{ms} out:{out}"));
         self.out = Said::Pattern(out);
-        self.grace = Some(Duration::from_millis(dice.one_of(&[1, 30, 20_000])));
-        self.held = Some(dice.one_of(&[Held::Keep, Held::Keep, Held::Kill, Held::Wait]));
+        self.grace = Some(Duration::from_millis(random.one_of(&[1, 30, 20_000])));
+        self.held = Some(random.one_of(&[OnHeld::Keep, OnHeld::Keep, OnHeld::Kill, OnHeld::Wait]));
         self.may_be_held = true;
     }
 
     /// Descendants that do not end by themselves, wherever they go, until the process is ended.
-    fn grow_tree(&mut self, dice: &mut Dice, tag: &str) {
+    fn grow_tree(&mut self, random: &mut Random, tag: &str) {
         let ways: &[&str] = if has_sessions() {
             &["quiet", "holder", "daemon", "daemon-holder", "bare-session"]
         } else {
             &["quiet", "holder"]
         };
-        for _ in 0..=dice.below(2) {
-            self.add(&format!("{}:{tag},sleep:600000", dice.one_of(ways)));
+        for _ in 0..=random.below(2) {
+            self.add(&format!("{}:{tag},sleep:600000", random.one_of(ways)));
         }
         self.end = End::Never;
         self.add("sleep:600000");
-        self.timeout = Some(Duration::from_millis(50 + dice.below(200)));
+        self.timeout = Some(Duration::from_millis(50 + random.below(200)));
     }
 
-    fn run_out_of_time(&mut self, dice: &mut Dice) {
-        if dice.below(3) == 0 {
+    fn run_out_of_time(&mut self, random: &mut Random) {
+        if random.below(3) == 0 {
             self.add("ignore-term");
         }
-        let out = dice.size();
+        let out = random.size();
         self.add(&format!("out:{out}"));
-        if has_sessions() && dice.below(3) == 0 {
+        if has_sessions() && random.below(3) == 0 {
             self.add("signal:STOP");
         }
         self.add("sleep:600000");
         self.out = Said::Pattern(out);
         self.end = End::Never;
-        self.timeout = Some(Duration::from_millis(dice.below(80)));
+        self.timeout = Some(Duration::from_millis(random.below(80)));
     }
 
-    fn be_treated(&mut self, dice: &mut Dice) {
-        let (after_us, out) = (dice.below(20_000), dice.size());
+    fn be_treated(&mut self, random: &mut Random) {
+        let (after_us, out) = (random.below(20_000), random.size());
         self.add(&format!("out:{out}"));
         self.out = Said::Pattern(out);
-        if dice.below(2) == 0 {
+        if random.below(2) == 0 {
             self.add("sleep:600000");
             self.end = End::Never;
         }
-        self.treatment = match dice.below(3) {
+        self.treatment = match random.below(3) {
             0 => Treatment::Cancel(after_us),
             1 => Treatment::Kill(after_us),
             _ => Treatment::Drop(after_us),
@@ -224,7 +224,7 @@ impl Case {
             command.grace(grace);
         }
         if let Some(held) = self.held {
-            command.held(held);
+            command.on_held(held);
         }
         if let Some(most) = self.keep_at_most {
             command.max_output(most);

@@ -124,7 +124,7 @@ fn check_verdict(
         Verdict::Capped { .. } => is_capped,
         Verdict::Held { .. } => case.may_be_held && !was_ended,
         Verdict::Cut => was_ended,
-        Verdict::Failed(error) => hardship.has_full_disk && error.kind() == ErrorKind::Keep,
+        Verdict::Failed(error) => hardship.has_full_disk && error.kind() == ErrorKind::Storage,
         _ => false,
     };
     if right {

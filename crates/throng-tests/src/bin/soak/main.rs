@@ -18,8 +18,8 @@
 mod apart;
 mod case;
 mod check;
-mod dice;
 mod hardship;
+mod random;
 mod round;
 mod sys;
 mod traces;

@@ -10,8 +10,8 @@ use throng_tests::{Tag, repeat};
 
 use crate::case::{Case, Treatment};
 use crate::check::check;
-use crate::dice::Dice;
 use crate::hardship::Hardship;
+use crate::random::Random;
 use crate::sys;
 
 /// How many handles wait at once, each in a thread of its own.
@@ -38,36 +38,36 @@ pub(crate) struct Counts {
 
 impl Round {
     pub(crate) fn new(seed: u64, number: u64, mechanism: Mechanism, at_most: u64) -> Round {
-        let mut dice = Dice::new(seed, number);
+        let mut random = Random::new(seed, number);
         let most = repeat(3000) as u64;
         Round {
             mechanism,
-            jobs: dice.one_of(&[2, 8, 32, 128]),
-            shards: dice.one_of(&[1, 2, 4]),
-            one_in: dice.one_of(&[0, 6, 30, 100]),
-            cases: (most / 4 + dice.below(most)).min(at_most) as usize,
+            jobs: random.one_of(&[2, 8, 32, 128]),
+            shards: random.one_of(&[1, 2, 4]),
+            one_in: random.one_of(&[0, 6, 30, 100]),
+            cases: (most / 4 + random.below(most)).min(at_most) as usize,
             seed,
             number,
-            hardship: sys::hardship(&mut dice, mechanism),
+            hardship: sys::hardship(&mut random, mechanism),
         }
     }
 
     /// Runs all cases; `beat` is called whenever one is finished.
     pub(crate) fn run(&self, beat: impl Fn() + Sync) -> Result<Counts, String> {
-        let mut dice = Dice::new(self.seed, !self.number);
+        let mut random = Random::new(self.seed, !self.number);
         let tag = Tag::new();
         let child = std::env::current_exe().map_err(|error| error.to_string())?;
         let child = child.with_file_name(format!("child{EXE_SUFFIX}"));
         let child = child.to_str().ok_or("the path of the child is no text")?;
         let tag_word = tag.to_string();
-        let cases = (0..self.cases).map(|_| Case::random(&mut dice, &tag_word));
+        let cases = (0..self.cases).map(|_| Case::random(&mut random, &tag_word));
         let cases: Vec<Case> = cases.collect();
         let endured = sys::begin(self.hardship);
         let throng = Throng::builder()
             .mechanism(self.mechanism)
             .jobs(self.jobs)
             .shards(self.shards)
-            .memory(dice.one_of(&[1 << 20, 1 << 30]))
+            .memory(random.one_of(&[1 << 20, 1 << 30]))
             .kill_sequence(KillSequence::new(Signal::Term, Duration::from_millis(30)))
             .build();
         let throng = throng.map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ impl Round {
         await_gone(&tag)?;
         Ok(Counts {
             processes: cases.len() as u64,
-            faults: faults::struck(),
+            faults: faults::injected(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::Tag;
-use crate::eventually;
+use crate::patience::eventually;
 
 /// The bit of `SIGTERM` in the masks of proc_pid_status(5).
 const TERM: u64 = 1 << (15 - 1);

@@ -1,12 +1,14 @@
-//! An event object with a name: one process sets it, others wait for it, and nobody polls.
+//! Kernel objects with names: an event, which one process sets and others wait for, and a
+//! semaphore, with which processes are counted.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, INFINITE, OpenEventW, SYNCHRONIZATION_SYNCHRONIZE, SetEvent, WaitForSingleObject,
+    CreateEventW, CreateSemaphoreW, INFINITE, OpenEventW, OpenSemaphoreW, ReleaseSemaphore,
+    SEMAPHORE_MODIFY_STATE, SYNCHRONIZATION_SYNCHRONIZE, SetEvent, WaitForSingleObject,
 };
 
 #[derive(Debug)]
@@ -18,14 +20,14 @@ impl Event {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call; there are no attributes.
         let handle = unsafe { CreateEventW(null(), 1, 0, name.as_ptr()) };
-        own(handle).expect("an event can be made")
+        Event(own(handle).expect("an event can be made"))
     }
 
     /// The one of this name that somebody else has made, if it is still there.
     pub(super) fn open(name: &str) -> Option<Event> {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call.
-        own(unsafe { OpenEventW(SYNCHRONIZATION_SYNCHRONIZE, 0, name.as_ptr()) })
+        own(unsafe { OpenEventW(SYNCHRONIZATION_SYNCHRONIZE, 0, name.as_ptr()) }).map(Event)
     }
 
     pub(super) fn set(&self) {
@@ -40,12 +42,47 @@ impl Event {
     }
 }
 
-fn own(handle: HANDLE) -> Option<Event> {
+/// A count that any process can increase, and that its maker takes from.
+#[derive(Debug)]
+pub(super) struct Semaphore(OwnedHandle);
+
+impl Semaphore {
+    /// Makes one whose count is 0.
+    pub(super) fn create(name: &str) -> Semaphore {
+        let name = wide(name);
+        // SAFETY: the name ends with a NUL and outlives the call; there are no attributes.
+        let handle = unsafe { CreateSemaphoreW(null(), 0, i32::MAX, name.as_ptr()) };
+        Semaphore(own(handle).expect("a semaphore can be made"))
+    }
+
+    /// The one of this name that somebody else has made, if it is still there.
+    pub(super) fn open(name: &str) -> Option<Semaphore> {
+        let name = wide(name);
+        // SAFETY: the name ends with a NUL and outlives the call.
+        own(unsafe { OpenSemaphoreW(SEMAPHORE_MODIFY_STATE, 0, name.as_ptr()) }).map(Semaphore)
+    }
+
+    /// Adds 1 to the count.
+    pub(super) fn release(&self) {
+        // SAFETY: the handle is open as long as `self`; the count before is not asked for.
+        let ok = unsafe { ReleaseSemaphore(self.0.as_raw_handle(), 1, null_mut()) };
+        assert_ne!(ok, 0, "{}", io::Error::last_os_error());
+    }
+
+    /// Takes 1 from the count, unless it is 0.
+    pub(super) fn take(&self) -> bool {
+        // SAFETY: the handle is open as long as `self`, and was made with the right to wait.
+        unsafe { WaitForSingleObject(self.0.as_raw_handle(), 0) == WAIT_OBJECT_0 }
+    }
+}
+
+/// Owns what a call has opened, unless that has failed.
+fn own(handle: HANDLE) -> Option<OwnedHandle> {
     if handle.is_null() {
         return None;
     }
     // SAFETY: it has just been opened, and is ours alone.
-    Some(Event(unsafe { OwnedHandle::from_raw_handle(handle) }))
+    Some(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
 fn wide(name: &str) -> Vec<u16> {

@@ -1,13 +1,19 @@
-//! What thousands of processes can wait for without taking any processor time: an event.
+//! Where thousands of processes can wait without taking any processor time: an event. Each counts
+//! itself with a semaphore before it waits.
 
-use super::event::Event;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::event::{Event, Semaphore};
 use crate::unique::unique;
 
-/// Closed until it is opened; those who come when it is gone pass.
+/// Closed until it is opened; those that come when it is gone pass.
 #[derive(Debug)]
 pub struct Gate {
     name: String,
     event: Event,
+    arrivals: Semaphore,
+    /// What has been taken from the semaphore.
+    arrived: AtomicU64,
 }
 
 impl Gate {
@@ -15,12 +21,16 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// When the system has no event for it.
+    /// When the system cannot make one.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Gate {
         let name = format!("throng-gate-{}", unique());
-        let event = Event::create(&name);
-        Gate { name, event }
+        Gate {
+            arrivals: Semaphore::create(&arrivals(&name)),
+            event: Event::create(&name),
+            arrived: AtomicU64::new(0),
+            name,
+        }
     }
 
     /// The step of the child that waits for it.
@@ -30,13 +40,27 @@ impl Gate {
 
     /// What the child does at this step.
     pub fn pass(gate: &str) {
-        if let Some(event) = Event::open(gate) {
+        if let (Some(event), Some(arrivals)) = (Event::open(gate), Semaphore::open(&arrivals(gate)))
+        {
+            arrivals.release();
             event.wait();
         }
+    }
+
+    /// How many processes have come.
+    pub fn arrived(&self) -> u64 {
+        while self.arrivals.take() {
+            self.arrived.fetch_add(1, Ordering::Relaxed);
+        }
+        self.arrived.load(Ordering::Relaxed)
     }
 
     /// Lets all pass: those that wait, and those that come later.
     pub fn open(self) {
         self.event.set();
     }
+}
+
+fn arrivals(gate: &str) -> String {
+    format!("{gate}-arrivals")
 }

@@ -18,6 +18,7 @@ use throng::{Command, Holder, Mechanism, Signal, Status};
 pub use counts::{children, open_handles, rss_kib, threads};
 pub use gate::Gate;
 pub use tag::Tag;
+pub use wine::is_wine;
 
 /// Five thousand processes take minutes under Wine.
 pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(500);
@@ -35,8 +36,7 @@ pub const TELLS_ARGUMENTS: bool = false;
 pub fn is_of_the_system(holder: &Holder) -> bool {
     let program = holder.argv.first().map(Path::new);
     let name = program.and_then(Path::file_name);
-    let is_named =
-        |name: &str| name == "conhost.exe" || (name == "explorer.exe" && wine::is_wine());
+    let is_named = |name: &str| name == "conhost.exe" || (name == "explorer.exe" && is_wine());
     name.and_then(OsStr::to_str)
         .is_some_and(|name| is_named(&name.to_ascii_lowercase()))
 }
@@ -56,7 +56,7 @@ pub fn is_end_by(signal: Signal, status: Status) -> bool {
 /// Whether the system says what a process has used. Wine 8 tells the caller's own times in place of
 /// another process's.
 pub fn tells_usage() -> bool {
-    !wine::is_wine()
+    !is_wine()
 }
 
 /// Makes a command for the child fit for this machine.
@@ -65,8 +65,16 @@ pub fn tells_usage() -> bool {
 /// for each, which takes twice as long as the child alone, and keeps the child's streams open until
 /// it has ended too: half of all streams are held then. So there the child gets none.
 pub(crate) fn prepare(command: &mut Command) {
-    if wine::is_wine() {
+    if is_wine() {
         command.console(Console::None);
+    }
+}
+
+/// Options with which the program under test starts its commands quickly: as in `prepare`.
+pub fn console_options() -> &'static [&'static str] {
+    match wine::is_wine() {
+        true => &["--console", "inherit"],
+        false => &[],
     }
 }
 
@@ -110,14 +118,15 @@ pub fn repeat(times: usize) -> usize {
 /// (`MAXIMUM_WAITQUEUE_OBJECTS` in its `dlls/ntdll/threadpool.c`); Windows is said to have none,
 /// since 8, and is held to that here.
 pub fn threads_that_wait(processes: usize) -> usize {
-    if wine::is_wine() {
-        processes.div_ceil(63)
-    } else {
-        0
-    }
+    if is_wine() { processes.div_ceil(63) } else { 0 }
 }
 
-/// Whether this mechanism gets the full number where all of them would take too long.
-pub fn is_thorough(mechanism: Mechanism) -> bool {
-    mechanism == Mechanism::CompletionPort || is_whole()
+/// The same where all mechanisms together would take too long: the full number with those that
+/// programs use most, and under Wine with none.
+pub fn repeat_with(mechanism: Mechanism, times: usize) -> usize {
+    let is_usual = matches!(mechanism, Mechanism::CompletionPort | Mechanism::ThreadPool);
+    match is_usual && !wine::is_wine() {
+        true => times,
+        false => repeat(times),
+    }
 }

@@ -1,9 +1,10 @@
-//! Whether this is Wine, which differs from Windows where tests look.
+//! Whether this is Wine, which differs from Windows where tests look, and whose figures say nothing
+//! about Windows.
 
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 
-/// Wine says so itself, with a function that Windows does not have.
-pub(super) fn is_wine() -> bool {
+/// Whether this program runs under Wine, which has a function that Windows does not have.
+pub fn is_wine() -> bool {
     let name: Vec<u16> = "ntdll.dll\0".encode_utf16().collect();
     // SAFETY: the name ends with a NUL. The module is in every process and is never unloaded.
     let ntdll = unsafe { GetModuleHandleW(name.as_ptr()) };

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
-use throng::{Builder, Held, KillSequence, Mechanism, Outcome, Process, Signal, Throng};
+use throng::{Builder, KillSequence, Mechanism, OnHeld, Outcome, Process, Signal, Throng};
 use throng_tests::{
     Tag, assert_complete, assert_ended_by, child, describe, for_each_mechanism, probe, run_one,
     with_enough_time,
@@ -197,7 +197,7 @@ fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete
         let holder = format!("daemon-holder:ignore-term,{tag},outs:daemon,sleep:600000");
         let run = |grace| {
             let mut command = child!("outs:main- {holder} exit:0");
-            let command = command.held(Held::Kill).grace(grace);
+            let command = command.on_held(OnHeld::Kill).grace(grace);
             throng.spawn(command).wait().unwrap()
         };
         let outcome = with_enough_time(run, |outcome| outcome.stdout() != b"main-");

@@ -1,203 +1,134 @@
 //! Many commands in, many outcomes out, both streaming.
 //!
-//! The commands are taken by a thread of their own, so that a source that makes us wait (a
-//! terminal, a pipe) delays no outcome; if the system has no thread, the caller that asks for
-//! outcomes takes them. No more are taken while a window of commands is under way.
+//! A thread of its own takes the commands, so that a source that blocks (a terminal, a pipe) delays
+//! no outcome; if no thread can be started, the caller that asks for outcomes takes them. No more
+//! are taken while a window of commands is under way.
 
-mod feeder;
+mod producer;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, panic, thread};
 
-use self::feeder::Feeder;
+use self::producer::Producer;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
-use crate::scheduler::inner::Inner;
-use crate::scheduler::judge::Judge;
 use crate::scheduler::owner::Owner;
-use crate::scheduler::queue::Job;
-use crate::scheduler::recipient::Recipient;
-use crate::scheduler::request::Request;
-use crate::scheduler::results::{Basket, Reaction};
+use crate::scheduler::results::{Judge, ResultQueue};
+use crate::scheduler::shared::{Request, Shared};
 
 /// The outcomes of many commands, in the order in which they finish; see
 /// [`Throng::run`](crate::Throng::run).
 ///
 /// Dropping it takes no more commands and ends those that run by the kill sequence.
 ///
-/// In a process that was forked from the one that made it, there are no outcomes, and dropping it
+/// In a process that was forked from the one that made it, it returns no outcomes, and dropping it
 /// does nothing.
 #[derive(Debug)]
 #[must_use = "outcomes come from iterating; dropping ends the run"]
 pub struct Run {
-    basket: Arc<Basket>,
-    inner: Arc<Inner>,
-    /// Outcomes that have been fetched and not yet been given out.
+    results: Arc<ResultQueue>,
+    shared: Arc<Shared>,
+    /// Outcomes that were fetched and have not been returned.
     batch: VecDeque<Outcome>,
-    /// How many of the last batch have been given out since it was fetched.
+    /// How many outcomes were returned since the last fetch.
     given_out: usize,
-    pace: Pace,
-    feeder: Feeder,
+    /// When outcomes were last fetched.
+    fetched: Option<Instant>,
+    producer: Producer,
     owner: Owner,
 }
 
-/// How often we let ourselves be woken. A wake-up costs the shard that does it, and the processor
-/// that it takes away from the processes, about as much as reading one of them; so when outcomes
-/// come fast they are fetched together, a little later.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When we last went to sleep until woken, or had slept for a time and fetched what had
-    /// arrived.
-    last: Option<Instant>,
-    has_paused: bool,
-}
+/// Outcomes that come faster than this are fetched together. A wake-up costs the shard that does
+/// it, and the processor that it takes away from the processes, about as much as reading one.
+const FETCH_INTERVAL: Duration = Duration::from_millis(1);
 
-impl Pace {
-    const SHORTEST: Duration = Duration::from_millis(1);
-
-    /// How long to sleep before going to sleep until woken; `None` if it may sleep until woken
-    /// right away, as after a pause in which nothing arrived.
-    fn pause(&mut self, now: Instant) -> Option<Duration> {
-        let since = self.last.map(|last| now.saturating_duration_since(last));
-        let rest = since.and_then(|since| Self::SHORTEST.checked_sub(since));
-        let rest = rest.filter(|rest| !rest.is_zero());
-        self.has_paused = rest.is_some();
-        if !self.has_paused {
-            self.last = Some(now);
-        }
-        rest
-    }
-
-    fn fetched(&mut self, now: Instant) {
-        // A sleep takes longer than it should, so its end counts and not its beginning.
-        if mem::take(&mut self.has_paused) {
-            self.last = Some(now);
-        }
-    }
+/// How long to sleep before waiting for the next outcome, given when the last ones were fetched.
+fn pause(fetched: Option<Instant>, now: Instant) -> Duration {
+    let since = fetched.map_or(FETCH_INTERVAL, |at| now.saturating_duration_since(at));
+    FETCH_INTERVAL.saturating_sub(since)
 }
 
 impl Run {
-    pub(crate) fn start<I>(inner: Arc<Inner>, commands: I, judge: Option<Judge>) -> Run
+    pub(crate) fn start<I>(shared: Arc<Shared>, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        // In a fork of the process that has the shards, each command only gets an error.
-        let has_shards = inner.owner.is_here();
-        Run::start_with(inner, has_shards, commands, judge)
+        // In a fork of the process that has the shards, each command only has an error.
+        let has_shards = shared.owner.is_here();
+        Run::start_with(shared, has_shards, commands, judge)
     }
 
     /// The same, with a parameter for whether a thread may be started.
-    fn start_with<I>(inner: Arc<Inner>, may_start: bool, commands: I, judge: Option<Judge>) -> Run
+    fn start_with<I>(shared: Arc<Shared>, may_start: bool, commands: I, judge: Option<Judge>) -> Run
     where
         I: Iterator + Send + 'static,
         I::Item: Into<Command>,
     {
-        let pool = Arc::downgrade(&inner);
-        let react = move |basket: &_, reaction| react(&pool, basket, reaction);
-        let basket = Arc::new(Basket::new(inner.jobs(), judge, react));
+        let results = Arc::new(ResultQueue::new(shared.jobs(), judge));
         let owner = Owner::this();
-        if inner.owner == owner {
-            inner.add_run(&basket);
+        if shared.owner == owner {
+            shared.add_run(&results);
         }
         Run {
-            feeder: Feeder::start(&basket, &inner, may_start, commands),
-            basket,
-            inner,
+            producer: Producer::start(&results, &shared, may_start, commands),
+            results,
+            shared,
             batch: VecDeque::new(),
             given_out: 0,
-            pace: Pace::default(),
+            fetched: None,
             owner,
         }
     }
 
-    /// Takes no more commands. What has been started, or is queued, still gives its outcome.
+    /// Takes no more commands. Those that are queued or running still have their outcomes.
     pub fn stop_feeding(&self) {
         if self.owner.is_here() {
-            self.basket.stop_feeding();
+            self.results.stop_feeding();
         }
     }
 
-    /// Whether the next outcome is there, so that [`next`](Iterator::next) would not wait.
+    /// Whether [`next`](Iterator::next) would return without waiting.
     pub fn is_ready(&self) -> bool {
-        !self.owner.is_here() || !self.batch.is_empty() || !self.basket.lock().outcomes.is_empty()
+        !self.owner.is_here() || !self.batch.is_empty() || self.results.has_outcomes()
     }
 
     #[cfg(test)]
-    pub(crate) fn basket(&self) -> Arc<Basket> {
-        self.basket.clone()
+    pub(crate) fn results(&self) -> Arc<ResultQueue> {
+        self.results.clone()
     }
 
     fn fetch(&mut self) {
-        let basket = self.basket.clone();
-        let mut state = basket.lock();
-        basket.give_out(&mut state, mem::take(&mut self.given_out));
-        while state.is_awaited() {
-            if let Some(pause) = self.pace.pause(Instant::now()) {
-                drop(state);
-                thread::sleep(pause);
-                state = basket.lock();
-                continue;
-            }
-            state = basket.wait(state);
+        self.results.give_out(mem::take(&mut self.given_out));
+        if self.results.is_awaited() {
+            thread::sleep(pause(self.fetched, Instant::now()));
         }
-        mem::swap(&mut self.batch, &mut state.outcomes);
-        drop(state);
-        self.pace.fetched(Instant::now());
+        self.results.take(&mut self.batch);
+        self.fetched = Some(Instant::now());
     }
 
     /// Outcomes with this many bytes were taken.
-    fn remove_untaken(&self, bytes: u64) {
-        let queue = &self.inner.queue;
-        for shard in queue.remove_untaken(self.basket.untaken(), bytes) {
-            self.inner.wake(shard);
+    fn remove_unconsumed(&self, bytes: u64) {
+        let queue = &self.shared.queue;
+        for shard in queue.remove_unconsumed(self.results.unconsumed(), bytes) {
+            self.shared.wake(shard);
         }
-    }
-}
-
-/// Does to the pool what an outcome has been judged to mean.
-fn react(pool: &Weak<Inner>, basket: &Arc<Basket>, reaction: Reaction) {
-    let pool = pool.upgrade();
-    match (reaction, pool) {
-        (
-            Reaction::RunAgain {
-                seq,
-                attempt,
-                command,
-                after,
-            },
-            pool,
-        ) => {
-            let job = Job {
-                seq,
-                attempt,
-                command,
-                recipient: Recipient::run(basket.clone()),
-            };
-            match pool {
-                Some(pool) => pool.submit_again(job, after),
-                None => job.cancel(),
-            }
-        }
-        (Reaction::StartNoMore, Some(pool)) => pool.cancel(|| Request::CancelQueue),
-        (Reaction::Cancel, Some(pool)) => pool.end(|| Request::CancelAll),
-        (Reaction::StartNoMore | Reaction::Cancel, None) => {}
     }
 }
 
 impl Iterator for Run {
     type Item = Outcome;
 
-    /// Waits for the next process to finish. If the system had no thread for the commands when this
-    /// run [was started](crate::Throng::run), takes commands first.
+    /// Blocks until the next process has finished. If no thread could be started for the commands,
+    /// takes commands first; see [`Throng::run`](crate::Throng::run).
     ///
     /// # Panics
     ///
-    /// When the iterator of commands panicked, with its panic, after all other outcomes.
+    /// If the iterator of commands panicked, resumes its panic after all outcomes were returned.
     fn next(&mut self) -> Option<Outcome> {
         if !self.owner.is_here() {
             return None;
@@ -207,13 +138,13 @@ impl Iterator for Run {
             self.fetch();
         }
         let Some(outcome) = self.batch.pop_front() else {
-            if let Some(payload) = self.feeder.end(&self.basket) {
+            if let Some(payload) = self.producer.end(&self.results) {
                 panic::resume_unwind(payload);
             }
             return None;
         };
         self.given_out += 1;
-        self.remove_untaken(outcome.capture.bytes_total());
+        self.remove_unconsumed(outcome.capture.bytes_total());
         Some(outcome)
     }
 }
@@ -221,18 +152,18 @@ impl Iterator for Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !self.owner.is_here() {
-            // What is shared with the threads of our parent must not be torn down here: that takes
-            // locks and joins.
-            mem::forget((self.inner.clone(), self.basket.clone()));
+            // What is shared with the threads of the parent must not be dropped here: that takes
+            // locks and joins threads.
+            mem::forget((self.shared.clone(), self.results.clone()));
             mem::forget(mem::take(&mut self.batch));
-            self.feeder.forget();
+            self.producer.forget();
             return;
         }
-        self.batch.append(&mut self.basket.stop());
-        self.remove_untaken(self.batch.iter().map(|o| o.capture.bytes_total()).sum());
-        if self.inner.owner == self.owner {
-            self.inner
-                .ask_all(|| Request::CancelRun(self.basket.clone()));
+        self.batch.append(&mut self.results.stop());
+        self.remove_unconsumed(self.batch.iter().map(|o| o.capture.bytes_total()).sum());
+        if self.shared.owner == self.owner {
+            self.shared
+                .ask_all(|| Request::CancelRun(self.results.clone()));
         }
     }
 }

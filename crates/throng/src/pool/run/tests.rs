@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::model::error::ErrorKind;
 use crate::pool::throng::Throng;
-use crate::scheduler::judge::Next;
+use crate::scheduler::results::Next;
 
 /// A run whose commands are taken by the caller that iterates, as when the system has no thread.
 fn without_thread<I>(throng: &Throng, commands: I) -> Run
 where
     I: Iterator<Item = Command> + Send + 'static,
 {
-    Run::start_with(throng.inner.clone(), false, commands, None)
+    Run::start_with(throng.shared.clone(), false, commands, None)
 }
 
 fn throng() -> Throng {
@@ -90,7 +90,7 @@ fn is_cancelled(outcome: &Outcome) -> bool {
 fn attempts_follow_each_other_before_other_commands_and_the_last_is_final() {
     for after in [Duration::ZERO, Duration::from_micros(10)] {
         let (_, outcomes) = judged(3, move |outcome| match outcome.attempt() {
-            3 => Next::GoOn,
+            3 => Next::Continue,
             _ => Next::RunAgain(after),
         });
         let attempts = outcomes
@@ -110,7 +110,7 @@ fn nothing_is_started_after_the_outcome_that_ends_the_run() {
     for next in [Next::StartNoMore, Next::Cancel] {
         let (throng, outcomes) = judged(50, move |outcome| match outcome.seq() {
             4 => next,
-            _ => Next::GoOn,
+            _ => Next::Continue,
         });
         let cancelled = outcomes.iter().filter(|outcome| is_cancelled(outcome));
         assert_eq!(outcomes.len() - cancelled.count(), 5, "{next:?}");
@@ -135,7 +135,7 @@ fn commands_that_wait_for_another_attempt_keep_no_others_from_being_taken() {
     let (_, outcomes) = judged(1000, |outcome| match (outcome.seq(), outcome.attempt()) {
         (0..900, 1) => Next::RunAgain(Duration::from_secs(3600)),
         (999, _) => Next::StartNoMore,
-        _ => Next::GoOn,
+        _ => Next::Continue,
     });
     let ran = outcomes.iter().filter(|outcome| !is_cancelled(outcome));
     assert_eq!(ran.count(), 1000);
@@ -147,42 +147,40 @@ fn a_judge_that_panics_changes_nothing() {
     assert!(outcomes.len() == 3 && outcomes.iter().all(Outcome::is_final));
 }
 
-/// A second in which outcomes come at this distance, handled as [`Run::fetch`] does: how often it
-/// sleeps for a time, and how often until it is woken.
-fn pauses_and_waits(distance: Duration, overshoot: Duration) -> (usize, usize) {
+/// A second in which outcomes come at this distance, taken as [`Run::fetch`] does: how often they
+/// are fetched, and the longest that one has waited for it.
+fn fetches_and_delay(distance: Duration, overshoot: Duration) -> (usize, Duration) {
     let start = Instant::now();
-    let (mut now, mut taken) = (start, 0);
-    let arrived = |now: Instant| ((now - start).as_nanos() / distance.as_nanos()) as u32;
-    let (mut pauses, mut waits) = (0, 0);
-    let mut pace = Pace::default();
+    let arrival = |n: u32| start + distance * (n + 1);
+    let (mut now, mut taken, mut fetched) = (start, 0, None);
+    let (mut fetches, mut delay) = (0, Duration::ZERO);
     while now < start + Duration::from_secs(1) {
-        let mut in_a_row = 0;
-        while arrived(now) == taken {
-            if let Some(pause) = pace.pause(now) {
-                now += pause + overshoot;
-                (pauses, in_a_row) = (pauses + 1, in_a_row + 1);
-                assert_eq!(in_a_row, 1, "it sleeps once for each fetch");
-            } else {
-                now = start + distance * (taken + 1) + overshoot;
-                waits += 1;
-            }
+        let sleep = pause(fetched, now);
+        if !sleep.is_zero() {
+            now += sleep + overshoot;
         }
-        taken = arrived(now);
-        pace.fetched(now);
+        now = now.max(arrival(taken) + overshoot);
+        delay = delay.max(now - arrival(taken));
+        while arrival(taken) <= now {
+            taken += 1;
+        }
+        fetches += 1;
+        fetched = Some(now);
     }
-    (pauses, waits)
+    (fetches, delay)
 }
 
 #[test]
 fn outcomes_that_come_fast_are_fetched_once_a_millisecond_and_slow_ones_at_once() {
     let us = Duration::from_micros;
+    let overshoot = us(60);
     for distance in [us(10), us(700)] {
-        let (pauses, waits) = pauses_and_waits(distance, us(60));
-        assert!((900..=1000).contains(&pauses), "{pauses} pauses");
-        assert!(waits <= 2, "woken {waits} times");
+        let (fetches, delay) = fetches_and_delay(distance, overshoot);
+        assert!((700..=1000).contains(&fetches), "{fetches} fetches");
+        assert!(delay <= FETCH_INTERVAL + 2 * overshoot, "{delay:?}");
     }
     for distance in [us(1500), us(50_000)] {
-        let (pauses, _) = pauses_and_waits(distance, us(60));
-        assert_eq!(pauses, 0, "with {distance:?} between them");
+        let (_, delay) = fetches_and_delay(distance, overshoot);
+        assert_eq!(delay, overshoot, "with {distance:?} between them");
     }
 }

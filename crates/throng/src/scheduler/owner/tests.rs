@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use super::Owner;
 use crate::job::command::Command;
 use crate::job::outcome::Outcome;
+use crate::job::running::Running;
 use crate::model::error::ErrorKind;
 use crate::pool::handle::Process;
 use crate::pool::run::Run;
 use crate::pool::throng::Throng;
-use crate::scheduler::judge::Next;
-use crate::scheduler::running::Running;
+use crate::scheduler::results::Next;
 
 /// The thread that pretends to be a fork, and whether it does so now.
 static PRETENDER: OnceLock<ThreadId> = OnceLock::new();
@@ -109,7 +109,7 @@ pub(crate) fn inherited(command: &Command) -> Inherited {
     let mut is_first = true;
     let judge = move |_: &Outcome| match std::mem::take(&mut is_first) {
         true => Next::RunAgain(Duration::from_secs(3600)),
-        false => Next::GoOn,
+        false => Next::Continue,
     };
     let mut run = throng.run_judged(vec![Command::new("throng-no-such-program"); 9], judge);
     let outcome = run.next().unwrap();
@@ -127,13 +127,13 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
     let (report, result) = mpsc::channel();
     let test = move || {
         let inherited = inherited(&Command::new("throng-no-such-program"));
-        let inner = inherited.throng.inner.clone();
-        let cells = inherited.processes.each_ref().map(Process::cell);
-        let basket = inherited.run.basket();
+        let shared = inherited.throng.shared.clone();
+        let oneshots = inherited.processes.each_ref().map(Process::oneshot);
+        let results = inherited.run.results();
         let locks = (
-            inner.hold_locks(),
-            cells.each_ref().map(|cell| cell.hold()),
-            basket.hold(),
+            shared.hold_locks(),
+            oneshots.each_ref().map(|oneshot| oneshot.hold()),
+            results.hold(),
         );
         PRETENDER.set(thread::current().id()).unwrap();
         PRETENDS.store(true, Ordering::SeqCst);
@@ -141,7 +141,7 @@ fn nothing_in_a_fork_takes_a_lock_that_another_thread_may_have_held() {
         PRETENDS.store(false, Ordering::SeqCst);
         drop(locks);
         // The shards were forgotten and not joined; they end with this program, or here.
-        inner.ask_all(|| crate::scheduler::request::Request::Close);
+        shared.ask_all(|| crate::scheduler::shared::Request::Close);
         report.send(()).unwrap();
     };
     let begun = Instant::now();

@@ -6,7 +6,7 @@ fn limits() -> Limits {
         timeout: Some(Duration::from_secs(1)),
         grace: Duration::from_millis(200),
         kill: Arc::new(KillSequence::new(Signal::Term, Duration::from_secs(2))),
-        held: Held::Keep,
+        held: OnHeld::Keep,
     }
 }
 
@@ -18,10 +18,10 @@ struct Run {
 
 impl Run {
     fn new() -> Run {
-        Run::with(Held::Keep)
+        Run::with(OnHeld::Keep)
     }
 
-    fn with(held: Held) -> Run {
+    fn with(held: OnHeld) -> Run {
         let mut asked = Vec::new();
         let limits = Limits { held, ..limits() };
         let machine = Machine::new(limits, &mut asked);
@@ -183,7 +183,7 @@ fn cancelling_a_process_that_has_exited_lets_go_of_its_streams_at_once() {
 
 #[test]
 fn under_kill_the_rest_of_the_tree_is_ended_after_the_grace_and_read_to_the_end() {
-    let run = Run::with(Held::Kill).on(Input::Exited);
+    let run = Run::with(OnHeld::Kill).on(Input::Exited);
     assert_eq!(run.signals(), [], "it has its grace");
     let run = run.on(Input::Alarm(Alarm::Grace));
     assert_eq!(run.signals(), [Signal::Term]);
@@ -197,7 +197,7 @@ fn under_kill_the_rest_of_the_tree_is_ended_after_the_grace_and_read_to_the_end(
 
 #[test]
 fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
-    let run = Run::with(Held::Kill)
+    let run = Run::with(OnHeld::Kill)
         .on(Input::Exited)
         .eof(Stream::Stderr)
         .on(Input::Alarm(Alarm::Grace))
@@ -214,7 +214,7 @@ fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
 
 #[test]
 fn under_wait_only_the_timeout_ends_who_holds_a_stream() {
-    let waits = Run::with(Held::Wait).on(Input::Exited);
+    let waits = Run::with(OnHeld::Wait).on(Input::Exited);
     let timeout = Action::SetAlarm(Duration::from_secs(1), Alarm::Timeout);
     assert_eq!(waits.asked, [timeout], "there is no grace");
     let run = waits.on(Input::Alarm(Alarm::Timeout));
@@ -226,7 +226,9 @@ fn under_wait_only_the_timeout_ends_who_holds_a_stream() {
     assert_eq!(run.machine.cause(), Some(Cause::Timeout));
     assert_eq!(run.verdict_names(), ["cut"; 2]);
 
-    let patient = Run::with(Held::Wait).on(Input::Exited).eof(Stream::Stdout);
+    let patient = Run::with(OnHeld::Wait)
+        .on(Input::Exited)
+        .eof(Stream::Stdout);
     assert_eq!(patient.eof(Stream::Stderr).verdict_names(), ["complete"; 2]);
 }
 
@@ -295,7 +297,7 @@ struct Model {
 }
 
 impl Model {
-    fn new(held: Held) -> Model {
+    fn new(held: OnHeld) -> Model {
         let mut model = Model {
             run: Run::with(held),
             seen: 0,
@@ -406,12 +408,12 @@ impl Model {
     }
 }
 
-fn held() -> impl Strategy<Value = Held> {
+fn held() -> impl Strategy<Value = OnHeld> {
     prop_oneof![
-        Just(Held::Keep),
-        Just(Held::Kill),
-        Just(Held::Wait),
-        Just(Held::Fail)
+        Just(OnHeld::Keep),
+        Just(OnHeld::Kill),
+        Just(OnHeld::Wait),
+        Just(OnHeld::Fail)
     ]
 }
 
@@ -444,7 +446,7 @@ proptest! {
         model.happens(Happening::Exit);
         let had_timeout = model.alarms.contains(&Alarm::Timeout);
         model.settle();
-        let may_wait = held == Held::Wait && !had_timeout && model.run.machine.cause().is_none();
+        let may_wait = held == OnHeld::Wait && !had_timeout && model.run.machine.cause().is_none();
         prop_assert!(model.is_finished() || may_wait, "{:?}", model.run.asked);
     }
 

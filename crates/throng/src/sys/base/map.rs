@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use memmap2::{Mmap, MmapOptions};
 
-/// The first bytes of a temporary file that is written no more.
+/// The first bytes of a temporary file that is no longer written.
 #[derive(Debug)]
 pub(crate) struct Map(Mmap);
 

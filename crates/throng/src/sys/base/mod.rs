@@ -1,4 +1,4 @@
-//! What a system has for everybody: memory, files, the names of its codes. Needs nothing of the
+//! What every part uses of a system: memory, files, the names of its codes. Needs nothing of the
 //! library, and starts nothing. The seam in small: `linux/` and `windows/` supply the same names.
 
 mod map;
@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use map::Map;
 pub(crate) use system::{
-    Bytes, OUT_OF_MEMORY, exit_code_name, is_in_memory, is_want_of_files, memory_left,
-    memory_limit, read_at, temporary_dirs,
+    Bytes, OUT_OF_MEMORY, exit_code_name, is_exhausted, is_in_memory, is_want_of_files,
+    memory_left, memory_limit, read_at, temporary_dirs,
 };
 
 const _: fn(u32) -> Option<&'static str> = exit_code_name;
@@ -36,4 +36,5 @@ const _: fn(&mut Bytes, &[u8]) = Bytes::extend_from_slice;
 const _: fn(&mut Bytes, usize) = Bytes::truncate;
 const _: fn(&mut Bytes) = Bytes::clear;
 const _: fn(&File, &mut [u8], u64) -> io::Result<usize> = read_at;
+const _: fn(&io::Error) -> bool = is_exhausted;
 const _: fn(&io::Error) -> bool = is_want_of_files;

@@ -1,4 +1,4 @@
-//! Which faults each call of this system may meet; see `sys/faults.rs`.
+//! Which faults each call of this system may have; see `sys/faults.rs`.
 
 use rustix::io::Errno;
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use crate::sys::faults::Fault;
 use crate::sys::faults::{Point, code};
 
-/// The fault that a number chooses among those that a point may meet.
+/// The fault that a number chooses among those that a point may have.
 #[cfg(feature = "faults")]
 pub(crate) fn fault_of(point: Point, number: u64) -> Option<Fault> {
     let (kind, detail) = (number % 4, number >> 8);
@@ -30,7 +30,7 @@ pub(crate) fn fault_of(point: Point, number: u64) -> Option<Fault> {
     }
 }
 
-/// Strikes a call that can fail or take long.
-pub(crate) fn strike(point: Point) -> Result<(), Errno> {
+/// For a call that can fail or take long: waits, and fails if it is to fail.
+pub(crate) fn fail(point: Point) -> Result<(), Errno> {
     code(point).map_or(Ok(()), |code| Err(Errno::from_raw_os_error(code as i32)))
 }

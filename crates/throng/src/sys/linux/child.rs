@@ -18,16 +18,14 @@ use super::pipe::Pipe;
 use super::signals;
 use super::start::launch::Begun;
 use super::start::loading::Loading;
-use super::tree::groups::Leaf;
-use super::tree::procfs::Name;
-use super::tree::tag::Number;
+use super::tree::{HeldPipe, JobCgroup, JobId, ProcessKey, Root};
 use super::wait::{self, OwnMaxRss, Which};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::model::status::Status;
 use crate::model::stream::Stream;
 use crate::sys::api::{Exit, StartError};
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
 
@@ -39,19 +37,19 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     pipes: [Option<Pipe>; 2],
     life: Life,
-    /// The mark in its environment.
-    pub(super) number: Option<Number>,
+    /// The job that the cookie in its environment names.
+    job: Option<JobId>,
     /// When it had been started.
-    pub(super) started: Instant,
+    started: Instant,
     has_group: bool,
-    /// Whether its group has been told to end; if so it may have to be told again.
+    /// Whether its group has been signalled to end; if so it may have to be signalled again.
     is_ending: bool,
     /// When it was seen to have exited, if a stream was still open then.
-    pub(super) exited_at: Option<Instant>,
+    exited_at: Option<Instant>,
     /// What has been killed of its tree.
-    pub(super) killed: HashSet<Name>,
+    pub(super) killed: HashSet<ProcessKey>,
     /// Its control group, where it has one of its own.
-    pub(super) leaf: Option<Leaf>,
+    pub(super) cgroup: Option<JobCgroup>,
     /// What it reads, if that has to be kept.
     #[expect(dead_code, reason = "it is kept, and dropped")]
     stdin: Option<Held>,
@@ -78,9 +76,9 @@ pub(super) struct Start {
 
 #[derive(Debug)]
 enum Life {
-    /// It runs, as far as we know.
+    /// It runs, as far as is known.
     Running,
-    /// It runs, and this descriptor says when it has ended.
+    /// It runs, and this descriptor becomes readable when it has ended.
     Watched(OwnedFd),
     /// It has exited, and keeps its id until we wait for it, or other code does: then the
     /// descriptor shows it.
@@ -107,7 +105,7 @@ pub(super) struct Straggler {
     /// What it may still be using.
     _start: Option<Box<Start>>,
     /// The control group that it is in, which is removed when it is gone.
-    _leaf: Option<Leaf>,
+    _cgroup: Option<JobCgroup>,
 }
 
 impl Child {
@@ -128,13 +126,13 @@ impl Child {
             pid: begun.pid,
             pipes: pipes.map(Some),
             life: Life::Running,
-            number: begun.own.number,
+            job: begun.own.job,
             started,
             has_group: command.os.group != ProcessGroup::Inherit || command.os.terminal.is_some(),
             is_ending: false,
             exited_at: None,
             killed: HashSet::new(),
-            leaf: begun.own.leaf,
+            cgroup: begun.own.cgroup,
             stdin: begun.own.stdin,
             start,
             failure: None,
@@ -156,7 +154,7 @@ impl Child {
 
     /// Whether other code has waited for it.
     fn is_lost(&self) -> bool {
-        let seen = wait::look(self.which(), false);
+        let seen = wait::try_wait(self.which(), false);
         seen.is_some_and(|(status, _)| status == Status::Unknown)
     }
 
@@ -173,7 +171,7 @@ impl Child {
 
     /// Whether it has exited, as long as no code has waited for it.
     pub(super) fn has_exited(&self) -> bool {
-        wait::look(self.which(), false).is_some()
+        wait::try_wait(self.which(), false).is_some()
     }
 
     /// The id of its group, if it has one of its own.
@@ -181,11 +179,32 @@ impl Child {
         self.own_pid().filter(|_| self.has_group)
     }
 
+    /// The process as the root of its tree.
+    pub(super) fn root(&self) -> Root {
+        let (pid, group) = (self.own_pid(), self.own_group());
+        Root::new(pid, group, self.job, self.cgroup.as_ref())
+    }
+
+    /// Its pipes, to find the processes that hold them.
+    pub(super) fn held_pipes(&self) -> [Option<HeldPipe>; 2] {
+        // While it still runs, other holders may appear.
+        let not_before = self.exited_at.unwrap_or_else(Instant::now);
+        Stream::ALL.map(|stream| {
+            let pipe = rustix::fs::fstat(self.pipe(stream)?).ok()?;
+            Some(HeldPipe {
+                inode: pipe.st_ino,
+                pid: self.raw_pid(),
+                started: self.started,
+                not_before,
+            })
+        })
+    }
+
     pub(super) fn pipe(&self, stream: Stream) -> Option<&Pipe> {
         self.pipes[stream.index()].as_ref()
     }
 
-    /// A pipe that is to be left after what is in it now; none if that has been said before.
+    /// A pipe that is to be left after what is in it now; none if it was left before.
     pub(super) fn leave(&mut self, stream: Stream) -> Option<Pipe> {
         let is_left = std::mem::replace(&mut self.is_left[stream.index()], true);
         self.pipe(stream).filter(|_| !is_left).cloned()
@@ -199,7 +218,7 @@ impl Child {
         self.pipes.iter().any(Option::is_some)
     }
 
-    /// Whether it makes sense to ask if it has exited: nobody has seen it exit yet.
+    /// Whether it makes sense to ask if it has exited: it has not been seen to exit yet.
     pub(super) fn is_running(&self) -> bool {
         matches!(self.life, Life::Running | Life::Watched(_))
     }
@@ -250,9 +269,9 @@ impl Child {
             return None;
         }
         // While a pipe is open, or the group is being ended, the exit is looked at without taking
-        // the id away: the group may still have to be told to end.
+        // the id away: the group may still have to be signalled.
         let reap = !self.has_open_pipe() && !self.is_ending;
-        let (status, usage) = wait::look(self.which(), reap)?;
+        let (status, usage) = wait::try_wait(self.which(), reap)?;
         let is_lost = status == Status::Unknown;
         self.life = match std::mem::replace(&mut self.life, Life::Reaped) {
             _ if reap || is_lost => Life::Reaped,
@@ -264,7 +283,7 @@ impl Child {
             ),
         };
         self.exited_at = (!reap).then(Instant::now);
-        // Before anybody hears of the exit and starts another.
+        // Before the exit is announced, and another process is started for it.
         if let Some(terminal) = self.terminal.take() {
             terminal.ended(status, self.is_ending);
         }
@@ -303,11 +322,11 @@ impl Child {
     }
 
     /// Stops the process and its group, or continues them.
-    pub(super) fn stand_still(&self, still: bool) {
+    pub(super) fn set_stopped(&self, is_stopped: bool) {
         if let Some(group) = self.own_group() {
-            signals::stop_group(group, still);
+            signals::stop_group(group, is_stopped);
         } else if let Some(pid) = self.own_pid() {
-            signals::stop_process(pid, still);
+            signals::stop_process(pid, is_stopped);
         }
     }
 
@@ -320,7 +339,7 @@ impl Child {
         }
     }
 
-    /// It is no longer waited for. If it has exited by now, returns how: it was told to end, so it
+    /// It is no longer waited for. If it has exited by now, returns how: it was ended by us, so it
     /// does not matter whether its program had been loaded.
     pub(super) fn give_up(
         &mut self,
@@ -344,7 +363,7 @@ impl Child {
 
     /// Reaps a process that has exited; kills one that has not, and waits for it for a moment.
     /// Returns it if it does not end.
-    pub(super) fn bury(mut self) -> Option<Straggler> {
+    pub(super) fn reap(mut self) -> Option<Straggler> {
         if self.is_running() {
             self.signal(Signal::Kill);
             let deadline = Instant::now() + LAST_WAIT;
@@ -352,7 +371,7 @@ impl Child {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        if matches!(self.life, Life::Reaped) || wait::look(self.which(), true).is_some() {
+        if matches!(self.life, Life::Reaped) || wait::try_wait(self.which(), true).is_some() {
             return None;
         }
         let pidfd = match self.life {
@@ -364,19 +383,19 @@ impl Child {
             pid: self.pid,
             pidfd,
             _start: self.start,
-            _leaf: self.leaf,
+            _cgroup: self.cgroup,
         })
     }
 }
 
 impl Straggler {
     /// A process whose start has failed.
-    pub(super) fn new(pid: Pid, leaf: Option<Leaf>) -> Straggler {
+    pub(super) fn new(pid: Pid, cgroup: Option<JobCgroup>) -> Straggler {
         Straggler {
             pid,
             pidfd: None,
             _start: None,
-            _leaf: leaf,
+            _cgroup: cgroup,
         }
     }
 
@@ -386,6 +405,6 @@ impl Straggler {
             Some(fd) => Which::Pidfd(fd, self.pid),
             None => Which::Pid(self.pid),
         };
-        wait::look(which, true).is_some()
+        wait::try_wait(which, true).is_some()
     }
 }

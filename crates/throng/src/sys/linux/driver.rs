@@ -1,7 +1,7 @@
 //! The mechanism of an engine, chosen at run time: one enum, one file for each variant.
 
 mod epoll;
-pub(super) mod notice;
+pub(super) mod event;
 mod reader;
 mod threads;
 pub(super) mod uring;
@@ -18,7 +18,7 @@ use super::waker::Waker;
 use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::linux::driver::notice::Notice;
+use crate::sys::linux::driver::event::DriverEvent;
 use crate::sys::linux::pipe::Pipe;
 
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+    pub(super) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
         match self {
             Driver::Epoll(driver) => driver.next(children),
             Driver::Uring(driver) => driver.next(children),
@@ -84,7 +84,7 @@ impl Driver {
         }
     }
 
-    /// The bytes of the last notice of output.
+    /// The bytes of the last event of output.
     pub(super) fn output(&self) -> &[u8] {
         match self {
             Driver::Epoll(driver) => driver.output(),
@@ -93,7 +93,7 @@ impl Driver {
         }
     }
 
-    /// Whether what pipes hold is left unread. Ends of empty pipes are announced all the same,
+    /// Whether what pipes hold is left unread. Ends of empty pipes are still announced,
     /// unless the ring has no buffer for them.
     pub(super) fn set_paused(&mut self, is_paused: bool, children: &mut Table<Child>) {
         match self {

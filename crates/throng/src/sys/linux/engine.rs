@@ -11,15 +11,14 @@ use std::time::{Duration, Instant};
 
 use super::child::{Child, Ended, Straggler};
 use super::driver::Driver;
-use super::driver::notice::Notice;
+use super::driver::event::DriverEvent;
 use super::exits::Exits;
-use super::host::Host;
-use super::kills::Kills;
+use super::host::SystemContext;
 use super::pipe::all_writers_gone;
 use super::signals;
 use super::start::failure::cannot_capture;
 use super::start::launch::Launcher;
-use super::tree::search::Answer;
+use super::tree::{Answer, TreeKiller};
 use super::wait::OwnMaxRss;
 use super::waker::Waker;
 use crate::job::command::Command;
@@ -28,13 +27,12 @@ use crate::model::mechanism::Mechanism;
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::{Event, Exit, StartError, Started, WhenDone, at_most};
-use crate::sys::faults::Point;
-use crate::sys::faults::linux as faults;
+use crate::sys::faults::{self, Point};
 
 /// How often processes are looked at that do not exit, or whose streams others have.
 const LOOK_LATER: Duration = Duration::from_millis(100);
 
-/// How often we look for stopped processes, if the user wants to know; less often if that would
+/// How often we look for stopped processes, if they are to be reported; less often if that would
 /// take more than a twentieth of the time.
 const STOPS_EVERY: Duration = Duration::from_millis(200);
 const STOPS_PACE: u32 = 20;
@@ -50,7 +48,7 @@ pub(crate) struct Engine {
     /// Processes to ask, this turn, whether they have exited.
     to_ask: Vec<Id>,
     own_max_rss: OwnMaxRss,
-    kills: Kills,
+    killer: TreeKiller,
     /// Answers of the searcher that have not been announced.
     answers: Vec<Answer>,
     /// Processes whose programs are not loaded yet. Some may be gone.
@@ -86,12 +84,11 @@ pub(crate) fn probe(mechanism: Mechanism) -> Result<(), String> {
 
 impl Engine {
     /// Made by the thread that will use it, whose signals it blocks for good.
-    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<SystemContext>) -> io::Result<Engine> {
         signals::block_all();
         let waker = Waker::new()?;
-        let (run, groups) = (host.tags.run().clone(), host.groups.as_deref());
         Ok(Engine {
-            kills: Kills::new(run, groups, host.searcher.clone(), waker.clone()),
+            killer: host.trees.killer(waker.clone()),
             stops_at: host.watches_stops.then(Instant::now),
             launcher: Launcher::new(host)?,
             children: Table::new(),
@@ -121,7 +118,7 @@ impl Engine {
     pub(crate) fn start(&mut self, id: Id, command: &Command) -> Result<Started, StartError> {
         let pipes = Launcher::open_pipes(command)?;
         // Before the process exists: if this is refused, it can be tried again.
-        let attached = faults::strike(Point::Attach)
+        let attached = faults::fail(Point::Attach)
             .map_err(io::Error::from)
             .and_then(|()| self.driver.attach(id, &pipes.ours));
         if let Err(error) = attached {
@@ -136,18 +133,18 @@ impl Engine {
         let started = Started {
             pid: child.raw_pid(),
             is_loaded: child.start.is_none(),
-            is_contained: child.leaf.is_some() || !self.kills.needs_leaves(),
+            is_contained: child.cgroup.is_some() || !self.launcher.needs_cgroups(),
         };
         if !started.is_loaded {
             self.starting.push(id);
         }
         self.children.insert(id, child);
         self.exits.started(id, now);
-        self.kills.keep_spares();
+        self.killer.keep_spares();
         Ok(started)
     }
 
-    /// Waits until something happens, somebody calls the waker, or the time is over.
+    /// Waits until something happens, the waker is called, or the time has passed.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = self.ask_lingering(timeout);
         let timeout = self.watch_grown(timeout);
@@ -156,9 +153,9 @@ impl Engine {
         let timeout = self.look_at_stops(timeout);
         let timeout = self.look_at_stragglers(timeout);
         let timeout = self.look_at_held(timeout);
-        let timeout = sooner(timeout, self.kills.due());
+        let timeout = sooner(timeout, self.killer.due());
         self.driver.wait(timeout)?;
-        self.answers = self.kills.take_answers(&mut self.children);
+        self.answers = self.killer.take_answers();
         Ok(())
     }
 
@@ -169,10 +166,10 @@ impl Engine {
         }
         loop {
             match self.driver.next(&mut self.children) {
-                Some(Notice::Output(id, stream)) => {
+                Some(DriverEvent::Output(id, stream)) => {
                     return Some((id, Event::Output(stream, self.driver.output())));
                 }
-                Some(Notice::End(id, stream, end)) => {
+                Some(DriverEvent::End(id, stream, end)) => {
                     let Some(child) = self.children.get_mut(id) else {
                         continue;
                     };
@@ -182,7 +179,7 @@ impl Engine {
                     }
                     return Some((id, Event::End(stream, end)));
                 }
-                Some(Notice::Exited(id)) => self.to_ask.push(id),
+                Some(DriverEvent::Exited(id)) => self.to_ask.push(id),
                 None => {
                     let id = self.to_ask.pop()?;
                     match self.poll_exit(id) {
@@ -211,7 +208,7 @@ impl Engine {
                 Answer::Cleared(id, survivors) if self.children.get_mut(id).is_some() => {
                     return Some((id, Event::Cleared(survivors)));
                 }
-                Answer::Continued(ids) => self.continue_groups(&ids),
+                Answer::Resumed(ids) => self.continue_groups(&ids),
                 Answer::Holders(..) | Answer::Cleared(..) => {}
             }
         }
@@ -240,7 +237,7 @@ impl Engine {
     /// Has the processes found that hold the streams of this one; they are announced later.
     pub(crate) fn name_holders(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.name_holders(id, child);
+            self.killer.name_holders(id, child.held_pipes());
         }
     }
 
@@ -266,7 +263,7 @@ impl Engine {
         }
     }
 
-    /// Nobody writes any more to the streams of a process that has ended, unless others have them:
+    /// The streams of a process that has ended have no writers, unless other processes have them:
     /// what is in their pipes is read though we are paused. Others may end as well, some only a
     /// moment later, so these are looked at again.
     fn read_rest(&mut self, id: Id) {
@@ -292,21 +289,21 @@ impl Engine {
         // From here on another process may get its id: a descriptor identifies it, if there is one.
         self.watch(id);
         if let Some(child) = self.children.get_mut(id) {
-            let seen = self.kills.signal(child, signal);
-            child.signal(signal);
-            self.kills.signal_rest(child, signal, seen);
+            signal_tree(&mut self.killer, child, signal);
         }
     }
 
     /// Stops processes and their trees, and calls this when they are stopped.
     pub(crate) fn suspend(&mut self, ids: &[Id], done: WhenDone) {
         self.suspended_since.get_or_insert_with(Instant::now);
+        let mut trees = Vec::new();
         for id in ids {
             if let Some(child) = self.children.get_mut(*id) {
-                child.stand_still(true);
+                child.set_stopped(true);
+                trees.push((*id, child.root()));
             }
         }
-        self.kills.stop(&mut self.children, ids, done);
+        self.killer.suspend(trees, done);
     }
 
     /// Continues them: descendants first, so that no parent finds its children stopped.
@@ -321,7 +318,7 @@ impl Engine {
         }
         // Stops made by us are not reported.
         self.put_stops_off(CONTINUED_BY);
-        self.kills.go_on(ids);
+        self.killer.resume(ids);
     }
 
     fn put_stops_off(&mut self, by: Duration) {
@@ -335,7 +332,7 @@ impl Engine {
             if let Some(child) = self.children.get_mut(*id)
                 && self.suspended_since.is_none()
             {
-                child.stand_still(false);
+                child.set_stopped(false);
             }
         }
         self.put_stops_off(STOPS_EVERY);
@@ -356,20 +353,20 @@ impl Engine {
     /// end is announced later.
     pub(crate) fn clear(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
-            self.kills.clear(id, child);
+            self.killer.clear(id, child.root(), child.killed.clone());
         }
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
-    /// a read had to be tried again: never, on Linux.
+    /// Ends all there is of a process that has exited and whose streams have ended. Returns how
+    /// often a read had to be tried again: never, on Linux.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {
             if self.suspended_since.is_some() {
                 // It has ended during a suspension. Nothing else continues what it leaves behind.
-                self.kills.go_on(&[id]);
+                self.killer.resume(&[id]);
             }
-            self.stragglers.extend(child.bury());
+            self.stragglers.extend(child.reap());
         }
         0
     }
@@ -389,7 +386,7 @@ impl Engine {
             let Some(child) = self.children.get_mut(id) else {
                 continue;
             };
-            if busy || (faults::strike(Point::Look).is_ok() && child.has_exited()) {
+            if busy || (faults::fail(Point::Look).is_ok() && child.has_exited()) {
                 self.to_ask.push(id);
             } else {
                 self.watch(id);
@@ -432,7 +429,7 @@ impl Engine {
         if !child.is_unwatched() {
             return;
         }
-        let watched = faults::strike(Point::Watch).map_err(io::Error::from);
+        let watched = faults::fail(Point::Watch).map_err(io::Error::from);
         let watched = watched.and_then(|()| child.watch());
         let watched = watched.and_then(|pidfd| self.driver.watch(id, pidfd));
         if watched.is_err() {
@@ -472,7 +469,7 @@ impl Engine {
     fn look_at_stragglers(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let failed = self.launcher.exiting.drain(..);
         self.stragglers
-            .extend(failed.map(|(pid, leaf)| Straggler::new(pid, leaf)));
+            .extend(failed.map(|(pid, cgroup)| Straggler::new(pid, cgroup)));
         self.stragglers.retain(|straggler| !straggler.is_gone());
         if self.stragglers.is_empty() {
             return timeout;
@@ -490,7 +487,7 @@ impl Engine {
         at_most(timeout, LOOK_LATER)
     }
 
-    /// Looks for stopped processes, if the user wants to know.
+    /// Looks for stopped processes, if they are to be reported.
     fn look_at_stops(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         let Some(at) = self.stops_at else {
             return timeout;
@@ -516,6 +513,14 @@ impl Engine {
     }
 }
 
+/// Sends a signal to the family of a process, to its group, and to the rest of its tree.
+fn signal_tree(killer: &mut TreeKiller, child: &mut Child, signal: Signal) {
+    let number = signals::to_system(signal);
+    let seen = killer.signal_family(child.root(), number, &mut child.killed);
+    child.signal(signal);
+    killer.signal_rest(child.root(), number, seen);
+}
+
 fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
     let Some(at) = at else { return timeout };
     let until = at.saturating_duration_since(Instant::now());
@@ -524,18 +529,16 @@ fn sooner(timeout: Option<Duration>, at: Option<Instant>) -> Option<Duration> {
 
 impl Drop for Engine {
     /// A shard ends when none of its processes is left, so there is something to do here only when
-    /// it panics. Nobody comes back then to look whether their trees are gone.
+    /// it panics. Nothing looks later whether their trees are gone.
     fn drop(&mut self) {
         let mut left = HashSet::new();
         for (id, child) in self.children.iter_mut() {
-            let seen = self.kills.signal(child, Signal::Kill);
-            child.signal(Signal::Kill);
-            self.kills.signal_rest(child, Signal::Kill, seen);
-            self.kills.clear(id, child);
+            signal_tree(&mut self.killer, child, Signal::Kill);
+            self.killer.clear(id, child.root(), child.killed.clone());
             left.insert(id);
         }
         while !left.is_empty() {
-            for answer in self.kills.take_answers(&mut self.children) {
+            for answer in self.killer.take_answers() {
                 if let Answer::Cleared(id, _) = answer {
                     left.remove(&id);
                 }
@@ -544,7 +547,7 @@ impl Drop for Engine {
         }
         for (_, child) in self.children.drain() {
             // What does not end here is no longer looked after.
-            drop(child.bury());
+            drop(child.reap());
         }
     }
 }

@@ -1,14 +1,14 @@
 //! When to look whether a process has exited.
 //!
-//! A tiny process closes its pipes by exiting, so the end of both is the news of its exit, and
+//! A tiny process closes its pipes by exiting, so the end of both announces its exit, and
 //! asking for the status then is one system call. Announcing each exit by a descriptor of its own
 //! would cost four more. So a descriptor (a pidfd) is opened only for a process that has
 //!
-//! * lived for [`WATCH_AFTER`]: it may exit while somebody else holds its pipes, or
+//! * lived for [`WATCH_AFTER`]: it may exit while another process holds its pipes, or
 //! * closed both pipes and not exited by the time its shard has nothing else to do.
 //!
 //! The cost: the exit of a short-lived process whose pipes are held is noticed late, by
-//! [`WATCH_AFTER`] at the most.
+//! at most [`WATCH_AFTER`].
 //!
 //! If no descriptor can be opened, now or ever (all are in use, or a sandbox or a kernel does not
 //! have the call), a process is polled: every [`ASK_AGAIN`], or less often where there are so many
@@ -31,7 +31,7 @@ pub(super) struct Exits {
     /// Processes without a pidfd, the oldest first, and when they are old enough for one. Some
     /// may be gone.
     young: VecDeque<(Instant, Id)>,
-    /// Processes that have closed both pipes and not exited, as far as we know.
+    /// Processes that have closed both pipes and not exited, as far as is known.
     lingering: Vec<Id>,
     /// Processes that cannot be watched. Some may be gone.
     asked: Vec<Id>,

@@ -5,7 +5,6 @@ pub(super) mod strings;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex};
@@ -16,12 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::stdin::Stdins;
 use self::strings::Strings;
 use super::signals;
-use super::tree::groups::Groups;
-use super::tree::keeper::Keeper;
-use super::tree::orphans::Orphans;
-use super::tree::search::Searcher;
-use super::tree::sweep::sweep;
-use super::tree::tag::{self, Tags};
+use super::tree::{self, Trees};
 use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
@@ -29,7 +23,7 @@ use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
-use crate::sys::api::Room;
+use crate::sys::api::Capacity;
 use crate::sys::options::HostOptions;
 use crate::sys::options::linux::inherited::InheritedFds;
 
@@ -52,10 +46,10 @@ const SPILL_FDS: u64 = 64;
 const FDS_OF_A_SHARD: u64 = 20;
 
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct SystemContext {
     path: OsString,
-    /// The marks by which what our processes start is found.
-    pub(super) tags: Tags,
+    /// How what our processes start is found.
+    pub(super) trees: Trees,
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Arc<Strings>,
     /// Where each variable is in it.
@@ -67,33 +61,25 @@ pub(crate) struct Host {
     open_fds: u64,
     /// Placeholders for those of stdin, stdout and stderr that this program does not have.
     held_stdio: Vec<OwnedFd>,
-    /// Looks at other processes for all shards.
-    pub(super) searcher: Arc<Searcher>,
-    /// Whether the user wants to know of stopped processes.
+    /// Whether stopped processes are reported.
     pub(super) watches_stops: bool,
     /// What every process inherits.
     pub(super) inherited: InheritedFds,
     /// The bytes that processes read.
     pub(super) stdins: Stdins,
-    /// Emptied and removed while there is still a keeper.
-    pub(super) groups: Option<Arc<Groups>>,
-    orphans: Option<Orphans>,
-    keeper: Option<Keeper>,
 }
 
-impl Host {
-    /// Looks at the surroundings of this program, raises its limit on open files as far as allowed,
+impl SystemContext {
+    /// Looks at the environment of this program, raises its limit on open files as far as allowed,
     /// and makes sure that exit statuses are available at all. What processes read is counted in
     /// the budget.
-    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<SystemContext, Error> {
         signals::keep_exit_statuses();
         let held_stdio = hold_stdio();
         let original_nofile = raise_nofile();
         let mut vars: Vec<_> = std::env::vars_os().collect();
-        let given = vars.iter().position(|(key, _)| key == tag::NAME);
+        let given = vars.iter().position(|(key, _)| key == tree::VARIABLE);
         let given = given.map(|place| vars.remove(place).1);
-        let tags = Tags::new(given.as_deref().map(OsStr::as_bytes))
-            .map_err(|error| Error::os(ErrorKind::System, "cannot get a random number", error))?;
         let lookup = vars.iter().find(|(key, _)| key == "PATH");
         let path = lookup.map_or_else(|| OsString::from(DEFAULT_PATH), |(_, path)| path.clone());
         let mut environment = Strings::default();
@@ -104,34 +90,13 @@ impl Host {
                 .map_err(|_| Error::new(ErrorKind::Nul, "the environment contains a NUL byte"))?;
             places.entry(key).or_default().push(place);
         }
-        let failed = |doing: &'static str| {
-            move |error: io::Error| Error::os(ErrorKind::System, doing, error)
-        };
-        let keeper = options.keeper.as_ref();
-        let groups = Groups::new(tags.run(), options.cgroups)?;
-        let group = groups.as_ref().map(|groups| groups.run().path());
-        let report = options.keeper_report.as_ref();
-        let keeper = keeper.map(|argv| Keeper::start(argv, tags.run(), group, report.cloned()));
-        let keeper = keeper
-            .transpose()
-            .map_err(failed("cannot start a keeper"))?;
-        // Where the kernel does not tell who has come to us, they go elsewhere as ever.
-        let orphans = options
-            .adopt_orphans
-            .then(|| Orphans::adopt(tags.run().clone()));
-        Ok(Host {
-            searcher: Searcher::start(tags.run().clone())
-                .map(Arc::new)
-                .map_err(failed("cannot start a thread"))?,
+        Ok(SystemContext {
+            trees: Trees::new(options, given.as_deref().map(OsStr::as_bytes))?,
             watches_stops: options.watches_stops,
             inherited: options.inherited.clone(),
             stdins: Stdins::new(budget),
-            orphans: orphans.and_then(Result::ok),
-            groups,
-            keeper,
             places,
             path,
-            tags,
             environment: Arc::new(environment),
             original_nofile,
             nofile: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
@@ -143,7 +108,7 @@ impl Host {
     /// How many processes can be captured at once, by at most this many shards. Each process has
     /// two pipes and may need a pidfd. Where descriptors are few, shards take a quarter of them at
     /// the most.
-    pub(crate) fn room(&self, mechanism: Mechanism, shards: usize) -> Room {
+    pub(crate) fn capacity(&self, mechanism: Mechanism, shards: usize) -> Capacity {
         let fds_each = match mechanism {
             Mechanism::Threads => 5,
             _ => 3,
@@ -154,7 +119,7 @@ impl Host {
         let spilled = SPILL_FDS.min(self.nofile / 8);
         let reserved = self.open_fds + spare + spilled + FDS_OF_A_SHARD * shards;
         let processes = self.nofile.saturating_sub(reserved) / fds_each;
-        Room {
+        Capacity {
             processes: usize::try_from(processes).unwrap_or(usize::MAX).max(1),
             shards: usize::try_from(shards).unwrap_or(usize::MAX),
             limit: format!("the limit of {} open files (ulimit -n)", self.nofile),
@@ -176,31 +141,9 @@ impl Host {
         self.path = path;
     }
 
-    #[cfg(test)]
-    pub(super) fn keeper_pid(&self) -> u32 {
-        self.keeper.as_ref().map_or(0, |keeper| keeper.pid())
-    }
-
-    /// Before a process is started: from now on somebody keeps it, if that is wanted and has not
-    /// taken too long.
-    pub(super) fn await_keeper(&self) {
-        if let Some(keeper) = &self.keeper {
-            keeper.await_start();
-        }
-    }
-
-    /// Ends what finished processes have left running; gives who does not go.
+    /// Ends what finished processes have left running; gives those that do not end.
     pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
-        let run = self.tags.run().clone();
-        let keeper = self.keeper.as_ref();
-        let (orphans, groups) = (self.orphans.as_ref(), self.groups.as_deref());
-        sweep(run, orphans, groups, keeper, kill).map_err(|error| {
-            Error::os(
-                ErrorKind::System,
-                "cannot look for what was left running",
-                error,
-            )
-        })
+        self.trees.kill_leftovers(kill)
     }
 
     /// The search path of a command that changes the environment like this.

@@ -10,7 +10,6 @@ mod features;
 #[cfg(test)]
 mod fork_tests;
 mod host;
-mod kills;
 mod pipe;
 mod raw;
 mod signals;
@@ -24,13 +23,13 @@ mod waker;
 mod wish_tests;
 
 pub(crate) use engine::{Engine, probe};
-pub(crate) use host::Host;
+pub(crate) use host::SystemContext;
 pub(crate) use signals::signal_number;
 pub(crate) use waker::Waker;
 
 use crate::model::mechanism::Mechanism;
 
-pub(crate) use tree::groups::probe_cgroups;
+pub(crate) use tree::probe_cgroups;
 
 /// Epoll comes first: it and io_uring measure the same on this job, within the noise
 /// (docs/linux.md), since starting a process costs far more than the few system calls that io_uring
@@ -38,7 +37,7 @@ pub(crate) use tree::groups::probe_cgroups;
 pub(crate) const MECHANISMS: &[Mechanism] =
     &[Mechanism::Epoll, Mechanism::IoUring, Mechanism::Threads];
 
-/// What a keeper does; see [`os`](crate::os).
+/// What a guardian does; see [`os`](crate::os).
 pub(crate) fn keep() -> std::io::Result<()> {
-    tree::remains::keep(start::clone::close_all_above)
+    tree::guard(start::clone::close_all_above)
 }

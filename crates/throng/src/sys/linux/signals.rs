@@ -6,7 +6,7 @@ use std::ptr;
 use rustix::process::{Pid, Signal as Sys, kill_process, kill_process_group};
 
 use crate::model::kill::Signal;
-use crate::sys::base::linux::process_group::group_of;
+use crate::sys::base::linux::group_of;
 
 pub(super) fn to_system(signal: Signal) -> Sys {
     match signal {
@@ -23,7 +23,7 @@ pub(crate) fn signal_number(signal: Signal) -> i32 {
 }
 
 /// Sends a signal to a process and all of its group. The group may be gone; that is what is
-/// wanted, so nobody is told.
+/// wanted, so nothing is reported.
 ///
 /// The caller has not yet waited for the process: until then its id, and so that of its group,
 /// is not given to another.
@@ -80,8 +80,8 @@ pub(super) fn block_all() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut()) };
 }
 
-/// Has the end of a process not announced to this program by `SIGCHLD`, if nobody in it wants to
-/// hear of it. For a shard's thread, after [`block_all`], and before it starts anybody.
+/// Has the end of a process not announced to this program by `SIGCHLD`, if no handler in it is set
+/// for that. For a shard's thread, after [`block_all`], and before it starts a process.
 ///
 /// The signal goes to the thread that started the process. If that blocks it, the kernel cannot
 /// know yet that it will be ignored, looks for a thread that does not, and wakes it, for nothing:
@@ -115,7 +115,8 @@ fn action(signal: i32) -> Option<libc::sigaction> {
 }
 
 /// Where `SIGCHLD` is ignored the system throws exit statuses away (see waitpid(2), NOTES), and a
-/// program inherits that from whoever starts it. The default does nothing either, but keeps them.
+/// program inherits that from the process that starts it. The default does nothing either, but
+/// keeps them.
 pub(super) fn keep_exit_statuses() {
     let Some(mut action) = action(libc::SIGCHLD) else {
         return;

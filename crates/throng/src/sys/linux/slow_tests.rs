@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::job::command::{Command, Stdin};
 use crate::job::outcome::Outcome;
-use crate::job::pipe_end::PipeEnd;
+use crate::job::stdin_pipe::StdinPipe;
 use crate::model::error::ErrorKind;
 use crate::pool::handle::Process;
 use crate::pool::throng::Throng;
@@ -25,7 +25,7 @@ pub(super) fn lease(path: &Path) -> File {
     /// From the kernel's asm-generic/fcntl.h.
     const F_SETSIG: libc::c_int = 10;
     let file = File::options().write(true).open(path).unwrap();
-    // The news that somebody waits comes as a signal that does nothing.
+    // That a reader waits is announced by a signal that does nothing.
     control(&file, F_SETSIG, libc::SIGCHLD);
     control(&file, libc::F_SETLEASE, libc::F_WRLCK);
     file
@@ -48,7 +48,7 @@ fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() 
         let pause = Duration::from_millis(pause_ms);
         let leased = lease(&path);
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let stdin = Stdin::Pipe(PipeEnd::new(reader));
+        let stdin = Stdin::Pipe(StdinPipe::new(reader));
         let process = throng.spawn(Command::new(&path).stdin(stdin));
         thread::sleep(pause);
         control(&leased, libc::F_SETLEASE, libc::F_UNLCK);
@@ -121,7 +121,7 @@ fn a_command_that_alone_lacks_something_lets_others_start_before_it() {
         }
     });
     let (report, live_then) = mpsc::channel();
-    let inner = Arc::downgrade(&throng.inner);
+    let inner = Arc::downgrade(&throng.shared);
     let mut other = Command::new("true");
     other.on_start(move |_, _| {
         let inner = inner.upgrade().unwrap();

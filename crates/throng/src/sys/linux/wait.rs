@@ -1,5 +1,5 @@
 //! Waits for children, one by one: `waitid` with the usage that the kernel counted, never
-//! `waitpid(-1)`, so nobody else's children are taken.
+//! `waitpid(-1)`, so no children of other code are taken.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ use crate::sys::base::linux::file::read_start;
 
 /// Our own peak memory, which the system counts as a new process's as well: it shares our memory
 /// until it has loaded its program (setmax_mm_hiwater_rss in the kernel's exec_mmap). A figure
-/// that is not above ours tells nothing about the process.
+/// that is not above ours does not show anything about the process.
 #[derive(Debug, Default)]
 pub(super) struct OwnMaxRss {
     /// In KiB. At least the figure of the last call; it is never taken for less later.
@@ -74,7 +74,7 @@ pub(super) enum Which<'a> {
 }
 
 /// Asks whether this child of ours has exited. With `reap` it is gone afterwards, else it stays.
-pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage)> {
+pub(super) fn try_wait(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let keep = if reap { 0 } else { libc::WNOWAIT };
@@ -100,10 +100,10 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
         // EINTR cannot happen with WNOHANG.
         return match (io::Error::last_os_error().raw_os_error(), which) {
             // Before 5.4 the call does not take descriptors.
-            (Some(libc::EINVAL), Which::Pidfd(_, pid)) => look(Which::Pid(pid), reap),
-            // Somebody else has waited for it.
+            (Some(libc::EINVAL), Which::Pidfd(_, pid)) => try_wait(Which::Pid(pid), reap),
+            // Other code has waited for it.
             (Some(libc::ECHILD | libc::ESRCH), _) => Some((Status::Unknown, usage)),
-            (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => look_without_waitid(pid, reap),
+            (_, Which::Pid(pid) | Which::Pidfd(_, pid)) => try_wait_without_waitid(pid, reap),
         };
     }
     // SAFETY: plain integers, zeroed and then perhaps written.
@@ -125,7 +125,7 @@ pub(super) fn look(which: Which<'_>, reap: bool) -> Option<(Status, libc::rusage
 }
 
 /// The same where a sandbox refuses `waitid`.
-fn look_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
+fn try_wait_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let mut status = 0;
     let pid = pid.as_raw_nonzero().get();
@@ -140,20 +140,20 @@ fn look_without_waitid(pid: Pid, reap: bool) -> Option<(Status, libc::rusage)> {
     let usage = unsafe { usage.assume_init() };
     match result {
         0 => None,
-        // Somebody else has waited for it, or this is refused as well.
+        // Other code has waited for it, or this is refused as well.
         result if result < 0 => Some((Status::Unknown, usage)),
         _ => Some((decoded(status), usage)),
     }
 }
 
-/// The status of a child that has exited and has not been waited for. If /proc cannot tell, it has
-/// not exited as far as we know.
+/// The status of a child that has exited and has not been waited for. If /proc does not show it, it
+/// has not exited as far as is known.
 fn status_in_proc(pid: i32) -> Option<Status> {
     /// A line of numbers and a short name.
     const MOST: u64 = 4096;
     let stat = match read_start(Path::new(&format!("/proc/{pid}/stat")), MOST) {
         Ok(stat) => stat,
-        // Its id is free: somebody else has waited for it. Without /proc nothing is there either.
+        // Its id is free: other code has waited for it. Without /proc nothing is there either.
         Err(_) if Path::new("/proc/self/stat").exists() => return Some(Status::Unknown),
         Err(_) => return None,
     };
@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
 
-    /// What both ways say about a child at its end, the status left and then taken.
+    /// What both ways report of a child at its end, the status left and then taken.
     #[test]
     #[expect(
         clippy::zombie_processes,
@@ -242,23 +242,26 @@ mod tests {
             let child = command.args(["-c", script]).spawn().unwrap();
             let pid = Pid::from_child(&child);
             let deadline = Instant::now() + Duration::from_secs(60);
-            while look(Which::Pid(pid), false).is_none() {
+            while try_wait(Which::Pid(pid), false).is_none() {
                 assert!(Instant::now() < deadline, "it never exits");
                 thread::sleep(Duration::from_millis(1));
             }
             let status = |seen: Option<(Status, libc::rusage)>| seen.map(|(status, _)| status);
             for _ in 0..2 {
-                assert_eq!(status(look_without_waitid(pid, false)), Some(expected));
+                assert_eq!(status(try_wait_without_waitid(pid, false)), Some(expected));
             }
-            assert_eq!(status(look(Which::Pid(pid), false)), Some(expected));
-            assert_eq!(status(look_without_waitid(pid, true)), Some(expected));
+            assert_eq!(status(try_wait(Which::Pid(pid), false)), Some(expected));
+            assert_eq!(status(try_wait_without_waitid(pid, true)), Some(expected));
             // It has been waited for.
             for reap in [true, false] {
                 assert_eq!(
-                    status(look_without_waitid(pid, reap)),
+                    status(try_wait_without_waitid(pid, reap)),
                     Some(Status::Unknown)
                 );
-                assert_eq!(status(look(Which::Pid(pid), reap)), Some(Status::Unknown));
+                assert_eq!(
+                    status(try_wait(Which::Pid(pid), reap)),
+                    Some(Status::Unknown)
+                );
             }
         }
     }
@@ -268,7 +271,7 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let pid = Pid::from_child(&child);
         for reap in [false, true] {
-            assert!(look_without_waitid(pid, reap).is_none());
+            assert!(try_wait_without_waitid(pid, reap).is_none());
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use rustix::event::{EventfdFlags, eventfd};
 
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::job::command::{Command, Stdin};
-use crate::job::pipe_end::PipeEnd;
+use crate::job::stdin_pipe::StdinPipe;
 use crate::model::kill::{KillSequence, Signal};
 use crate::pool::throng::Throng;
 
@@ -19,7 +19,7 @@ fn a_process_that_is_killed_while_it_is_being_started_is_not_asked_to_end_first(
     let mut pause = Duration::from_millis(1);
     let outcome = loop {
         let (reader, _writer) = std::io::pipe().unwrap();
-        let end = PipeEnd::new(reader);
+        let end = StdinPipe::new(reader);
         let held = end.reader();
         let (report, is_coming) = mpsc::channel();
         let mut command = Command::new("sleep");

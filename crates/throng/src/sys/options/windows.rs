@@ -42,17 +42,17 @@ impl HostOptions {
     pub(crate) fn watch_stops(&mut self) {}
 }
 
-/// What a process has for a console.
+/// The console of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Console {
-    /// Ours. If we have none, the process gets a new one in a window of its own.
+    /// That of this program. If it has none, the process gets a new one in a window of its own.
     Inherit,
-    /// None. The cheapest, for programs that start no others: a console program that a
-    /// process without a console starts gets a console and a window of its own, and what
-    /// it says goes there and not to us, unless its starter hands its streams on by name.
+    /// None. This is the cheapest, for programs that start no others: a console program that is
+    /// started by a process without a console gets a console and a window of its own, and its
+    /// output goes there and is not captured, unless its parent passes its streams explicitly.
     None,
-    /// One of its own that nobody sees. The system starts a `conhost.exe` for it.
+    /// One of its own that is not visible. The system starts a `conhost.exe` for it.
     Hidden,
 }
 
@@ -60,15 +60,15 @@ pub enum Console {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Priority {
-    /// Runs when nobody else wants to.
+    /// Runs when no other process needs the processor.
     Idle,
-    /// Below what programs have by default.
+    /// Below the default of programs.
     BelowNormal,
-    /// What programs have by default.
+    /// The default of programs.
     Normal,
-    /// Above what programs have by default.
+    /// Above the default of programs.
     AboveNormal,
-    /// Well above it.
+    /// Well above the default of programs.
     High,
 }
 
@@ -85,16 +85,16 @@ impl Priority {
     }
 }
 
-/// How the pipes of a process's streams are made.
+/// How the pipes for the streams of a process are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pipes {
-    /// Without a name, as only `NtCreateNamedPipeFile` can; nobody else can open them.
-    /// Where the system refuses that, named ones are used.
+    /// Without a name, by `NtCreateNamedPipeFile`; no other process can open them. If the system
+    /// refuses that, named ones are used.
     #[default]
     Unnamed,
-    /// With a random name of 128 bits, made so that it must be the first of that name, and
-    /// opened at once.
+    /// With a random name of 128 bits, created as the first instance of that name, and opened at
+    /// once.
     Named,
 }
 

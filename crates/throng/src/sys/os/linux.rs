@@ -1,15 +1,14 @@
-//! Settings of a `Throng` that only Linux has, for programs that want to leave nothing behind
-//! even when they are killed.
+//! Options of commands and of a `Throng` that only Linux has.
 //!
-//! # What is there without them
+//! # Without a keeper
 //!
-//! Every process has a mark in its environment, `_THRONG_MARK`, which is inherited by all that
-//! it starts. By that and as its descendants they are found and ended when it is
-//! [timed out](crate::Command::timeout), cancelled, killed or dropped; commands that
-//! [start from an empty environment](crate::Command::env_clear), or set this variable
-//! themselves, do not have the mark. When this program ends without dropping its `Throng`
-//! (`exit`, `abort`, `kill -9`), the kernel kills the processes that the `Throng` has started,
-//! and what those have started goes on. A [keeper](BuilderExt::keeper) ends that too.
+//! Every process has a variable in its environment, `_THRONG_MARK`, which its descendants inherit.
+//! By this cookie and by their parents descendants are found and ended when the process is ended by
+//! its [timeout](crate::Command::timeout), cancelled, killed or dropped. Commands that [start with
+//! an empty environment](crate::Command::env_clear), or set this variable themselves, do not have
+//! the cookie. If this program ends without dropping its `Throng` (`exit`, `abort`, `kill -9`), the
+//! kernel kills the processes that the `Throng` has started, and their descendants go on. A
+//! [keeper](BuilderExt::keeper) ends those too.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -31,7 +30,7 @@ mod sealed {
     impl Sealed for crate::job::command::Command {}
 }
 
-/// Settings of a [`Command`] that only Linux has.
+/// Options of a [`Command`] that only Linux has.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -44,14 +43,13 @@ mod sealed {
 /// # }
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// The niceness that the process runs at, from -20 to 19; that of this program by
-    /// default. The process has it before its program begins, and hands it on to what it
-    /// starts. One that is less than ours needs a privilege (`CAP_SYS_NICE`, or
-    /// `RLIMIT_NICE`); without it the command does not start, with
-    /// [`ErrorKind::System`].
+    /// Sets the niceness of the process, from -20 to 19; by default that of this program. It is set
+    /// before the program begins, and descendants inherit it. A lower niceness than that of this
+    /// program needs a privilege (`CAP_SYS_NICE`, or `RLIMIT_NICE`); without it the command fails
+    /// to start with [`ErrorKind::System`].
     fn nice(&mut self, nice: i32) -> &mut Self;
 
-    /// Which process group and session the process is in; a group of its own by default.
+    /// Sets the process group and session of the process; by default a group of its own.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {
@@ -66,11 +64,10 @@ pub trait CommandExt: sealed::Sealed {
     /// ```
     fn process_group(&mut self, group: ProcessGroup) -> &mut Self;
 
-    /// Has the process inherit this descriptor, under the number that it has here; without
-    /// this it inherits none but stdin, stdout and stderr. Can be said more than once. The
-    /// descriptor stays open here for as long as there is the command or one of its copies
-    /// (an [`Outcome`](crate::Outcome) has one); where it is the end of a pipe, that
-    /// counts.
+    /// Lets the process inherit this descriptor, under the number that it has in this program;
+    /// otherwise it inherits only stdin, stdout and stderr. May be called several times. The
+    /// descriptor stays open in this program as long as the command or one of its copies exists (an
+    /// [`Outcome`](crate::Outcome) has one), which matters for the end of a pipe.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -88,22 +85,22 @@ pub trait CommandExt: sealed::Sealed {
     /// ```
     fn inherit_fd(&mut self, fd: impl Into<Arc<OwnedFd>>) -> &mut Self;
 
-    /// Whether the process has our stdout and stderr in place of pipes; `false` by default.
-    /// Then nothing is captured, and the verdicts are
+    /// Sets whether the process inherits this program's stdout and stderr instead of writing to
+    /// pipes; `false` by default. If so, nothing is captured, and the verdicts are
     /// [`Inherited`](crate::Verdict::Inherited).
     fn inherit_output(&mut self, inherit: bool) -> &mut Self;
 
-    /// Lends this terminal to the process: its group is the foreground group of the
-    /// terminal when its program begins, if this program is in the foreground. So it can
-    /// read from the terminal, and Ctrl-C and Ctrl-Z reach it and not this program. When it
-    /// ends, this program is in the foreground again, and the terminal has the modes that
-    /// it had before. Only one process can have a terminal, so this is for one job at a
-    /// time.
+    /// Lends this terminal to the process: if this program is in the foreground, the group of the
+    /// process becomes the foreground group of the terminal before its program begins. So it can
+    /// read from the terminal, and Ctrl-C and Ctrl-Z reach it and not this program. When it ends,
+    /// this program is in the foreground again, and the modes of the terminal are restored. Only
+    /// one process can have the terminal, so this is for pools with
+    /// [`jobs(1)`](crate::Builder::jobs).
     ///
-    /// When the process is [stopped](crate::Builder::on_stopped), as by Ctrl-Z, it is for
-    /// the caller to [take the terminal back](Terminal::take_back), stop this program, and
-    /// [give it back](Terminal::give_back) later. The process is in a group of its own in
-    /// our session, whatever [`process_group`](CommandExt::process_group) says.
+    /// When the process is [stopped](crate::Builder::on_stopped), for example by Ctrl-Z, the caller
+    /// has to [take the terminal back](Terminal::take_back), stop this program, and [give the
+    /// terminal back](Terminal::give_back) later. The process is in a group of its own in the
+    /// session of this program, whatever [`process_group`](CommandExt::process_group) is set to.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), throng::Error> {
@@ -119,10 +116,10 @@ pub trait CommandExt: sealed::Sealed {
     /// ```
     fn terminal(&mut self, terminal: &Terminal) -> &mut Self;
 
-    /// Whether `/bin/sh` runs a file that may be executed and is in no format that the
-    /// system knows, as with execvp(3): mostly a script without `#!`. `false` by default;
-    /// then it does not start, with [`ErrorKind::BadFormat`]. As in bash, a file with a NUL
-    /// in its first line is not taken for a script.
+    /// Sets whether `/bin/sh` runs an executable file whose format the system does not know,
+    /// usually a script without `#!`, as execvp(3) does. `false` by default; then the command fails
+    /// to start with [`ErrorKind::BadFormat`]. As in bash, a file with a NUL in its first line does
+    /// not count as a script.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -176,37 +173,34 @@ impl CommandExt for Command {
     }
 }
 
-/// Settings of a [`Builder`] that only Linux has.
+/// Options of a [`Builder`] that only Linux has.
 pub trait BuilderExt: sealed::Sealed {
-    /// Starts this program as the keeper of the `Throng`: it has to call [`keep`] and
-    /// nothing else. When this program ends without having dropped the `Throng`, be it by
-    /// `kill -9`, the keeper kills all that the `Throng` has started. The program is mostly
-    /// this one, `/proc/self/exe`, with an argument that tells it what to do.
+    /// Starts a program as the keeper of the `Throng`, which has to call [`keep`] and nothing else.
+    /// If this program ends without dropping the `Throng`, even by `kill -9`, the keeper kills
+    /// everything that the `Throng` has started. The keeper is usually this same program,
+    /// `/proc/self/exe`, with an argument that makes it call [`keep`].
     #[must_use]
     fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
 
-    /// Calls this when something has happened to the keeper, which is looked at twice a
-    /// second: when it was killed, stopped, or could not be started. The callback runs on a
-    /// thread of the `Throng`.
+    /// Sets a callback for when the keeper was killed, was stopped, or could not be started. The
+    /// keeper is checked twice a second. The callback runs on a thread of the `Throng`.
     #[must_use]
     fn on_keeper_lost(self, report: impl Fn(KeeperEvent) + Send + Sync + 'static) -> Self;
 
-    /// Makes this program the one to which descendants come that have lost their parent
-    /// (`PR_SET_CHILD_SUBREAPER`), so that [`Throng::sweep`](crate::Throng::sweep) finds
-    /// those that have no mark either. A program that is the first process of a process
-    /// namespace (a container without an init) adopts them in any case, and should ask for
-    /// this.
+    /// Makes this program a subreaper (`PR_SET_CHILD_SUBREAPER`): descendants whose parent has
+    /// ended become its children, so that [`Throng::sweep`](crate::Throng::sweep) finds them even
+    /// if they have no cookie. The first process of a PID namespace (a container without an init)
+    /// adopts them in any case, and should set this.
     ///
-    /// Those that end are waited for, and those that are left are ended by a sweep. An
-    /// orphan is recognised as a child of the program's first thread that the thread did
-    /// not have when the `Throng` was built. So processes that are started by other means
-    /// have to be started before that, or from another thread, which must not end before it
-    /// has waited for them. Orphans still come to this program when the `Throng` is gone,
-    /// but then they are not waited for.
+    /// Orphans that end are waited for, and those that are left are ended by a sweep. A child of
+    /// the first thread of this program counts as an orphan if it was not there when the `Throng`
+    /// was built. So processes that are started by other means must be started before that, or from
+    /// another thread, which must not end before it has waited for them. This program still adopts
+    /// orphans after the `Throng` is dropped, but then they are not waited for.
     #[must_use]
     fn adopt_orphans(self, adopt: bool) -> Self;
 
-    /// Which control groups are made; none by default. Where they cannot be made,
+    /// Sets which control groups are made; by default none. If they cannot be made,
     /// [`build`](Builder::build) fails with [`ErrorKind::Unsupported`].
     ///
     /// ```
@@ -223,9 +217,9 @@ pub trait BuilderExt: sealed::Sealed {
     #[must_use]
     fn cgroups(self, cgroups: Cgroups) -> Self;
 
-    /// Has every process inherit descriptors that this program was started with, under the
-    /// same numbers; none by default. They stay open here as well. Which they are is found
-    /// out by [`InheritedFds::take`]. One that has been closed since is left out.
+    /// Lets every process inherit the descriptors with which this program was started, under the
+    /// same numbers; by default none. They stay open in this program as well.
+    /// [`InheritedFds::take`] finds them. Those that were closed since are left out.
     ///
     /// ```
     /// # fn main() -> Result<(), throng::Error> {

@@ -1,4 +1,4 @@
-//! What only this system has: traits that set its options of a command and of a `Throng`.
+//! Traits that set the options of commands and of a `Throng` that only one system has.
 
 #[cfg(target_os = "linux")]
 pub mod linux;

@@ -1,4 +1,4 @@
-//! Settings of commands and of a `Throng` that only Windows has.
+//! Options of commands and of a `Throng` that only Windows has.
 
 use std::ffi::OsStr;
 
@@ -13,7 +13,7 @@ mod sealed {
     impl Sealed for crate::pool::builder::Builder {}
 }
 
-/// Settings of a [`Command`] that only Windows has.
+/// Options of a [`Command`] that only Windows has.
 ///
 /// ```
 /// use throng::os::windows::{CommandExt, Console};
@@ -21,26 +21,26 @@ mod sealed {
 /// command.console(Console::None).raw_arg("/q \"as it is\"");
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// What the process has for a console: by default [`Console::Inherit`] where we have
-    /// one, else [`Console::Hidden`].
+    /// Sets the console of the process; by default [`Console::Inherit`] if this program has one,
+    /// otherwise [`Console::Hidden`].
     fn console(&mut self, console: Console) -> &mut Self;
 
-    /// The priority class of the process. By default that is the system's choice: ours
-    /// where it is [`Idle`](Priority::Idle) or [`BelowNormal`](Priority::BelowNormal), else
+    /// Sets the priority class of the process. By default the system chooses: that of this program
+    /// if it is [`Idle`](Priority::Idle) or [`BelowNormal`](Priority::BelowNormal), otherwise
     /// [`Normal`](Priority::Normal).
     fn priority(&mut self, priority: Priority) -> &mut Self;
 
-    /// Adds to the end of the command line, after all arguments and a space, text that is
-    /// not quoted: for programs that read their command line by rules of their own.
+    /// Appends text to the command line, after all arguments and a space, without quoting it: for
+    /// programs that parse their command line by rules of their own.
     fn raw_arg(&mut self, text: impl AsRef<OsStr>) -> &mut Self;
 
-    /// What [`raw_arg`](CommandExt::raw_arg) has added, or
+    /// The text that was added by [`raw_arg`](CommandExt::raw_arg), or by
     /// [`Command::shell`](crate::Command::shell) as its script.
     fn get_raw_arg(&self) -> Option<&OsStr>;
 
-    /// Lets the program be a `.bat` or `.cmd` file, which `cmd.exe` then runs; not by
-    /// default. Arguments are quoted so that `cmd.exe` takes none for code; those that
-    /// cannot be made a command that does not start, with
+    /// Sets whether the program may be a `.bat` or `.cmd` file, which `cmd.exe` then runs; `false`
+    /// by default. Arguments are quoted so that `cmd.exe` takes none for code; with arguments for
+    /// which that is impossible, the command fails to start with
     /// [`ErrorKind::BatchFile`](crate::ErrorKind::BatchFile).
     fn allow_batch(&mut self, allow: bool) -> &mut Self;
 }
@@ -77,7 +77,7 @@ impl CommandExt for Command {
     }
 }
 
-/// Settings of a [`Builder`] that only Windows has.
+/// Options of a [`Builder`] that only Windows has.
 ///
 /// ```
 /// # fn main() -> Result<(), throng::Error> {
@@ -87,34 +87,34 @@ impl CommandExt for Command {
 /// # }
 /// ```
 pub trait BuilderExt: sealed::Sealed {
-    /// How pipes are made; [`Pipes::Unnamed`] by default.
+    /// Sets how pipes are made; [`Pipes::Unnamed`] by default.
     #[must_use]
     fn pipes(self, pipes: Pipes) -> Self;
 
-    /// How many bytes a pipe takes before its writer waits: 64 KiB by default, 16 KiB for
-    /// what is started while more than 256 processes are live. The system charges it to
-    /// its nonpaged pool.
+    /// Sets how many bytes a pipe takes before its writer blocks: by default 64 KiB, or 16 KiB for
+    /// processes that are started while more than 256 are live. The system takes it from its
+    /// nonpaged pool.
     #[must_use]
     fn pipe_size(self, bytes: u32) -> Self;
 
-    /// Whether reads that finish at once are taken at once, without a packet
+    /// Sets whether reads that complete at once are handled at once, without a packet
     /// (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`); `true` by default. Only the mechanisms
     /// `completion-port` and `thread-pool` have packets.
     #[must_use]
     fn skip_packets(self, skip: bool) -> Self;
 
-    /// Makes a job the keeper of the `Throng`; `false` by default. When this program ends
-    /// without having dropped the `Throng`, be it by `TerminateProcess`, the system ends
-    /// all that the `Throng` has started, and what that has started; and
-    /// [`Throng::sweep`](crate::Throng::sweep) ends the same. Without it only what has not
-    /// finished goes with this program: what finished processes have left behind goes on.
+    /// Sets whether a job object is the keeper of the `Throng`; `false` by default. If this program
+    /// ends without dropping the `Throng`, even by `TerminateProcess`, the system ends everything
+    /// that the `Throng` has started, descendants included; [`Throng::sweep`](crate::Throng::sweep)
+    /// ends the same processes. Without a keeper, only processes that have not finished end with
+    /// this program, and what finished processes have left running goes on.
     ///
-    /// It is around the job that each process has for itself, and within whatever this
-    /// program is in. Where the system refuses that, which it does when this program was
-    /// put into another job after it had started processes, they have their own alone.
+    /// The job contains the job of each process, and is nested in that of this program, if any. If
+    /// the system refuses that, which it does if this program was put into another job after it had
+    /// started processes, only the jobs of the processes are used.
     ///
-    /// No other process can end or stop a job that only this program has a handle of; so,
-    /// unlike the process that does this on Linux, it need not be watched.
+    /// No other process can end or stop a job to which only this program has a handle; so, unlike
+    /// the keeper process on Linux, it need not be watched.
     #[must_use]
     fn keeper(self, keep: bool) -> Self;
 }

@@ -1,7 +1,7 @@
 //! A started process as the system sees it: its handle, its job, our ends of its pipes.
 //!
-//! Invariant: while the handle is open the process's id belongs to nobody else, so an order to end
-//! never goes astray.
+//! Invariant: while the handle is open no other process has its id, so an order to end never
+//! goes astray.
 
 use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::sync::Arc;
@@ -10,17 +10,13 @@ use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Threading::{TerminateProcess, WaitForSingleObject};
 
-use super::holders;
-use super::job::Job;
 use super::pipe::Pipe;
-use super::usage;
+use super::start::Launched;
+use super::tree::{self, ENDED_BY_US, Job};
 use crate::model::kill::Signal;
 use crate::model::stream::Stream;
 use crate::model::verdict::Holder;
 use crate::sys::api::Exit;
-
-/// What a process that we end has for an exit code, as with `taskkill` and `std`.
-pub(super) const ENDED_BY_US: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct Child {
@@ -28,36 +24,27 @@ pub(super) struct Child {
     pid: u32,
     /// None where the system forbids it.
     job: Option<Job>,
-    taps: [Tap; 2],
+    streams: [StreamState; 2],
     pub(super) has_exited: bool,
     /// It shares our console and leads a group there, so it can be asked to end.
     can_be_asked: bool,
-    /// Whether it has been told to end, and with it all that it has started.
+    /// Whether it, and all that it has started, has been signalled to end.
     is_ending: bool,
     pub(super) read_retries: u32,
 }
 
 /// Our side of a stream.
 #[derive(Clone, Debug)]
-pub(super) enum Tap {
+pub(super) enum StreamState {
     /// It is read until its end.
     Reading(Arc<Pipe>),
-    /// It is to be left when so many more bytes have been read; none says that it is not known yet
-    /// how many there are.
+    /// It is to be left when so many more bytes have been read; none if it is not known yet how
+    /// many there are.
     Leaving {
         pipe: Arc<Pipe>,
         left: Option<u64>,
     },
     Ended,
-}
-
-/// What a start gives.
-#[derive(Debug)]
-pub(super) struct Launched {
-    pub(super) process: OwnedHandle,
-    pub(super) pid: u32,
-    pub(super) job: Option<Job>,
-    pub(super) can_be_asked: bool,
 }
 
 impl Child {
@@ -66,7 +53,7 @@ impl Child {
             process: Arc::new(launched.process),
             pid: launched.pid,
             job: launched.job,
-            taps: pipes.map(Tap::Reading),
+            streams: pipes.map(StreamState::Reading),
             has_exited: false,
             can_be_asked: launched.can_be_asked,
             is_ending: false,
@@ -74,15 +61,17 @@ impl Child {
         }
     }
 
-    pub(super) fn tap(&mut self, stream: Stream) -> &mut Tap {
-        &mut self.taps[stream.index()]
+    pub(super) fn stream_state(&mut self, stream: Stream) -> &mut StreamState {
+        &mut self.streams[stream.index()]
     }
 
     pub(super) fn pipes(&self) -> impl Iterator<Item = &Arc<Pipe>> {
-        self.taps.iter().filter_map(|tap| match tap {
-            Tap::Reading(pipe) | Tap::Leaving { pipe, .. } => Some(pipe),
-            Tap::Ended => None,
-        })
+        self.streams
+            .iter()
+            .filter_map(|stream_state| match stream_state {
+                StreamState::Reading(pipe) | StreamState::Leaving { pipe, .. } => Some(pipe),
+                StreamState::Ended => None,
+            })
     }
 
     /// Whether anything is left in its job when the process has ended; unknown without a job.
@@ -105,17 +94,17 @@ impl Child {
 
     /// What is left in its job when the process has ended; unknown without a job.
     pub(super) fn left_behind(&self) -> Vec<Holder> {
-        let all = self.job.as_ref().map(holders::left_in).unwrap_or_default();
+        let all = self.job.as_ref().map(tree::left_in).unwrap_or_default();
         let others = all.into_iter().filter(|holder| holder.pid != self.pid);
         others.collect()
     }
 
-    /// Says how the process has ended; once.
+    /// Returns how the process has ended; once.
     pub(super) fn take_exit(&mut self) -> Option<Exit> {
         if std::mem::replace(&mut self.has_exited, true) {
             return None;
         }
-        Some(usage::of_ended(&self.process, self.job.as_ref()))
+        Some(tree::of_ended(&self.process, self.job.as_ref()))
     }
 
     /// Asks the process to end where there is a way to ask: a Ctrl-Break, which its group has as
@@ -140,7 +129,7 @@ impl Child {
         if let Some(job) = &self.job {
             job.terminate(ENDED_BY_US);
         } else if !self.has_exited {
-            // It fails for a process that has just ended by itself, which is as good.
+            // It fails for a process that has just ended by itself, which does no harm.
             // SAFETY: the handle is open as long as `self`.
             unsafe { TerminateProcess(self.process.as_raw_handle(), ENDED_BY_US) };
         }
@@ -148,7 +137,7 @@ impl Child {
 
     /// Gives up a process that has exited, with what it may have left behind; ends one that has
     /// not.
-    pub(super) fn bury(mut self) {
+    pub(super) fn reap(mut self) {
         if !self.has_exited {
             self.signal(Signal::Kill);
         }

@@ -10,15 +10,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Tap};
-use super::driver::Driver;
-use super::host::Host;
-use super::inbox::Notice;
-use super::launch::{Launcher, cannot_capture};
-use super::op::{self, Finished, Op, Submitted};
+use super::child::{Child, StreamState};
+use super::driver::{
+    self, Driver, DriverEvent, Finished, Op, ReadBackoff, Retries, Submitted, Waker,
+};
+use super::host::SystemContext;
 use super::pipe::{Pipe, from_code};
-use super::retries::{ReadTries, Retries};
-use super::waker::Waker;
+use super::start::{Launcher, cannot_capture};
 use crate::job::command::Command;
 use crate::model::kill::Signal;
 use crate::model::mechanism::Mechanism;
@@ -27,7 +25,7 @@ use crate::model::verdict::Holder;
 use crate::slots::{Id, Table};
 use crate::sys::api::{End, Event, Exit, StartError, Started, WhenDone, at_most};
 use crate::sys::base::windows::codes::{ReadFate, read_fate};
-use crate::sys::faults::{Fault, Point, delay, shuffle, strike};
+use crate::sys::faults::{Fault, Point, delay, inject, shuffle};
 
 /// How long an engine that goes away before its processes waits for its reads.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -44,7 +42,7 @@ const LOOK_LATER: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Engine {
     launcher: Launcher,
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
     children: Table<Child>,
     driver: Driver,
     /// Reads that were finished, or refused, at once.
@@ -69,7 +67,7 @@ pub(crate) struct Engine {
     cleared: Vec<(Id, Vec<Holder>)>,
 }
 
-/// What came of a notice.
+/// What came of a event.
 enum Step {
     Output(Id, Stream),
     Bytes(Id, Stream),
@@ -79,7 +77,7 @@ enum Step {
 
 impl Engine {
     /// Made by the thread that will use it.
-    pub(crate) fn new(mechanism: Mechanism, host: Arc<Host>) -> io::Result<Engine> {
+    pub(crate) fn new(mechanism: Mechanism, host: Arc<SystemContext>) -> io::Result<Engine> {
         Ok(Engine {
             launcher: Launcher::new(host.clone()),
             children: Table::new(),
@@ -134,14 +132,14 @@ impl Engine {
         self.host.started();
         if is_overlapped {
             for (stream, pipe) in Stream::ALL.into_iter().zip(ours) {
-                let via = self.driver.via(id, stream);
-                self.submit(op::read(id, stream, pipe, via));
+                let target = self.driver.target(id, stream);
+                self.submit(driver::read(id, stream, pipe, target));
             }
         }
         Ok(started)
     }
 
-    /// Waits until something happens, somebody calls the waker, or the time is over.
+    /// Waits until something happens, the waker is called, or the time has passed.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut timeout = timeout;
         if let Some(due) = self.retries.next_due() {
@@ -165,7 +163,7 @@ impl Engine {
             timeout = Some(Duration::ZERO);
         }
         self.driver.wait(timeout)?;
-        match strike(Point::Wait) {
+        match inject(Point::Wait) {
             Some(Fault::Shuffle(number)) => shuffle(self.ready.make_contiguous(), number),
             Some(Fault::Delay(us)) => delay(us),
             _ => {}
@@ -197,7 +195,7 @@ impl Engine {
         }
         loop {
             let step = match self.driver.next() {
-                Some(Notice::Exited(id)) => {
+                Some(DriverEvent::Exited(id)) => {
                     match self.children.get_mut(id).and_then(Child::take_exit) {
                         Some(exit) => {
                             if self.is_paused {
@@ -208,16 +206,16 @@ impl Engine {
                         None => Step::Nothing,
                     }
                 }
-                Some(Notice::Read(finished)) => {
+                Some(DriverEvent::Read(finished)) => {
                     self.in_flight -= 1;
                     self.finish(finished)
                 }
-                Some(Notice::Bytes(id, stream, bytes)) => {
+                Some(DriverEvent::Bytes(id, stream, bytes)) => {
                     self.bytes = bytes;
                     Step::Bytes(id, stream)
                 }
-                Some(Notice::End(id, stream, end)) => Step::End(id, stream, end),
-                Some(Notice::Signalled(..)) => Step::Nothing,
+                Some(DriverEvent::End(id, stream, end)) => Step::End(id, stream, end),
+                Some(DriverEvent::Signalled(..)) => Step::Nothing,
                 None => {
                     self.ready_now = self.ready_now.checked_sub(1)?;
                     let finished = self.ready.pop_front()?;
@@ -237,7 +235,7 @@ impl Engine {
                 }
                 Step::End(id, stream, end) => {
                     if let Some(child) = self.children.get_mut(id) {
-                        *child.tap(stream) = Tap::Ended;
+                        *child.stream_state(stream) = StreamState::Ended;
                         return Some((id, Event::End(stream, end)));
                     }
                 }
@@ -267,7 +265,7 @@ impl Engine {
         ended.into_iter().for_each(|id| self.read_rest(id));
     }
 
-    /// Nobody writes any more to the streams of a process that has ended, unless others are in its
+    /// The streams of a process that has ended have no writers, unless others are in its
     /// job: what is in their pipes is read though we are paused. Others may end as well, some only
     /// a moment later, so these are looked at again: a console's host is one of them.
     fn read_rest(&mut self, id: Id) {
@@ -288,12 +286,12 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        let tap = child.tap(stream);
-        let Tap::Reading(pipe) = tap else {
+        let stream_state = child.stream_state(stream);
+        let StreamState::Reading(pipe) = stream_state else {
             return;
         };
         let pipe = pipe.clone();
-        *tap = Tap::Leaving {
+        *stream_state = StreamState::Leaving {
             pipe: pipe.clone(),
             left: None,
         };
@@ -353,8 +351,8 @@ impl Engine {
         });
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended. Says how often
-    /// a read had to be tried again.
+    /// Ends all there is of a process that has exited and whose streams have ended. Returns how
+    /// often a read had to be tried again.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         let Some(child) = self.children.remove(id) else {
@@ -362,7 +360,7 @@ impl Engine {
         };
         self.host.ended();
         let read_retries = child.read_retries;
-        child.bury();
+        child.reap();
         read_retries
     }
 
@@ -381,13 +379,13 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
-        match child.tap(stream) {
-            Tap::Ended => {}
-            Tap::Reading(_) => {
+        match child.stream_state(stream) {
+            StreamState::Ended => {}
+            StreamState::Reading(_) => {
                 op.limit(u64::MAX);
                 self.submit(op);
             }
-            Tap::Leaving { pipe, left } => match bytes_left(pipe, left) {
+            StreamState::Leaving { pipe, left } => match bytes_left(pipe, left) {
                 Ok(0) => self.ready.push_back(Finished::nothing_left(op)),
                 Ok(count) => {
                     op.limit(count);
@@ -411,20 +409,23 @@ impl Engine {
         let Some(child) = self.children.get_mut(id) else {
             return Step::Nothing;
         };
-        if self.is_paused && bytes > 0 && matches!(child.tap(stream), Tap::Reading(_)) {
+        if self.is_paused
+            && bytes > 0
+            && matches!(child.stream_state(stream), StreamState::Reading(_))
+        {
             self.unread.push(Finished { op, bytes, code });
             return Step::Nothing;
         }
         if bytes > 0 {
             // Bytes are kept even of a read that was cancelled or has a warning; what the code
-            // says, if it is more than that, the next read says again.
-            if let Tap::Leaving {
+            // means, if it is more than that, the next read reports again.
+            if let StreamState::Leaving {
                 left: Some(left), ..
-            } = child.tap(stream)
+            } = child.stream_state(stream)
             {
                 *left = left.saturating_sub(bytes as u64);
             }
-            op.mine.tries = ReadTries::default();
+            op.mine.tries = ReadBackoff::default();
             op.keep(bytes);
             self.announced = Some(op);
             return Step::Output(id, stream);
@@ -432,7 +433,7 @@ impl Engine {
         if code == 0 {
             // Nothing was written, which is not the end, or else everything that was to be read
             // before we leave has been.
-            if let Tap::Leaving { left: Some(0), .. } = child.tap(stream) {
+            if let StreamState::Leaving { left: Some(0), .. } = child.stream_state(stream) {
                 return Step::End(id, stream, End::Stopped);
             }
             self.rearm(op);
@@ -444,7 +445,9 @@ impl Engine {
                 self.rearm(op);
                 Step::Nothing
             }
-            ReadFate::Aborted if matches!(child.tap(stream), Tap::Leaving { .. }) => {
+            ReadFate::Aborted
+                if matches!(child.stream_state(stream), StreamState::Leaving { .. }) =>
+            {
                 self.rearm(op);
                 Step::Nothing
             }
@@ -468,7 +471,7 @@ impl Engine {
 }
 
 /// How much is still to be read of a pipe that is being left: what was in it when that was first
-/// asked, so that a writer who never stops cannot keep us.
+/// asked, so that a writer which never stops cannot keep us.
 fn bytes_left(pipe: &Pipe, left: &mut Option<u64>) -> Result<u64, u32> {
     let waiting = u64::from(pipe.bytes_waiting()?);
     let left = left.get_or_insert(waiting);
@@ -485,15 +488,15 @@ impl Drop for Engine {
             child.pipes().for_each(|pipe| pipe.cancel_reads());
         }
         for (_, child) in self.children.drain() {
-            child.bury();
+            child.reap();
         }
         let deadline = Instant::now() + LAST_WAIT;
         while self.in_flight > 0 && Instant::now() < deadline {
             if self.driver.wait(Some(Duration::from_millis(10))).is_err() {
                 break;
             }
-            while let Some(notice) = self.driver.next() {
-                if let Notice::Read(_) = notice {
+            while let Some(event) = self.driver.next() {
+                if let DriverEvent::Read(_) = event {
                     self.in_flight -= 1;
                 }
             }

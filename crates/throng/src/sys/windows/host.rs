@@ -1,5 +1,8 @@
 //! What all shards share and none changes: the environment, the pool, how pipes are made.
 
+pub(super) mod environment;
+pub(super) mod stdin;
+
 use std::ffi::OsStr;
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -9,18 +12,17 @@ use std::thread;
 
 use windows_sys::Win32::System::Console::GetConsoleProcessList;
 
-use super::environment::Vars;
-use super::keeper::Keeper;
+use self::environment::Vars;
 use super::pipe::{self, Pair, PipeDirectory};
-use super::pool::ThreadPool;
-use super::stdin;
+use super::thread_pool::ThreadPool;
+use super::tree::Guardian;
 use crate::capture::budget::Budget;
 use crate::job::command::EnvChanges;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::kill::KillSequence;
 use crate::model::mechanism::Mechanism;
 use crate::model::verdict::Holder;
-use crate::sys::api::Room;
+use crate::sys::api::Capacity;
 use crate::sys::base::windows::codes::is_exhausted;
 use crate::sys::options::HostOptions;
 use crate::sys::options::windows::{Console, Pipes};
@@ -33,15 +35,15 @@ const PIPE_SIZE_AMONG_MANY: u32 = 16 * 1024;
 const MANY: usize = 256;
 
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct SystemContext {
     pub(super) vars: Vars,
     /// The environment of a command that changes nothing in it.
     pub(super) environment: Vec<u16>,
     pub(super) null: OwnedHandle,
     /// Knows where the files are that processes read.
     pub(super) budget: Arc<Budget>,
-    /// None where nobody has asked for one.
-    keeper: Option<Keeper>,
+    /// None where none was asked for.
+    guardian: Option<Guardian>,
     has_console: bool,
     pool: Arc<ThreadPool>,
     options: HostOptions,
@@ -51,8 +53,8 @@ pub(crate) struct Host {
     live: AtomicUsize,
 }
 
-impl Host {
-    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<Host, Error> {
+impl SystemContext {
+    pub(crate) fn new(options: &HostOptions, budget: Arc<Budget>) -> Result<SystemContext, Error> {
         let failed = |doing: &'static str| {
             move |error: io::Error| Error::os(ErrorKind::System, doing, error)
         };
@@ -70,13 +72,13 @@ impl Host {
             Pipes::Unnamed => PipeDirectory::open().ok(),
             Pipes::Named => None,
         };
-        let keeper = options.keeper.then(Keeper::new).transpose();
-        Ok(Host {
+        let guardian = options.keeper.then(Guardian::new).transpose();
+        Ok(SystemContext {
             vars,
             environment,
             null: stdin::null().map_err(failed("cannot open NUL"))?,
             budget,
-            keeper: keeper.map_err(failed("cannot make a job"))?,
+            guardian: guardian.map_err(failed("cannot make a job"))?,
             has_console: has_console(),
             pool: Arc::new(ThreadPool::new(cores).map_err(failed("cannot make a thread pool"))?),
             options: *options,
@@ -86,10 +88,14 @@ impl Host {
         })
     }
 
-    /// Ends what is left of this run, which is known where it has a keeper; gives who does not go.
-    /// Nobody can be asked first, whatever the kill sequence.
+    /// Ends what is left of this run, which is known where it has a guardian; gives who does not
+    /// go. No process can be asked first, whatever the kill sequence.
     pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
-        let left = self.keeper.as_ref().map(Keeper::sweep).transpose();
+        let left = self
+            .guardian
+            .as_ref()
+            .map(Guardian::kill_leftovers)
+            .transpose();
         let doing = "cannot see what processes have left behind";
         let left = left.map_err(|error| Error::os(ErrorKind::System, doing, error))?;
         Ok(left.unwrap_or_default())
@@ -97,16 +103,16 @@ impl Host {
 
     /// Nothing limits the number of processes but memory and the system's quotas, which cannot be
     /// asked beforehand; running into them is backpressure.
-    pub(crate) fn room(&self, _: Mechanism, shards: usize) -> Room {
-        Room {
+    pub(crate) fn capacity(&self, _: Mechanism, shards: usize) -> Capacity {
+        Capacity {
             processes: usize::MAX,
             shards,
             limit: "nothing that is known before".into(),
         }
     }
 
-    pub(super) fn keeper(&self) -> Option<&Keeper> {
-        self.keeper.as_ref()
+    pub(super) fn guardian(&self) -> Option<&Guardian> {
+        self.guardian.as_ref()
     }
 
     pub(super) fn pool(&self) -> &Arc<ThreadPool> {
@@ -184,6 +190,7 @@ impl Host {
 /// Whether processes can share a console with us.
 fn has_console() -> bool {
     let mut pids = [0_u32; 1];
-    // SAFETY: the list is as long as is said. Without a console there are no processes on it.
+    // SAFETY: the list has the length that is passed. Without a console there are no processes on
+    // it.
     unsafe { GetConsoleProcessList(pids.as_mut_ptr(), 1) > 0 }
 }

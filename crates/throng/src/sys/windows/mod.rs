@@ -2,51 +2,32 @@
 //! ports, the thread pool, events, APCs or threads to read.
 //!
 //! ```text
-//!  Engine ── launch ──► CreateProcessW, job ──► process ── exits ──► Notice::Exited ─┐
-//!    │                                            │ stdout/stderr (pipe)            │
-//!    └── op::submit ──► ReadFile, ReadFileEx ◄────┘                                  │
-//!         the kernel owns the Op ──► port | pool | events | apc ──► Notice::Read ────┤
-//!         a thread blocks in it  ──► threads ──► Notice::Bytes, Notice::End ─────────┴─► next
+//!  Engine ── start ──► CreateProcessW, job ──► process ── exits ──► DriverEvent::Exited ─┐
+//!    │                                           │ stdout/stderr (pipe)                 │
+//!    └── op::submit ──► ReadFile, ReadFileEx ◄───┘                                      │
+//!         the kernel owns the Op ──► port | pool | events | apc ──► DriverEvent::Read ──┤
+//!         a thread blocks in it  ──► threads ──► DriverEvent::Bytes, DriverEvent::End ──┴► next
 //! ```
 //!
 //! What was learned of each interface, with sources, and what has been seen under Wine alone, is in
 //! `docs/windows.md`.
 
-mod apc;
-mod attributes;
-mod batch;
 mod child;
-mod commandline;
 mod driver;
 mod engine;
-mod environment;
-mod events;
-mod exits;
-mod holders;
 mod host;
-mod inbox;
-mod job;
-mod keeper;
-mod launch;
-mod op;
 mod pipe;
-mod pool;
-mod port;
-mod program;
 #[cfg(test)]
 mod quarantine;
-mod retries;
-mod stdin;
-mod threads;
-mod usage;
-mod wait_group;
-mod waker;
+mod start;
+mod thread_pool;
+mod tree;
 mod wide;
 mod wine;
 
+pub(crate) use driver::Waker;
 pub(crate) use engine::Engine;
-pub(crate) use host::Host;
-pub(crate) use waker::Waker;
+pub(crate) use host::SystemContext;
 
 use crate::model::kill::Signal;
 use crate::model::mechanism::Mechanism;

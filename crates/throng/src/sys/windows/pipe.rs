@@ -3,7 +3,7 @@
 //! `CreatePipe` cannot do that: both its ends are synchronous. A process must not get an overlapped
 //! handle, for it writes without an `OVERLAPPED`, and the system then returns before the bytes are
 //! written. So the pipe is a named one in all but name: `NtCreateNamedPipeFile` makes it without,
-//! which cannot clash and cannot be opened by anybody else. Where that is refused, or the user
+//! which cannot clash and cannot be opened by other processes. Where that is refused, or the user
 //! prefers it, it gets a random name for the moment in which we open the other end.
 
 use std::ffi::c_void;
@@ -39,8 +39,7 @@ use windows_sys::Win32::System::WindowsProgramming::{
 };
 
 use super::wide::to_wide;
-use crate::sys::faults::windows as faults;
-use crate::sys::faults::windows::Point;
+use crate::sys::faults::{self, Point};
 
 /// Our end of a pipe.
 #[derive(Debug)]
@@ -127,7 +126,7 @@ impl Pipe {
     }
 
     /// Asks for the end of the reads in flight, which is announced as any other. One that is
-    /// finishing just now is not to be found; then there is nothing to ask for.
+    /// finishing just now is not found; then there is nothing to ask for.
     pub(super) fn cancel_reads(&self) {
         // SAFETY: the handle is open as long as `self` is; null stands for all its operations.
         unsafe { CancelIoEx(self.raw(), null()) };
@@ -148,13 +147,13 @@ impl PipeDirectory {
 
     /// A pipe without a name that takes so many bytes before its writer waits.
     pub(super) fn unnamed_pair(&self, size: u32) -> io::Result<Pair> {
-        if let Some(code) = faults::take(Point::CreateUnnamedPipe) {
+        if let Some(code) = faults::code(Point::UnnamedPipe) {
             return Err(from_code(code));
         }
         /// The values of `wdm.h` for a pipe of bytes, read as bytes, whose calls wait.
         const BYTES: u32 = 0;
         const REJECT_REMOTE_CLIENTS: u32 = 2;
-        /// In units of 100 ns, negative for a span. Nobody waits for this pipe to be free.
+        /// In units of 100 ns, negative for a span. No process waits for this pipe to be free.
         const DEFAULT_TIMEOUT: i64 = -500_000;
 
         let name = unicode_string(&[]);
@@ -261,7 +260,7 @@ fn check(status: NTSTATUS) -> io::Result<()> {
     Err(from_code(unsafe { RtlNtStatusToDosError(status) }))
 }
 
-/// How often a name that is taken is exchanged for another: only somebody who makes pipes of
+/// How often a name that is taken is exchanged for another: only a program that makes pipes of
 /// guessed names on purpose, or a system that denies us all names, brings us to the end.
 pub(super) const NAMES_MAX: usize = 8;
 
@@ -287,10 +286,10 @@ pub(super) fn named_pair_called(
 
 fn is_name_taken(error: &io::Error) -> bool {
     let taken = [
-        ERROR_ACCESS_DENIED, // What FILE_FLAG_FIRST_PIPE_INSTANCE says of a second one.
+        ERROR_ACCESS_DENIED, // What FILE_FLAG_FIRST_PIPE_INSTANCE gives for a second one.
         ERROR_PIPE_BUSY,
         ERROR_ALREADY_EXISTS,
-        ERROR_FILE_NOT_FOUND, // Of the other end: somebody was quicker and has gone again.
+        ERROR_FILE_NOT_FOUND, // Of the other end: another process was quicker and has gone again.
     ];
     error
         .raw_os_error()
@@ -299,7 +298,8 @@ fn is_name_taken(error: &io::Error) -> bool {
 
 fn random_name() -> io::Result<String> {
     let mut bytes = [0; 16];
-    // SAFETY: no algorithm is named, as the flag demands, and the buffer is as long as is said.
+    // SAFETY: no algorithm is named, as the flag demands, and the buffer has the length that is
+    // passed.
     let status = unsafe {
         BCryptGenRandom(
             null_mut(),
@@ -317,7 +317,7 @@ fn random_name() -> io::Result<String> {
 }
 
 fn try_named_pair(size: u32, name: &str) -> io::Result<Pair> {
-    if let Some(code) = faults::take(Point::CreatePipe) {
+    if let Some(code) = faults::code(Point::Pipe) {
         return Err(from_code(code));
     }
     let name = to_wide(name.as_ref()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -346,7 +346,7 @@ fn try_named_pair(size: u32, name: &str) -> io::Result<Pair> {
 
 /// A pipe both of whose ends are synchronous, for a thread that waits in its reads.
 pub(super) fn synchronous_pair(size: u32) -> io::Result<Pair> {
-    if let Some(code) = faults::take(Point::CreatePipe) {
+    if let Some(code) = faults::code(Point::Pipe) {
         return Err(from_code(code));
     }
     let (mut ours, mut theirs) = (null_mut(), null_mut());
@@ -386,7 +386,7 @@ pub(super) fn make_inheritable(handle: &OwnedHandle) -> io::Result<()> {
     Ok(())
 }
 
-/// A handle from a call that says `INVALID_HANDLE_VALUE` when it fails.
+/// A handle from a call that returns `INVALID_HANDLE_VALUE` when it fails.
 pub(super) fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle == INVALID_HANDLE_VALUE || handle.is_null() {
         return Err(io::Error::last_os_error());

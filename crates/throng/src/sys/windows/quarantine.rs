@@ -1,5 +1,5 @@
 //! The allocator of the unit tests: what is freed stays out of use for a while, full of one byte.
-//! Who writes to it in the meantime is found out, above all a kernel that had not finished a read.
+//! A write to it in the meantime is found out, above all a kernel that had not finished a read.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::abort;
@@ -37,7 +37,7 @@ static ALLOCATOR: Quarantine = Quarantine(Mutex::new(Places {
 }));
 
 // SAFETY: memory comes from the system's allocator and goes back to it with the layout that it was
-// asked for with; in between nobody but us has it. Nothing here allocates or panics with the lock
+// asked for with; in between only this code has it. Nothing here allocates or panics with the lock
 // held.
 unsafe impl GlobalAlloc for Quarantine {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -48,12 +48,12 @@ unsafe impl GlobalAlloc for Quarantine {
     unsafe fn dealloc(&self, address: *mut u8, layout: Layout) {
         let mut freed = Some(Block { address, layout });
         if (SHORTEST..=LONGEST).contains(&layout.size()) {
-            // SAFETY: the caller gives the block up, which is as long as its layout says.
+            // SAFETY: the caller gives the block up, which is as long as in its layout.
             unsafe { address.write_bytes(POISON, layout.size()) };
             freed = self.exchange(freed);
         }
         if let Some(block) = freed {
-            // SAFETY: it came from there with this layout, and nobody else has it.
+            // SAFETY: it came from there with this layout, and nothing else has it.
             unsafe { System.dealloc(block.address, block.layout) };
         }
     }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 
-/// Wine says so itself, with a function that Windows does not have.
+/// Wine shows it by a function that Windows does not have.
 pub(super) fn is_wine() -> bool {
     static IS_WINE: OnceLock<bool> = OnceLock::new();
     *IS_WINE.get_or_init(has_its_function)

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions, setrlimit, waitid};
 use throng::Mechanism;
 
-use crate::dice::Dice;
 use crate::hardship::Hardship;
+use crate::random::Random;
 
 /// How many descriptors this program may have when they are few.
 const FEW: u64 = 400;
@@ -34,10 +34,10 @@ const REFUSALS: [&str; 9] = [
 ];
 
 /// Half of the rounds have none.
-pub(crate) fn hardship(dice: &mut Dice, mechanism: Mechanism) -> Hardship {
+pub(crate) fn hardship(random: &mut Random, mechanism: Mechanism) -> Hardship {
     let mut hardship = Hardship::default();
-    match dice.below(10) {
-        0 | 1 => hardship.refusals = Some(dice.one_of(&REFUSALS)),
+    match random.below(10) {
+        0 | 1 => hardship.refusals = Some(random.one_of(&REFUSALS)),
         // A sandbox that has no io_uring.
         2 if mechanism != Mechanism::IoUring => hardship.refusals = Some("io_uring=EPERM"),
         2 => hardship.refusals = Some(REFUSALS[REFUSALS.len() - 1]),

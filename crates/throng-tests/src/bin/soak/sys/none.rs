@@ -2,13 +2,13 @@
 
 use throng::Mechanism;
 
-use crate::dice::Dice;
 use crate::hardship::Hardship;
+use crate::random::Random;
 
 /// The hardship, in effect until this is dropped: none.
 pub(crate) struct Endured;
 
-pub(crate) fn hardship(_: &mut Dice, _: Mechanism) -> Hardship {
+pub(crate) fn hardship(_: &mut Random, _: Mechanism) -> Hardship {
     Hardship::default()
 }
 

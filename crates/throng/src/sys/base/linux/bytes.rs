@@ -107,7 +107,7 @@ impl Pages {
         Some(Pages { map, len })
     }
 
-    /// Says whether there is this much room now.
+    /// Returns whether there is this much room now.
     fn grow(&mut self, room: usize) -> bool {
         let options = RemapOptions::new().may_move(true);
         // SAFETY: no file is mapped, so there is no end of one to reach beyond; that more of it is

@@ -18,7 +18,7 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usi
 }
 
 /// Whether this is a lack of something that becomes free when processes end.
-pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     let exhausted = [
         libc::EAGAIN,
         libc::EMFILE,
@@ -33,7 +33,7 @@ pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
             .is_some_and(|errno| exhausted.contains(&errno))
 }
 
-/// Whether a file could not be opened because there are too many, or for want of memory.
+/// Whether a file could not be opened because there are too many, or for lack of memory.
 pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     let want = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
     error

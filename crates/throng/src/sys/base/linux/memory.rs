@@ -69,8 +69,8 @@ fn physical() -> Option<u64> {
 }
 
 /// How much more this process may request, if that is limited: address space, or memory that can be
-/// written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). If /proc does not tell
-/// what it has already, the result is the limit itself.
+/// written, which `RLIMIT_DATA` has limited since kernel 4.7 (setrlimit(2)). If /proc does not show
+/// it what it has already, the result is the limit itself.
 pub(crate) fn memory_left() -> Option<u64> {
     let status = read(Path::new("/proc/self/status")).unwrap_or_default();
     let left = |limit: Resource, used: &str| {

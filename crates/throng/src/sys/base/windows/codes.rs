@@ -1,7 +1,7 @@
 //! What error codes and exit codes mean for us: the error table, as code. Asks nothing.
 //!
-//! The codes are those of MSDN "System Error Codes"; each group says why it is treated so. Rows and
-//! sources are in `docs/windows.md`.
+//! The codes are those of MSDN "System Error Codes"; each group has the reason for its treatment.
+//! Rows and sources are in `docs/windows.md`.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub(crate) enum ReadFate {
     Eof,
     /// Too many reads are outstanding, or memory is short: the same read works a little later.
     Exhausted,
-    /// The read was cancelled: by us, or else by somebody whom it does not concern.
+    /// The read was cancelled: by us, or by code that has nothing to do with it.
     Aborted,
     /// Part of a message was read; the rest comes with the next read.
     More,
@@ -31,13 +31,13 @@ pub(crate) fn read_fate(code: u32) -> ReadFate {
         code if is_exhaustion(code) => ReadFate::Exhausted,
         ERROR_OPERATION_ABORTED => ReadFate::Aborted,
         ERROR_MORE_DATA => ReadFate::More,
-        // ERROR_INVALID_HANDLE among them: somebody has closed what is ours, and the number may
+        // ERROR_INVALID_HANDLE among them: other code has closed what is ours, and the number may
         // name something else by now. To try again would read from that.
         _ => ReadFate::Fatal,
     }
 }
 
-/// Whether this is a want of memory, quota or handles, which comes back when processes end.
+/// Whether this is a lack of memory, quota or handles, which comes back when processes end.
 pub(crate) fn is_exhaustion(code: u32) -> bool {
     matches!(
         code,
@@ -65,7 +65,7 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartFate {
     Exhausted,
-    /// Passes within moments: somebody is still looking at, or writing, the program's file.
+    /// Passes within moments: another process is still reading, or writing, the program's file.
     Busy,
     NotFound,
     BadDirectory,

@@ -12,13 +12,13 @@ use super::codes::is_exhausted;
 /// The error code for a lack of memory.
 pub(crate) const OUT_OF_MEMORY: i32 = ERROR_NOT_ENOUGH_MEMORY as i32;
 
-/// Reads at a position. Moves the position of the file, which matters only to who writes, and what
-/// is read is written no more.
+/// Reads at a position. Moves the position of the file, which matters only for writes, and what
+/// is read is no longer written.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     file.seek_read(buffer, at)
 }
 
-/// Whether a file could not be opened for want of handles, memory or quota.
+/// Whether a file could not be opened for lack of handles, memory or quota.
 pub(crate) fn is_want_of_files(error: &io::Error) -> bool {
     is_exhausted(error)
 }

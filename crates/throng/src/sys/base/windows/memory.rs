@@ -37,7 +37,7 @@ fn status() -> Option<MEMORYSTATUSEX> {
         dwLength: mem::size_of::<MEMORYSTATUSEX>() as u32,
         ..MEMORYSTATUSEX::default()
     };
-    // SAFETY: the structure says how large it is, and outlives the call.
+    // SAFETY: the structure contains its size, and outlives the call.
     let succeeded = unsafe { GlobalMemoryStatusEx(&mut status) } != 0;
     succeeded.then_some(status)
 }
@@ -65,7 +65,7 @@ fn has(limits: &JOBOBJECT_EXTENDED_LIMIT_INFORMATION, flag: u32) -> bool {
 fn limits_of_our_job() -> Option<JOBOBJECT_EXTENDED_LIMIT_INFORMATION> {
     let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
     // SAFETY: no handle stands for the job of this process; the structure is of the class that is
-    // asked for and as large as is said; how much was written need not be told.
+    // asked for and of the size that is passed; how much was written need not be returned.
     let succeeded = unsafe {
         QueryInformationJobObject(
             ptr::null_mut(),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use windows_sys::Win32::Foundation::MAX_PATH;
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
-pub(crate) use codes::exit_code_name;
+pub(crate) use codes::{exit_code_name, is_exhausted};
 pub(crate) use file::{OUT_OF_MEMORY, is_in_memory, is_want_of_files, read_at, temporary_dirs};
 pub(crate) use memory::{memory_left, memory_limit};
 
@@ -20,10 +20,10 @@ pub(crate) use memory::{memory_left, memory_limit};
 pub(crate) type Bytes = Vec<u8>;
 
 /// The directory of the system's programs. The system is asked, for the variable `SystemRoot` may
-/// be missing, or lie about where `cmd.exe` is.
+/// be missing, or wrong.
 pub(crate) fn system_directory() -> PathBuf {
     let mut buffer = [0_u16; MAX_PATH as usize];
-    // SAFETY: the buffer is as long as is said, which is as much as MSDN asks for.
+    // SAFETY: the buffer has the length that is passed, which is as much as MSDN asks for.
     let length = unsafe { GetSystemDirectoryW(buffer.as_mut_ptr(), MAX_PATH) };
     match buffer.get(..length as usize) {
         Some(name) if !name.is_empty() => PathBuf::from(OsString::from_wide(name)),

@@ -1,4 +1,4 @@
-//! Readiness: the kernel says which pipes have something, and we read them.
+//! Readiness: the kernel reports which pipes have something, and we read them.
 //!
 //! Our ends of the pipes do not block: what was announced need not be there any more when we read
 //! it, since any process that may look at another can open its end of a pipe for reading
@@ -23,10 +23,12 @@ use rustix::io::Errno;
 use super::reader::{READ_SIZE, Read, Reader};
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::{Notice, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag};
+use crate::sys::linux::driver::event::{
+    DriverEvent, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
+};
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
 use crate::sys::linux::wait::timespec;
@@ -122,8 +124,8 @@ impl Epoll {
         };
         let timeout = timeout.map(timespec);
         self.events.clear();
-        let struck = faults::strike(Point::Wait);
-        match struck {
+        let injected = faults::inject(Point::Wait);
+        match injected {
             Some(Fault::Code(_)) => return Ok(()),
             Some(Fault::Delay(us)) => faults::delay(us),
             _ => {}
@@ -136,7 +138,7 @@ impl Epoll {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        if let Some(Fault::Shuffle(number)) = struck {
+        if let Some(Fault::Shuffle(number)) = injected {
             faults::shuffle(&mut self.events, number);
         }
         for event in &self.events {
@@ -159,11 +161,11 @@ impl Epoll {
         Ok(())
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
         loop {
             let ready = self.ready.pop_front()?;
             let (id, stream) = match ready {
-                Ready::Exited(id) => return Some(Notice::Exited(id)),
+                Ready::Exited(id) => return Some(DriverEvent::Exited(id)),
                 Ready::Readable { id, stream, .. } | Ready::Drain { id, stream, .. } => {
                     (id, stream)
                 }
@@ -176,7 +178,7 @@ impl Epoll {
                     Read::Bytes(n) => {
                         let left = left - n as u64;
                         self.ready.push_front(Ready::Drain { id, stream, left });
-                        return Some(Notice::Output(id, stream));
+                        return Some(DriverEvent::Output(id, stream));
                     }
                     Read::Nothing => {
                         self.ready.push_back(ready);
@@ -196,11 +198,11 @@ impl Epoll {
                 Ready::Readable { writers_gone, .. } => match self.reader.read(pipe, READ_SIZE) {
                     Read::Bytes(_) => {
                         if writers_gone {
-                            // Nothing more comes in, so read on without being told to; but the
+                            // Nothing more comes in, so read on without an event; but the
                             // others first.
                             self.ready.push_back(ready);
                         }
-                        return Some(Notice::Output(id, stream));
+                        return Some(DriverEvent::Output(id, stream));
                     }
                     Read::Nothing => continue,
                     Read::End(end) => {
@@ -211,7 +213,7 @@ impl Epoll {
                 },
                 Ready::Exited(_) => continue,
             };
-            return Some(Notice::End(id, stream, end));
+            return Some(DriverEvent::End(id, stream, end));
         }
     }
 
@@ -269,7 +271,7 @@ mod tests {
     use crate::sys::HostOptions;
     use crate::sys::api::Event;
     use crate::sys::linux::engine::Engine;
-    use crate::sys::linux::host::Host;
+    use crate::sys::linux::host::SystemContext;
 
     /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
     /// woken all the time.
@@ -302,7 +304,7 @@ mod tests {
     }
 
     fn engine(mechanism: Mechanism) -> Engine {
-        let host = Host::new(&HostOptions::default(), Arc::default()).unwrap();
+        let host = SystemContext::new(&HostOptions::default(), Arc::default()).unwrap();
         Engine::new(mechanism, Arc::new(host)).unwrap()
     }
 

@@ -9,7 +9,7 @@ use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::pipe::{all_writers_gone, bytes_waiting};
 
-/// What a pipe holds unless somebody has changed it: one read empties it.
+/// What a pipe holds unless its size was changed: one read empties it.
 pub(crate) const READ_SIZE: usize = 64 * 1024;
 
 /// A buffer to read into, one for all pipes of a shard.
@@ -46,13 +46,13 @@ impl Reader {
 
     pub(crate) fn read(&mut self, pipe: impl AsFd, at_most: usize) -> Read {
         let at_most = at_most.min(READ_SIZE);
-        let read = match faults::strike(Point::Read) {
+        let read = match faults::inject(Point::Read) {
             Some(Fault::Code(code)) => Err(Errno::from_raw_os_error(code as i32)),
             Some(Fault::Short(most)) => {
                 rustix::io::read(pipe, &mut self.buffer[..at_most.min(most)])
             }
-            struck => {
-                if let Some(Fault::Delay(us)) = struck {
+            injected => {
+                if let Some(Fault::Delay(us)) = injected {
                     faults::delay(us);
                 }
                 rustix::io::read(pipe, &mut self.buffer[..at_most])
@@ -69,8 +69,8 @@ impl Reader {
         }
     }
 
-    /// Reads on in a pipe that is to be left, `left` bytes at the most: what was in it when that
-    /// was decided, so that a writer who never stops cannot keep us.
+    /// Reads on in a pipe that is to be left, at most `left` bytes: what was in it when that
+    /// was decided, so that a writer which never stops cannot keep us.
     pub(crate) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
         let waiting = bytes_waiting(pipe).min(left);
         if waiting > 0 && self.vain < VAIN_MAX {

@@ -20,9 +20,9 @@ use super::reader::{READ_SIZE, Read, Reader};
 use crate::model::stream::Stream;
 use crate::slots::{Id, Table};
 use crate::sys::api::End;
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::Notice;
+use crate::sys::linux::driver::event::DriverEvent;
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
 use crate::sys::linux::waker::Waker;
@@ -48,7 +48,7 @@ pub(crate) struct Threads {
 #[derive(Debug)]
 struct Thread {
     stop: Arc<OwnedFd>,
-    /// What it still has to say is bounded then, and does not wait for room.
+    /// What it still announces is bounded then, and does not wait for room.
     is_stopping: Arc<AtomicBool>,
     handle: JoinHandle<()>,
 }
@@ -148,9 +148,9 @@ impl Threads {
         !self.mail.is_empty()
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
-        if let Some(notice) = self.exits.next(children) {
-            return Some(notice);
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
+        if let Some(event) = self.exits.next(children) {
+            return Some(event);
         }
         loop {
             let mail = self.mail.pop_front()?;
@@ -172,9 +172,9 @@ impl Threads {
             match message {
                 Message::Bytes(bytes) => {
                     self.output = bytes;
-                    return Some(Notice::Output(id, stream));
+                    return Some(DriverEvent::Output(id, stream));
                 }
-                Message::End(end) => return Some(Notice::End(id, stream, end)),
+                Message::End(end) => return Some(DriverEvent::End(id, stream, end)),
             }
         }
     }
@@ -366,7 +366,7 @@ mod tests {
             threads.forget(id);
             tell.send(()).unwrap();
         });
-        // Somebody else has them, as a fork of this program.
+        // Another process has them, like a fork of this program.
         assert!(told.recv_timeout(Duration::from_secs(10)).is_ok());
         drop((out_writer, err_writer));
     }

@@ -8,8 +8,8 @@ use crate::model::kill::Signal;
 use crate::slots::Id;
 use crate::sys::api::{StartError, at_most};
 use crate::sys::linux::child::{Child, Start};
-use crate::sys::linux::start::failure::Failure;
 use crate::sys::linux::start::launch::Launcher;
+use crate::sys::spawn_error::SpawnError;
 
 /// A program that is not loaded within this time counts as not loadable.
 pub(super) const LONGEST_START: Duration = Duration::from_secs(30);
@@ -120,7 +120,7 @@ pub(super) fn finish(launcher: &mut Launcher, child: &mut Child) {
 }
 
 fn not_loaded(command: &Command, took: Duration) -> StartError {
-    Failure::not_loaded(command, LONGEST_START.min(took)).into_start_error(command)
+    SpawnError::not_loaded(command, LONGEST_START.min(took)).into_start_error(command)
 }
 
 #[cfg(test)]

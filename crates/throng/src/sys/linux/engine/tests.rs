@@ -35,7 +35,8 @@ fn for_each_engine(test: impl Fn(Engine) + Send + Sync + 'static) {
         }
         let test = test.clone();
         let body = move || {
-            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+            let host =
+                Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
             test(Engine::new(mechanism, host).unwrap());
         };
         thread::spawn(body).join().unwrap();
@@ -163,7 +164,7 @@ fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_sai
             ..HostOptions::default()
         };
         // The tests of the launcher look at the refusal.
-        let host = match Host::new(&options, Arc::default()) {
+        let host = match SystemContext::new(&options, Arc::default()) {
             Ok(host) => Arc::new(host),
             Err(error) => return eprintln!("{error}"),
         };
@@ -204,7 +205,7 @@ fn reads_that_are_interrupted_or_short_lose_nothing_and_keep_their_order() {
 #[test]
 fn a_read_that_fails_ends_its_stream_and_no_other() {
     let body = || {
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Epoll, host).unwrap();
         order(Point::Read, 0, Fault::Code(libc::EIO as u32));
         let heard = run(
@@ -305,7 +306,7 @@ fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Op
 #[test]
 fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
     for_each_engine(|mut engine| {
-        // Younger than the first and not of its tree, so that it is looked at for its mark.
+        // Younger than the first and not of its tree, so that it is looked at for its cookie.
         let (first, second) = (kept_id(), kept_id());
         let deaf = sh("trap '' TERM; echo deaf; sleep 600");
         engine.start(first, &deaf).unwrap();
@@ -318,7 +319,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
             .arg("600")
             .spawn()
             .unwrap();
-        crate::sys::linux::tree::census::hang::order(hung.id());
+        crate::sys::linux::tree::hang::order(hung.id());
         engine.signal(first, Signal::Term);
         // A shard goes on in the meantime.
         assert_whole(&run(&mut engine, &sh("echo a")).unwrap(), "a\n");
@@ -338,7 +339,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
         let patience = Duration::from_millis(2500);
         assert!(begun.elapsed() < patience, "it is left alone by now");
         engine.forget(second);
-        crate::sys::linux::tree::census::hang::end(hung.id());
+        crate::sys::linux::tree::hang::end(hung.id());
         hung.kill().unwrap();
         hung.wait().unwrap();
     });
@@ -358,9 +359,9 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
         thread::sleep(Duration::from_millis(20));
         let mut hung = std::process::Command::new("sleep");
         let mut hung = hung.arg("600").spawn().unwrap();
-        crate::sys::linux::tree::census::hang::order(hung.id());
+        crate::sys::linux::tree::hang::order(hung.id());
         engine.suspend(&[id], Box::new(|| {}));
-        let is_stopped = |engine: &mut Engine| engine.kills.stat(pid).unwrap().is_stopped;
+        let is_stopped = |engine: &mut Engine| engine.killer.stat(pid).unwrap().is_stopped;
         while !is_stopped(&mut engine) {
             thread::sleep(Duration::from_millis(1));
         }
@@ -373,7 +374,7 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
         }
         engine.signal(id, Signal::Kill);
         engine.forget(id);
-        crate::sys::linux::tree::census::hang::end(hung.id());
+        crate::sys::linux::tree::hang::end(hung.id());
         hung.kill().unwrap();
         hung.wait().unwrap();
     });
@@ -437,17 +438,23 @@ fn who_leaves_the_group_while_it_is_being_signalled_has_the_signal_as_well() {
             Event::Output(_, bytes) => std::str::from_utf8(bytes).ok()?.trim().parse().ok(),
             _ => None,
         });
-        let stat = |engine: &mut Engine| engine.kills.stat(pid);
+        let stat = |engine: &mut Engine| engine.killer.stat(pid);
         let group = stat(&mut engine).unwrap().group;
         let child = engine.children.get_mut(id).unwrap();
-        let seen = engine.kills.signal(child, Signal::Term);
+        let seen = engine.killer.signal_family(
+            child.root(),
+            rustix::process::Signal::TERM,
+            &mut child.killed,
+        );
         assert!(seen.is_empty(), "its group is to have the signal");
         fs::write(&file, "").unwrap();
         while stat(&mut engine).is_some_and(|stat| stat.group == group) {
             thread::sleep(Duration::from_millis(1));
         }
         let child = engine.children.get_mut(id).unwrap();
-        engine.kills.signal_rest(child, Signal::Term, seen);
+        engine
+            .killer
+            .signal_rest(child.root(), rustix::process::Signal::TERM, seen);
         let deadline = Instant::now() + Duration::from_secs(60);
         while stat(&mut engine).is_some_and(|stat| !stat.is_over) {
             assert!(Instant::now() < deadline, "it does not hear of it");

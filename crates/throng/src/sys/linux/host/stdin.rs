@@ -10,7 +10,7 @@
 //! to.)
 //!
 //! A file is kept here while a process lives that was started with it, and no longer: for a process
-//! that starts later it is made again. That costs no more than a copy for each start, and keeps
+//! that starts later it is made again. That costs at most a copy for each start, and keeps
 //! nothing that may never be asked for again.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Lists of NUL-terminated strings as execve wants them: one block of bytes and where each
+//! Lists of NUL-terminated strings as execve takes them: one block of bytes and where each
 //! string begins in it. Refuses a string with a NUL in it.
 
 use std::ffi::{OsStr, c_char};

@@ -1,5 +1,4 @@
-//! Why a command was not started, in words: the step that failed, what it was about, and which kind
-//! of error that is, for the decision whether to try again.
+//! Why a command was not started, in words: the stage that failed, and what it was about.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,13 +8,13 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use super::clone::{Failed, Step, has_nul_in_first_line};
+use super::clone::{Failed, SpawnStage, has_nul_in_first_line};
 use crate::job::command::Command;
 use crate::job::command::Stdin;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::ErrorKind;
 use crate::sys::api::StartError;
-use crate::sys::base::linux::file::is_exhaustion;
 use crate::sys::base::linux::memory;
+use crate::sys::spawn_error::SpawnError;
 
 /// A string of argv or of the environment may have this many bytes with its NUL: 32 pages
 /// (`MAX_ARG_STRLEN`, include/uapi/linux/binfmts.h).
@@ -24,72 +23,39 @@ const STRING_PAGES: usize = 32;
 /// As much of a file as the kernel reads to see how to run it (`BINPRM_BUF_SIZE`, since 5.1).
 const READ_TO_RUN: usize = 256;
 
-/// A step that failed, before it is put into words.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    step: String,
-    kind: ErrorKind,
-    source: Option<io::Error>,
-    is_worth_another_try: bool,
-    /// Whether the process had been made, so that the failure is this command's own.
-    is_own: bool,
-}
-
-impl Failure {
-    fn new(step: String, kind: ErrorKind, source: Option<io::Error>) -> Failure {
-        Failure {
-            step,
-            kind,
-            source,
-            is_worth_another_try: false,
-            is_own: false,
-        }
+impl SpawnError {
+    pub(crate) fn os(step: &str, kind: ErrorKind, errno: Errno) -> SpawnError {
+        SpawnError::io(step, kind, errno.into())
     }
 
-    pub(crate) fn os(step: &str, kind: ErrorKind, errno: Errno) -> Failure {
-        Failure::io(step, kind, errno.into())
-    }
-
-    pub(crate) fn io(step: &str, kind: ErrorKind, error: io::Error) -> Failure {
-        Failure::new(step.into(), kind, Some(error))
-    }
-
-    pub(crate) fn nul(what: &str) -> Failure {
-        let step = format!("{what} contains a NUL byte or is no valid name");
-        Failure::new(step, ErrorKind::Nul, None)
-    }
-
-    pub(crate) fn empty_name() -> Failure {
-        Failure::new("its name is empty".into(), ErrorKind::NotFound, None)
+    pub(crate) fn empty_name() -> SpawnError {
+        SpawnError::new("its name is empty".into(), ErrorKind::NotFound, None)
     }
 
     /// The new process has taken no step in its time.
-    pub(crate) fn did_not_run() -> Failure {
+    pub(crate) fn did_not_run() -> SpawnError {
         let step = "its process did not begin to run".into();
-        Failure {
-            is_worth_another_try: true,
-            ..Failure::new(step, ErrorKind::System, None)
-        }
+        SpawnError::new(step, ErrorKind::System, None).busy(true)
     }
 
     /// Its program took longer to load than is allowed.
-    pub(crate) fn not_loaded(command: &Command, limit: Duration) -> Failure {
+    pub(crate) fn not_loaded(command: &Command, limit: Duration) -> SpawnError {
         let shown = command.program.to_string_lossy();
         let step = format!("exec {shown}: it was not loaded in {limit:?}");
-        Failure::new(step, ErrorKind::System, None)
+        SpawnError::new(step, ErrorKind::System, None)
     }
 
-    /// A fault that a test has ordered.
-    pub(crate) fn struck(step: Step, errno: Errno, command: &Command) -> Failure {
+    /// A fault that was injected.
+    pub(crate) fn injected(stage: SpawnStage, errno: Errno, command: &Command) -> SpawnError {
         let failed = Failed {
-            step,
+            stage,
             errno: errno.raw_os_error(),
             candidate: 0,
             is_there: false,
             is_directory: false,
             head: Vec::new(),
         };
-        Failure::in_child(&failed, &command.program, false, command)
+        SpawnError::in_child(&failed, &command.program, false, command)
     }
 
     /// What the new process reported before it ended.
@@ -98,77 +64,47 @@ impl Failure {
         path: &OsStr,
         is_search: bool,
         command: &Command,
-    ) -> Failure {
+    ) -> SpawnError {
         let source = io::Error::from_raw_os_error(failed.errno);
-        let (step, kind) = match failed.step {
-            Step::Exec => {
+        let (step, kind) = match failed.stage {
+            SpawnStage::Exec => {
                 if failed.errno == libc::ENOENT && is_search && !failed.is_there {
-                    return Failure::new("not found in PATH".into(), ErrorKind::NotFound, None);
+                    return SpawnError::new("not found in PATH".into(), ErrorKind::NotFound, None);
                 }
                 exec(failed, path, command)
             }
-            Step::Stdin => {
+            SpawnStage::Stdin => {
                 let file = match &command.stdin {
                     Stdin::File(file) => file.as_path(),
                     _ => Path::new("a file"),
                 };
                 (format!("open {}", file.display()), ErrorKind::Stdin)
             }
-            Step::Directory => {
+            SpawnStage::Directory => {
                 let dir = command.dir.as_deref().unwrap_or(Path::new("."));
                 (
                     format!("chdir to {}", dir.display()),
                     ErrorKind::BadDirectory,
                 )
             }
-            Step::None | Step::Clone => ("create a process".into(), ErrorKind::System),
-            Step::Descriptors => ("place its descriptors".into(), ErrorKind::System),
-            Step::Group => ("make a process group".into(), ErrorKind::System),
-            Step::Terminal => ("give it the terminal".into(), ErrorKind::System),
-            Step::ParentDeath => ("tie its life to ours".into(), ErrorKind::System),
-            Step::Limits => ("restore its limits".into(), ErrorKind::System),
-            Step::Niceness => ("set its niceness".into(), ErrorKind::System),
-            Step::Signals => ("reset its signals".into(), ErrorKind::System),
+            SpawnStage::None | SpawnStage::Clone => ("create a process".into(), ErrorKind::System),
+            SpawnStage::Descriptors => ("place its descriptors".into(), ErrorKind::System),
+            SpawnStage::Group => ("make a process group".into(), ErrorKind::System),
+            SpawnStage::Terminal => ("give it the terminal".into(), ErrorKind::System),
+            SpawnStage::ParentDeath => ("tie its life to ours".into(), ErrorKind::System),
+            SpawnStage::Limits => ("restore its limits".into(), ErrorKind::System),
+            SpawnStage::Niceness => ("set its niceness".into(), ErrorKind::System),
+            SpawnStage::Signals => ("reset its signals".into(), ErrorKind::System),
         };
-        Failure {
-            is_own: failed.step > Step::Descriptors,
-            ..Failure::new(step, kind, Some(source))
-        }
-    }
-
-    /// The failure concerns this command alone.
-    pub(crate) fn own(self) -> Failure {
-        Failure {
-            is_own: true,
-            ..self
-        }
-    }
-
-    pub(crate) fn into_start_error(self, command: &Command) -> StartError {
-        let program = command.program.to_string_lossy();
-        let doing = format!("cannot start \"{program}\": {}", self.step);
-        let Some(source) = self.source else {
-            let error = Error::new(self.kind, doing);
-            return match self.is_worth_another_try {
-                true => StartError::Busy(error),
-                false => StartError::Refused(error),
-            };
-        };
-        if is_exhaustion(&source) && self.is_own {
-            StartError::Hampered(Error::os(ErrorKind::Exhausted, doing, source))
-        } else if is_exhaustion(&source) {
-            StartError::Exhausted(Error::os(ErrorKind::Exhausted, doing, source))
-        } else if source.raw_os_error() == Some(libc::ETXTBSY) {
-            StartError::Busy(Error::os(self.kind, doing, source))
-        } else {
-            StartError::Refused(Error::os(self.kind, doing, source))
-        }
+        SpawnError::io(step, kind, source)
+            .busy(failed.errno == libc::ETXTBSY)
+            .own(failed.stage > SpawnStage::Descriptors)
     }
 }
 
 /// The error for a process that cannot be captured, with the driver's reason.
 pub(crate) fn cannot_capture(command: &Command, error: io::Error) -> StartError {
-    Failure::io("watch its output", ErrorKind::System, error).into_start_error(command)
+    SpawnError::io("watch its output", ErrorKind::System, error).into_start_error(command)
 }
 
 fn exec(failed: &Failed, path: &OsStr, command: &Command) -> (String, ErrorKind) {

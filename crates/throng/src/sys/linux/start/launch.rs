@@ -4,7 +4,7 @@
 //! Invariant: when a start fails, everything that was made for it is closed again.
 //!
 //! Nothing here waits for a file system: the new process finds out where a program is, whether a
-//! directory can be entered and whether a file can be opened as stdin, and its report tells it.
+//! directory can be entered and whether a file can be opened as stdin, and reports it.
 
 use std::collections::HashMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -20,8 +20,7 @@ use rustix::io::{DupFlags, Errno};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
-use super::clone::{self, Failed, Step};
-use super::failure::Failure;
+use super::clone::{self, Failed, SpawnStage};
 use super::kept::write_kept;
 use super::loading::{Kit, Loading};
 use super::program::candidates;
@@ -29,21 +28,20 @@ use crate::job::command::Command;
 use crate::job::command::{EnvChanges, Stdin};
 use crate::model::error::ErrorKind;
 use crate::sys::api::StartError;
-use crate::sys::base::linux::descriptors::above_stdio;
-use crate::sys::base::linux::file::is_exhaustion;
-use crate::sys::faults::Point;
-use crate::sys::faults::linux as faults;
+use crate::sys::base::is_exhausted;
+use crate::sys::base::linux::above_stdio;
+use crate::sys::faults::{self, Point};
 use crate::sys::linux::features::Features;
-use crate::sys::linux::host::Host;
+use crate::sys::linux::host::SystemContext;
 use crate::sys::linux::host::stdin::Held;
 use crate::sys::linux::host::strings::Nul;
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::signals;
-use crate::sys::linux::tree::groups::{Groups, Leaf};
-use crate::sys::linux::tree::tag::{self, Number};
+use crate::sys::linux::tree::{self, JobCgroup, JobId};
 use crate::sys::linux::wait::{self, Which};
 use crate::sys::options::linux::ProcessGroup;
 use crate::sys::options::linux::terminal::Terminal;
+use crate::sys::spawn_error::SpawnError;
 
 /// How long a shard waits for a program to be loaded before it does something else meanwhile.
 /// Nearly all are loaded in a tenth of it; and waiting at the word is the fastest way to notice.
@@ -52,7 +50,7 @@ const INLINE_WAIT: Duration = Duration::from_millis(5);
 /// Kits that are kept for starts that take longer.
 const SPARE_KITS: usize = 4;
 
-/// If one run has more programs than this, some are looked up again now and then; it bounds memory.
+/// If one run has more programs than this, some are looked up again; it bounds memory.
 const REMEMBERED_MAX: usize = 1024;
 
 /// The pipes of a process that is about to be started: stdout, stderr.
@@ -74,10 +72,10 @@ pub(crate) struct Begun {
 /// What is kept for a process.
 #[derive(Debug, Default)]
 pub(crate) struct Belongings {
-    /// Its mark.
-    pub(crate) number: Option<Number>,
+    /// The job that its cookie names.
+    pub(crate) job: Option<JobId>,
     /// Its control group, if it has one of its own.
-    pub(crate) leaf: Option<Leaf>,
+    pub(crate) cgroup: Option<JobCgroup>,
     /// What it reads, kept until it is gone.
     pub(crate) stdin: Option<Held>,
 }
@@ -85,12 +83,12 @@ pub(crate) struct Belongings {
 /// One shard's means of starting, reused from start to start.
 #[derive(Debug)]
 pub(crate) struct Launcher {
-    host: Arc<Host>,
+    host: Arc<SystemContext>,
     /// Where programs were found along the search path of this program.
     found: HashMap<OsString, OsString>,
     /// Places with low numbers for the new process's 0, 1 and 2, so that it need not copy a table
     /// of ten thousand descriptors. Between starts all are /dev/null.
-    landing: [OwnedFd; 3],
+    stdio_fds: [OwnedFd; 3],
     null: OwnedFd,
     features: Features,
     #[expect(clippy::vec_box, reason = "they are handed around, and are large")]
@@ -98,24 +96,24 @@ pub(crate) struct Launcher {
     inline_wait: Duration,
     /// Processes that have failed and have not been seen to exit, and the control groups that they
     /// are in.
-    pub(crate) exiting: Vec<(Pid, Option<Leaf>)>,
+    pub(crate) exiting: Vec<(Pid, Option<JobCgroup>)>,
 }
 
 impl Launcher {
-    pub(crate) fn new(host: Arc<Host>) -> io::Result<Launcher> {
+    pub(crate) fn new(host: Arc<SystemContext>) -> io::Result<Launcher> {
         let null = open_null()?;
         let place = || rustix::io::fcntl_dupfd_cloexec(&null, 3);
-        let landing = [place()?, place()?, place()?];
+        let stdio_fds = [place()?, place()?, place()?];
         let features = Features::probe();
         if features.clone3 {
-            // Nobody's handler can run in the new process.
+            // No handler can run in the new process.
             signals::ignore_ends();
         }
         Ok(Launcher {
             kits: vec![Kit::new(&host, features)?],
             host,
             found: HashMap::new(),
-            landing,
+            stdio_fds,
             null,
             features,
             inline_wait: INLINE_WAIT,
@@ -123,9 +121,12 @@ impl Launcher {
         })
     }
 
-    /// Starts with the means of an older kernel, as a test wants it.
+    /// Starts with the means of an older kernel, for a test.
     #[cfg(test)]
-    pub(crate) fn with_features(host: Arc<Host>, features: Features) -> io::Result<Launcher> {
+    pub(crate) fn with_features(
+        host: Arc<SystemContext>,
+        features: Features,
+    ) -> io::Result<Launcher> {
         let launcher = Launcher::new(host)?;
         let features = match crate::sys::linux::features::IS_SANITIZED {
             true => Features {
@@ -149,7 +150,7 @@ impl Launcher {
     /// The pipes for a command, not yet connected to anything.
     pub(crate) fn open_pipes(command: &Command) -> Result<Pipes, StartError> {
         let open = || -> Result<Pipes, Errno> {
-            faults::strike(Point::Pipe)?;
+            faults::fail(Point::Pipe)?;
             let (out, out_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             let (err, err_theirs) = pipe_with(PipeFlags::CLOEXEC)?;
             Ok(Pipes {
@@ -158,7 +159,7 @@ impl Launcher {
             })
         };
         open().map_err(|errno| {
-            Failure::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
+            SpawnError::os("create a pipe", ErrorKind::System, errno).into_start_error(command)
         })
     }
 
@@ -174,12 +175,12 @@ impl Launcher {
         })
     }
 
-    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, Failure> {
-        self.host.await_keeper();
+    fn try_start(&mut self, command: &Command, theirs: [OwnedFd; 2]) -> Result<Begun, SpawnError> {
+        self.host.trees.await_guardian();
         let mut kit = match self.kits.pop() {
             Some(kit) => kit,
             None => Kit::new(&self.host, self.features)
-                .map_err(|error| Failure::io("make a stack", ErrorKind::System, error))?,
+                .map_err(|error| SpawnError::io("make a stack", ErrorKind::System, error))?,
         };
         let begun = match self.make_ready(&mut kit, command, theirs) {
             Ok(own) => self.clone_and_retry(kit, command, own),
@@ -188,7 +189,7 @@ impl Launcher {
                 Err(failure)
             }
         };
-        self.clear_landing()?;
+        self.clear_stdio_fds()?;
         begun
     }
 
@@ -197,29 +198,27 @@ impl Launcher {
         kit: &mut Kit,
         command: &Command,
         theirs: [OwnedFd; 2],
-    ) -> Result<Belongings, Failure> {
-        let number = self.prepare(kit, command)?;
+    ) -> Result<Belongings, SpawnError> {
+        let job = self.prepare(kit, command)?;
         let (file, stdin) = open_stdin(&command.stdin, &self.host)?;
         self.land(file, theirs, command.os.inherits_output)?;
-        let leaf = self.make_leaf()?;
-        Ok(Belongings {
-            number,
-            leaf,
-            stdin,
-        })
+        let cgroup = self.make_cgroup()?;
+        Ok(Belongings { job, cgroup, stdin })
+    }
+
+    /// Whether a process without a control group of its own lacks one.
+    pub(crate) fn needs_cgroups(&self) -> bool {
+        self.host.trees.has_job_cgroups()
     }
 
     /// Makes the control group of a process, where each has one. Where that is refused, the process
     /// runs without one.
-    fn make_leaf(&mut self) -> Result<Option<Leaf>, Failure> {
-        let Some(groups) = &self.host.groups else {
-            return Ok(None);
-        };
+    fn make_cgroup(&mut self) -> Result<Option<JobCgroup>, SpawnError> {
         if !self.features.clone3 {
             return Ok(None);
         }
-        match Groups::make_leaf(groups) {
-            Err(error) if is_exhaustion(&error) => Err(Failure::io(
+        match self.host.trees.new_job_cgroup() {
+            Err(error) if is_exhausted(&error) => Err(SpawnError::io(
                 "make a control group",
                 ErrorKind::System,
                 error,
@@ -228,13 +227,13 @@ impl Launcher {
         }
     }
 
-    /// Prepares everything that the new process needs except its descriptors; returns the mark in
-    /// its environment, if it has one: a command that wants an empty environment, or has set the
-    /// variable itself, gets what it wants.
-    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<Number>, Failure> {
-        let nul = |what: &str| Failure::nul(what);
+    /// Prepares everything that the new process needs except its descriptors; returns the job in
+    /// its cookie, if it has one: a command with an empty environment, or one that has
+    /// set the variable itself, has none.
+    fn prepare(&mut self, kit: &mut Kit, command: &Command) -> Result<Option<JobId>, SpawnError> {
+        let nul = |what: &str| SpawnError::nul(what);
         if command.program.is_empty() {
-            return Err(Failure::empty_name());
+            return Err(SpawnError::empty_name());
         }
         let path = self.host.path(&command.env);
         let known = self
@@ -257,7 +256,7 @@ impl Launcher {
         kit.argv.add_pointers(&mut kit.argv_pointers);
         kit.argv_pointers.push(ptr::null());
         let string = |path: &OsStr, what: &str| {
-            CString::new(path.as_bytes()).map_err(|_| Failure::nul(what))
+            CString::new(path.as_bytes()).map_err(|_| SpawnError::nul(what))
         };
         kit.dir = match &command.dir {
             Some(dir) => Some(string(dir.as_os_str(), "the working directory")?),
@@ -274,56 +273,56 @@ impl Launcher {
         &self,
         kit: &mut Kit,
         command: &Command,
-    ) -> Result<Option<Number>, Failure> {
+    ) -> Result<Option<JobId>, SpawnError> {
         let changes = &command.env;
-        let has_mark = !changes.clear && !changes.vars.contains_key(OsStr::new(tag::NAME));
+        let has_cookie = !changes.clear && !changes.vars.contains_key(OsStr::new(tree::VARIABLE));
         if !changes.is_empty() {
-            kit.write_environment(&self.host, changes, has_mark)
+            kit.write_environment(&self.host, changes, has_cookie)
                 .map_err(|key| {
-                    Failure::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
+                    SpawnError::nul(&format!("the variable \"{}\"", key.to_string_lossy()))
                 })?;
         }
-        if !has_mark {
+        if !has_cookie {
             return Ok(None);
         }
-        let number = self.host.tags.next();
-        kit.mark.set(number);
-        Ok(Some(number))
+        let job = self.host.trees.cookies().next();
+        kit.cookie.set(job);
+        Ok(Some(job))
     }
 
     fn uses_host_path(&self, command: &Command) -> bool {
         *self.host.path(&command.env) == *self.host.path(&EnvChanges::default())
     }
 
-    /// Puts the new process's ends onto their landing places and closes the originals. In place of
-    /// those of its output it may have ours.
+    /// Puts the new process's ends onto `stdio_fds` and closes the originals. In place
+    /// of those of its output it may have ours.
     fn land(
         &mut self,
         stdin: Option<OwnedFd>,
         theirs: [OwnedFd; 2],
         inherits_output: bool,
-    ) -> Result<(), Failure> {
-        let [landing_in, landing_out, landing_err] = &mut self.landing;
+    ) -> Result<(), SpawnError> {
+        let [fd_in, fd_out, fd_err] = &mut self.stdio_fds;
         let put = |fd: BorrowedFd<'_>, place: &mut OwnedFd| {
             rustix::io::dup3(fd, place, DupFlags::CLOEXEC)
-                .map_err(|errno| Failure::os("place a descriptor", ErrorKind::System, errno))
+                .map_err(|errno| SpawnError::os("place a descriptor", ErrorKind::System, errno))
         };
         if let Some(stdin) = stdin {
-            put(stdin.as_fd(), landing_in)?;
+            put(stdin.as_fd(), fd_in)?;
         }
         if inherits_output {
-            put(io::stdout().as_fd(), landing_out)?;
-            return put(io::stderr().as_fd(), landing_err);
+            put(io::stdout().as_fd(), fd_out)?;
+            return put(io::stderr().as_fd(), fd_err);
         }
-        put(theirs[0].as_fd(), landing_out)?;
-        put(theirs[1].as_fd(), landing_err)
+        put(theirs[0].as_fd(), fd_out)?;
+        put(theirs[1].as_fd(), fd_err)
     }
 
     /// Closes the new process's ends here: only its own copies keep the pipes open now.
-    fn clear_landing(&mut self) -> Result<(), Failure> {
-        for place in &mut self.landing {
+    fn clear_stdio_fds(&mut self) -> Result<(), SpawnError> {
+        for place in &mut self.stdio_fds {
             rustix::io::dup3(&self.null, place, DupFlags::CLOEXEC)
-                .map_err(|errno| Failure::os("clear a descriptor", ErrorKind::System, errno))?;
+                .map_err(|errno| SpawnError::os("clear a descriptor", ErrorKind::System, errno))?;
         }
         Ok(())
     }
@@ -335,31 +334,31 @@ impl Launcher {
         mut kit: Box<Kit>,
         command: &Command,
         mut own: Belongings,
-    ) -> Result<Begun, Failure> {
+    ) -> Result<Begun, SpawnError> {
         loop {
-            self.fill_plan(&mut kit, command, own.leaf.as_ref());
-            let started = match struck() {
-                Some((Step::Clone, errno)) => Err((kit, errno.into())),
+            self.fill_plan(&mut kit, command, own.cgroup.as_ref());
+            let started = match injected() {
+                Some((SpawnStage::Clone, errno)) => Err((kit, errno.into())),
                 Some((step, errno)) => {
                     self.keep(kit);
-                    return Err(Failure::struck(step, errno, command));
+                    return Err(SpawnError::injected(step, errno, command));
                 }
                 // SAFETY: the strings and lists are the kit's, and were written for this command.
-                // The landing places are our own open descriptors, and stay so until this function
-                // returns, which is not before `wait` has. A launcher is made and used by a shard's
-                // thread, which has blocked all signals, except `SIGCHLD` where there is clone3:
-                // see `Engine::new` and `Launcher::new`.
+                // The places of `stdio_fds` are our own open descriptors, and stay so until this
+                // function returns, which is not before `wait` has. A launcher is made and used by
+                // a shard's thread, which has blocked all signals, except `SIGCHLD` where there is
+                // clone3: see `Engine::new` and `Launcher::new`.
                 None => unsafe { kit.start() },
             };
             let mut loading = match started {
                 Ok(loading) => loading,
                 Err((back, error)) => {
                     kit = back;
-                    if self.does_with_less(&error, &mut own.leaf) {
+                    if self.does_with_less(&error, &mut own.cgroup) {
                         continue;
                     }
                     self.keep(kit);
-                    return Err(Failure::io("create a process", ErrorKind::System, error));
+                    return Err(SpawnError::io("create a process", ErrorKind::System, error));
                 }
             };
             let pid = loading.pid;
@@ -368,8 +367,8 @@ impl Launcher {
                     // It has done nothing at all and is killed: the memory is not really shared.
                     self.features.shared = false;
                     self.leave_out_clone3();
-                    self.exiting.push((pid, own.leaf.take()));
-                    return Err(Failure::did_not_run());
+                    self.exiting.push((pid, own.cgroup.take()));
+                    return Err(SpawnError::did_not_run());
                 }
                 return Ok(begun(pid, own, Some(loading)));
             }
@@ -381,31 +380,31 @@ impl Launcher {
                     // It was ended before its first step, by us since another process had stopped
                     // it.
                     self.keep(kit);
-                    self.see_off(pid, own.leaf.take());
-                    return Err(Failure::did_not_run());
+                    self.see_off(pid, own.cgroup.take());
+                    return Err(SpawnError::did_not_run());
                 }
                 self.loaded(kit, command);
                 return Ok(begun(pid, own, None));
             };
             let refused = [libc::EINVAL, libc::ENOSYS, libc::EPERM].contains(&failed.errno);
-            if failed.step == Step::Descriptors && refused && self.features.close_range {
+            if failed.stage == SpawnStage::Descriptors && refused && self.features.close_range {
                 self.features.close_range = false;
                 // The next attempt is in the same control group.
                 self.see_off(pid, None);
                 continue;
             }
-            self.see_off(pid, own.leaf.take());
+            self.see_off(pid, own.cgroup.take());
             return Err(self.failed(kit, failed, command));
         }
     }
 
     /// After a refusal to make a process: whether there is something to leave out.
-    fn does_with_less(&mut self, error: &io::Error, leaf: &mut Option<Leaf>) -> bool {
+    fn does_with_less(&mut self, error: &io::Error, cgroup: &mut Option<JobCgroup>) -> bool {
         let code = error.raw_os_error().unwrap_or(0);
         let is_unknown = [libc::EINVAL, libc::ENOSYS].contains(&code);
-        if leaf.is_some() && !is_exhaustion(error) {
+        if cgroup.is_some() && !is_exhausted(error) {
             // Before 5.7, or when the group no longer takes processes.
-            *leaf = None;
+            *cgroup = None;
         } else if is_unknown && self.features.clone3 {
             self.leave_out_clone3();
         } else if self.features.shared
@@ -425,12 +424,12 @@ impl Launcher {
         self.features.clone3 = false;
     }
 
-    fn fill_plan(&self, kit: &mut Kit, command: &Command, leaf: Option<&Leaf>) {
+    fn fill_plan(&self, kit: &mut Kit, command: &Command, cgroup: Option<&JobCgroup>) {
         let pointer =
             |string: &Option<CString>| string.as_ref().map_or(ptr::null(), |s| s.as_ptr());
         let plan = &mut kit.plan;
         plan.features = self.features;
-        plan.landing = self.landing.each_ref().map(AsRawFd::as_raw_fd);
+        plan.stdio_fds = self.stdio_fds.each_ref().map(AsRawFd::as_raw_fd);
         plan.stdin = pointer(&kit.stdin);
         plan.dir = pointer(&kit.dir);
         plan.candidates = kit.candidate_pointers.as_ptr();
@@ -454,7 +453,7 @@ impl Launcher {
             Some(_) => ProcessGroup::Own,
             None => command.os.group,
         };
-        plan.cgroup = leaf.and_then(Leaf::fd);
+        plan.cgroup = cgroup.and_then(JobCgroup::fd);
         let terminal = command.os.terminal.as_ref().and_then(Terminal::lend);
         plan.terminal = terminal.unwrap_or(-1);
         write_kept(&mut kit.kept, command, &self.host.inherited, terminal);
@@ -488,11 +487,11 @@ impl Launcher {
         }
     }
 
-    fn failed(&mut self, kit: Box<Kit>, failed: Failed, command: &Command) -> Failure {
+    fn failed(&mut self, kit: Box<Kit>, failed: Failed, command: &Command) -> SpawnError {
         let path = OsStr::from_bytes(kit.candidates.get(failed.candidate)).to_owned();
         let is_search = kit.candidates.len() > 1;
         self.keep(kit);
-        Failure::in_child(&failed, &path, is_search, command)
+        SpawnError::in_child(&failed, &path, is_search, command)
     }
 
     fn keep(&mut self, kit: Box<Kit>) {
@@ -503,21 +502,21 @@ impl Launcher {
 
     /// Reaps a process that has reported a failure and is about to exit. It exits at once, unless
     /// closing what it has open takes long.
-    fn see_off(&mut self, pid: Pid, leaf: Option<Leaf>) {
+    fn see_off(&mut self, pid: Pid, cgroup: Option<JobCgroup>) {
         const LOOKS: usize = 50;
         for _ in 0..LOOKS {
-            if wait::look(Which::Pid(pid), true).is_some() {
+            if wait::try_wait(Which::Pid(pid), true).is_some() {
                 return;
             }
             std::thread::yield_now();
         }
-        self.exiting.push((pid, leaf));
+        self.exiting.push((pid, cgroup));
     }
 }
 
 /// A process that was made, and is in its control group by now.
 fn begun(pid: Pid, mut own: Belongings, loading: Option<Loading>) -> Begun {
-    own.leaf.iter_mut().for_each(Leaf::close);
+    own.cgroup.iter_mut().for_each(JobCgroup::close);
     Begun { pid, own, loading }
 }
 
@@ -532,17 +531,20 @@ fn open_null() -> io::Result<OwnedFd> {
     null.map(above_stdio)
 }
 
-/// A fault that strikes the start of a process.
-fn struck() -> Option<(Step, Errno)> {
-    let made = faults::strike(Point::Start).map_err(|errno| (Step::Clone, errno));
-    let loaded = || faults::strike(Point::Exec).map_err(|errno| (Step::Exec, errno));
+/// A fault that is injected into the start of a process.
+fn injected() -> Option<(SpawnStage, Errno)> {
+    let made = faults::fail(Point::Start).map_err(|errno| (SpawnStage::Clone, errno));
+    let loaded = || faults::fail(Point::Exec).map_err(|errno| (SpawnStage::Exec, errno));
     made.and_then(|()| loaded()).err()
 }
 
 /// What a process gets as its stdin, if that is neither nothing nor a file that it opens itself,
 /// and what is to be kept for it.
-fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Held>), Failure> {
-    let failed = |step: &str, error| Failure::io(step, ErrorKind::Stdin, error);
+fn open_stdin(
+    stdin: &Stdin,
+    host: &SystemContext,
+) -> Result<(Option<OwnedFd>, Option<Held>), SpawnError> {
+    let failed = |step: &str, error| SpawnError::io(step, ErrorKind::Stdin, error);
     let closed = || io::Error::from(Errno::BADF);
     match stdin {
         Stdin::Null | Stdin::File(_) => Ok((None, None)),
@@ -555,7 +557,7 @@ fn open_stdin(stdin: &Stdin, host: &Host) -> Result<(Option<OwnedFd>, Option<Hel
         Stdin::Bytes(bytes) => {
             let stdins = &host.stdins;
             let opened = stdins.open(bytes);
-            let doing = |error| failed(&stdins.doing(bytes), error).own();
+            let doing = |error| failed(&stdins.doing(bytes), error).own(true);
             let (file, held) = opened.map_err(doing)?;
             Ok((Some(above_stdio(file)), Some(held)))
         }

@@ -16,15 +16,15 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::clone::{self, Failed, Kept, Plan, Report, Stack, Step};
+use super::clone::{self, Failed, Kept, Report, SpawnPlan, SpawnStage, Stack};
 use crate::job::command::EnvChanges;
-use crate::sys::base::linux::descriptors::above_stdio;
+use crate::sys::base::linux::above_stdio;
 use crate::sys::linux::features::Features;
-use crate::sys::linux::host::Host;
+use crate::sys::linux::host::SystemContext;
 use crate::sys::linux::host::strings::Strings;
 use crate::sys::linux::pipe::unblock;
 use crate::sys::linux::raw;
-use crate::sys::linux::tree::tag;
+use crate::sys::linux::tree::CookieBuffer;
 use crate::sys::linux::wait;
 use crate::sys::linux::wait::timespec;
 
@@ -42,7 +42,7 @@ const BEGUN_EVERY: Duration = Duration::from_millis(1);
 /// Everything that a new process uses of our memory, reused from start to start.
 #[derive(Debug)]
 pub(crate) struct Kit {
-    pub(crate) plan: Box<Plan>,
+    pub(crate) plan: Box<SpawnPlan>,
     pub(crate) stack: Stack,
     pub(crate) candidates: Strings,
     pub(crate) candidate_pointers: Vec<*const c_char>,
@@ -51,10 +51,10 @@ pub(crate) struct Kit {
     pub(crate) argv_pointers: Vec<*const c_char>,
     pub(crate) envp: Strings,
     pub(crate) envp_pointers: Vec<*const c_char>,
-    /// The pointers of the environment that most commands have: the host's, and the mark.
+    /// The pointers of the environment that most commands have: the host's, and the cookie.
     pub(crate) host_envp_pointers: Vec<*const c_char>,
-    /// The mark of the process that is being started.
-    pub(crate) mark: tag::Buffer,
+    /// The cookie of the process that is being started.
+    pub(crate) cookie: CookieBuffer,
     pub(crate) dir: Option<CString>,
     pub(crate) stdin: Option<CString>,
     /// The descriptors that it has besides stdin, stdout and stderr.
@@ -78,13 +78,13 @@ pub(crate) struct Loading {
 }
 
 impl Kit {
-    pub(crate) fn new(host: &Host, features: Features) -> io::Result<Box<Kit>> {
-        let mark = tag::Buffer::new(&host.tags);
+    pub(crate) fn new(host: &SystemContext, features: Features) -> io::Result<Box<Kit>> {
+        let cookie = CookieBuffer::new(host.trees.cookies());
         let mut host_envp_pointers = Vec::new();
         host.environment.write_pointers(&mut host_envp_pointers);
-        add_pointer(&mut host_envp_pointers, mark.pointer());
+        add_pointer(&mut host_envp_pointers, cookie.pointer());
         Ok(Box::new(Kit {
-            plan: Box::new(Plan::new(features)),
+            plan: Box::new(SpawnPlan::new(features)),
             stack: Stack::new()?,
             candidates: Strings::default(),
             candidate_pointers: Vec::new(),
@@ -93,7 +93,7 @@ impl Kit {
             envp: Strings::default(),
             envp_pointers: Vec::new(),
             host_envp_pointers,
-            mark,
+            cookie,
             dir: None,
             stdin: None,
             kept: Vec::new(),
@@ -109,16 +109,16 @@ impl Kit {
     /// The name of a variable that there cannot be.
     pub(crate) fn write_environment(
         &mut self,
-        host: &Host,
+        host: &SystemContext,
         changes: &EnvChanges,
-        has_mark: bool,
+        has_cookie: bool,
     ) -> Result<(), OsString> {
         self.envp.clear();
         host.write_changes(changes, &mut self.envp)?;
         let pointers = &mut self.envp_pointers;
         pointers.clear();
         if !changes.clear {
-            // Without the mark and the null.
+            // Without the cookie and the null.
             let count = self.host_envp_pointers.len() - 2;
             pointers.extend_from_slice(&self.host_envp_pointers[..count]);
             for place in changes.vars.keys().flat_map(|key| host.places_of(key)) {
@@ -127,8 +127,8 @@ impl Kit {
             pointers.retain(|pointer| !pointer.is_null());
         }
         self.envp.add_pointers(pointers);
-        if has_mark {
-            pointers.push(self.mark.pointer());
+        if has_cookie {
+            pointers.push(self.cookie.pointer());
         }
         pointers.push(ptr::null());
         Ok(())
@@ -229,14 +229,14 @@ impl Loading {
 
     /// Whether the new process has its descriptors, so that ours can be closed.
     pub(crate) fn has_begun(&self) -> bool {
-        self.report.is_some() || self.kit().plan.step() > Step::Descriptors
+        self.report.is_some() || self.kit().plan.stage() > SpawnStage::Descriptors
     }
 
     /// Whether it waits for the writer of a named pipe that is to be its stdin, or may do so.
     pub(crate) fn awaits_writer(&self) -> bool {
         let plan = &self.kit().plan;
         match &self.report {
-            None => plan.report.awaits_writer() && plan.step() == Step::Stdin,
+            None => plan.report.awaits_writer() && plan.stage() == SpawnStage::Stdin,
             // Nothing is known of its steps.
             Some(_) => !plan.stdin.is_null(),
         }
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_kit_that_is_never_freed_does_not_keep_the_host() {
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let gone = Arc::downgrade(&host);
         let kit = Kit::new(&host, Features::NONE).unwrap();
         let environment = kit.host_envp_pointers.clone();

@@ -1,53 +1,51 @@
-//! Who else has a pipe open: asked of /proc, where every descriptor of a pipe is a link to
-//! `pipe:[inode]`. Processes of other users do not tell; then nobody is named.
+//! Finds the processes that have a pipe open. In /proc every descriptor of a pipe is a link to
+//! `pipe:[inode]`; those of other users' processes cannot be read, and these are not named.
 //!
-//! Whoever holds the pipe of a process has mostly been started after it, and ids are given one
-//! after the other: so those are looked at first that have been given since, as long as they are
-//! few, and mostly that is all. It may miss who got the pipe in another way, over a socket, when
-//! somebody else is found.
+//! A process that holds the pipe of another has usually been started after it, and ids are assigned
+//! in turn. So the ids that were assigned since are looked at first, as long as they are few, and
+//! usually that is all. If one holder is found that way, others that got the pipe over a socket may
+//! be missed.
 //!
-//! A look at all descriptors of all processes is dear where there are many (docs/linux.md has the
-//! figures), so one look notes every pipe that it sees, and serves all processes that had exited by
-//! then, both streams of each, for [`KEPT`] times as long as it took. What it says is checked
-//! before it is told: who has let go of the pipe since is not named.
+//! A look at all descriptors of all processes is expensive where there are many (docs/linux.md has
+//! the figures). So one look notes every pipe that it sees, and serves all processes that had
+//! exited by then, both streams of each, for [`KEPT`] times as long as it took. What it has noted
+//! is checked before it is used: a process that has closed the pipe since is not named.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::census::Census;
-use super::procfs::Procfs;
+use super::procfs::{NEW_MAX, ProcessKey, Procfs};
 use crate::model::verdict::Holder;
 
-/// At the most a fifth of a shard's time goes into looking.
+/// At most a fifth of the time is spent on looking.
 const KEPT: u32 = 4;
-
-/// More ids than this are not looked at one by one.
-const FEW: u32 = 2048;
 
 /// For more pipes than this at once a look at all processes is cheaper.
 const ONE_BY_ONE: usize = 4;
 
-/// Processes that a machine starts in a second, at the most: so long it takes to run out of ids.
+/// At most this many processes are started on a machine in a second, which bounds how soon ids
+/// start over.
 const STARTS_A_SECOND: u32 = 30_000;
 
 /// The pipe of a process that has exited.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
+pub(crate) struct HeldPipe {
     pub(crate) inode: u64,
     pub(crate) pid: u32,
     pub(crate) started: Instant,
-    /// Who held the pipe before this does not matter.
+    /// Processes that held the pipe before this do not matter.
     pub(crate) not_before: Instant,
 }
 
 #[derive(Debug)]
-pub(crate) struct Holders {
+pub(super) struct Holders {
     /// How many ids there are; asked once.
     pid_max: Option<u32>,
     index: Index,
 }
 
-/// Who had which pipe open at some time: processes and their descriptors.
+/// Which processes had which pipe open at some time, and as which descriptors.
 #[derive(Debug)]
 struct Index {
     taken: Instant,
@@ -56,7 +54,7 @@ struct Index {
 }
 
 impl Holders {
-    pub(crate) fn new() -> Holders {
+    pub(super) fn new() -> Holders {
         let index = Index {
             taken: Instant::now(),
             took: Duration::ZERO,
@@ -71,66 +69,74 @@ impl Holders {
     /// The processes that can write to each of these pipes. A process that can only read does not
     /// keep a pipe from ending: that is ourselves, and for a moment processes that we are just
     /// starting.
-    pub(crate) fn find(&mut self, census: &mut Census, questions: &[Question]) -> Vec<Vec<Holder>> {
-        let mut answers = vec![Vec::new(); questions.len()];
-        if questions.len() <= ONE_BY_ONE {
-            answer(&mut answers, questions, |question| {
-                self.among_few(census, question)
-            });
+    pub(super) fn find(&mut self, census: &mut Census, pipes: &[HeldPipe]) -> Vec<Vec<Holder>> {
+        let found = self.find_keys(census.procfs(), pipes);
+        let mut keys: Vec<_> = found.iter().flatten().copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let described = census.describe_all(&keys);
+        let describe = |key| {
+            let place = keys.binary_search(key).ok()?;
+            described.get(place).cloned()
+        };
+        let named = found.iter();
+        named
+            .map(|keys| keys.iter().filter_map(describe).collect())
+            .collect()
+    }
+
+    fn find_keys(&mut self, procfs: &mut Procfs, pipes: &[HeldPipe]) -> Vec<Vec<ProcessKey>> {
+        let mut answers = vec![Vec::new(); pipes.len()];
+        if pipes.len() <= ONE_BY_ONE {
+            answer(&mut answers, pipes, |pipe| self.among_few(procfs, pipe));
         }
         if self.index.taken.elapsed() < self.index.took * (KEPT + 1) {
-            answer(&mut answers, questions, |question| {
-                self.index.holders(census, question)
-            });
+            answer(&mut answers, pipes, |pipe| self.index.holders(procfs, pipe));
         }
         if answers.iter().any(Vec::is_empty) {
-            // Or its holder has received it from a process that is gone since.
-            self.index = Index::take(census.procfs());
-            answer(&mut answers, questions, |question| {
-                self.index.holders(census, question)
-            });
+            // None was found, or its holder has received it from a process that is gone.
+            self.index = Index::take(procfs);
+            answer(&mut answers, pipes, |pipe| self.index.holders(procfs, pipe));
         }
         answers
     }
 
     /// Those with the ids that were given since the process was started.
-    fn among_few(&mut self, census: &mut Census, question: &Question) -> Vec<Holder> {
-        let procfs = census.procfs();
+    fn among_few(&mut self, procfs: &mut Procfs, pipe: &HeldPipe) -> Vec<ProcessKey> {
         let pid_max = *self.pid_max.get_or_insert_with(|| procfs.pid_max());
         let lap = Duration::from_secs((pid_max / STARTS_A_SECOND).into());
         let last = procfs.last_pid();
-        let since = last.checked_sub(question.pid);
-        if since.is_none_or(|since| since > FEW) || question.started.elapsed() >= lap {
+        let since = last.checked_sub(pipe.pid);
+        if since.is_none_or(|since| since > NEW_MAX) || pipe.started.elapsed() >= lap {
             return Vec::new();
         }
         let mut ends = Vec::new();
-        for pid in question.pid..=last {
+        for pid in pipe.pid..=last {
             procfs.each_pipe(pid, |fd, at| {
-                if at == question.inode {
+                if at == pipe.inode {
                     ends.push((pid, fd));
                 }
             });
         }
-        writers(census, &ends, question.inode)
+        writers(procfs, &ends, pipe.inode)
     }
 }
 
 /// Looks for what has not been found yet.
 fn answer(
-    answers: &mut [Vec<Holder>],
-    questions: &[Question],
-    mut look: impl FnMut(&Question) -> Vec<Holder>,
+    answers: &mut [Vec<ProcessKey>],
+    pipes: &[HeldPipe],
+    mut look: impl FnMut(&HeldPipe) -> Vec<ProcessKey>,
 ) {
-    for (holders, question) in answers.iter_mut().zip(questions) {
+    for (holders, pipe) in answers.iter_mut().zip(pipes) {
         if holders.is_empty() {
-            *holders = look(question);
+            *holders = look(pipe);
         }
     }
 }
 
 /// The processes among these that have a writable end of this pipe.
-fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> {
-    let procfs = census.procfs();
+fn writers(procfs: &mut Procfs, ends: &[(u32, u32)], inode: u64) -> Vec<ProcessKey> {
     let can_write = |(pid, fd): &(u32, u32)| procfs.is_writing_end(*pid, *fd, inode);
     let ends = ends.iter().copied().filter(can_write);
     let mut pids: Vec<u32> = ends.map(|(pid, _)| pid).collect();
@@ -138,14 +144,8 @@ fn writers(census: &mut Census, ends: &[(u32, u32)], inode: u64) -> Vec<Holder> 
     pids.dedup();
     // Other threads of a process have ids as well, and the same descriptors.
     pids.retain(|pid| procfs.is_process(*pid));
-    let names: Vec<_> = pids
-        .into_iter()
-        .filter_map(|pid| Some(procfs.stat(pid)?.name))
-        .collect();
-    names
-        .into_iter()
-        .map(|name| census.describe(name))
-        .collect()
+    let stats = pids.into_iter().filter_map(|pid| procfs.stat(pid));
+    stats.map(|stat| stat.key).collect()
 }
 
 impl Index {
@@ -168,12 +168,12 @@ impl Index {
         }
     }
 
-    fn holders(&self, census: &mut Census, question: &Question) -> Vec<Holder> {
-        if self.taken < question.not_before {
+    fn holders(&self, procfs: &mut Procfs, pipe: &HeldPipe) -> Vec<ProcessKey> {
+        if self.taken < pipe.not_before {
             return Vec::new();
         }
-        let ends = self.by_pipe.get(&question.inode);
-        writers(census, ends.map_or(&[], Vec::as_slice), question.inode)
+        let ends = self.by_pipe.get(&pipe.inode);
+        writers(procfs, ends.map_or(&[], Vec::as_slice), pipe.inode)
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
-    use crate::sys::linux::tree::tag::RunId;
+    use crate::sys::linux::tree::cookie::RunId;
     use rustix::pipe::{PipeFlags, pipe_with};
 
     fn census() -> Census {
@@ -200,9 +200,9 @@ mod tests {
             .unwrap()
     }
 
-    /// About a process that is nobody's parent, so that all have to be looked at.
-    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> Question {
-        Question {
+    /// About a process that has no children, so that all have to be looked at.
+    fn long_ago(pipe: &OwnedFd, not_before: Instant) -> HeldPipe {
+        HeldPipe {
             inode: rustix::fs::fstat(pipe).unwrap().st_ino,
             pid: u32::MAX,
             started: Instant::now(),
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    /// Looks until it is so. Another test of this program may just be starting something, which has
-    /// all that is open here until it is a program of its own.
+    /// Looks until it is so. Another test of this program may just be starting a process, which has
+    /// all that is open here until its program runs.
     #[track_caller]
     fn until(mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();
@@ -221,8 +221,8 @@ mod tests {
         }
     }
 
-    fn found(holders: &mut Holders, census: &mut Census, question: Question) -> Vec<u32> {
-        let found = holders.find(census, &[question]);
+    fn found(holders: &mut Holders, census: &mut Census, pipe: HeldPipe) -> Vec<u32> {
+        let found = holders.find(census, &[pipe]);
         found[0].iter().map(|holder| holder.pid).collect()
     }
 
@@ -239,8 +239,8 @@ mod tests {
         let mut holders = Holders::new();
         let mut look = || {
             let since = Instant::now();
-            let questions: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
-            let found = holders.find(&mut census, &questions);
+            let pipes: Vec<_> = ours.iter().map(|pipe| long_ago(pipe, since)).collect();
+            let found = holders.find(&mut census, &pipes);
             let pids = found
                 .iter()
                 .map(|holders| Vec::from_iter(holders.iter().map(|holder| holder.pid)));
@@ -269,14 +269,14 @@ mod tests {
         let mut holders = Holders::new();
         let taken = holders.index.taken;
         until(|| {
-            let question = Question {
+            let pipe = HeldPipe {
                 pid: before,
                 ..long_ago(&ours, Instant::now())
             };
-            found(&mut holders, &mut census, question) == [writer.id()]
+            found(&mut holders, &mut census, pipe) == [writer.id()]
         });
         // Unless ids have begun anew, or thousands of processes were started, just now.
-        let is_later = (before..before + FEW).contains(&writer.id());
+        let is_later = (before..before + NEW_MAX).contains(&writer.id());
         assert!(holders.index.taken == taken || !is_later);
         drop(writer.stdin.take());
         writer.wait().unwrap();

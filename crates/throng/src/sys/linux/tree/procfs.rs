@@ -1,7 +1,7 @@
-//! What /proc says of other processes (proc(5)). Knows nothing of who they are to us.
+//! What /proc contains about other processes (proc(5)). Knows nothing of trees.
 //!
-//! Every look is at a process that may be gone by then, or another; so what is found is told with
-//! the time of its start, which together with its id names it for good.
+//! A process may be gone when it is looked at, and another may have its id; so what is found comes
+//! with the time of its start, which together with the id identifies it for good.
 //!
 //! What is read is controlled by other processes: a process can present an environment and a
 //! command line of gigabytes (`PR_SET_MM_MAP` of prctl(2)), and have any number of children,
@@ -19,9 +19,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
-use super::tag::{Number, RunId};
-use crate::model::verdict::Holder;
-use crate::sys::base::linux::descriptors::above_stdio;
+use super::cookie::{JobId, RunId};
+use crate::sys::base::linux::above_stdio;
 use crate::sys::base::linux::memory;
 
 /// How many descriptors are kept for a time when there are no others.
@@ -57,14 +56,18 @@ const ENTRIES_MAX: usize = 1 << 16;
 /// The maximum number of processes (PID_MAX_LIMIT, proc_sys_kernel(5)).
 const PIDS_MAX: usize = 1 << 22;
 
+/// At most this many of the ids that were assigned since a time are looked at one by one.
+pub(super) const NEW_MAX: u32 = 2048;
+
 /// /proc, open, and a buffer for what is read there.
 #[derive(Debug)]
-pub(crate) struct Procfs {
+pub(super) struct Procfs {
     root: OwnedFd,
     /// Descriptors that are given up for looks when all others are in use, and taken again later:
     /// processes must be found even then. One pins a process, one is for a look at it, and others
     /// may be taken by whatever else of this program waits for a descriptor.
     spares: RefCell<Vec<OwnedFd>>,
+    spares_max: usize,
     /// Whether something could not be looked at because descriptors or memory had run out.
     is_starved: Cell<bool>,
     buffer: Box<[u8]>,
@@ -74,17 +77,17 @@ pub(crate) struct Procfs {
 }
 
 /// A process, and never the next one with its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Name {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ProcessKey {
     pub(crate) pid: u32,
     /// In ticks since the machine has started.
     pub(crate) started: u64,
 }
 
-/// What `/proc/PID/stat` says.
+/// What `/proc/PID/stat` contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
-    pub(crate) name: Name,
+    pub(crate) key: ProcessKey,
     pub(crate) parent: u32,
     pub(crate) group: u32,
     pub(crate) session: u32,
@@ -92,11 +95,39 @@ pub(crate) struct Stat {
     pub(crate) is_stopped: bool,
 }
 
+/// The ids that are assigned from some time on.
+///
+/// A process that forks, leaves its parent and goes on in the child is never there when it is
+/// looked at, but its successor is among the processes that were started since. Ids are assigned in
+/// turn, and the kernel shows the last one. Where it does not, or when ids start over, nothing is
+/// found here, and the next look at all processes has to suffice.
+#[derive(Debug)]
+pub(super) struct NewPids {
+    last: u32,
+}
+
+impl NewPids {
+    pub(super) fn from_now_on(procfs: &mut Procfs) -> NewPids {
+        NewPids {
+            last: procfs.last_pid(),
+        }
+    }
+
+    /// The ids that were assigned since the last call, the newest first. If there are more than
+    /// [`NEW_MAX`], the oldest of them are missed.
+    pub(super) fn ids(&mut self, procfs: &mut Procfs) -> impl Iterator<Item = u32> + use<> {
+        let last = procfs.last_pid();
+        let before = std::mem::replace(&mut self.last, last);
+        let begin = before.saturating_add(1).max(last.saturating_sub(NEW_MAX));
+        (begin..=last).rev()
+    }
+}
+
 impl Procfs {
     /// Opens /proc, if it is that of our own process namespace. In another namespace's /proc an id
     /// means another process, and a signal would go to an unrelated one: so in a namespace that was
     /// made without a /proc of its own, there is none.
-    pub(crate) fn open() -> io::Result<Procfs> {
+    pub(super) fn open() -> io::Result<Procfs> {
         let mut procfs = Procfs::at(Path::new("/proc"))?;
         if !procfs.is_of(std::process::id()) {
             let why = "/proc is that of another process namespace, or empty";
@@ -105,11 +136,21 @@ impl Procfs {
         Ok(procfs)
     }
 
-    pub(crate) fn at(root: &Path) -> io::Result<Procfs> {
+    pub(super) fn at(root: &Path) -> io::Result<Procfs> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = above_stdio(openat(CWD, root, flags, Mode::empty())?);
+        let root = openat(CWD, root, flags, Mode::empty())?;
+        Ok(Procfs::new(above_stdio(root), SPARES))
+    }
+
+    /// The same /proc for another thread, which reads one file at a time.
+    pub(super) fn share(&self) -> io::Result<Procfs> {
+        Ok(Procfs::new(fcntl_dupfd_cloexec(&self.root, 3)?, 1))
+    }
+
+    fn new(root: OwnedFd, spares_max: usize) -> Procfs {
         let procfs = Procfs {
             spares: RefCell::default(),
+            spares_max,
             root,
             is_starved: Cell::new(false),
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -117,7 +158,7 @@ impl Procfs {
             total: 0,
         };
         procfs.keep_spares();
-        Ok(procfs)
+        procfs
     }
 
     fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -136,19 +177,19 @@ impl Procfs {
 
     /// Takes spare descriptors again that were given up, and returns whether all are there. To be
     /// called from time to time, while there are descriptors.
-    pub(crate) fn keep_spares(&self) -> bool {
+    pub(super) fn keep_spares(&self) -> bool {
         let mut spares = self.spares.borrow_mut();
-        while spares.len() < SPARES
-            && let Some(spare) = above(&self.root)
+        while spares.len() < self.spares_max
+            && let Ok(spare) = fcntl_dupfd_cloexec(&self.root, 3)
         {
             spares.push(spare);
         }
-        spares.len() == SPARES
+        spares.len() == self.spares_max
     }
 
     /// Whether anything could not be looked at since the last call because descriptors or memory
     /// had run out. It may be there all the same.
-    pub(crate) fn was_starved(&self) -> bool {
+    pub(super) fn was_starved(&self) -> bool {
         self.is_starved.take()
     }
 
@@ -169,12 +210,12 @@ impl Procfs {
     }
 
     /// All processes that are to be seen, in no order.
-    pub(crate) fn pids(&self) -> Vec<u32> {
+    pub(super) fn pids(&self) -> Vec<u32> {
         self.numbers(".", PIDS_MAX)
     }
 
     /// The directory of a process, which refers to this process and no other as long as it is open.
-    pub(crate) fn directory(&self, pid: u32) -> Result<OwnedFd, Errno> {
+    pub(super) fn directory(&self, pid: u32) -> Result<OwnedFd, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         self.open_at(&pid.to_string(), flags)
     }
@@ -245,35 +286,35 @@ impl Procfs {
         None
     }
 
-    /// The mark of this run that a process was started with. None if the process has ended, or does
-    /// not let us read it.
-    pub(crate) fn mark(&mut self, pid: u32, run: &RunId) -> Option<Number> {
+    /// The job of this run that a process belongs to by its cookie. None if the process has ended,
+    /// or does not let us read its environment.
+    pub(super) fn job(&mut self, pid: u32, run: &RunId) -> Option<JobId> {
         let mut search = run.search();
         self.stream(&format!("{pid}/environ"), ENVIRON_MAX, |piece| {
             search.push(piece)
         })
     }
 
-    /// What `/proc/PID/cgroup` says.
-    pub(crate) fn control_group(&mut self, pid: u32) -> &[u8] {
+    /// What `/proc/PID/cgroup` contains.
+    pub(super) fn control_group(&mut self, pid: u32) -> &[u8] {
         self.read(&format!("{pid}/cgroup"), CONTROL_GROUP_MAX)
             .unwrap_or_default()
     }
 
     /// None when there is no such process.
-    pub(crate) fn stat(&mut self, pid: u32) -> Option<Stat> {
+    pub(super) fn stat(&mut self, pid: u32) -> Option<Stat> {
         parse_stat(pid, self.read(&format!("{pid}/stat"), SHORT_MAX).ok()?)
     }
 
     /// Whether it is still there, and not only its exit status.
-    pub(crate) fn is_live(&mut self, name: Name) -> bool {
-        self.stat(name.pid)
-            .is_some_and(|stat| stat.name == name && !stat.is_over)
+    pub(super) fn is_live(&mut self, key: ProcessKey) -> bool {
+        self.stat(key.pid)
+            .is_some_and(|stat| stat.key == key && !stat.is_over)
     }
 
     /// Whether this is a process, and not a thread of one: threads have directories as well, which
     /// are not listed.
-    pub(crate) fn is_process(&mut self, pid: u32) -> bool {
+    pub(super) fn is_process(&mut self, pid: u32) -> bool {
         let status = self.read(&format!("{pid}/status"), SHORT_MAX);
         let mut lines = status.unwrap_or_default().split(|byte| *byte == b'\n');
         let id = lines.find_map(|line| line.strip_prefix(b"Tgid:"));
@@ -281,13 +322,13 @@ impl Procfs {
     }
 
     /// Whether it runs as our user, as far as can be told without looking into it.
-    pub(crate) fn is_of_our_user(&self, pid: u32) -> bool {
+    pub(super) fn is_of_our_user(&self, pid: u32) -> bool {
         let dir = statat(&self.root, pid.to_string(), AtFlags::SYMLINK_NOFOLLOW);
         dir.is_ok_and(|dir| dir.st_uid == rustix::process::geteuid().as_raw())
     }
 
     /// The children of a process, whichever of its threads has started them.
-    pub(crate) fn children(&mut self, pid: u32) -> Vec<u32> {
+    pub(super) fn children(&mut self, pid: u32) -> Vec<u32> {
         let mut children = Vec::new();
         for thread in self.numbers(&format!("{pid}/task"), ENTRIES_MAX) {
             children.append(&mut self.children_of_thread(pid, thread));
@@ -296,7 +337,7 @@ impl Procfs {
     }
 
     /// The children that one thread has started, or that came to it when their parent ended.
-    pub(crate) fn children_of_thread(&mut self, pid: u32, thread: u32) -> Vec<u32> {
+    pub(super) fn children_of_thread(&mut self, pid: u32, thread: u32) -> Vec<u32> {
         let (mut children, mut begun) = (Vec::new(), None);
         let path = format!("{pid}/task/{thread}/children");
         // Each number is followed by a blank; one that was cut at the limit is not.
@@ -316,28 +357,28 @@ impl Procfs {
     }
 
     /// The id that was given last.
-    pub(crate) fn last_pid(&mut self) -> u32 {
+    pub(super) fn last_pid(&mut self) -> u32 {
         let load = self.read("loadavg", SHORT_MAX).unwrap_or_default();
         let last = load.rsplit(|byte| *byte == b' ').next();
         number(last.unwrap_or_default())
     }
 
     /// Ids are below this.
-    pub(crate) fn pid_max(&mut self) -> u32 {
+    pub(super) fn pid_max(&mut self) -> u32 {
         number(
             self.read("sys/kernel/pid_max", SHORT_MAX)
                 .unwrap_or_default(),
         )
     }
 
-    /// Whether the kernel tells of children at all.
-    pub(crate) fn lists_children(&mut self) -> bool {
+    /// Whether the kernel lists children at all.
+    pub(super) fn lists_children(&mut self) -> bool {
         self.read("thread-self/children", SHORT_MAX).is_ok()
     }
 
     /// The beginning of its command line, program first; empty if the process has ended or has
     /// none.
-    pub(crate) fn command_line(&mut self, pid: u32) -> Vec<OsString> {
+    pub(super) fn command_line(&mut self, pid: u32) -> Vec<OsString> {
         let path = format!("{pid}/cmdline");
         let line = self.read(&path, COMMAND_LINE_MAX).unwrap_or_default();
         let line = line.strip_suffix(b"\0").unwrap_or(line);
@@ -350,7 +391,7 @@ impl Procfs {
     }
 
     /// Calls this with each descriptor of a process that is a pipe, and with the pipe's inode.
-    pub(crate) fn each_pipe(&mut self, pid: u32, mut found: impl FnMut(u32, u64)) {
+    pub(super) fn each_pipe(&mut self, pid: u32, mut found: impl FnMut(u32, u64)) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = self.open_at(&format!("{pid}/fd"), flags);
         let Ok(mut dir) = opened.and_then(Dir::new) else {
@@ -372,7 +413,7 @@ impl Procfs {
 
     /// Whether this descriptor of a process is an end of this pipe that can be written to. The
     /// permissions of the link are those of the descriptor (proc(5)).
-    pub(crate) fn is_writing_end(&self, pid: u32, fd: u32, inode: u64) -> bool {
+    pub(super) fn is_writing_end(&self, pid: u32, fd: u32, inode: u64) -> bool {
         let path = format!("{pid}/fd/{fd}");
         let link = statat(&self.root, &path, AtFlags::SYMLINK_NOFOLLOW);
         let may_write = link.is_ok_and(|link| Mode::from(link.st_mode).contains(Mode::WUSR));
@@ -380,29 +421,15 @@ impl Procfs {
         may_write && pipe_inode(&self.root, &path) == Some(inode)
     }
 
-    /// A process as the user is told of it.
-    pub(crate) fn describe(&mut self, name: Name) -> Holder {
-        Holder {
-            pid: name.pid,
-            argv: self.command_line(name.pid),
-            started: self.started_at(name),
-        }
-    }
-
     /// When a process was started, as far as the clock has not been set since.
-    pub(crate) fn started_at(&self, name: Name) -> Option<SystemTime> {
+    pub(super) fn started_at(&self, key: ProcessKey) -> Option<SystemTime> {
         let per_second = memory::ticks_per_second();
         let since_boot =
-            Duration::from_millis(name.started.saturating_mul(1000) / per_second.max(1));
+            Duration::from_millis(key.started.saturating_mul(1000) / per_second.max(1));
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let up = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
         SystemTime::now().checked_sub(up.checked_sub(since_boot)?)
     }
-}
-
-/// Another descriptor of the same, above stdin, stdout and stderr.
-fn above(fd: &OwnedFd) -> Option<OwnedFd> {
-    fcntl_dupfd_cloexec(fd, 3).ok()
 }
 
 /// 0 where there is none.
@@ -434,7 +461,7 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<Stat> {
     let threads: u32 = fields.nth(13)?.parse().ok()?;
     let started = fields.nth(1)?.parse().ok()?;
     Some(Stat {
-        name: Name { pid, started },
+        key: ProcessKey { pid, started },
         parent,
         group,
         session,

@@ -6,21 +6,22 @@ use std::sync::Arc;
 /// Without /proc, numbers up to this one are looked at.
 const GUESS: RawFd = 1024;
 
-/// Descriptors that this program was started with: what a shell, make or a supervisor has opened
-/// for it and for what it starts, such as the pipe of a process substitution or of a jobserver.
+/// The descriptors with which this program was started: those that a shell, make or a supervisor
+/// has opened for it and its children, such as the pipe of a process substitution or of a
+/// jobserver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InheritedFds {
     numbers: Arc<[RawFd]>,
 }
 
 impl InheritedFds {
-    /// Takes stock of the descriptors above stdin, stdout and stderr that are open now and are not
-    /// close-on-exec, and makes them so: from now on only commands have them that are to, and no
-    /// program that is started by other means.
+    /// Finds the descriptors other than stdin, stdout and stderr that are open now and not
+    /// close-on-exec, and makes them close-on-exec: from now on only commands for which it was
+    /// requested inherit them, and no programs that are started by other means.
     ///
-    /// To be called when the program begins, before anything opens or owns descriptors. They have
-    /// to stay open as long as commands are started: where one is closed, commands have what is
-    /// opened under its number.
+    /// Should be called when the program begins, before anything opens or owns descriptors. They
+    /// have to stay open as long as commands are started: if one is closed, commands inherit
+    /// whatever is opened under its number later.
     pub fn take() -> InheritedFds {
         let mut numbers = open_above_stdio();
         numbers.retain(|number| {

@@ -42,7 +42,7 @@ pub(crate) struct HostOptions {
 }
 
 impl HostOptions {
-    /// The user wants to know of stopped processes.
+    /// Whether stopped processes are reported.
     pub(crate) fn watch_stops(&mut self) {
         self.watches_stops = true;
     }
@@ -62,46 +62,45 @@ impl fmt::Debug for KeeperReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProcessGroup {
-    /// A group of its own in our session. One signal reaches it and everything that it
-    /// starts, and Ctrl-C on a terminal reaches only this program, which ends the others in
-    /// its own way. For the terminal it is a background job: reading from it stops the
-    /// process (`SIGTTIN`) without a message; see
+    /// A group of its own in the session of this program. One signal reaches the process and its
+    /// descendants, and Ctrl-C on a terminal reaches only this program, which can then end the
+    /// processes. For the terminal it is a background job: reading from it stops the process
+    /// (`SIGTTIN`) without a message; see
     /// [`on_stopped`](crate::Builder::on_stopped).
     ///
-    /// This is the default, because in a session of their own processes would lose a
-    /// terminal that they may write to (a password prompt of a program that runs in the
-    /// foreground, `tput`, `ps` without arguments), and would not be reached by the
-    /// terminal's end when this program is killed.
+    /// This is the default. In a session of their own, processes would lose the terminal, which
+    /// some need (`tput`, `ps` without arguments), and would not receive `SIGHUP` when the terminal
+    /// is closed after this program was killed.
     #[default]
     Own,
-    /// A session of its own, and a group in it. It has no controlling terminal: opening
-    /// `/dev/tty` fails (`ENXIO`), and nothing that happens on a terminal reaches it.
+    /// A session of its own, and a group in it. It has no controlling terminal: opening `/dev/tty`
+    /// fails (`ENXIO`), and it receives no signals from a terminal.
     ///
-    /// Where the scheduler groups processes by session
-    /// (`/proc/sys/kernel/sched_autogroup_enabled`, sched(7)), each of them gets as much of
-    /// the processors as our whole session, and
+    /// If the scheduler groups processes by session (`/proc/sys/kernel/sched_autogroup_enabled`,
+    /// sched(7)), each such process gets as much processor time as the whole session of this
+    /// program, and
     /// [`nice`](crate::os::linux::CommandExt::nice) has no effect between them.
     Session,
-    /// A group of its own in our session, without a controlling terminal, as in
-    /// [`Session`](ProcessGroup::Session). The scheduler treats it as part of our session.
-    /// Unlike the leader of a session it stops when it is sent `SIGTSTP`.
+    /// A group of its own in the session of this program, but without a controlling terminal, as in
+    /// [`Session`](ProcessGroup::Session). The scheduler treats it as part of that session. Unlike
+    /// the leader of a session it is stopped by `SIGTSTP`.
     NoTerminal,
-    /// Our group and session. The terminal treats it like this program: Ctrl-C and Ctrl-Z
-    /// reach it, and it can read from the terminal. Our signals go to the process and to
+    /// The group and session of this program. The terminal treats both alike: Ctrl-C and Ctrl-Z
+    /// reach the process, and it can read from the terminal. Signals are sent to the process and
     /// its descendants one by one.
     Inherit,
 }
 
 /// Which control groups (version 2) are made for what a `Throng` starts.
 ///
-/// A process that has left its group and its family, and has emptied its environment, is
-/// found by nothing but its control group. One has to be there, and ours to divide: in
-/// containers it mostly is not, and systemd has to have delegated it (`systemd-run --user
-/// --scope -p Delegate=yes`). [`probe_cgroups`](crate::os::linux::probe_cgroups) says so.
+/// A descendant that has left its process group, has lost its parent and has cleared its
+/// environment is found only by its control group. This requires a delegated cgroup v2, which most
+/// containers do not have; systemd delegates one with `systemd-run --user --scope -p Delegate=yes`.
+/// [`probe_cgroups`](crate::os::linux::probe_cgroups) checks this.
 ///
-/// Whoever was left behind by a process that ended by itself goes on when the `Throng` is
-/// dropped; it then moves to the group that this program was started in, and the groups are
-/// removed. When this program is killed only a [keeper](crate::os::linux::BuilderExt::keeper)
+/// Descendants that were left by processes which ended by themselves go on when the `Throng` is
+/// dropped; they are moved to the group in which this program was started, and the groups are
+/// removed. If this program is killed, only a [keeper](crate::os::linux::BuilderExt::keeper)
 /// removes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -109,40 +108,41 @@ pub enum Cgroups {
     /// None.
     #[default]
     None,
-    /// One for this whole program, which goes there when the `Throng` is built, and back
-    /// when it is dropped. Starts cost nothing more; each move mostly some milliseconds.
-    /// [`Throng::sweep`](crate::Throng::sweep) and the keeper then find all that this
-    /// program has started, by whatever means. For one `Throng` of a program at a time.
+    /// One for this whole program, which is moved there when the `Throng` is built, and back when
+    /// it is dropped. Starts cost no more; each move usually takes some milliseconds.
+    /// [`Throng::sweep`](crate::Throng::sweep) and the keeper then find everything that this
+    /// program has started, by whatever means. Only one `Throng` of a program at a time can have
+    /// this.
     Run,
-    /// One for each process, so that a timeout, a cancel or a kill ends all that this
-    /// process has started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper.
-    /// A start costs about a tenth more. A process that is refused its group, which
-    /// where [`probe_cgroups`](crate::os::linux::probe_cgroups) has agreed nothing is known to
-    /// do, runs without one and [says so](crate::Outcome::is_contained).
+    /// One for each process, so that a timeout, a cancel or a kill ends everything that it has
+    /// started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper. A start costs about a
+    /// tenth more. If the group of a process cannot be made, which should not happen after
+    /// [`probe_cgroups`](crate::os::linux::probe_cgroups) has succeeded, the process runs without
+    /// one, and [`Outcome::is_contained`](crate::Outcome::is_contained) is `false`.
     Command,
 }
 
-/// What has happened to a [keeper](crate::os::linux::BuilderExt::keeper). Any process of the same
-/// user may kill or stop it.
+/// An event of a [keeper](crate::os::linux::BuilderExt::keeper). Any process of the same user may
+/// kill or stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeeperEvent {
-    /// It was gone, and another one was started, which guards the same processes. For half
-    /// a second at most, between the two, there was no keeper.
+    /// It has ended, and another one was started, which guards the same processes. Between the two
+    /// there was no keeper for at most half a second.
     Replaced {
         /// The process id of the old keeper.
         pid: u32,
         /// The process id of the new keeper.
         by: u32,
     },
-    /// It is gone, and no other is started: three were, or that failed. From now on nothing
-    /// ends what is left when this program is killed.
+    /// It has ended, and no other one is started, because three were, or because that failed. From
+    /// now on nothing ends the remaining processes if this program is killed.
     Lost {
-        /// The process id that it had; none if the first could not be started, or not
-        /// within five seconds.
+        /// The process id that it had; `None` if the first one could not be started within five
+        /// seconds.
         pid: Option<u32>,
     },
-    /// It was stopped, and was continued.
+    /// It was stopped, and this program has continued it.
     Continued {
         /// Its process id.
         pid: u32,

@@ -19,8 +19,8 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 use crate::model::error::{Error, ErrorKind};
 use crate::model::status::Status;
 use crate::sync::lock;
-use crate::sys::base::linux::descriptors::above_stdio;
-use crate::sys::base::linux::process_group::{group_of, own_group};
+use crate::sys::base::linux::above_stdio;
+use crate::sys::base::linux::{group_of, own_group};
 
 const TERMINAL: &str = "/dev/tty";
 
@@ -128,7 +128,7 @@ impl Terminal {
     }
 
     /// The signal that has ended the last process which had the terminal, if it is one that a
-    /// terminal sends (Ctrl-C, Ctrl-\) and not one that this program has sent. Told once.
+    /// terminal sends (Ctrl-C, Ctrl-\) and not one that this program has sent. Returned once.
     pub fn take_interrupt(&self) -> Option<i32> {
         let signal = self.0.interrupt.swap(0, Ordering::SeqCst);
         (signal != 0).then_some(signal)

@@ -13,8 +13,13 @@ use crate::model::error::ErrorKind;
 use crate::model::status::Status;
 use crate::slots::Slots;
 use crate::sys::api::Exit;
-use crate::sys::faults::windows::{Point, fail};
+use crate::sys::faults::{Fault, Point, order};
 use crate::sys::{HostOptions, MECHANISMS};
+
+/// Orders a failure on this thread, after so many calls of this kind that do not fail.
+fn fail(point: Point, calls_before: usize, code: u32) {
+    order(point, calls_before, Fault::Code(code));
+}
 
 /// Set for a process that is this very program, run again to say something.
 const SCRIPT: &str = "THRONG_UNIT_TEST_CHILD";
@@ -52,7 +57,7 @@ fn process(script: &str) -> Command {
 fn engine(mechanism: Mechanism, options: &HostOptions) -> Engine {
     Engine::new(
         mechanism,
-        Arc::new(Host::new(options, Arc::default()).unwrap()),
+        Arc::new(SystemContext::new(options, Arc::default()).unwrap()),
     )
     .unwrap()
 }
@@ -228,7 +233,7 @@ fn a_start_that_fails_says_whether_to_try_again() {
     let mut engine = engine(Mechanism::CompletionPort, &HostOptions::default());
     for (code, is_expected) in cases {
         let id = Slots::new().insert(());
-        fail(Point::CreateProcess, 0, code);
+        fail(Point::Start, 0, code);
         let error = engine.start(id, &process("say:1")).unwrap_err();
         assert!(is_expected(&error), "{code}: {error:?}");
     }
@@ -248,8 +253,8 @@ fn is_refused(error: &StartError, kind: ErrorKind, text: &str) -> bool {
 fn a_program_that_is_busy_twice_starts_the_third_time() {
     let mut engine = engine(Mechanism::CompletionPort, &HostOptions::default());
     let id = Slots::new().insert(());
-    fail(Point::CreateProcess, 0, 32);
-    fail(Point::CreateProcess, 0, 32);
+    fail(Point::Start, 0, 32);
+    fail(Point::Start, 0, 32);
     for _ in 0..2 {
         let error = engine.start(id, &process("say:10")).unwrap_err();
         assert!(matches!(error, StartError::Busy(_)), "{error:?}");
@@ -295,7 +300,7 @@ fn a_callback_that_waits_alertably_itself_loses_nothing_and_is_not_entered_again
 fn a_failure_that_only_wine_has_passes() {
     let mut engine = engine(Mechanism::ThreadPool, &HostOptions::default());
     let id = Slots::new().insert(());
-    fail(Point::CreateProcess, 0, 1359);
+    fail(Point::Start, 0, 1359);
     let error = engine.start(id, &process("say:1")).unwrap_err();
     let is_busy = matches!(error, StartError::Busy(_));
     assert_eq!(is_busy, super::super::wine::is_wine(), "{error:?}");
@@ -332,11 +337,11 @@ fn a_process_that_cannot_be_put_into_its_job_does_not_run() {
 #[test]
 fn where_pipes_without_names_are_refused_they_get_names() {
     for mechanism in overlapped() {
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(mechanism, host.clone()).unwrap();
         let id = Slots::new().insert(());
         assert!(!host.names_pipes());
-        fail(Point::CreateUnnamedPipe, 0, 50);
+        fail(Point::UnnamedPipe, 0, 50);
         engine.start(id, &process("say:70000")).unwrap();
         assert!(host.names_pipes());
         let heard = hear(&mut engine, id);
@@ -349,7 +354,7 @@ fn where_pipes_without_names_are_refused_they_get_names() {
 fn a_pipe_that_cannot_be_had_now_is_waited_for() {
     let mut engine = engine(Mechanism::Events, &HostOptions::default());
     let id = Slots::new().insert(());
-    fail(Point::CreateUnnamedPipe, 1, 1450);
+    fail(Point::UnnamedPipe, 1, 1450);
     let error = engine.start(id, &process("say:1")).unwrap_err();
     assert!(matches!(error, StartError::Exhausted(_)), "{error:?}");
 }
@@ -365,7 +370,7 @@ fn what_one_commands_own_stdin_lacks_is_told_from_what_all_lack() {
         let error = engine.start(id, &command).unwrap_err();
         assert!(matches!(error, StartError::Hampered(_)), "{error:?}");
     }
-    fail(Point::CreateProcess, 0, 1455);
+    fail(Point::Start, 0, 1455);
     let error = engine.start(id, &command).unwrap_err();
     assert!(matches!(error, StartError::Exhausted(_)), "{error:?}");
 }
@@ -414,7 +419,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
             "{mechanism}: reads did not end"
         );
         for process in processes {
-            let exit = super::super::usage::of_ended(&process, None);
+            let exit = super::super::tree::of_ended(&process, None);
             assert_eq!(exit.status, Status::Exited(1), "{mechanism}");
         }
     }
@@ -424,7 +429,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
 
 #[test]
 fn a_thread_waits_for_twenty_one_processes_and_another_for_the_next() {
-    let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+    let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
     let mut driver = Driver::new(Mechanism::Events, host.clone()).unwrap();
     let mut ids = Slots::new();
     let mut groups_at = Vec::new();
@@ -454,7 +459,7 @@ fn what_was_found_in_the_path_is_looked_for_again_when_it_is_gone() {
     let program = dir.path().join("throng-unit-test-program.exe");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let mut launcher = Launcher::new(Arc::new(
-        Host::new(&HostOptions::default(), Arc::default()).unwrap(),
+        SystemContext::new(&HostOptions::default(), Arc::default()).unwrap(),
     ));
     let name = OsString::from("throng-unit-test-program");
     launcher.remember(&name, &dir.path().join("gone.exe"));
@@ -478,4 +483,4 @@ fn launcher_pair(launcher: &Launcher) -> std::os::windows::io::OwnedHandle {
     launcher.host().pair(true).unwrap().theirs
 }
 
-mod keeper;
+mod guardian;

@@ -5,6 +5,7 @@ use std::io::Write;
 use windows_sys::Win32::Foundation::{GetHandleInformation, HANDLE_FLAG_INHERIT};
 
 use super::*;
+use crate::sys::faults::Fault;
 
 fn both_kinds() -> [Pair; 2] {
     let directory = PipeDirectory::open().unwrap();
@@ -79,8 +80,8 @@ fn names_are_not_tried_for_ever() {
 
 #[test]
 fn a_name_that_is_denied_is_exchanged_as_well() {
-    faults::fail(Point::CreatePipe, 0, ERROR_ACCESS_DENIED);
-    faults::fail(Point::CreatePipe, 0, ERROR_ALREADY_EXISTS);
+    faults::order(Point::Pipe, 0, Fault::Code(ERROR_ACCESS_DENIED));
+    faults::order(Point::Pipe, 0, Fault::Code(ERROR_ALREADY_EXISTS));
     let mut tries = 0;
     let name = || {
         tries += 1;

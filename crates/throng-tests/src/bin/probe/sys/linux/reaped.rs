@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-use throng::{Held, KillSequence, Signal, Throng};
+use throng::{KillSequence, OnHeld, Signal, Throng};
 use throng_tests::{Tag, eventually};
 
 use super::scenarios;
@@ -54,7 +54,7 @@ fn held_then_killed(setting: &Setting) {
     let tag = Tag::new();
     let steps = format!("daemon-holder:{tag},sleep:90000 pgid exit:0");
     let (throng, pid) = listening(setting);
-    let process = throng.spawn(setting.child(&steps).held(Held::Wait));
+    let process = throng.spawn(setting.child(&steps).on_held(OnHeld::Wait));
     let pid = pid.get();
     eventually("it is gone", || !exists(pid));
     // Nothing shows whether the throng has noticed; it should not matter.

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
-use throng::{Cause, Command, Held, KillSequence, Mechanism, Outcome, Signal, Status, Throng};
+use throng::{Cause, Command, KillSequence, Mechanism, OnHeld, Outcome, Signal, Status, Throng};
 use throng_tests::{
     Source, Tag, check_pattern, children, fill, open_handles, stable, with_enough_time,
 };
@@ -60,7 +60,7 @@ pub(super) fn run_reaped(setting: &Setting) {
 
 /// Which mechanisms there are, why others are not, and which is the default.
 pub(super) fn survey() {
-    for survey in Mechanism::survey() {
+    for survey in Mechanism::availability() {
         let refusal = survey.refusal.as_deref().unwrap_or("available");
         println!("{}={refusal}", survey.mechanism);
         let built = Throng::builder().mechanism(survey.mechanism).build();
@@ -246,7 +246,7 @@ fn holders(setting: &Setting, throng: &Throng) -> String {
 fn holder_killed(setting: &Setting, throng: &Throng) -> String {
     let tag = Tag::new();
     let mut command = setting.child(&format!("daemon-holder:{tag},{SLEEP} out:4 exit:0"));
-    let command = command.held(Held::Kill).grace(Duration::from_secs(1));
+    let command = command.on_held(OnHeld::Kill).grace(Duration::from_secs(1));
     let line = say(&run_one(throng, command));
     format!("{line}, {} left", tag.pids().len())
 }

@@ -63,7 +63,7 @@ impl Buffers {
         // SAFETY: `place` is below COUNT, and COUNT entries fit the page.
         let entry = unsafe { entries.add(place) };
         // SAFETY: aligned, as pages are, and zeroed at first. The kernel looks at entries before
-        // the tail only, which this one is not yet, so nobody else refers to it. The reference
+        // the tail only, which this one is not yet, so nothing else refers to it. The reference
         // ends before the tail, which shares the first entry's last bytes, is written below.
         let entry = unsafe { &mut *entry };
         entry.set_addr(self.address(id) as u64);

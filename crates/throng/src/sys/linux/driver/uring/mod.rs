@@ -1,4 +1,4 @@
-//! Completion: the kernel reads, and says what it has read.
+//! Completion: the kernel reads, and reports what it has read.
 //!
 //! Invariant: what has been pushed is owned by the kernel until its completion, whatever happens
 //! in between. Nothing in flight points to memory of a process's: buffers are the ring's, see
@@ -23,8 +23,8 @@ use crate::slots::{Id, Table};
 use crate::sys::api::End;
 use crate::sys::faults::{self, Fault, Point};
 use crate::sys::linux::child::Child;
-use crate::sys::linux::driver::notice::{
-    Notice, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
+use crate::sys::linux::driver::event::{
+    DriverEvent, TAG_CANCEL, TAG_EXIT, TAG_STDERR, TAG_STDOUT, TAG_WAKE, tag,
 };
 use crate::sys::linux::pipe::Pipe;
 use crate::sys::linux::pipe::{bytes_waiting, unblock};
@@ -32,7 +32,7 @@ use crate::sys::linux::waker::Waker;
 
 const QUEUE: u32 = 256;
 
-/// How many times in a row the kernel may refuse to take what was pushed, for want of memory or
+/// How many times in a row the kernel may refuse to take what was pushed, for lack of memory or
 /// because too much is finished. After the first it is given some time.
 const REFUSALS_MAX: u32 = 200;
 const REFUSAL_PAUSE: Duration = Duration::from_millis(1);
@@ -67,7 +67,7 @@ enum Ready {
     },
 }
 
-/// Where the bytes of the last notice are.
+/// Where the bytes of the last event are.
 #[derive(Clone, Copy, Debug)]
 enum Output {
     None,
@@ -82,7 +82,7 @@ pub(crate) fn probe() -> Result<(), String> {
         Err(error) => return Err(explain(&error)),
     };
     let buffers = Buffers::new(&ring.submitter());
-    // The ring goes first: it knows where the buffers are.
+    // The ring goes first: it has the addresses of the buffers.
     drop(ring);
     match buffers {
         Ok(_) => Ok(()),
@@ -149,7 +149,7 @@ impl Uring {
     /// The process of these pipes was not started. Their reads have only been put down, by number;
     /// the kernel has to see them before the numbers are given to something else.
     pub(crate) fn detach(&mut self) {
-        // Only a broken ring refuses it, and then the next wait says so.
+        // Only a broken ring refuses it, and then the next wait reports it.
         let _ = self.submit();
     }
 
@@ -166,7 +166,7 @@ impl Uring {
     }
 
     fn read(&mut self, id: Id, stream: Stream, fd: RawFd) -> io::Result<()> {
-        let at_most = match faults::strike(Point::Read) {
+        let at_most = match faults::inject(Point::Read) {
             Some(Fault::Short(most)) => most.min(READ_SIZE),
             _ => READ_SIZE,
         };
@@ -195,7 +195,7 @@ impl Uring {
         self.submit_by(|ring| ring.submit())
     }
 
-    /// Has the kernel take what was pushed, by this call. Want of memory is an error when it does
+    /// Has the kernel take what was pushed, by this call. A lack of memory is an error when it does
     /// not pass; what was pushed remains for the next call.
     fn submit_by(
         &mut self,
@@ -224,8 +224,8 @@ impl Uring {
         } else {
             Some(Duration::ZERO)
         };
-        let struck = faults::strike(Point::Wait);
-        match struck {
+        let injected = faults::inject(Point::Wait);
+        match injected {
             Some(Fault::Code(_)) => return Ok(()),
             Some(Fault::Delay(us)) => faults::delay(us),
             _ => {}
@@ -242,7 +242,7 @@ impl Uring {
             Err(error) if !is_passing(&error) => return Err(error),
             _ => self.collect(),
         }
-        if let Some(Fault::Shuffle(number)) = struck {
+        if let Some(Fault::Shuffle(number)) = injected {
             // Of each stream there is one at a time, so this is an order that could have been.
             faults::shuffle(self.ready.make_contiguous(), number);
         }
@@ -262,7 +262,7 @@ impl Uring {
         }
     }
 
-    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<Notice> {
+    pub(crate) fn next(&mut self, children: &mut Table<Child>) -> Option<DriverEvent> {
         self.take_back_output();
         loop {
             match self.ready.pop_front()? {
@@ -276,10 +276,10 @@ impl Uring {
                             let left = left - n as u64;
                             self.ready.push_front(Ready::Drain { id, stream, left });
                             self.output = Output::Reader;
-                            return Some(Notice::Output(id, stream));
+                            return Some(DriverEvent::Output(id, stream));
                         }
                         Read::Nothing => self.ready.push_back(Ready::Drain { id, stream, left }),
-                        Read::End(end) => return Some(Notice::End(id, stream, end)),
+                        Read::End(end) => return Some(DriverEvent::End(id, stream, end)),
                     }
                 }
                 Ready::Completed {
@@ -288,20 +288,20 @@ impl Uring {
                     buffer,
                 } => {
                     let (id, tag) = Id::from_token(token);
-                    let notice = match tag {
+                    let event = match tag {
                         TAG_STDOUT => self.read_done(id, Stream::Stdout, result, buffer, children),
                         TAG_STDERR => self.read_done(id, Stream::Stderr, result, buffer, children),
-                        TAG_EXIT => Some(Notice::Exited(id)),
+                        TAG_EXIT => Some(DriverEvent::Exited(id)),
                         TAG_WAKE => {
                             self.waker.clear();
-                            // Only a broken ring refuses it, and then the next wait says so.
+                            // Only a broken ring refuses it, and then the next wait reports it.
                             let _ = self.await_wake();
                             None
                         }
                         _ => None, // TAG_CANCEL: the read that was meant completes by itself.
                     };
-                    if notice.is_some() {
-                        return notice;
+                    if event.is_some() {
+                        return event;
                     }
                 }
             }
@@ -315,12 +315,12 @@ impl Uring {
         result: i32,
         buffer: Option<u16>,
         children: &mut Table<Child>,
-    ) -> Option<Notice> {
+    ) -> Option<DriverEvent> {
         let pipe = children.get_mut(id).and_then(|child| child.pipe(stream));
         let (Some(pipe), true) = (pipe, result != 0) else {
             self.put_back(buffer);
             self.stopping.retain(|stop| *stop != (id, stream));
-            return pipe.map(|_| Notice::End(id, stream, End::Eof));
+            return pipe.map(|_| DriverEvent::End(id, stream, End::Eof));
         };
         let stopping = self.stopping.iter().position(|stop| *stop == (id, stream));
         if self.is_paused && stopping.is_none() {
@@ -335,7 +335,7 @@ impl Uring {
             self.put_back(buffer);
         }
         if let Some(position) = stopping {
-            // The read that was in flight is over, so nobody else reads what is left.
+            // The read that was in flight is over, so nothing else reads what is left.
             self.stopping.swap_remove(position);
             // It blocks until now, as the ring requires; another process may take what is there.
             // The call fails for no open descriptor.
@@ -346,11 +346,11 @@ impl Uring {
                 left: bytes_waiting(pipe),
             });
         } else if let Some(error) = self.read_on(id, stream, pipe.as_raw_fd(), result) {
-            return Some(Notice::End(id, stream, End::Failed(error)));
+            return Some(DriverEvent::End(id, stream, End::Failed(error)));
         }
         let len = usize::try_from(result).ok()?;
         self.output = buffer.map_or(Output::None, |id| Output::Buffer { id, len });
-        Some(Notice::Output(id, stream))
+        Some(DriverEvent::Output(id, stream))
     }
 
     /// Asks for the next read after one that gave bytes, or failed for a reason that passes.
@@ -402,7 +402,7 @@ impl Uring {
             |ready: &mut Ready| matches!(ready, Ready::Completed { token, .. } if *token == this);
         self.ready.extend(self.unread.extract_if(.., finished));
         let cancel = opcode::AsyncCancel::new(this).build();
-        // Only a broken ring refuses it, and then the next wait says so.
+        // Only a broken ring refuses it, and then the next wait reports it.
         let _ = self.push(cancel, id.to_token(TAG_CANCEL));
     }
 
@@ -436,7 +436,7 @@ impl Drop for Uring {
             // The kernel may still write to the buffers. Losing them is the lesser evil.
             return;
         }
-        // SAFETY: dropped here and nowhere else, before the buffers that it knows of.
+        // SAFETY: dropped here and nowhere else, before the buffers whose addresses it has.
         unsafe { ManuallyDrop::drop(&mut self.ring) };
         // SAFETY: dropped here and nowhere else; nothing is in flight and the ring is closed.
         unsafe { ManuallyDrop::drop(&mut self.buffers) };

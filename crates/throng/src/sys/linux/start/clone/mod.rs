@@ -7,12 +7,12 @@
 //!
 //! 1. It runs on a stack of its own ([`Stack`]), with a guard page below. The stack, the plan and
 //!    everything that the plan points to belong to a [`Loading`](super::loading::Loading), and we
-//!    do not touch them before the kernel has told us that the new process no longer uses our
+//!    do not touch them before the kernel has reported that the new process no longer uses our
 //!    memory.
 //! 2. It allocates nothing, takes no lock, cannot panic and calls nothing but system calls, without
 //!    libc (`raw.rs`), so that not even `errno` is written. Everything it needs has been prepared
-//!    in [`Plan`], where it writes only to atomics, and to two places that nobody else looks at
-//!    meanwhile: the beginning of a file that cannot be run, and one of the shell's arguments.
+//!    in [`SpawnPlan`], where it writes only to atomics, and to two places that nothing else looks
+//!    at meanwhile: the beginning of a file that cannot be run, and one of the shell's arguments.
 //! 3. No signal handler runs in it. With `CLONE_CLEAR_SIGHAND` (clone3, since Linux 5.5) it is born
 //!    without any. Otherwise the calling thread has all signals blocked, the new process inherits
 //!    that, and unblocks them when it has taken all handlers off one by one.
@@ -25,9 +25,9 @@
 //! as long as nearly all programs take, and then look at it from time to time.
 //!
 //! The open descriptors are not copied either, where the kernel can do without: the new process
-//! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors
-//! up to its landing places in it (`close_range` with `CLOSE_RANGE_UNSHARE`, since Linux 5.9). So
-//! a start costs the same with ten thousand pipes open as with ten.
+//! shares our table (`CLONE_FILES`) and then gives itself its own, with only the few descriptors up
+//! to its descriptors for stdin, stdout and stderr (`close_range` with `CLOSE_RANGE_UNSHARE`, since
+//! Linux 5.9). So a start costs the same with ten thousand pipes open as with ten.
 //!
 //! If memory cannot be shared in this way (an emulator of user programs, valgrind, a machine that
 //! `raw.rs` does not know) everything is copied, as fork does it, and a pipe replaces the word.
@@ -57,9 +57,9 @@ pub(crate) const HEAD: usize = 320;
 /// What the new process does, prepared in full by its parent.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Plan {
+pub(crate) struct SpawnPlan {
     /// Descriptors that become 0, 1 and 2.
-    pub(crate) landing: [RawFd; 3],
+    pub(crate) stdio_fds: [RawFd; 3],
     /// Other descriptors that are not closed, in ascending order; or null.
     pub(crate) kept: *const Kept,
     pub(crate) kept_len: usize,
@@ -110,7 +110,7 @@ pub(crate) struct Kept {
 #[repr(C)]
 pub(crate) struct Report {
     /// The step that it has reached.
-    step: AtomicI32,
+    stage: AtomicI32,
     /// The error of that step, or 0.
     errno: AtomicI32,
     /// The candidate that the error is about.
@@ -132,7 +132,7 @@ unsafe impl Sync for Head {}
 /// A report that is no longer written to.
 #[derive(Clone, Debug)]
 pub(crate) struct Failed {
-    pub(crate) step: Step,
+    pub(crate) stage: SpawnStage,
     pub(crate) errno: i32,
     pub(crate) candidate: usize,
     pub(crate) is_there: bool,
@@ -144,7 +144,7 @@ pub(crate) struct Failed {
 /// A step of starting, named where it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
-pub(crate) enum Step {
+pub(crate) enum SpawnStage {
     None,
     Clone,
     Descriptors,
@@ -159,32 +159,35 @@ pub(crate) enum Step {
     Exec,
 }
 
-impl Step {
-    const ALL: [Step; 12] = [
-        Step::None,
-        Step::Clone,
-        Step::Descriptors,
-        Step::Group,
-        Step::Terminal,
-        Step::ParentDeath,
-        Step::Stdin,
-        Step::Directory,
-        Step::Limits,
-        Step::Niceness,
-        Step::Signals,
-        Step::Exec,
+impl SpawnStage {
+    const ALL: [SpawnStage; 12] = [
+        SpawnStage::None,
+        SpawnStage::Clone,
+        SpawnStage::Descriptors,
+        SpawnStage::Group,
+        SpawnStage::Terminal,
+        SpawnStage::ParentDeath,
+        SpawnStage::Stdin,
+        SpawnStage::Directory,
+        SpawnStage::Limits,
+        SpawnStage::Niceness,
+        SpawnStage::Signals,
+        SpawnStage::Exec,
     ];
 
-    fn of(number: i32) -> Step {
+    fn of(number: i32) -> SpawnStage {
         let place = usize::try_from(number).unwrap_or(0);
-        Step::ALL.get(place).copied().unwrap_or(Step::None)
+        SpawnStage::ALL
+            .get(place)
+            .copied()
+            .unwrap_or(SpawnStage::None)
     }
 }
 
-impl Plan {
-    pub(crate) fn new(features: Features) -> Plan {
-        Plan {
-            landing: [-1; 3],
+impl SpawnPlan {
+    pub(crate) fn new(features: Features) -> SpawnPlan {
+        SpawnPlan {
+            stdio_fds: [-1; 3],
             kept: ptr::null(),
             kept_len: 0,
             landing_top: 0,
@@ -226,14 +229,14 @@ impl Plan {
         self.in_use.load(Ordering::Acquire) != 0
     }
 
-    /// The word that [`is_in_use`](Plan::is_in_use) reads, for waiting.
+    /// The word that [`is_in_use`](SpawnPlan::is_in_use) reads, for waiting.
     pub(crate) fn word(&self) -> &AtomicU32 {
         &self.in_use
     }
 
     /// The step that the new process has reached, if memory is shared.
-    pub(crate) fn step(&self) -> Step {
-        Step::of(self.report.step.load(Ordering::Relaxed))
+    pub(crate) fn stage(&self) -> SpawnStage {
+        SpawnStage::of(self.report.stage.load(Ordering::Relaxed))
     }
 }
 
@@ -249,7 +252,7 @@ impl Report {
         // knows by the word or by the pipe.
         let head = unsafe { &*self.head.0.get() };
         Some(Failed {
-            step: Step::of(self.step.load(Ordering::Relaxed)),
+            stage: SpawnStage::of(self.stage.load(Ordering::Relaxed)),
             errno,
             candidate: self.candidate.load(Ordering::Relaxed) as usize,
             is_there: self.is_there.load(Ordering::Relaxed) != 0,
@@ -333,19 +336,20 @@ impl Drop for Stack {
 /// # Safety
 ///
 /// Every pointer in the plan is null where that is allowed (`stdin`, `dir`, `kept`, `script_argv`)
-/// or points to what its type says, NUL- and null-terminated, or as long as `kept_len` says. With
+/// or points to a value of its type, NUL- and null-terminated, or as long as `kept_len` says. With
 /// shared memory neither these nor the plan nor the stack are changed, read where they may be
-/// written to (`script_argv`), moved or freed while the plan [is in use](Plan::is_in_use). The
-/// landing descriptors are open until the new process has passed [`Step::Descriptors`]. The calling
-/// thread has all signals blocked, with clone3 all except `SIGCHLD`.
+/// written to (`script_argv`), moved or freed while the plan [is in use](SpawnPlan::is_in_use). The
+/// descriptors of `stdio_fds` are open until the new process has passed
+/// [`SpawnStage::Descriptors`]. The calling thread has all signals blocked, with clone3 all except
+/// `SIGCHLD`.
 pub(crate) unsafe fn start(
-    plan: &mut Plan,
+    plan: &mut SpawnPlan,
     stack: &Stack,
     report: Option<BorrowedFd<'_>>,
 ) -> io::Result<Pid> {
     // SAFETY: by the contract of this function.
     let kept = unsafe { plan.kept() }.last().map(|kept| kept.fd);
-    let top = plan.landing.into_iter().chain(kept).max();
+    let top = plan.stdio_fds.into_iter().chain(kept).max();
     plan.landing_top = top.map_or(2, |top| top as c_uint);
     plan.parent = rustix::process::getpid().as_raw_nonzero().get();
     plan.report_fd = report.map_or(-1, |report| report.as_raw_fd());
@@ -379,7 +383,7 @@ pub(crate) unsafe fn start(
 /// # Safety
 ///
 /// As for [`start`].
-unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -> pid_t {
+unsafe fn clone3(flags: c_int, plan: *mut SpawnPlan, stack: &Stack, word: *mut u32) -> pid_t {
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // SAFETY: the struct is plain integers, for which zero is valid and means "not used".
@@ -389,7 +393,7 @@ unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -
     args.child_tid = word as u64;
     args.stack = stack.base as u64;
     args.stack_size = stack.size as u64;
-    // SAFETY: the caller vouches for the plan, which nobody writes to now.
+    // SAFETY: the caller vouches for the plan, which nothing writes to now.
     if let Some(cgroup) = unsafe { (*plan).cgroup } {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup as u64;
@@ -405,7 +409,7 @@ unsafe fn clone3(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -
 /// # Safety
 ///
 /// As for [`start`].
-unsafe fn bare_clone(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u32) -> pid_t {
+unsafe fn bare_clone(flags: c_int, plan: *mut SpawnPlan, stack: &Stack, word: *mut u32) -> pid_t {
     let flags = (flags | libc::SIGCHLD) as usize;
     let [fourth, fifth] = if cfg!(target_arch = "x86_64") {
         [word as usize, 0]
@@ -422,7 +426,7 @@ unsafe fn bare_clone(flags: c_int, plan: *mut Plan, stack: &Stack, word: *mut u3
 /// # Safety
 ///
 /// As for [`start`].
-unsafe fn forked(plan: *mut Plan, stack: &Stack) -> pid_t {
+unsafe fn forked(plan: *mut SpawnPlan, stack: &Stack) -> pid_t {
     // SAFETY: the stack is free, here and in the copy.
     let pid = unsafe { libc::clone(run_plan, stack.top(), libc::SIGCHLD, plan.cast()) };
     if pid < 0 {

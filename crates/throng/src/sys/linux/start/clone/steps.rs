@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{HEAD, Kept, Plan, Report, Step};
+use super::{HEAD, Kept, Report, SpawnPlan, SpawnStage};
 use crate::sys::linux::raw;
 use crate::sys::options::linux::ProcessGroup;
 
@@ -22,7 +22,7 @@ const ENTRIES: usize = 1024;
 /// The first descriptor behind stdin, stdout and stderr.
 const FIRST: c_int = 3;
 
-/// The controlling terminal of whoever opens it.
+/// The controlling terminal of the process that opens it.
 const TERMINAL: &CStr = c"/dev/tty";
 
 /// The shell, which runs files without `#!`.
@@ -35,7 +35,7 @@ type Errno = c_int;
 pub(super) extern "C" fn run_plan(plan: *mut c_void) -> c_int {
     // SAFETY: `start` passes a plan that lives for as long as this process uses it, and only its
     // atomics are written to.
-    let plan = unsafe { &*plan.cast::<Plan>() };
+    let plan = unsafe { &*plan.cast::<SpawnPlan>() };
     // SAFETY: this is the new process, and `start` vouches for the plan.
     let Err(errno) = unsafe { follow(plan) };
     plan.report.errno.store(errno, Relaxed);
@@ -72,16 +72,16 @@ unsafe fn call(number: c_long, args: [usize; 4]) -> Result<usize, Errno> {
     }
 }
 
-/// Takes the steps one by one; on success the program is running and nobody is left to return to.
+/// Takes the steps one by one; on success the program is running and there is nothing to return to.
 ///
 /// # Safety
 ///
 /// Called in the new process, with a plan as [`start`](super::start) demands.
-unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
-    let at = |step: Step| plan.report.step.store(step as i32, Relaxed);
-    // 1. A descriptor table of our own, without anything above the landing places. Before this,
-    //    closing a descriptor would close the parent's.
-    at(Step::Descriptors);
+unsafe fn follow(plan: &SpawnPlan) -> Result<Infallible, Errno> {
+    let at = |stage: SpawnStage| plan.report.stage.store(stage as i32, Relaxed);
+    // 1. A descriptor table of our own, without anything above the places of `stdio_fds`. Before
+    //    this, closing a descriptor would close the parent's.
+    at(SpawnStage::Descriptors);
     let shares_table = plan.features.shared && plan.features.close_range;
     if shares_table {
         let first = plan.landing_top + 1;
@@ -90,9 +90,9 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     // 2. stdin, stdout and stderr. Every other descriptor is closed, close-on-exec or not, except
     //    those to keep. This comes early: what follows may take long (a directory on a slow disk),
     //    and must not keep other processes' pipes open meanwhile.
-    for (fd, landing) in plan.landing.into_iter().enumerate() {
-        // The landing places are above 2, so none is overwritten.
-        duplicate(landing, fd as c_int, 0)?;
+    for (fd, stdio_fds) in plan.stdio_fds.into_iter().enumerate() {
+        // The places of `stdio_fds` are above 2, so none is overwritten.
+        duplicate(stdio_fds, fd as c_int, 0)?;
     }
     // SAFETY: `start` vouches for the plan.
     let kept = unsafe { plan.kept() };
@@ -104,7 +104,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         let _ = unsafe { call(libc::SYS_fcntl, args) };
     }
     // 3. A group or a session of its own, so that it can be ended with everything that it starts.
-    at(Step::Group);
+    at(SpawnStage::Group);
     let group = match plan.group {
         ProcessGroup::NoTerminal if leave_terminal().is_err() => Some(libc::SYS_setsid),
         ProcessGroup::Own | ProcessGroup::NoTerminal => Some(libc::SYS_setpgid),
@@ -118,11 +118,11 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     // 4. The terminal. This group is in the background, and may take it because `SIGTTOU` is
     //    blocked.
     if plan.terminal >= 0 {
-        at(Step::Terminal);
+        at(SpawnStage::Terminal);
         give_terminal(plan.terminal)?;
     }
     // 5. Die with the parent, which may have died just before we asked for it.
-    at(Step::ParentDeath);
+    at(SpawnStage::ParentDeath);
     let (what, signal) = (libc::PR_SET_PDEATHSIG as usize, libc::SIGKILL as usize);
     // SAFETY: integers.
     unsafe { call(libc::SYS_prctl, [what, signal, 0, 0]) }?;
@@ -133,7 +133,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     // 6. A file as stdin. Opening a named pipe waits for its writer, which holds up this process
     //    only.
     if !plan.stdin.is_null() {
-        at(Step::Stdin);
+        at(SpawnStage::Stdin);
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         let awaits_writer = unsafe { may_be_fifo(plan.stdin) };
         plan.report
@@ -146,13 +146,13 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
     }
     // 7. The working directory.
     if !plan.dir.is_null() {
-        at(Step::Directory);
+        at(SpawnStage::Directory);
         // SAFETY: a NUL-terminated string, by the contract of the plan.
         unsafe { call(libc::SYS_chdir, [plan.dir as usize, 0, 0, 0]) }?;
     }
     // 8. The limit on open files that our parent has raised for itself, and the niceness.
     if let Some(limit) = &plan.nofile {
-        at(Step::Limits);
+        at(SpawnStage::Limits);
         let args = [
             0,
             libc::RLIMIT_NOFILE as usize,
@@ -163,14 +163,14 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         unsafe { call(libc::SYS_prlimit64, args) }?;
     }
     if let Some(nice) = plan.nice {
-        at(Step::Niceness);
+        at(SpawnStage::Niceness);
         let args = [libc::PRIO_PROCESS as usize, 0, nice as usize, 0];
         // SAFETY: three integers; 0 is this process.
         unsafe { call(libc::SYS_setpriority, args) }?;
     }
     // 9. No handlers; the default action for SIGPIPE, since Rust's runtime ignores it and that
     //    would be inherited. Other ignored signals stay ignored, as `nohup` needs.
-    at(Step::Signals);
+    at(SpawnStage::Signals);
     if !plan.features.clone3 {
         (1..=SIGNAL_MAX).for_each(take_handler_off);
     }
@@ -183,10 +183,10 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
         0,
         SIGNAL_SET,
     ];
-    // SAFETY: a set of as many bytes as the argument says, and no place for the old one.
+    // SAFETY: a set of as many bytes as the argument gives, and no place for the old one.
     unsafe { call(libc::SYS_rt_sigprocmask, args) }?;
     // 11. The program.
-    at(Step::Exec);
+    at(SpawnStage::Exec);
     // SAFETY: by the contract of the plan.
     Err(unsafe { exec(plan) })
 }
@@ -197,7 +197,7 @@ unsafe fn follow(plan: &Plan) -> Result<Infallible, Errno> {
 /// # Safety
 ///
 /// As for [`follow`].
-unsafe fn exec(plan: &Plan) -> Errno {
+unsafe fn exec(plan: &SpawnPlan) -> Errno {
     let mut told = None;
     let mut last = libc::ENOENT;
     for n in 0.. {
@@ -253,15 +253,15 @@ unsafe fn exec(plan: &Plan) -> Errno {
 ///
 /// As for [`follow`]; the path is one of the plan's candidates, which has been looked at, and there
 /// is a list for the arguments of the shell.
-unsafe fn run_script(plan: &Plan, path: *const c_char) {
+unsafe fn run_script(plan: &SpawnPlan, path: *const c_char) {
     let len = plan.report.head_len.load(Relaxed) as usize;
     // SAFETY: this process alone writes it, and has done so.
     let head = unsafe { &*plan.report.head.0.get() };
     if !is_script(head.get(..len).unwrap_or_default()) {
         return;
     }
-    // SAFETY: a list of at least two pointers and a null, which nobody else looks at while the plan
-    // is in use.
+    // SAFETY: a list of at least two pointers and a null, which nothing else looks at while the
+    // plan is in use.
     let place = unsafe { plan.script_argv.add(1) };
     // SAFETY: as above.
     unsafe { place.write(path) };
@@ -305,7 +305,7 @@ unsafe fn is_there(path: *const c_char) -> bool {
 /// # Safety
 ///
 /// As for [`follow`]; the path is one of the plan's candidates.
-unsafe fn look_at(plan: &Plan, path: *const c_char, number: usize, is_there: bool) {
+unsafe fn look_at(plan: &SpawnPlan, path: *const c_char, number: usize, is_there: bool) {
     let report = &plan.report;
     report.candidate.store(number as u32, Relaxed);
     report.is_there.store(u32::from(is_there), Relaxed);
@@ -349,7 +349,7 @@ fn duplicate(fd: c_int, to: c_int, flags: c_int) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// Whether this is a named pipe, or it cannot be told.
+/// Whether this is a named pipe, or that cannot be found out.
 ///
 /// # Safety
 ///
@@ -382,7 +382,7 @@ fn close(fd: c_int) {
 }
 
 /// Closes all from [`FIRST`] on but these.
-fn close_all_but(kept: &[Kept], plan: &Plan) -> Result<(), Errno> {
+fn close_all_but(kept: &[Kept], plan: &SpawnPlan) -> Result<(), Errno> {
     if !plan.features.close_range {
         close_one_by_one(FIRST, plan.fds, kept);
         return Ok(());

@@ -31,7 +31,7 @@ const ALL_FEATURES: [Features; 6] = [
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         let pipes = Launcher::open_pipes(&command).unwrap();
         let begun = launcher.start(&command, pipes.theirs).unwrap();
@@ -39,7 +39,7 @@ fn output(features: Features, command: Command) -> String {
         File::from(pipes.ours[0].try_clone().unwrap())
             .read_to_string(&mut text)
             .unwrap();
-        Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
+        Child::new(begun, &command, std::time::Instant::now(), pipes.ours).reap();
         text
     };
     thread::spawn(body).join().unwrap()
@@ -85,7 +85,8 @@ fn every_kernel_reports_the_step_that_failed() {
     for features in ALL_FEATURES {
         let result = thread::spawn(move || {
             signals::block_all();
-            let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+            let host =
+                Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
             let mut launcher = Launcher::with_features(host, features).unwrap();
             let mut command = Command::new("true");
             command.current_dir("/nowhere/at/all");
@@ -128,7 +129,8 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
         for (program, expected) in cases.clone() {
             let result = thread::spawn(move || {
                 signals::block_all();
-                let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+                let host =
+                    Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
                 let mut launcher = Launcher::with_features(host, features).unwrap();
                 let command = Command::new(&program);
                 loop {
@@ -158,7 +160,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
         let (first, second) = (first.clone(), second.clone());
         move || {
             signals::block_all();
-            let mut host = Host::new(&HostOptions::default(), Arc::default()).unwrap();
+            let mut host = SystemContext::new(&HostOptions::default(), Arc::default()).unwrap();
             host.set_path(path);
             let features = Features::probe();
             let mut launcher = Launcher::with_features(Arc::new(host), features).unwrap();
@@ -166,7 +168,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
             let mut start = || {
                 let pipes = Launcher::open_pipes(&command).unwrap();
                 let begun = launcher.start(&command, pipes.theirs)?;
-                Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
+                Child::new(begun, &command, std::time::Instant::now(), pipes.ours).reap();
                 Ok(launcher.found.get(OsStr::new("moves")).cloned())
             };
             start().unwrap();
@@ -189,7 +191,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
 fn a_launcher_that_leaves_out_clone3_has_all_signals_blocked() {
     let body = || {
         signals::block_all();
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut launcher = Launcher::new(host).unwrap();
         if !launcher.features.clone3 {
             return;

@@ -13,14 +13,14 @@ fn what_is_said_of_ourselves_is_true() {
     let stat = procfs.stat(own).unwrap();
     let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
     assert_eq!(stat.parent, parent as u32);
-    assert!(procfs.is_live(stat.name));
+    assert!(procfs.is_live(stat.key));
     let argv: Vec<_> = std::env::args_os().collect();
     assert_eq!(procfs.command_line(own), argv);
-    let started = procfs.started_at(stat.name).unwrap();
+    let started = procfs.started_at(stat.key).unwrap();
     assert!(started <= SystemTime::now(), "{started:?}");
-    let other = Name {
-        started: stat.name.started + 1,
-        ..stat.name
+    let other = ProcessKey {
+        started: stat.key.started + 1,
+        ..stat.key
     };
     assert!(!procfs.is_live(other), "it is another with the same id");
 }
@@ -32,8 +32,8 @@ fn a_program_may_have_any_name() {
     assert_eq!((stat.parent, stat.group, stat.session), (3, 5, 6));
     assert!(!stat.is_over);
     assert_eq!(
-        stat.name,
-        Name {
+        stat.key,
+        ProcessKey {
             pid: 7,
             started: 4242
         }
@@ -61,21 +61,21 @@ fn lengthen(dir: &tempfile::TempDir, path: &str) {
 }
 
 #[test]
-fn a_mark_is_found_wherever_it_is_in_an_environment() {
+fn a_cookie_is_found_wherever_it_is_in_an_environment() {
     let run = RunId::parse("0123456789abcdef").unwrap();
-    let mark = format!("_THRONG_MARK={}.77", run.as_str());
+    let cookie = format!("_THRONG_MARK={}.77", run.as_str());
     // Around the boundaries between two reads.
     for begin in (BUFFER - 40..BUFFER + 3).chain(3 * BUFFER - 2..3 * BUFFER + 2) {
         let mut environment = b"A=".to_vec();
         environment.resize(begin - 1, b'x');
-        let environment = [&environment[..], b"\0", mark.as_bytes(), b"\0B=1\0"].concat();
+        let environment = [&environment[..], b"\0", cookie.as_bytes(), b"\0B=1\0"].concat();
         let (_dir, mut procfs) = fake(&[("7/environ", &environment)]);
-        assert!(procfs.mark(7, &run).is_some(), "at {begin}");
+        assert!(procfs.job(7, &run).is_some(), "at {begin}");
     }
-    let (_dir, mut procfs) = fake(&[("7/environ", mark.as_bytes())]);
-    assert!(procfs.mark(7, &run).is_some(), "no NUL at the end");
-    assert_eq!(procfs.mark(7, &RunId::random().unwrap()), None);
-    assert_eq!(procfs.mark(8, &run), None);
+    let (_dir, mut procfs) = fake(&[("7/environ", cookie.as_bytes())]);
+    assert!(procfs.job(7, &run).is_some(), "no NUL at the end");
+    assert_eq!(procfs.job(7, &RunId::random().unwrap()), None);
+    assert_eq!(procfs.job(8, &run), None);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn nothing_is_read_without_a_limit() {
         ("7/task/7/children", b"8 9 10 "),
         ("loadavg", b"0 0 0 1/2 3"),
         ("sys/kernel/pid_max", b"32768"),
-        ("self/status", b"Name:\ta\n"),
+        ("self/status", b"ProcessKey:\ta\n"),
     ];
     let (dir, mut procfs) = fake(&files);
     for (path, _) in files {
@@ -107,7 +107,7 @@ fn nothing_is_read_without_a_limit() {
         assert_eq!(procfs.buffer.len(), BUFFER, "the buffer does not grow");
     };
     read(ENVIRON_MAX, &mut |procfs| {
-        assert_eq!(procfs.mark(7, &run), None)
+        assert_eq!(procfs.job(7, &run), None)
     });
     read(COMMAND_LINE_MAX, &mut |procfs| {
         assert_eq!(procfs.command_line(7)[..2], ["cat", "x"]);
@@ -143,7 +143,7 @@ fn a_list_of_children_is_read_across_borders_and_no_number_is_cut() {
 #[test]
 fn a_proc_in_which_we_have_another_id_is_not_ours() {
     let own = std::process::id();
-    let (dir, mut procfs) = fake(&[("self.d/status", b"Name:\ta\nNSpid:\t7\n")]);
+    let (dir, mut procfs) = fake(&[("self.d/status", b"ProcessKey:\ta\nNSpid:\t7\n")]);
     let link = dir.path().join("self");
     assert!(!procfs.is_of(7), "no link");
     let mut is_of = |target: &str, status: &str, pid| {
@@ -153,11 +153,33 @@ fn a_proc_in_which_we_have_another_id_is_not_ours() {
         std::os::unix::fs::symlink(target, &link).unwrap();
         procfs.is_of(pid)
     };
-    assert!(is_of("7", "Name:\ta\nNSpid:\t7\n", 7));
-    assert!(is_of("7", "Name:\ta\n", 7), "a kernel that does not tell");
+    assert!(is_of("7", "ProcessKey:\ta\nNSpid:\t7\n", 7));
+    assert!(
+        is_of("7", "ProcessKey:\ta\n", 7),
+        "a kernel that does not tell"
+    );
     assert!(!is_of("8", "NSpid:\t8\t7\n", 7));
     assert!(!is_of("7", "NSpid:\t7\t7\n", 7), "the same by chance");
     assert!(Procfs::open().unwrap().is_of(own));
+}
+
+#[test]
+fn a_process_that_was_started_since_is_among_the_new_ids_once() {
+    let mut procfs = Procfs::open().unwrap();
+    let mut new_pids = NewPids::from_now_on(&mut procfs);
+    let before = procfs.last_pid();
+    let mut child = Command::new("true").spawn().unwrap();
+    let ids: Vec<u32> = new_pids.ids(&mut procfs).collect();
+    // Unless ids have just started over, or thousands were assigned.
+    let is_later = (before..before + NEW_MAX / 2).contains(&child.id());
+    assert!(ids.contains(&child.id()) || !is_later, "{ids:?}");
+    assert!(ids.is_sorted_by(|one, next| one > next));
+    assert!(!new_pids.ids(&mut procfs).any(|id| id == child.id()));
+    child.wait().unwrap();
+    new_pids.last = u32::MAX;
+    assert_eq!(new_pids.ids(&mut procfs).count(), 0);
+    new_pids.last = 0;
+    assert!(new_pids.ids(&mut procfs).count() <= NEW_MAX as usize + 1);
 }
 
 /// Set when the test below is run again, to check whether `open` takes the /proc that is there.

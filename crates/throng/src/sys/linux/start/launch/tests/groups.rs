@@ -5,26 +5,26 @@ use std::fs;
 use super::*;
 use crate::sys::faults::{Fault, order};
 use crate::sys::linux::probe_cgroups;
-use crate::sys::linux::tree::group::Group;
+use crate::sys::linux::tree::Cgroup;
 use crate::sys::options::linux::Cgroups;
 
 /// Runs this on a thread as shards are, with a launcher whose processes are to have groups. Where
 /// there are none, the refusal is all that can be tested, and that is said.
-fn with_groups(features: Features, body: impl FnOnce(Launcher, &Group) + Send + 'static) {
+fn with_groups(features: Features, body: impl FnOnce(Launcher, &Cgroup) + Send + 'static) {
     let options = HostOptions {
         cgroups: Cgroups::Command,
         ..HostOptions::default()
     };
     if let Err(refusal) = probe_cgroups(Cgroups::Command) {
         eprintln!("only the refusal is tested: {refusal}");
-        let error = Host::new(&options, Arc::default()).unwrap_err();
+        let error = SystemContext::new(&options, Arc::default()).unwrap_err();
         assert_eq!(error.to_string(), refusal.to_string());
         return;
     }
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&options, Arc::default()).unwrap());
-        let run = host.groups.as_ref().unwrap().run().clone();
+        let host = Arc::new(SystemContext::new(&options, Arc::default()).unwrap());
+        let run = host.trees.run_cgroup().unwrap().clone();
         body(Launcher::with_features(host, features).unwrap(), &run);
         assert!(!run.path().exists(), "no group is left");
     };
@@ -44,14 +44,14 @@ fn listen(begun: Begun, pipe: Pipe) -> (bool, bool) {
     File::from(pipe.try_clone().unwrap())
         .read_to_string(&mut text)
         .unwrap();
-    let has_leaf = begun.own.leaf.is_some();
+    let has_leaf = begun.own.cgroup.is_some();
     Child::new(
         begun,
         &command(),
         std::time::Instant::now(),
         [pipe.clone(), pipe],
     )
-    .bury();
+    .reap();
     let line = text.lines().find(|line| line.starts_with("0::")).unwrap();
     (has_leaf, line.contains("/throng-"))
 }
@@ -64,19 +64,19 @@ fn start(launcher: &mut Launcher) -> Result<(bool, bool), StartError> {
 }
 
 /// The same, where something becomes of the group after it was made for the process.
-fn start_after(launcher: &mut Launcher, change: impl Fn(&Group)) -> (bool, bool) {
+fn start_after(launcher: &mut Launcher, change: impl Fn(&Cgroup)) -> (bool, bool) {
     let pipes = Launcher::open_pipes(&command()).unwrap();
     let [out, _err] = pipes.ours;
     let mut kit = launcher.kits.pop().unwrap();
     let ready = launcher.make_ready(&mut kit, &command(), pipes.theirs);
     let own = ready.unwrap();
-    change(&own.leaf.as_ref().unwrap().group());
+    change(&own.cgroup.as_ref().unwrap().cgroup());
     let begun = launcher.clone_and_retry(kit, &command(), own);
-    launcher.clear_landing().unwrap();
+    launcher.clear_stdio_fds().unwrap();
     listen(begun.unwrap(), out)
 }
 
-fn groups_in(group: &Group) -> usize {
+fn groups_in(group: &Cgroup) -> usize {
     group.below().count()
 }
 
@@ -113,12 +113,12 @@ fn a_process_that_is_refused_its_group_runs_without_one_and_the_next_has_one_aga
 #[test]
 fn a_group_that_vanishes_or_takes_no_processes_any_more_is_such_a_refusal() {
     with_groups(KERNEL, |mut launcher, run| {
-        let vanish = |group: &Group| assert!(group.remove());
+        let vanish = |group: &Cgroup| assert!(group.remove());
         assert_eq!(start_after(&mut launcher, vanish), (false, false));
         assert_eq!(groups_in(run), 0);
         // Beside a group for threads it is `domain invalid` (cgroups(7)).
         let threads = run.make("for-threads").unwrap();
-        let beside_threads = |_: &Group| {
+        let beside_threads = |_: &Cgroup| {
             fs::write(threads.path().join("cgroup.type"), "threaded").unwrap();
         };
         assert_eq!(start_after(&mut launcher, beside_threads), (false, false));
@@ -135,7 +135,7 @@ fn a_want_is_told_from_a_refusal_also_where_there_is_a_group_and_leaves_none() {
         for (codes, is_want) in [
             (&[libc::EAGAIN][..], true),
             (&[libc::ENOMEM], true),
-            // Refused the group, and then there is no process to be had.
+            // Refused the group, and then no process can be made.
             (&[libc::EBUSY, libc::EAGAIN], true),
             (&[libc::EBUSY, libc::EPERM], false),
         ] {

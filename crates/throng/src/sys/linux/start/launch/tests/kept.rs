@@ -49,12 +49,12 @@ fn a_descriptor_that_was_closed_meanwhile_is_no_reason_not_to_start() {
     };
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&all, Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&all, Arc::default()).unwrap());
         let mut launcher = Launcher::new(host).unwrap();
         let command = Command::new("true");
         let pipes = Launcher::open_pipes(&command).unwrap();
         let begun = launcher.start(&command, pipes.theirs).unwrap();
-        Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
+        Child::new(begun, &command, std::time::Instant::now(), pipes.ours).reap();
     };
     thread::spawn(body).join().unwrap();
 }
@@ -101,7 +101,7 @@ fn started(features: Features, command: &Command) -> Result<String, String> {
     let command = command.clone();
     let body = move || {
         signals::block_all();
-        let host = Arc::new(Host::new(&HostOptions::default(), Arc::default()).unwrap());
+        let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut launcher = Launcher::with_features(host, features).unwrap();
         loop {
             let pipes = Launcher::open_pipes(&command).unwrap();
@@ -113,7 +113,7 @@ fn started(features: Features, command: &Command) -> Result<String, String> {
                     let mut text = String::new();
                     let mut reader = File::from(pipes.ours[0].try_clone().unwrap());
                     reader.read_to_string(&mut text).unwrap();
-                    Child::new(begun, &command, std::time::Instant::now(), pipes.ours).bury();
+                    Child::new(begun, &command, std::time::Instant::now(), pipes.ours).reap();
                     return Ok(text);
                 }
             }

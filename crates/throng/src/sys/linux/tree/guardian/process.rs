@@ -1,0 +1,165 @@
+//! What the guardian process does when the program that it guards is gone: it kills everything that
+//! the program has left, everything with a cookie of its run, and everything in its control group
+//! if it has one.
+//!
+//! Other processes must not be able to delay that. Processes that were started before the program
+//! are not looked into, and those of our own user come first. Environments are read on a thread
+//! that is abandoned when it takes long (`reader.rs`). What is found is killed at once, not when
+//! all processes have been looked at.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::ffi::c_int;
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, io};
+
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use super::super::census::{Census, raw};
+use super::super::cgroup::Cgroup;
+use super::super::cookie::RunId;
+use super::super::procfs::{NewPids, Stat};
+use super::super::reader::Reader;
+use crate::sys::linux::signals;
+
+/// The variable with the run whose processes the guardian guards.
+pub(super) const RUN: &str = "THRONG_KEEPER";
+
+/// The variable with the control group that it empties, if there is one.
+pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
+
+/// What still runs after this long will not end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An environment that has not been read after this long is not waited for. It is read again.
+const READ_MAX: Duration = Duration::from_millis(200);
+
+/// What the guardian does, until there is nothing left to guard.
+pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
+    let run = env::var(RUN).ok().as_deref().and_then(RunId::parse);
+    let run = run.ok_or_else(|| io::Error::other(format!("{RUN} is not set to a run")))?;
+    // Whatever signals us (Ctrl-C, a terminal that is closed) has ended our program as well, and
+    // then we have work to do.
+    signals::block_all();
+    // A descriptor that was inherited by mistake may be a pipe that another process reads to its
+    // end.
+    close_all_above(2);
+    let _ = rustix::process::chdir("/");
+    let mut census = Census::new(run.clone())?;
+    let program = rustix::process::getppid().map_or(0, raw);
+    // If the program is gone already, this is the process that has adopted us, which is older.
+    let since = census.procfs().stat(program);
+    let since = since.map_or(0, |stat| stat.key.started);
+    let cgroup = env::var_os(GROUP).map(|path| Cgroup::at(path.into()));
+    if let Some(cgroup) = &cgroup {
+        leave(cgroup, &mut census);
+    }
+    await_end()?;
+    let mut leftovers = Leftovers {
+        // No more threads can be abandoned than fit into the time.
+        reader: Reader::new(run, READ_MAX),
+        hung: HashSet::new(),
+        since,
+        deadline: Instant::now() + PATIENCE,
+    };
+    let mut last_was_empty = false;
+    while Instant::now() < leftovers.deadline {
+        let members = cgroup.as_ref().map(|cgroup| census.kill_cgroup(cgroup));
+        let has_members = members.is_some_and(|members| !members.is_empty());
+        let is_empty = !leftovers.kill(&mut census) && !has_members;
+        if is_empty && last_was_empty {
+            break;
+        }
+        last_was_empty = is_empty;
+        // Killed processes take a moment to end.
+        thread::sleep(Duration::from_millis(2));
+    }
+    if let Some(cgroup) = cgroup {
+        cgroup.remove_all();
+    }
+    Ok(())
+}
+
+/// Leaves the control group of the run, in which all are to be killed.
+fn leave(run: &Cgroup, census: &mut Census) {
+    if run.holds(census.procfs(), std::process::id())
+        && let Some(home) = run.path().parent()
+    {
+        // If that is refused, the others are killed one by one.
+        let _ = Cgroup::at(home.to_owned()).add(0);
+    }
+}
+
+/// Reads stdin, to which nothing writes, to its end.
+fn await_end() -> io::Result<()> {
+    loop {
+        match rustix::io::read(io::stdin().as_fd(), &mut [0; 8]) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+struct Leftovers {
+    reader: Reader,
+    /// The processes whose environments could not be read in time.
+    hung: HashSet<u32>,
+    /// When the guarded program was started.
+    since: u64,
+    deadline: Instant,
+}
+
+impl Leftovers {
+    /// Kills everything that has a cookie of the run and what is below it, and what is started
+    /// meanwhile. Returns whether there was any such process, or may have been.
+    fn kill(&mut self, census: &mut Census) -> bool {
+        let mut new_pids = NewPids::from_now_on(census.procfs());
+        let mut pids = census.procfs().pids();
+        let procfs = census.procfs();
+        let is_likely = |pid: &u32| (!self.hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
+        // The newest of the likely ones first: they may start others.
+        pids.sort_by_cached_key(|pid| Reverse(is_likely(pid)));
+        let mut any = false;
+        while !pids.is_empty() && Instant::now() < self.deadline {
+            let mut found = false;
+            for pid in pids.drain(..) {
+                found |= self.kill_one(census, pid);
+                if Instant::now() >= self.deadline {
+                    return true;
+                }
+            }
+            any |= found;
+            if !found {
+                break;
+            }
+            pids = new_pids.ids(census.procfs()).collect();
+        }
+        any
+    }
+
+    /// Kills a process that has a cookie, and its family. Returns whether it has one, or may have.
+    fn kill_one(&mut self, census: &mut Census, pid: u32) -> bool {
+        let stat = census.procfs().stat(pid);
+        let is_ours = |stat: &Stat| stat.key.started >= self.since && pid != std::process::id();
+        let Some(stat) = stat.filter(is_ours) else {
+            return false;
+        };
+        match self.reader.jobs(census.procfs(), &[pid]).first() {
+            // It is the process that was looked at before, or nothing is signalled.
+            Some(Some(_)) => {
+                census.kill_family(stat.key, &mut HashSet::new());
+                census.send_to(stat.key, Signal::KILL);
+                true
+            }
+            Some(None) => false,
+            None => {
+                self.hung.insert(pid);
+                true
+            }
+        }
+    }
+}
