@@ -103,15 +103,18 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
     let (output, count) = forty_that_fail(&log, &attempts, &["--halt", "now,fail=2"]);
     // Two commands three times each, and the one beside them, which may be in its last attempt.
     assert!(count <= 9, "{count} attempts: {output:?}");
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    for told in ["2 commands have failed: ", "\n  0 succeeded, 2 failed, "] {
+    // The one beside them may fail for the last time before it is ended.
+    let failed = output.status.code().unwrap();
+    assert!([2, 3].contains(&failed), "{output:?}");
+    let summary = format!("\n  0 succeeded, {failed} failed, ");
+    for told in ["2 commands have failed: ", &summary] {
         assert!(stderr(&output).contains(told), "{output:?}");
     }
-    let lines = fs::read_to_string(&log).unwrap().lines().count();
-    assert_eq!(lines, 3, "a head, and the two that have failed");
+    let lines = fs::read_to_string(&log).unwrap().lines().count() as i32;
+    assert_eq!(lines, 1 + failed, "a header, and those that have failed");
     // What had attempts left is run by whoever resumes.
     let (output, _) = forty_that_fail(&log, &attempts, &["--resume"]);
-    assert_eq!(output.status.code(), Some(38), "{output:?}");
+    assert_eq!(output.status.code(), Some(40 - failed), "{output:?}");
     let log = fs::read_to_string(&log).unwrap();
     let lines = log
         .lines()

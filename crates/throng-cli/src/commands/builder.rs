@@ -16,6 +16,7 @@ use crate::commands::record::Length;
 use crate::commands::record::Record;
 use crate::commands::sources::Input;
 use crate::commands::stdin::StdinSpec;
+use crate::commands::tag::Tag;
 use crate::options::Run;
 use crate::options::control::Timeout;
 use crate::options::halt::Halt;
@@ -33,14 +34,6 @@ use crate::{links, size, text};
 const NUMBER_VARS: [&str; 2] = ["PARALLEL_SEQ", "THRONG_SEQ"];
 const SLOT_VARS: [&str; 2] = ["PARALLEL_JOBSLOT", "THRONG_SLOT"];
 
-/// What the lines of a command's output are tagged with.
-#[derive(Clone, Debug)]
-enum Tag {
-    None,
-    Values,
-    Pattern(Pattern),
-}
-
 /// Called with each command when it starts, on the thread that starts it.
 struct Started(Box<dyn Fn(&Command) + Send + Sync>);
 
@@ -48,52 +41,6 @@ impl fmt::Debug for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Started").finish_non_exhaustive()
     }
-}
-
-impl Tag {
-    fn new(args: &Run, language: &PlaceholderSyntax, input: &Input) -> anyhow::Result<Tag> {
-        Ok(match &args.output.tagstring {
-            _ if !args.output.has_tag() => Tag::None,
-            None => Tag::Values,
-            Some(text) => Tag::Pattern(
-                Pattern::parse(&tag_text(text)?, language, &input.columns())
-                    .with_context(|| format!("--tagstring \"{}\"", text.display()))?,
-            ),
-        })
-    }
-
-    fn pattern(&self) -> Option<&Pattern> {
-        match self {
-            Tag::Pattern(tag) => Some(tag),
-            Tag::None | Tag::Values => None,
-        }
-    }
-
-    fn uses_slot(&self) -> bool {
-        self.pattern().is_some_and(Pattern::uses_slot)
-    }
-}
-
-/// The text of `--tagstring` with the escapes that GNU parallel takes there: `\t`, `\n`, `\r`,
-/// `\0`, and three octal digits. A backslash before anything else stays.
-fn tag_text(written: &OsStr) -> anyhow::Result<OsString> {
-    let mut text = Vec::new();
-    let mut rest = written.as_encoded_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let (byte, length) = match rest {
-            [b'\\', b't', ..] => (b'\t', 2),
-            [b'\\', b'n', ..] => (b'\n', 2),
-            [b'\\', b'r', ..] => (b'\r', 2),
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
-                ((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'), 4)
-            }
-            [b'\\', b'0', ..] => (b'\0', 2),
-            _ => (byte, rest.len() - after.len()),
-        };
-        text.push(byte);
-        rest = &rest[length..];
-    }
-    sys::os_string(text)
 }
 
 /// The directory of `--wd`.

@@ -8,5 +8,6 @@ pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod sources;
 pub(crate) mod stdin;
+mod tag;
 #[cfg(test)]
 mod tests;

@@ -117,10 +117,8 @@ impl Census {
         })
     }
 
-    /// Prepares for looks at a time when there are no descriptors and no threads. Returns whether
-    /// all is there.
+    /// Keeps descriptors for looks at a time when there are none. Returns whether all are there.
     pub(super) fn prepare(&mut self) -> bool {
-        self.reader.start(&self.procfs);
         self.procfs.keep_spares()
     }
 

@@ -68,8 +68,9 @@ impl Reader {
         self.abandoned
     }
 
-    /// Starts the thread if there is none. It uses the same /proc as the caller.
-    pub(super) fn start(&mut self, procfs: &Procfs) {
+    /// Starts the thread if there is none: most runs read nothing, and a thread takes address space
+    /// that a program may not have (`ulimit -v`). It uses the same /proc as the caller.
+    fn start(&mut self, procfs: &Procfs) {
         if self.thread.is_none() {
             let started = procfs.share().and_then(|own| Thread::start(own, &self.run));
             self.thread = started.ok();
