@@ -82,7 +82,11 @@ enum Command {
         words: Vec<String>,
     },
     /// Everything that CI checks: format, lints, tidy, tests, docs
-    Ci,
+    Ci {
+        /// A part of it, as the hosted jobs run it
+        #[arg(long)]
+        only: Option<CiPart>,
+    },
     /// Tests of the library under AddressSanitizer, where the compiler has it
     Sanitize,
     /// The rules of this repository that a program can check
@@ -113,6 +117,17 @@ enum Command {
     },
     /// Make the README's picture, docs/picture.svg, from a real run
     Picture,
+}
+
+/// A part of `ci`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum CiPart {
+    /// Format, tidy, lints for every target, documentation, dependencies, packages
+    Checks,
+    /// Tests on this system, under a sanitizer, under Miri, and a short soak
+    Linux,
+    /// Tests for Windows and a short soak, under Wine
+    Wine,
 }
 
 /// Which of the two systems is tested.
@@ -181,7 +196,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Wine { words } => wine::run_test(&words),
-        Command::Ci => steps::ci(),
+        Command::Ci { only } => steps::ci(only),
         Command::Sanitize => sanitize::test(),
         Command::Tidy => tidy::check(),
         Command::Count { directory } => count::print(&directory),

@@ -32,11 +32,10 @@ pub(crate) fn soak(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
 
 /// A little of it, built as the tests are.
 pub(crate) fn in_ci(under_wine: bool) -> anyhow::Result<()> {
-    here("debug", &["--count", IN_CI])?;
     if under_wine {
-        wine::soak(&PACKAGE, &["--count", IN_CI_UNDER_WINE])?;
+        return wine::soak(&PACKAGE, &["--count", IN_CI_UNDER_WINE]);
     }
-    Ok(())
+    here("debug", &["--count", IN_CI])
 }
 
 fn here(profile: &str, args: &[&str]) -> anyhow::Result<()> {

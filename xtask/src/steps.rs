@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::run::{cargo, run};
-use crate::{Halves, sanitize, setup, soak, suite, targets, tidy, windows, wine};
+use crate::{CiPart, Halves, sanitize, setup, soak, suite, targets, tidy, windows, wine};
 
 /// All paths here count from the root of the workspace.
 pub(crate) fn go_to_root() -> anyhow::Result<()> {
@@ -109,7 +109,26 @@ pub(crate) fn bench(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
     run(bench.args(args))
 }
 
-pub(crate) fn ci() -> anyhow::Result<()> {
+/// All of it, or one part.
+pub(crate) fn ci(only: Option<CiPart>) -> anyhow::Result<()> {
+    let is_wanted = |part| only.is_none_or(|only| only == part);
+    if is_wanted(CiPart::Checks) {
+        checks()?;
+    }
+    if is_wanted(CiPart::Linux) {
+        setup::supply_emulators()?;
+        test(Halves::Linux, &[])?;
+        sanitize::test()?;
+        soak::in_ci(false)?;
+    }
+    if is_wanted(CiPart::Wine) && !cfg!(windows) && prepare_windows()?.is_none() {
+        test(Halves::Windows, &[])?;
+        soak::in_ci(true)?;
+    }
+    Ok(())
+}
+
+fn checks() -> anyhow::Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     tidy::check()?;
     run(cargo()
@@ -124,20 +143,30 @@ pub(crate) fn ci() -> anyhow::Result<()> {
         ])
         .env("RUSTDOCFLAGS", "-D warnings"))?;
     deny()?;
-    let under_wine = !cfg!(windows) && prepare_windows()?.is_none();
-    if under_wine {
+    package()?;
+    if cfg!(windows) {
+        return Ok(());
+    }
+    if prepare_windows()?.is_none() {
         windows::check()?;
         windows::check_msvc()?;
     }
-    if cfg!(target_os = "linux") {
-        targets::check_all(is_in_ci())?;
-        setup::supply_emulators()?;
-    }
-    test(Halves::Both, &[])?;
-    if !cfg!(windows) {
-        sanitize::test()?;
-    }
-    soak::in_ci(under_wine)
+    targets::check_all(is_in_ci())
+}
+
+/// What would be published, without building it again. The program depends on a version of the
+/// library that no registry has yet, so both are packaged at once.
+fn package() -> anyhow::Result<()> {
+    run(cargo().args([
+        "package",
+        "--package",
+        "throng",
+        "--package",
+        "throng-cli",
+        "--locked",
+        "--allow-dirty",
+        "--no-verify",
+    ]))
 }
 
 /// Licences, sources and advisories, where the tool is installed: it is no part of a bare machine.

@@ -247,7 +247,8 @@ fn start_server(prefix: &Path) -> anyhow::Result<()> {
     let mut start = Command::new(server());
     enter(&mut start, prefix);
     start.stdin(Stdio::null()).stdout(Stdio::null());
-    let status = start.arg("--persistent").status();
+    // For a minute, should we be killed and nobody end it.
+    let status = start.arg("--persistent=60").status();
     if !status.context("cannot start Wine's server")?.success() {
         bail!("Wine's server does not start in {}", prefix.display());
     }

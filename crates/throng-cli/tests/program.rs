@@ -80,7 +80,8 @@ pub(crate) fn run(args: &[&str]) -> Command {
     }
     let about_console = |arg: &&str| arg.starts_with("--console") || arg.starts_with("--shell");
     if !args.iter().any(about_console) {
-        command.args(throng_tests::console_options());
+        let options = throng_tests::without_console(&mut command);
+        command.args(options);
     }
     command.args(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -25,16 +25,16 @@ mod tag;
 mod unique;
 
 pub use block::{block_on, poll_once};
-pub use mechanisms::{for_each_mechanism, for_each_mechanism_alone};
+pub use mechanisms::{for_each_mechanism, for_each_mechanism_alone, for_some_mechanisms};
 pub use outcomes::{assert_complete, assert_ended_by, assert_output, describe, run_all, run_one};
 pub use patience::{HANG, eventually, stable, with_enough_time, within};
 pub use pattern::{Source, check_pattern, fill};
 pub use probe::{Probe, Report};
 pub use script::{script, script_by_name};
 pub use sys::{
-    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, console_options, install, is_end_by,
-    is_of_the_system, open_handles, os, repeat, repeat_with, rss_kib, tells_usage, threads,
-    threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system,
+    open_handles, os, repeat, repeat_with, rss_kib, tells_usage, threads, threads_that_wait,
+    without_console,
 };
 
 /// All of these where starting a process is cheap, elsewhere every fifth: for tables whose rows

@@ -2,10 +2,12 @@
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 
 use throng::Mechanism;
 
 use crate::patience::{HANG, spawn_and_report};
+use crate::sys::repeat;
 
 /// Forces one mechanism, by its name.
 const KNOB: &str = "THRONG_TEST_MECHANISM";
@@ -21,10 +23,28 @@ static TURN: RwLock<()> = RwLock::new(());
 /// When the test fails or hangs for any of them.
 pub fn for_each_mechanism(test: impl Fn(Mechanism) + Send + Sync + 'static) {
     let _shared = TURN.read().unwrap_or_else(PoisonError::into_inner);
-    run_for_each(test);
+    run_for(Mechanism::available(), test);
 }
 
-/// The same while no other test of this program runs. For tests that start processes by other means
+/// The same for tests of what is above mechanisms and the same for each: where starting a process
+/// takes long, with the default one and one other, which differs from test to test.
+///
+/// # Panics
+///
+/// As above.
+pub fn for_some_mechanisms(test: impl Fn(Mechanism) + Send + Sync + 'static) {
+    let all = Mechanism::available();
+    let is_cheap = repeat(10) == 10;
+    let name = thread::current().name().unwrap_or_default().len();
+    let other = 1 + name % (all.len() - 1).max(1);
+    let is_wanted = move |index: usize| is_cheap || index == 0 || index == other;
+    let _shared = TURN.read().unwrap_or_else(PoisonError::into_inner);
+    let some = all.into_iter().enumerate();
+    let some = some.filter(|(index, _)| is_wanted(*index));
+    run_for(some.map(|(_, mechanism)| mechanism), test);
+}
+
+/// The same as the first while no other test of this program runs. For tests that start processes by other means
 /// than throng: on Windows these get whatever can be inherited at that moment, the pipes of other
 /// tests included, and keep them open.
 ///
@@ -33,14 +53,17 @@ pub fn for_each_mechanism(test: impl Fn(Mechanism) + Send + Sync + 'static) {
 /// As above.
 pub fn for_each_mechanism_alone(test: impl Fn(Mechanism) + Send + Sync + 'static) {
     let _alone = TURN.write().unwrap_or_else(PoisonError::into_inner);
-    run_for_each(test);
+    run_for(Mechanism::available(), test);
 }
 
-fn run_for_each(test: impl Fn(Mechanism) + Send + Sync + 'static) {
+fn run_for(
+    mechanisms: impl IntoIterator<Item = Mechanism>,
+    test: impl Fn(Mechanism) + Send + Sync + 'static,
+) {
     let test = Arc::new(test);
     let forced = std::env::var(KNOB).ok();
     let mut failed = Vec::new();
-    for mechanism in Mechanism::available() {
+    for mechanism in mechanisms {
         if forced.as_ref().is_some_and(|name| name != mechanism.name()) {
             continue;
         }

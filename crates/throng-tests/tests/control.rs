@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use throng::{Cause, Command, ErrorKind, Mechanism, Next, Outcome, Throng};
-use throng_tests::{Gate, HANG, child, describe, eventually, for_each_mechanism, within};
+use throng_tests::{Gate, HANG, child, describe, eventually, for_some_mechanisms, within};
 
 fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     let builder = Throng::builder().mechanism(mechanism).jobs(jobs);
@@ -20,7 +20,7 @@ fn never_started(outcome: &Outcome) -> bool {
 
 #[test]
 fn the_limit_can_be_raised_and_lowered_while_commands_run() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(1);
         let throng = builder.jobs_up_to(5).build().unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ fn the_limit_can_be_raised_and_lowered_while_commands_run() {
 
 #[test]
 fn no_command_is_forgotten_however_the_limit_moves() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(1).jobs_up_to(4);
         let throng = Arc::new(builder.shards(4).build().unwrap());
         let (moving, done) = (throng.clone(), Arc::new(AtomicUsize::new(0)));
@@ -76,7 +76,7 @@ fn no_command_is_forgotten_however_the_limit_moves() {
 
 #[test]
 fn slots_stay_apart_when_the_limit_moves() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().to_owned();
@@ -97,7 +97,7 @@ fn slots_stay_apart_when_the_limit_moves() {
 
 #[test]
 fn starts_wait_until_they_are_admitted_and_keep_their_order() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let pause = Duration::from_millis(30);
         let mut next = None;
         let admitted = Arc::new(Mutex::new(Vec::new()));
@@ -128,7 +128,7 @@ fn starts_wait_until_they_are_admitted_and_keep_their_order() {
 
 #[test]
 fn a_throng_that_admits_nothing_can_still_be_cancelled() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(2);
         let throng = builder.admit(|| Some(HANG)).build().unwrap();
         let run = throng.run(vec![child!("out:1"); 5]);
@@ -142,7 +142,7 @@ fn a_throng_that_admits_nothing_can_still_be_cancelled() {
 
 #[test]
 fn starting_no_more_lets_what_runs_go_on() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let gate = Gate::new();
         let command = child!("{} out:7", gate.step());
@@ -164,7 +164,7 @@ fn starting_no_more_lets_what_runs_go_on() {
 
 #[test]
 fn what_runs_is_told_the_longest_running_first() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         assert!(throng.running(9).is_empty());
         let gate = Gate::new();
@@ -203,7 +203,7 @@ fn what_runs_is_told_the_longest_running_first() {
 
 #[test]
 fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let old = throng.spawn(&child!("sleep:600000"));
         eventually("it runs", || throng.live() == 1);
@@ -217,7 +217,7 @@ fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
 
 #[test]
 fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 3);
         let commands = (0..20).map(|n| child!("out:{n} exit:{}", n % 2));
         let run = throng.run_judged(commands, |outcome| {
@@ -246,7 +246,7 @@ fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
 
 #[test]
 fn another_attempt_is_given_its_slot_anew() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut command = child!("exit:1");
         command.on_start(|command, slot| {
@@ -271,7 +271,7 @@ fn again_in_an_hour(_: &Outcome) -> Next {
 
 #[test]
 fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_started_any_more() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = Arc::new(throng(mechanism, 1));
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
         assert!(run.next().is_some_and(|outcome| !outcome.is_final()));
@@ -293,7 +293,7 @@ fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_start
 
 #[test]
 fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
         assert!(run.next().is_some());
@@ -304,7 +304,7 @@ fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
 
 #[test]
 fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         for (jobs, next) in [
             (1, Next::StartNoMore),
             (1, Next::Cancel),
@@ -327,7 +327,7 @@ fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken()
 
 #[test]
 fn a_process_is_ended_by_its_own_throng_and_by_no_other() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let one = Throng::builder().mechanism(mechanism).jobs(2).shards(2);
         let (one, other) = (one.build().unwrap(), throng(mechanism, 1));
         let ours: Vec<_> = (0..2).map(|_| one.spawn(&child!("sleep:600000"))).collect();

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use throng::{Command, Mechanism, Outcome, Throng};
-use throng_tests::{assert_complete, assert_output, child, eventually, for_each_mechanism, repeat};
+use throng_tests::{
+    assert_complete, assert_output, child, eventually, for_some_mechanisms, repeat,
+};
 
 fn count(dir: &Path) -> usize {
     fs::read_dir(dir).expect("the directory is ours").count()
@@ -46,7 +48,7 @@ fn never_more_than(mechanism: Mechanism, jobs: usize, shards: usize) {
 
 #[test]
 fn as_many_run_at_once_as_were_asked_for_and_never_more() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         for jobs in 1..=3 {
             for shards in 1..=3 {
                 never_more_than(mechanism, jobs, shards);
@@ -58,7 +60,7 @@ fn as_many_run_at_once_as_were_asked_for_and_never_more() {
 
 #[test]
 fn with_one_job_processes_run_in_the_order_of_their_commands() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
             .jobs(1)
@@ -74,7 +76,7 @@ fn with_one_job_processes_run_in_the_order_of_their_commands() {
 
 #[test]
 fn a_process_that_is_done_makes_room_for_the_next_whatever_the_others_do() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
             .jobs(4)
@@ -94,7 +96,7 @@ fn a_process_that_is_done_makes_room_for_the_next_whatever_the_others_do() {
 
 #[test]
 fn slots_are_numbered_and_no_two_live_processes_have_the_same() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
             .jobs(5)

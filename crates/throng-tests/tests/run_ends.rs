@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use throng::{Cause, Command, ErrorKind, Mechanism, Throng};
 use throng_tests::{
-    HANG, Tag, assert_complete, assert_output, child, describe, eventually, for_each_mechanism,
+    HANG, Tag, assert_complete, assert_output, child, describe, eventually, for_some_mechanisms,
     repeat, within,
 };
 
@@ -37,7 +37,7 @@ fn is_dropped(taken: &Arc<AtomicU64>) -> bool {
 
 #[test]
 fn dropping_a_run_does_not_wait_for_its_iterator() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (give, commands) = mpsc::channel::<Command>();
         give.send(child!("out:5")).unwrap();
@@ -52,7 +52,7 @@ fn dropping_a_run_does_not_wait_for_its_iterator() {
 
 #[test]
 fn a_panic_of_the_iterator_comes_after_all_outcomes() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         // Again and again, and for half of them while the outcomes are waited for: the iterator's
         // thread ends a little later than the outcomes do.
@@ -88,7 +88,7 @@ fn a_panic_of_the_iterator_comes_after_all_outcomes() {
 
 #[test]
 fn a_run_that_is_fed_no_more_gives_what_it_has_and_ends() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:10"));
         let mut run = throng.run(commands);
@@ -112,7 +112,7 @@ fn a_run_that_is_fed_no_more_gives_what_it_has_and_ends() {
 
 #[test]
 fn dropping_a_run_midway_leaves_no_processes() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 8);
         let tag = Tag::new();
         let commands = (0..100).map({
@@ -138,7 +138,7 @@ fn dropping_a_run_midway_leaves_no_processes() {
 
 #[test]
 fn a_run_whose_throng_is_cancelled_ends() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:1 sleep:600000"));
         let run = throng.run(commands);
@@ -158,7 +158,7 @@ fn a_run_whose_throng_is_cancelled_ends() {
 
 #[test]
 fn a_run_whose_throng_is_dropped_ends() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         // Again and again: the iterator's thread may be anywhere.
         for round in 0..repeat(100) {
             let throng = throng(mechanism, 2);
@@ -189,7 +189,7 @@ fn a_command_that_is_still_being_made_when_the_throng_is_dropped_ends_as_well() 
             child!("out:1")
         }
     }
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let (begun, has_begun) = mpsc::channel();
         let (say, finish) = mpsc::channel();

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 
 use throng::{Command, Mechanism, Outcome, Throng};
 use throng_tests::{
-    HANG, assert_complete, assert_output, child, eventually, for_each_mechanism, repeat,
+    HANG, assert_complete, assert_output, child, eventually, for_some_mechanisms, repeat,
     repeat_with, stable, within,
 };
 
@@ -55,7 +55,7 @@ fn is_dropped(taken: &Arc<AtomicU64>) -> bool {
 
 #[test]
 fn a_run_of_nothing_is_over_at_once() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let mut run = throng.run(Vec::<Command>::new());
         assert!(run.next().is_none());
@@ -65,7 +65,7 @@ fn a_run_of_nothing_is_over_at_once() {
 
 #[test]
 fn every_command_has_one_outcome() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 7);
         let count = repeat(500) as u64;
         let mut seqs: Vec<u64> = throng
@@ -81,7 +81,7 @@ fn every_command_has_one_outcome() {
 
 #[test]
 fn outcomes_come_in_the_order_in_which_processes_finish() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = |n: usize| dir.path().join(n.to_string()).display().to_string();
         let throng = throng(mechanism, 5);
@@ -104,7 +104,7 @@ fn outcomes_come_in_the_order_in_which_processes_finish() {
 
 #[test]
 fn an_endless_iterator_is_taken_as_far_as_it_is_needed_and_then_dropped() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:10"));
         let outcomes: Vec<Outcome> = throng.run(commands).take(50).collect();
@@ -123,7 +123,7 @@ fn an_endless_iterator_is_taken_as_far_as_it_is_needed_and_then_dropped() {
 
 #[test]
 fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let (commands, taken) = endless(child!("out:10"));
         let run = throng.run(commands);
@@ -140,7 +140,7 @@ fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
 
 #[test]
 fn an_iterator_that_makes_us_wait_delays_no_outcome() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (give, commands) = mpsc::channel::<Command>();
         let mut run = throng.run(commands);
@@ -161,7 +161,7 @@ fn an_iterator_that_makes_us_wait_delays_no_outcome() {
 
 #[test]
 fn two_runs_and_single_processes_go_side_by_side() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let count = repeat(60);
         let mut first = throng.run((0..count).map(|n| child!("out:{n}")));
@@ -180,7 +180,7 @@ fn two_runs_and_single_processes_go_side_by_side() {
 
 #[test]
 fn throngs_do_not_disturb_each_other() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let throngs: Vec<Throng> = (0..4).map(|_| throng(mechanism, 2)).collect();
         let runs = throngs
             .iter()
@@ -199,7 +199,7 @@ fn throngs_do_not_disturb_each_other() {
 #[test]
 fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
     const EACH: u64 = 1 << 20;
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let (throng, heard) = listening(mechanism, 2, MEMORY);
         let run = throng.run(vec![child!("out:{EACH}"); 40]);
         let held_back = stable(|| heard.load(Ordering::SeqCst));
@@ -217,7 +217,7 @@ fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
 fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_are() {
     const MEMORY: u64 = 4 << 20;
     const EACH: u64 = 256 << 10;
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         for is_consumed in [true, false] {
             let (throng, heard) = listening(mechanism, 2, MEMORY);
             let first = throng.run(vec![child!("out:{EACH}"); 40]);
@@ -247,7 +247,7 @@ fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_ar
 #[test]
 fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
     const EACH: u64 = 5 << 20;
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, MEMORY);
         let mut run = throng.run(vec![child!("both:{}", EACH / 2); 6]);
         assert_complete(&run.next().unwrap());
@@ -266,7 +266,7 @@ fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
 
 #[test]
 fn a_thousand_commands_two_hundred_and_fifty_six_at_a_time_are_captured_whole() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let count = repeat_with(mechanism, 1000);
         let throng = Throng::builder()
             .mechanism(mechanism)

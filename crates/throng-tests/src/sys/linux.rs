@@ -53,8 +53,9 @@ pub fn tells_usage() -> bool {
 /// Makes a command for the child fit for this machine: it is.
 pub(crate) fn prepare(_: &mut Command) {}
 
-/// Options with which the program under test starts its commands quickly: none are needed.
-pub fn console_options() -> &'static [&'static str] {
+/// Has the program under test, and its commands, do without a console, where one takes long to
+/// start: not here.
+pub fn without_console(_: &mut std::process::Command) -> &'static [&'static str] {
     &[]
 }
 

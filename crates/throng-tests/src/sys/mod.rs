@@ -13,7 +13,7 @@
 //! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
 //! | `TELLS_ARGUMENTS` | whether it is said with which arguments a holder of a stream runs |
 //! | `is_of_the_system` | whether a holder is none that a test has started |
-//! | `console_options` | options with which the program starts its commands quickly |
+//! | `without_console` | starts the program under test, and its commands, quickly |
 //! | `tells_usage` | whether the system says what a process has used |
 //! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
 //! | `repeat` | how often to do what is done many times where starting a process is cheap |
@@ -40,9 +40,9 @@ pub mod os {
 }
 
 pub use system::{
-    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, console_options, install, is_end_by,
-    is_of_the_system, open_handles, repeat, repeat_with, rss_kib, tells_usage, threads,
-    threads_that_wait,
+    Gate, SLACK, TELLS_ARGUMENTS, Tag, children, install, is_end_by, is_of_the_system,
+    open_handles, repeat, repeat_with, rss_kib, tells_usage, threads, threads_that_wait,
+    without_console,
 };
 
 pub(crate) use system::{LONGEST_TEST, prepare};
@@ -72,7 +72,7 @@ const _: usize = SLACK;
 const _: fn(Signal, Status) -> bool = is_end_by;
 const _: bool = TELLS_ARGUMENTS;
 const _: fn(&Holder) -> bool = is_of_the_system;
-const _: fn() -> &'static [&'static str] = console_options;
+const _: fn(&mut std::process::Command) -> &'static [&'static str] = without_console;
 const _: fn() -> bool = tells_usage;
 const _: fn(usize) -> usize = repeat;
 const _: fn(usize) -> usize = threads_that_wait;

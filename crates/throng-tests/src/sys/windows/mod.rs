@@ -9,11 +9,13 @@ mod wine;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::windows::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throng::os::windows::{CommandExt, Console};
 use throng::{Command, Holder, Mechanism, Signal, Status};
+use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
 
 pub use counts::{children, open_handles, rss_kib, threads};
 pub use gate::Gate;
@@ -30,15 +32,17 @@ pub const SLACK: usize = 12;
 /// Whether a holder's arguments are told: there is only the path of its program.
 pub const TELLS_ARGUMENTS: bool = false;
 
-/// Whether this holder is there for the system's own ends: who has a console to himself has a
-/// process in his job that serves it. Under Wine 8 whoever first needs a desktop also starts the
-/// `explorer.exe` that is one, and has it in his job.
+/// Whether this holder was started by the system: a process that has a console to itself has one in
+/// its job that serves it. Under Wine 8 the first process that needs a desktop also has the
+/// `explorer.exe` in its job that is one, and a process of the system that is being loaded or ends
+/// has no name.
 pub fn is_of_the_system(holder: &Holder) -> bool {
     let program = holder.argv.first().map(Path::new);
-    let name = program.and_then(Path::file_name);
-    let is_named = |name: &str| name == "conhost.exe" || (name == "explorer.exe" && is_wine());
-    name.and_then(OsStr::to_str)
-        .is_some_and(|name| is_named(&name.to_ascii_lowercase()))
+    let Some(name) = program.and_then(Path::file_name).and_then(OsStr::to_str) else {
+        return is_wine();
+    };
+    let name = name.to_ascii_lowercase();
+    name == "conhost.exe" || (name == "explorer.exe" && is_wine())
 }
 
 /// What throng gives a process for an exit code that it ends.
@@ -70,10 +74,14 @@ pub(crate) fn prepare(command: &mut Command) {
     }
 }
 
-/// Options with which the program under test starts its commands quickly: as in `prepare`.
-pub fn console_options() -> &'static [&'static str] {
+/// Has the program under test, and its commands, do without a console, with these options for it:
+/// as in `prepare`, and for the same reason.
+pub fn without_console(program: &mut std::process::Command) -> &'static [&'static str] {
     match wine::is_wine() {
-        true => &["--console", "inherit"],
+        true => {
+            program.creation_flags(DETACHED_PROCESS);
+            &["--console", "none"]
+        }
         false => &[],
     }
 }
@@ -105,12 +113,12 @@ fn is_whole() -> bool {
 }
 
 /// How often to do what would be done so many times where processes are cheap. Under Wine a start
-/// takes some 25 ms of processor time, and there are five mechanisms.
+/// takes some 60 ms of processor time, and there are five mechanisms.
 pub fn repeat(times: usize) -> usize {
-    if is_whole() {
-        times
-    } else {
-        times.div_ceil(10)
+    match wine::is_wine() {
+        _ if is_whole() => times,
+        true => times.div_ceil(25).max(times.min(3)),
+        false => times.div_ceil(10),
     }
 }
 
