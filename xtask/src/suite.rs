@@ -52,6 +52,7 @@ pub(crate) fn under_wine(
     let mut test = match is_in_path(NEXTEST_PROGRAM) {
         true => {
             let mut nextest = cross.command(NEXTEST, GNU);
+            nextest.args(["--profile", "wine"]);
             at_once(&mut nextest);
             nextest
         }

@@ -44,9 +44,9 @@ pub fn for_some_mechanisms(test: impl Fn(Mechanism) + Send + Sync + 'static) {
     run_for(some.map(|(_, mechanism)| mechanism), test);
 }
 
-/// The same as the first while no other test of this program runs. For tests that start processes by other means
-/// than throng: on Windows these get whatever can be inherited at that moment, the pipes of other
-/// tests included, and keep them open.
+/// The same as the first while no other test of this program runs. For tests that start processes
+/// by other means than throng: on Windows these get whatever can be inherited at that moment, the
+/// pipes of other tests included, and keep them open.
 ///
 /// # Panics
 ///

@@ -1,6 +1,6 @@
 //! Nothing is left behind: no handle, no thread, no process that nobody has waited for.
 
-use throng_tests::{Report, SLACK, for_each_mechanism, probe, repeat};
+use throng_tests::{Report, SLACK, for_some_mechanisms, probe, repeat};
 
 #[track_caller]
 fn assert_nothing_left(report: &Report) {
@@ -16,7 +16,7 @@ fn assert_nothing_left(report: &Report) {
 
 #[test]
 fn starts_that_fail_leave_no_handle_and_no_process() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let report = probe!(mechanism, "failing-starts 200").report();
         assert_eq!(report.get::<usize>("failed"), 200);
         assert_nothing_left(&report);
@@ -25,7 +25,7 @@ fn starts_that_fail_leave_no_handle_and_no_process() {
 
 #[test]
 fn processes_that_end_in_any_way_leave_no_handle_and_no_process() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let report = probe!(mechanism, "endings {}", repeat(20).max(4)).report();
         assert_nothing_left(&report);
     });
@@ -33,7 +33,7 @@ fn processes_that_end_in_any_way_leave_no_handle_and_no_process() {
 
 #[test]
 fn a_throng_that_is_dropped_leaves_nothing() {
-    for_each_mechanism(|mechanism| {
+    for_some_mechanisms(|mechanism| {
         let report = probe!(mechanism, "throngs {}", repeat(20).max(4)).report();
         assert_nothing_left(&report);
     });
