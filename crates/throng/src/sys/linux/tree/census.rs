@@ -119,6 +119,7 @@ impl Census {
 
     /// Keeps descriptors for looks at a time when there are none. Returns whether all are there.
     pub(super) fn prepare(&mut self) -> bool {
+        self.reader.prepare(&self.procfs);
         self.procfs.keep_spares()
     }
 

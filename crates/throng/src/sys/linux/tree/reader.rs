@@ -25,6 +25,8 @@ pub(super) struct Reader {
     /// A thread hangs that has read nothing for this long.
     read_max: Duration,
     thread: Option<Thread>,
+    /// The /proc of the next thread.
+    next: Option<Procfs>,
     abandoned: usize,
 }
 
@@ -59,6 +61,7 @@ impl Reader {
             run,
             read_max,
             thread: None,
+            next: None,
             abandoned: 0,
         }
     }
@@ -68,12 +71,20 @@ impl Reader {
         self.abandoned
     }
 
-    /// Starts the thread if there is none: most runs read nothing, and a thread takes address space
-    /// that a program may not have (`ulimit -v`). It uses the same /proc as the caller.
+    /// Opens what the thread will need, for a time when there are no descriptors. The thread itself
+    /// is started when it is needed: most runs read nothing, and a thread takes address space that
+    /// a program may not have (`ulimit -v`).
+    pub(super) fn prepare(&mut self, procfs: &Procfs) {
+        if self.thread.is_none() && self.next.is_none() {
+            self.next = procfs.share().ok();
+        }
+    }
+
+    /// Starts the thread if there is none. It uses the same /proc as the caller.
     fn start(&mut self, procfs: &Procfs) {
-        if self.thread.is_none() {
-            let started = procfs.share().and_then(|own| Thread::start(own, &self.run));
-            self.thread = started.ok();
+        self.prepare(procfs);
+        if let Some(own) = self.next.take() {
+            self.thread = Thread::start(own, &self.run).ok();
         }
     }
 
