@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::program::{child, finish, stderr, stdout, without_settings};
 
-/// A working directory and what is around it, the user's own file, and a file to name.
+/// A working directory and its parent, the user's own file, and a file to name.
 struct Setup {
     dir: tempfile::TempDir,
 }
@@ -75,7 +75,7 @@ fn a_file_sets_options_and_the_command_line_has_the_last_word() {
     assert_eq!(run(&["--no-config"], &[]), "x\n");
     assert_eq!(run(&["--profile", "rough"], &[]), "x\n");
     assert_eq!(run(&[], &[("THRONG_PROFILE", "rough")]), "x\n");
-    // The file that is named stands in place of the user's.
+    // The named file replaces the user's file.
     assert_eq!(run(&["--config", &named], &[]), "n1\tx\n");
     assert_eq!(run(&[], &[("THRONG_CONFIG", &named)]), "n1\tx\n");
     let both = [("THRONG_CONFIG", "/no/such/file")];
@@ -97,7 +97,7 @@ fn a_file_that_lies_in_or_above_the_working_directory_has_no_effect() {
         setup.write(place, "tagstring = \"planted\"\njoblog = \"planted.log\"");
     }
     let words = ["run", child(), "outs:x\n", ":::", "exit:0"];
-    // Nor does a directory of settings that is not an absolute path.
+    // A settings directory that is not an absolute path has no effect either.
     setup.write("around/here/throng/throng.toml", "tag = true");
     for variables in [
         &[][..],
@@ -203,7 +203,7 @@ fn config_shows_what_is_set_and_where() {
         line(&output, "# THRONG_NONSENSE"),
         "# THRONG_NONSENSE is ignored"
     );
-    // It is a file itself.
+    // The directory is itself a file.
     let shown = Setup::new(stdout(&output), "");
     let again = shown.throng(&["config"], &[]);
     assert!(stdout(&again).contains("tag = true"), "{again:?}");

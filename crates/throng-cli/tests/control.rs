@@ -14,7 +14,7 @@ fn path(path: &Path) -> &str {
         .expect("temporary directories have names of text")
 }
 
-/// Of each object the attempt and whether it succeeded.
+/// The attempt of each object, and whether it succeeded.
 fn attempts(objects: &[serde_json::Value]) -> Vec<(u64, bool)> {
     let of = |object: &serde_json::Value| {
         let success = object["exit_code"] == 0;
@@ -55,7 +55,7 @@ fn a_command_that_fails_is_tried_so_many_times_and_told_once() {
 #[test]
 fn a_command_that_recovers_has_succeeded() {
     let dir = tempfile::tempdir().unwrap();
-    // Each attempt leaves a trace, and then makes a file that must not be there; at first it is.
+    // Each attempt leaves a trace and then creates a file that must not exist; at first it does.
     let place = |name: &str| dir.path().join(name);
     let traces = ["trace0", "trace1", "trace2"].map(place);
     let files = ["file0", "file1", "file2"].map(place);
@@ -94,7 +94,7 @@ fn a_command_that_recovers_has_succeeded() {
 #[test]
 fn order_is_kept_over_attempts() {
     let options = ["-k", "-j3", "--retries", "2", "--backoff", "300ms"];
-    // The first and the last are tried again, when the others have long ended.
+    // The first and the last are tried again, long after the others have ended.
     let values = ["exit:1", "exit:0", "exit:3"];
     let words = [&options[..], &[child(), "outs:{#}", "{}", ":::"], &values].concat();
     let output = output(&words);
@@ -144,7 +144,7 @@ fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
         "1",
         "0",
     ]);
-    // What the first attempt said is there, and it counts.
+    // The output of the first attempt is printed, and the attempt counts.
     assert_eq!(stdout(&output), "12");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
@@ -233,7 +233,7 @@ fn starts_are_a_delay_apart() {
             &["-j9", child(), ":::", "exit:0", "exit:0", "exit:0"],
         ]
         .concat();
-        // A start comes after its time, sooner or later, and that of the first is not before this.
+        // A start happens some time after it is due, and that of the first not before this.
         let begun = jiff::Timestamp::now();
         let starts = json(&words).into_iter().map(|object| {
             let start = object["start"].as_str().unwrap();
@@ -241,7 +241,7 @@ fn starts_are_a_delay_apart() {
         });
         let last = starts.max().unwrap();
         let whole = last.duration_since(begun).as_millis();
-        // The clock may be coarse, and a rate lets who was late catch up.
+        // The clock may be coarse, and a rate lets late starts catch up.
         assert!(whole >= 370, "{words:?}: {whole} ms");
     }
 }
@@ -250,7 +250,7 @@ fn starts_are_a_delay_apart() {
 fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
     let mut command = run(&["--memfree", "1000T", child(), "outs:x", ":::", "exit:0"]);
     let mut running = command.spawn().unwrap();
-    // It waits, and says what for.
+    // It waits, and reports what it waits for.
     let mut line = String::new();
     let mut told = BufReader::new(running.stderr.take().unwrap());
     told.read_line(&mut line).unwrap();
@@ -295,7 +295,7 @@ fn the_number_of_jobs_is_read_again_from_its_file() {
     fs::write(&gate, "").unwrap();
     let output = finish(running);
     assert!(output.status.success(), "{output:?}");
-    // Each says how many had been there when it came.
+    // Each reports how many others existed when it started.
     assert_eq!(count(), 4);
 }
 
@@ -318,7 +318,7 @@ fn what_runs_far_longer_than_the_others_runs_out_of_time() {
     let lines = stdout(&output).lines();
     let objects: Vec<serde_json::Value> = lines.map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(objects[9]["timed_out"], true, "{output:?}");
-    // Who runs out of time has at least had sixty times as much as the shortest takes.
+    // A command that times out has had at least sixty times as long as the shortest one takes.
     let timed_out: Vec<_> = objects.iter().filter(|o| o["timed_out"] == true).collect();
     let wall_s = |object: &&serde_json::Value| object["wall_s"].as_f64().unwrap();
     assert!(
@@ -367,7 +367,7 @@ fn no_value_leads_out_of_what_is_written_of_a_directory() {
     assert!(stderr(&refused).contains("is not below"), "{refused:?}");
     assert!(!dir.path().join("out").exists());
 
-    // A value that is the whole name may be any directory that is there, and no other is made.
+    // A value that is the whole name may be any existing directory, and no other is created.
     let missing = dir.path().join("missing");
     let words = [
         "-k",
@@ -425,7 +425,7 @@ fn variables_are_set_for_commands_or_passed_on() {
 #[test]
 fn commands_are_as_nice_as_they_are_told_to_be() {
     let said = |options: &[&str], pause: Duration| {
-        // Wine sets it a moment after the start.
+        // Wine sets the priority a moment after the start.
         let pause = format!("sleep:{}", pause.as_millis() / 4);
         let steps = [child(), &pause, "priority", "{}", ":::", "exit:0"];
         stdout(&output(&[options, &steps].concat())).to_owned()
@@ -433,7 +433,7 @@ fn commands_are_as_nice_as_they_are_told_to_be() {
     let is_nicest = |said: &String| ["19", "idle"].contains(&said.as_str());
     let nice = with_enough_time(|pause| said(&["--nice", "19"], pause), is_nicest);
     assert!(is_nicest(&nice), "{nice}");
-    // Who is told nothing is as nice as we are, which may be just as much.
+    // A command without a niceness of its own has ours, which may be the same number.
     let own = Command::new(child()).arg("priority").output().unwrap();
     assert_eq!(said(&[], Duration::ZERO), stdout(&own));
 }

@@ -1,4 +1,4 @@
-//! What the doctor finds, and that it says what each child has cost.
+//! What `doctor` finds, and that it reports the cost of each child.
 
 use std::process::{Command, Output, Stdio};
 
@@ -21,7 +21,7 @@ fn every_mechanism_is_checked_and_its_cost_told() {
     assert!(output.status.success(), "{output:?}");
     let text = stdout(&output);
     assert!(text.contains("live at once"), "{text}");
-    // Where there is no limit there is no number either.
+    // If there is no limit, there is no number.
     assert!(!text.contains("18,446,744"), "{text}");
     for mechanism in mechanisms() {
         let line = text

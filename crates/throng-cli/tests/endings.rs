@@ -1,4 +1,4 @@
-//! How runs end, and that nothing is left of them.
+//! How runs end, and that they leave nothing behind.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -36,7 +36,7 @@ fn a_held_stream_keeps_nobody_waiting() {
         ":::",
         "tag:x",
     ]);
-    // If it had waited for the holder, we would have given it up.
+    // If it had waited for the holder, this test would have timed out.
     assert_eq!(stdout(&output), "hi");
     tag.await_count(1);
     let said = stderr(&output);
@@ -84,7 +84,7 @@ fn a_closed_stdout_ends_the_run_quietly() {
 #[test]
 fn nothing_outlives_a_killed_throng() {
     let tag = Tag::new();
-    // From stdin, for throng itself must not have the tag on its command line.
+    // From stdin, since throng itself must not have the tag on its command line.
     let tags = format!("{tag}\n").repeat(30);
     let mut program = start_with_stdin(&["-j30", child(), "{}", "sleep:600000"], tags.as_bytes());
     tag.await_count(30);

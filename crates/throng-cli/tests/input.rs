@@ -1,5 +1,5 @@
-//! Input as a whole: the same rules for every way of reading values, and what can never be an
-//! argument.
+//! Input as a whole: every way of reading values follows the same rules, and some values can never
+//! be arguments.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// The values that a command gets from this file and from stdin, read in this way.
+/// The values that a command gets from this file and from stdin when they are read in this way.
 fn read_both_ways(options: &[&str], text: &[u8]) -> Vec<Vec<u8>> {
     let file = file_with(text);
     let path = file.path().to_str().unwrap();
@@ -39,7 +39,7 @@ fn text_has_the_same_rules_however_it_is_read() {
         (&["-d", "\\n"], &[b"\xef\xbb\xbfa,b\r", b"c,d"]),
         (&["-0"], &[text]),
     ] {
-        // Windows has no argument for bytes that are not UTF-8; these are.
+        // Windows has no argument for bytes that are not UTF-8.
         assert_eq!(read_both_ways(options, text), expected, "{options:?}");
     }
     let args = ["-k", "--csv", "--header", ":", child(), "args", "{a}"];
@@ -125,7 +125,7 @@ fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
     assert_eq!(stdout(&output), "ab");
     let begun = "throng: stdin line 2: --env A: \"xxx";
     assert!(stderr(&output).starts_with(begun), "{}", stderr(&output));
-    // What counts is what becomes of it.
+    // What counts is how the value is used.
     let row = format!("{long},b\n");
     let column = output_with_stdin(&["--csv", child(), "args", "{2}"], row.as_bytes());
     assert_eq!(said(&column.stdout), [b"b"]);

@@ -1,4 +1,4 @@
-//! The job log: what is written, and how a run goes on from it.
+//! The job log: what is written, and how a run is resumed from it.
 
 use std::fs;
 use std::io::Write;
@@ -39,7 +39,7 @@ impl Log {
         text.lines().skip(1).map(columns).collect()
     }
 
-    /// Number and exit value of each line, in order.
+    /// Sequence number and exit value of each line, in order.
     fn endings(&self) -> Vec<(u64, i64)> {
         let lines = self.lines();
         let ending = |line: &Vec<String>| (line[0].parse().unwrap(), line[6].parse().unwrap());
@@ -122,7 +122,7 @@ fn a_log_that_is_begun_anew_is_kept_beside_it() {
     assert_eq!(stderr(&again).lines().count(), 1, "{again:?}");
     assert_eq!(fs::read_to_string(&aside).unwrap(), earlier);
     assert_eq!(log.endings().len(), 2);
-    // One without a line is nothing to keep.
+    // A log without lines is not worth keeping.
     let earlier = fs::read_to_string(&aside).unwrap();
     fs::write(
         &log.path,
@@ -240,7 +240,7 @@ fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
     let mut run = crate::program::run(&[&options[..], &command].concat());
     let mut run = run.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = run.stdin.take().unwrap();
-    // Values without end, until nobody reads them any more.
+    // Endless values, until they are no longer read.
     let feeder = thread::spawn(move || while values.write_all(b"y\ny\ny\ny\n").is_ok() {});
     let output = crate::program::finish(run);
     feeder.join().unwrap();

@@ -1,4 +1,4 @@
-//! Whatever commands say and are called, lines of JSON give it back.
+//! Whatever commands print and however they are named, JSON lines reproduce it.
 
 use crate::program::{child, json_bytes, output_with_stdin, stderr};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Limits: what is kept of output, where, and what is done about output that is held.
+//! Limits: how much output is kept, where, and what happens to streams that are held open.
 
 use std::process::Output;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn a_held_policy_kills_or_fails() {
         let command = [child(), &holder, "outs:x", ":::", "exit:0"];
         output(&[&options[..], &["--output", mode], &command].concat())
     };
-    // Who is killed has another grace period to be gone.
+    // A killed process has another grace period in which to end.
     let is_quiet = |output: &Output| output.stderr.is_empty();
     let killed = with_enough_time(|grace| run("kill", "group", grace), is_quiet);
     assert_eq!(killed.status.code(), Some(0), "{killed:?}");
@@ -39,7 +39,7 @@ fn a_policy_that_is_none_is_named() {
     assert!(stderr(&output).contains(said), "{output:?}");
 }
 
-/// A command that says so much on stdout, and what that is.
+/// A command that writes this much to stdout, and the bytes it writes.
 fn says(len: usize) -> (String, Vec<u8>) {
     let mut bytes = vec![0; len];
     throng_tests::fill(throng_tests::Source::Out, 0, &mut bytes);

@@ -1,4 +1,4 @@
-//! What becomes of what commands say.
+//! How the output of commands is printed.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -272,7 +272,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
             );
         }
     }
-    // What commands write is theirs.
+    // The output of commands is passed on unchanged.
     let words = [
         "--tag",
         child(),
@@ -377,7 +377,7 @@ fn json_lines_of_many_commands_are_right_with_every_mechanism() {
         assert_eq!(objects.len(), count, "{mechanism}");
         for (n, object) in objects.iter().enumerate() {
             assert_eq!(object["seq"], n + 1, "{mechanism}: {object}");
-            // Linux keeps eight bits of it.
+            // Linux keeps eight bits of the exit code.
             let code = object["exit_code"].as_u64().map(|code| code as usize % 256);
             assert_eq!(code, Some(n % 256), "{mechanism}: {object}");
             let streams = [(Source::Out, "stdout", n), (Source::Err, "stderr", 2 * n)];

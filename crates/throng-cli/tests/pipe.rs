@@ -1,4 +1,4 @@
-//! What commands read on stdin: blocks of what we read, files, text.
+//! What commands read on stdin: blocks of our input, files, text.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::program::{child, output, stderr, stdout};
 use tempfile::TempDir;
 
-/// Each file below this, with `/` between names, and what is in it; sorted.
+/// Each file below this directory, with `/` between names, and its contents; sorted.
 fn files(root: &Path) -> Vec<(String, String)> {
     fn visit(directory: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -202,7 +202,7 @@ fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
         .collect();
     assert_eq!(outside, [], "nothing is made elsewhere");
 
-    // Where the value is the whole name, an absolute one leads out of the current directory.
+    // Where the value is the whole name, an absolute path leads out of the current directory.
     let refused = crate::program::output(&["--results", "{}", child(), "outs:x", ":::", absolute]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(

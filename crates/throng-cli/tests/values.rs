@@ -50,7 +50,7 @@ fn numbers_and_slots_are_filled_in() {
 
 #[test]
 fn slots_of_commands_that_run_together_differ() {
-    // Each makes a file named by its slot that must not be there: two in one slot would collide.
+    // Each creates a file named by its slot that must not exist: two in one slot would collide.
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("{%}");
     let claim = format!("claim:{}", file.display());
@@ -166,7 +166,7 @@ fn a_command_starts_as_soon_as_its_values_are_there() {
             ["a b\n", "ab\n", "a\n"].contains(&&line[..]),
             "{options:?}: {line:?}"
         );
-        // So far stdin was open; what comes now is the rest of it.
+        // So far stdin was open; the rest of it follows now.
         drop(pipe);
         assert!(finish(running).status.success(), "{options:?}");
     }
@@ -237,7 +237,7 @@ fn a_command_has_its_number_and_its_slot_in_its_environment() {
     let tail = ["outs:{%} {#}\n", "{}", ":::", "exit:0", "exit:0", "exit:0"];
     let words = [&["-k", "-j2"], &[child()][..], &steps, &tail];
     let mut command = run(&words.concat());
-    // Those of a run that this one is a part of do not count.
+    // Variables of a run that this one is a part of do not count.
     command.env("PARALLEL_SEQ", "99").env("THRONG_SLOT", "99");
     let whole = finish(command.spawn().unwrap());
     let text = stdout(&whole);
@@ -252,7 +252,7 @@ fn a_command_has_its_number_and_its_slot_in_its_environment() {
         assert_eq!([slot, own_slot], [place; 2], "{line}");
         assert!(["1", "2"].contains(&slot), "{line}");
     }
-    // What is said of them on the command line counts.
+    // The command line overrides them.
     let words = [
         "--env",
         "THRONG_SLOT=mine",

@@ -1,4 +1,4 @@
-//! The memory that captures may take, and what happens to what is more than that.
+//! The memory that captures may take, and what happens to output beyond it.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ use throng_tests::{
 
 const MIB: u64 = 1 << 20;
 
-/// What streams may take that are not worth a file, for each live process.
+/// The memory that streams too small for a file may take, for each live process.
 const UNSPILLED: u64 = 2 * 64 * 1024;
 
 fn throng(mechanism: Mechanism, memory: u64) -> Throng {

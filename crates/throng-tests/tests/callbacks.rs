@@ -1,4 +1,4 @@
-//! Code of the user's that throng calls: for each piece of output, and before each start.
+//! User code that throng calls: for each piece of output, and before each start.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -154,7 +154,7 @@ fn the_pieces_of_the_output_callback_say_whose_they_are() {
             (a.to_str(), b.to_str(), &x[..], &y[..]),
             (Some("A"), Some("B"), &b"one"[..], &b"two"[..])
         );
-        // A piece may be read when its process has ended, so the wall time is no limit.
+        // A piece may be read after its process has ended, so the wall time is no limit.
         assert!(*at_x <= took && *at_y <= took);
     });
 }
@@ -191,8 +191,8 @@ fn the_callback_may_use_the_throng_and_its_processes() {
         let outcome = throng.spawn(&child!("outs:start")).wait().unwrap();
         assert_complete(&outcome);
         let process = started.lock().unwrap().pop();
-        // It may be cancelled by its own word, or, if that came too early to know it, by us; and
-        // then perhaps before it has been started.
+        // It is cancelled by its own callback or, if that came too early to know it, by this
+        // thread; and then perhaps before it has been started.
         let process = process.expect("it was queued before the outcome came");
         process.cancel();
         let outcome = process.wait().unwrap();
@@ -289,8 +289,8 @@ fn a_killed_process_that_ends_while_its_thread_is_in_a_callback_has_ended() {
         let tag = Arc::new(Tag::new());
         let process = throng.spawn(&child!("{tag} sleep:600000"));
         tag.await_count(1);
-        // The thread is in one callback when the kill is requested, so it sends the signal right
-        // before it comes to the other.
+        // The thread is in one callback when the kill is requested, so it sends the signal just
+        // before it gets to the other.
         let (arrive, is_there) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel();
         let may_go_on = Mutex::new(may_go_on);

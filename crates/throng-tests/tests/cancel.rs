@@ -1,4 +1,4 @@
-//! Ending processes before their time: one, or all.
+//! Ending processes early: one, or all.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use throng_tests::{
     eventually, for_each_mechanism, repeat, within,
 };
 
-/// A throng whose processes are ended by `TERM`, this time, `KILL`; and how many bytes of output
-/// have been heard.
+/// A throng whose processes are ended by `TERM`, this time, `KILL`; and a counter of the bytes of
+/// output received.
 fn listening(mechanism: Mechanism, jobs: usize, wait: Duration) -> (Throng, Arc<AtomicUsize>) {
     let heard = Arc::new(AtomicUsize::new(0));
     let ears = heard.clone();
@@ -245,7 +245,7 @@ fn dropping_the_throng_ends_everything_before_it_returns() {
         await_heard(&heard, 11);
         drop(throng);
         assert_eq!(tag.pids(), [0u32; 0], "nobody is left when it has returned");
-        // It was killed, but is not our child to wait for.
+        // It was killed, but it is not a child of this program, so it cannot be waited for.
         of_holder.await_gone();
         for process in processes {
             assert_eq!(process.wait().unwrap().ended_by(), Some(Cause::Cancel));

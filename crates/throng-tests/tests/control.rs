@@ -1,5 +1,5 @@
-//! What can be asked of a throng while it runs: more or fewer at once, a pause between starts, no
-//! more starts, what runs, another attempt.
+//! Controlling a throng while it runs: a different limit, a pause between starts, no more starts,
+//! the list of running processes, another attempt.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,8 @@ fn the_limit_can_be_raised_and_lowered_while_commands_run() {
         eventually("five run", || throng.live() == 5);
         assert_eq!(throng.set_jobs(2), 2);
         assert_eq!(throng.jobs(), 2);
-        // Each that ends is followed by none until two are left, and then by one.
+        // The first ones to end are not replaced until two are left, and then each is replaced by
+        // one.
         for n in 0..3 {
             File::create(gate(n)).unwrap();
             eventually("none has followed", || throng.live() == 4 - n);
@@ -64,7 +65,7 @@ fn no_command_is_forgotten_however_the_limit_moves() {
                 moving.set_jobs(1 + n % 4);
             }
         });
-        // One at a time comes in, so that the shards sleep in between.
+        // They are added one at a time, so that the shards sleep in between.
         for _ in 0..throng_tests::repeat(300) {
             let outcome = throng.spawn(&child!("out:1")).wait().unwrap();
             assert!(outcome.success(), "{}", describe(&outcome));
@@ -117,7 +118,7 @@ fn starts_wait_until_they_are_admitted_and_keep_their_order() {
         outcomes.sort_by_key(Outcome::seq);
         let admitted = admitted.lock().unwrap();
         assert_eq!(admitted.len(), outcomes.len(), "each start has its own");
-        // How soon after it the start comes is another thing: two shards may even overtake each
+        // How soon after that the start comes is unspecified: two shards may even overtake each
         // other. The clock may be coarser than that of the processor.
         for (outcome, admitted) in outcomes.iter().zip(&*admitted) {
             let started = outcome.started_at() + Duration::from_millis(5);
@@ -264,7 +265,7 @@ fn another_attempt_is_given_its_slot_anew() {
     });
 }
 
-/// Judges that a command is to be run again, but not within this test.
+/// Decides that a command is to be run again, but not within this test.
 fn again_in_an_hour(_: &Outcome) -> Next {
     Next::RunAgain(Duration::from_secs(3600))
 }
@@ -313,7 +314,7 @@ fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken()
             let throng = throng(mechanism, jobs);
             let commands = (0..200).map(|_| child!("out:9 exit:1"));
             let run = throng.run_judged(commands, move |_| next);
-            // Nobody takes an outcome before all that is to come of it has come.
+            // No outcome is taken before everything that is to come of it has come.
             eventually("nothing is started any more", || throng.starts_no_more());
             eventually("nothing runs", || throng.live() == 0);
             let started = run.filter(|outcome| outcome.pid().is_some()).count();
@@ -336,7 +337,7 @@ fn a_process_is_ended_by_its_own_throng_and_by_no_other() {
             eventually("they run", || throng.running(9).len() == count);
             throng.running(9)
         };
-        // The other has no shard of that number, or has a process of its own in that place.
+        // The other throng has no shard of that number, or has a process of its own in that slot.
         for running in running(&one, 2) {
             assert!(!other.end(&running));
         }

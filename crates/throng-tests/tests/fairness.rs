@@ -1,5 +1,5 @@
-//! Nobody who speaks much keeps others from being heard, and nobody who stays keeps others from
-//! being done.
+//! A process that writes much does not keep others from being read, and a process that lives long
+//! does not keep others from finishing.
 
 use std::thread;
 
@@ -24,7 +24,7 @@ fn one_that_floods_does_not_silence_sixty_three_that_trickle() {
     });
 }
 
-/// If a process had got what another was given, the other's streams would stay open with it.
+/// If a process had inherited the streams of another, these would stay open with it.
 #[test]
 fn processes_that_stay_keep_no_streams_of_those_that_start_at_the_same_time() {
     for_some_mechanisms(|mechanism| {

@@ -1,4 +1,4 @@
-//! The handle of one process: to wait for it, to await it, to let it go.
+//! The handle of one process: waiting for it, awaiting it, letting it go.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -190,7 +190,7 @@ fn a_detached_process_goes_on_and_is_read_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let (gate, trace) = (dir.path().join("gate"), dir.path().join("trace"));
         let throng = throng(mechanism, 4);
-        // More than a pipe holds: if nobody reads it, it never gets to the end.
+        // More than a pipe holds: if it is not read, the process never gets to the end.
         let steps = format!(
             "wait-file:{} both:1000000 make-file:{}",
             gate.display(),
@@ -268,7 +268,7 @@ fn a_waker_that_panics_leaves_nobody_waiting() {
         std::fs::File::create(&gate).unwrap();
         let shared = throng.clone();
         within(HANG / 2, "the others, and one that comes late", move || {
-            // Whether the throng survives it is its own affair; that it answers is not.
+            // Whether the throng survives that is unspecified; that it delivers the outcome is not.
             let outcome = bad.wait().unwrap();
             assert!(outcome.success(), "{}", describe(&outcome));
             others.into_iter().for_each(|process| drop(process.wait()));

@@ -1,4 +1,4 @@
-//! How many run at once: as many as were asked for, and never more.
+//! How many run at once: as many as were requested, and never more.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,8 +14,8 @@ fn count(dir: &Path) -> usize {
     fs::read_dir(dir).expect("the directory is ours").count()
 }
 
-/// Runs commands that say how many of them there are at once; none ends before the limit has been
-/// reached.
+/// Runs commands that report how many of them there are at once; none ends before the limit has
+/// been reached.
 fn never_more_than(mechanism: Mechanism, jobs: usize, shards: usize) {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let (inside, gate) = (dir.path().join("inside"), dir.path().join("gate"));
@@ -111,7 +111,7 @@ fn slots_are_numbered_and_no_two_live_processes_have_the_same() {
                 let mut command = child!("");
                 command.on_start(move |command, slot| {
                     numbers.lock().unwrap().insert(slot);
-                    // It fails if another with this number has not left yet.
+                    // It fails if another process with this number has not yet left.
                     let place = at.join(slot.to_string()).display().to_string();
                     command.args([format!("claim:{place}"), format!("release:{place}")]);
                 });

@@ -100,7 +100,7 @@ fn times_fit_together() {
 #[test]
 fn the_exit_is_noticed_when_it_is_and_not_when_the_streams_end() {
     for_each_mechanism(|mechanism| {
-        // The holder has so much time that the exit is noticed before it lets go.
+        // The holder lives so long that the exit is noticed before it lets go.
         let run = |time: Duration| {
             let mut command = child!("holder:sleep:{} exit:0", time.as_millis());
             let outcome = run_one(mechanism, command.grace(Duration::MAX));
@@ -144,7 +144,7 @@ fn the_seq_is_the_place_among_all_that_were_given() {
             assert_eq!(outcome.seq(), n as u64);
             assert_eq!(outcome.status().unwrap().code(), Some(n as u32));
         }
-        // Each run counts anew, and a command that cannot start counts as well.
+        // Each run counts from zero, and a command that cannot start counts as well.
         for _ in 0..2 {
             let commands = vec![
                 child!("exit:0"),

@@ -1,4 +1,4 @@
-//! Reading is paused and resumed, as where output goes takes no more for now.
+//! Pausing and resuming reading, as needed while the destination of the output is blocked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -119,14 +119,14 @@ fn while_nothing_is_read_nothing_is_started() {
         assert_eq!(throng.live(), 0);
         throng.resume_reading();
         assert_output(&process.wait().unwrap(), 3, 0);
-        // Whoever drops it cannot resume.
+        // Code that drops it cannot resume.
         throng.pause_reading();
         within(HANG, "the end of all", move || drop(throng));
     });
 }
 
-/// A throng that is paused, and a process that has been told to do these steps then, by a file in
-/// this directory.
+/// A paused throng, and a process that is instructed, by a file in this directory, to run these
+/// steps after the pause.
 fn paused(dir: &Path, builder: Builder, steps: &str) -> (Throng, Process) {
     let go = dir.join("go");
     let throng = builder.build().unwrap();
@@ -171,7 +171,7 @@ fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
     });
 }
 
-/// More than a mechanism has buffers for, or room in its inbox.
+/// More than a mechanism has buffers for, or room for in its inbox.
 #[test]
 fn many_that_could_write_on_keep_none_from_having_its_outcome() {
     for_each_mechanism(|mechanism| {

@@ -16,11 +16,11 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     builder.build().expect("a throng can be built")
 }
 
-/// While the outcomes that nobody has taken hold more than half of this, no command of the run is
+/// While outcomes that have not been taken hold more than half of this, no command of the run is
 /// started.
 const MEMORY: u64 = 32 << 20;
 
-/// A throng with this much memory for output, and how many bytes of it it has read.
+/// A throng with this much memory for output, and how many bytes of output it has read.
 fn listening(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();
@@ -37,8 +37,8 @@ fn listening(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Ar
     )
 }
 
-/// The same command without end, and how many have been taken. The count also tells whether the
-/// iterator is still there: it is shared with nobody else.
+/// The same command endlessly, and how many have been taken. The count also tells whether the
+/// iterator still exists, since only the iterator shares it.
 fn endless(command: Command) -> (impl Iterator<Item = Command> + Send, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = taken.clone();
@@ -253,7 +253,7 @@ fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
         assert_complete(&run.next().unwrap());
         let all = || heard.load(Ordering::SeqCst) == 6 * EACH && throng.live() == 0;
         eventually("the others are finished and wait to be taken", all);
-        // What a loop over the outcomes may well do: start something for each of them.
+        // What a loop over outcomes may well do: start something for each of them.
         let shared = throng.clone();
         let what = "a process that is started for an outcome of a run";
         let outcome = within(HANG / 2, what, move || {

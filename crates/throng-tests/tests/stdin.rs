@@ -1,4 +1,4 @@
-//! What a process reads: nothing, bytes, a file, or what we read.
+//! What a process reads: nothing, bytes, a file, or our stdin.
 
 use std::fs;
 use std::io::{self, Write};
@@ -120,7 +120,7 @@ fn a_pipe_is_read_while_it_is_being_fed() {
         let (reader, mut writer) = io::pipe().unwrap();
         let end = Stdin::Pipe(StdinPipe::new(reader));
         let process = throng.spawn(child!("cat").stdin(end.clone()));
-        // More than the pipe takes, so it is written only while somebody reads.
+        // More than the pipe takes, so the write finishes only if the process reads.
         let fed = pattern(1 << 20);
         let bytes = fed.clone();
         let feeder = thread::spawn(move || writer.write_all(&bytes));

@@ -1,4 +1,4 @@
-//! Every byte of both streams comes, apart and in order, whatever the amounts and the pace.
+//! Every byte of both streams arrives, separately and in order, for all amounts and speeds.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -109,8 +109,8 @@ fn binary_output_without_a_newline_at_its_end_is_kept_as_it_is() {
     });
 }
 
-/// A thousand times with each mechanism on Linux; on Windows with the first, a hundred times with
-/// the others.
+/// A thousand times with each mechanism on Linux; on Windows with the first, and a hundred times
+/// with the others.
 #[test]
 fn the_last_bytes_before_the_exit_are_never_lost() {
     for_each_mechanism(|mechanism| {
@@ -176,7 +176,7 @@ fn merged_output_has_the_order_in_which_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_owned();
         let heard = AtomicUsize::new(0);
-        // The child writes the next letter only when this one has been heard.
+        // The child writes the next letter only after this one has been received.
         let builder = Throng::builder()
             .mechanism(mechanism)
             .on_output(move |output| {
@@ -230,7 +230,7 @@ fn chunks_put_together_are_the_streams() {
             "ten pauses have cut it at least"
         );
         assert_eq!(capture.merged().len(), 1_700_100 + 1_000_230);
-        // The last may be read when the process has ended, so its wall time is no limit.
+        // The last piece may be read after the process has ended, so its wall time is no limit.
         assert!(capture.chunks().last().unwrap().at <= took);
     });
 }

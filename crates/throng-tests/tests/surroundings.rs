@@ -1,5 +1,5 @@
-//! What a process finds when it starts: variables, a directory, arguments; and how its program is
-//! found.
+//! The environment of a process when it starts: variables, a directory, arguments; and how its
+//! program is found.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, install, run_one, script_by_name};
 
-/// What the child says.
+/// The output of the child.
 #[track_caller]
 fn said(mechanism: Mechanism, command: &Command) -> String {
     let outcome = run_one(mechanism, command);
@@ -15,7 +15,7 @@ fn said(mechanism: Mechanism, command: &Command) -> String {
     String::from_utf8_lossy(outcome.stdout()).into_owned()
 }
 
-/// Puts a copy of the child, or something as good, there.
+/// Puts a copy of the child, or a link to it, there.
 fn install_child(dir: &Path, name: &str) {
     install(child!("").get_program(), dir, name);
 }

@@ -1,4 +1,4 @@
-//! Standing still: nothing is started, no clock runs, and afterwards all goes on.
+//! Suspension: nothing is started, no clock runs, and afterwards everything goes on.
 
 use std::fs::File;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
             assert!(throng.suspend());
             assert!(throng.suspend());
             let second = throng.spawn(&child!("out:5"));
-            // Time has to pass for this: that is what does not count.
+            // Time has to pass here: it is this time that does not count.
             sleep(timeout + timeout / 3);
             let live = throng.live();
             throng.resume();
@@ -83,7 +83,7 @@ fn a_time_that_runs_out_after_a_pause_still_runs_out() {
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let mut command = child!("{tag} sleep:600000");
         let mut process = throng.spawn(command.timeout(Duration::from_millis(1500)));
-        // Where that takes too long it is over before there is a pause.
+        // If that takes too long, it is over before there is a pause.
         let mut over = None;
         eventually("it runs, or is over", || {
             if let Poll::Ready(outcome) = poll_once(&mut process) {

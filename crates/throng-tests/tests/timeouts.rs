@@ -1,5 +1,5 @@
-//! Processes that run for too long are ended with all that they have started, and what they have
-//! said so far is kept.
+//! Processes that run for too long are ended with everything that they have started, and what they
+//! have written so far is kept.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use throng_tests::{
 
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. The timeout is one
-/// before which it has come so far; it is given as well.
+/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. The timeout is long
+/// enough for the command to get this far; it is returned as well.
 fn run_briefly(
     mechanism: Mechanism,
     command: &Command,
@@ -32,7 +32,7 @@ fn run_briefly(
     with_enough_time(run, |(outcome, _)| has_come_far(outcome))
 }
 
-/// Whether a process has said so many bytes.
+/// Whether a process has written this many bytes.
 fn said(bytes: usize) -> impl Fn(&Outcome) -> bool {
     move |outcome| outcome.merged().len() >= bytes
 }
@@ -166,7 +166,7 @@ fn a_process_that_ends_in_time_is_not_touched() {
 #[test]
 fn a_process_that_ended_in_time_is_held_and_not_timed_out() {
     for_each_mechanism(|mechanism| {
-        // The time is over during the grace period.
+        // The timeout is reached during the grace period.
         let run = |timeout| {
             let tag = Tag::new();
             let mut command = child!("holder:{tag},sleep:600000 exit:0");

@@ -25,7 +25,7 @@ fn assert_held(outcome: &Outcome, stream: Stream, tag: &Tag) {
         .filter(|one| !is_of_the_system(one))
         .collect();
     let pids: Vec<u32> = holders.iter().map(|holder| holder.pid).collect();
-    // One that has just been started shows its tag a moment later.
+    // A process that has just been started shows its tag a moment later.
     let has_all = || pids.iter().all(|pid| tag.pids().contains(pid));
     eventually(&format!("{} have {tag}", describe(outcome)), has_all);
     assert_eq!(pids, tag.pids(), "{}", describe(outcome));
@@ -171,7 +171,7 @@ fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
 #[test]
 fn what_is_in_the_pipe_when_the_grace_period_ends_is_kept() {
     for_each_mechanism(|mechanism| {
-        // The holder speaks a third of the grace period after the start, and has the rest of it.
+        // The holder writes a third of the grace period after the start, and has the rest of it.
         let run = |grace: Duration| {
             let dir = tempfile::tempdir().unwrap();
             let (more, written) = (dir.path().join("more"), dir.path().join("written"));

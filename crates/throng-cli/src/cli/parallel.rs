@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::cli;
 
-    /// All names of an option of ours.
+    /// All names of an option of this program.
     fn names(arg: &Arg) -> Vec<String> {
         let long = arg.get_long().into_iter();
         let longs = long.chain(arg.get_all_aliases().unwrap_or_default());
@@ -237,7 +237,7 @@ mod tests {
             let words = row.note.split([' ', ';', ',', ':']);
             for name in words.filter(|word| word.starts_with("--")) {
                 let name = name.split('=').next().unwrap_or(name);
-                // `throng --version` is of the program itself.
+                // `throng --version` belongs to the program itself.
                 let is_known = own.contains(name) || name == "--version";
                 assert!(is_known, "{row:?} points at {name}, which is no option");
             }

@@ -5,7 +5,7 @@ use super::*;
 use crate::commands::builder::CommandBuilder;
 use crate::commands::sources::Input as Sources;
 
-/// Reads a command line as the program does, up to where something would be started.
+/// Reads a command line as the program does, up to the point where something would be started.
 fn read(words: &[String]) -> Result<(), String> {
     let program = ["throng".to_owned(), "run".to_owned()];
     let words = program.iter().chain(words).map(OsString::from).collect();
@@ -25,7 +25,7 @@ fn read(words: &[String]) -> Result<(), String> {
     read().map_err(|error| format!("{error:#}"))
 }
 
-/// Options with values that mean something, nearly do, or do not.
+/// Options with values that are valid, nearly valid or invalid.
 fn option() -> impl Strategy<Value = String> {
     let flags = "-(0|X|m|x|r|q|k)|--(csv|link|link=recycle|xargs|shuf|plus|shell|exit|regexp)";
     let numbers = "--(max-args|max-replace-args|max-lines|max-chars|seed)=(-?[0-9]{1,3}[kKx]?|)";

@@ -23,7 +23,7 @@ fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }
 
-/// The options and words of a line; `~` stands for a blank.
+/// The options and words of a line; `~` stands for a space.
 fn run(line: &str) -> Run {
     let words = line.split_whitespace().map(|word| word.replace('~', " "));
     let args = std::iter::once("throng".to_owned()).chain(words);
@@ -58,7 +58,8 @@ fn records(line: &str) -> Vec<String> {
 }
 
 fn file(text: &str) -> (tempfile::NamedTempFile, String) {
-    // A path in a line has no blanks; where those of temporary files have some it is beside us.
+    // A path in a line has no spaces; if the temporary directory has some, the file is beside this
+    // program.
     let is_word = |path: &std::path::Path| !path.to_string_lossy().contains(['~', ' ']);
     let program = std::env::current_exe().unwrap();
     let dir = Some(std::env::temp_dir()).filter(|dir| is_word(dir));
@@ -108,7 +109,8 @@ fn a_file_with_the_name_of_a_separator_is_no_source() {
         let expected = " begins a source of values, and there is a file of that name here; ";
         assert!(error.to_string().contains(expected), "{error}");
     }
-    // The first one is not from a list of files, and with --arg-sep nothing else separates.
+    // The first separator does not come from a list of files, and with --arg-sep nothing else
+    // separates.
     let (command, sources) = split("rm ::: 0", "").unwrap();
     assert_eq!((command.len(), sources.len()), (1, 1));
     let (command, sources) = split("rm ::: ;; :::: 0 :::", "--arg-sep=;;").unwrap();

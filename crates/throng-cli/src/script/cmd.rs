@@ -245,7 +245,8 @@ pub(super) fn evaluator(words: &[&[u8]], at: usize) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The script with each value as its place has it: bare, `"` or `#` where it is always quoted.
+    /// The script with each value marked by its context: bare, or `"` or `#` where it is always
+    /// quoted.
     fn of(script: &str) -> Result<Vec<Quotes>, String> {
         let layout = layout(&tokens(script), Rules::default()).map_err(|refusal| refusal.reason)?;
         Ok(layout.quotes.into_iter().flatten().collect())

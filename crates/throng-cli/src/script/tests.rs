@@ -1,4 +1,4 @@
-//! What holds for each shell's layout, whatever the script.
+//! What holds for the layouts of all shells, whatever the script.
 
 use proptest::prelude::*;
 

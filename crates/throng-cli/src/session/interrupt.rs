@@ -235,7 +235,7 @@ mod tests {
     const HUP: Request = Request::Finish { signal: 1 };
     const INT: Request = Request::End { signal: 2 };
 
-    /// What is done about requests that come one after the other, this far apart.
+    /// The actions taken for requests that arrive one after the other, this far apart.
     fn steps_apart(requests: &[Request], apart: Duration) -> Vec<Step> {
         let mut asked = Asked::default();
         let mut now = Instant::now();
@@ -259,7 +259,8 @@ mod tests {
             at_once(&[HUP, TERM, TERM])[..2],
             [Step::StartNoMore, Step::Cancel]
         );
-        // They count from the first, so many of them do not hold the next one back.
+        // The interval is counted from the first one, so a burst does not hold back the next
+        // request.
         let many = steps_apart(&[TERM; 9], ONE_REQUEST / 4);
         let kills = many.iter().filter(|step| **step == Step::Kill);
         assert_eq!((many[0], kills.count()), (Step::Cancel, 1));

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use throng::Command;
 
-    /// What the processes of the test below do: this program runs this test alone.
+    /// The process that the test below starts: this program, running this test alone.
     #[test]
     #[ignore = "it waits to be ended"]
     fn a_process_that_waits() {

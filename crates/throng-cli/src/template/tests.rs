@@ -303,7 +303,7 @@ fn a_replaced_place_is_text() {
     let words = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "X{x}"];
     let expected = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "a{x}"];
     assert_eq!(with(&["I=X"], &words, &["a"]), expected);
-    // What is asked for is a placeholder.
+    // A placeholder that was defined by the user is one.
     assert_eq!(with(&["I=X", "plus"], &["X{1}{}{#}"], &["a"]), ["aa{}7"]);
     assert_eq!(
         with(&["I=X", "rpl={u} uc"], &["X{u}{1u}{.}"], &["a"]),
@@ -533,7 +533,7 @@ proptest! {
         let values = [value.into_bytes()];
         let script = template.quoted_script(&fill(&values)).unwrap();
         let argv = template.argv(&fill(&values)).unwrap();
-        // A program's name has rules of its own on Windows.
+        // On Windows the program's name has quoting rules of its own.
         prop_assert_eq!(&sys::split(&script).unwrap()[1..], &argv[1..]);
     }
 

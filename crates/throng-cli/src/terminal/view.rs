@@ -146,7 +146,7 @@ mod tests {
             Terminal(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0))))
         }
 
-        /// What is on it, without the empty rows at its end.
+        /// Its contents, without the empty rows at the end.
         fn text(&self) -> String {
             let parser = self.0.lock().unwrap();
             parser.screen().contents().trim_end().to_owned()

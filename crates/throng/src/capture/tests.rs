@@ -28,7 +28,7 @@ fn pattern(from: usize, len: usize) -> Vec<u8> {
     (from..from + len).map(|n| (n % 251) as u8).collect()
 }
 
-/// A byte as it was pushed, and when.
+/// A byte as it was pushed, and its position in time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Said {
     stream: Stream,
@@ -36,7 +36,7 @@ struct Said {
     at_ns: u64,
 }
 
-/// What is to be kept of all that was said: in order, and how much was dropped and where.
+/// What is to be kept of the output, in order, and how much was dropped and where.
 fn kept(said: &[Said], limit: u64, retain: Retain) -> (Vec<Said>, [u64; 2], [u64; 2]) {
     let total = Stream::ALL.map(|s| said.iter().filter(|b| b.stream == s).count() as u64);
     let (head, tail) = match retain {
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let (budget, mut capture) = (budget(memory), Capture::default());
         let (mut said, mut at_ns) = (Vec::new(), 0);
-        // A tail has no file to go on in, so it needs memory.
+        // A tail is not continued in a file, so it needs memory.
         let retain = if memory < 600_000 { Retain::Head } else { retain };
         for (stream, len, later_ns) in pushes {
             at_ns += later_ns;
@@ -341,7 +341,7 @@ fn where_files_are_never_to_be_had_memory_has_an_end() {
     assert_cut(&capture, count * 1000);
     assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
     assert!(capture.stdout().len() > 8 << 20);
-    // A stream that is not worth a file is still kept.
+    // A stream that is too small for a file is still kept.
     let small = thousands(20, Retain::Head, &budget);
     assert!(small.failure(Stream::Stdout).is_none());
     assert_eq!(small.stdout().len(), 20_000);

@@ -158,8 +158,8 @@ mod tests {
     use super::*;
     use crate::slots::Slots;
 
-    /// What the shard gets when it has just started a process of which this was asked meanwhile,
-    /// and whether the process may outlive the `Throng`.
+    /// What the shard gets when it has just started a process for which this was requested
+    /// meanwhile, and whether the process may outlive the `Throng`.
     fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Intent, bool) {
         let (process, oneshot) = Process::new(Weak::new());
         ask(process);

@@ -1,5 +1,5 @@
-//! Tests of `queue.rs`, apart from it because `tests/interleavings.rs` compiles that file once
-//! more, with other mutexes.
+//! Tests of `queue.rs`, in a file of their own because `tests/interleavings.rs` compiles that file
+//! a second time, with other mutexes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -116,7 +116,7 @@ fn what_is_run_again_comes_before_all_others_when_it_is_due() {
     assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
     assert!(again(3, Duration::ZERO).is_empty());
     assert_eq!([0, 0].map(|shard| pop(&queue, shard)), [Some(3), Some(1)]);
-    // The first is long due when it is looked for again, and the other never is.
+    // The first is long due at the next check, and the other never is.
     assert!(again(4, Duration::from_nanos(1)).is_empty());
     assert!(again(5, Duration::MAX).is_empty());
     std::thread::sleep(Duration::from_millis(1));
@@ -185,7 +185,7 @@ fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
     assert_eq!(pop(&queue, 1), Some(1));
 }
 
-/// A queue whose starts have to be admitted, and how often the callback was asked. Every second
+/// A queue whose starts have to be admitted, and how often the callback was called. Every second
 /// answer is to wait for this long.
 fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);

@@ -100,7 +100,7 @@ mod tests {
         Error::new(ErrorKind::Exhausted, "no more")
     }
 
-    /// Tries until it is given up, and says after how long.
+    /// Tries until it is given up, and returns after how long.
     fn given_up_after(error: StartError, live: impl Fn(Duration) -> usize) -> Option<Duration> {
         let start = Instant::now();
         let mut backoff = Backoff::new(start);

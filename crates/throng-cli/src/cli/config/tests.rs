@@ -1,4 +1,4 @@
-//! What counts more than what, and what is refused.
+//! Precedence of settings, and what is refused.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ impl Fixture {
         Fixture { dir, sources }
     }
 
-    /// The words that come before those of the command line, when that has `written` options.
+    /// The words that are put before those of the command line when it has `written` options.
     fn words(&self, profile: Option<&str>, written: &[&str]) -> anyhow::Result<String> {
         let command = command();
         let said = gather(&command, &self.sources, profile.map(String::from))?;
@@ -121,7 +121,7 @@ fn a_variable_sets_only_what_can_do_no_harm() {
         let set = gather(run, &sources, None).unwrap();
         let is_set = BY_VARIABLE.contains(&&key(arg)[..]);
         assert_eq!(set.len(), usize::from(is_set), "{name}");
-        // One that sets nothing is told of, unless it means something else.
+        // An option that sets nothing is reported, unless it means something else.
         let is_known = is_set || OTHER_VARIABLES.contains(&&key(arg)[..]);
         let told = sources.ignored(run);
         assert_eq!(told, if is_known { vec![] } else { vec![name] });

@@ -74,7 +74,7 @@ fn all_help_fits_80_columns() {
     }
 }
 
-/// What a menu of completions shows has no text around it.
+/// The text shown in a completion menu has no surrounding text.
 #[test]
 fn each_option_has_one_sentence_that_stands_alone() {
     let mut faults = Vec::new();

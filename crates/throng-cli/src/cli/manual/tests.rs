@@ -15,7 +15,7 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-/// The entries of a page as a reader sees them: a name, and what is behind it.
+/// The entries of a page as a reader sees them: a name and the text after it.
 fn entries(page: &str) -> Vec<(String, String)> {
     let entries = page.split(".TP\n").skip(1).map(|entry| {
         let (name, text) = entry.split_once('\n').unwrap();

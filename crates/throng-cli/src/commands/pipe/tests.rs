@@ -61,7 +61,7 @@ fn numbers(last: u32) -> String {
     (1..=last).map(|number| format!("{number}\n")).collect()
 }
 
-/// Gives its bytes one at a time.
+/// Yields its bytes one at a time.
 struct Slow(io::Cursor<Vec<u8>>);
 
 impl Read for Slow {
@@ -224,7 +224,7 @@ fn work_grows_with_the_data_alone() {
         };
         let (once, twice) = (work(4000), work(8000));
         assert!(twice <= once * 5 / 2, "{options:?}: {once} {twice}");
-        // Not many times what there is either.
+        // And not many times as many bytes as the input has.
         assert!(once < 4000 * 32 * 6, "{options:?}: {once}");
     }
 }

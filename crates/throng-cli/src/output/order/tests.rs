@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What comes out, with pieces for the same place joined.
+/// The output, with adjacent pieces for the same destination joined.
 fn collect(given: &mut Vec<(To, Vec<u8>)>) -> impl FnMut(To, &[u8]) {
     |to, bytes| match given.last_mut() {
         Some((last, before)) if *last == to => before.extend_from_slice(bytes),
@@ -9,7 +9,8 @@ fn collect(given: &mut Vec<(To, Vec<u8>)>) -> impl FnMut(To, &[u8]) {
     }
 }
 
-/// Gives place after place what `said` has for it, in the order of `places`, as groups are given.
+/// Ends commands in the order of `places`, each with its output from `said`; returns what is
+/// printed.
 fn run(order: &mut InOrder, places: &[u64], said: &[Vec<u8>]) -> Vec<u8> {
     let mut given = Vec::new();
     for &place in places {

@@ -177,7 +177,7 @@ mod tests {
     const FIRST: &str = "1\t:\t1.000\t     2.000\t0\t5\t0\t0\techo a\n";
     const SECOND: &str = "2\t:\t1.000\t     2.000\t0\t5\t3\t0\techo b\n";
 
-    /// Of a command that has failed, with our columns.
+    /// The line of a command that has failed, with throng's columns.
     fn ours(command: &str) -> String {
         let line = SECOND.replace("echo b", command);
         line.replace('\n', "\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0\n")
@@ -234,7 +234,7 @@ mod tests {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(named), "{error}");
         }
-        // Where a quote alone is no text.
+        // Where a quotation mark alone is invalid.
         if sys::split(b"echo 'b").is_err() {
             let text = Columns::Throng.header() + &ours("echo a") + &ours("echo 'b");
             let error = format!("{:#}", read(&text).unwrap_err());

@@ -301,7 +301,7 @@ fn the_rules_are_the_users_and_the_shells() {
     }
 }
 
-/// Of zsh and the Korn shells.
+/// For zsh and the Korn shells.
 fn strict(script: &str) -> Result<Layout, String> {
     let rules = Rules {
         is_strict: true,
@@ -329,7 +329,7 @@ fn of_other_shells_the_simplest_is_accepted() {
 #[test]
 fn of_other_shells_nothing_else_is() {
     for script in [
-        // Where a value would be evaluated.
+        // Contexts in which a value would be evaluated.
         "echo $path[{}]",
         "echo \"$HOME[{}]\"",
         "echo $#path[{}]",
@@ -359,7 +359,7 @@ fn of_other_shells_nothing_else_is() {
         "$cmd {}",
         "{}",
         "noglob {} x",
-        // What they look up, or expand.
+        // Words that these shells look up or expand.
         "echo ={}",
         "x=a:={}",
         "echo ~{}",

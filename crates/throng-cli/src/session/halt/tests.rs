@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Feeds successes and failures, with the exit status of each failure; says after how many it
-/// halts, and with what.
+/// Feeds successes and failures, with the exit status of each failure; returns after how many of
+/// them the run halts, and how.
 fn run(halt: &str, outcomes: &[u8], total: u64) -> (Option<usize>, u8) {
     let mut watch = HaltWatch::new(halt.parse().unwrap(), Some(total));
     let mut halted = None;

@@ -149,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(is_foreign(1000, uid, gid, mode), expected, "{uid} {mode:o}");
         }
-        // Nobody else is root's friend.
+        // root trusts no other user.
         assert!(is_foreign(0, 1000, 1000, 0o100_600));
         let why = foreign_to(0, 1000, 1000, 0o100_600).unwrap();
         assert_eq!(why, "it belongs to another user (uid 1000)");

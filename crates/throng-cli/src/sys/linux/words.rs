@@ -122,7 +122,7 @@ mod tests {
                 assert!(error.contains("contains a NUL"), "{error}");
             }
             assert_eq!(script, b"echo ");
-            // A line for people is still one word, of other bytes.
+            // A line for display is still one word, but of other bytes.
             let line = join([OsStr::from_bytes(value)].into_iter());
             assert_eq!(split(&line).unwrap().len(), 1);
             assert!(!line.contains(&0));

@@ -1,4 +1,5 @@
-//! What cannot be written ends the run with a line that names it; nothing is given up quietly.
+//! If something cannot be written, the run ends with a line that names it; nothing is dropped
+//! silently.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +11,8 @@ use throng_tests::{Source, check_pattern, eventually};
 
 use crate::program::{child, finish, output, run, stderr, stdout};
 
-/// Runs the program with a megabyte of disk in this directory and no more. Its streams are ours,
-/// but for those that these words of a shell put elsewhere. None where no disk can be had.
+/// Runs the program with one megabyte of disk in this directory. Its streams are ours, except those
+/// that these shell words redirect. `None` if no file system can be mounted.
 fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Output> {
     let starter = on_small_disk(dir, 1 << 20)?;
     let program = run(args);
@@ -33,7 +34,7 @@ fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Outp
     Some(finish(command.spawn().unwrap()))
 }
 
-/// A directory to mount it at, in one that is removed with all that is in it.
+/// A directory to mount it at, inside one that is removed with everything in it.
 fn place() -> (tempfile::TempDir, std::path::PathBuf) {
     let outer = tempfile::tempdir().unwrap();
     let dir = outer.path().join("disk");
@@ -41,7 +42,7 @@ fn place() -> (tempfile::TempDir, std::path::PathBuf) {
     (outer, dir)
 }
 
-/// Values of which each takes a third of the disk, and those that nobody waits for.
+/// Values of which each takes a third of the disk, and others that are not waited for.
 const THIRDS: [&str; 7] = [
     "out:350000",
     "out:350001",
@@ -84,7 +85,7 @@ fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = ["-j1", "-k", "--memory", "0", "--tmpdir", shown];
-    // The third needs no disk: the second may not have given it back yet.
+    // The third value needs no disk, since the second may not have freed its space yet.
     let values = [":::", "out:20000", "out:3000000", "out:20000", "exit:1"];
     let args = [&words[..], &[child()], &values].concat();
     let Some(output) = output_on_small_disk(&dir, "", &args) else {

@@ -1,4 +1,4 @@
-//! Files that other users have made or could write: settings, job logs, results.
+//! Files that other users have created or could write to: settings, job logs, results.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -101,7 +101,7 @@ fn results_that_others_can_write_are_gone_by_only_for_whoever_insists() {
     );
     let trusted = output(&[&["--trust-joblog"], &resume[..]].concat());
     assert_eq!(stdout(&trusted), "b");
-    // One file is enough to have its command left out.
+    // One forged file would be enough to have its command skipped.
     set_mode(&path, 0o755);
     set_mode(&path.join("1/a/stdout"), 0o666);
     assert_eq!(output(&resume).status.code(), Some(255));

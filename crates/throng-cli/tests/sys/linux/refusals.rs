@@ -1,5 +1,5 @@
-//! Programs that cannot be started, streams that are closed or full, limits: with the words that
-//! Linux has for them.
+//! Programs that cannot be started, streams that are closed or full, and limits, with the error
+//! messages of Linux.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::program::{
     finish, output, output_with_stdin, run, sorted_lines, stderr, stdout, without_settings,
 };
 
-/// Runs this program for one value and `echo` for another, in one run; returns the complaint.
+/// Runs this program for one value and `echo` for another, in one run; returns the error message.
 fn complaint(program: &str, argument: &str) -> String {
     let lines = format!("'{program}' '{argument}'\necho fine\n");
     let output = output_with_stdin(&["-k"], lines.as_bytes());

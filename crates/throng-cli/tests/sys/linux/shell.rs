@@ -78,7 +78,7 @@ fn as_many_values_as_the_system_takes_go_into_a_command() {
         assert!(output.status.success(), "{}", stderr(&output));
         assert!(stdout(&output) == text, "{way:?}");
     }
-    // Glued together they are one argument, which may have 128 KiB.
+    // Joined they are one argument, which may have 128 KiB.
     let args = ["--xargs", "-k", "printf", r"%s\n", "<{}>"];
     let output = output_with_stdin(&args, text.as_bytes());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -127,7 +127,7 @@ fn what_a_program_makes_of_a_block_does_not_depend_on_the_time() {
     }
 }
 
-/// Refused before anything has started, with one line that contains this.
+/// Refused before anything has started, with one line that contains this text.
 fn assert_refused(args: &[&str], named: &str) {
     let output = output(args);
     assert_eq!(output.status.code(), Some(255), "{args:?}: {output:?}");
@@ -160,7 +160,7 @@ fn with_a_shell_a_value_in_quotes_or_a_substitution_is_text() {
         ("x={}; printf '%s\\n' \"$x\"", "", "\n"),
         ("cat <<E; printf '%s\\n' {}\nE", "", "\n"),
     ] {
-        // What echo makes of a backslash is its own affair.
+        // How echo treats a backslash is up to echo.
         let is_echo = template.starts_with("echo");
         let values = values
             .iter()
@@ -197,7 +197,7 @@ fn with_a_shell_a_value_that_could_become_code_is_refused() {
     ] {
         assert_refused(&["--shell", template, ":::", "x"], named);
     }
-    // What the numbers become is digits, wherever they are.
+    // The numbers expand to digits, wherever they are.
     let numbers = output(&["--shell", "echo $(({#} + 1)) `echo {#}` # {#}", ":::", "x"]);
     assert_eq!(stdout(&numbers), "2 1\n");
 }
@@ -270,7 +270,7 @@ fn shell_syntax_without_a_shell_is_refused() {
         assert_refused(&[program, ":::", "x"], "--shell");
         assert_refused(&["--dry-run", program, ":::", "x"], "--shell");
     }
-    // Operators that are words have been through a shell already, and are meant.
+    // Operators that are separate words have already passed through a shell, and are intended.
     let literal = output(&["-k", "echo", "|", "a;b", ">", "{}", ":::", "x"]);
     assert_eq!(stdout(&literal), "| a;b > x\n");
     let lines = output_with_stdin(&["-j1"], b"echo 1\necho 2 | tr 2 3\necho 4\n");
@@ -313,11 +313,11 @@ fn a_shell_can_be_named_if_it_reads_our_quotes() {
         let code = if shell.is_empty() { 0 } else { 255 };
         assert_eq!(by_variable.status.code(), Some(code), "{by_variable:?}");
     }
-    // Without --shell the variable means nothing.
+    // Without --shell the variable has no meaning.
     let mut none = run(&["echo", ":::", "x"]);
     let none = finish(none.env("THRONG_SHELL", "fish").spawn().unwrap());
     assert_eq!(stdout(&none), "x\n");
-    // The script is what the shell gets, whatever it begins with.
+    // The shell gets the script itself, whatever it begins with.
     let dash = output(&["--shell=/bin/sh", "{}", ":::", "-e"]);
     assert!(stderr(&dash).contains("not found"), "{dash:?}");
     let word = output(&["--shell", "sh", "{}", ":::", "/dev/null"]);
@@ -359,7 +359,7 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     assert!(stderr(&other).contains("with --shell=bash"), "{other:?}");
     let again = run(&[&log[..], &["--shell=bash", "--retry-failed"]].concat());
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    // GNU parallel's log does not say which shell it was.
+    // GNU parallel's log does not record the shell.
     let theirs = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n\
                   1\t:\t1.000\t     1.000\t0\t0\t1\t0\t[[ a == a* ]] && echo done\n";
     std::fs::write(log[1], theirs).unwrap();
@@ -367,7 +367,7 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     assert_eq!(stdout(&again), "done\n", "{again:?}");
 }
 
-/// Whatever these shells have been seen to run of a value is refused, or stays text.
+/// Every value that these shells have been seen to execute is refused or stays text.
 #[test]
 fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What other processes of the same user, or of the same machine, cannot do to a run: make throng
-//! end processes that are not its own, hide from it, or take its keeper away.
+//! What other processes of the same user or the same machine cannot do to a run: make throng end
+//! processes that are not its own, hide from it, or disable its guardian.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use throng_tests::{Tag, eventually};
 use super::trees::{children, is_keeper, kill, start, tree};
 use crate::program::{child, finish, output, run, stderr, stdout, without_settings};
 
-/// The keeper of a running program, other than this one.
+/// The guardian of a running program, other than this one.
 fn keeper(program: &Child, other: u32) -> u32 {
     let mut keeper = 0;
     eventually("a keeper runs", || {
@@ -57,7 +57,7 @@ fn who_kills_the_keeper_does_not_get_away_with_it() {
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
-/// How many children of a program have ended and were not waited for.
+/// How many children of a program have ended and have not been waited for.
 fn dead(pid: u32) -> usize {
     children(pid)
         .into_iter()
@@ -71,7 +71,7 @@ fn who_goes_on_in_a_new_process_all_the_time_is_ended_or_named() {
         let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
         let file = dir.path().join("go-on");
         fs::write(&file, "").unwrap();
-        // The steps of the command are its value, and one word.
+        // The steps of the command are its value, which is one word.
         let args = ["-j1", "--colsep", " ", "--termseq", "KILL", child()];
         let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
         let mut values = program.stdin.take().unwrap();
@@ -143,7 +143,7 @@ fn names_of_programs_are_shown_as_text() {
     );
 }
 
-/// The command that makes a process namespace with these options, if that is possible here.
+/// The command that creates a PID namespace with these options, if that is possible here.
 pub(super) fn unshare(options: &[&str]) -> Option<Command> {
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = || {
@@ -198,7 +198,7 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
     assert!(outer.wait().unwrap().success());
 }
 
-/// The session of such a job is led from outside of the namespace, where it has no number.
+/// The leader of this job's session is outside of the namespace and has no id in it.
 #[test]
 fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
     let Some(mut unshare) = unshare(&["--mount-proc", "--kill-child"]) else {
@@ -236,8 +236,8 @@ fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
     assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
 }
 
-/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
-/// inside. So inside there is a process with every id that a daemon of ours may have outside.
+/// In a namespace that has no /proc of its own, the ids shown there denote other processes inside.
+/// So inside there is a process with every id that one of our daemons may have outside.
 #[test]
 fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
     const STRANGERS: usize = 200;
@@ -258,7 +258,7 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
         echo "code $?"
         read -r _
     "#;
-    // Not as arguments, because only the intended processes must have a tag there.
+    // Not as arguments, because only the intended processes may have a tag there.
     let variables = [
         ("child", child()),
         ("throng", env!("CARGO_BIN_EXE_throng")),

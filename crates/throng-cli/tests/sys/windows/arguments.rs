@@ -1,4 +1,4 @@
-//! Arguments are UTF-16, and files of them come in more than one shape.
+//! Arguments are UTF-16, and files of them come in several encodings.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -131,7 +131,8 @@ fn as_many_values_as_the_system_takes_go_into_a_command() {
 
 #[test]
 fn a_command_line_may_be_full_to_the_last_unit() {
-    // Values of one letter leave at most one unit, however long the path of the program is.
+    // Values of one character leave at most one unit unused, however long the path of the program
+    // is.
     let letters = "x\n".repeat(20_000);
     let args = ["--xargs", "-k", "-j2", "--output", "jsonl", child(), "args"];
     let output = output_with_stdin(&args, letters.as_bytes());

@@ -1,4 +1,4 @@
-//! The options that only Windows has, and batch files.
+//! Options that exist only on Windows, and batch files.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `--shell` is `cmd.exe`: values are text to it, whatever they contain.
+//! `--shell` is `cmd.exe`: it treats values as text, whatever they contain.
 
 use crate::program::{child, json, output, output_with_stdin, said, stderr, stdout};
 
@@ -35,7 +35,7 @@ const HOSTILE: [&str; 30] = [
     "'@#~`",
 ];
 
-/// As a script has to have it: `cmd.exe` takes what follows a `/` for an option.
+/// In the form that a script needs: `cmd.exe` takes what follows a `/` for an option.
 fn child_in_script() -> String {
     child().replace('/', "\\")
 }

@@ -1,4 +1,4 @@
-//! When descriptors run out, fewer run at once and later ones wait; nothing is lost.
+//! When descriptors run out, fewer processes run at once and later ones wait; nothing is lost.
 
 use throng_tests::{for_each_mechanism, probe};
 
@@ -64,7 +64,7 @@ fn a_command_fails_for_want_of_descriptors_only_after_long_with_nothing_else_run
 #[test]
 fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
     for_each_mechanism(|mechanism| {
-        // If it were waited for until it is given up, that would be another error.
+        // If it were waited for until it is given up, that would be a different error.
         let report = probe!(mechanism, "cancel-waiting").report();
         assert_eq!(
             (report.text("first"), report.text("second")),
@@ -73,9 +73,10 @@ fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
     });
 }
 
-/// A starter that lets what it starts have so few processes and threads that a thousand cannot
-/// live at once. They count for a user as a whole (getrlimit(2)), and not at all for root: so a
-/// user whom nobody else is, where we may become one, or as many as we have and some more.
+/// A program that limits the processes and threads of the one it starts so that a thousand cannot
+/// live at once. The limit counts all processes of a user (getrlimit(2)) and does not apply to
+/// root: so it becomes a user that has no other processes, where that is allowed, or adds some to
+/// the number that this user has.
 fn with_few_processes() -> String {
     if rustix::process::geteuid().is_root() {
         return "setpriv --reuid=54321 --clear-groups prlimit --nproc=100".into();

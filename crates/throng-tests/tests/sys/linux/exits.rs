@@ -1,5 +1,5 @@
 //! Exits that are not noticed in the usual way: other code of the program takes the status, or no
-//! descriptor is available that would announce it.
+//! descriptor is available to announce it.
 
 use throng::Mechanism;
 use throng_tests::os::not_tested;
@@ -40,7 +40,7 @@ fn outcomes_come_at_once_where_other_code_waits_for_all_children() {
     });
 }
 
-/// A namespace of process ids of its own, in which nothing else is started.
+/// A PID namespace in which nothing else is started.
 fn in_own_pids(probe: throng_tests::Probe) -> throng_tests::Probe {
     let words = "unshare --pid --fork --kill-child --mount-proc sh -c";
     let mut words: Vec<&str> = words.split(' ').collect();

@@ -35,9 +35,10 @@ fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
             let throng = throng(mechanism);
             let mut command = child!("cat");
             let process = throng.spawn(command.stdin(Stdin::File(path.clone())));
-            // Nothing announces that it waits for a writer; if it does not yet, nothing is lost.
+            // Nothing announces that it waits for a writer; if it does not wait yet, nothing is
+            // lost.
             thread::sleep(Duration::from_millis(300));
-            // If there is no reader it waits without end; so this thread is not joined.
+            // If there is no reader it waits without end, so this thread is not joined.
             thread::spawn(move || {
                 let mut bytes = vec![0; 100_000];
                 fill(Source::Out, 0, &mut bytes);
@@ -90,7 +91,7 @@ fn who_waits_for_a_writer_is_ended_by_a_cancel_and_by_the_end_of_the_throng() {
             command.stdin(Stdin::File(path));
             let mut cancelled = throng.spawn(&command);
             let dropped = throng.spawn(&command);
-            // It is there, or it has at least been taken from the queue before this one.
+            // It waits, or it has at least been taken from the queue before this one.
             assert_output(&throng.spawn(&child!("out:9")).wait().unwrap(), 9, 0);
             assert!(poll_once(&mut cancelled).is_pending(), "it has ended");
             cancelled.cancel();

@@ -1,5 +1,5 @@
 //! Programs that lack what every program has: stdin, stdout and stderr, /dev/null, a file system
-//! that answers.
+//! that responds.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! How nice a process is.
+//! The niceness of a process.
 
 use throng::os::linux::CommandExt;
 use throng::{ErrorKind, Mechanism};

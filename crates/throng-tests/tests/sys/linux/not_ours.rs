@@ -1,5 +1,5 @@
-//! Processes that cannot be ended: one that has become root's, one that a control group has frozen.
-//! Their outcomes come all the same, soon after we have given up, and name them.
+//! Processes that cannot be ended: one that now belongs to root, one that a control group has
+//! frozen. Their outcomes still arrive, soon after throng has given up on them, and name them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ use super::refusals::LIMIT;
 const LIFE_MS: u64 = 40_000;
 const SOON_MS: u64 = 15_000;
 
-/// A directory with the probe, the child, and a program that makes everything it starts root's.
+/// A directory with the probe, the child, and a program that runs everything it starts as root.
 struct Stronger(tempfile::TempDir);
 
 impl Stronger {
@@ -74,7 +74,7 @@ impl Stronger {
         command
     }
 
-    /// What an unprivileged probe reports of this command, whose words have no blanks.
+    /// What an unprivileged probe reports for this command, whose words have no spaces.
     fn report(&self, mechanism: Mechanism, words: &[&str]) -> Report {
         let mut probe = Probe::new(
             &self.path("probe"),

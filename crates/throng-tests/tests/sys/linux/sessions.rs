@@ -30,7 +30,7 @@ fn group_and_session(pid: u32) -> (u32, u32) {
     (stat[2].parse().unwrap(), stat[3].parse().unwrap())
 }
 
-/// The group and the session of a process that is started in this way, and its id.
+/// The group and the session of a process started in this way, and its id.
 fn place_of(mechanism: Mechanism, group: Option<ProcessGroup>) -> (u32, u32, u32) {
     let throng = builder(mechanism).build().unwrap();
     let tag = Tag::new();
@@ -228,7 +228,7 @@ fn a_process_that_we_have_stand_still_is_not_told_of() {
     });
 }
 
-/// If exits are learnt from each process alone, of a process that has closed its streams as well.
+/// If exits are learnt from each process alone, also for a process that has closed its streams.
 #[test]
 fn the_stop_of_a_process_without_streams_is_told_of() {
     for_each_mechanism(|mechanism| {

@@ -1,4 +1,4 @@
-//! Signals as the ends of processes, and how a process finds its own set when it starts.
+//! Signals that end processes, and the signal dispositions of a process when it starts.
 
 use throng_tests::{assert_complete, child, describe, for_each_mechanism, probe, run_all, run_one};
 
@@ -55,7 +55,7 @@ fn the_process_id_is_the_one_the_process_has() {
 #[test]
 fn a_process_starts_without_blocked_or_caught_signals_and_with_sigpipe_as_it_should_be() {
     for_each_mechanism(|mechanism| {
-        // The child is no use here: Rust's runtime ignores SIGPIPE before it could tell.
+        // The child cannot be used here: Rust's runtime ignores SIGPIPE before it could report it.
         let report = probe!(mechanism, "signals").report();
         let mask = |name: &str| u64::from_str_radix(report.text(name), 16).unwrap();
         let sigpipe = 1 << (13 - 1);

@@ -1,4 +1,4 @@
-//! Captures that are too much for memory where the disk is full, or no file is to be had.
+//! Captures that are too large for memory where the disk is full or no file can be created.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use throng_tests::{
     Gate, Report, assert_complete, child, eventually, for_each_mechanism, probe, repeat,
 };
 
-/// Who needs three megabytes gets one, and all others what they need.
+/// A stream that needs three megabytes gets one, and all others get what they need.
 #[track_caller]
 fn assert_kept_and_told(report: &Report, dir: &Path, why: &str) {
     assert_eq!(
@@ -104,7 +104,7 @@ fn a_directory_in_memory_is_filled_to_its_share_and_that_is_a_verdict() {
 
 #[test]
 fn a_temporary_directory_in_memory_is_not_where_captures_go() {
-    // A hint, and not an order: if the other is just as good, that is used.
+    // A preference, not a requirement: if the other directory is just as good, that is used.
     fn is_in_memory(dir: &str) -> bool {
         rustix::fs::statfs(dir).is_ok_and(|stat| stat.f_type as u32 == 0x0102_1994)
     }
@@ -149,7 +149,7 @@ fn bytes_that_many_read_at_once_are_in_memory_once_and_are_counted() {
         }
         assert_eq!(throng.memory_used(), 0, "no process is left");
         assert_eq!(Arc::strong_count(&bytes), 1);
-        // Without room they are on the disk, shared or not.
+        // Without room in memory they are on the disk, shared or not.
         let throng = Throng::builder().mechanism(mechanism).memory(0).build();
         let mut command = child!("cat");
         command.stdin(Stdin::Bytes(bytes.clone()));

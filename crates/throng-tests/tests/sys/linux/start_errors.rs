@@ -1,4 +1,5 @@
-//! A command that cannot be started is that command's outcome; it says why, and stops nobody else.
+//! A command that cannot be started has that as its outcome, with the reason, and stops no other
+//! command.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! Whoever a process has started ends with it when it is ended, wherever he has gone; and goes on
-//! when it ends by itself.
+//! Everything that a process has started ends with it when it is ended, wherever it has moved, and
+//! goes on when the process ends by itself.
 
 use std::fs::File;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use throng_tests::{
     with_enough_time,
 };
 
-/// Every way out of a group and a family that leaves either the family or the environment.
+/// Every way to leave the group and the tree that keeps either the parent or the environment.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
 fn throng(mechanism: Mechanism) -> Throng {
@@ -24,7 +24,7 @@ pub(super) fn builder(mechanism: Mechanism) -> Builder {
     builder.kill_sequence(soon)
 }
 
-/// A process with one that has gone each of these ways, and none of which ends when asked to.
+/// A process with a descendant for each of these ways; none of them ends when asked to.
 pub(super) fn tree(throng: &Throng, tag: &Tag) -> Process {
     let mut command = child!("ignore-term {tag}");
     for way in WAYS {
@@ -35,7 +35,7 @@ pub(super) fn tree(throng: &Throng, tag: &Tag) -> Process {
     process
 }
 
-/// Nothing is left of the tree by the time of its outcome, and none has survived.
+/// No process of the tree is left at the time of its outcome, and none has survived.
 #[track_caller]
 fn assert_gone(outcome: &Outcome, tag: &Tag) {
     assert_eq!(tag.pids(), [0; 0], "{}", describe(outcome));
@@ -98,7 +98,7 @@ fn a_process_that_ends_on_request_takes_along_whoever_did_not_hear_it() {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let steps = format!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");
         let process = throng.spawn(&child!("{steps}"));
-        // It hears what is asked of it, and goes on.
+        // It handles the request to end, and goes on.
         tag.await_deaf(1);
         process.cancel();
         let outcome = process.wait().unwrap();
@@ -115,7 +115,7 @@ fn whoever_has_left_is_asked_to_end_before_he_is_killed() {
         let throng = builder.kill_sequence(patient).build().unwrap();
         let tag = Tag::new();
         for way in ["daemon", "bare-session"] {
-            // It goes as soon as it is asked; the process itself does not.
+            // It ends as soon as it is asked; the process itself does not.
             let steps = format!("ignore-term {way}:{tag},sleep:600000 sleep:600000");
             let process = throng.spawn(&child!("{steps}"));
             tag.await_count(1);
@@ -177,7 +177,7 @@ fn a_throng_within_a_throng_is_part_of_the_tree() {
         );
         let mut command = throng::Command::new(inner.command.get_program());
         command.args(inner.command.get_args());
-        // A stdin that says nothing and does not end: the inner one would end by itself.
+        // A stdin that has no data and does not end: the inner one would end by itself.
         let dir = tempfile::tempdir().unwrap();
         let quiet = dir.path().join("quiet");
         mkfifoat(CWD, &quiet, Mode::RUSR | Mode::WUSR).unwrap();

@@ -1,4 +1,4 @@
-//! Every argument arrives as it was given, whoever splits the command line again.
+//! Every argument arrives as it was given, whichever code splits the command line.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -7,7 +7,7 @@ use throng::os::windows::CommandExt;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, install, run_one, script_by_name};
 
-/// What the child says its arguments are.
+/// The arguments that the child reports.
 #[track_caller]
 fn heard(mechanism: Mechanism, command: &Command) -> Vec<Vec<u8>> {
     let outcome = run_one(mechanism, command);
@@ -22,7 +22,7 @@ fn heard(mechanism: Mechanism, command: &Command) -> Vec<Vec<u8>> {
     heard
 }
 
-/// By the rules of Rust's library, and by those of the system's own function.
+/// By the rules of Rust's standard library, and by those of the system's own function.
 #[track_caller]
 fn assert_arrive(mechanism: Mechanism, args: &[OsString]) {
     for reader in ["args", "raw-args"] {

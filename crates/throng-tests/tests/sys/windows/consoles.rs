@@ -6,7 +6,7 @@ use throng::os::windows::{CommandExt, Console};
 use throng_tests::{assert_complete, child, for_each_mechanism, run_one};
 
 /// Wine 8 gives the streams of a process to the `conhost.exe` that it starts for it, which ends a
-/// little later than the process does.
+/// little later than the process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]

@@ -1,4 +1,4 @@
-//! Variables, whose names are the same in any case.
+//! Variables, whose names do not depend on case.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -6,7 +6,7 @@ use std::os::windows::ffi::OsStringExt;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, run_one};
 
-/// What the child says, as it says it.
+/// The output of the child, unchanged.
 #[track_caller]
 fn said(mechanism: Mechanism, command: &Command) -> Vec<u8> {
     let outcome = run_one(mechanism, command);

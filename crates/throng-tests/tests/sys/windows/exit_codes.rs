@@ -1,4 +1,4 @@
-//! Exit codes: all 32 bits of them, and what those are called that the system gives.
+//! Exit codes: all 32 bits, and the names of those that the system uses.
 
 use throng::Status;
 use throng_tests::{Source, run_one};
@@ -7,7 +7,7 @@ use throng_tests::{assert_complete, check_pattern, child, describe, for_each_mec
 #[test]
 fn exit_codes_have_thirty_two_bits() {
     for_each_mechanism(|mechanism| {
-        // 259 means "still active" to a program that asks in the wrong way.
+        // 259 means "still active" to a program that checks in the wrong way.
         let codes = [
             0,
             1,

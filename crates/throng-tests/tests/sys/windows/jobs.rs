@@ -1,6 +1,6 @@
-//! Jobs: what a process starts ends with it, also where we are in a job ourselves; what it has left
-//! behind ends with us, if that is asked for; and how many can be captured at once is limited by
-//! nothing that is known beforehand.
+//! Jobs: what a process starts ends with it, even if this program is in a job itself; what it has
+//! left behind ends with this program, if that is requested; and no limit known beforehand applies
+//! to how many can be captured at once.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -47,7 +47,7 @@ fn as_many_jobs_as_were_asked_for_are_granted() {
     });
 }
 
-/// A probe of which one process has ended and left another behind.
+/// A probe of which one process has ended and left another one behind.
 fn probe_that_has_left_one(mechanism: Mechanism, how: &str, tag: &Tag) -> Child {
     let mut probe = probe!(mechanism, "left-behind {how} with={tag}");
     probe.command.stdin(Stdio::piped());

@@ -1,4 +1,4 @@
-//! However the pipes are made, and however reads are announced, the same bytes come.
+//! However pipes are created and reads are announced, the same bytes arrive.
 
 use throng::os::windows::{BuilderExt, Pipes};
 use throng::{Builder, Outcome, Throng};
@@ -6,8 +6,8 @@ use throng_tests::{
     Probe, assert_output, child, describe, for_each_mechanism, for_each_mechanism_alone, probe,
 };
 
-/// What a process may write: nothing, less than a pipe holds, just as much, and far more, at once
-/// or a byte at a time.
+/// What a process may write: nothing, less than a pipe holds, exactly as much, and far more, at
+/// once or a byte at a time.
 const AMOUNTS: [(usize, usize); 5] = [
     (0, 0),
     (1, 0),

@@ -1,4 +1,5 @@
-//! A command that cannot be started is that command's outcome; it says why, and stops nobody else.
+//! A command that cannot be started has that as its outcome, with the reason, and stops no other
+//! command.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use throng::{Command, ErrorKind, Outcome, Stdin};
 use throng_tests::{assert_output, child, describe, for_each_mechanism, run_all, run_one};
 
-/// It did not start, of this kind, and the message has all of these in it.
+/// It did not start, with an error of this kind, and the message contains all of these.
 #[track_caller]
 fn assert_start_error(outcome: &Outcome, kind: ErrorKind, says: &[&str]) {
     let Some(error) = outcome.start_error() else {
@@ -95,7 +96,7 @@ fn a_command_line_that_is_too_long_is_refused() {
 fn a_command_line_that_is_just_not_too_long_runs() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("out:7 args");
-        // The name in marks, a blank before each argument, and a NUL at the end.
+        // The name in quotation marks, a space before each argument, and a NUL at the end.
         let before = command.get_program().len() + 2 + " out:7 args ".len();
         command.arg("x".repeat(32_767 - before - 1));
         let outcome = run_one(mechanism, &command);

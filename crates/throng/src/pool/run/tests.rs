@@ -1,4 +1,4 @@
-//! Tests of runs that need no process: commands that cannot be started, and the pace.
+//! Tests of runs that need no process: commands that cannot be started, and the rate of fetching.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn without_a_thread_a_run_ends_when_it_is_told_to() {
     assert!(late.next().is_none());
 }
 
-/// Runs this many commands that cannot be started, judged like this.
+/// Runs this many commands that cannot be started, with this judge.
 fn judged(
     commands: usize,
     judge: impl FnMut(&Outcome) -> Next + Send + 'static,
@@ -147,8 +147,8 @@ fn a_judge_that_panics_changes_nothing() {
     assert!(outcomes.len() == 3 && outcomes.iter().all(Outcome::is_final));
 }
 
-/// A second in which outcomes come at this distance, taken as [`Run::fetch`] does: how often they
-/// are fetched, and the longest that one has waited for it.
+/// A second in which outcomes arrive at this interval, taken as [`Run::fetch`] does: how often they
+/// are fetched, and the longest time that one has waited for it.
 fn fetches_and_delay(distance: Duration, overshoot: Duration) -> (usize, Duration) {
     let start = Instant::now();
     let arrival = |n: u32| start + distance * (n + 1);

@@ -10,7 +10,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A machine, and everything that it has asked for so far.
+/// A state machine, and everything that it has requested so far.
 struct Run {
     machine: Machine,
     asked: Vec<Action>,
@@ -242,19 +242,19 @@ fn a_read_error_is_the_verdict_of_that_stream_alone() {
     );
 }
 
-/// Something that may happen next, where it makes sense; numbers choose among what there is.
+/// Something that may happen next, where it makes sense; numbers choose among the possibilities.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Eof(Stream),
     ReadError(Stream),
-    /// The engine carries out what it was asked.
+    /// The engine carries out a request.
     Stopped(Stream),
     Named,
     CallbackPanic(Stream),
     Exit,
-    /// One of the alarms that were set goes off: the kernel of the model keeps no order.
+    /// One of the alarms that were set goes off: the model does not order them.
     Alarm(usize),
-    /// An alarm that nobody has set for this state.
+    /// An alarm that was not set for this state.
     StaleAlarm(Alarm),
     Cancel,
     Kill,
@@ -282,10 +282,10 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// What the machine should know and say, kept apart from how it does.
+/// What the machine should know and report, derived independently of its implementation.
 struct Model {
     run: Run,
-    /// How many of `asked` have been looked at.
+    /// How many entries of `asked` have been processed.
     seen: usize,
     alarms: Vec<Alarm>,
     released: [bool; 2],
@@ -372,7 +372,7 @@ impl Model {
         self.look();
     }
 
-    /// Takes note of what the machine has asked for.
+    /// Records what the machine has requested.
     fn look(&mut self) {
         for action in &self.run.asked[self.seen..] {
             assert_eq!(self.finishes, 0, "nothing comes after the end: {action:?}");
@@ -396,7 +396,7 @@ impl Model {
         assert_eq!(self.finishes, usize::from(is_due));
     }
 
-    /// Lets all alarms go off and has the engine do what it was asked, until nothing is left.
+    /// Lets all alarms go off and the engine carry out its requests, until nothing is left.
     fn settle(&mut self) {
         for _ in 0..20 {
             self.happens(Happening::Alarm(0));

@@ -1,4 +1,4 @@
-//! A real fork of a program that has a `Throng`; what is tried there is in `owner/tests.rs`.
+//! A real fork of a program that has a `Throng`; its operations are in `owner/tests.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;

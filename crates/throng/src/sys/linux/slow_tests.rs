@@ -1,4 +1,4 @@
-//! Starts that take long, or fail for now.
+//! Starts that are slow, or fail temporarily.
 
 use std::fs::File;
 use std::future::Future;
@@ -25,7 +25,7 @@ pub(super) fn lease(path: &Path) -> File {
     /// From the kernel's asm-generic/fcntl.h.
     const F_SETSIG: libc::c_int = 10;
     let file = File::options().write(true).open(path).unwrap();
-    // That a reader waits is announced by a signal that does nothing.
+    // A signal that does nothing announces that a reader waits.
     control(&file, F_SETSIG, libc::SIGCHLD);
     control(&file, libc::F_SETLEASE, libc::F_WRLCK);
     file
@@ -81,7 +81,7 @@ fn a_shard_whose_slow_start_has_failed_for_now_passes_on_what_it_is_woken_for() 
     for pause_ms in [100, 200, 400].into_iter().cycle().take(15) {
         let leased = lease(&path);
         let mut slow = throng.spawn(&Command::new(&path));
-        // Its shard is the last that has fallen asleep, and the first to be woken.
+        // Its shard is the last that has gone to sleep, and the first to be woken.
         thread::sleep(Duration::from_millis(pause_ms));
         control(&leased, libc::F_SETLEASE, libc::F_UNLCK);
         thread::sleep(Duration::from_millis(20));

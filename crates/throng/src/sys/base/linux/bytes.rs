@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn room_that_no_system_has_is_an_error_and_what_there_was_stays() {
-        // More than any address space, and still a size that an allocation may have.
+        // More than any address space, and still a valid size for an allocation.
         const TOO_MUCH: usize = isize::MAX as usize - (1 << 20);
         for len in [10, PAGES_FROM] {
             let mut bytes = Bytes::default();

@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn no_process_is_started_before_the_guardian_has_been() {
-        // Often, for it may be there in time by chance.
+        // Repeatedly, because it may be in time by chance.
         for _ in 0..30 {
             guardian_at_the_first_start("cat", |guardian| {
                 assert_eq!(command_line(guardian), b"cat\0", "{guardian}");
@@ -406,7 +406,7 @@ mod tests {
             signal(&guardian, Signal::STOP);
             assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
         }
-        // However often; but it is not reported for ever.
+        // Repeatedly; but it is not reported for ever.
         signal(&guardian, Signal::STOP);
         let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let begun = Instant::now();

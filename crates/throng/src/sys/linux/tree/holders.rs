@@ -191,7 +191,7 @@ mod tests {
         Census::new(RunId::random().unwrap()).unwrap()
     }
 
-    /// A program that does nothing until its stdin ends. Our copies of what it gets are closed.
+    /// A program that does nothing until its stdin ends. Our copies of its descriptors are closed.
     fn cat(stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
         Command::new("cat")
             .stdin(stdin)
@@ -200,7 +200,7 @@ mod tests {
             .unwrap()
     }
 
-    /// About a process that has no children, so that all have to be looked at.
+    /// For a process without children, so that all processes have to be examined.
     fn long_ago(pipe: &OwnedFd, not_before: Instant) -> HeldPipe {
         HeldPipe {
             inode: rustix::fs::fstat(pipe).unwrap().st_ino,
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    /// Looks until it is so. Another test of this program may just be starting a process, which has
-    /// all that is open here until its program runs.
+    /// Polls until the condition holds. Another test of this program may be starting a process,
+    /// which has everything that is open here until its program runs.
     #[track_caller]
     fn until(mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();
@@ -275,7 +275,7 @@ mod tests {
             };
             found(&mut holders, &mut census, pipe) == [writer.id()]
         });
-        // Unless ids have begun anew, or thousands of processes were started, just now.
+        // Unless ids have just started over, or thousands of processes were started.
         let is_later = (before..before + NEW_MAX).contains(&writer.id());
         assert!(holders.index.taken == taken || !is_later);
         drop(writer.stdin.take());

@@ -16,20 +16,20 @@ use crate::sys::api::Exit;
 use crate::sys::faults::{Fault, Point, order};
 use crate::sys::{HostOptions, MECHANISMS};
 
-/// Orders a failure on this thread, after so many calls of this kind that do not fail.
+/// Injects a failure on this thread, after this many calls of this kind that succeed.
 fn fail(point: Point, calls_before: usize, code: u32) {
     order(point, calls_before, Fault::Code(code));
 }
 
-/// Set for a process that is this very program, run again to say something.
+/// Set for a process that is this program, run again to write something.
 const SCRIPT: &str = "THRONG_UNIT_TEST_CHILD";
 
-/// What the process says: bytes that know their place.
+/// The output of the process: bytes that depend on their position.
 fn saying(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n % 251) as u8).collect()
 }
 
-/// Not a test of anything, but what the others start.
+/// Not a test, but the process that the tests start.
 #[test]
 fn a_process_for_the_other_tests() {
     let Ok(script) = std::env::var(SCRIPT) else {
@@ -81,7 +81,7 @@ impl Heard {
     }
 }
 
-/// Runs the engine until all is known of this process.
+/// Runs the engine until everything is known of this process.
 fn hear(engine: &mut Engine, id: Id) -> Heard {
     let mut heard = Heard::default();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -112,7 +112,7 @@ fn hear(engine: &mut Engine, id: Id) -> Heard {
     heard
 }
 
-/// Starts one that says so much, with failures ordered, and checks that all of it comes.
+/// Starts one that writes this much, with injected failures, and checks that all of it arrives.
 fn all_comes(mechanism: Mechanism, count: usize, order: impl FnOnce()) -> u32 {
     let mut engine = engine(mechanism, &HostOptions::default());
     let id = Slots::new().insert(());
@@ -237,7 +237,7 @@ fn a_start_that_fails_says_whether_to_try_again() {
         let error = engine.start(id, &process("say:1")).unwrap_err();
         assert!(is_expected(&error), "{code}: {error:?}");
     }
-    // Nothing of this is left: the next one starts, and is all there is.
+    // Nothing of this is left: the next one starts, and is the only one.
     let id = Slots::new().insert(());
     engine.start(id, &process("say:10")).unwrap();
     assert!(hear(&mut engine, id).is_whole());
@@ -280,10 +280,10 @@ fn a_callback_that_waits_alertably_itself_loses_nothing_and_is_not_entered_again
             match event {
                 Event::Output(Stream::Stdout, bytes) => {
                     out.extend_from_slice(bytes);
-                    // What a user's callback might do: reads that are finished meanwhile have
-                    // their functions called in here.
+                    // As a user's callback might do: reads that finish meanwhile have their
+                    // functions called in here.
                     let (len, first) = (bytes.len(), bytes[0]);
-                    // SAFETY: it sleeps, and has the APCs of this thread called, which expect that.
+                    // SAFETY: it sleeps and runs the APCs of this thread, which allow that.
                     unsafe { windows_sys::Win32::System::Threading::SleepEx(2, 1) };
                     assert_eq!((out.len() - before, out[before]), (len, first));
                 }
@@ -383,7 +383,7 @@ fn a_process_that_is_given_up_and_has_ended_is_told_as_ended_and_once() {
     engine.start(ended, &process("say:1")).unwrap();
     engine.start(running, &process("sleep:60000")).unwrap();
     let handle = engine.children.get_mut(ended).unwrap().process.clone();
-    // SAFETY: the handle is open as long as it is here.
+    // SAFETY: the handle is open as long as it is used here.
     let seen = unsafe { WaitForSingleObject(handle.as_raw_handle(), 60_000) };
     assert_eq!(seen, WAIT_OBJECT_0);
     let exit = engine.give_up(ended).expect("it has ended");
@@ -423,7 +423,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
             assert_eq!(exit.status, Status::Exited(1), "{mechanism}");
         }
     }
-    // A read that the kernel had not finished has written to what is freed now.
+    // A read that the kernel had not finished would have written to freed memory by now.
     super::super::quarantine::check();
 }
 

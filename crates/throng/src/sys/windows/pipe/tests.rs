@@ -17,7 +17,7 @@ fn both_kinds() -> [Pair; 2] {
 
 fn is_inheritable(handle: HANDLE) -> bool {
     let mut flags = 0;
-    // SAFETY: whoever calls has the handle open.
+    // SAFETY: the caller has the handle open.
     let ok = unsafe { GetHandleInformation(handle, &mut flags) };
     assert_ne!(ok, 0);
     flags & HANDLE_FLAG_INHERIT != 0

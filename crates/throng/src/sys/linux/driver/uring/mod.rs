@@ -470,7 +470,7 @@ mod tests {
                 Err(io::Error::from_raw_os_error(code))
             });
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(code));
-            // What was pushed is still there, and is taken when that has passed.
+            // What was pushed is still there, and is taken when the failure has passed.
             let mut calls = 0;
             let taken = uring.submit_by(|ring| {
                 calls += 1;

@@ -27,7 +27,8 @@ const ALL_FEATURES: [Features; 6] = [
     Features::NONE,
 ];
 
-/// Runs a command with the means of some kernel, on a thread as shards are; returns its stdout.
+/// Runs a command with the system calls of some kernel, on a thread set up like a shard; returns
+/// its stdout.
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
@@ -136,7 +137,7 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
                 loop {
                     let pipes = Launcher::open_pipes(&command).unwrap();
                     match launcher.start(&command, pipes.theirs).map(drop) {
-                        // Another test has made a process while the file was open here.
+                        // Another test has started a process while the file was open here.
                         Err(StartError::Busy(_)) => thread::yield_now(),
                         started => return started,
                     }

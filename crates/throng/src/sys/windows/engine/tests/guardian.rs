@@ -1,4 +1,4 @@
-//! The job of a whole throng around those of its processes, and where it is refused.
+//! The job of a whole throng around the jobs of its processes, and what happens if it is refused.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn kept(mechanism: Mechanism) -> Engine {
     engine(mechanism, &options)
 }
 
-/// The ids of those that are in the guardian's job.
+/// The ids of the processes in the guardian's job.
 fn all_kept(engine: &Engine) -> Vec<u32> {
     engine.host.guardian().unwrap().job().pids().unwrap()
 }

@@ -1,5 +1,5 @@
-//! Command lines for `cmd.exe`: what is written, what a model of its rules makes of it, and what a
-//! real one does.
+//! Command lines for `cmd.exe`: the text that is written, how a model of its rules reads it, and
+//! how a real one does.
 
 use std::fs;
 use std::os::windows::ffi::OsStringExt;
@@ -20,7 +20,7 @@ fn os(strings: &[&str]) -> Vec<OsString> {
     strings.iter().map(OsString::from).collect()
 }
 
-/// What is between the outer marks of `/c`.
+/// The text between the outer quotation marks of `/c`.
 fn inner(script: &str, args: &[&str]) -> Result<String, LineError> {
     let line = batch_command_line(Path::new(CMD), Path::new(script), &os(args))?;
     let line = String::from_utf16(&line).unwrap();
@@ -104,7 +104,7 @@ fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
         (r#"""#, r#""""""#),
         ("é", r#""é""#),
         ("\u{FF02}&calc", "\"\u{FF02}&calc\""),
-        // "BatBadBut", and what was found on the way to its cures.
+        // "BatBadBut", and related cases.
         (r#""&calc"#, r#""""&calc""#),
         (r#"\"&calc"#, r#""\\""&calc""#),
         (r#"" & calc & ""#, r#"""" & calc & """"#),
@@ -172,9 +172,9 @@ fn a_line_longer_than_cmd_takes_is_refused() {
     assert_eq!(inner(r"C:\x.bat", &[&longer]), Err(too_long));
 }
 
-/// What `cmd.exe` makes of what is between the outer marks, by the rules that are relied on:
-/// expands variables, of which it may have to expand only ours, then splits at blanks outside
-/// marks. Panics at anything that would be more than text.
+/// What `cmd.exe` makes of the text between the outer quotation marks, by the rules relied on:
+/// expands variables, of which it may have to expand only ours, then splits at spaces outside
+/// quotation marks. Panics at anything that would be more than text.
 fn split(text: &[u16]) -> Vec<Vec<u16>> {
     let mut expanded = Vec::new();
     let mut rest = text;
@@ -209,7 +209,8 @@ fn split(text: &[u16]) -> Vec<Vec<u16>> {
     words
 }
 
-/// Reads one word as Microsoft's C runtime does since 2008: two marks inside a quotation are one.
+/// Reads one word as Microsoft's C runtime does since 2008: two quotation marks inside a quotation
+/// are one.
 fn read(word: &[u16]) -> Vec<u16> {
     let mut units = word.iter().copied().peekable();
     let mut read = Vec::new();
@@ -280,7 +281,7 @@ fn has_more_files(dir: &TempDir) -> bool {
     fs::read_dir(dir.path()).unwrap().count() > 2
 }
 
-/// Each makes a file where it is taken for code, or is text that should not change.
+/// Each creates a file where it is taken for code, or is text that should not change.
 const PAYLOADS: &[&str] = &[
     "plain",
     "a b",
@@ -319,8 +320,8 @@ fn a_real_cmd_executes_nothing_of_its_arguments() {
     assert!(has_more_files(&dir));
 }
 
-/// Only of payloads without a `%`: Wine's `cmd.exe` expands variables in `%1` once more, after it
-/// has put the argument there. That of Windows does not.
+/// Only for payloads without a `%`: Wine's `cmd.exe` expands variables in `%1` once more after it
+/// has substituted the argument. That of Windows does not.
 #[test]
 fn a_script_sees_its_arguments_whole() {
     let dir = scripts();

@@ -19,8 +19,8 @@ fn line(program: &str, args: &[&str], tail: Option<&str>) -> Result<String, Line
     Ok(String::from_utf16(text).unwrap())
 }
 
-/// Reads by MSDN "Parsing C command-line arguments", one unit after the other: counts backslashes
-/// and decides what they were when it sees what follows.
+/// Reads according to MSDN "Parsing C command-line arguments", one unit after the other: counts
+/// backslashes, and decides what they mean when it sees what follows.
 fn read(line: &[u16]) -> Vec<Vec<u16>> {
     let mut units = line
         .iter()
@@ -125,7 +125,7 @@ fn a_nul_is_refused_wherever_it_is() {
 
 #[test]
 fn the_longest_line_is_taken_and_one_unit_more_is_not() {
-    // Around the argument: a name of one letter in its marks, a space, the NUL.
+    // Around the argument: a name of one letter in quotation marks, a space, the NUL.
     let longest = "x".repeat(UNITS_MAX - 5);
     let written = command_line(OsStr::new("p"), &os(&[&longest]), None).unwrap();
     assert_eq!(written.len(), UNITS_MAX);
@@ -135,7 +135,7 @@ fn the_longest_line_is_taken_and_one_unit_more_is_not() {
         units_max: UNITS_MAX,
     };
     assert_eq!(line("p", &[&longer], None), Err(too_long));
-    // It is units of UTF-16 that count: two for each of these.
+    // Units of UTF-16 count: two for each of these.
     let pairs = "\u{1F980}".repeat(UNITS_MAX / 2);
     assert!(line("p", &[&pairs], None).is_err());
 }
@@ -147,7 +147,7 @@ fn surrogates_without_a_partner_go_through() {
     assert_eq!(read(&line)[1], [0xD800, 0x20, 0xDC00, 0xDC00]);
 }
 
-/// Mostly what the rules are about, and sometimes anything but NUL.
+/// Mostly the characters that the rules are about, and sometimes anything but NUL.
 fn argument() -> impl Strategy<Value = Vec<u16>> {
     let unit = prop_oneof![
         4 => proptest::sample::select(&[0x22_u16, 0x5C, 0x20, 0x09, 0x61][..]),
