@@ -24,7 +24,7 @@ fn attempts(objects: &[serde_json::Value]) -> Vec<(u64, bool)> {
 }
 
 #[test]
-fn a_command_that_fails_is_tried_so_many_times_and_told_once() {
+fn a_failing_command_is_tried_the_given_number_of_times_and_reported_once() {
     let objects = json(&[
         "--retries",
         "3",
@@ -92,7 +92,7 @@ fn a_command_that_recovers_has_succeeded() {
 }
 
 #[test]
-fn order_is_kept_over_attempts() {
+fn order_is_kept_across_attempts() {
     let options = ["-k", "-j3", "--retries", "2", "--backoff", "300ms"];
     // The first and the last are tried again, long after the others have ended.
     let values = ["exit:1", "exit:0", "exit:3"];
@@ -102,7 +102,7 @@ fn order_is_kept_over_attempts() {
 }
 
 #[test]
-fn a_timeout_is_a_failure_that_is_tried_again() {
+fn a_timeout_is_a_failure_that_is_retried() {
     let options = ["--retries", "2", "--timeout", "100ms"];
     let objects = json(&[&options[..], &[child(), ":::", "sleep:600000"]].concat());
     assert_eq!(attempts(&objects), [(2, false)]);
@@ -110,7 +110,7 @@ fn a_timeout_is_a_failure_that_is_tried_again() {
 }
 
 #[test]
-fn lines_of_an_attempt_that_is_followed_by_another_are_ended() {
+fn unterminated_lines_are_ended_before_the_next_attempt() {
     let words = [
         "--output",
         "line",
@@ -127,7 +127,7 @@ fn lines_of_an_attempt_that_is_followed_by_another_are_ended() {
 }
 
 #[test]
-fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
+fn a_pending_attempt_is_given_up_when_the_run_halts() {
     let output = output(&[
         "-k",
         "-j3",
@@ -155,7 +155,7 @@ fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
 }
 
 #[test]
-fn a_run_halts_soon_and_lets_what_runs_finish() {
+fn halt_soon_lets_running_commands_finish() {
     let dir = tempfile::tempdir().unwrap();
     let gate = dir.path().join("gate");
     let (wait, open) = (
@@ -191,7 +191,7 @@ fn a_run_halts_soon_and_lets_what_runs_finish() {
 }
 
 #[test]
-fn a_run_halts_now_and_ends_what_runs() {
+fn halt_now_ends_running_commands() {
     let tag = Tag::new();
     let values = format!("sleep:60000\nexit:9\n{}", "exit:0\n".repeat(9));
     let words = [
@@ -212,7 +212,7 @@ fn a_run_halts_now_and_ends_what_runs() {
 }
 
 #[test]
-fn a_run_that_never_halts_counts_failures_and_percentages_are_of_all() {
+fn halt_never_counts_failures_and_percentages_refer_to_all_commands() {
     let status = |halt: &str, values: &[&str]| {
         let words = ["-j1", "--halt", halt, child(), "exit:{}", ":::"];
         output(&[&words[..], values].concat()).status.code()
@@ -247,7 +247,7 @@ fn starts_are_a_delay_apart() {
 }
 
 #[test]
-fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
+fn nothing_starts_while_less_memory_is_free_than_required() {
     let mut command = run(&["--memfree", "1000T", child(), "outs:x", ":::", "exit:0"]);
     let mut running = command.spawn().unwrap();
     // It waits, and reports what it waits for.
@@ -267,7 +267,7 @@ fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
 }
 
 #[test]
-fn the_number_of_jobs_is_read_again_from_its_file() {
+fn the_number_of_jobs_is_reread_from_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let (inside, number) = (dir.path().join("inside"), dir.path().join("jobs"));
     let gate = dir.path().join("gate");
@@ -300,7 +300,7 @@ fn the_number_of_jobs_is_read_again_from_its_file() {
 }
 
 #[test]
-fn numbers_of_jobs_may_count_from_the_cores() {
+fn job_counts_may_be_relative_to_the_cores() {
     for jobs in ["+1", "-999", "1", "150%", "0"] {
         let output = output(&["-j", jobs, "-k", child(), "outs:{}", ":::", "a", "b"]);
         assert_eq!(stdout(&output), "ab", "{jobs}");
@@ -310,7 +310,7 @@ fn numbers_of_jobs_may_count_from_the_cores() {
 }
 
 #[test]
-fn what_runs_far_longer_than_the_others_runs_out_of_time() {
+fn a_command_that_runs_far_longer_than_the_others_times_out() {
     let values = format!("{}sleep:600000\n", "sleep:30\n".repeat(9));
     let options = ["-k", "-j4", "--timeout", "6000%", "--output", "jsonl"];
     let words = [&options[..], &[child(), "{}"]].concat();
@@ -330,7 +330,7 @@ fn what_runs_far_longer_than_the_others_runs_out_of_time() {
 }
 
 #[test]
-fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
+fn commands_run_in_their_directory_which_is_created_first() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("deep").join("{}");
     let words = ["--wd", path(&place), child(), "cwd", "exit:{}", ":::", "0"];
@@ -346,7 +346,7 @@ fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
 }
 
 #[test]
-fn no_value_leads_out_of_what_is_written_of_a_directory() {
+fn no_value_leads_out_of_the_fixed_part_of_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().join("base");
     let place = format!("{}/{{}}", path(&base));
@@ -387,7 +387,7 @@ fn no_value_leads_out_of_what_is_written_of_a_directory() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_that_commands_failure() {
+fn a_directory_that_cannot_be_created_fails_its_command() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -423,7 +423,7 @@ fn variables_are_set_for_commands_or_passed_on() {
 }
 
 #[test]
-fn commands_are_as_nice_as_they_are_told_to_be() {
+fn commands_have_the_requested_niceness() {
     let said = |options: &[&str], pause: Duration| {
         // Wine sets the priority a moment after the start.
         let pause = format!("sleep:{}", pause.as_millis() / 4);
@@ -439,7 +439,7 @@ fn commands_are_as_nice_as_they_are_told_to_be() {
 }
 
 #[test]
-fn nonsense_is_named_in_one_line_and_nothing_starts() {
+fn invalid_control_options_are_reported_in_one_line_and_nothing_starts() {
     for (option, values) in [
         ("--jobs", &["", "x", "1.5", "0%", "+", "--", "1%%", "/"][..]),
         ("--delay", &["", "x", "-1", "5q"]),

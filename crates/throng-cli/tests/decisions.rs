@@ -48,7 +48,7 @@ fn started(options: &[&str], last_step: &str) -> usize {
 }
 
 #[test]
-fn nothing_starts_after_the_outcome_that_ends_the_run_though_nobody_reads_the_output() {
+fn nothing_starts_after_the_halting_outcome_even_if_output_is_not_read() {
     let modes: [&[&str]; 6] = [
         &[],
         &["-k"],
@@ -97,7 +97,7 @@ fn forty_that_fail(log: &Path, attempts: &Path, options: &[&str]) -> (std::proce
 }
 
 #[test]
-fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
+fn a_retry_precedes_other_commands_and_all_counts_agree() {
     let dir = tempfile::tempdir().unwrap();
     let (log, attempts) = (dir.path().join("log"), dir.path().join("attempts"));
     let (output, count) = forty_that_fail(&log, &attempts, &["--halt", "now,fail=2"]);
@@ -130,7 +130,7 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
 }
 
 #[test]
-fn an_error_of_many_starts_is_said_once_with_a_count() {
+fn an_error_of_many_starts_is_printed_once_with_a_count() {
     let values: String = (1..=300).map(|n| format!("{n}\n")).collect();
     let run = |options: &[&str]| {
         let words = [options, &["throng-no-such-program"]].concat();
@@ -160,7 +160,7 @@ fn an_error_of_many_starts_is_said_once_with_a_count() {
 }
 
 #[test]
-fn a_program_that_differs_by_value_may_be_missing() {
+fn a_program_named_by_a_value_may_be_missing() {
     let others = ["{}", "outs:ran", ":::", "throng-no-such-program", child()];
     let told = output(&[&["-j1"], &others[..]].concat());
     assert_eq!(
@@ -171,7 +171,7 @@ fn a_program_that_differs_by_value_may_be_missing() {
 }
 
 #[test]
-fn what_cannot_be_made_a_command_counts_as_one_that_has_failed_in_its_place() {
+fn a_command_that_cannot_be_built_counts_as_failed_in_its_position() {
     let before: String = (1..=30).map(|n| format!("{n}\n")).collect();
     let lines = format!("{before}a\0b\n{}", "x\n".repeat(500));
     let words = [
@@ -194,7 +194,7 @@ fn what_cannot_be_made_a_command_counts_as_one_that_has_failed_in_its_place() {
 
 /// Output is not read while commands run, and they time out all the same.
 #[test]
-fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
+fn commands_time_out_even_if_messages_are_not_read() {
     let modes: [&[&str]; 5] = [
         &["--lb"],
         &["--lb", "-k"],
@@ -232,7 +232,7 @@ fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
 /// Output is not read while commands run, and the run halts for a command that has reported its
 /// reason.
 #[test]
-fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
+fn a_run_halts_even_if_messages_are_not_read() {
     let modes: [&[&str]; 4] = [&["--lb"], &["--lb", "-k"], &["-u"], &["-u", "-v"]];
     let ends = [
         ("now,fail=1", "errs:bad;exit:3", 1),

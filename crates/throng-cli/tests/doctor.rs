@@ -15,7 +15,7 @@ fn doctor(args: &[&str]) -> Output {
 }
 
 #[test]
-fn every_mechanism_is_checked_and_its_cost_told() {
+fn every_mechanism_is_checked_and_its_cost_reported() {
     let children = repeat(120).to_string();
     let output = doctor(&["--children", &children]);
     assert!(output.status.success(), "{output:?}");
@@ -37,7 +37,7 @@ fn every_mechanism_is_checked_and_its_cost_told() {
 }
 
 #[test]
-fn the_same_is_there_as_json() {
+fn the_report_is_available_as_json() {
     let output = doctor(&["--children", "9", "--output", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["healthy"], true, "{report}");

@@ -23,7 +23,7 @@ fn the_exit_status_counts_failures() {
 }
 
 #[test]
-fn a_held_stream_keeps_nobody_waiting() {
+fn a_held_stream_does_not_delay_the_run() {
     let tag = Tag::new();
     let holder = format!("holder:{tag},sleep:600000");
     let output = output(&[
@@ -49,7 +49,7 @@ fn a_held_stream_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_timeout_ends_a_command_and_all_that_it_started() {
+fn a_timeout_ends_a_command_and_everything_it_started() {
     let tag = Tag::new();
     let tree = format!("holder:ignore-term,{tag},sleep:600000");
     let words = ["--timeout", "500ms", "--termseq", "TERM,100,KILL", child()];

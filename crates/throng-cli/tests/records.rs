@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::program::{child, output, stderr, stdout};
 
 #[test]
-fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
+fn a_record_file_that_is_our_stdout_or_stderr_is_written_through_it() {
     for (option, name) in [("--joblog", "log"), ("--results", "x.csv")] {
         for stream in ["stdout", "stderr"] {
             let directory = tempfile::tempdir().unwrap();
@@ -41,7 +41,7 @@ fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
 }
 
 #[test]
-fn only_a_record_is_moved_and_only_a_record_is_replaced_by_it() {
+fn only_a_record_file_is_moved_or_replaced() {
     for (option, name) in [
         ("--joblog", "log"),
         ("--results", "x.csv"),
@@ -89,7 +89,7 @@ fn a_log_and_a_table_in_one_file_are_refused() {
 }
 
 #[test]
-fn a_file_of_another_value_is_no_result_and_is_not_written_over() {
+fn a_file_of_another_value_is_not_a_result_and_is_not_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("results");
     let name = format!("{}/{{}}", path.display());

@@ -224,7 +224,7 @@ fn at_once<T: Send>(scenarios: &[Scenario], run: impl Fn(&Scenario) -> T + Sync)
 }
 
 #[test]
-fn scenarios_end_as_they_say() {
+fn scenarios_have_the_expected_output() {
     let mut scenarios = scenarios();
     assert!(scenarios.len() >= 60, "{}", scenarios.len());
     scenarios.retain(Scenario::runs_here);
@@ -240,7 +240,7 @@ fn scenarios_end_as_they_say() {
 }
 
 #[test]
-fn gnu_parallel_says_the_same_where_nothing_else_is_marked() {
+fn gnu_parallel_prints_the_same_unless_marked_otherwise() {
     let Some(version) = gnu_parallel() else {
         return;
     };

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn differences_from_the_pattern_are_described() {
         let bytes = first(1000);
         let check = |bytes: &[u8]| check_pattern(Source::Out, bytes, 1000).unwrap_err();
         assert!(check(&bytes[..999]).contains("999 bytes in place of 1000, right as far"));

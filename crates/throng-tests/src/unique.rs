@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_comes_twice() {
+    fn no_unique_name_is_repeated() {
         assert_ne!(unique(), unique());
     }
 }

@@ -58,7 +58,7 @@ fn assert_never_started(outcome: &Outcome) {
 }
 
 #[test]
-fn a_cancelled_process_gives_its_outcome_with_all_that_it_said() {
+fn the_outcome_of_a_cancelled_process_has_all_its_output() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, HANG);
         let process = throng.spawn(&child!("out:70000 err:30 sleep:600000"));
@@ -74,7 +74,7 @@ fn a_cancelled_process_gives_its_outcome_with_all_that_it_said() {
 }
 
 #[test]
-fn a_killed_process_is_not_asked_first() {
+fn a_killed_process_is_not_asked_to_end_first() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, HANG);
         let process = throng.spawn(&child!("ignore-term out:5 sleep:600000"));
@@ -87,7 +87,7 @@ fn a_killed_process_is_not_asked_first() {
 }
 
 #[test]
-fn a_process_that_was_asked_can_still_be_killed() {
+fn a_process_that_was_asked_to_end_can_still_be_killed() {
     for_each_mechanism(|mechanism| {
         for wait in [HANG, Duration::ZERO, Duration::from_millis(1)] {
             let (throng, heard) = listening(mechanism, 4, wait);
@@ -120,7 +120,7 @@ fn cancelling_a_finished_process_changes_nothing() {
 }
 
 #[test]
-fn cancelling_a_held_process_ends_the_holder_and_the_waiting() {
+fn cancelling_a_held_process_ends_the_holder_and_the_wait() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 1, HANG);
         let tag = Tag::new();
@@ -162,7 +162,7 @@ fn a_queued_command_that_is_cancelled_never_starts() {
 }
 
 #[test]
-fn a_queued_command_that_is_cancelled_gives_its_outcome_at_once() {
+fn a_queued_command_that_is_cancelled_has_its_outcome_at_once() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 1, HANG);
         let first = throng.spawn(&child!("out:1 sleep:600000"));
@@ -178,7 +178,7 @@ fn a_queued_command_that_is_cancelled_gives_its_outcome_at_once() {
 }
 
 #[test]
-fn cancelling_all_ends_what_runs_and_starts_nothing_more() {
+fn cancelling_all_ends_running_processes_and_starts_nothing_more() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("trace");
@@ -209,7 +209,7 @@ fn cancelling_all_ends_what_runs_and_starts_nothing_more() {
 }
 
 #[test]
-fn killing_all_asks_nobody_first_even_where_cancelling_has_begun() {
+fn killing_all_asks_no_process_first_even_after_a_cancel() {
     for_each_mechanism(|mechanism| {
         for cancel_first in [false, true] {
             let (throng, heard) = listening(mechanism, 6, HANG);
@@ -284,7 +284,7 @@ fn a_throng_can_be_dropped_in_the_middle_of_floods() {
 }
 
 #[test]
-fn dropping_an_idle_throng_waits_for_nobody() {
+fn dropping_an_idle_throng_does_not_wait() {
     for_each_mechanism(|mechanism| {
         for shards in 1..=4 {
             drop(

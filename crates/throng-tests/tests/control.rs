@@ -142,7 +142,7 @@ fn a_throng_that_admits_nothing_can_still_be_cancelled() {
 }
 
 #[test]
-fn starting_no_more_lets_what_runs_go_on() {
+fn stopping_starts_lets_running_processes_go_on() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let gate = Gate::new();
@@ -164,7 +164,7 @@ fn starting_no_more_lets_what_runs_go_on() {
 }
 
 #[test]
-fn what_runs_is_told_the_longest_running_first() {
+fn running_processes_are_listed_longest_running_first() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         assert!(throng.running(9).is_empty());
@@ -203,7 +203,7 @@ fn what_runs_is_told_the_longest_running_first() {
 }
 
 #[test]
-fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
+fn processes_older_than_an_age_are_ended_as_by_a_timeout() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let old = throng.spawn(&child!("sleep:600000"));
@@ -217,7 +217,7 @@ fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
 }
 
 #[test]
-fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
+fn a_rerun_command_gives_another_outcome_of_the_same_run() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 3);
         let commands = (0..20).map(|n| child!("out:{n} exit:{}", n % 2));
@@ -246,7 +246,7 @@ fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
 }
 
 #[test]
-fn another_attempt_is_given_its_slot_anew() {
+fn another_attempt_gets_a_new_slot() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut command = child!("exit:1");
@@ -271,7 +271,7 @@ fn again_in_an_hour(_: &Outcome) -> Next {
 }
 
 #[test]
-fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_started_any_more() {
+fn a_run_waits_for_pending_attempts_and_ends_when_starts_are_stopped() {
     for_some_mechanisms(|mechanism| {
         let throng = Arc::new(throng(mechanism, 1));
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
@@ -293,7 +293,7 @@ fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_start
 }
 
 #[test]
-fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
+fn a_dropped_run_forgets_pending_attempts() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
@@ -304,7 +304,7 @@ fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
 }
 
 #[test]
-fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken() {
+fn nothing_starts_after_the_ending_outcome_however_late_it_is_taken() {
     for_some_mechanisms(|mechanism| {
         for (jobs, next) in [
             (1, Next::StartNoMore),

@@ -189,7 +189,7 @@ fn make_up(chance: &mut Chance, tag: &Tag) -> (Command, Line) {
 }
 
 #[test]
-fn two_hundred_commands_come_to_the_same_with_every_mechanism() {
+fn two_hundred_commands_have_the_same_results_with_every_mechanism() {
     for_each_mechanism(|mechanism| {
         let count = repeat(200).max(50);
         let tag = Tag::new();

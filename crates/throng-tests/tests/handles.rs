@@ -185,7 +185,7 @@ fn dropping_the_handle_of_a_queued_command_means_that_it_never_starts() {
 }
 
 #[test]
-fn a_detached_process_goes_on_and_is_read_to_its_end() {
+fn a_detached_process_goes_on_and_is_read_to_the_end() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let (gate, trace) = (dir.path().join("gate"), dir.path().join("trace"));
@@ -228,7 +228,7 @@ fn a_detached_process_outlives_the_throng() {
 }
 
 #[test]
-fn an_outcome_can_be_had_when_the_throng_is_gone() {
+fn an_outcome_is_available_after_the_throng_is_dropped() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut process = throng.spawn(&child!("out:100"));
@@ -244,7 +244,7 @@ fn an_outcome_can_be_had_when_the_throng_is_gone() {
 }
 
 #[test]
-fn a_waker_that_panics_leaves_nobody_waiting() {
+fn a_panicking_waker_leaves_no_caller_waiting() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {

@@ -35,7 +35,7 @@ fn under_kill_the_holder_is_ended_and_the_capture_is_complete() {
 }
 
 #[test]
-fn under_wait_the_holder_has_all_the_time_it_wants() {
+fn under_wait_the_holder_has_unlimited_time() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
@@ -86,7 +86,7 @@ fn under_wait_the_timeout_of_the_command_ends_the_holder() {
 }
 
 #[test]
-fn under_fail_a_command_that_leaves_a_holder_has_failed() {
+fn under_fail_a_command_that_leaves_a_holder_fails() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let builder = Throng::builder().mechanism(mechanism).on_held(OnHeld::Fail);

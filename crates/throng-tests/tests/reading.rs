@@ -36,7 +36,7 @@ fn count(heard: &Heard) -> usize {
 }
 
 #[test]
-fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
+fn while_reading_is_paused_processes_wait_and_nothing_is_lost() {
     for_each_mechanism(|mechanism| {
         let (builder, heard) = builder(mechanism);
         let throng = builder.build().unwrap();
@@ -70,7 +70,7 @@ fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_callback_that_pauses_gets_one_more_piece_from_each_thread_at_most() {
+fn a_callback_that_pauses_gets_at_most_one_more_piece_from_each_thread() {
     for_each_mechanism(|mechanism| {
         let pool = Arc::new(OnceLock::<Weak<Throng>>::new());
         let pieces = Arc::new(AtomicU64::new(0));
@@ -104,7 +104,7 @@ fn a_callback_that_pauses_gets_one_more_piece_from_each_thread_at_most() {
 }
 
 #[test]
-fn while_nothing_is_read_nothing_is_started() {
+fn while_reading_is_paused_nothing_is_started() {
     for_each_mechanism(|mechanism| {
         let (builder, _) = builder(mechanism);
         let throng = builder.build().unwrap();
@@ -138,7 +138,7 @@ fn paused(dir: &Path, builder: Builder, steps: &str) -> (Throng, Process) {
 }
 
 #[test]
-fn a_process_that_ends_meanwhile_has_its_outcome() {
+fn a_process_that_ends_while_reading_is_paused_has_its_outcome() {
     for_each_mechanism(|mechanism| {
         for (out, err) in [(3000, 20), (0, 1), (0, 0)] {
             let (builder, heard) = builder(mechanism);
@@ -154,7 +154,7 @@ fn a_process_that_ends_meanwhile_has_its_outcome() {
 }
 
 #[test]
-fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
+fn while_paused_an_outcome_arrives_when_all_holders_have_ended() {
     for_each_mechanism(|mechanism| {
         let (builder, heard) = builder(mechanism);
         let dir = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
 
 /// More than a mechanism has buffers for, or room for in its inbox.
 #[test]
-fn many_that_could_write_on_keep_none_from_having_its_outcome() {
+fn many_blocked_writers_do_not_delay_any_outcome() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let (builder, _) = builder(mechanism);
@@ -197,7 +197,7 @@ fn many_that_could_write_on_keep_none_from_having_its_outcome() {
 }
 
 #[test]
-fn a_grace_period_begins_when_reading_is_resumed_where_others_have_the_streams() {
+fn the_grace_period_of_held_streams_begins_when_reading_is_resumed() {
     for_each_mechanism(|mechanism| {
         let (builder, _) = builder(mechanism);
         let dir = tempfile::tempdir().unwrap();
@@ -216,7 +216,7 @@ fn a_grace_period_begins_when_reading_is_resumed_where_others_have_the_streams()
 }
 
 #[test]
-fn time_runs_out_and_all_can_be_ended_while_nothing_is_read() {
+fn timeouts_and_cancels_work_while_reading_is_paused() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let (builder, heard) = builder(mechanism);

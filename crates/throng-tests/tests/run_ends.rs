@@ -87,7 +87,7 @@ fn a_panic_of_the_iterator_comes_after_all_outcomes() {
 }
 
 #[test]
-fn a_run_that_is_fed_no_more_gives_what_it_has_and_ends() {
+fn a_run_without_further_commands_yields_its_outcomes_and_ends() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:10"));
@@ -180,7 +180,7 @@ fn a_run_whose_throng_is_dropped_ends() {
 }
 
 #[test]
-fn a_command_that_is_still_being_made_when_the_throng_is_dropped_ends_as_well() {
+fn a_command_still_being_built_when_the_throng_is_dropped_ends_as_well() {
     struct Slow(mpsc::Sender<()>, mpsc::Receiver<()>);
     impl From<Slow> for Command {
         fn from(Slow(begun, finish): Slow) -> Command {

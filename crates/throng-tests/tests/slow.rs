@@ -33,7 +33,7 @@ fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
 }
 
 #[test]
-fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
+fn five_thousand_processes_use_no_more_than_the_first_five_hundred() {
     for_some_mechanisms(|mechanism| {
         let count = repeat_with(mechanism, 5000);
         let report = probe!(mechanism, "flat {count}").report();

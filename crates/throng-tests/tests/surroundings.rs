@@ -41,7 +41,7 @@ fn variables_are_inherited_changed_removed_and_cleared() {
 }
 
 #[test]
-fn a_variable_whose_name_is_none_is_refused() {
+fn a_variable_with_an_invalid_name_is_refused() {
     for_each_mechanism(|mechanism| {
         for key in ["", "A=B"] {
             let outcome = run_one(mechanism, child!("out:5").env(key, "value"));
@@ -104,7 +104,7 @@ fn a_process_works_in_the_directory_of_its_command() {
 }
 
 #[test]
-fn a_relative_program_counts_from_the_directory_of_its_command() {
+fn a_relative_program_path_is_relative_to_the_directory_of_its_command() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
@@ -119,7 +119,7 @@ fn a_relative_program_counts_from_the_directory_of_its_command() {
 }
 
 #[test]
-fn arguments_arrive_as_they_are() {
+fn arguments_arrive_unchanged() {
     for_each_mechanism(|mechanism| {
         let long = "x".repeat(30 << 10);
         let args = [

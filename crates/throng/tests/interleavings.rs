@@ -283,7 +283,7 @@ fn check(shards: usize, others: fn(&Arc<Shared>)) {
 }
 
 #[test]
-fn every_job_is_started_whoever_sleeps_when_it_comes() {
+fn every_job_is_started_whichever_shard_sleeps_when_it_arrives() {
     check(2, |shared| {
         let other = shared.clone();
         let feeder = thread::spawn(move || {
@@ -324,7 +324,7 @@ fn a_run_that_was_held_up_by_its_consumer_goes_on_when_outcomes_are_taken() {
 }
 
 #[test]
-fn a_process_of_its_own_is_not_held_up_by_a_run() {
+fn a_single_process_is_not_held_up_by_a_run() {
     check(1, |shared| {
         (0..4).for_each(|_| shared.submit(Some(0)));
         shared.submit(None);
@@ -350,7 +350,7 @@ fn a_run_is_not_held_up_by_another_whose_outcomes_are_not_taken() {
 }
 
 #[test]
-fn a_shard_that_loses_its_room_passes_on_what_it_was_woken_for() {
+fn a_shard_that_loses_its_room_passes_on_the_wakeup() {
     check(2, |shared| {
         let other = shared.clone();
         let fewer = thread::spawn(move || {

@@ -61,7 +61,7 @@ proptest! {
 }
 
 #[test]
-fn help_and_version_are_no_mistakes() {
+fn help_and_version_are_not_errors() {
     for word in ["--help", "-h"] {
         let error = Cli::try_parse_from(["throng", "run", word]).unwrap_err();
         assert!(!error.use_stderr(), "{word}");
@@ -69,7 +69,7 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
-fn what_only_looks_like_an_option_is_named_in_one_line() {
+fn an_unknown_option_is_reported_in_one_line() {
     let line = read(&["-C".into(), ":::".into(), "-\n".into()]).unwrap_err();
     assert!(line.starts_with("there is no option"), "{line}");
     assert!(!line.contains('\n'), "{line:?}");

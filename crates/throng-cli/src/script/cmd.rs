@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_plain_or_in_plain_quotes() {
+    fn a_value_is_bare_or_in_simple_quotes() {
         use Quotes::{Always, AsNeeded, Double, DoubleAtEnd};
         for (script, expected) in [
             ("x {} y{}z", vec![AsNeeded, AsNeeded]),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_anywhere_else_is_refused() {
+    fn a_value_in_any_other_context_is_refused() {
         for (script, reason) in [
             ("x ^{}", "directly after \"^\""),
             ("echo %{}%", "behind a \"%\""),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_operators_and_not_in_quotes() {
+    fn words_end_at_operators_but_not_inside_quotes() {
         let script = r#"x "a {}"& y {}>{}"#;
         let layout = layout(&tokens(script), Rules::default()).unwrap();
         let spans: Vec<_> = layout

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_of_a_process_while_it_is_being_started_is_never_weakened() {
+    fn a_request_during_the_start_of_a_process_is_never_weakened() {
         let detached = asked_meanwhile(Process::detach);
         assert!(matches!(detached, (Intent::Detached, true)), "{detached:?}");
         let kill: [fn(Process); 4] = [

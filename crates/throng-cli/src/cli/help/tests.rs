@@ -154,7 +154,7 @@ fn each_option_of_run_has_a_heading() {
 }
 
 #[test]
-fn options_are_called_alike_in_the_texts_and_on_the_command_line() {
+fn option_names_in_texts_match_the_command_line() {
     let run = run();
     let names: BTreeSet<String> = run
         .get_arguments()

@@ -274,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn a_command_of_any_bytes_stays_on_its_line_and_comes_back(
+        fn a_command_of_any_bytes_stays_on_one_line_and_is_read_back(
             command in prop::collection::vec(
                 prop_oneof![Just(b'\t'), Just(b'\n'), Just(b'\r'), 1u8..], 0..40),
             ours: bool,
@@ -289,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_of_anything_is_read_or_refused(
+        fn any_line_is_read_or_refused(
             line in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let _ = parse(&line, Columns::Throng);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_a_log_is_refused() {
+    fn an_invalid_log_line_is_refused() {
         for line in [
             &b""[..],
             b"3\t:\t1.0\t0.0\t0\t2\t1",

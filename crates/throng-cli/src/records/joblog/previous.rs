@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_success_counts_and_failures_keep_their_command() {
+    fn a_success_outweighs_failures_and_failures_keep_their_command() {
         let again = SECOND.replace("\t3\t0", "\t0\t0");
         let log = Columns::Parallel.header() + FIRST + SECOND;
         let previous = read(&log).unwrap().unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_that_was_cut_short_is_found_wherever_it_was_cut() {
+    fn a_truncated_last_line_is_detected_wherever_it_was_cut() {
         let whole = Columns::Parallel.header() + FIRST;
         for cut in 1..SECOND.len() {
             let log = read(&(whole.clone() + &SECOND[..cut])).unwrap().unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_refused_with_what_it_says() {
+    fn a_file_that_is_not_a_log_is_refused_with_the_reason() {
         for (text, named) in [
             ("#!/bin/sh\n", "\"#!/bin/sh\""),
             ("precious", "\"precious\""),

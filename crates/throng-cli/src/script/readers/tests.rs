@@ -12,7 +12,7 @@ fn of(line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_word_that_a_known_program_reads_as_code_is_found() {
+fn a_word_that_a_known_program_reads_as_code_is_detected() {
     for (line, name) in [
         ("sh -c {}", "sh -c"),
         ("/bin/sh -c exit{}", "sh -c"),
@@ -136,7 +136,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
 }
 
 #[test]
-fn an_argument_is_none() {
+fn an_ordinary_argument_is_not_code() {
     for line in [
         "echo {}",
         "sh {}",

@@ -281,7 +281,7 @@ fn runner(number: u32) -> TestRunner {
 }
 
 #[test]
-fn values_arrive_as_they_are() {
+fn values_arrive_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     for shell in shells() {
         let accepted = Cell::new(0);
@@ -459,7 +459,7 @@ fn hostile() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn nothing_of_a_value_is_run_whatever_the_template() {
+fn no_part_of_a_value_is_executed_whatever_the_template() {
     let dir = tempfile::tempdir().unwrap();
     for shell in shells() {
         let accepted = Cell::new(0);

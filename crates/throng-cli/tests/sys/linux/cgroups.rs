@@ -83,7 +83,7 @@ fn await_keeper(program: &Child) {
 }
 
 #[test]
-fn nobody_survives_a_timeout_where_each_command_has_a_group() {
+fn no_process_survives_a_timeout_if_each_command_has_a_group() {
     if !has_groups() {
         return;
     }
@@ -109,7 +109,7 @@ fn nobody_survives_a_timeout_where_each_command_has_a_group() {
 }
 
 #[test]
-fn nobody_survives_a_kill_of_the_program_and_the_keeper_removes_the_groups() {
+fn no_process_survives_a_kill_of_the_program_and_the_guardian_removes_the_groups() {
     if !has_groups() {
         return;
     }
@@ -125,7 +125,7 @@ fn nobody_survives_a_kill_of_the_program_and_the_keeper_removes_the_groups() {
 }
 
 #[test]
-fn an_interrupt_leaves_nobody_and_no_group() {
+fn an_interrupt_leaves_no_process_and_no_group() {
     if !has_groups() {
         return;
     }
@@ -142,7 +142,7 @@ fn an_interrupt_leaves_nobody_and_no_group() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_goes_on_where_the_program_was_started() {
+fn processes_left_behind_go_on_in_the_group_of_the_program() {
     if !has_groups() {
         return;
     }
@@ -215,7 +215,7 @@ fn home() -> PathBuf {
 }
 
 #[test]
-fn where_none_can_be_made_it_is_said_and_all_is_as_without() {
+fn without_control_groups_this_is_reported_and_commands_run_as_usual() {
     if !has_groups() {
         return;
     }

@@ -67,7 +67,7 @@ fn a_log_on_a_full_disk_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_disk_that_gets_full_ends_the_run() {
+fn a_disk_that_fills_up_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.csv");
     symlink("/dev/full", &path).unwrap();
@@ -81,7 +81,7 @@ fn a_disk_that_gets_full_ends_the_run() {
 }
 
 #[test]
-fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
+fn a_capture_on_a_full_disk_is_reported_in_one_line_and_by_the_exit_status() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = ["-j1", "-k", "--memory", "0", "--tmpdir", shown];
@@ -107,7 +107,7 @@ fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
 }
 
 #[test]
-fn what_could_not_be_kept_says_why_in_json_and_is_not_in_the_records() {
+fn output_that_could_not_be_kept_has_a_reason_in_json_and_no_record() {
     let (outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = [
@@ -152,7 +152,7 @@ fn what_could_not_be_kept_says_why_in_json_and_is_not_in_the_records() {
 }
 
 #[test]
-fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+fn a_record_on_a_disk_that_fills_up_ends_the_run_with_a_message() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let (table, log) = (format!("{shown}/x.csv"), format!("{shown}/log"));
@@ -185,7 +185,7 @@ fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
 }
 
 #[test]
-fn stdout_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+fn stdout_on_a_disk_that_fills_up_ends_the_run_with_a_message() {
     let (_outer, dir) = place();
     for mode in ["group", "line", "live", "jsonl"] {
         let words = ["-j1", "--output", mode, child(), ":::"];
@@ -201,7 +201,7 @@ fn stdout_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
 }
 
 #[test]
-fn stderr_on_a_disk_that_gets_full_is_told_by_the_exit_status_alone() {
+fn stderr_on_a_disk_that_fills_up_is_reported_by_the_exit_status_alone() {
     let (_outer, dir) = place();
     let words = ["-j1", child(), ":::", "err:700000", "err:700001", "out:5"];
     let Some(output) = output_on_small_disk(&dir, "2> disk/err", &words) else {
@@ -212,7 +212,7 @@ fn stderr_on_a_disk_that_gets_full_is_told_by_the_exit_status_alone() {
 }
 
 #[test]
-fn what_has_to_wait_and_cannot_be_kept_ends_the_run() {
+fn output_that_has_to_wait_but_cannot_be_kept_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let [spool, begun, go] = ["spool", "begun", "go"].map(|name| dir.path().join(name));
     fs::create_dir(&spool).unwrap();

@@ -10,7 +10,7 @@ use throng_tests::{Source, eventually, fill};
 use crate::program::{child, finish, json, json_bytes, run, stderr, without_settings};
 
 #[test]
-fn text_that_was_spilled_is_text_in_json_though_its_letters_are_cut_anywhere() {
+fn spilled_text_is_text_in_json_wherever_its_characters_are_split() {
     // Three bytes per character, and a file that is read in pieces of other lengths.
     let text = "\u{20ac}\"\n".repeat(200_000);
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -21,7 +21,7 @@ fn text_that_was_spilled_is_text_in_json_though_its_letters_are_cut_anywhere() {
 }
 
 #[test]
-fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
+fn a_full_disk_is_reported_in_one_line_and_kept_output_is_printed() {
     let throng = env!("CARGO_BIN_EXE_throng");
     let child = child();
     // 512 KiB, as if the disk were full after that.
@@ -42,7 +42,7 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
 }
 
 #[test]
-fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
+fn output_larger_than_the_address_space_is_printed() {
     let throng = env!("CARGO_BIN_EXE_throng");
     // The default memory limit allows many times as much.
     const LEN: u64 = 210_000_000;
@@ -63,7 +63,7 @@ fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
 }
 
 #[test]
-fn a_line_without_end_is_refused_in_little_memory() {
+fn an_unterminated_line_is_refused_in_bounded_memory() {
     let throng = env!("CARGO_BIN_EXE_throng");
     for (fill, hint) in [
         ("cat", "contains a NUL"),
@@ -119,7 +119,7 @@ fn number_of(bytes: &[u8], byte: u8) -> usize {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() {
+fn a_blocked_reader_stalls_the_run_in_bounded_memory_and_loses_nothing() {
     let mut expected = vec![0; 8 << 20];
     fill(Source::Out, 0, &mut expected);
     let modes: [&[&str]; 5] = [
@@ -159,7 +159,7 @@ fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() 
 
 /// Other programs leave streams that they share with us in this state.
 #[test]
-fn a_stdout_or_stderr_that_does_not_block_is_waited_for() {
+fn a_nonblocking_stdout_or_stderr_is_waited_for() {
     for (step, mode) in [("out", "--group"), ("out", "--lb"), ("err", "-u")] {
         let (mut reader, writer) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -182,7 +182,7 @@ fn a_stdout_or_stderr_that_does_not_block_is_waited_for() {
 }
 
 #[test]
-fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory() {
+fn behind_a_slow_first_command_output_waits_on_disk_and_not_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let go = dir.path().join("go");
     let first = format!("wait-file:{}", go.display());
@@ -215,7 +215,7 @@ fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory()
 /// The more commands of this kind there are, the more memory an allocator retains and the more room
 /// two budgets have.
 #[test]
-fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
+fn many_verbose_commands_stay_within_the_memory_limit_in_order_or_not() {
     const COUNT: usize = 40;
     const LEN: usize = 6 << 20;
     let mut expected = vec![0; LEN];
@@ -273,7 +273,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn json_says_whatever_was_written(
+    fn json_reproduces_any_output(
         outputs in prop::collection::vec(awkward_bytes(), 1..16), spills in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::program::{finish, json_bytes, output, output_with_stdin, run, stderr, stdout};
 
 #[test]
-fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
+fn without_a_command_each_line_is_a_command_run_without_a_shell() {
     let lines = b"echo 'a  b' \"c\"\n\n# nothing > x\necho '$HOME' \\`id\\` \">\" x\n";
     let output = output_with_stdin(&["-k"], lines);
     assert_eq!(stdout(&output), "a  b c\n$HOME `id` > x\n");
@@ -14,7 +14,7 @@ fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
 }
 
 #[test]
-fn with_a_shell_values_are_data_and_never_code() {
+fn with_a_shell_values_are_data_and_not_code() {
     let hostile = [
         "a b",
         "$(echo no)",
@@ -45,7 +45,7 @@ fn with_a_shell_values_are_data_and_never_code() {
 }
 
 #[test]
-fn a_script_that_begins_with_a_dash_is_no_option() {
+fn a_script_that_begins_with_a_dash_is_not_an_option() {
     let output = output(&["--shell", "{}", ":::", "-e", "+x"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(stderr(&output).contains("not found"), "{output:?}");
@@ -63,7 +63,7 @@ fn with_quote_the_command_is_data_too() {
 }
 
 #[test]
-fn as_many_values_as_the_system_takes_go_into_a_command() {
+fn as_many_values_as_the_system_accepts_go_into_a_command() {
     let mut text = String::new();
     for number in 0..100_000 {
         text.push_str(&format!("value-{number:06}\n"));
@@ -102,7 +102,7 @@ fn values_pass_through_byte_for_byte() {
 }
 
 #[test]
-fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
+fn a_dry_run_prints_commands_that_a_shell_reads_back() {
     let args = ["--dry-run", "rm", "-f", "{}", ":::", "a b", "$(x)", "-y"];
     let output = output(&args);
     assert_eq!(stdout(&output), "rm -f 'a b'\nrm -f '$(x)'\nrm -f -y\n");
@@ -110,7 +110,7 @@ fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
 }
 
 #[test]
-fn what_a_program_makes_of_a_block_does_not_depend_on_the_time() {
+fn the_result_for_a_block_does_not_depend_on_the_time() {
     let text = "a line\n".repeat(40_000);
     for args in [&["--pipe", "--block", "100k"][..], &["--pipe", "-N1000"]] {
         let args = [args, &["-k", "--output", "jsonl", "gzip", "-c"]].concat();
@@ -227,7 +227,7 @@ fn several_values_never_become_commands_of_their_own() {
 }
 
 #[test]
-fn a_value_in_the_code_of_a_program_is_refused_unless_somebody_insists() {
+fn a_value_in_the_code_of_a_program_is_refused_without_an_explicit_option() {
     for (words, named) in [
         (&["sh", "-c", "echo {}"][..], "\"sh -c\" reads as code"),
         (&["sh", "-c"], "\"sh -c\" reads as code"),
@@ -292,7 +292,7 @@ fn shell_syntax_without_a_shell_is_refused() {
 }
 
 #[test]
-fn a_program_with_a_blank_in_its_name_is_one() {
+fn a_program_name_may_contain_a_space() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("my echo");
     std::os::unix::fs::symlink("/bin/echo", &path).unwrap();
@@ -304,7 +304,7 @@ fn a_program_with_a_blank_in_its_name_is_one() {
 }
 
 #[test]
-fn a_shell_can_be_named_if_it_reads_our_quotes() {
+fn a_shell_can_be_selected_if_it_reads_our_quoting() {
     for shell in ["fish", "/usr/bin/tcsh", "python3", "nu", "pwsh", "env", ""] {
         let option = format!("--shell={shell}");
         assert_refused(&[&option, "echo {}", ":::", "x"], "as a POSIX shell does");
@@ -369,7 +369,7 @@ fn bash_has_its_own_syntax_and_exported_functions() {
 
 /// Every value that these shells have been seen to execute is refused or stays text.
 #[test]
-fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
+fn only_simple_templates_are_accepted_for_a_shell_with_more_syntax() {
     let dir = tempfile::tempdir().unwrap();
     for (script, value) in [
         ("echo $path[{}]", "a[$(touch PWN)]"),
@@ -389,7 +389,7 @@ fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
 }
 
 #[test]
-fn a_value_in_a_variable_that_is_code_is_refused_unless_somebody_insists() {
+fn a_value_in_a_variable_read_as_code_is_refused_without_an_explicit_option() {
     for words in [
         &["--env", "BASH_ENV={}", "true"][..],
         &["env", "BASH_ENV={}", "true"],
@@ -406,7 +406,7 @@ fn a_value_in_a_variable_that_is_code_is_refused_unless_somebody_insists() {
 }
 
 #[test]
-fn the_remedy_fits_the_program() {
+fn the_suggested_remedy_fits_the_program() {
     for (words, remedy) in [
         (&["awk", "/{}/"][..], "awk -v 'x={}'"),
         (&["ssh", "host", "ls {}"], "--stdin '{}' ssh host"),

@@ -32,7 +32,7 @@ fn a_signal_that_ends_a_command_is_a_failure_with_a_number() {
 }
 
 #[test]
-fn who_holds_a_stream_is_named() {
+fn the_holder_of_a_stream_is_named() {
     // The shell does not wait until `sleep` has been executed, so allow time for that.
     let run = |grace: Duration| {
         let grace = format!("{}s", grace.as_secs());
@@ -88,7 +88,7 @@ fn start_tagged(n: usize, options: &[&str], steps: &[&str], tag: &Tag) -> Child 
 }
 
 #[test]
-fn an_interrupt_ends_what_runs_and_says_so() {
+fn an_interrupt_ends_running_commands_and_reports_it() {
     let tag = Tag::new();
     let child = start_tagged(5, &[], &["{}", "sleep:600000"], &tag);
     kill(child.id(), Signal::INT);
@@ -104,7 +104,7 @@ fn an_interrupt_ends_what_runs_and_says_so() {
 }
 
 #[test]
-fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
+fn one_sigterm_ends_the_run_and_ended_commands_are_not_recorded() {
     let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
     let log = dir.path().join("log");
     let options = ["-j3", "--summary", "--joblog", log.to_str().unwrap()];
@@ -128,7 +128,7 @@ fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
 }
 
 #[test]
-fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
+fn a_doubled_signal_does_not_shorten_the_grace_of_ended_commands() {
     for signal in [Signal::TERM, Signal::INT] {
         let tag = Tag::new();
         let script =
@@ -149,7 +149,7 @@ fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
 }
 
 #[test]
-fn no_signal_waits_for_whoever_reads_stderr() {
+fn signals_are_handled_even_if_stderr_is_not_read() {
     for signals in [
         &[Signal::TERM][..],
         &[Signal::USR1, Signal::HUP, Signal::TERM],
@@ -181,7 +181,7 @@ fn no_signal_waits_for_whoever_reads_stderr() {
 }
 
 #[test]
-fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
+fn a_timed_out_command_has_failed_whatever_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let log = log.to_str().unwrap();
@@ -221,7 +221,7 @@ fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
 }
 
 #[test]
-fn a_loop_of_a_shell_ends_at_ctrl_c() {
+fn a_shell_loop_ends_at_ctrl_c() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let program = env!("CARGO_BIN_EXE_throng");
@@ -326,7 +326,7 @@ impl Waiters {
 }
 
 #[test]
-fn sighup_lets_what_runs_finish_and_starts_no_more() {
+fn sighup_lets_running_commands_finish_and_starts_no_more() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::HUP);
@@ -341,7 +341,7 @@ fn sighup_lets_what_runs_finish_and_starts_no_more() {
 }
 
 #[test]
-fn sigterm_ends_what_runs_after_sighup_and_a_second_sighup_does_not() {
+fn after_sighup_sigterm_ends_running_commands_but_a_second_sighup_does_not() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::HUP);
@@ -360,7 +360,7 @@ fn sigterm_ends_what_runs_after_sighup_and_a_second_sighup_does_not() {
 }
 
 #[test]
-fn sigusr1_lists_what_runs() {
+fn sigusr1_lists_running_commands() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::USR1);
@@ -383,7 +383,7 @@ fn sigusr1_lists_what_runs() {
 }
 
 #[test]
-fn a_second_interrupt_kills_what_refuses_to_end() {
+fn a_second_interrupt_kills_commands_that_ignore_the_first() {
     let tag = Tag::new();
     let steps = ["ignore-term", "{}", "sleep:600000"];
     let options = ["--termseq", "TERM,600000,KILL"];
@@ -420,7 +420,7 @@ fn catches_term(pid: u32) -> bool {
 }
 
 #[test]
-fn an_interrupt_takes_no_more_values() {
+fn after_an_interrupt_no_more_values_are_read() {
     let mut command = run(&["-j2", "--output", "line", "echo"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -465,7 +465,7 @@ fn an_endless_source_starts_at_once_and_memory_stays_flat() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_stops_the_run_and_does_not_grow_it() {
+fn a_blocked_reader_stops_the_run_and_memory_does_not_grow() {
     let mut command = run(&["-j4", "head", "-c", "1000000", "/dev/zero", "#"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut feed = child.stdin.take().unwrap();
@@ -496,7 +496,7 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 #[test]
-fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
+fn ctrl_z_stops_commands_with_throng_and_suspends_their_timeouts() {
     let stopped = |timeout: Duration| {
         let (tag, gate) = (Tag::new(), Gate::new());
         let steps = ["{}", &gate.step(), "outs:done\n"];

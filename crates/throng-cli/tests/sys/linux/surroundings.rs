@@ -32,7 +32,7 @@ fn start_bash(script: &str) -> Child {
 }
 
 #[test]
-fn a_process_substitution_is_there_for_commands() {
+fn commands_can_read_a_process_substitution() {
     for mechanism in mechanisms() {
         let script = format!(
             "printf 'b\\nd\\n' >B; \
@@ -46,7 +46,7 @@ fn a_process_substitution_is_there_for_commands() {
 }
 
 #[test]
-fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
+fn commands_have_the_inherited_descriptors_and_no_others() {
     // 3 is the number that a descriptor of ours would get first.
     let given = "exec 3</dev/null 7>/dev/null 90<>/dev/null; ";
     // The parent of this test may have left further descriptors open.
@@ -66,7 +66,7 @@ fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
 
 /// The guardian, which lives as long as throng, would keep a reader from seeing the end.
 #[test]
-fn a_job_log_that_is_a_descriptor_of_ours_by_name_leaves_what_is_in_its_file() {
+fn a_job_log_named_by_an_inherited_descriptor_keeps_existing_content() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     for name in ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1"] {
@@ -85,7 +85,7 @@ fn a_job_log_that_is_a_descriptor_of_ours_by_name_leaves_what_is_in_its_file() {
 }
 
 #[test]
-fn a_pipe_that_we_were_given_ends_with_the_last_command() {
+fn an_inherited_pipe_ends_with_the_last_command() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         "cd {}; \"$throng\" run \"$child\" {{}} ::: exit:0 9> >(cat; echo over >end); \
@@ -97,7 +97,7 @@ fn a_pipe_that_we_were_given_ends_with_the_last_command() {
 }
 
 #[test]
-fn the_keeper_has_none_of_the_descriptors_that_commands_have() {
+fn the_guardian_has_none_of_the_descriptors_of_commands() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     let script = format!(
@@ -200,7 +200,7 @@ fn a_command_has_no_terminal() {
 }
 
 #[test]
-fn a_command_that_somebody_stops_is_named() {
+fn a_command_stopped_by_a_signal_is_reported() {
     let words = [
         "sh",
         "-c",

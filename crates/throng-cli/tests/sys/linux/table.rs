@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::program::stdout;
 
 #[test]
-fn the_document_of_options_is_current() {
+fn the_options_document_is_up_to_date() {
     let output = Command::new(env!("CARGO_BIN_EXE_throng"))
         .args(["help", "parallel", "--markdown"])
         .output()

@@ -105,7 +105,7 @@ impl Terminal {
 }
 
 #[test]
-fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
+fn the_view_is_below_the_output_and_removed_at_the_end() {
     let terminal = Terminal::new(24, 80);
     let dir = tempfile::tempdir().unwrap();
     let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
@@ -151,7 +151,7 @@ fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
 }
 
 #[test]
-fn the_list_of_what_runs_is_above_the_view() {
+fn the_list_of_running_commands_is_above_the_view() {
     let terminal = Terminal::new(24, 100);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -198,7 +198,7 @@ fn a_dry_run_shows_no_control_characters_on_a_terminal() {
 }
 
 #[test]
-fn there_is_no_view_where_it_was_not_wanted() {
+fn there_is_no_view_if_it_was_disabled() {
     let dir = tempfile::tempdir().unwrap();
     for (options, term) in [(&["--progress", "never"][..], "xterm"), (&[], "dumb")] {
         let terminal = Terminal::new(24, 80);
@@ -227,7 +227,7 @@ fn there_is_no_view_where_it_was_not_wanted() {
 }
 
 #[test]
-fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
+fn nothing_of_the_view_goes_to_a_stdout_that_is_not_a_terminal() {
     let terminal = Terminal::new(24, 80);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -256,7 +256,7 @@ fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
 
 /// The reader of the pipe may show what it reads on the same terminal.
 #[test]
-fn there_is_no_view_beside_a_stdout_that_is_a_pipe_but_beside_a_file_there_is() {
+fn the_view_is_drawn_if_stdout_is_a_file_but_not_if_it_is_a_pipe() {
     let dir = tempfile::tempdir().unwrap();
     for (options, is_pipe, has_view) in [
         (&[][..], true, false),

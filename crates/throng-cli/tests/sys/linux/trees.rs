@@ -72,7 +72,7 @@ pub(super) fn is_keeper(pid: u32) -> bool {
 }
 
 #[test]
-fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
+fn a_tree_that_times_out_ends_with_its_command() {
     let run = |timeout: Duration| {
         let tag = Tag::new();
         let timeout = timeout.as_secs().to_string();
@@ -95,7 +95,7 @@ fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
 }
 
 #[test]
-fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment() {
+fn an_interrupt_ends_even_a_process_that_lost_both_parent_and_environment() {
     let tag = Tag::new();
     let ways = [&WAYS[..], &["bare-daemon"]].concat();
     let options = ["--termseq", "TERM,200,KILL"];
@@ -113,7 +113,7 @@ fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment
 }
 
 #[test]
-fn an_interrupt_ends_what_commands_have_left_behind_that_had_ended_before() {
+fn an_interrupt_ends_processes_left_behind_by_commands_that_had_already_ended() {
     let tag = Tag::new();
     let daemons = format!("daemon:ignore-term,{tag},sleep:600000");
     let bare = format!("bare-daemon:{tag},sleep:600000");
@@ -145,7 +145,7 @@ fn nothing_is_left_when_the_program_is_killed() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
+fn processes_left_behind_go_on_and_the_guardian_ends() {
     let tag = Tag::new();
     let mut command = run(&["-j1", child()]);
     let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -172,7 +172,7 @@ fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
 
 /// A pipe that the guardian kept open would not end, and its reader would wait for ever.
 #[test]
-fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
+fn the_guardian_inherits_nothing_even_if_close_range_is_refused() {
     let own = Path::new(env!("CARGO_BIN_EXE_throng"));
     let confine = own.with_file_name("confine");
     for refusals in ["-", "close_range=EPERM", "close_range=ENOSYS"] {
@@ -213,7 +213,7 @@ fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
 }
 
 #[test]
-fn orphans_that_end_are_waited_for_while_the_run_goes_on() {
+fn ended_orphans_are_reaped_during_the_run() {
     let mut command = run(&["-j1", child()]);
     let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = program.stdin.take().unwrap();

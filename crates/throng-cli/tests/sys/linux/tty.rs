@@ -160,7 +160,7 @@ fn the_modes_of_the_terminal_are_restored_whatever_a_command_does() {
 }
 
 #[test]
-fn a_command_that_ctrl_c_ends_is_the_last() {
+fn no_command_starts_after_one_ended_by_ctrl_c() {
     let shell = Shell::new();
     let before = shell.modes();
     // A shell that waits for a program may lose a signal that arrives before the wait has begun.
@@ -258,7 +258,7 @@ fn an_editor_works() {
 }
 
 #[test]
-fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
+fn options_that_conflict_with_tty_are_refused_in_one_line() {
     for options in [
         &["-k"][..],
         &["--output", "jsonl"],
@@ -294,7 +294,7 @@ fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
 
 /// As suggested by the message that refuses it without such a shell.
 #[test]
-fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
+fn a_shell_with_job_control_in_a_namespace_can_lend_the_terminal() {
     let Some(unshare) = unshare(&["--mount-proc"]) else {
         return;
     };
@@ -319,7 +319,7 @@ fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
 }
 
 #[test]
-fn without_a_terminal_that_is_said_in_one_line() {
+fn a_missing_terminal_is_reported_in_one_line() {
     let mut setsid = Command::new("setsid");
     without_settings(&mut setsid);
     setsid.args([
@@ -342,7 +342,7 @@ fn without_a_terminal_that_is_said_in_one_line() {
 }
 
 #[test]
-fn stdin_from_the_terminal_cannot_give_the_values() {
+fn values_cannot_come_from_a_terminal_used_as_stdin() {
     let shell = Shell::new();
     shell.line("$throng run --tty echo 2>said; echo $? >status");
     shell.await_file("status", "255\n");

@@ -34,7 +34,7 @@ fn nothing_is_left_when_the_program_is_killed() {
 }
 
 #[test]
-fn nothing_is_left_by_a_halt_at_once() {
+fn an_immediate_halt_leaves_nothing() {
     let tag = Tag::new();
     let (program, mut values) = run_that_has_left_one(&["--halt", "now,fail=1"], &tag);
     writeln!(values, "exit:3").unwrap();
@@ -44,7 +44,7 @@ fn nothing_is_left_by_a_halt_at_once() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_outlives_a_run_that_comes_to_its_own_end() {
+fn processes_left_behind_outlive_a_run_that_ends_normally() {
     let tag = Tag::new();
     let (program, mut values) = run_that_has_left_one(&[], &tag);
     writeln!(values, "outs:last").unwrap();

@@ -42,7 +42,7 @@ fn await_removed(group: &Path) {
 }
 
 #[test]
-fn who_has_lost_parent_and_environment_is_gone_after_a_timeout() {
+fn a_process_that_lost_parent_and_environment_is_gone_after_a_timeout() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -69,7 +69,7 @@ fn who_has_lost_parent_and_environment_is_gone_after_a_timeout() {
 }
 
 #[test]
-fn who_has_lost_parent_and_environment_is_asked_to_end_before_he_is_killed() {
+fn a_process_that_lost_parent_and_environment_is_asked_to_end_before_it_is_killed() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = throng(mechanism, Duration::from_secs(600)) else {
             return;
@@ -105,7 +105,7 @@ fn one_tree_ends_and_no_other() {
 }
 
 #[test]
-fn what_is_left_behind_goes_on_where_we_have_come_from_and_no_group_is_left() {
+fn processes_left_behind_go_on_in_our_original_group_and_no_group_is_left() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -127,7 +127,7 @@ fn what_is_left_behind_goes_on_where_we_have_come_from_and_no_group_is_left() {
 }
 
 #[test]
-fn a_sweep_finds_who_was_left_behind_without_parent_and_environment() {
+fn a_sweep_finds_processes_left_behind_without_parent_and_environment() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -142,7 +142,7 @@ fn a_sweep_finds_who_was_left_behind_without_parent_and_environment() {
 }
 
 #[test]
-fn no_group_and_no_descriptor_is_left_of_any_end() {
+fn no_group_and_no_descriptor_is_left_after_any_ending() {
     for_each_mechanism_alone(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;

@@ -89,7 +89,7 @@ fn emulator() -> String {
 }
 
 #[test]
-fn processes_start_and_fail_under_qemu_as_without_it() {
+fn processes_start_and_fail_under_qemu_as_they_do_natively() {
     if has(&emulator()) {
         for_each_emulated_mechanism(|mechanism| {
             let probe = probe!(mechanism, "basics").by(&emulator());
@@ -179,7 +179,7 @@ int execve(const char *program, char *const argv[], char *const envp[]) {
 "#;
 
 #[test]
-fn a_library_whose_execve_needs_much_of_the_stack_does_no_harm() {
+fn a_library_whose_execve_uses_much_stack_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let (source, library) = (dir.path().join("hungry.c"), dir.path().join("hungry.so"));
     std::fs::write(&source, HUNGRY).unwrap();

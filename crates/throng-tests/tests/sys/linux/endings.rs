@@ -50,7 +50,7 @@ fn a_process_that_ignores_the_first_signal_gets_the_next() {
 }
 
 #[test]
-fn what_a_process_says_after_the_first_signal_is_kept() {
+fn output_after_the_first_signal_is_kept() {
     for_each_mechanism(|mechanism| {
         let long = KillSequence::new(Signal::Term, HANG);
         let throng = Throng::builder()
@@ -103,7 +103,7 @@ fn a_process_that_has_left_its_group_is_ended() {
 }
 
 #[test]
-fn a_cancelled_process_that_will_not_end_is_killed() {
+fn a_cancelled_process_that_does_not_end_is_killed() {
     for_each_mechanism(|mechanism| {
         let heard = Arc::new(AtomicUsize::new(0));
         let ears = heard.clone();

@@ -3,7 +3,7 @@
 use throng_tests::{for_each_mechanism, probe};
 
 #[test]
-fn few_descriptors_make_fewer_processes_run_at_once_and_lose_nothing() {
+fn few_descriptors_lower_the_concurrency_and_lose_nothing() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "limits 64 2000").report();
         assert_eq!(report.get::<usize>("whole"), 2000);
@@ -20,7 +20,7 @@ fn few_descriptors_make_fewer_processes_run_at_once_and_lose_nothing() {
 }
 
 #[test]
-fn even_the_fewest_descriptors_suffice_for_one_after_the_other() {
+fn even_the_fewest_descriptors_suffice_for_one_process_at_a_time() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "limits 40 50").report();
         assert_eq!(report.get::<usize>("whole"), 50);
@@ -28,7 +28,7 @@ fn even_the_fewest_descriptors_suffice_for_one_after_the_other() {
 }
 
 #[test]
-fn a_command_that_finds_no_descriptor_waits_until_one_comes_free() {
+fn a_command_that_finds_no_descriptor_waits_until_one_becomes_free() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "relieve").report();
         assert_eq!(report.text("whole"), "true");
@@ -41,7 +41,7 @@ fn a_command_that_finds_no_descriptor_waits_until_one_comes_free() {
 }
 
 #[test]
-fn a_command_fails_for_want_of_descriptors_only_after_long_with_nothing_else_running() {
+fn a_command_fails_for_lack_of_descriptors_only_long_after_everything_else_ended() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "starve").report();
         assert_eq!(report.text("kind"), "Exhausted");
@@ -96,7 +96,7 @@ fn with_few_processes() -> String {
 }
 
 #[test]
-fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
+fn a_low_process_limit_lowers_the_concurrency_and_loses_nothing() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "few-processes 1500")
             .by(&with_few_processes())
@@ -107,7 +107,7 @@ fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
 }
 
 #[test]
-fn a_run_that_finds_no_thread_takes_its_commands_all_the_same() {
+fn a_run_that_gets_no_thread_takes_its_commands_anyway() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "no-thread 300")
             .by(&with_few_processes())

@@ -27,7 +27,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 }
 
 #[test]
-fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
+fn a_later_writer_to_a_named_pipe_is_waited_for_and_read() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "a process that reads a named pipe", move || {
             let dir = tempfile::tempdir().unwrap();
@@ -53,7 +53,7 @@ fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
 }
 
 #[test]
-fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
+fn a_process_waiting_for_a_writer_blocks_no_other_and_times_out() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "a process without a writer", move || {
             let dir = tempfile::tempdir().unwrap();
@@ -81,7 +81,7 @@ fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
 }
 
 #[test]
-fn who_waits_for_a_writer_is_ended_by_a_cancel_and_by_the_end_of_the_throng() {
+fn a_process_waiting_for_a_writer_ends_by_a_cancel_and_with_the_throng() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "the end of one without a writer", move || {
             let dir = tempfile::tempdir().unwrap();

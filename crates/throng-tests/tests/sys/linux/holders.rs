@@ -17,7 +17,7 @@ fn own_end_of(pipe: &OsString) -> String {
 }
 
 #[test]
-fn holders_are_named_with_what_they_run() {
+fn holders_are_named_with_their_command_lines() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let outcome = run_one(mechanism, &child!("holder:{tag},sleep:30000 exit:0"));

@@ -111,7 +111,7 @@ fn assert_soon(report: &Report) {
 }
 
 #[test]
-fn a_process_that_has_become_roots_has_its_outcome_and_is_named_there() {
+fn a_process_that_became_root_has_an_outcome_that_names_it() {
     for_each_mechanism(|mechanism| {
         let Some(stronger) = Stronger::new() else {
             return;
@@ -133,7 +133,7 @@ fn a_process_that_has_become_roots_has_its_outcome_and_is_named_there() {
 }
 
 #[test]
-fn a_descendant_that_has_become_roots_is_named_in_the_outcome() {
+fn a_descendant_that_became_root_is_named_in_the_outcome() {
     for_each_mechanism(|mechanism| {
         let Some(stronger) = Stronger::new() else {
             return;
@@ -229,7 +229,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 
 /// A kill has no effect on it as long as it is frozen.
 #[test]
-fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
+fn a_frozen_process_has_an_outcome_that_names_it() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let steps = format!("{tag} sleep:600000");
@@ -258,7 +258,7 @@ fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
 
 /// Version 2 lets a kill through.
 #[test]
-fn a_process_that_is_frozen_by_version_2_is_ended() {
+fn a_process_frozen_by_cgroup_version_2_is_ended() {
     for_each_mechanism(|mechanism| {
         let parents = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
         let tag = Tag::new();

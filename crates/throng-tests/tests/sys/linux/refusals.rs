@@ -182,7 +182,7 @@ refused! {
 
 /// glibc creates threads with it, and does without it only if the call does not exist.
 #[test]
-fn where_threads_are_refused_with_clone3_a_throng_is_an_error_that_says_so() {
+fn a_throng_refused_its_threads_by_clone3_is_an_error_that_explains_it() {
     for_each_mechanism(|mechanism| {
         let (report, ended) = confined(mechanism, "clone3=EPERM");
         ended.expect("the probe ends");
@@ -198,7 +198,7 @@ fn where_threads_are_refused_with_clone3_a_throng_is_an_error_that_says_so() {
 }
 
 #[test]
-fn where_io_uring_is_refused_it_says_why_and_epoll_is_the_default() {
+fn a_refused_io_uring_gives_the_reason_and_epoll_is_the_default() {
     for (refusals, why) in [
         ("io_uring=EPERM", "a sandbox forbids io_uring"),
         ("io_uring=ENOSYS", "io_uring"),

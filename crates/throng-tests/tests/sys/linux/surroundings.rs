@@ -50,7 +50,7 @@ fn a_process_has_three_descriptors_and_none_of_ours() {
 }
 
 #[test]
-fn variables_need_not_be_text() {
+fn variables_may_be_invalid_text() {
     for_each_mechanism(|mechanism| {
         let value = OsStr::from_bytes(b"\xff\xfe line\nline");
         let outcome = run_one(mechanism, child!("env:THRONG_X").env("THRONG_X", value));
@@ -140,7 +140,7 @@ fn a_process_of_a_second_throng_has_that_limit_too() {
 }
 
 #[test]
-fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
+fn the_peak_memory_of_our_parent_is_not_attributed_to_a_process() {
     for_each_mechanism(|mechanism| {
         let probe = probe!(mechanism, "peak 50");
         // The starting program has used more memory than the process, and starts this program as
@@ -152,7 +152,7 @@ fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
 }
 
 #[test]
-fn a_relative_part_of_the_search_path_counts_from_the_directory_of_the_command() {
+fn a_relative_search_path_entry_is_relative_to_the_directory_of_the_command() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_child"), dir.path().join("tool")).unwrap();
     for_each_mechanism(move |mechanism| {

@@ -15,7 +15,7 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 #[test]
-fn processes_and_what_they_started_are_stopped_and_continued() {
+fn processes_and_their_descendants_are_stopped_and_continued() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
@@ -42,7 +42,7 @@ fn processes_and_what_they_started_are_stopped_and_continued() {
 }
 
 #[test]
-fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays_so() {
+fn escaped_descendants_are_stopped_and_continued_and_stopped_ones_stay_stopped() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let wait = format!("wait-file:{}", dir.path().join("go").display());
@@ -79,7 +79,7 @@ fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays
 }
 
 #[test]
-fn whoever_stands_still_hears_that_he_is_to_end() {
+fn a_suspended_process_receives_the_request_to_end() {
     for_each_mechanism(|mechanism| {
         let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
         let builder = Throng::builder().mechanism(mechanism);
@@ -105,7 +105,7 @@ fn whoever_stands_still_hears_that_he_is_to_end() {
 }
 
 #[test]
-fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
+fn descendants_left_behind_during_a_suspension_go_on() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
@@ -130,7 +130,7 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
 }
 
 #[test]
-fn streams_that_a_suspended_process_holds_end_after_it_is_resumed() {
+fn streams_held_by_a_suspended_process_end_after_it_is_resumed() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();

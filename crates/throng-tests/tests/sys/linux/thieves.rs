@@ -120,7 +120,7 @@ fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
 }
 
 #[test]
-fn a_thread_whose_bytes_are_stolen_looks_after_its_other_processes() {
+fn a_thread_whose_bytes_are_stolen_still_serves_its_other_processes() {
     for_each_mechanism(|mechanism| {
         let stolen = within(FROZEN, "a thread whose bytes were stolen", move || {
             let throng = throng(mechanism);
@@ -137,7 +137,7 @@ fn a_thread_whose_bytes_are_stolen_looks_after_its_other_processes() {
 }
 
 #[test]
-fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
+fn a_process_with_stolen_bytes_and_a_holder_has_an_outcome() {
     for_each_mechanism(|mechanism| {
         within(FROZEN, "the outcome of one that was robbed", move || {
             let throng = throng(mechanism);
@@ -163,7 +163,7 @@ fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
 }
 
 #[test]
-fn a_process_that_robs_itself_has_an_outcome() {
+fn a_process_that_reads_its_own_output_has_an_outcome() {
     for_each_mechanism(|mechanism| {
         within(FROZEN, "the outcome of one that robs itself", move || {
             let throng = throng(mechanism);

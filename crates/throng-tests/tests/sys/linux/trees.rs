@@ -43,7 +43,7 @@ fn assert_gone(outcome: &Outcome, tag: &Tag) {
 }
 
 #[test]
-fn a_tree_that_is_cancelled_is_gone_when_its_outcome_comes() {
+fn a_cancelled_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let process = tree(&throng, &tag);
@@ -53,7 +53,7 @@ fn a_tree_that_is_cancelled_is_gone_when_its_outcome_comes() {
 }
 
 #[test]
-fn a_tree_that_is_killed_is_gone_when_its_outcome_comes() {
+fn a_killed_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let process = tree(&throng, &tag);
@@ -63,7 +63,7 @@ fn a_tree_that_is_killed_is_gone_when_its_outcome_comes() {
 }
 
 #[test]
-fn a_tree_that_runs_out_of_time_is_gone_when_its_outcome_comes() {
+fn a_timed_out_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let steps = format!("daemon:ignore-term,{tag},sleep:600000 ignore-term sleep:600000");
@@ -93,7 +93,7 @@ fn a_tree_ends_with_its_handle_and_with_its_throng() {
 }
 
 #[test]
-fn a_process_that_ends_on_request_takes_along_whoever_did_not_hear_it() {
+fn a_process_that_ends_on_request_takes_descendants_that_ignored_it_along() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let steps = format!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");
@@ -108,7 +108,7 @@ fn a_process_that_ends_on_request_takes_along_whoever_did_not_hear_it() {
 }
 
 #[test]
-fn whoever_has_left_is_asked_to_end_before_he_is_killed() {
+fn a_descendant_that_left_the_group_is_asked_to_end_before_it_is_killed() {
     for_each_mechanism(|mechanism| {
         let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
         let builder = Throng::builder().mechanism(mechanism);
@@ -128,7 +128,7 @@ fn whoever_has_left_is_asked_to_end_before_he_is_killed() {
 }
 
 #[test]
-fn what_a_process_leaves_behind_goes_on_when_it_ends_by_itself() {
+fn descendants_go_on_when_a_process_ends_by_itself() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let throng = throng(mechanism);
@@ -140,7 +140,7 @@ fn what_a_process_leaves_behind_goes_on_when_it_ends_by_itself() {
 }
 
 #[test]
-fn every_process_has_a_mark_of_its_own_but_for_whoever_wants_none() {
+fn every_process_has_a_cookie_of_its_own_unless_disabled() {
     for_each_mechanism(|mechanism| {
         let said = |command: &throng::Command| {
             let outcome = run_one(mechanism, command);
@@ -191,7 +191,7 @@ fn a_throng_within_a_throng_is_part_of_the_tree() {
 }
 
 #[test]
-fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete() {
+fn under_kill_a_holder_that_left_its_group_is_ended_and_the_capture_is_complete() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let holder = format!("daemon-holder:ignore-term,{tag},outs:daemon,sleep:600000");
@@ -209,7 +209,7 @@ fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete
 }
 
 #[test]
-fn variables_that_begin_as_the_mark_does_hide_nobody() {
+fn variables_that_resemble_the_cookie_hide_no_process() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let mut command = child!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");

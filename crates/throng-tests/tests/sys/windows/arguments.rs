@@ -34,7 +34,7 @@ fn assert_arrive(mechanism: Mechanism, args: &[OsString]) {
 }
 
 #[test]
-fn arguments_that_mean_something_on_a_command_line_arrive() {
+fn arguments_with_special_characters_arrive() {
     let texts = [
         "",
         " ",
@@ -78,7 +78,7 @@ fn arguments_that_mean_something_on_a_command_line_arrive() {
 }
 
 #[test]
-fn an_argument_that_is_no_text_arrives() {
+fn an_argument_that_is_not_text_arrives() {
     for_each_mechanism(|mechanism| {
         let lone = |units: &[u16]| OsString::from_wide(units);
         let args = [
@@ -108,7 +108,7 @@ fn an_argument_of_thirty_kibibytes_arrives() {
 }
 
 #[test]
-fn raw_text_follows_the_arguments_as_it_is() {
+fn raw_text_follows_the_arguments_unchanged() {
     for_each_mechanism(|mechanism| {
         for reader in ["args", "raw-args"] {
             let mut command = child!("{reader}");
@@ -121,7 +121,7 @@ fn raw_text_follows_the_arguments_as_it_is() {
 }
 
 #[test]
-fn a_program_whose_path_has_blanks_is_the_one_that_runs() {
+fn a_program_whose_path_has_spaces_is_the_one_that_runs() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("with some blanks");

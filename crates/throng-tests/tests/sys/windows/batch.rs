@@ -19,7 +19,7 @@ fn batch_file(dir: &Path, name: &str, code: u32) -> PathBuf {
 }
 
 #[test]
-fn a_batch_file_is_refused_unless_it_was_allowed() {
+fn a_batch_file_is_refused_unless_allowed() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         batch_file(dir.path(), "x.bat", 0);
@@ -46,7 +46,7 @@ fn a_batch_file_is_refused_unless_it_was_allowed() {
 }
 
 #[test]
-fn a_batch_file_that_is_allowed_runs_and_its_exit_code_comes() {
+fn an_allowed_batch_file_runs_and_its_exit_code_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = batch_file(dir.path(), "x.bat", 7);
@@ -58,7 +58,7 @@ fn a_batch_file_that_is_allowed_runs_and_its_exit_code_comes() {
 }
 
 #[test]
-fn no_argument_of_a_batch_file_is_code() {
+fn no_argument_of_a_batch_file_is_executed() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = batch_file(dir.path(), "x.bat", 0);

@@ -30,7 +30,7 @@ fn exit_codes_have_thirty_two_bits() {
 }
 
 #[test]
-fn a_crash_is_an_exit_code_with_a_name_and_loses_no_output() {
+fn a_crash_is_a_named_exit_code_and_loses_no_output() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("out:70000 err:10 crash"));
         assert_complete(&outcome);
@@ -48,7 +48,7 @@ fn a_crash_is_an_exit_code_with_a_name_and_loses_no_output() {
 }
 
 #[test]
-fn the_process_id_is_the_one_the_process_has() {
+fn the_process_id_is_that_of_the_process() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let outcome = run_one(mechanism, &child!("enter:{}", dir.path().display()));

@@ -39,7 +39,7 @@ fn fill_and_change(mechanism: Mechanism, count: usize) {
 
 /// With `events` alone: the others have no groups, and starts are expensive.
 #[test]
-fn twenty_one_and_sixty_four_are_numbers_like_others() {
+fn twenty_one_and_sixty_four_processes_work_like_other_numbers() {
     for_each_mechanism(|mechanism| {
         if mechanism == Mechanism::Events {
             for count in [21, 22, 63, 64, 65] {

@@ -27,7 +27,7 @@ fn careless_files() -> Vec<File> {
 }
 
 #[test]
-fn a_handle_of_ours_that_could_be_inherited_is_not_in_a_process() {
+fn an_inheritable_handle_of_ours_is_not_in_a_process() {
     for_each_mechanism_alone(|mechanism| {
         let files = careless_files();
         let last = files.last().unwrap().as_raw_handle() as usize;
@@ -51,7 +51,7 @@ fn a_handle_of_ours_that_could_be_inherited_is_not_in_a_process() {
 /// The documented limitation: a process started by other code may inherit our pipes. Then streams
 /// are held, which is reported, and not a byte is lost.
 #[test]
-fn processes_that_other_code_starts_may_hold_streams_and_lose_nothing() {
+fn processes_started_by_other_code_may_hold_streams_but_lose_nothing() {
     for_each_mechanism_alone(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)

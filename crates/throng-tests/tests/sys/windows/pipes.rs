@@ -36,7 +36,7 @@ fn assert_the_same_bytes_come(builder: Builder) {
 }
 
 #[test]
-fn the_same_bytes_come_through_pipes_with_and_without_names() {
+fn the_same_bytes_arrive_through_named_and_unnamed_pipes() {
     for_each_mechanism(|mechanism| {
         for pipes in [Pipes::Unnamed, Pipes::Named] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).pipes(pipes));
@@ -45,7 +45,7 @@ fn the_same_bytes_come_through_pipes_with_and_without_names() {
 }
 
 #[test]
-fn the_same_bytes_come_through_pipes_of_any_size() {
+fn the_same_bytes_arrive_through_pipes_of_any_size() {
     for_each_mechanism(|mechanism| {
         for size in [1024, 1 << 20] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).pipe_size(size));
@@ -54,7 +54,7 @@ fn the_same_bytes_come_through_pipes_of_any_size() {
 }
 
 #[test]
-fn the_same_bytes_come_whether_or_not_packets_are_skipped() {
+fn the_same_bytes_arrive_whether_or_not_packets_are_skipped() {
     for_each_mechanism(|mechanism| {
         for skip in [true, false] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).skip_packets(skip));

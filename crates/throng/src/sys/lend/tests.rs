@@ -176,7 +176,7 @@ fn every_byte_arrives_once_and_in_order_and_every_block_is_freed() {
 }
 
 #[test]
-fn what_is_cancelled_is_kept_until_the_kernel_has_done_with_it() {
+fn a_cancelled_operation_is_kept_until_the_kernel_has_finished() {
     each(|seed, way| {
         let mut owner = Owner::new(seed, way, false);
         owner.submit();
@@ -203,7 +203,7 @@ fn what_is_cancelled_is_kept_until_the_kernel_has_done_with_it() {
 }
 
 #[test]
-fn what_the_kernel_does_not_give_back_is_never_freed() {
+fn a_block_the_kernel_does_not_return_is_never_freed() {
     each(|seed, way| {
         let mut owner = Owner::new(seed, way, true);
         owner.kernel.set_stuck(true);
@@ -257,7 +257,7 @@ fn room(block: &mut Option<Op>) -> usize {
 }
 
 #[test]
-fn a_block_that_was_full_has_more_room_and_no_more_is_asked_for_than_allowed() {
+fn a_full_block_grows_and_requests_no_more_than_allowed() {
     let _token = Arc::new(());
     let mut block = Some(Block::new(Read { file: 0, _token }));
     let first = room(&mut block);

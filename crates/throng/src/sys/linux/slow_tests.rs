@@ -38,7 +38,7 @@ fn control(file: &File, what: libc::c_int, value: libc::c_int) {
 }
 
 #[test]
-fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() {
+fn a_slow_start_that_fails_temporarily_keeps_its_pipe_for_the_next_attempt() {
     let path = std::env::temp_dir().join(format!("throng-slow-{}", std::process::id()));
     std::fs::copy("/bin/cat", &path).unwrap();
     let throng = Throng::builder().jobs(1).build().unwrap();
@@ -72,7 +72,7 @@ fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() 
 }
 
 #[test]
-fn a_shard_whose_slow_start_has_failed_for_now_passes_on_what_it_is_woken_for() {
+fn a_shard_whose_slow_start_failed_temporarily_passes_on_its_wakeup() {
     let path = std::env::temp_dir().join(format!("throng-passes-{}", std::process::id()));
     std::fs::copy("/bin/true", &path).unwrap();
     let throng = Throng::builder().jobs(4).shards(2).build().unwrap();
@@ -108,7 +108,7 @@ fn is_pending(process: &mut Process) -> bool {
 }
 
 #[test]
-fn a_command_that_alone_lacks_something_lets_others_start_before_it() {
+fn a_command_with_its_own_shortage_lets_others_start_before_it() {
     let throng = Throng::builder().jobs(2).shards(1).build().unwrap();
     let (go_on, may_go_on) = mpsc::channel();
     let may_go_on = Mutex::new(may_go_on);

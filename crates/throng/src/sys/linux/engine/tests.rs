@@ -103,7 +103,7 @@ fn open_fds() -> usize {
 }
 
 #[test]
-fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
+fn a_temporary_shortage_is_reported_as_temporary_at_every_step() {
     for_each_engine(|mut engine| {
         run(&mut engine, &sh("")).unwrap();
         for (point, code) in [
@@ -125,7 +125,7 @@ fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
 }
 
 #[test]
-fn a_process_is_read_on_when_the_pipes_of_the_next_cannot_be() {
+fn reading_continues_when_pipes_of_the_next_process_cannot_be_created() {
     for_each_engine(|mut engine| {
         let first = kept_id();
         engine.start(first, &sh("sleep 0.2; echo a")).unwrap();
@@ -140,7 +140,7 @@ fn a_process_is_read_on_when_the_pipes_of_the_next_cannot_be() {
 }
 
 #[test]
-fn a_busy_program_and_a_refusal_are_told_from_a_want() {
+fn a_busy_program_and_a_refusal_are_distinguished_from_a_shortage() {
     for_each_engine(|mut engine| {
         order(Point::Exec, 0, Fault::Code(libc::ETXTBSY as u32));
         let busy = engine.start(id(), &sh(""));
@@ -157,7 +157,7 @@ fn a_busy_program_and_a_refusal_are_told_from_a_want() {
 }
 
 #[test]
-fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_said() {
+fn a_process_refused_its_control_group_is_reported_as_not_contained() {
     let body = || {
         let options = HostOptions {
             cgroups: Cgroups::Command,
@@ -225,7 +225,7 @@ fn a_read_that_fails_ends_its_stream_and_no_other() {
 }
 
 #[test]
-fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
+fn a_program_that_does_not_load_is_given_up_at_its_timeout() {
     for_each_engine(|mut engine| {
         let dir = std::env::temp_dir().join(format!("throng-lease-{:?}", thread::current().id()));
         fs::copy("/bin/true", &dir).unwrap();
@@ -304,7 +304,7 @@ fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Op
 }
 
 #[test]
-fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
+fn an_endless_inspection_of_a_process_blocks_no_shard_and_is_started_once() {
     for_each_engine(|mut engine| {
         // Younger than the first and not in its tree, so that its environment is searched for the
         // cookie.
@@ -347,7 +347,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
 }
 
 #[test]
-fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
+fn stopped_processes_continue_if_the_thread_that_stopped_them_is_lost() {
     for_each_engine(|mut engine| {
         let id = kept_id();
         engine
@@ -382,7 +382,7 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
 }
 
 #[test]
-fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
+fn an_exit_is_noticed_without_a_descriptor_to_watch() {
     for_each_engine(|mut engine| {
         // For some time, or for ever.
         for (code, times) in [(libc::EMFILE, 5), (libc::ENOSYS, 500), (libc::EPERM, 500)] {
@@ -425,7 +425,7 @@ fn a_program_that_has_just_been_loaded_is_asked_to_end() {
 }
 
 #[test]
-fn who_leaves_the_group_while_it_is_being_signalled_has_the_signal_as_well() {
+fn a_process_that_leaves_the_group_during_signalling_is_signalled_as_well() {
     for_each_engine(|mut engine| {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("leave");
@@ -476,7 +476,7 @@ fn runs(mark: &str) -> bool {
 }
 
 #[test]
-fn an_engine_that_is_dropped_leaves_nobody_who_has_left_though_it_has_just_looked() {
+fn a_dropped_engine_leaves_no_escaped_process_even_right_after_a_search() {
     for_each_engine(|mut engine| {
         // A duration that no other process sleeps.
         let mark = format!("60.{}", std::process::id());

@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_killed_one_by_one_where_the_kernel_cannot_and_nobody_else_is() {
+    fn a_group_is_killed_one_by_one_without_kernel_support_and_no_other_process_is() {
         let home = match probe_cgroups(Cgroups::Command) {
             Ok(home) => Cgroup::at(home),
             // The behaviour tests check what is left then.

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn many_pipes_are_found_in_one_look() {
+    fn many_pipes_are_found_in_one_search() {
         let ends: Vec<_> = (0..2 * ONE_BY_ONE)
             .map(|_| pipe_with(PipeFlags::CLOEXEC).unwrap())
             .collect();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_started_since_is_found_without_looking_at_all() {
+    fn a_process_started_since_is_found_without_examining_all() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut census = census();
         let before = census.procfs().last_pid();
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_can_write_holds_a_pipe() {
+    fn only_a_process_that_can_write_holds_a_pipe() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut writer = cat(Stdio::piped(), theirs);
         let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_used_again_but_never_believed() {
+    fn an_index_is_reused_but_always_verified() {
         let ends = [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).unwrap());
         let [(first, first_end), (second, second_end)] = ends;
         let mut one = cat(Stdio::piped(), first_end);

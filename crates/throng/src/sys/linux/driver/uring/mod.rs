@@ -456,7 +456,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_that_takes_nothing_for_long_is_an_error_and_for_a_moment_is_none() {
+    fn a_kernel_that_accepts_nothing_is_an_error_only_after_a_long_time() {
         if probe().is_err() {
             return;
         }

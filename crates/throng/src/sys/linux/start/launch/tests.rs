@@ -103,7 +103,7 @@ fn every_kernel_reports_the_step_that_failed() {
 }
 
 #[test]
-fn every_kernel_tells_why_a_program_cannot_be_run() {
+fn every_kernel_reports_why_a_program_cannot_be_run() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -152,7 +152,7 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
 }
 
 #[test]
-fn a_program_that_has_moved_along_the_path_is_found_again() {
+fn a_program_that_moved_to_another_path_entry_is_found_again() {
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let [first, second] = &dirs.each_ref().map(|dir| dir.path().join("moves"));
     std::os::unix::fs::symlink("/bin/echo", first).unwrap();
@@ -189,7 +189,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
 }
 
 #[test]
-fn a_launcher_that_leaves_out_clone3_has_all_signals_blocked() {
+fn a_launcher_that_skips_clone3_has_all_signals_blocked() {
     let body = || {
         signals::block_all();
         let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());

@@ -68,7 +68,7 @@ fn a_process_that_is_refused_the_job_of_its_throng_has_its_own() {
 }
 
 #[test]
-fn a_process_that_cannot_be_put_into_the_job_of_its_throng_does_not_run() {
+fn a_process_that_cannot_be_assigned_to_the_job_of_its_throng_does_not_run() {
     let mut engine = kept(Mechanism::CompletionPort);
     let id = Slots::new().insert(());
     fail(Point::JobList, 0, 5);

@@ -33,7 +33,7 @@ fn is_refused(script: &str, args: &[&str]) -> bool {
 }
 
 #[test]
-fn batch_files_are_known_in_every_disguise() {
+fn batch_files_are_recognised_in_every_disguise() {
     for name in [
         r"C:\x.bat",
         r"C:\x.cmd",
@@ -84,7 +84,7 @@ fn batch_files_are_known_in_every_disguise() {
 }
 
 #[test]
-fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
+fn arguments_are_quoted_so_that_cmd_passes_them_unchanged() {
     for (arg, written) in [
         ("plain", "plain"),
         ("/q:a-b_c+1.0", "/q:a-b_c+1.0"),
@@ -122,7 +122,7 @@ fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
 }
 
 #[test]
-fn what_cannot_be_passed_is_refused() {
+fn arguments_that_cannot_be_passed_are_refused() {
     for arg in [
         "a\nb", "a\rb", "a\r\nb", "\n&calc", "a\u{1A}b", "\u{7}", "\u{7F}", "\u{85}",
     ] {
@@ -160,7 +160,7 @@ fn the_path_of_a_script_is_quoted_like_an_argument() {
 }
 
 #[test]
-fn a_line_longer_than_cmd_takes_is_refused() {
+fn a_line_longer_than_cmd_accepts_is_refused() {
     let rest = BEFORE.len() + r#""C:\x.bat" ""#.len() + 1;
     let longest = "x".repeat(UNITS_MAX - rest);
     assert!(inner(r"C:\x.bat", &[&longest]).is_ok());
@@ -248,7 +248,7 @@ fn argument() -> impl Strategy<Value = Vec<u16>> {
 
 proptest! {
     #[test]
-    fn no_argument_is_more_than_text(args in proptest::collection::vec(argument(), 0..5)) {
+    fn every_argument_is_only_text(args in proptest::collection::vec(argument(), 0..5)) {
         let given: Vec<_> = args.iter().map(|arg| OsString::from_wide(arg)).collect();
         let line = batch_command_line(Path::new(CMD), Path::new(r"C:\x.bat"), &given).unwrap();
         let words = split(&line[BEFORE.len()..line.len() - 2]);
@@ -303,7 +303,7 @@ const PAYLOADS: &[&str] = &[
 ];
 
 #[test]
-fn a_real_cmd_executes_nothing_of_its_arguments() {
+fn a_real_cmd_executes_no_part_of_its_arguments() {
     let dir = scripts();
     let cmd = system_directory().join("cmd.exe");
     let script = dir.path().join("ignore it.cmd");

@@ -143,7 +143,7 @@ fn the_directories_of_the_system_come_last() {
 }
 
 #[test]
-fn what_names_a_directory_is_a_path_and_counts_from_the_working_directory() {
+fn a_name_with_a_directory_is_a_path_relative_to_the_working_directory() {
     let tree = tree(&[
         r"a\b\x.exe",
         r"a\y.exe",
@@ -202,7 +202,7 @@ fn absolute_paths_and_drives_are_paths() {
 }
 
 #[test]
-fn what_is_bare_is_searched_for() {
+fn a_bare_name_is_searched_for() {
     for bare in ["x", "x.exe", ".", "..", "x y"] {
         assert!(is_bare(OsStr::new(bare)), "{bare}");
     }

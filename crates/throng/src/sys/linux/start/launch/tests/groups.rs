@@ -82,7 +82,7 @@ fn groups_in(group: &Cgroup) -> usize {
 }
 
 #[test]
-fn a_process_is_born_in_its_control_group_or_runs_without_one_on_an_older_kernel() {
+fn a_process_starts_in_its_control_group_or_runs_without_one_on_an_older_kernel() {
     for features in ALL_FEATURES {
         with_groups(features, move |mut launcher, _| {
             let (has_leaf, in_leaf) = start(&mut launcher).unwrap();
@@ -112,7 +112,7 @@ fn a_process_that_is_refused_its_group_runs_without_one_and_the_next_has_one_aga
 }
 
 #[test]
-fn a_group_that_vanishes_or_takes_no_processes_any_more_is_such_a_refusal() {
+fn a_group_that_vanishes_or_accepts_no_processes_counts_as_a_refusal() {
     with_groups(KERNEL, |mut launcher, run| {
         let vanish = |group: &Cgroup| assert!(group.remove());
         assert_eq!(start_after(&mut launcher, vanish), (false, false));
@@ -131,7 +131,7 @@ fn a_group_that_vanishes_or_takes_no_processes_any_more_is_such_a_refusal() {
 }
 
 #[test]
-fn a_want_is_told_from_a_refusal_also_where_there_is_a_group_and_leaves_none() {
+fn a_shortage_is_distinguished_from_a_group_refusal_and_leaves_no_group() {
     with_groups(KERNEL, |mut launcher, run| {
         for (codes, is_want) in [
             (&[libc::EAGAIN][..], true),

@@ -13,7 +13,7 @@ fn pipe_with_bytes(bytes: &[u8], from: i32) -> OwnedFd {
 }
 
 #[test]
-fn a_process_inherits_what_was_named_and_nothing_else() {
+fn a_process_inherits_the_listed_descriptors_and_nothing_else() {
     for features in ALL_FEATURES {
         // Below and above what the new process uses itself, and not marked close-on-exec.
         let stray = rustix::io::dup(std::io::stdin().as_fd()).unwrap();
@@ -38,7 +38,7 @@ fn a_process_inherits_what_was_named_and_nothing_else() {
 }
 
 #[test]
-fn a_descriptor_that_was_closed_meanwhile_is_no_reason_not_to_start() {
+fn a_descriptor_closed_meanwhile_does_not_prevent_a_start() {
     let all = {
         let mut options = HostOptions::default();
         let gone = pipe_with_bytes(b"", 500);
