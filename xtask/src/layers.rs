@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_may_be_imported_and_tests_may_import_all() {
+    fn lower_layers_may_be_imported_and_tests_may_import_everything() {
         let fine = [
             "use crate::low::Thing;",
             "use super::Low;",
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_many_files_is_found_and_one_of_few_is_not() {
+    fn a_cycle_of_many_files_is_found_and_one_of_few_is_not() {
         let circle = |names: &[&str]| {
             let next = names.iter().cycle().skip(1);
             let files = names.iter().zip(next);
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_no_layer_is_named() {
+    fn a_file_without_a_layer_is_reported() {
         let complaints = complaints_of(&[("elsewhere", "")]);
         assert_eq!(complaints, ["elsewhere is in no layer of ARCHITECTURE.md"]);
     }

@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_markup_with_its_colors() {
+    fn a_row_becomes_markup_with_its_colors() {
         let mut terminal = Parser::new(ROWS, COLUMNS, 0);
         terminal.process(b"\x1b[31ma<b\x1b[0m & c\r\n");
         let expected = r#"<tspan class="c1">a&lt;b</tspan> &amp; c"#;
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_shown_from_its_arrival_until_it_changes() {
+    fn text_is_shown_from_its_arrival_until_it_changes() {
         let at = Duration::from_millis;
         let screens = [(0, "a"), (100, "a"), (190, ""), (200, "b")];
         let screens = screens.map(|(time, text)| (at(time), vec![text.to_owned()]));

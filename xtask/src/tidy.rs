@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_tidy_is_found() {
+    fn untidy_files_are_found() {
         let above = Path::new("crates/throng/src/x.rs");
         let below = Path::new("crates/throng/src/sys/linux/x.rs");
         let count = |file: &Path, text: &str| complaints(file, text).len();

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_stands_for_the_whole_of_throng() {
+    fn the_name_throng_selects_all_of_its_mechanisms() {
         assert_eq!(names(&["floor", "tokio"]), ["floor", "tokio"]);
         assert!(names(&["throng"]).contains(&"throng-program".to_owned()));
         assert!(
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_are_compared_with_takes_part() {
+    fn the_baseline_contestant_takes_part() {
         for base in Scenario::all(1.0).iter().filter_map(Scenario::base) {
             Contestant::named(base).expect("it takes part");
         }

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_fill_lines() {
+    fn facts_are_wrapped_into_lines() {
         let facts = ["a".repeat(40), "b".repeat(40), "c".repeat(40)];
         let lines = fill("x ", &facts);
         let expected = [

@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_the_middle_or_between_the_two_middles() {
+    fn the_median_is_the_middle_or_the_mean_of_the_two_middles() {
         assert_eq!(spread(&[3.0, 1.0, 2.0]), Some((1.0, 2.0, 3.0)));
         assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), Some((1.0, 2.5, 4.0)));
         assert_eq!(spread(&[]), None);
     }
 
     #[test]
-    fn rates_are_amounts_by_time() {
+    fn rates_are_amounts_divided_by_time() {
         let samples = [took(2.0), took(1.0), took(4.0)];
         let figures = Figures::of(Work::Starts, 100.0, &samples, &[]).expect("there are samples");
         assert_eq!(
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn where_processes_wait_the_time_ends_when_all_are_live() {
+    fn the_time_ends_when_all_waiting_processes_are_live() {
         let live = AllLive {
             live: 10,
             after_s: 0.5,

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gate_opens_when_all_have_come() {
+    fn the_gate_opens_when_all_have_arrived() {
         let gate = Gate::new();
         let step = gate.step();
         let name = step.strip_prefix("gate:").expect("it is a step");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contestant_that_is_through_early_ends_the_count() {
+    fn a_contestant_that_finishes_early_ends_the_count() {
         let watch = Watch::start(Gate::new(), Subject::Ourselves, 2, Instant::now());
         let seen = watch.and_then(Watch::finish).expect("it was seen");
         assert_eq!(seen.live, 0);

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_one_turn_a_round_and_each_is_first_in_turn() {
+    fn each_contestant_has_one_turn_per_round_and_each_goes_first_in_turn() {
         let order = |round| turns(3, round).collect::<Vec<_>>();
         assert_eq!(
             [order(0), order(1), order(2), order(3)],

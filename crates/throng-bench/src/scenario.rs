@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_parted_by_commas() {
+    fn thousands_are_separated_by_commas() {
         let texts = [0, 999, 1_000, 123_456, 1_234_567].map(thousands);
         assert_eq!(texts, ["0", "999", "1,000", "123,456", "1,234,567"]);
     }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_run_at_once_as_were_asked_for_or_are_to_be_live() {
+    fn concurrency_is_the_number_requested_or_the_number_to_be_live() {
         let jobs = |scenario: &Scenario| (scenario.name, scenario.jobs(4));
         let all: Vec<_> = Scenario::all(1.0).iter().map(jobs).collect();
         for expected in [

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_stand_under_each_other() {
+    fn figures_are_aligned_in_columns() {
         let expected = "name       rate/s\na|b     1,234,567\nlonger          8\n";
         assert_eq!(grid().plain(), expected);
     }

@@ -162,7 +162,7 @@ mod tests {
     use crate::arguments::{Action, Arguments};
 
     #[test]
-    fn a_task_survives_the_way_through_arguments() {
+    fn a_task_survives_a_round_trip_through_arguments() {
         let task = Task {
             count: 7,
             jobs: 3,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_taken_once_each() {
+    fn each_number_is_taken_once() {
         let task = Task {
             count: 2,
             jobs: 1,

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_or_failed_does_not_count() {
+    fn lost_or_failed_processes_do_not_count() {
         let scenario = &Scenario::all(0.001)[0];
         assert_eq!((scenario.count, scenario.bytes_total()), (10, 380));
         let [tokio, floor] = ["tokio", "floor"].map(|name| Contestant::named(name).expect(name));

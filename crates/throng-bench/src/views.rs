@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_dropped_silently() {
+    fn no_result_is_dropped_silently() {
         let absent = || State::Absent("not installed".into());
         let failed = State::Failed("LOST OUTPUT".into());
         let rows = vec![

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_and_units_are_read_and_nonsense_is_not() {
+    fn durations_in_seconds_or_units_are_parsed_and_others_refused() {
         assert_eq!(parse("2"), Ok(Duration::from_secs(2)));
         assert_eq!(parse("0.25"), Ok(Duration::from_millis(250)));
         assert_eq!(parse("200ms"), Ok(Duration::from_millis(200)));

@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn percentiles_are_those_of_the_sorted_figures_but_for_one_in_64(
+        fn percentiles_match_the_sorted_figures_within_one_in_64(
             mut figures in prop::collection::vec(figure(), 1..200),
             percent in 1u64..=100,
         ) {

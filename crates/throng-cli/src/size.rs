@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_count_by_1024_or_1000_and_nonsense_is_refused() {
+    fn size_suffixes_mean_powers_of_1024_or_1000_and_others_are_refused() {
         assert_eq!(parse("0"), Ok(0));
         assert_eq!(parse("64K"), Ok(65_536));
         assert_eq!(parse("64k"), Ok(64_000));

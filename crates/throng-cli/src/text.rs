@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_command_is_cut_in_the_middle_and_no_escape_is() {
+    fn a_long_command_is_cut_in_the_middle_but_not_inside_an_escape() {
         let cut = quoted_ends(format!("convert {} /data/7.png", "-x y ".repeat(30)).as_bytes());
         assert_eq!(cut.len(), 62);
         assert!(
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_among_output_has_nothing_that_a_terminal_obeys() {
+    fn text_mixed_into_output_has_no_control_characters() {
         for (bytes, expected) in [
             (&b"a\tb \\ \xc3\xa9\xff"[..], &b"a\tb \\ \xc3\xa9\xff"[..]),
             (b"\x1b[2J\x07\n\r\x7f", br"\u{1b}[2J\u{7}\n\r\u{7f}"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_are_those_of_c() {
+    fn whitespace_is_that_of_c() {
         assert!(is_blank(b" \t\n\x0b\x0c\r") && is_blank(b""));
         assert!(!is_blank(b" a") && !is_blank(b"\0") && !is_blank(b"\xc2\xa0"));
         assert_eq!(trim_start(b"\x0b a \x0c"), b"a \x0c");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_shown_on_one_line_and_cut_short() {
+    fn bytes_are_shown_on_one_line_and_truncated() {
         assert_eq!(quoted(b"a'b\n\xff\xc3\xa9"), "\"a'b\\n\\xff\u{e9}\"");
         assert_eq!(quoted(&[b'x'; 99]).len(), 62);
         assert_eq!(

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::program::{child, mechanisms, output, output_with_stdin, stderr, stdout};
 
 #[test]
-fn a_program_that_cannot_be_started_is_named_and_stops_nothing() {
+fn a_program_that_cannot_be_started_is_reported_and_stops_nothing() {
     let missing = std::env::temp_dir()
         .join("no-such-directory")
         .join("program");
@@ -24,7 +24,7 @@ fn a_program_that_cannot_be_started_is_named_and_stops_nothing() {
 }
 
 #[test]
-fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
+fn arguments_that_are_too_long_or_contain_a_nul_are_refused() {
     let child = child();
     for (argument, named) in [("x".repeat(200_000), "ong"), ("a\0b".into(), "NUL")] {
         let lines = format!("\"{child}\" args \"{argument}\"\n\"{child}\" outs:fine\n");
@@ -37,7 +37,7 @@ fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
 }
 
 #[test]
-fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
+fn command_line_errors_are_reported_and_nothing_starts() {
     for (args, named) in some_of([
         (&["--no-such-option", "echo"][..], "--no-such-option"),
         (
@@ -106,7 +106,7 @@ fn nonsense_on_the_command_line_is_named_and_nothing_starts() {
 }
 
 #[test]
-fn a_command_that_is_none_of_ours_may_be_one_to_run() {
+fn a_word_that_is_no_subcommand_may_be_a_command_to_run() {
     for (args, expected) in [
         (
             &["gzip", ":::", "a"][..],
@@ -132,7 +132,7 @@ fn a_command_that_is_none_of_ours_may_be_one_to_run() {
 }
 
 #[test]
-fn an_option_that_is_given_again_counts_as_it_was_given_last() {
+fn the_last_occurrence_of_an_option_counts() {
     let output = output(&["-j9", "-j1", child(), "outs:{%}", ":::", "a", "b", "c"]);
     assert_eq!(stdout(&output), "111");
 }
@@ -161,7 +161,7 @@ fn help_fits_80_columns_and_goes_to_stdout() {
 }
 
 #[test]
-fn every_mechanism_of_the_list_can_be_asked_for() {
+fn every_listed_mechanism_can_be_selected() {
     let names = mechanisms();
     assert!(names.contains(&"threads".into()), "{names:?}");
     for name in names {
@@ -171,7 +171,7 @@ fn every_mechanism_of_the_list_can_be_asked_for() {
 }
 
 #[test]
-fn what_is_wrong_with_a_word_of_the_command_line_is_named_in_full() {
+fn an_error_in_a_command_line_word_is_reported_in_full() {
     for (words, expected) in [
         (
             &["run", "--seed", "x"][..],

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::program::{child, finish, stderr, stdout, without_settings};
 
-/// A working directory and what is around it, the user's own file, and a file to name.
+/// A working directory and its parent, the user's own file, and a file to name.
 struct Setup {
     dir: tempfile::TempDir,
 }
@@ -56,7 +56,7 @@ impl Setup {
 }
 
 #[test]
-fn a_file_sets_options_and_the_command_line_has_the_last_word() {
+fn a_file_sets_options_and_the_command_line_overrides_it() {
     let setup = Setup::new(
         "tag = true\n[profile.rough]\ntag = false",
         "tagstring = \"n{#}\"",
@@ -75,7 +75,7 @@ fn a_file_sets_options_and_the_command_line_has_the_last_word() {
     assert_eq!(run(&["--no-config"], &[]), "x\n");
     assert_eq!(run(&["--profile", "rough"], &[]), "x\n");
     assert_eq!(run(&[], &[("THRONG_PROFILE", "rough")]), "x\n");
-    // The file that is named stands in place of the user's.
+    // The named file replaces the user's file.
     assert_eq!(run(&["--config", &named], &[]), "n1\tx\n");
     assert_eq!(run(&[], &[("THRONG_CONFIG", &named)]), "n1\tx\n");
     let both = [("THRONG_CONFIG", "/no/such/file")];
@@ -87,7 +87,7 @@ fn a_file_sets_options_and_the_command_line_has_the_last_word() {
 }
 
 #[test]
-fn a_file_that_lies_in_or_above_the_working_directory_has_no_effect() {
+fn a_config_file_in_or_above_the_working_directory_has_no_effect() {
     let setup = Setup::new("", "");
     for place in [
         "around/here/throng.toml",
@@ -97,7 +97,7 @@ fn a_file_that_lies_in_or_above_the_working_directory_has_no_effect() {
         setup.write(place, "tagstring = \"planted\"\njoblog = \"planted.log\"");
     }
     let words = ["run", child(), "outs:x\n", ":::", "exit:0"];
-    // Nor does a directory of settings that is not an absolute path.
+    // A settings directory that is not an absolute path has no effect either.
     setup.write("around/here/throng/throng.toml", "tag = true");
     for variables in [
         &[][..],
@@ -127,7 +127,7 @@ fn a_file_that_lies_in_or_above_the_working_directory_has_no_effect() {
 }
 
 #[test]
-fn variables_set_what_is_harmless_and_no_other_is_silently_ignored() {
+fn variables_set_harmless_options_and_others_are_not_silently_ignored() {
     let setup = Setup::new("", "");
     let log = setup.write("log", "precious");
     let variables = [
@@ -152,7 +152,7 @@ fn variables_set_what_is_harmless_and_no_other_is_silently_ignored() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_one_line_with_its_name_and_nothing_starts() {
+fn an_error_in_a_config_file_is_one_line_with_its_name_and_nothing_starts() {
     for (text, expected) in [
         ("jobs = \"many\"", "throng.toml: --jobs \"many\": a number"),
         ("jbos = 3", "throng.toml: there is no option --jbos"),
@@ -180,7 +180,7 @@ fn what_is_wrong_with_a_file_is_one_line_with_its_name_and_nothing_starts() {
 }
 
 #[test]
-fn config_shows_what_is_set_and_where() {
+fn config_shows_settings_and_their_sources() {
     let text = "jobs = 3\ngrace = \"1s\"\n[profile.p]\nwd = \"x\"";
     let setup = Setup::new(text, "grace = \"2s\"");
     let variables = [("THRONG_MEMORY", "64M"), ("THRONG_NONSENSE", "1")];
@@ -203,7 +203,7 @@ fn config_shows_what_is_set_and_where() {
         line(&output, "# THRONG_NONSENSE"),
         "# THRONG_NONSENSE is ignored"
     );
-    // It is a file itself.
+    // The directory is itself a file.
     let shown = Setup::new(stdout(&output), "");
     let again = shown.throng(&["config"], &[]);
     assert!(stdout(&again).contains("tag = true"), "{again:?}");
@@ -216,7 +216,7 @@ fn config_shows_what_is_set_and_where() {
 }
 
 #[test]
-fn a_variable_names_no_file() {
+fn a_variable_cannot_name_a_config_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("jobs");
     fs::write(&file, "3").unwrap();
@@ -235,7 +235,7 @@ fn a_variable_names_no_file() {
 }
 
 #[test]
-fn a_file_of_settings_that_is_too_long_is_refused() {
+fn an_oversized_config_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("throng.toml");
     fs::write(&file, "#".repeat((1 << 20) + 1)).unwrap();

@@ -14,7 +14,7 @@ fn path(path: &Path) -> &str {
         .expect("temporary directories have names of text")
 }
 
-/// Of each object the attempt and whether it succeeded.
+/// The attempt of each object, and whether it succeeded.
 fn attempts(objects: &[serde_json::Value]) -> Vec<(u64, bool)> {
     let of = |object: &serde_json::Value| {
         let success = object["exit_code"] == 0;
@@ -24,7 +24,7 @@ fn attempts(objects: &[serde_json::Value]) -> Vec<(u64, bool)> {
 }
 
 #[test]
-fn a_command_that_fails_is_tried_so_many_times_and_told_once() {
+fn a_failing_command_is_tried_the_given_number_of_times_and_reported_once() {
     let objects = json(&[
         "--retries",
         "3",
@@ -55,7 +55,7 @@ fn a_command_that_fails_is_tried_so_many_times_and_told_once() {
 #[test]
 fn a_command_that_recovers_has_succeeded() {
     let dir = tempfile::tempdir().unwrap();
-    // Each attempt leaves a trace, and then makes a file that must not be there; at first it is.
+    // Each attempt leaves a trace and then creates a file that must not exist; at first it does.
     let place = |name: &str| dir.path().join(name);
     let traces = ["trace0", "trace1", "trace2"].map(place);
     let files = ["file0", "file1", "file2"].map(place);
@@ -92,9 +92,9 @@ fn a_command_that_recovers_has_succeeded() {
 }
 
 #[test]
-fn order_is_kept_over_attempts() {
+fn order_is_kept_across_attempts() {
     let options = ["-k", "-j3", "--retries", "2", "--backoff", "300ms"];
-    // The first and the last are tried again, when the others have long ended.
+    // The first and the last are tried again, long after the others have ended.
     let values = ["exit:1", "exit:0", "exit:3"];
     let words = [&options[..], &[child(), "outs:{#}", "{}", ":::"], &values].concat();
     let output = output(&words);
@@ -102,7 +102,7 @@ fn order_is_kept_over_attempts() {
 }
 
 #[test]
-fn a_timeout_is_a_failure_that_is_tried_again() {
+fn a_timeout_is_a_failure_that_is_retried() {
     let options = ["--retries", "2", "--timeout", "100ms"];
     let objects = json(&[&options[..], &[child(), ":::", "sleep:600000"]].concat());
     assert_eq!(attempts(&objects), [(2, false)]);
@@ -110,7 +110,7 @@ fn a_timeout_is_a_failure_that_is_tried_again() {
 }
 
 #[test]
-fn lines_of_an_attempt_that_is_followed_by_another_are_ended() {
+fn unterminated_lines_are_ended_before_the_next_attempt() {
     let words = [
         "--output",
         "line",
@@ -127,7 +127,7 @@ fn lines_of_an_attempt_that_is_followed_by_another_are_ended() {
 }
 
 #[test]
-fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
+fn a_pending_attempt_is_given_up_when_the_run_halts() {
     let output = output(&[
         "-k",
         "-j3",
@@ -144,7 +144,7 @@ fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
         "1",
         "0",
     ]);
-    // What the first attempt said is there, and it counts.
+    // The output of the first attempt is printed, and the attempt counts.
     assert_eq!(stdout(&output), "12");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
@@ -155,7 +155,7 @@ fn an_attempt_that_is_waited_for_is_given_up_when_the_run_halts() {
 }
 
 #[test]
-fn a_run_halts_soon_and_lets_what_runs_finish() {
+fn halt_soon_lets_running_commands_finish() {
     let dir = tempfile::tempdir().unwrap();
     let gate = dir.path().join("gate");
     let (wait, open) = (
@@ -191,7 +191,7 @@ fn a_run_halts_soon_and_lets_what_runs_finish() {
 }
 
 #[test]
-fn a_run_halts_now_and_ends_what_runs() {
+fn halt_now_ends_running_commands() {
     let tag = Tag::new();
     let values = format!("sleep:60000\nexit:9\n{}", "exit:0\n".repeat(9));
     let words = [
@@ -212,7 +212,7 @@ fn a_run_halts_now_and_ends_what_runs() {
 }
 
 #[test]
-fn a_run_that_never_halts_counts_failures_and_percentages_are_of_all() {
+fn halt_never_counts_failures_and_percentages_refer_to_all_commands() {
     let status = |halt: &str, values: &[&str]| {
         let words = ["-j1", "--halt", halt, child(), "exit:{}", ":::"];
         output(&[&words[..], values].concat()).status.code()
@@ -233,7 +233,7 @@ fn starts_are_a_delay_apart() {
             &["-j9", child(), ":::", "exit:0", "exit:0", "exit:0"],
         ]
         .concat();
-        // A start comes after its time, sooner or later, and that of the first is not before this.
+        // A start happens some time after it is due, and that of the first not before this.
         let begun = jiff::Timestamp::now();
         let starts = json(&words).into_iter().map(|object| {
             let start = object["start"].as_str().unwrap();
@@ -241,16 +241,16 @@ fn starts_are_a_delay_apart() {
         });
         let last = starts.max().unwrap();
         let whole = last.duration_since(begun).as_millis();
-        // The clock may be coarse, and a rate lets who was late catch up.
+        // The clock may be coarse, and a rate lets late starts catch up.
         assert!(whole >= 370, "{words:?}: {whole} ms");
     }
 }
 
 #[test]
-fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
+fn nothing_starts_while_less_memory_is_free_than_required() {
     let mut command = run(&["--memfree", "1000T", child(), "outs:x", ":::", "exit:0"]);
     let mut running = command.spawn().unwrap();
-    // It waits, and says what for.
+    // It waits, and reports what it waits for.
     let mut line = String::new();
     let mut told = BufReader::new(running.stderr.take().unwrap());
     told.read_line(&mut line).unwrap();
@@ -267,7 +267,7 @@ fn nothing_starts_while_there_is_less_memory_than_is_asked_for() {
 }
 
 #[test]
-fn the_number_of_jobs_is_read_again_from_its_file() {
+fn the_number_of_jobs_is_reread_from_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let (inside, number) = (dir.path().join("inside"), dir.path().join("jobs"));
     let gate = dir.path().join("gate");
@@ -295,12 +295,12 @@ fn the_number_of_jobs_is_read_again_from_its_file() {
     fs::write(&gate, "").unwrap();
     let output = finish(running);
     assert!(output.status.success(), "{output:?}");
-    // Each says how many had been there when it came.
+    // Each reports how many others existed when it started.
     assert_eq!(count(), 4);
 }
 
 #[test]
-fn numbers_of_jobs_may_count_from_the_cores() {
+fn job_counts_may_be_relative_to_the_cores() {
     for jobs in ["+1", "-999", "1", "150%", "0"] {
         let output = output(&["-j", jobs, "-k", child(), "outs:{}", ":::", "a", "b"]);
         assert_eq!(stdout(&output), "ab", "{jobs}");
@@ -310,7 +310,7 @@ fn numbers_of_jobs_may_count_from_the_cores() {
 }
 
 #[test]
-fn what_runs_far_longer_than_the_others_runs_out_of_time() {
+fn a_command_that_runs_far_longer_than_the_others_times_out() {
     let values = format!("{}sleep:600000\n", "sleep:30\n".repeat(9));
     let options = ["-k", "-j4", "--timeout", "6000%", "--output", "jsonl"];
     let words = [&options[..], &[child(), "{}"]].concat();
@@ -318,7 +318,7 @@ fn what_runs_far_longer_than_the_others_runs_out_of_time() {
     let lines = stdout(&output).lines();
     let objects: Vec<serde_json::Value> = lines.map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(objects[9]["timed_out"], true, "{output:?}");
-    // Who runs out of time has at least had sixty times as much as the shortest takes.
+    // A command that times out has had at least sixty times as long as the shortest one takes.
     let timed_out: Vec<_> = objects.iter().filter(|o| o["timed_out"] == true).collect();
     let wall_s = |object: &&serde_json::Value| object["wall_s"].as_f64().unwrap();
     assert!(
@@ -330,7 +330,7 @@ fn what_runs_far_longer_than_the_others_runs_out_of_time() {
 }
 
 #[test]
-fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
+fn commands_run_in_their_directory_which_is_created_first() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("deep").join("{}");
     let words = ["--wd", path(&place), child(), "cwd", "exit:{}", ":::", "0"];
@@ -346,7 +346,7 @@ fn commands_run_in_the_directory_that_they_are_given_and_find_it_made() {
 }
 
 #[test]
-fn no_value_leads_out_of_what_is_written_of_a_directory() {
+fn no_value_leads_out_of_the_fixed_part_of_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let base = dir.path().join("base");
     let place = format!("{}/{{}}", path(&base));
@@ -367,7 +367,7 @@ fn no_value_leads_out_of_what_is_written_of_a_directory() {
     assert!(stderr(&refused).contains("is not below"), "{refused:?}");
     assert!(!dir.path().join("out").exists());
 
-    // A value that is the whole name may be any directory that is there, and no other is made.
+    // A value that is the whole name may be any existing directory, and no other is created.
     let missing = dir.path().join("missing");
     let words = [
         "-k",
@@ -387,7 +387,7 @@ fn no_value_leads_out_of_what_is_written_of_a_directory() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_that_commands_failure() {
+fn a_directory_that_cannot_be_created_fails_its_command() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
@@ -423,9 +423,9 @@ fn variables_are_set_for_commands_or_passed_on() {
 }
 
 #[test]
-fn commands_are_as_nice_as_they_are_told_to_be() {
+fn commands_have_the_requested_niceness() {
     let said = |options: &[&str], pause: Duration| {
-        // Wine sets it a moment after the start.
+        // Wine sets the priority a moment after the start.
         let pause = format!("sleep:{}", pause.as_millis() / 4);
         let steps = [child(), &pause, "priority", "{}", ":::", "exit:0"];
         stdout(&output(&[options, &steps].concat())).to_owned()
@@ -433,13 +433,13 @@ fn commands_are_as_nice_as_they_are_told_to_be() {
     let is_nicest = |said: &String| ["19", "idle"].contains(&said.as_str());
     let nice = with_enough_time(|pause| said(&["--nice", "19"], pause), is_nicest);
     assert!(is_nicest(&nice), "{nice}");
-    // Who is told nothing is as nice as we are, which may be just as much.
+    // A command without a niceness of its own has ours, which may be the same number.
     let own = Command::new(child()).arg("priority").output().unwrap();
     assert_eq!(said(&[], Duration::ZERO), stdout(&own));
 }
 
 #[test]
-fn nonsense_is_named_in_one_line_and_nothing_starts() {
+fn invalid_control_options_are_reported_in_one_line_and_nothing_starts() {
     for (option, values) in [
         ("--jobs", &["", "x", "1.5", "0%", "+", "--", "1%%", "/"][..]),
         ("--delay", &["", "x", "-1", "5q"]),

@@ -1,5 +1,5 @@
 //! What an outcome means for the run is decided when it arrives, however slowly output is read; and
-//! all that tells of the run afterwards agrees.
+//! everything that later reports on the run agrees.
 
 use std::fs;
 use std::io::Read;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::program::{child, finish, output, output_with_stdin, start_with_stdin, stderr, stdout};
 use throng_tests::{Tag, eventually, some_of};
 
-/// Runs commands one or more at a time with a stdout that is not read at first, and gives how many
-/// of them have been started.
+/// Runs commands, one or more at a time, with a stdout that is not read at first; returns how many
+/// were started.
 fn started(options: &[&str], last_step: &str) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let (inside, records) = (dir.path().join("inside"), dir.path().join("records"));
@@ -29,7 +29,7 @@ fn started(options: &[&str], last_step: &str) -> usize {
     };
     let options: Vec<String> = options.iter().map(place).collect();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    // More than a pipe holds, and nobody reads it.
+    // More than a pipe holds, and the pipe is not read.
     let words = [
         &options[..],
         &[child(), &enter, "out:200000", last_step, "#"],
@@ -38,7 +38,7 @@ fn started(options: &[&str], last_step: &str) -> usize {
     let values: String = (1..=100).map(|n| format!("{n}\n")).collect();
     let mut program = start_with_stdin(&words, values.as_bytes());
     eventually("the first has been started", || count() > 0);
-    // Whoever decides when output is given out starts others meanwhile.
+    // A program that decided when output is printed would start others meanwhile.
     thread::sleep(Duration::from_millis(700));
     let mut rest = Vec::new();
     let mut stdout = program.stdout.take().unwrap();
@@ -48,7 +48,7 @@ fn started(options: &[&str], last_step: &str) -> usize {
 }
 
 #[test]
-fn nothing_starts_after_the_outcome_that_ends_the_run_though_nobody_reads_the_output() {
+fn nothing_starts_after_the_halting_outcome_even_if_output_is_not_read() {
     let modes: [&[&str]; 6] = [
         &[],
         &["-k"],
@@ -83,7 +83,7 @@ fn nothing_starts_after_the_outcome_that_ends_the_run_though_nobody_reads_the_ou
     });
 }
 
-/// Runs forty commands that fail, two at a time; gives what the program has said and how many
+/// Runs forty failing commands, two at a time; returns what the program printed and how many
 /// attempts were made.
 fn forty_that_fail(log: &Path, attempts: &Path, options: &[&str]) -> (std::process::Output, usize) {
     fs::create_dir_all(attempts).unwrap();
@@ -97,13 +97,14 @@ fn forty_that_fail(log: &Path, attempts: &Path, options: &[&str]) -> (std::proce
 }
 
 #[test]
-fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
+fn a_retry_precedes_other_commands_and_all_counts_agree() {
     let dir = tempfile::tempdir().unwrap();
     let (log, attempts) = (dir.path().join("log"), dir.path().join("attempts"));
     let (output, count) = forty_that_fail(&log, &attempts, &["--halt", "now,fail=2"]);
-    // Two commands three times each, and the one beside them, which may be in its last attempt.
+    // Two commands, three times each, and the one running beside them, which may be in its last
+    // attempt.
     assert!(count <= 9, "{count} attempts: {output:?}");
-    // The one beside them may fail for the last time before it is ended.
+    // The command beside them may fail for the last time before it is ended.
     let failed = output.status.code().unwrap();
     assert!([2, 3].contains(&failed), "{output:?}");
     let summary = format!("\n  0 succeeded, {failed} failed, ");
@@ -112,7 +113,7 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
     }
     let lines = fs::read_to_string(&log).unwrap().lines().count() as i32;
     assert_eq!(lines, 1 + failed, "a header, and those that have failed");
-    // What had attempts left is run by whoever resumes.
+    // Commands with attempts left are run when the run is resumed.
     let (output, _) = forty_that_fail(&log, &attempts, &["--resume"]);
     assert_eq!(output.status.code(), Some(40 - failed), "{output:?}");
     let log = fs::read_to_string(&log).unwrap();
@@ -120,7 +121,7 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
         .lines()
         .skip(1)
         .map(|line| line.split('\t').collect::<Vec<_>>());
-    // The columns before the last are the number of the attempt and the shell.
+    // The columns before the last one are the number of the attempt and the shell.
     assert!(
         lines.clone().all(|line| line[line.len() - 2] == "3"),
         "{log}"
@@ -129,7 +130,7 @@ fn another_attempt_comes_before_other_commands_and_all_counts_agree() {
 }
 
 #[test]
-fn an_error_of_many_starts_is_said_once_with_a_count() {
+fn an_error_of_many_starts_is_printed_once_with_a_count() {
     let values: String = (1..=300).map(|n| format!("{n}\n")).collect();
     let run = |options: &[&str]| {
         let words = [options, &["throng-no-such-program"]].concat();
@@ -142,7 +143,7 @@ fn an_error_of_many_starts_is_said_once_with_a_count() {
         stderr(&told).contains(": the same for 299 other commands\n"),
         "{told:?}"
     );
-    // Where it is the program of all commands, the first one tells enough.
+    // If it is the program of all commands, the first one is enough.
     let told = run(&["-j1"]);
     assert_eq!(told.status.code(), Some(127), "{told:?}");
     assert_eq!(stderr(&told).lines().count(), 2, "{told:?}");
@@ -159,7 +160,7 @@ fn an_error_of_many_starts_is_said_once_with_a_count() {
 }
 
 #[test]
-fn a_program_that_differs_by_value_may_be_missing() {
+fn a_program_named_by_a_value_may_be_missing() {
     let others = ["{}", "outs:ran", ":::", "throng-no-such-program", child()];
     let told = output(&[&["-j1"], &others[..]].concat());
     assert_eq!(
@@ -170,7 +171,7 @@ fn a_program_that_differs_by_value_may_be_missing() {
 }
 
 #[test]
-fn what_cannot_be_made_a_command_counts_as_one_that_has_failed_in_its_place() {
+fn a_command_that_cannot_be_built_counts_as_failed_in_its_position() {
     let before: String = (1..=30).map(|n| format!("{n}\n")).collect();
     let lines = format!("{before}a\0b\n{}", "x\n".repeat(500));
     let words = [
@@ -191,9 +192,9 @@ fn what_cannot_be_made_a_command_counts_as_one_that_has_failed_in_its_place() {
     assert!(stderr(&told).contains("; no more are started"), "{told:?}");
 }
 
-/// Nobody reads what is said while commands run, and their time runs out all the same.
+/// Output is not read while commands run, and they time out all the same.
 #[test]
-fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
+fn commands_time_out_even_if_messages_are_not_read() {
     let modes: [&[&str]; 5] = [
         &["--lb"],
         &["--lb", "-k"],
@@ -205,13 +206,13 @@ fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
         let dir = tempfile::tempdir().unwrap();
         let after = format!("make-file:{}", dir.path().join("after").display());
         let tag = Tag::new();
-        // Four times what a pipe holds, in what `-t` and `-v` say as well.
+        // Four times what a pipe holds, also in what `-t` and `-v` print.
         let values: String = (0..80).map(|n| format!("{n:03000}\n")).collect();
         let fixed = ["-j80", "--shards=1", "--timeout=1s", "--grace=50ms"];
         let steps = [&tag.to_string(), "out:60000", "sleep:600000", &after, "#"];
         let words = [&fixed[..], mode, &[child()], &steps].concat();
         let mut program = start_with_stdin(&words, values.as_bytes());
-        // The program has the tag in its own command line.
+        // throng has the tag on its own command line.
         eventually("some run", || tag.pids().len() > 1);
         eventually("all are ended", || tag.pids().len() == 1);
         assert!(program.try_wait().unwrap().is_none(), "{mode:?}");
@@ -228,9 +229,10 @@ fn time_runs_out_though_nobody_reads_what_is_said_while_commands_run() {
     });
 }
 
-/// Nobody reads what is said while commands run, and the run ends for a command that has said why.
+/// Output is not read while commands run, and the run halts for a command that has reported its
+/// reason.
 #[test]
-fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
+fn a_run_halts_even_if_messages_are_not_read() {
     let modes: [&[&str]; 4] = [&["--lb"], &["--lb", "-k"], &["-u"], &["-u", "-v"]];
     let ends = [
         ("now,fail=1", "errs:bad;exit:3", 1),
@@ -241,7 +243,8 @@ fn a_run_halts_though_nobody_reads_what_is_said_while_commands_run() {
         let (dir, tag) = (tempfile::tempdir().unwrap(), Tag::new());
         let go = dir.path().join("go");
         let file = go.display();
-        // The second one runs before the first one writes: nothing starts when that is not read.
+        // The second command runs before the first one writes: nothing starts while output is not
+        // read.
         let lines =
             format!("{tag};wait-file:{file};flood\n{tag};make-file:{file};sleep:500;{steps}\n");
         let fixed = ["-j2", "--colsep=;", "--grace=50ms", "--halt", halt];

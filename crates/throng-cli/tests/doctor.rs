@@ -1,4 +1,4 @@
-//! What the doctor finds, and that it says what each child has cost.
+//! What `doctor` finds, and that it reports the cost of each child.
 
 use std::process::{Command, Output, Stdio};
 
@@ -15,13 +15,13 @@ fn doctor(args: &[&str]) -> Output {
 }
 
 #[test]
-fn every_mechanism_is_checked_and_its_cost_told() {
+fn every_mechanism_is_checked_and_its_cost_reported() {
     let children = repeat(120).to_string();
     let output = doctor(&["--children", &children]);
     assert!(output.status.success(), "{output:?}");
     let text = stdout(&output);
     assert!(text.contains("live at once"), "{text}");
-    // Where there is no limit there is no number either.
+    // If there is no limit, there is no number.
     assert!(!text.contains("18,446,744"), "{text}");
     for mechanism in mechanisms() {
         let line = text
@@ -37,7 +37,7 @@ fn every_mechanism_is_checked_and_its_cost_told() {
 }
 
 #[test]
-fn the_same_is_there_as_json() {
+fn the_report_is_available_as_json() {
     let output = doctor(&["--children", "9", "--output", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["healthy"], true, "{report}");

@@ -1,4 +1,4 @@
-//! How runs end, and that nothing is left of them.
+//! How runs end, and that they leave nothing behind.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -23,7 +23,7 @@ fn the_exit_status_counts_failures() {
 }
 
 #[test]
-fn a_held_stream_keeps_nobody_waiting() {
+fn a_held_stream_does_not_delay_the_run() {
     let tag = Tag::new();
     let holder = format!("holder:{tag},sleep:600000");
     let output = output(&[
@@ -36,7 +36,7 @@ fn a_held_stream_keeps_nobody_waiting() {
         ":::",
         "tag:x",
     ]);
-    // If it had waited for the holder, we would have given it up.
+    // If it had waited for the holder, this test would have timed out.
     assert_eq!(stdout(&output), "hi");
     tag.await_count(1);
     let said = stderr(&output);
@@ -49,7 +49,7 @@ fn a_held_stream_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_timeout_ends_a_command_and_all_that_it_started() {
+fn a_timeout_ends_a_command_and_everything_it_started() {
     let tag = Tag::new();
     let tree = format!("holder:ignore-term,{tag},sleep:600000");
     let words = ["--timeout", "500ms", "--termseq", "TERM,100,KILL", child()];
@@ -84,7 +84,7 @@ fn a_closed_stdout_ends_the_run_quietly() {
 #[test]
 fn nothing_outlives_a_killed_throng() {
     let tag = Tag::new();
-    // From stdin, for throng itself must not have the tag on its command line.
+    // From stdin, since throng itself must not have the tag on its command line.
     let tags = format!("{tag}\n").repeat(30);
     let mut program = start_with_stdin(&["-j30", child(), "{}", "sleep:600000"], tags.as_bytes());
     tag.await_count(30);

@@ -1,5 +1,5 @@
-//! Input as a whole: the same rules for every way of reading values, and what can never be an
-//! argument.
+//! Input as a whole: every way of reading values follows the same rules, and some values can never
+//! be arguments.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ fn file_with(text: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// The values that a command gets from this file and from stdin, read in this way.
+/// The values that a command gets from this file and from stdin when they are read in this way.
 fn read_both_ways(options: &[&str], text: &[u8]) -> Vec<Vec<u8>> {
     let file = file_with(text);
     let path = file.path().to_str().unwrap();
@@ -27,7 +27,7 @@ fn read_both_ways(options: &[&str], text: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn text_has_the_same_rules_however_it_is_read() {
+fn text_follows_the_same_rules_however_it_is_read() {
     let text = b"\xef\xbb\xbfa,b\r\nc,d\n";
     for (options, expected) in [
         (&[][..], &[&b"a,b"[..], b"c,d"][..]),
@@ -39,7 +39,7 @@ fn text_has_the_same_rules_however_it_is_read() {
         (&["-d", "\\n"], &[b"\xef\xbb\xbfa,b\r", b"c,d"]),
         (&["-0"], &[text]),
     ] {
-        // Windows has no argument for bytes that are not UTF-8; these are.
+        // Windows has no argument for bytes that are not UTF-8.
         assert_eq!(read_both_ways(options, text), expected, "{options:?}");
     }
     let args = ["-k", "--csv", "--header", ":", child(), "args", "{a}"];
@@ -48,7 +48,7 @@ fn text_has_the_same_rules_however_it_is_read() {
 }
 
 #[test]
-fn blank_values_are_left_out_with_form_feeds_and_vertical_tabs_too() {
+fn blank_values_including_form_feeds_and_vertical_tabs_are_skipped() {
     let output = output_with_stdin(&["-k", "-r", child(), "args"], b"a\n\x0c\x0b\t \n\nb\n");
     assert_eq!(said(&output.stdout), [b"a", b"b"]);
     let output = output_with_stdin(&["--trim=lr", child(), "args"], b"\x0b a\x0c\n");
@@ -56,7 +56,7 @@ fn blank_values_are_left_out_with_form_feeds_and_vertical_tabs_too() {
 }
 
 #[test]
-fn a_value_with_a_nul_is_refused_with_its_line_and_stops_nothing() {
+fn a_value_with_a_nul_is_refused_with_its_line_number_and_stops_nothing() {
     for (options, at) in [
         (&[][..], "stdin line 2"),
         (&["--csv"], "stdin line 2"),
@@ -90,7 +90,7 @@ fn a_value_with_a_nul_is_refused_with_its_line_and_stops_nothing() {
 }
 
 #[test]
-fn what_does_not_become_an_argument_may_have_a_nul() {
+fn input_that_does_not_become_an_argument_may_contain_a_nul() {
     let data = output_with_stdin(&["--tag", "--stdin", "{}", child(), "cat"], b"a\0b\n");
     assert_eq!(data.stdout, b"a\\u{0}b\ta\0b");
     let args = ["--colsep", "\\x00", child(), "args", "{2}", "{1}"];
@@ -101,7 +101,7 @@ fn what_does_not_become_an_argument_may_have_a_nul() {
 }
 
 #[test]
-fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
+fn a_value_too_long_for_an_argument_is_reported_with_its_line_and_stops_nothing() {
     let long = "x".repeat(200_000);
     for options in [&[][..], &["--shell"], &["-X"], &["-n2"]] {
         let args = [&["-k", "-j1"], options, &[child(), "args", "{}"]].concat();
@@ -125,7 +125,7 @@ fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
     assert_eq!(stdout(&output), "ab");
     let begun = "throng: stdin line 2: --env A: \"xxx";
     assert!(stderr(&output).starts_with(begun), "{}", stderr(&output));
-    // What counts is what becomes of it.
+    // What counts is how the value is used.
     let row = format!("{long},b\n");
     let column = output_with_stdin(&["--csv", child(), "args", "{2}"], row.as_bytes());
     assert_eq!(said(&column.stdout), [b"b"]);
@@ -137,7 +137,7 @@ fn what_is_too_long_for_an_argument_is_named_with_its_line_and_stops_nothing() {
 }
 
 #[test]
-fn a_length_alone_joins_nothing_and_is_never_exceeded() {
+fn a_maximum_length_alone_joins_nothing_and_is_never_exceeded() {
     let args = ["-k", "-s", "100000", child(), "say"];
     let output = output_with_stdin(&args, b"1\n22\n333\n");
     assert_eq!(stdout(&output), "1\n22\n333\n");
@@ -164,7 +164,7 @@ fn a_length_alone_joins_nothing_and_is_never_exceeded() {
 }
 
 #[test]
-fn a_file_with_the_name_of_a_separator_is_not_read_as_values() {
+fn a_file_named_like_a_separator_is_not_read_as_values() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("0"), "injected\n").unwrap();
     // Windows has no file names with colons.
@@ -199,7 +199,7 @@ fn a_file_with_the_name_of_a_separator_is_not_read_as_values() {
 }
 
 #[test]
-fn placeholders_are_filled_in_variables_and_doubled_braces_are_text() {
+fn placeholders_are_replaced_in_variables_and_doubled_braces_are_text() {
     let args = [
         "-k",
         "-j1",
@@ -241,7 +241,7 @@ fn placeholders_are_filled_in_variables_and_doubled_braces_are_text() {
 }
 
 #[test]
-fn with_a_text_of_its_own_nothing_else_is_a_placeholder() {
+fn with_a_custom_replacement_string_nothing_else_is_a_placeholder() {
     let args = [
         "-I",
         ",,",
@@ -270,7 +270,7 @@ fn a_number_that_names_another_column_is_still_a_position() {
 }
 
 #[test]
-fn columns_that_no_placeholder_names_are_told() {
+fn columns_without_a_placeholder_are_reported() {
     let words = ["--csv", "--header", ":", child(), "outs:{1}{2}{3}{a}"];
     let told = output_with_stdin(&words, b"a,a,#\nx,y,z\n");
     assert_eq!(stdout(&told), "xyzx", "{told:?}");

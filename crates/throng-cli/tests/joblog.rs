@@ -1,4 +1,4 @@
-//! The job log: what is written, and how a run goes on from it.
+//! The job log: what is written, and how a run is resumed from it.
 
 use std::fs;
 use std::io::Write;
@@ -39,7 +39,7 @@ impl Log {
         text.lines().skip(1).map(columns).collect()
     }
 
-    /// Number and exit value of each line, in order.
+    /// Sequence number and exit value of each line, in order.
     fn endings(&self) -> Vec<(u64, i64)> {
         let lines = self.lines();
         let ending = |line: &Vec<String>| (line[0].parse().unwrap(), line[6].parse().unwrap());
@@ -83,7 +83,7 @@ fn each_command_has_a_line_with_the_columns_of_gnu_parallel_and_then_ours() {
 }
 
 #[test]
-fn the_log_tells_what_ran_out_of_time_and_what_could_not_be_started() {
+fn the_log_records_timeouts_and_start_errors() {
     let log = Log::new();
     let words = ["--joblog", log.path(), "--timeout", "0.1", child(), ":::"];
     output(&[&words[..], &["sleep:30000"]].concat());
@@ -94,7 +94,7 @@ fn the_log_tells_what_ran_out_of_time_and_what_could_not_be_started() {
 }
 
 #[test]
-fn a_log_is_begun_anew_or_added_to() {
+fn a_log_is_started_over_or_appended_to() {
     let log = Log::new();
     let appended = format!("+{}", log.path());
     let run = |target: &str| output(&["--joblog", target, child(), ":::", "exit:0"]);
@@ -107,7 +107,7 @@ fn a_log_is_begun_anew_or_added_to() {
 }
 
 #[test]
-fn a_log_that_is_begun_anew_is_kept_beside_it() {
+fn a_replaced_log_is_kept_as_a_backup() {
     let log = Log::new();
     let aside = log.path.with_file_name("log~");
     let run = || output(&["--joblog", log.path(), child(), "exit:{}", ":::", "0", "7"]);
@@ -122,7 +122,7 @@ fn a_log_that_is_begun_anew_is_kept_beside_it() {
     assert_eq!(stderr(&again).lines().count(), 1, "{again:?}");
     assert_eq!(fs::read_to_string(&aside).unwrap(), earlier);
     assert_eq!(log.endings().len(), 2);
-    // One without a line is nothing to keep.
+    // A log without lines is not worth keeping.
     let earlier = fs::read_to_string(&aside).unwrap();
     fs::write(
         &log.path,
@@ -134,7 +134,7 @@ fn a_log_that_is_begun_anew_is_kept_beside_it() {
 }
 
 #[test]
-fn bytes_of_stdin_and_stdout_are_counted_whatever_becomes_of_them() {
+fn bytes_of_stdin_and_stdout_are_counted_even_if_discarded() {
     let log = Log::new();
     for mode in [
         &["--lb"][..],
@@ -221,7 +221,7 @@ fn a_number_in_a_log_takes_no_memory() {
 }
 
 #[test]
-fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
+fn a_number_in_a_log_does_not_cause_all_values_to_be_read_before_the_first_start() {
     let log = Log::new();
     let command = [child(), "outs:x", "tag:{}"];
     output(&[&["--joblog", log.path()], &command[..], &[":::", "y"]].concat());
@@ -240,7 +240,7 @@ fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
     let mut run = crate::program::run(&[&options[..], &command].concat());
     let mut run = run.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = run.stdin.take().unwrap();
-    // Values without end, until nobody reads them any more.
+    // Endless values, until they are no longer read.
     let feeder = thread::spawn(move || while values.write_all(b"y\ny\ny\ny\n").is_ok() {});
     let output = crate::program::finish(run);
     feeder.join().unwrap();
@@ -248,7 +248,7 @@ fn a_number_in_a_log_does_not_have_all_values_read_before_anything_starts() {
 }
 
 #[test]
-fn a_run_that_goes_on_says_once_how_far_it_was() {
+fn a_resumed_run_reports_once_how_far_it_was() {
     let log = Log::new();
     let run = |options: &[&str], values: &[&str]| {
         let words = ["--joblog", log.path(), child(), "outs:", ":::"];
@@ -306,7 +306,7 @@ fn a_command_with_other_quoting_is_refused_with_both_lines() {
 }
 
 #[test]
-fn a_log_that_gnu_parallel_began_is_gone_on_with_in_its_own_columns() {
+fn a_log_begun_by_gnu_parallel_is_continued_in_its_columns() {
     let log = Log::new();
     let first = "1\t:\t1795647438.538\t     0.000\t0\t2\t0\t0\techo 0; exit 0\n";
     fs::write(&log.path, format!("{BEFORE}\n{first}")).unwrap();
@@ -351,7 +351,7 @@ fn a_run_resumes_where_the_log_ends() {
 }
 
 #[test]
-fn what_failed_is_run_again_from_the_log_alone() {
+fn failed_commands_are_rerun_from_the_log_alone() {
     let log = Log::new();
     let marker = log.path.with_file_name("marker");
     // The step fails as long as the file exists.
@@ -383,7 +383,7 @@ fn what_failed_is_run_again_from_the_log_alone() {
 }
 
 #[test]
-fn scripts_for_the_shell_are_logged_as_such_and_run_again_as_such() {
+fn shell_scripts_are_logged_and_rerun_as_shell_scripts() {
     let log = Log::new();
     output(&["--shell", "--joblog", log.path(), "exit", ":::", "3"]);
     assert_eq!(log.lines()[0][8], "exit 3");
@@ -397,7 +397,7 @@ fn scripts_for_the_shell_are_logged_as_such_and_run_again_as_such() {
 }
 
 #[test]
-fn a_last_line_that_was_cut_short_is_repaired_and_reported_and_its_command_run_again() {
+fn a_truncated_last_line_is_repaired_and_reported_and_its_command_rerun() {
     let log = Log::new();
     let run = |option: &[&str]| {
         let words = [
@@ -426,7 +426,7 @@ fn a_last_line_that_was_cut_short_is_repaired_and_reported_and_its_command_run_a
 }
 
 #[test]
-fn a_log_of_another_run_is_refused_and_left_as_it_is() {
+fn a_log_of_another_run_is_refused_and_left_unchanged() {
     let log = Log::new();
     let run = |option: &[&str], text: &str, values: &[&str]| {
         let words = ["--joblog", log.path(), child(), text, "outs:{}", ":::"];
@@ -452,7 +452,7 @@ fn a_log_of_another_run_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn what_is_no_log_or_cannot_be_one_is_refused_by_name() {
+fn an_invalid_log_path_or_content_is_refused_by_name() {
     let log = Log::new();
     fs::write(&log.path, "precious\n").unwrap();
     let appended = format!("+{}", log.path());
@@ -477,7 +477,7 @@ fn what_is_no_log_or_cannot_be_one_is_refused_by_name() {
 }
 
 #[test]
-fn what_was_run_before_we_were_killed_is_not_run_again() {
+fn commands_run_before_throng_was_killed_are_not_rerun() {
     let log = Log::new();
     let file = log.path.with_file_name("file");
     let wait = format!("wait-file:{}", file.display());

@@ -1,4 +1,4 @@
-//! Whatever commands say and are called, lines of JSON give it back.
+//! Whatever commands print and however they are named, JSON lines reproduce it.
 
 use crate::program::{child, json_bytes, output_with_stdin, stderr};
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(repeat(24).max(4) as u32))]
 
     #[test]
-    fn bytes_of_stdout_come_back(data in bytes(), spills: bool) {
+    fn bytes_of_stdout_survive_json(data in bytes(), spills: bool) {
         let memory = if spills { "1" } else { "1M" };
         let pipe = ["--pipe", "--block", "700", "--recend", ""];
         let words = [&["--memory", memory], &pipe[..], &[child(), "cat"]].concat();
@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn arguments_come_back(values in prop::collection::vec("[^\u{0}\r]{0,30}", 1..6)) {
+    fn arguments_survive_json(values in prop::collection::vec("[^\u{0}\r]{0,30}", 1..6)) {
         let stdin: String = values.iter().map(|value| format!("{value}\0")).collect();
         let objects = objects(&["-0", child(), "args", "{}"], stdin.as_bytes());
         let said: Vec<String> = objects

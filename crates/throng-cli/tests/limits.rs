@@ -1,4 +1,4 @@
-//! Limits: what is kept of output, where, and what is done about output that is held.
+//! Limits: how much output is kept, where, and what happens to streams that are held open.
 
 use std::process::Output;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::program::{child, json, json_bytes, output, stderr, stdout};
 use throng_tests::{Tag, with_enough_time};
 
 #[test]
-fn a_held_policy_kills_or_fails() {
+fn the_held_policy_kills_holders_or_fails_commands() {
     let tag = Tag::new();
     let holder = format!("holder:{tag},sleep:600000");
     let run = |policy: &str, mode: &str, grace: Duration| {
@@ -16,7 +16,7 @@ fn a_held_policy_kills_or_fails() {
         let command = [child(), &holder, "outs:x", ":::", "exit:0"];
         output(&[&options[..], &["--output", mode], &command].concat())
     };
-    // Who is killed has another grace period to be gone.
+    // A killed process has another grace period in which to end.
     let is_quiet = |output: &Output| output.stderr.is_empty();
     let killed = with_enough_time(|grace| run("kill", "group", grace), is_quiet);
     assert_eq!(killed.status.code(), Some(0), "{killed:?}");
@@ -32,14 +32,14 @@ fn a_held_policy_kills_or_fails() {
 }
 
 #[test]
-fn a_policy_that_is_none_is_named() {
+fn an_unknown_policy_is_reported() {
     let output = output(&["--held", "perhaps", "x", ":::", "y"]);
     assert_eq!(output.status.code(), Some(255));
     let said = "--held \"perhaps\": one of keep, kill, wait, fail is expected";
     assert!(stderr(&output).contains(said), "{output:?}");
 }
 
-/// A command that says so much on stdout, and what that is.
+/// A command that writes this much to stdout, and the bytes it writes.
 fn says(len: usize) -> (String, Vec<u8>) {
     let mut bytes = vec![0; len];
     throng_tests::fill(throng_tests::Source::Out, 0, &mut bytes);
@@ -47,7 +47,7 @@ fn says(len: usize) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn what_was_spilled_is_printed_whole_in_group_and_json() {
+fn spilled_output_is_printed_whole_in_group_and_json_modes() {
     let (step, expected) = says(3_000_000);
     let run = ["--memory", "0", child(), &step, "errs:x", ":::", "exit:0"];
     let group = output(&run);
@@ -60,7 +60,7 @@ fn what_was_spilled_is_printed_whole_in_group_and_json() {
 }
 
 #[test]
-fn a_limit_of_output_keeps_the_part_that_is_asked_for() {
+fn an_output_limit_keeps_the_requested_part() {
     let (step, all) = says(100_000);
     let kept = |limit: &str| {
         let run = ["--max-output", limit, child(), ":::", &step];
@@ -75,7 +75,7 @@ fn a_limit_of_output_keeps_the_part_that_is_asked_for() {
 }
 
 #[test]
-fn limits_that_make_no_sense_are_named_and_nothing_is_started() {
+fn invalid_limits_are_reported_and_nothing_starts() {
     for (option, value) in [
         ("--memory", "much"),
         ("--max-output", "1K,middle"),

@@ -1,5 +1,5 @@
-//! The behaviour of the program, as a user meets it. One binary: linking it takes longer than most
-//! of its tests.
+//! The behaviour of the program as a user sees it. One binary, since linking it takes longer than
+//! most of its tests.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What becomes of what commands say.
+//! How the output of commands is printed.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -43,7 +43,7 @@ fn order_is_kept_on_request() {
 }
 
 #[test]
-fn in_order_and_in_lines_the_first_that_runs_is_heard_at_once() {
+fn in_ordered_line_mode_the_first_running_command_is_printed_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     let wait = format!("wait-file:{}", file.display());
@@ -80,7 +80,7 @@ fn each_line_is_tagged_with_its_value() {
 }
 
 #[test]
-fn the_names_of_gnu_parallel_are_modes_and_the_last_counts() {
+fn gnu_parallel_names_select_modes_and_the_last_one_counts() {
     // In a live mode there are no tags; in the others each line has one.
     for (names, lines) in [
         (&["--group"][..], ["tag:x\ta", "tag:x\tb"]),
@@ -97,7 +97,7 @@ fn the_names_of_gnu_parallel_are_modes_and_the_last_counts() {
 }
 
 #[test]
-fn the_tag_is_what_was_asked_for_with_its_places_filled() {
+fn the_tag_is_the_given_template_with_its_placeholders_replaced() {
     for mode in ["group", "line"] {
         let words = ["-j1", "--output", mode, "--tagstring", "<{#} {} {%}>"];
         let rest = [
@@ -116,7 +116,7 @@ fn the_tag_is_what_was_asked_for_with_its_places_filled() {
 }
 
 #[test]
-fn lines_have_the_color_of_their_command_on_request_alone() {
+fn lines_have_the_color_of_their_command_only_on_request() {
     let colored = |option: &[&str]| {
         let rest = [
             "-j1",
@@ -175,7 +175,7 @@ fn commands_are_shown_on_stderr_when_they_start() {
 }
 
 #[test]
-fn commands_are_shown_on_stdout_before_what_they_say() {
+fn commands_are_shown_on_stdout_before_their_output() {
     for mode in ["group", "live"] {
         let options = ["-j1", "-v", "--output", mode];
         let output = output(&[&options, &[child(), "outs:{}", ":::", "a", "b"][..]].concat());
@@ -209,7 +209,7 @@ fn a_tab_can_be_written_in_a_tag() {
 }
 
 #[test]
-fn the_line_of_a_command_has_its_tag_as_well() {
+fn the_line_that_shows_a_command_has_its_tag() {
     for mode in ["group", "line"] {
         let words = [
             "-v",
@@ -238,7 +238,7 @@ fn the_line_of_a_command_has_its_tag_as_well() {
 }
 
 #[test]
-fn nothing_that_we_say_of_a_command_has_control_characters() {
+fn messages_about_commands_have_no_control_characters() {
     let hostile = "x\x1b[2J\x07\r\u{9b}31m\u{202e}\ny";
     let program = "no\x1b[31msuch\x07";
     let is_obeyed =
@@ -272,7 +272,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
             );
         }
     }
-    // What commands write is theirs.
+    // The output of commands is passed on unchanged.
     let words = [
         "--tag",
         child(),
@@ -288,7 +288,7 @@ fn nothing_that_we_say_of_a_command_has_control_characters() {
 }
 
 #[test]
-fn what_a_dry_run_prints_is_exact_where_it_is_not_for_a_terminal() {
+fn a_dry_run_prints_exact_bytes_unless_to_a_terminal() {
     let hostile = "x\x1b[2J\u{9b}'\" \\y";
     let dry = output(&["--dry-run", child(), "args", ":::", hostile]);
     let again = crate::program::output_with_stdin(&[], &dry.stdout);
@@ -296,13 +296,13 @@ fn what_a_dry_run_prints_is_exact_where_it_is_not_for_a_terminal() {
 }
 
 #[test]
-fn an_open_last_line_is_tagged_too() {
+fn an_unterminated_last_line_is_tagged_too() {
     let output = output(&["-k", "--tag", child(), "outs:a\nb", "{}", ":::", "tag:x"]);
     assert_eq!(stdout(&output), "tag:x\ta\ntag:x\tb");
 }
 
 #[test]
-fn lines_come_whole_in_line_mode() {
+fn lines_are_printed_whole_in_line_mode() {
     let words = ["outs:{}{}{}", "outs:{}{}\n"].repeat(9);
     let before = ["-j4", "--output", "line", child()];
     let output = output(&[&before, &words[..], &[":::", "a", "b", "c", "d"]].concat());
@@ -331,7 +331,7 @@ fn nothing_is_printed_on_request() {
 }
 
 #[test]
-fn json_lines_say_everything() {
+fn json_lines_contain_everything() {
     let objects = json(&[
         child(),
         "outs:out\n",
@@ -377,7 +377,7 @@ fn json_lines_of_many_commands_are_right_with_every_mechanism() {
         assert_eq!(objects.len(), count, "{mechanism}");
         for (n, object) in objects.iter().enumerate() {
             assert_eq!(object["seq"], n + 1, "{mechanism}: {object}");
-            // Linux keeps eight bits of it.
+            // Linux keeps eight bits of the exit code.
             let code = object["exit_code"].as_u64().map(|code| code as usize % 256);
             assert_eq!(code, Some(n % 256), "{mechanism}: {object}");
             let streams = [(Source::Out, "stdout", n), (Source::Err, "stderr", 2 * n)];
@@ -391,7 +391,7 @@ fn json_lines_of_many_commands_are_right_with_every_mechanism() {
 }
 
 #[test]
-fn json_lines_tell_start_errors_and_timeouts() {
+fn json_lines_report_start_errors_and_timeouts() {
     let missing = &json(&["no-such-program", ":::", "x"])[0];
     assert_eq!(
         missing["start_error"],
@@ -404,7 +404,7 @@ fn json_lines_tell_start_errors_and_timeouts() {
 }
 
 #[test]
-fn json_lines_tell_that_a_stream_is_held() {
+fn json_lines_report_held_streams() {
     let tag = Tag::new();
     let holder = format!("holder-err:{tag},sleep:600000");
     let object = &json(&[
@@ -431,7 +431,7 @@ fn json_lines_tell_that_a_stream_is_held() {
 }
 
 #[test]
-fn progress_is_shown_on_stderr_only_when_asked_for_or_seen() {
+fn progress_is_shown_on_stderr_only_on_request_or_on_a_terminal() {
     let quiet = output(&[child(), ":::", "outs:1\n", "outs:2\n"]);
     assert_eq!(stderr(&quiet), "");
     let never = output(&["--progress", "never", child(), ":::", "outs:1\n"]);
@@ -447,7 +447,7 @@ fn progress_is_shown_on_stderr_only_when_asked_for_or_seen() {
 }
 
 #[test]
-fn a_summary_tells_how_commands_ended_and_what_failed_with_its_last_line() {
+fn a_summary_lists_endings_and_failures_with_their_last_lines() {
     let steps = [
         "errs:first\n",
         "errs:no {}\n\n",
@@ -473,7 +473,7 @@ fn a_summary_tells_how_commands_ended_and_what_failed_with_its_last_line() {
 }
 
 #[test]
-fn in_a_log_progress_is_a_line_now_and_then_and_one_at_the_end() {
+fn without_a_terminal_progress_is_a_line_now_and_then_and_one_at_the_end() {
     let lines = |options: &[&str]| {
         let words = [
             &["--progress"],

@@ -1,4 +1,4 @@
-//! What commands read on stdin: blocks of what we read, files, text.
+//! What commands read on stdin: blocks of our input, files, text.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
@@ -27,7 +27,7 @@ fn each_command_reads_a_block_and_nothing_is_appended() {
 }
 
 #[test]
-fn blocks_of_much_data_are_all_there_and_in_order() {
+fn blocks_of_large_input_are_complete_and_in_order() {
     let text = numbers(300_000);
     let args = ["-k", "-j4", "--pipe", "--block", "100k", child(), "cat"];
     let output = output_with_stdin(&args, text.as_bytes());
@@ -52,7 +52,7 @@ fn parts_of_files_are_blocks_too() {
 }
 
 #[test]
-fn commands_that_run_already_get_block_after_block() {
+fn running_commands_get_block_after_block() {
     let text = numbers(200_000);
     let args = [
         "-j3",
@@ -76,7 +76,7 @@ fn commands_that_run_already_get_block_after_block() {
 }
 
 #[test]
-fn commands_that_do_not_read_their_blocks_hinder_nobody() {
+fn commands_that_do_not_read_their_blocks_do_not_hinder_others() {
     let text = numbers(200_000);
     for way in ["--round-robin", "--pipe"] {
         let args = ["-j2", way, "--block", "200k", child(), "exit:0"];
@@ -90,7 +90,7 @@ fn commands_that_do_not_read_their_blocks_hinder_nobody() {
 }
 
 #[test]
-fn a_block_is_given_out_while_more_may_come() {
+fn a_block_is_passed_on_before_the_input_ends() {
     let mut command = run(&["--pipe", "-N1", "--recend", "\n", child(), "cat"]);
     let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut feed = running.stdin.take().unwrap();
@@ -107,7 +107,7 @@ fn a_block_is_given_out_while_more_may_come() {
 }
 
 #[test]
-fn commands_read_text_or_files_with_values_in_their_places() {
+fn commands_read_text_or_files_with_placeholders_replaced() {
     let text = output(&[
         "-k",
         "--stdin",
@@ -152,7 +152,7 @@ fn commands_read_text_or_files_with_values_in_their_places() {
 }
 
 #[test]
-fn nonsense_is_named_and_nothing_starts() {
+fn invalid_options_are_reported_and_nothing_starts() {
     for (args, named) in [
         (
             &["--pipe", "cat", ":::", "a"][..],
@@ -190,7 +190,7 @@ fn nonsense_is_named_and_nothing_starts() {
 }
 
 #[test]
-fn a_record_without_an_end_is_refused_and_takes_no_more_memory_than_it_may() {
+fn an_unterminated_record_is_refused_within_the_memory_limit() {
     let endless = vec![b'a'; 70 << 20];
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("endless");

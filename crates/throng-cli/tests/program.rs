@@ -1,4 +1,4 @@
-//! Runs the program under test as a user would, mostly on the scripted child of throng-tests.
+//! Runs the program under test as a user would, mostly with the scripted child of throng-tests.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::{OsStr, OsString};
@@ -9,12 +9,12 @@ use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Long enough for a loaded machine; whatever takes longer hangs.
+/// Long enough for a loaded machine; anything that takes longer hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The scripted child. It belongs to another package, whose programs cargo builds with all packages
-/// (`cargo test`, `cargo xtask test`) and not with ours alone (`cargo test -p throng-cli`); then we
-/// have it built.
+/// The scripted child. It belongs to another package, whose programs cargo builds with the whole
+/// workspace (`cargo test`, `cargo xtask test`) but not with this package alone (`cargo test -p
+/// throng-cli`); in that case it is built here.
 pub(crate) fn child() -> &'static str {
     static CHILD: LazyLock<String> = LazyLock::new(|| {
         let own = Path::new(env!("CARGO_BIN_EXE_throng"));
@@ -22,7 +22,7 @@ pub(crate) fn child() -> &'static str {
         if !path.is_file() {
             build_child(&path);
         }
-        // With its drive: from a directory on another one it is still this.
+        // With its drive, so that it is the same directory seen from another drive.
         let path = std::path::absolute(path).expect("there is a current directory");
         path.to_str().expect("the path is text").to_owned()
     });
@@ -55,7 +55,7 @@ fn build_child(path: &Path) {
     );
 }
 
-/// What the child's step `args` has said: any number of times, its arguments.
+/// The output of the child's step `args`: its arguments, any number of times.
 pub(crate) fn said(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut args = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk() {
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &[&str]) -> Command {
     command
 }
 
-/// Whoever runs the tests may have settings of his own, and a language.
+/// The person who runs the tests may have settings and a language of their own.
 pub(crate) fn without_settings(command: &mut Command) {
     let none = env!("CARGO_TARGET_TMPDIR");
     command
@@ -117,12 +117,12 @@ pub(crate) fn start_with_stdin(args: &[&str], stdin: &[u8]) -> Child {
     let mut child = run(args).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let stdin = stdin.to_vec();
-    // It may end without reading all; then this ends as well.
+    // The program may end without reading everything; then this ends as well.
     thread::spawn(move || drop(pipe.write_all(&stdin)));
     child
 }
 
-/// Waits for the program's end, and fails if that does not come.
+/// Waits for the program to end, and fails if it does not.
 pub(crate) fn finish(mut child: Child) -> Output {
     let stdout = child.stdout.take().map(read_all);
     let stderr = child.stderr.take().map(read_all);
@@ -157,7 +157,7 @@ fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// Runs it with `-k --output jsonl` and these arguments; gives the objects.
+/// Runs it with `-k --output jsonl` and these arguments; returns the objects.
 pub(crate) fn json(args: &[&str]) -> Vec<serde_json::Value> {
     let output = output(&[&["-k", "--output", "jsonl"], args].concat());
     assert_eq!(stderr(&output), "");
@@ -167,7 +167,7 @@ pub(crate) fn json(args: &[&str]) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// The bytes of this stream in a line of JSON.
+/// The bytes of this stream in a JSON line.
 pub(crate) fn json_bytes(object: &serde_json::Value, stream: &str) -> Vec<u8> {
     use base64::Engine as _;
     let standard = base64::engine::general_purpose::STANDARD;

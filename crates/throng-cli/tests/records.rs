@@ -1,4 +1,4 @@
-//! Records of a run beside files that are none of its own, whatever has put them there.
+//! Records of a run beside files that are not its own, however they got there.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::program::{child, output, stderr, stdout};
 
 #[test]
-fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
+fn a_record_file_that_is_our_stdout_or_stderr_is_written_through_it() {
     for (option, name) in [("--joblog", "log"), ("--results", "x.csv")] {
         for stream in ["stdout", "stderr"] {
             let directory = tempfile::tempdir().unwrap();
@@ -26,7 +26,7 @@ fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!((lines.len(), lines[0]), (3, "one"), "{option} {stream}");
             assert!(lines[1].starts_with("Seq"), "{text}");
-            // What is there cannot be gone on with: it is not ours alone.
+            // The existing file cannot be continued: it is not ours alone.
             let mut command =
                 crate::program::run(&["--resume", "--joblog", path.to_str().unwrap()]);
             let file = fs::File::options().append(true).open(&path).unwrap();
@@ -41,7 +41,7 @@ fn a_record_that_is_our_stdout_or_stderr_goes_through_it_whatever_its_name() {
 }
 
 #[test]
-fn only_a_record_is_moved_and_only_a_record_is_replaced_by_it() {
+fn only_a_record_file_is_moved_or_replaced() {
     for (option, name) in [
         ("--joblog", "log"),
         ("--results", "x.csv"),
@@ -89,7 +89,7 @@ fn a_log_and_a_table_in_one_file_are_refused() {
 }
 
 #[test]
-fn a_file_of_another_value_is_no_result_and_is_not_written_over() {
+fn a_file_of_another_value_is_not_a_result_and_is_not_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("results");
     let name = format!("{}/{{}}", path.display());
@@ -111,7 +111,7 @@ fn a_file_of_another_value_is_no_result_and_is_not_written_over() {
     assert_eq!(stdout(&added), "a ");
     assert_eq!(fs::read_to_string(path.join("a.err")).unwrap(), "a.err ");
 
-    // Without a number nothing tells whose a file is.
+    // Without a number nothing identifies the command that a file belongs to.
     let words = ["--results-files=output", "--resume"];
     let refused = run(&words, &name, &["a"]);
     assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));

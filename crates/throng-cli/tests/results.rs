@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::program::{child, output, stderr, stdout};
 use tempfile::TempDir;
 
-/// Each file below this, with `/` between names, and what is in it; sorted.
+/// Each file below this directory, with `/` between names, and its contents; sorted.
 fn files(root: &Path) -> Vec<(String, String)> {
     fn visit(directory: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -64,7 +64,7 @@ fn each_command_has_a_directory_with_its_streams_and_its_number() {
 }
 
 #[test]
-fn output_is_printed_too_where_that_is_asked_for() {
+fn output_is_also_printed_on_request() {
     let (_directory, path) = directory();
     let words = ["--group", "--results", path.to_str().unwrap(), child()];
     let output = output(&[&words[..], &["outs:{}", ":::", "a"]].concat());
@@ -73,7 +73,7 @@ fn output_is_printed_too_where_that_is_asked_for() {
 }
 
 #[test]
-fn values_that_are_no_names_become_names_and_none_leads_out_of_the_directory() {
+fn values_become_valid_file_names_and_none_leads_out_of_the_directory() {
     let (_directory, path) = directory();
     let words = [
         "--results",
@@ -124,7 +124,7 @@ fn commands_with_the_same_values_do_not_lose_their_results() {
 }
 
 #[test]
-fn a_name_with_places_is_where_results_go() {
+fn results_go_to_a_name_with_placeholders() {
     let (_directory, path) = directory();
     let pattern = format!("{}/out_{{}}", path.display());
     output(&[
@@ -156,7 +156,7 @@ fn a_name_with_places_is_where_results_go() {
 }
 
 #[test]
-fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
+fn no_value_leads_out_of_the_directory_at_the_start_of_a_name() {
     let (directory, path) = directory();
     let absolute = directory.path().join("absolute");
     let absolute = absolute.to_str().unwrap();
@@ -202,7 +202,7 @@ fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
         .collect();
     assert_eq!(outside, [], "nothing is made elsewhere");
 
-    // Where the value is the whole name, an absolute one leads out of the current directory.
+    // Where the value is the whole name, an absolute path leads out of the current directory.
     let refused = crate::program::output(&["--results", "{}", child(), "outs:x", ":::", absolute]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(
@@ -213,7 +213,7 @@ fn no_value_leads_out_of_the_directory_that_a_name_begins_with() {
 }
 
 #[test]
-fn a_value_that_names_nothing_fails_its_command_and_no_other() {
+fn a_value_that_yields_no_file_name_fails_only_its_command() {
     let (_directory, path) = directory();
     for name in [
         format!("{}/{{}}", path.display()),
@@ -237,7 +237,7 @@ fn a_value_that_names_nothing_fails_its_command_and_no_other() {
 }
 
 #[test]
-fn results_that_cannot_be_written_under_their_name_end_no_run() {
+fn results_that_cannot_be_written_under_their_name_do_not_end_the_run() {
     let (directory, path) = directory();
     let log = directory.path().join("log");
     let name = format!("{}/{{}}", path.display());
@@ -281,7 +281,7 @@ fn results_that_cannot_be_written_under_their_name_end_no_run() {
 }
 
 #[test]
-fn no_file_of_a_name_is_written_twice_and_each_value_has_all_of_its_own() {
+fn no_result_file_is_written_twice_and_each_value_has_all_of_its_files() {
     for values in [
         ["a", "a.err", "a.seq"],
         ["a.seq", "a.err", "a"],
@@ -313,7 +313,7 @@ fn no_file_of_a_name_is_written_twice_and_each_value_has_all_of_its_own() {
 }
 
 #[test]
-fn a_name_that_is_there_already_is_not_written_over() {
+fn an_existing_result_name_is_not_overwritten() {
     let (_directory, path) = directory();
     let name = format!("{}/{{}}", path.display());
     let run = |options: &[&str], name: &str, values: &[&str]| {
@@ -350,7 +350,7 @@ fn a_name_that_is_there_already_is_not_written_over() {
 }
 
 #[test]
-fn files_that_are_not_wanted_are_left_out() {
+fn unselected_result_files_are_not_written() {
     let (_directory, path) = directory();
     let run = |name: &str, option: &str| {
         let words = [
@@ -391,7 +391,7 @@ fn files_that_are_not_wanted_are_left_out() {
 }
 
 #[test]
-fn a_table_that_is_begun_anew_is_kept_beside_it() {
+fn a_replaced_table_is_kept_as_a_backup() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["x.csv", "x.jsonl"] {
         let path = directory.path().join(name);
@@ -411,7 +411,7 @@ fn a_table_that_is_begun_anew_is_kept_beside_it() {
 }
 
 #[test]
-fn what_a_directory_has_is_not_run_again() {
+fn commands_with_results_in_the_directory_are_not_rerun() {
     let (_directory, path) = directory();
     let run = |option: &[&str], values: &[&str]| {
         let words = [
@@ -448,7 +448,7 @@ fn what_a_directory_has_is_not_run_again() {
 }
 
 #[test]
-fn tables_have_all_that_is_known_and_the_output() {
+fn tables_contain_all_facts_and_the_output() {
     let directory = tempfile::tempdir().unwrap();
     for (name, separator) in [("x.csv", b','), ("x.TSV", b'\t')] {
         let path = directory.path().join(name);
@@ -506,7 +506,7 @@ fn tables_can_go_to_stdout() {
 }
 
 #[test]
-fn lines_of_json_can_go_to_a_file() {
+fn json_lines_can_go_to_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x.jsonl");
     let words = ["-k", "--results", path.to_str().unwrap(), child()];
@@ -524,7 +524,7 @@ fn lines_of_json_can_go_to_a_file() {
 }
 
 #[test]
-fn a_table_is_gone_on_with_when_the_job_log_tells_what_was_run() {
+fn a_table_is_continued_if_the_job_log_records_what_was_run() {
     let directory = tempfile::tempdir().unwrap();
     let [table, log] = ["x.csv", "log"].map(|name| directory.path().join(name));
     let [table, log] = [&table, &log].map(|path| path.to_str().unwrap());

@@ -1,8 +1,9 @@
-//! What the manual and the tutorial of GNU parallel say, in `scenarios/*.toml`: our output against
-//! the expected one everywhere, and theirs beside it where GNU parallel is installed.
+//! Examples from the manual and the tutorial of GNU parallel, in `scenarios/*.toml`: throng's
+//! output is compared with the expected output everywhere, and GNU parallel's as well where it is
+//! installed.
 //!
-//! `echo` and `cat` are the scripted child where only we run, so that most of it means something on
-//! Windows; scenarios marked `shell` and `unix` run where there are a POSIX shell and its tools.
+//! `echo` and `cat` are the scripted child where only throng runs, so that most scenarios also run
+//! on Windows; those marked `shell` and `unix` run where a POSIX shell and its tools exist.
 //!
 //! With `THRONG_SCENARIOS=FILE` in the environment the results are written side by side to FILE.
 
@@ -28,35 +29,35 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Scenario {
     name: String,
-    /// What both programs get.
+    /// The arguments of both programs.
     #[serde(default)]
     words: Vec<String>,
     ours: Option<Vec<String>>,
     theirs: Option<Vec<String>>,
     #[serde(default)]
     stdin: String,
-    /// The numbers up to this are on stdin.
+    /// stdin has the numbers from 1 to this.
     seq: Option<u32>,
     #[serde(default)]
     files: BTreeMap<String, String>,
     #[serde(default)]
     seq_file: BTreeMap<String, u32>,
-    /// The command is for a shell: we get `--shell`.
+    /// The command is for a shell: throng gets `--shell`.
     #[serde(default)]
     shell: bool,
     /// Needs tools of Unix.
     #[serde(default)]
     unix: bool,
-    /// A module of Perl that they need.
+    /// A Perl module that GNU parallel needs.
     needs: Option<String>,
-    /// The order of lines is not told.
+    /// The order of lines is unspecified.
     #[serde(default)]
     sorted: bool,
     /// "seq": the numbers of stdin.
     output: String,
     #[serde(default)]
     status: i32,
-    /// Why theirs is another.
+    /// Why GNU parallel's output differs.
     differs: Option<String>,
     their_output: Option<String>,
     their_status: Option<i32>,
@@ -127,7 +128,7 @@ impl Scenario {
         Result { output, status }
     }
 
-    /// Our words; tools are the scripted child's, or what is installed.
+    /// The words for throng; tools are the scripted child or the installed ones.
     fn our_words(&self, tools_are_ours: bool) -> Vec<String> {
         let words = self.ours.as_ref().unwrap_or(&self.words);
         let mut all = vec!["run".to_owned(), "--grace".into(), "20s".into()];
@@ -135,7 +136,7 @@ impl Scenario {
         for word in words {
             match word.strip_prefix("echo ") {
                 _ if self.shell || self.unix || !tools_are_ours => all.push(word.clone()),
-                // A value that is a command line itself.
+                // A value that is itself a command line.
                 Some(rest) => all.push(format!("\"{}\" say {rest}", child())),
                 None if word == "echo" => all.extend([child().to_owned(), "say".into()]),
                 None if word == "cat" => all.extend([child().to_owned(), "cat".into()]),
@@ -191,7 +192,7 @@ impl Scenario {
     }
 }
 
-/// The version, if it is GNU's.
+/// The version, if this is GNU parallel.
 fn gnu_parallel() -> Option<String> {
     let output = Command::new("parallel").arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -207,7 +208,7 @@ fn has_module(name: &str) -> bool {
     module.is_ok_and(|output| output.status.success())
 }
 
-/// Does this for all, several at a time; results in the order of the scenarios.
+/// Runs this for all scenarios, several at a time; results are in the order of the scenarios.
 fn at_once<T: Send>(scenarios: &[Scenario], run: impl Fn(&Scenario) -> T + Sync) -> Vec<T> {
     const THREADS: usize = 4;
     let each = scenarios.len().div_ceil(THREADS).max(1);
@@ -223,7 +224,7 @@ fn at_once<T: Send>(scenarios: &[Scenario], run: impl Fn(&Scenario) -> T + Sync)
 }
 
 #[test]
-fn scenarios_end_as_they_say() {
+fn scenarios_have_the_expected_output() {
     let mut scenarios = scenarios();
     assert!(scenarios.len() >= 60, "{}", scenarios.len());
     scenarios.retain(Scenario::runs_here);
@@ -239,11 +240,11 @@ fn scenarios_end_as_they_say() {
 }
 
 #[test]
-fn gnu_parallel_says_the_same_where_nothing_else_is_marked() {
+fn gnu_parallel_prints_the_same_unless_marked_otherwise() {
     let Some(version) = gnu_parallel() else {
         return;
     };
-    // What differs on purpose may differ in other ways from another version.
+    // Deliberate differences may look different with another version.
     let is_known = version == "20221122";
     let mut scenarios = scenarios();
     scenarios.retain(|scenario| scenario.needs.as_deref().is_none_or(has_module));

@@ -49,8 +49,8 @@ fn numbers_and_slots_are_filled_in() {
 }
 
 #[test]
-fn slots_of_commands_that_run_together_differ() {
-    // Each makes a file named by its slot that must not be there: two in one slot would collide.
+fn slots_of_concurrent_commands_differ() {
+    // Each creates a file named by its slot that must not exist: two in one slot would collide.
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("{%}");
     let claim = format!("claim:{}", file.display());
@@ -63,7 +63,7 @@ fn slots_of_commands_that_run_together_differ() {
 }
 
 #[test]
-fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
+fn without_a_command_each_line_is_a_command_run_without_a_shell() {
     let child = child();
     let lines = format!(
         "\"{child}\" args \"a  b\" c\n\n# nothing > x\n\"{child}\" args 5$ 5% \"> | &\" {{}}\n"
@@ -75,7 +75,7 @@ fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
 }
 
 #[test]
-fn a_line_for_a_shell_ends_the_run_and_is_named() {
+fn a_line_that_needs_a_shell_ends_the_run_and_is_reported() {
     let child = child();
     let lines = format!("\"{child}\" outs:1\n\n\"{child}\" outs:2 > x\n\"{child}\" outs:3\n");
     let output = output_with_stdin(&["-k"], lines.as_bytes());
@@ -87,7 +87,7 @@ fn a_line_for_a_shell_ends_the_run_and_is_named() {
 }
 
 #[test]
-fn a_line_with_an_open_quote_is_named_and_stops_nothing() {
+fn a_line_with_an_open_quote_is_reported_and_stops_nothing() {
     let child = child();
     let lines = format!("\"{child}\" outs:1\nprog \"open\n\"{child}\" outs:2\n");
     let output = output_with_stdin(&["-k"], lines.as_bytes());
@@ -98,13 +98,13 @@ fn a_line_with_an_open_quote_is_named_and_stops_nothing() {
 }
 
 #[test]
-fn lines_may_end_with_crlf_and_the_last_with_nothing() {
+fn lines_may_end_with_crlf_and_the_last_may_be_unterminated() {
     let output = output_with_stdin(&["-k", child(), "args"], b"a\r\nb\nc\r");
     assert_eq!(said(&output.stdout), [&b"a"[..], b"b", b"c\r"]);
 }
 
 #[test]
-fn no_values_are_no_commands_and_no_failure() {
+fn without_values_no_command_runs_and_the_run_succeeds() {
     for args in [
         &["prog"][..],
         &["prog", ":::"],
@@ -138,14 +138,14 @@ fn options_end_where_the_command_begins() {
 }
 
 #[test]
-fn values_are_all_there_and_each_once() {
+fn every_value_is_used_exactly_once() {
     let lines: String = (0..200).map(|n| format!("{n}\n")).collect();
     let output = output_with_stdin(&["-j8", child(), "outs:{}\n"], lines.as_bytes());
     assert_eq!(sorted_lines(&output.stdout), sorted_lines(lines.as_bytes()));
 }
 
 #[test]
-fn a_command_starts_as_soon_as_its_values_are_there() {
+fn a_command_starts_as_soon_as_its_values_have_arrived() {
     for (options, feed) in [
         (&["-n2"][..], &b"a\nb\n"[..]),
         (&["-d", "\\n"], b"ab\n"),
@@ -166,14 +166,14 @@ fn a_command_starts_as_soon_as_its_values_are_there() {
             ["a b\n", "ab\n", "a\n"].contains(&&line[..]),
             "{options:?}: {line:?}"
         );
-        // So far stdin was open; what comes now is the rest of it.
+        // So far stdin was open; the rest of it follows now.
         drop(pipe);
         assert!(finish(running).status.success(), "{options:?}");
     }
 }
 
 #[test]
-fn values_with_dashes_are_never_our_options() {
+fn values_with_dashes_are_not_read_as_options() {
     let values = ["--tag", "-j0", "--", "-", ":::x", "--output=jsonl", "-k"];
     let output = output(&[&["-k", child(), "args", "{}", ":::"], &values[..]].concat());
     assert_eq!(
@@ -189,7 +189,7 @@ fn values_with_dashes_are_never_our_options() {
 }
 
 #[test]
-fn a_row_without_a_column_that_is_named_fails_and_stops_nothing() {
+fn a_row_without_a_referenced_column_fails_and_stops_nothing() {
     let args = ["-k", "--colsep", ",", child(), "say", "{2}"];
     let output = output_with_stdin(&args, b"a,b\nc\nd,e\n");
     assert_eq!(stdout(&output), "b\ne\n");
@@ -201,7 +201,7 @@ fn a_row_without_a_column_that_is_named_fails_and_stops_nothing() {
 }
 
 #[test]
-fn lists_that_differ_in_length_are_told_when_the_stream_ends() {
+fn lists_of_different_length_are_reported_at_the_end_of_input() {
     let args = [
         "-k",
         "--link",
@@ -237,7 +237,7 @@ fn a_command_has_its_number_and_its_slot_in_its_environment() {
     let tail = ["outs:{%} {#}\n", "{}", ":::", "exit:0", "exit:0", "exit:0"];
     let words = [&["-k", "-j2"], &[child()][..], &steps, &tail];
     let mut command = run(&words.concat());
-    // Those of a run that this one is a part of do not count.
+    // Variables of a run that this one is a part of do not count.
     command.env("PARALLEL_SEQ", "99").env("THRONG_SLOT", "99");
     let whole = finish(command.spawn().unwrap());
     let text = stdout(&whole);
@@ -252,7 +252,7 @@ fn a_command_has_its_number_and_its_slot_in_its_environment() {
         assert_eq!([slot, own_slot], [place; 2], "{line}");
         assert!(["1", "2"].contains(&slot), "{line}");
     }
-    // What is said of them on the command line counts.
+    // The command line overrides them.
     let words = [
         "--env",
         "THRONG_SLOT=mine",

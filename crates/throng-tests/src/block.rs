@@ -1,4 +1,4 @@
-//! The least executor: enough to show that a process can be awaited anywhere.
+//! A minimal executor: enough to show that a process can be awaited anywhere.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls a future on this thread, and sleeps in between, until it is ready.
+/// Polls a future on this thread until it is ready, and sleeps in between.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -27,7 +27,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Polls a future once, with a waker that wakes nobody.
+/// Polls a future once, with a waker that does nothing.
 pub fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -1,8 +1,8 @@
-//! What needs to know where cargo has put the programs of this package.
+//! Macros that need to know where cargo has put the programs of this package.
 
 /// A command for the scripted child, from a format string of steps: `child!("out:{n} exit:3")`.
 ///
-/// A macro because cargo tells the child's path only to the tests themselves.
+/// A macro because cargo gives the child's path only to the tests themselves.
 #[macro_export]
 macro_rules! child {
     ($($steps:tt)*) => {

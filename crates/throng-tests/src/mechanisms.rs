@@ -1,4 +1,4 @@
-//! Every test runs for every mechanism of the machine, and none may hang.
+//! Every test runs with every mechanism of the machine, and none may hang.
 
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,10 +9,10 @@ use throng::Mechanism;
 use crate::patience::{HANG, spawn_and_report};
 use crate::sys::repeat;
 
-/// Forces one mechanism, by its name.
+/// Forces one mechanism by name.
 const KNOB: &str = "THRONG_TEST_MECHANISM";
 
-/// Whose turn it is: that of many tests at once, or of one alone.
+/// Held shared by tests that may run at once, and exclusively by one that must run alone.
 static TURN: RwLock<()> = RwLock::new(());
 
 /// Runs the test for each mechanism that this machine offers, one after the other. Fails at the
@@ -26,8 +26,8 @@ pub fn for_each_mechanism(test: impl Fn(Mechanism) + Send + Sync + 'static) {
     run_for(Mechanism::available(), test);
 }
 
-/// The same for tests of what is above mechanisms and the same for each: where starting a process
-/// takes long, with the default one and one other, which differs from test to test.
+/// The same for tests of code above the mechanisms, which is the same for each: where starting a
+/// process is slow, runs with the default mechanism and one other, which differs from test to test.
 ///
 /// # Panics
 ///
@@ -45,8 +45,8 @@ pub fn for_some_mechanisms(test: impl Fn(Mechanism) + Send + Sync + 'static) {
 }
 
 /// The same as the first while no other test of this program runs. For tests that start processes
-/// by other means than throng: on Windows these get whatever can be inherited at that moment, the
-/// pipes of other tests included, and keep them open.
+/// by other means than throng: on Windows these inherit every handle that is inheritable at that
+/// moment, including the pipes of other tests, and keep them open.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Runs commands and looks at their outcomes, and shows everything when one is not as it should be.
+//! Runs commands and checks their outcomes; prints everything when one is not as expected.
 
 use throng::{Command, Mechanism, Outcome, Signal, Stream, Throng};
 
@@ -19,7 +19,7 @@ pub fn run_one(mechanism: Mechanism, command: &Command) -> Outcome {
     throng.spawn(command).wait().expect("the outcome comes")
 }
 
-/// Runs many commands, eight at once, and gives their outcomes in the order of the commands.
+/// Runs many commands, eight at once, and returns their outcomes in the order of the commands.
 ///
 /// # Panics
 ///
@@ -35,7 +35,7 @@ pub fn run_all(mechanism: Mechanism, commands: Vec<Command>) -> Vec<Outcome> {
     outcomes
 }
 
-/// The process ran, and both captures are provably everything.
+/// The process ran, and both captures are provably complete.
 ///
 /// # Panics
 ///
@@ -70,7 +70,7 @@ pub fn assert_output(outcome: &Outcome, out: usize, err: usize) {
     }
 }
 
-/// The process has the status of one that this signal has ended.
+/// The status is that of a process ended by this signal.
 ///
 /// # Panics
 ///
@@ -84,7 +84,7 @@ pub fn assert_ended_by(outcome: &Outcome, signal: Signal) {
     assert!(!outcome.success());
 }
 
-/// Everything about an outcome, for people.
+/// Everything about an outcome, for display.
 pub fn describe(outcome: &Outcome) -> String {
     let mut text = String::new();
     let mut say = |line: String| text += &(line + "\n");

@@ -1,4 +1,4 @@
-//! Waiting for what must happen, without end only in appearance.
+//! Waiting for what must happen, with a limit that only a hanging test reaches.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use crate::sys;
 
-/// What takes longer than this does not happen at all, even on a loaded machine.
+/// Anything that takes longer than this hangs, even on a loaded machine.
 pub const HANG: Duration = sys::LONGEST_TEST;
 
-/// The first time that [`with_enough_time`] gives. A fast machine needs no more.
+/// The first time limit that [`with_enough_time`] tries. A fast machine needs no more.
 const BRIEF: Duration = Duration::from_secs(1);
 
-/// Looks again and again until it is so.
+/// Polls until the condition holds.
 ///
 /// # Panics
 ///
-/// When it is not so for so long that the test itself would soon be given up.
+/// When it does not hold for so long that the test itself would soon time out.
 #[track_caller]
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + HANG / 4 * 3;
@@ -26,7 +26,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a number has not changed for a third of a second, and gives it.
+/// Waits until a number has not changed for a third of a second, and returns it.
 pub fn stable(number: impl Fn() -> u64) -> u64 {
     let (mut last, mut since) = (number(), Instant::now());
     while since.elapsed() < Duration::from_millis(333) {
@@ -39,10 +39,10 @@ pub fn stable(number: impl Fn() -> u64) -> u64 {
     last
 }
 
-/// For what has to come so far within a time, as a process has before its timeout: does it with one
-/// second, and while it has not come so far with four times as long, again and again. Gives what
-/// came of it at last: on a machine that is fast enough that is the first, and where it is the
-/// program that does not get on all the time there is makes no difference.
+/// For a state that has to be reached within a time, as by a process before its timeout: tries with
+/// one second and, as long as the state is not reached, with four times as long each time. Returns
+/// the last result: on a machine that is fast enough that is the first one, and if it is the
+/// program that makes no progress, more time makes no difference.
 pub fn with_enough_time<T>(
     mut work: impl FnMut(Duration) -> T,
     has_come_far: impl Fn(&T) -> bool,
@@ -57,7 +57,7 @@ pub fn with_enough_time<T>(
     }
 }
 
-/// Does something that might never end, on a thread that is left behind if it does not.
+/// Runs something that might never end, on a thread that is left behind if it does not.
 ///
 /// # Panics
 ///
@@ -85,7 +85,7 @@ pub(crate) fn spawn_and_report<T: Send + 'static>(
 ) -> (Receiver<T>, JoinHandle<()>) {
     let (report, result) = mpsc::channel();
     let thread = thread::spawn(move || {
-        // Nobody listens any more when it has taken too long.
+        // The receiver is gone if it has taken too long.
         let _ = report.send(work());
     });
     (result, thread)

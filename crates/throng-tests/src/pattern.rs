@@ -1,7 +1,8 @@
-//! Bytes that know their place: what the child writes, and the proof that all of it came.
+//! A pattern in which every byte depends on its position: what the child writes, and the proof that
+//! all of it arrived.
 //!
-//! Every byte depends on its position and its stream, so that bytes that are lost, come twice,
-//! in another order or from the other stream all show.
+//! Every byte depends on its position and its stream, so that lost, duplicated and reordered bytes
+//! and bytes of the other stream are all detected.
 
 /// Which of the two endless patterns: one for each stream of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ fn mix(word_at: u64, source: Source) -> u64 {
 ///
 /// # Errors
 ///
-/// A sentence that says where the bytes go wrong, and whether some were lost or came again.
+/// A sentence that states where the bytes differ, and whether some were lost or duplicated.
 pub fn check_pattern(source: Source, bytes: &[u8], len: usize) -> Result<(), String> {
     let mut expected = vec![0; len];
     fill(source, 0, &mut expected);
@@ -70,7 +71,7 @@ pub fn check_pattern(source: Source, bytes: &[u8], len: usize) -> Result<(), Str
     Err(message)
 }
 
-/// Where in the pattern these bytes belong.
+/// The position of these bytes in the pattern.
 fn find(source: Source, bytes: &[u8], until: usize) -> Option<usize> {
     let needle = &bytes[..bytes.len().min(12)];
     let mut hay = vec![0; until + needle.len()];
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn differences_from_the_pattern_are_described() {
         let bytes = first(1000);
         let check = |bytes: &[u8]| check_pattern(Source::Out, bytes, 1000).unwrap_err();
         assert!(check(&bytes[..999]).contains("999 bytes in place of 1000, right as far"));

@@ -13,10 +13,10 @@ use throng::Mechanism;
 
 use crate::patience::{HANG, within};
 
-/// A run of `src/bin/probe`, yet to be started; make one with [`probe!`](crate::probe!).
+/// A run of `src/bin/probe` that has not been started; create one with [`probe!`](crate::probe!).
 #[derive(Debug)]
 pub struct Probe {
-    /// For changes to its surroundings.
+    /// For changes to its environment.
     pub command: Command,
     argv: Vec<String>,
 }
@@ -37,20 +37,20 @@ impl Probe {
             .map(String::from)
             .collect();
         let mut command = Command::new(program);
-        // A panic may be what the test is about, and there may be no memory for more than its
-        // message.
+        // A test may be about a panic, and there may be no memory for more than its message.
         command.args(&argv[1..]).env("RUST_BACKTRACE", "0");
         Probe { command, argv }
     }
 
-    /// Starts it by another program, whose last arguments it becomes: `env --ignore-signal=CHLD`.
+    /// Starts it through another program, whose last arguments it becomes: `env
+    /// --ignore-signal=CHLD`.
     #[must_use]
     pub fn by(self, starter: &str) -> Probe {
         let words: Vec<&str> = starter.split_whitespace().collect();
         self.by_words(&words)
     }
 
-    /// The same with words that may have blanks in them.
+    /// The same with words that may contain spaces.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ impl Probe {
         Probe { command, ..self }
     }
 
-    /// Starts it with its stdout, and its stdin unless that was set, in our hands.
+    /// Starts it with its stdout, and its stdin unless that was set, as pipes.
     ///
     /// # Panics
     ///
@@ -134,11 +134,11 @@ impl Probe {
     }
 }
 
-/// What a program has written until now.
+/// What a program has written so far.
 struct Lines(Arc<Mutex<String>>);
 
 impl Lines {
-    /// Reads on a thread of its own: a process that has our pipe may outlive the program.
+    /// Reads on a thread of its own: a process that has the pipe may outlive the program.
     fn read(stdout: ChildStdout) -> Lines {
         let lines = Arc::new(Mutex::new(String::new()));
         let writer = lines.clone();
@@ -151,7 +151,7 @@ impl Lines {
         Lines(lines)
     }
 
-    /// Once the program has ended: what is still in the pipe has a moment to be read.
+    /// After the program has ended: waits a moment for what is still in the pipe.
     fn so_far(&self) -> String {
         let deadline = Instant::now() + Duration::from_secs(5);
         // The thread drops its share at the end of the pipe.
@@ -177,7 +177,7 @@ impl Report {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The value of this name, as it was written.
+    /// The value of this name, as text.
     ///
     /// # Panics
     ///

@@ -13,15 +13,15 @@ use crate::sys::prepare;
 ///
 /// When the program's path is empty.
 pub fn script(program: &str, steps: &str) -> Command {
-    // A program that was built on Linux to run under Wine knows the paths of other programs without
-    // a drive. Such a path would count from the drive of the command's directory.
+    // A program that was built on Linux to run under Wine has the paths of other programs without a
+    // drive. Such a path would be relative to the drive of the command's directory.
     script_by_name(
         path::absolute(program).expect("the child has a path"),
         steps,
     )
 }
 
-/// The same for a child of another name, which is taken as it is.
+/// The same for a child at another path, which is used as it is.
 pub fn script_by_name(program: impl AsRef<OsStr>, steps: &str) -> Command {
     let mut command = Command::new(program);
     prepare(&mut command);

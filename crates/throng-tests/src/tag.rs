@@ -1,15 +1,15 @@
-//! Waiting for the processes that bear a mark, as each system finds them.
+//! Waiting for tagged processes, as each system finds them.
 
 use crate::patience::eventually;
 use crate::sys::Tag;
 
 impl Tag {
-    /// Waits until this many processes with this mark run. That they run says nothing of what is
-    /// known of them: whoever has started them may not have counted them yet.
+    /// Waits until this many processes with this tag run. The program that has started them may not
+    /// have counted them yet.
     ///
     /// # Panics
     ///
-    /// When it never is so many.
+    /// When there never are this many.
     #[track_caller]
     pub fn await_count(&self, count: usize) {
         let mut found = Vec::new();
@@ -20,7 +20,7 @@ impl Tag {
         });
     }
 
-    /// Waits until no process with this mark runs.
+    /// Waits until no process with this tag runs.
     ///
     /// # Panics
     ///

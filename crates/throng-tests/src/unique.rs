@@ -1,10 +1,10 @@
-//! Names that nobody else has: process ids come again, after a restart and in every container.
+//! Unique names: process ids are used again, after a restart and in every container.
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A part of a name that no other call gives, in whatever program and whenever.
+/// A part of a name that no other call returns, in any program at any time.
 pub(crate) fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let serial = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_comes_twice() {
+    fn no_unique_name_is_repeated() {
         assert_ne!(unique(), unique());
     }
 }

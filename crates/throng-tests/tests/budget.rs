@@ -1,4 +1,4 @@
-//! The memory that captures may take, and what happens to what is more than that.
+//! The memory that captures may take, and what happens to output beyond it.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,7 +13,7 @@ use throng_tests::{
 
 const MIB: u64 = 1 << 20;
 
-/// What streams may take that are not worth a file, for each live process.
+/// The memory that streams too small for a file may take, for each live process.
 const UNSPILLED: u64 = 2 * 64 * 1024;
 
 fn throng(mechanism: Mechanism, memory: u64) -> Throng {
@@ -22,7 +22,7 @@ fn throng(mechanism: Mechanism, memory: u64) -> Throng {
 }
 
 #[test]
-fn output_beyond_the_budget_goes_on_in_a_file_and_comes_back_whole() {
+fn output_beyond_the_budget_is_spilled_to_a_file_and_read_back_whole() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, MIB);
         let len = 4 * MIB as usize;
@@ -84,7 +84,7 @@ fn many_at_once_share_the_budget_and_outcomes_count_until_they_are_dropped() {
 }
 
 #[test]
-fn what_is_not_worth_a_file_stays_in_memory_whatever_the_budget() {
+fn captures_too_small_for_a_file_stay_in_memory_whatever_the_budget() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 0);
         let outcome = throng.spawn(&child!("both:20000")).wait().unwrap();
@@ -107,7 +107,7 @@ fn a_spilled_capture_outlives_its_throng_and_can_be_cloned() {
 }
 
 #[test]
-fn where_nothing_can_be_spilled_the_verdict_says_so_and_the_process_goes_on() {
+fn a_failed_spill_is_a_verdict_and_the_process_goes_on() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let builder = Throng::builder().mechanism(mechanism).memory(MIB);
@@ -138,7 +138,7 @@ fn where_nothing_can_be_spilled_the_verdict_says_so_and_the_process_goes_on() {
 }
 
 #[test]
-fn a_place_to_spill_to_that_is_no_directory_is_refused_at_once() {
+fn a_spill_path_that_is_not_a_directory_is_refused_at_once() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = Throng::builder()
         .spill_dir(file.path())
@@ -153,7 +153,7 @@ fn a_place_to_spill_to_that_is_no_directory_is_refused_at_once() {
 }
 
 #[test]
-fn files_that_captures_are_spilled_to_have_no_name_or_are_gone_with_the_outcome() {
+fn spill_files_are_unnamed_or_removed_with_the_outcome() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let builder = Throng::builder().mechanism(mechanism).memory(0);
@@ -174,7 +174,7 @@ fn piece(source: Source, from: u64, len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn of_output_over_its_limit_the_last_bytes_can_be_kept_or_both_ends() {
+fn of_output_over_its_limit_the_tail_or_both_ends_can_be_kept() {
     for_each_mechanism(|mechanism| {
         const LEN: u64 = 3_000_000;
         for (part, head) in [(Retain::Tail, 0), (Retain::Both, 500)] {

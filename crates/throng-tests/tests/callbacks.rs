@@ -1,4 +1,4 @@
-//! Code of the user's that throng calls: for each piece of output, and before each start.
+//! User code that throng calls: for each piece of output, and before each start.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,7 +52,7 @@ fn output_that_is_not_kept_goes_to_the_callback_in_full() {
 }
 
 #[test]
-fn the_callback_has_heard_everything_when_the_outcome_comes() {
+fn the_callback_has_received_everything_when_the_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism);
         let command = child!("out:20000 err:10").max_output(50).clone();
@@ -71,7 +71,7 @@ fn the_callback_has_heard_everything_when_the_outcome_comes() {
 }
 
 #[test]
-fn a_callback_that_panics_fails_that_stream_and_nobody_else() {
+fn a_panicking_callback_fails_only_that_stream() {
     for_each_mechanism(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(2).shards(1);
         let throng = builder.on_output(|output| {
@@ -116,7 +116,7 @@ fn a_callback_that_panics_fails_that_stream_and_nobody_else() {
 }
 
 #[test]
-fn the_pieces_of_the_output_callback_say_whose_they_are() {
+fn the_output_callback_identifies_the_process_of_each_piece() {
     for_each_mechanism(|mechanism| {
         let pieces = Arc::new(Mutex::new(Vec::new()));
         let heard = pieces.clone();
@@ -154,13 +154,13 @@ fn the_pieces_of_the_output_callback_say_whose_they_are() {
             (a.to_str(), b.to_str(), &x[..], &y[..]),
             (Some("A"), Some("B"), &b"one"[..], &b"two"[..])
         );
-        // A piece may be read when its process has ended, so the wall time is no limit.
+        // A piece may be read after its process has ended, so the wall time is no limit.
         assert!(*at_x <= took && *at_y <= took);
     });
 }
 
 #[test]
-fn a_slow_callback_slows_processes_down_and_loses_nothing() {
+fn a_slow_callback_slows_processes_down_but_loses_nothing() {
     for_each_mechanism(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(4);
         let throng = builder.on_output(|_| std::thread::sleep(Duration::from_millis(1)));
@@ -191,8 +191,8 @@ fn the_callback_may_use_the_throng_and_its_processes() {
         let outcome = throng.spawn(&child!("outs:start")).wait().unwrap();
         assert_complete(&outcome);
         let process = started.lock().unwrap().pop();
-        // It may be cancelled by its own word, or, if that came too early to know it, by us; and
-        // then perhaps before it has been started.
+        // It is cancelled by its own callback or, if that came too early to know it, by this
+        // thread; and then perhaps before it has been started.
         let process = process.expect("it was queued before the outcome came");
         process.cancel();
         let outcome = process.wait().unwrap();
@@ -255,7 +255,7 @@ fn the_start_callback_is_not_called_for_a_command_that_never_starts() {
 }
 
 #[test]
-fn a_start_callback_that_panics_stops_nobody_else() {
+fn a_panicking_start_callback_fails_only_its_command() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
@@ -282,15 +282,15 @@ fn a_start_callback_that_panics_stops_nobody_else() {
 }
 
 #[test]
-fn a_killed_process_that_ends_while_its_thread_is_in_a_callback_has_ended() {
+fn a_process_killed_while_its_thread_is_in_a_callback_counts_as_ended() {
     for_each_mechanism(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).shards(1).jobs(3);
         let throng = builder.build().unwrap();
         let tag = Arc::new(Tag::new());
         let process = throng.spawn(&child!("{tag} sleep:600000"));
         tag.await_count(1);
-        // The thread is in one callback when the kill is requested, so it sends the signal right
-        // before it comes to the other.
+        // The thread is in one callback when the kill is requested, so it sends the signal just
+        // before it gets to the other.
         let (arrive, is_there) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel();
         let may_go_on = Mutex::new(may_go_on);

@@ -1,4 +1,4 @@
-//! Ending processes before their time: one, or all.
+//! Ending processes early: one, or all.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use throng_tests::{
     eventually, for_each_mechanism, repeat, within,
 };
 
-/// A throng whose processes are ended by `TERM`, this time, `KILL`; and how many bytes of output
-/// have been heard.
+/// A throng whose processes are ended by `TERM`, this time, `KILL`; and a counter of the bytes of
+/// output received.
 fn listening(mechanism: Mechanism, jobs: usize, wait: Duration) -> (Throng, Arc<AtomicUsize>) {
     let heard = Arc::new(AtomicUsize::new(0));
     let ears = heard.clone();
@@ -58,7 +58,7 @@ fn assert_never_started(outcome: &Outcome) {
 }
 
 #[test]
-fn a_cancelled_process_gives_its_outcome_with_all_that_it_said() {
+fn the_outcome_of_a_cancelled_process_has_all_its_output() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, HANG);
         let process = throng.spawn(&child!("out:70000 err:30 sleep:600000"));
@@ -74,7 +74,7 @@ fn a_cancelled_process_gives_its_outcome_with_all_that_it_said() {
 }
 
 #[test]
-fn a_killed_process_is_not_asked_first() {
+fn a_killed_process_is_not_asked_to_end_first() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, HANG);
         let process = throng.spawn(&child!("ignore-term out:5 sleep:600000"));
@@ -87,7 +87,7 @@ fn a_killed_process_is_not_asked_first() {
 }
 
 #[test]
-fn a_process_that_was_asked_can_still_be_killed() {
+fn a_process_that_was_asked_to_end_can_still_be_killed() {
     for_each_mechanism(|mechanism| {
         for wait in [HANG, Duration::ZERO, Duration::from_millis(1)] {
             let (throng, heard) = listening(mechanism, 4, wait);
@@ -120,7 +120,7 @@ fn cancelling_a_finished_process_changes_nothing() {
 }
 
 #[test]
-fn cancelling_a_held_process_ends_the_holder_and_the_waiting() {
+fn cancelling_a_held_process_ends_the_holder_and_the_wait() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 1, HANG);
         let tag = Tag::new();
@@ -162,7 +162,7 @@ fn a_queued_command_that_is_cancelled_never_starts() {
 }
 
 #[test]
-fn a_queued_command_that_is_cancelled_gives_its_outcome_at_once() {
+fn a_queued_command_that_is_cancelled_has_its_outcome_at_once() {
     for_each_mechanism(|mechanism| {
         let (throng, heard) = listening(mechanism, 1, HANG);
         let first = throng.spawn(&child!("out:1 sleep:600000"));
@@ -178,7 +178,7 @@ fn a_queued_command_that_is_cancelled_gives_its_outcome_at_once() {
 }
 
 #[test]
-fn cancelling_all_ends_what_runs_and_starts_nothing_more() {
+fn cancelling_all_ends_running_processes_and_starts_nothing_more() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let trace = dir.path().join("trace");
@@ -209,7 +209,7 @@ fn cancelling_all_ends_what_runs_and_starts_nothing_more() {
 }
 
 #[test]
-fn killing_all_asks_nobody_first_even_where_cancelling_has_begun() {
+fn killing_all_asks_no_process_first_even_after_a_cancel() {
     for_each_mechanism(|mechanism| {
         for cancel_first in [false, true] {
             let (throng, heard) = listening(mechanism, 6, HANG);
@@ -245,7 +245,7 @@ fn dropping_the_throng_ends_everything_before_it_returns() {
         await_heard(&heard, 11);
         drop(throng);
         assert_eq!(tag.pids(), [0u32; 0], "nobody is left when it has returned");
-        // It was killed, but is not our child to wait for.
+        // It was killed, but it is not a child of this program, so it cannot be waited for.
         of_holder.await_gone();
         for process in processes {
             assert_eq!(process.wait().unwrap().ended_by(), Some(Cause::Cancel));
@@ -284,7 +284,7 @@ fn a_throng_can_be_dropped_in_the_middle_of_floods() {
 }
 
 #[test]
-fn dropping_an_idle_throng_waits_for_nobody() {
+fn dropping_an_idle_throng_does_not_wait() {
     for_each_mechanism(|mechanism| {
         for shards in 1..=4 {
             drop(

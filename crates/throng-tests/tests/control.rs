@@ -1,5 +1,5 @@
-//! What can be asked of a throng while it runs: more or fewer at once, a pause between starts, no
-//! more starts, what runs, another attempt.
+//! Controlling a throng while it runs: a different limit, a pause between starts, no more starts,
+//! the list of running processes, another attempt.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,8 @@ fn the_limit_can_be_raised_and_lowered_while_commands_run() {
         eventually("five run", || throng.live() == 5);
         assert_eq!(throng.set_jobs(2), 2);
         assert_eq!(throng.jobs(), 2);
-        // Each that ends is followed by none until two are left, and then by one.
+        // The first ones to end are not replaced until two are left, and then each is replaced by
+        // one.
         for n in 0..3 {
             File::create(gate(n)).unwrap();
             eventually("none has followed", || throng.live() == 4 - n);
@@ -64,7 +65,7 @@ fn no_command_is_forgotten_however_the_limit_moves() {
                 moving.set_jobs(1 + n % 4);
             }
         });
-        // One at a time comes in, so that the shards sleep in between.
+        // They are added one at a time, so that the shards sleep in between.
         for _ in 0..throng_tests::repeat(300) {
             let outcome = throng.spawn(&child!("out:1")).wait().unwrap();
             assert!(outcome.success(), "{}", describe(&outcome));
@@ -117,7 +118,7 @@ fn starts_wait_until_they_are_admitted_and_keep_their_order() {
         outcomes.sort_by_key(Outcome::seq);
         let admitted = admitted.lock().unwrap();
         assert_eq!(admitted.len(), outcomes.len(), "each start has its own");
-        // How soon after it the start comes is another thing: two shards may even overtake each
+        // How soon after that the start comes is unspecified: two shards may even overtake each
         // other. The clock may be coarser than that of the processor.
         for (outcome, admitted) in outcomes.iter().zip(&*admitted) {
             let started = outcome.started_at() + Duration::from_millis(5);
@@ -141,7 +142,7 @@ fn a_throng_that_admits_nothing_can_still_be_cancelled() {
 }
 
 #[test]
-fn starting_no_more_lets_what_runs_go_on() {
+fn stopping_starts_lets_running_processes_go_on() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let gate = Gate::new();
@@ -163,7 +164,7 @@ fn starting_no_more_lets_what_runs_go_on() {
 }
 
 #[test]
-fn what_runs_is_told_the_longest_running_first() {
+fn running_processes_are_listed_longest_running_first() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         assert!(throng.running(9).is_empty());
@@ -202,7 +203,7 @@ fn what_runs_is_told_the_longest_running_first() {
 }
 
 #[test]
-fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
+fn processes_older_than_an_age_are_ended_as_by_a_timeout() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let old = throng.spawn(&child!("sleep:600000"));
@@ -216,7 +217,7 @@ fn what_has_run_for_longer_is_ended_as_by_a_timeout() {
 }
 
 #[test]
-fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
+fn a_rerun_command_gives_another_outcome_of_the_same_run() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 3);
         let commands = (0..20).map(|n| child!("out:{n} exit:{}", n % 2));
@@ -245,7 +246,7 @@ fn a_command_that_is_run_again_gives_another_outcome_of_the_same_run() {
 }
 
 #[test]
-fn another_attempt_is_given_its_slot_anew() {
+fn another_attempt_gets_a_new_slot() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut command = child!("exit:1");
@@ -264,13 +265,13 @@ fn another_attempt_is_given_its_slot_anew() {
     });
 }
 
-/// Judges that a command is to be run again, but not within this test.
+/// Decides that a command is to be run again, but not within this test.
 fn again_in_an_hour(_: &Outcome) -> Next {
     Next::RunAgain(Duration::from_secs(3600))
 }
 
 #[test]
-fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_started_any_more() {
+fn a_run_waits_for_pending_attempts_and_ends_when_starts_are_stopped() {
     for_some_mechanisms(|mechanism| {
         let throng = Arc::new(throng(mechanism, 1));
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
@@ -292,7 +293,7 @@ fn a_run_does_not_end_while_an_attempt_is_to_come_and_ends_when_nothing_is_start
 }
 
 #[test]
-fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
+fn a_dropped_run_forgets_pending_attempts() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut run = throng.run_judged([child!("exit:1")], again_in_an_hour);
@@ -303,7 +304,7 @@ fn a_run_that_is_dropped_forgets_the_attempts_that_were_to_come() {
 }
 
 #[test]
-fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken() {
+fn nothing_starts_after_the_ending_outcome_however_late_it_is_taken() {
     for_some_mechanisms(|mechanism| {
         for (jobs, next) in [
             (1, Next::StartNoMore),
@@ -313,7 +314,7 @@ fn nothing_starts_after_the_outcome_that_ends_the_run_however_late_it_is_taken()
             let throng = throng(mechanism, jobs);
             let commands = (0..200).map(|_| child!("out:9 exit:1"));
             let run = throng.run_judged(commands, move |_| next);
-            // Nobody takes an outcome before all that is to come of it has come.
+            // No outcome is taken before everything that is to come of it has come.
             eventually("nothing is started any more", || throng.starts_no_more());
             eventually("nothing runs", || throng.live() == 0);
             let started = run.filter(|outcome| outcome.pid().is_some()).count();
@@ -336,7 +337,7 @@ fn a_process_is_ended_by_its_own_throng_and_by_no_other() {
             eventually("they run", || throng.running(9).len() == count);
             throng.running(9)
         };
-        // The other has no shard of that number, or has a process of its own in that place.
+        // The other throng has no shard of that number, or has a process of its own in that slot.
         for running in running(&one, 2) {
             assert!(!other.end(&running));
         }

@@ -1,18 +1,18 @@
-//! The same two hundred commands, made up by chance, give the same with every mechanism: what they
-//! wrote, how they ended, and what is said of their streams.
+//! The same two hundred random commands have the same results with every mechanism: what they
+//! wrote, how they ended, and the verdicts of their streams.
 //!
-//! What that is, is known beforehand: whoever makes up the command knows what it comes to. So all
-//! the mechanisms are held against one table.
+//! The expected results are known beforehand, because the generator of a command knows what it
+//! does. So all mechanisms are compared with one table.
 
 use std::time::Duration;
 
 use throng::{Command, ErrorKind, Outcome, Status, Stream, Throng};
 use throng_tests::{Source, Tag, child, fill, for_each_mechanism, repeat};
 
-/// Whoever looks for the cause of a failure wants to see it again.
+/// A constant, so that a failure can be reproduced.
 const SEED: u64 = 0x7468_726f_6e67;
 
-/// A generator of numbers that look like chance, splitmix64.
+/// A generator of pseudorandom numbers, splitmix64.
 struct Chance(u64);
 
 impl Chance {
@@ -28,7 +28,7 @@ impl Chance {
         self.below(times) == 0
     }
 
-    /// Mostly small, at times around what pages and pipes hold, and now and then large.
+    /// Mostly small, sometimes around the size of pages and pipes, and now and then large.
     fn size(&mut self) -> u64 {
         match self.below(8) {
             0..=3 => self.below(100),
@@ -62,7 +62,7 @@ impl Line {
         }
     }
 
-    /// What is expected, without its bytes.
+    /// The expected result, without its bytes.
     fn brief(&self) -> String {
         let [out, err] = &self.written;
         let (status, error) = (self.status, self.start_error);
@@ -71,7 +71,7 @@ impl Line {
     }
 }
 
-/// A command in the making, and what it comes to.
+/// A command being built, and its expected result.
 #[derive(Default)]
 struct Draft {
     steps: String,
@@ -130,7 +130,7 @@ impl Draft {
         }
     }
 
-    /// Somebody else keeps a stream open, or both.
+    /// Another process keeps a stream open, or both.
     fn leave_behind(&mut self, chance: &mut Chance, tag: &Tag) {
         let which = chance.below(3) as usize;
         let name = ["holder-out", "holder-err", "holder"][which];
@@ -142,7 +142,7 @@ impl Draft {
         }
     }
 
-    /// Keeps only so many bytes.
+    /// Keeps only this many bytes.
     fn cap(&mut self, bytes: u64) {
         for (written, verdict) in self.line.written.iter_mut().zip(&mut self.line.verdicts) {
             let dropped = written.len().saturating_sub(bytes as usize);
@@ -154,7 +154,7 @@ impl Draft {
     }
 }
 
-/// A command, and what it comes to.
+/// A command, and its expected result.
 fn make_up(chance: &mut Chance, tag: &Tag) -> (Command, Line) {
     let mut draft = Draft::default();
     draft.line.verdicts = ["complete", "complete"].map(String::from);
@@ -189,7 +189,7 @@ fn make_up(chance: &mut Chance, tag: &Tag) -> (Command, Line) {
 }
 
 #[test]
-fn two_hundred_commands_come_to_the_same_with_every_mechanism() {
+fn two_hundred_commands_have_the_same_results_with_every_mechanism() {
     for_each_mechanism(|mechanism| {
         let count = repeat(200).max(50);
         let tag = Tag::new();

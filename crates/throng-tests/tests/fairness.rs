@@ -1,5 +1,5 @@
-//! Nobody who speaks much keeps others from being heard, and nobody who stays keeps others from
-//! being done.
+//! A process that writes much does not keep others from being read, and a process that lives long
+//! does not keep others from finishing.
 
 use std::thread;
 
@@ -7,7 +7,7 @@ use throng::{Process, Throng};
 use throng_tests::{Gate, assert_complete, assert_output, child, for_some_mechanisms, repeat};
 
 #[test]
-fn one_that_floods_does_not_silence_sixty_three_that_trickle() {
+fn one_flooding_process_does_not_starve_sixty_three_slow_ones() {
     for_some_mechanisms(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(64).shards(1);
         let throng = builder.build().unwrap();
@@ -24,9 +24,9 @@ fn one_that_floods_does_not_silence_sixty_three_that_trickle() {
     });
 }
 
-/// If a process had got what another was given, the other's streams would stay open with it.
+/// If a process had inherited the streams of another, these would stay open with it.
 #[test]
-fn processes_that_stay_keep_no_streams_of_those_that_start_at_the_same_time() {
+fn long_lived_processes_do_not_inherit_streams_of_concurrent_starts() {
     for_some_mechanisms(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(32).shards(8);
         let throng = builder.build().unwrap();

@@ -1,4 +1,4 @@
-//! The handle of one process: to wait for it, to await it, to let it go.
+//! The handle of one process: waiting for it, awaiting it, letting it go.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -185,12 +185,12 @@ fn dropping_the_handle_of_a_queued_command_means_that_it_never_starts() {
 }
 
 #[test]
-fn a_detached_process_goes_on_and_is_read_to_its_end() {
+fn a_detached_process_goes_on_and_is_read_to_the_end() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let (gate, trace) = (dir.path().join("gate"), dir.path().join("trace"));
         let throng = throng(mechanism, 4);
-        // More than a pipe holds: if nobody reads it, it never gets to the end.
+        // More than a pipe holds: if it is not read, the process never gets to the end.
         let steps = format!(
             "wait-file:{} both:1000000 make-file:{}",
             gate.display(),
@@ -228,7 +228,7 @@ fn a_detached_process_outlives_the_throng() {
 }
 
 #[test]
-fn an_outcome_can_be_had_when_the_throng_is_gone() {
+fn an_outcome_is_available_after_the_throng_is_dropped() {
     for_each_mechanism(|mechanism| {
         let throng = throng(mechanism, 1);
         let mut process = throng.spawn(&child!("out:100"));
@@ -244,7 +244,7 @@ fn an_outcome_can_be_had_when_the_throng_is_gone() {
 }
 
 #[test]
-fn a_waker_that_panics_leaves_nobody_waiting() {
+fn a_panicking_waker_leaves_no_caller_waiting() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
@@ -268,7 +268,7 @@ fn a_waker_that_panics_leaves_nobody_waiting() {
         std::fs::File::create(&gate).unwrap();
         let shared = throng.clone();
         within(HANG / 2, "the others, and one that comes late", move || {
-            // Whether the throng survives it is its own affair; that it answers is not.
+            // Whether the throng survives that is unspecified; that it delivers the outcome is not.
             let outcome = bad.wait().unwrap();
             assert!(outcome.success(), "{}", describe(&outcome));
             others.into_iter().for_each(|process| drop(process.wait()));

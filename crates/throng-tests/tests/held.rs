@@ -1,4 +1,5 @@
-//! What is done about a stream that somebody holds: kept, ended, waited for, or taken as a failure.
+//! What happens to a held stream: it is kept, its holder is ended or waited for, or it is a
+//! failure.
 
 use std::fs::File;
 use std::time::Duration;
@@ -34,7 +35,7 @@ fn under_kill_the_holder_is_ended_and_the_capture_is_complete() {
 }
 
 #[test]
-fn under_wait_the_holder_has_all_the_time_it_wants() {
+fn under_wait_the_holder_has_unlimited_time() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
@@ -50,7 +51,7 @@ fn under_wait_the_holder_has_all_the_time_it_wants() {
         let patient = throng.spawn(&patient);
         let mut hasty = child!("{steps}");
         let hasty = throng.spawn(hasty.grace(Duration::from_millis(500)));
-        // By then a grace period that the first command should not have is over.
+        // By then a grace period, which the first command should not have, is over.
         let hasty = hasty.wait().unwrap();
         assert_eq!(hasty.verdict(Stream::Stdout).name(), "held");
         File::create(&go).unwrap();
@@ -58,7 +59,7 @@ fn under_wait_the_holder_has_all_the_time_it_wants() {
         assert_complete(&patient);
         assert_eq!(patient.stdout(), b"late");
         assert_eq!(patient.status().unwrap().code(), Some(3));
-        // The other holder looks for the file as well, and would for ever if it were gone.
+        // The other holder checks for the file as well, and would do so for ever if it were gone.
         tag.await_count(0);
     });
 }
@@ -70,7 +71,7 @@ fn under_wait_the_timeout_of_the_command_ends_the_holder() {
         let builder = Throng::builder().mechanism(mechanism);
         let throng = builder.kill_sequence(KillSequence::immediate()).build();
         let throng = throng.unwrap();
-        // It has to have said everything by then, and ended.
+        // It must have written everything by then, and have ended.
         let run = |timeout| {
             let mut command = leaves_behind(&tag);
             let command = command.timeout(timeout).on_held(OnHeld::Wait);
@@ -85,7 +86,7 @@ fn under_wait_the_timeout_of_the_command_ends_the_holder() {
 }
 
 #[test]
-fn under_fail_a_command_that_leaves_a_holder_has_failed() {
+fn under_fail_a_command_that_leaves_a_holder_fails() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let builder = Throng::builder().mechanism(mechanism).on_held(OnHeld::Fail);

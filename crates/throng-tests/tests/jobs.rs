@@ -1,4 +1,4 @@
-//! How many run at once: as many as were asked for, and never more.
+//! How many run at once: as many as were requested, and never more.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -14,8 +14,8 @@ fn count(dir: &Path) -> usize {
     fs::read_dir(dir).expect("the directory is ours").count()
 }
 
-/// Runs commands that say how many of them there are at once; none ends before the limit has been
-/// reached.
+/// Runs commands that report how many of them there are at once; none ends before the limit has
+/// been reached.
 fn never_more_than(mechanism: Mechanism, jobs: usize, shards: usize) {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let (inside, gate) = (dir.path().join("inside"), dir.path().join("gate"));
@@ -47,7 +47,7 @@ fn never_more_than(mechanism: Mechanism, jobs: usize, shards: usize) {
 }
 
 #[test]
-fn as_many_run_at_once_as_were_asked_for_and_never_more() {
+fn concurrency_reaches_the_limit_and_never_exceeds_it() {
     for_some_mechanisms(|mechanism| {
         for jobs in 1..=3 {
             for shards in 1..=3 {
@@ -75,7 +75,7 @@ fn with_one_job_processes_run_in_the_order_of_their_commands() {
 }
 
 #[test]
-fn a_process_that_is_done_makes_room_for_the_next_whatever_the_others_do() {
+fn a_finished_process_makes_room_for_the_next_whatever_the_others_do() {
     for_some_mechanisms(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
@@ -111,7 +111,7 @@ fn slots_are_numbered_and_no_two_live_processes_have_the_same() {
                 let mut command = child!("");
                 command.on_start(move |command, slot| {
                     numbers.lock().unwrap().insert(slot);
-                    // It fails if another with this number has not left yet.
+                    // It fails if another process with this number has not yet left.
                     let place = at.join(slot.to_string()).display().to_string();
                     command.args([format!("claim:{place}"), format!("release:{place}")]);
                 });
@@ -130,7 +130,7 @@ fn slots_are_numbered_and_no_two_live_processes_have_the_same() {
 }
 
 #[test]
-fn there_are_as_many_shards_and_jobs_as_cores_unless_something_else_is_said() {
+fn shards_and_jobs_default_to_the_number_of_cores() {
     let cores = std::thread::available_parallelism().unwrap().get();
     let throng = Throng::builder().build().unwrap();
     assert_eq!((throng.jobs(), throng.shards()), (cores, cores));
@@ -140,7 +140,7 @@ fn there_are_as_many_shards_and_jobs_as_cores_unless_something_else_is_said() {
 }
 
 #[test]
-fn no_jobs_and_no_shards_are_mistakes() {
+fn zero_jobs_and_zero_shards_are_errors() {
     for builder in [|| Throng::builder().jobs(0), || Throng::builder().shards(0)] {
         assert!(std::panic::catch_unwind(|| drop(builder())).is_err());
     }

@@ -1,4 +1,4 @@
-//! Nothing is left behind: no handle, no thread, no process that nobody has waited for.
+//! Nothing is left behind: no handle, no thread, no process that has not been waited for.
 
 use throng_tests::{Report, SLACK, for_some_mechanisms, probe, repeat};
 

@@ -1,5 +1,5 @@
-//! The behaviour of the library, over every mechanism. One binary: linking it takes longer than
-//! most of its tests.
+//! The behaviour of the library with every mechanism. One binary, since linking it takes longer
+//! than most of its tests.
 
 #![deny(unsafe_code)]
 

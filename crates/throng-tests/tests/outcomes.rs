@@ -9,7 +9,7 @@ use throng_tests::{
 };
 
 #[test]
-fn exit_codes_come_as_they_are() {
+fn exit_codes_are_reported_unchanged() {
     for_each_mechanism(|mechanism| {
         let codes = [0u32, 1, 2, 3, 42, 126, 127, 128, 137, 255];
         let commands = codes
@@ -51,7 +51,7 @@ fn a_busy_process_has_used_processor_time() {
 }
 
 #[test]
-fn the_usage_of_children_that_were_waited_for_is_included() {
+fn usage_includes_children_that_were_waited_for() {
     for_each_mechanism(|mechanism| {
         let idle = run_one(mechanism, &child!("wait-child:exit:0"));
         let busy = run_one(mechanism, &child!("wait-child:spin:20000000"));
@@ -65,7 +65,7 @@ fn the_usage_of_children_that_were_waited_for_is_included() {
 }
 
 #[test]
-fn the_memory_of_a_large_process_is_known() {
+fn the_peak_memory_of_a_large_process_is_reported() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("alloc:192"));
         assert_output(&outcome, 0, 0);
@@ -80,7 +80,7 @@ fn the_memory_of_a_large_process_is_known() {
 }
 
 #[test]
-fn times_fit_together() {
+fn times_of_an_outcome_are_consistent() {
     for_each_mechanism(|mechanism| {
         // The clock of the system may be coarser than ours.
         let coarse = Duration::from_millis(20);
@@ -98,9 +98,9 @@ fn times_fit_together() {
 }
 
 #[test]
-fn the_exit_is_noticed_when_it_is_and_not_when_the_streams_end() {
+fn the_exit_time_is_that_of_the_exit_and_not_of_the_end_of_streams() {
     for_each_mechanism(|mechanism| {
-        // The holder has so much time that the exit is noticed before it lets go.
+        // The holder lives so long that the exit is noticed before it lets go.
         let run = |time: Duration| {
             let mut command = child!("holder:sleep:{} exit:0", time.as_millis());
             let outcome = run_one(mechanism, command.grace(Duration::MAX));
@@ -131,7 +131,7 @@ fn an_outcome_gives_back_its_command_with_the_label() {
 }
 
 #[test]
-fn the_seq_is_the_place_among_all_that_were_given() {
+fn the_seq_is_the_position_among_all_commands() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
@@ -144,7 +144,7 @@ fn the_seq_is_the_place_among_all_that_were_given() {
             assert_eq!(outcome.seq(), n as u64);
             assert_eq!(outcome.status().unwrap().code(), Some(n as u32));
         }
-        // Each run counts anew, and a command that cannot start counts as well.
+        // Each run counts from zero, and a command that cannot start counts as well.
         for _ in 0..2 {
             let commands = vec![
                 child!("exit:0"),
@@ -162,7 +162,7 @@ fn the_seq_is_the_place_among_all_that_were_given() {
 }
 
 #[test]
-fn children_that_the_program_starts_by_other_means_are_left_to_it() {
+fn children_started_by_other_means_are_left_alone() {
     for_each_mechanism_alone(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)

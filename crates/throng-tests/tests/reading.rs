@@ -1,4 +1,4 @@
-//! Reading is paused and resumed, as where output goes takes no more for now.
+//! Pausing and resuming reading, as needed while the destination of the output is blocked.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn count(heard: &Heard) -> usize {
 }
 
 #[test]
-fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
+fn while_reading_is_paused_processes_wait_and_nothing_is_lost() {
     for_each_mechanism(|mechanism| {
         let (builder, heard) = builder(mechanism);
         let throng = builder.build().unwrap();
@@ -70,7 +70,7 @@ fn while_nothing_is_read_processes_wait_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_callback_that_pauses_gets_one_more_piece_from_each_thread_at_most() {
+fn a_callback_that_pauses_gets_at_most_one_more_piece_from_each_thread() {
     for_each_mechanism(|mechanism| {
         let pool = Arc::new(OnceLock::<Weak<Throng>>::new());
         let pieces = Arc::new(AtomicU64::new(0));
@@ -104,7 +104,7 @@ fn a_callback_that_pauses_gets_one_more_piece_from_each_thread_at_most() {
 }
 
 #[test]
-fn while_nothing_is_read_nothing_is_started() {
+fn while_reading_is_paused_nothing_is_started() {
     for_each_mechanism(|mechanism| {
         let (builder, _) = builder(mechanism);
         let throng = builder.build().unwrap();
@@ -119,14 +119,14 @@ fn while_nothing_is_read_nothing_is_started() {
         assert_eq!(throng.live(), 0);
         throng.resume_reading();
         assert_output(&process.wait().unwrap(), 3, 0);
-        // Whoever drops it cannot resume.
+        // Code that drops it cannot resume.
         throng.pause_reading();
         within(HANG, "the end of all", move || drop(throng));
     });
 }
 
-/// A throng that is paused, and a process that has been told to do these steps then, by a file in
-/// this directory.
+/// A paused throng, and a process that is instructed, by a file in this directory, to run these
+/// steps after the pause.
 fn paused(dir: &Path, builder: Builder, steps: &str) -> (Throng, Process) {
     let go = dir.join("go");
     let throng = builder.build().unwrap();
@@ -138,7 +138,7 @@ fn paused(dir: &Path, builder: Builder, steps: &str) -> (Throng, Process) {
 }
 
 #[test]
-fn a_process_that_ends_meanwhile_has_its_outcome() {
+fn a_process_that_ends_while_reading_is_paused_has_its_outcome() {
     for_each_mechanism(|mechanism| {
         for (out, err) in [(3000, 20), (0, 1), (0, 0)] {
             let (builder, heard) = builder(mechanism);
@@ -154,7 +154,7 @@ fn a_process_that_ends_meanwhile_has_its_outcome() {
 }
 
 #[test]
-fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
+fn while_paused_an_outcome_arrives_when_all_holders_have_ended() {
     for_each_mechanism(|mechanism| {
         let (builder, heard) = builder(mechanism);
         let dir = tempfile::tempdir().unwrap();
@@ -171,9 +171,9 @@ fn it_has_its_outcome_when_those_have_ended_too_that_have_its_streams() {
     });
 }
 
-/// More than a mechanism has buffers for, or room in its inbox.
+/// More than a mechanism has buffers for, or room for in its inbox.
 #[test]
-fn many_that_could_write_on_keep_none_from_having_its_outcome() {
+fn many_blocked_writers_do_not_delay_any_outcome() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let (builder, _) = builder(mechanism);
@@ -197,7 +197,7 @@ fn many_that_could_write_on_keep_none_from_having_its_outcome() {
 }
 
 #[test]
-fn a_grace_period_begins_when_reading_is_resumed_where_others_have_the_streams() {
+fn the_grace_period_of_held_streams_begins_when_reading_is_resumed() {
     for_each_mechanism(|mechanism| {
         let (builder, _) = builder(mechanism);
         let dir = tempfile::tempdir().unwrap();
@@ -216,7 +216,7 @@ fn a_grace_period_begins_when_reading_is_resumed_where_others_have_the_streams()
 }
 
 #[test]
-fn time_runs_out_and_all_can_be_ended_while_nothing_is_read() {
+fn timeouts_and_cancels_work_while_reading_is_paused() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let (builder, heard) = builder(mechanism);

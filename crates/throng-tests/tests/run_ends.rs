@@ -1,5 +1,5 @@
-//! A run may end before its commands do: it is dropped or stopped, its throng is, or the iterator
-//! panics.
+//! A run may end before its commands do: it is dropped or stopped, its throng is dropped or
+//! cancelled, or the iterator panics.
 
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +19,8 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     builder.build().expect("a throng can be built")
 }
 
-/// The same command without end, and how many have been taken. The count also tells whether the
-/// iterator is still there: it is shared with nobody else.
+/// The same command endlessly, and how many have been taken. The count also tells whether the
+/// iterator still exists, since only the iterator shares it.
 fn endless(command: Command) -> (impl Iterator<Item = Command> + Send, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = taken.clone();
@@ -54,8 +54,8 @@ fn dropping_a_run_does_not_wait_for_its_iterator() {
 fn a_panic_of_the_iterator_comes_after_all_outcomes() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
-        // Again and again, and for half of them while the outcomes are waited for: the iterator's
-        // thread ends a little later than the outcomes do.
+        // Repeatedly, and for half of them while the outcomes are waited for: the iterator's thread
+        // ends a little later than the outcomes do.
         for round in 0..repeat(100) {
             let (say, all_are_taken) = mpsc::channel();
             let commands = (0..4).map(move |n| {
@@ -87,7 +87,7 @@ fn a_panic_of_the_iterator_comes_after_all_outcomes() {
 }
 
 #[test]
-fn a_run_that_is_fed_no_more_gives_what_it_has_and_ends() {
+fn a_run_without_further_commands_yields_its_outcomes_and_ends() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:10"));
@@ -159,7 +159,7 @@ fn a_run_whose_throng_is_cancelled_ends() {
 #[test]
 fn a_run_whose_throng_is_dropped_ends() {
     for_some_mechanisms(|mechanism| {
-        // Again and again: the iterator's thread may be anywhere.
+        // Repeatedly: the iterator's thread may be anywhere.
         for round in 0..repeat(100) {
             let throng = throng(mechanism, 2);
             let (commands, taken) = endless(child!("out:1"));
@@ -180,7 +180,7 @@ fn a_run_whose_throng_is_dropped_ends() {
 }
 
 #[test]
-fn a_command_that_is_still_being_made_when_the_throng_is_dropped_ends_as_well() {
+fn a_command_still_being_built_when_the_throng_is_dropped_ends_as_well() {
     struct Slow(mpsc::Sender<()>, mpsc::Receiver<()>);
     impl From<Slow> for Command {
         fn from(Slow(begun, finish): Slow) -> Command {

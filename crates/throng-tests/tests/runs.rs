@@ -16,11 +16,11 @@ fn throng(mechanism: Mechanism, jobs: usize) -> Throng {
     builder.build().expect("a throng can be built")
 }
 
-/// While the outcomes that nobody has taken hold more than half of this, no command of the run is
+/// While outcomes that have not been taken hold more than half of this, no command of the run is
 /// started.
 const MEMORY: u64 = 32 << 20;
 
-/// A throng with this much memory for output, and how many bytes of it it has read.
+/// A throng with this much memory for output, and how many bytes of output it has read.
 fn listening(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Arc<AtomicU64>) {
     let heard = Arc::new(AtomicU64::new(0));
     let ears = heard.clone();
@@ -37,8 +37,8 @@ fn listening(mechanism: Mechanism, jobs: usize, memory: u64) -> (Arc<Throng>, Ar
     )
 }
 
-/// The same command without end, and how many have been taken. The count also tells whether the
-/// iterator is still there: it is shared with nobody else.
+/// The same command endlessly, and how many have been taken. The count also tells whether the
+/// iterator still exists, since only the iterator shares it.
 fn endless(command: Command) -> (impl Iterator<Item = Command> + Send, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = taken.clone();
@@ -54,7 +54,7 @@ fn is_dropped(taken: &Arc<AtomicU64>) -> bool {
 }
 
 #[test]
-fn a_run_of_nothing_is_over_at_once() {
+fn an_empty_run_ends_at_once() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let mut run = throng.run(Vec::<Command>::new());
@@ -103,7 +103,7 @@ fn outcomes_come_in_the_order_in_which_processes_finish() {
 }
 
 #[test]
-fn an_endless_iterator_is_taken_as_far_as_it_is_needed_and_then_dropped() {
+fn an_endless_iterator_is_consumed_as_needed_and_then_dropped() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (commands, taken) = endless(child!("out:10"));
@@ -122,7 +122,7 @@ fn an_endless_iterator_is_taken_as_far_as_it_is_needed_and_then_dropped() {
 }
 
 #[test]
-fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
+fn commands_are_taken_only_a_few_ahead_of_outcomes() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 2);
         let (commands, taken) = endless(child!("out:10"));
@@ -139,7 +139,7 @@ fn commands_are_taken_a_few_ahead_while_no_outcome_is() {
 }
 
 #[test]
-fn an_iterator_that_makes_us_wait_delays_no_outcome() {
+fn a_blocking_iterator_delays_no_outcome() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let (give, commands) = mpsc::channel::<Command>();
@@ -160,7 +160,7 @@ fn an_iterator_that_makes_us_wait_delays_no_outcome() {
 }
 
 #[test]
-fn two_runs_and_single_processes_go_side_by_side() {
+fn two_runs_and_single_processes_run_side_by_side() {
     for_some_mechanisms(|mechanism| {
         let throng = throng(mechanism, 4);
         let count = repeat(60);
@@ -197,7 +197,7 @@ fn throngs_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
+fn a_stalled_consumer_stops_starts_and_loses_nothing() {
     const EACH: u64 = 1 << 20;
     for_some_mechanisms(|mechanism| {
         let (throng, heard) = listening(mechanism, 2, MEMORY);
@@ -214,7 +214,7 @@ fn a_consumer_that_takes_nothing_stops_the_starting_and_loses_nothing() {
 }
 
 #[test]
-fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_are() {
+fn a_run_whose_outcomes_are_not_taken_stalls_alone_and_resumes_when_they_are() {
     const MEMORY: u64 = 4 << 20;
     const EACH: u64 = 256 << 10;
     for_some_mechanisms(|mechanism| {
@@ -245,7 +245,7 @@ fn a_run_whose_outcomes_are_not_taken_holds_up_no_other_and_goes_on_when_they_ar
 }
 
 #[test]
-fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
+fn a_single_process_starts_while_outcomes_of_a_run_are_not_taken() {
     const EACH: u64 = 5 << 20;
     for_some_mechanisms(|mechanism| {
         let (throng, heard) = listening(mechanism, 4, MEMORY);
@@ -253,7 +253,7 @@ fn a_process_of_its_own_starts_while_outcomes_of_a_run_wait_to_be_taken() {
         assert_complete(&run.next().unwrap());
         let all = || heard.load(Ordering::SeqCst) == 6 * EACH && throng.live() == 0;
         eventually("the others are finished and wait to be taken", all);
-        // What a loop over the outcomes may well do: start something for each of them.
+        // What a loop over outcomes may well do: start something for each of them.
         let shared = throng.clone();
         let what = "a process that is started for an outcome of a run";
         let outcome = within(HANG / 2, what, move || {

@@ -1,10 +1,12 @@
-//! A thousand at once, five thousand in a row: nothing grows but what the processes say.
+//! A thousand at once, five thousand in a row: nothing grows except the output.
 //!
-//! All of it in processes of their own: on Windows those would inherit what is being passed on to a
-//! child here at the moment they are started, and hold its streams (docs/windows.md, "Starting").
+//! All of it runs in separate processes: on Windows these tests' processes would inherit handles
+//! that are being passed on to a child of another test when they are started, and hold its streams
+//! (docs/windows.md, "Starting").
 //!
-//! These are the numbers on Linux. On Windows the completion port and the thread pool get them, the
-//! other mechanisms a tenth; under Wine, where a start takes twenty times as long, all get a tenth.
+//! These are the numbers on Linux. On Windows they apply to the completion port and the thread
+//! pool, and the other mechanisms run a tenth; under Wine, where a start takes twenty times as
+//! long, all run a tenth.
 
 use throng::Mechanism;
 use throng_tests::{SLACK, for_some_mechanisms, probe, repeat_with, threads_that_wait};
@@ -24,14 +26,14 @@ fn a_thousand_quiet_processes_need_no_threads_of_their_own() {
             Mechanism::Events => count.div_ceil(21),
             _ => 0,
         };
-        // A shard and its helpers for each core, and whatever the system has.
+        // A shard and its helper threads for each core, and the system's own threads.
         let allowed = 2 * cores + 5 + SLACK + of_groups + threads_that_wait(count);
         assert!(threads <= allowed, "{threads} threads");
     });
 }
 
 #[test]
-fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
+fn five_thousand_processes_use_no_more_than_the_first_five_hundred() {
     for_some_mechanisms(|mechanism| {
         let count = repeat_with(mechanism, 5000);
         let report = probe!(mechanism, "flat {count}").report();
@@ -41,13 +43,13 @@ fn five_thousand_processes_take_no_more_than_the_first_five_hundred() {
             let at = |time: &str| report.get::<i64>(&format!("{name}_{time}"));
             at("end") - at("tenth")
         };
-        // Those that run at the moment differ: eight at most, and each has five handles at most
-        // and, with mechanism `threads`, two threads.
+        // The processes running at the moment make a difference: eight at most, and each has at
+        // most five handles and, with mechanism `threads`, two threads.
         let slack = SLACK as i64;
         let (handles, threads) = (grown("handles"), grown("threads"));
         assert!(handles <= 40 + slack, "{handles} handles more");
         assert!(threads <= 16 + slack, "{threads} threads more");
-        // What leaks grows all the time; what is made when it is first needed grows once.
+        // A leak grows all the time; what is created on first use grows once.
         let rss_kib: Vec<i64> = ["tenth", "third", "two_thirds", "end"]
             .map(|time| report.get(&format!("rss_kib_{time}")))
             .to_vec();

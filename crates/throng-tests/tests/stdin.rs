@@ -1,4 +1,4 @@
-//! What a process reads: nothing, bytes, a file, or what we read.
+//! What a process reads: nothing, bytes, a file, or our stdin.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_process_reads_nothing_unless_something_is_said() {
+fn a_process_has_an_empty_stdin_by_default() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("cat stdin-kind"));
         assert_complete(&outcome);
@@ -27,7 +27,7 @@ fn a_process_reads_nothing_unless_something_is_said() {
 }
 
 #[test]
-fn bytes_of_any_amount_arrive_and_come_back() {
+fn stdin_bytes_of_any_size_arrive_and_are_echoed() {
     for_each_mechanism(|mechanism| {
         let sizes = [0, 1, 4096, (64 << 10) + 1, 1 << 20];
         let commands: Vec<Command> = sizes
@@ -55,7 +55,7 @@ fn five_mebibytes_go_in_and_out_at_once_without_a_deadlock() {
 }
 
 #[test]
-fn bytes_that_are_not_read_hinder_nobody() {
+fn unread_stdin_bytes_hinder_no_process() {
     for_each_mechanism(|mechanism| {
         let command = child!("out:10 exit:3").stdin(pattern(1 << 20)).clone();
         for outcome in run_all(mechanism, vec![command; 10]) {
@@ -76,7 +76,7 @@ fn each_use_of_a_command_reads_its_bytes_from_the_beginning() {
 }
 
 #[test]
-fn a_file_is_read_from_its_beginning_by_each() {
+fn each_process_reads_a_file_from_its_beginning() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("input");
@@ -96,7 +96,7 @@ fn a_file_is_read_from_its_beginning_by_each() {
 }
 
 #[test]
-fn a_process_may_read_what_we_read() {
+fn a_process_may_inherit_our_stdin() {
     for_each_mechanism_alone(|mechanism| {
         let mut probe = probe!(mechanism, "inherit");
         probe.command.stdin(Stdio::piped());
@@ -120,7 +120,7 @@ fn a_pipe_is_read_while_it_is_being_fed() {
         let (reader, mut writer) = io::pipe().unwrap();
         let end = Stdin::Pipe(StdinPipe::new(reader));
         let process = throng.spawn(child!("cat").stdin(end.clone()));
-        // More than the pipe takes, so it is written only while somebody reads.
+        // More than the pipe takes, so the write finishes only if the process reads.
         let fed = pattern(1 << 20);
         let bytes = fed.clone();
         let feeder = thread::spawn(move || writer.write_all(&bytes));
@@ -137,7 +137,7 @@ fn a_pipe_is_read_while_it_is_being_fed() {
 }
 
 #[test]
-fn who_feeds_a_process_that_has_ended_is_not_kept_waiting() {
+fn a_writer_to_a_process_that_has_ended_does_not_block() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         for program in [child!("exit:0"), Command::new("no-such-program")] {

@@ -1,4 +1,4 @@
-//! When the program ends, however it ends, no process that it started goes on.
+//! However the program ends, no process that it started goes on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use throng::Mechanism;
 use throng_tests::{Tag, for_each_mechanism, probe};
 
-/// So many are live.
+/// This many are live.
 const COUNT: usize = 50;
 
 /// A probe with many processes live.

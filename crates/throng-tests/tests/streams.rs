@@ -1,4 +1,4 @@
-//! Every byte of both streams comes, apart and in order, whatever the amounts and the pace.
+//! Every byte of both streams arrives, separately and in order, for all amounts and speeds.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ fn one_stream_alone_leaves_the_other_empty() {
 }
 
 #[test]
-fn any_size_around_those_of_pages_and_pipes_arrives_whole() {
+fn sizes_around_those_of_pages_and_pipes_arrive_whole() {
     let sizes = [
         0, 1, 2, 4095, 4096, 4097, 65535, 65536, 65537, 131_072, 131_073, 262_144,
     ];
@@ -60,7 +60,7 @@ fn four_mebibytes_on_both_streams_at_once_arrive_whole() {
 }
 
 #[test]
-fn a_mebibyte_on_one_stream_before_any_of_the_other_blocks_nobody() {
+fn a_mebibyte_on_one_stream_before_the_other_does_not_block() {
     for_each_mechanism(|mechanism| {
         assert_output(&run_one(mechanism, &child!("err:{MIB} out:10")), 10, MIB);
         assert_output(&run_one(mechanism, &child!("out:{MIB} err:10")), MIB, 10);
@@ -87,7 +87,7 @@ fn a_write_of_no_bytes_is_not_the_end() {
 }
 
 #[test]
-fn bytes_that_come_slowly_arrive_whole() {
+fn bytes_written_slowly_arrive_whole() {
     for_each_mechanism(|mechanism| {
         let command = child!("err:5 slow-out:100:3000 err:5");
         assert_output(&run_one(mechanism, &command), 100, 10);
@@ -95,7 +95,7 @@ fn bytes_that_come_slowly_arrive_whole() {
 }
 
 #[test]
-fn binary_output_without_a_newline_at_its_end_is_kept_as_it_is() {
+fn binary_output_without_a_final_newline_is_kept_unchanged() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("out:8192 outs:end"));
         assert_complete(&outcome);
@@ -109,8 +109,8 @@ fn binary_output_without_a_newline_at_its_end_is_kept_as_it_is() {
     });
 }
 
-/// A thousand times with each mechanism on Linux; on Windows with the first, a hundred times with
-/// the others.
+/// A thousand times with each mechanism on Linux; on Windows with the first, and a hundred times
+/// with the others.
 #[test]
 fn the_last_bytes_before_the_exit_are_never_lost() {
     for_each_mechanism(|mechanism| {
@@ -132,7 +132,7 @@ fn the_last_bytes_before_the_exit_are_never_lost() {
 }
 
 #[test]
-fn the_last_bytes_before_a_violent_death_are_never_lost() {
+fn the_last_bytes_before_a_kill_are_never_lost() {
     for_each_mechanism(|mechanism| {
         for outcome in run_all(mechanism, vec![child!("err:100 out:60000 die"); repeat(50)]) {
             assert_complete(&outcome);
@@ -171,12 +171,12 @@ fn output_of_many_at_once_is_never_mixed_up() {
 }
 
 #[test]
-fn merged_output_has_the_order_in_which_it_was_written() {
+fn merged_output_is_in_the_order_of_the_writes() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_owned();
         let heard = AtomicUsize::new(0);
-        // The child writes the next letter only when this one has been heard.
+        // The child writes the next letter only after this one has been received.
         let builder = Throng::builder()
             .mechanism(mechanism)
             .on_output(move |output| {
@@ -210,7 +210,7 @@ fn merged_output_has_the_order_in_which_it_was_written() {
 }
 
 #[test]
-fn chunks_put_together_are_the_streams() {
+fn chunks_concatenated_equal_the_streams() {
     for_each_mechanism(|mechanism| {
         let steps = "out:10 err:20 sleep:5 out:70000 err:3 ".repeat(10);
         let begun = Instant::now();
@@ -230,7 +230,7 @@ fn chunks_put_together_are_the_streams() {
             "ten pauses have cut it at least"
         );
         assert_eq!(capture.merged().len(), 1_700_100 + 1_000_230);
-        // The last may be read when the process has ended, so its wall time is no limit.
+        // The last piece may be read after the process has ended, so its wall time is no limit.
         assert!(capture.chunks().last().unwrap().at <= took);
     });
 }
@@ -255,7 +255,7 @@ fn a_process_that_closes_both_streams_is_still_waited_for() {
 }
 
 #[test]
-fn a_process_that_closes_both_streams_may_end_in_that_moment() {
+fn a_process_that_closes_both_streams_may_end_at_the_same_moment() {
     for_each_mechanism(|mechanism| {
         for outcome in run_all(
             mechanism,

@@ -1,5 +1,5 @@
-//! What a process finds when it starts: variables, a directory, arguments; and how its program is
-//! found.
+//! The environment of a process when it starts: variables, a directory, arguments; and how its
+//! program is found.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, install, run_one, script_by_name};
 
-/// What the child says.
+/// The output of the child.
 #[track_caller]
 fn said(mechanism: Mechanism, command: &Command) -> String {
     let outcome = run_one(mechanism, command);
@@ -15,7 +15,7 @@ fn said(mechanism: Mechanism, command: &Command) -> String {
     String::from_utf8_lossy(outcome.stdout()).into_owned()
 }
 
-/// Puts a copy of the child, or something as good, there.
+/// Puts a copy of the child, or a link to it, there.
 fn install_child(dir: &Path, name: &str) {
     install(child!("").get_program(), dir, name);
 }
@@ -41,7 +41,7 @@ fn variables_are_inherited_changed_removed_and_cleared() {
 }
 
 #[test]
-fn a_variable_whose_name_is_none_is_refused() {
+fn a_variable_with_an_invalid_name_is_refused() {
     for_each_mechanism(|mechanism| {
         for key in ["", "A=B"] {
             let outcome = run_one(mechanism, child!("out:5").env(key, "value"));
@@ -104,7 +104,7 @@ fn a_process_works_in_the_directory_of_its_command() {
 }
 
 #[test]
-fn a_relative_program_counts_from_the_directory_of_its_command() {
+fn a_relative_program_path_is_relative_to_the_directory_of_its_command() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
@@ -119,7 +119,7 @@ fn a_relative_program_counts_from_the_directory_of_its_command() {
 }
 
 #[test]
-fn arguments_arrive_as_they_are() {
+fn arguments_arrive_unchanged() {
     for_each_mechanism(|mechanism| {
         let long = "x".repeat(30 << 10);
         let args = [

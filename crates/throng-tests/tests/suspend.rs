@@ -1,4 +1,4 @@
-//! Standing still: nothing is started, no clock runs, and afterwards all goes on.
+//! Suspension: nothing is started, no clock runs, and afterwards everything goes on.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn wait_file(path: &Path) -> String {
 }
 
 #[test]
-fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
+fn while_suspended_nothing_is_started_and_nothing_times_out() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder().mechanism(mechanism).jobs(4).build();
         let throng = throng.unwrap();
@@ -34,7 +34,7 @@ fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
             assert!(throng.suspend());
             assert!(throng.suspend());
             let second = throng.spawn(&child!("out:5"));
-            // Time has to pass for this: that is what does not count.
+            // Time has to pass here: it is this time that does not count.
             sleep(timeout + timeout / 3);
             let live = throng.live();
             throng.resume();
@@ -55,7 +55,7 @@ fn while_all_stands_still_nothing_is_started_and_no_time_runs_out() {
 }
 
 #[test]
-fn a_throng_that_stands_still_can_be_cancelled_and_dropped() {
+fn a_suspended_throng_can_be_cancelled_and_dropped() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let sequence = KillSequence::new(Signal::Term, Duration::from_millis(50));
@@ -77,13 +77,13 @@ fn a_throng_that_stands_still_can_be_cancelled_and_dropped() {
 }
 
 #[test]
-fn a_time_that_runs_out_after_a_pause_still_runs_out() {
+fn a_timeout_after_a_suspension_still_takes_effect() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
         let mut command = child!("{tag} sleep:600000");
         let mut process = throng.spawn(command.timeout(Duration::from_millis(1500)));
-        // Where that takes too long it is over before there is a pause.
+        // If that takes too long, it is over before there is a pause.
         let mut over = None;
         eventually("it runs, or is over", || {
             if let Poll::Ready(outcome) = poll_once(&mut process) {
@@ -99,7 +99,7 @@ fn a_time_that_runs_out_after_a_pause_still_runs_out() {
 }
 
 #[test]
-fn a_process_that_is_cancelled_or_ends_while_all_stands_still_has_its_outcome() {
+fn a_process_that_is_cancelled_or_ends_while_suspended_has_its_outcome() {
     for_each_mechanism(|mechanism| {
         let (stays, ends) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).jobs(3).build();

@@ -1,5 +1,5 @@
-//! Processes that run for too long are ended with all that they have started, and what they have
-//! said so far is kept.
+//! Processes that run for too long are ended with everything that they have started, and what they
+//! have written so far is kept.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use throng_tests::{
 
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. The timeout is one
-/// before which it has come so far; it is given as well.
+/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. The timeout is long
+/// enough for the command to get this far; it is returned as well.
 fn run_briefly(
     mechanism: Mechanism,
     command: &Command,
@@ -32,7 +32,7 @@ fn run_briefly(
     with_enough_time(run, |(outcome, _)| has_come_far(outcome))
 }
 
-/// Whether a process has said so many bytes.
+/// Whether a process has written this many bytes.
 fn said(bytes: usize) -> impl Fn(&Outcome) -> bool {
     move |outcome| outcome.merged().len() >= bytes
 }
@@ -50,7 +50,7 @@ fn assert_timed_out((outcome, timeout): &(Outcome, Duration)) {
 }
 
 #[test]
-fn a_process_over_its_time_is_ended_and_what_it_said_is_kept() {
+fn a_process_that_times_out_is_ended_and_its_output_is_kept() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let command = child!("{tag} out:1000 err:50 sleep:600000");
@@ -72,7 +72,7 @@ fn a_process_over_its_time_is_ended_and_what_it_said_is_kept() {
 }
 
 #[test]
-fn a_stream_that_ended_before_the_time_was_over_is_complete() {
+fn a_stream_that_ended_before_the_timeout_is_complete() {
     for_each_mechanism(|mechanism| {
         let command = child!("out:10 close:out err:20 sleep:600000");
         let ended = run_briefly(mechanism, &command, said(30));
@@ -84,7 +84,7 @@ fn a_stream_that_ended_before_the_time_was_over_is_complete() {
 }
 
 #[test]
-fn all_that_a_process_has_started_is_ended_with_it() {
+fn everything_a_process_has_started_is_ended_with_it() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let long = format!("{tag},sleep:600000");
@@ -166,7 +166,7 @@ fn a_process_that_ends_in_time_is_not_touched() {
 #[test]
 fn a_process_that_ended_in_time_is_held_and_not_timed_out() {
     for_each_mechanism(|mechanism| {
-        // The time is over during the grace period.
+        // The timeout is reached during the grace period.
         let run = |timeout| {
             let tag = Tag::new();
             let mut command = child!("holder:{tag},sleep:600000 exit:0");
@@ -186,7 +186,7 @@ fn a_process_that_ended_in_time_is_held_and_not_timed_out() {
 }
 
 #[test]
-fn no_time_at_all_ends_a_process_at_once() {
+fn a_zero_timeout_ends_a_process_at_once() {
     for_each_mechanism(|mechanism| {
         let command = child!("sleep:600000").timeout(Duration::ZERO).clone();
         for outcome in run_all(mechanism, vec![command; repeat(30)]) {
@@ -196,7 +196,7 @@ fn no_time_at_all_ends_a_process_at_once() {
 }
 
 #[test]
-fn many_timeouts_are_each_kept() {
+fn many_timeouts_are_each_honoured() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)
@@ -220,7 +220,7 @@ fn many_timeouts_are_each_kept() {
 }
 
 #[test]
-fn the_longest_time_there_is_is_no_limit() {
+fn the_longest_possible_timeout_is_no_limit() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("out:10 holder:sleep:30 err:10");
         command.timeout(Duration::MAX).grace(Duration::MAX);

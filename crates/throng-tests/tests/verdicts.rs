@@ -25,7 +25,7 @@ fn assert_held(outcome: &Outcome, stream: Stream, tag: &Tag) {
         .filter(|one| !is_of_the_system(one))
         .collect();
     let pids: Vec<u32> = holders.iter().map(|holder| holder.pid).collect();
-    // One that has just been started shows its tag a moment later.
+    // A process that has just been started shows its tag a moment later.
     let has_all = || pids.iter().all(|pid| tag.pids().contains(pid));
     eventually(&format!("{} have {tag}", describe(outcome)), has_all);
     assert_eq!(pids, tag.pids(), "{}", describe(outcome));
@@ -48,7 +48,7 @@ fn leaves_behind(tag: &Tag, holder: &str) -> Command {
 }
 
 #[test]
-fn streams_that_somebody_still_holds_are_held_and_it_is_said_by_whom() {
+fn streams_kept_open_are_held_and_the_holder_is_named() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let outcome = run_one(mechanism, &leaves_behind(&tag, "holder"));
@@ -91,7 +91,7 @@ fn one_stream_may_be_held_and_the_other_complete() {
 }
 
 #[test]
-fn several_may_hold_a_stream() {
+fn a_stream_may_have_several_holders() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let holder = format!("holder:{tag},sleep:{LONG_MS}");
@@ -118,7 +118,7 @@ fn what_a_holder_writes_within_the_grace_period_is_kept() {
 }
 
 #[test]
-fn a_holder_that_lets_go_within_the_grace_period_makes_it_complete() {
+fn a_stream_released_within_the_grace_period_is_complete() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("out:500 holder:sleep:300,errs:late exit:3");
         command.grace(Duration::from_secs(60));
@@ -155,7 +155,7 @@ fn the_grace_period_is_the_builders_unless_the_command_has_its_own() {
 }
 
 #[test]
-fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
+fn a_zero_grace_period_keeps_everything_written_before_the_end() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let mut command = child!("holder:{tag},sleep:{LONG_MS} both:60000 exit:0");
@@ -169,9 +169,9 @@ fn no_grace_at_all_still_gives_all_that_was_written_before_the_end() {
 }
 
 #[test]
-fn what_is_in_the_pipe_when_the_grace_period_ends_is_kept() {
+fn bytes_in_the_pipe_when_the_grace_period_ends_are_kept() {
     for_each_mechanism(|mechanism| {
-        // The holder speaks a third of the grace period after the start, and has the rest of it.
+        // The holder writes a third of the grace period after the start, and has the rest of it.
         let run = |grace: Duration| {
             let dir = tempfile::tempdir().unwrap();
             let (more, written) = (dir.path().join("more"), dir.path().join("written"));
@@ -199,7 +199,7 @@ fn what_is_in_the_pipe_when_the_grace_period_ends_is_kept() {
 }
 
 #[test]
-fn a_holder_that_never_stops_writing_cannot_keep_us() {
+fn a_holder_that_never_stops_writing_does_not_delay_the_outcome() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let mut command = child!("holder:{tag},flood exit:0");
@@ -214,7 +214,7 @@ fn a_holder_that_never_stops_writing_cannot_keep_us() {
 }
 
 #[test]
-fn output_over_its_limit_is_counted_and_dropped_and_blocks_nobody() {
+fn output_over_its_limit_is_counted_and_dropped_without_blocking() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("both:3000000 out:5 exit:4");
         command.max_output(1000);
@@ -241,7 +241,7 @@ fn output_over_its_limit_is_counted_and_dropped_and_blocks_nobody() {
 /// A hundred mebibytes with each mechanism on Linux, and on Windows with the first; ten with the
 /// others.
 #[test]
-fn a_limit_of_64_kib_keeps_nobody_from_writing_a_hundred_mebibytes() {
+fn a_limit_of_64_kib_does_not_prevent_writing_a_hundred_mebibytes() {
     for_each_mechanism(|mechanism| {
         let mib = repeat_with(mechanism, 100);
         let len = (mib as u64) << 20;
@@ -257,7 +257,7 @@ fn a_limit_of_64_kib_keeps_nobody_from_writing_a_hundred_mebibytes() {
 }
 
 #[test]
-fn output_that_is_just_its_limit_is_complete() {
+fn output_of_exactly_its_limit_is_complete() {
     for_each_mechanism(|mechanism| {
         let with_limit = |limit| child!("out:70000 err:9").max_output(limit).clone();
         let limits = [70_000, 69_999, 0, u64::MAX];

@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_never_finds_another_value(
+        fn an_id_never_refers_to_another_value(
             steps in prop::collection::vec(any::<(bool, u8)>(), 0..200),
         ) {
             let mut slots = Slots::new();
@@ -248,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn a_token_gives_back_the_id_and_the_tag(
+        fn a_token_yields_the_id_and_the_tag(
             index in 0..=Id::INDEX_MAX, generation: u32, tag in 0u8..8,
         ) {
             let id = Id { index, generation };

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn control_characters_are_escaped() {
         assert_eq!(escaped("a'b \"é\" \\ 日本".as_bytes()), "a'b \"é\" \\ 日本");
         assert_eq!(
             escaped(b"\x1b[31m\n\r\t\x07\x7f"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_cut_and_no_escape_is() {
+    fn long_text_is_cut_but_not_inside_an_escape() {
         assert_eq!(shortened(&[b'x'; LONGEST]), "x".repeat(LONGEST));
         let cut = format!("{}...", "x".repeat(LONGEST - 3));
         assert_eq!(shortened(&[b'x'; LONGEST + 1]), cut);

@@ -1,14 +1,13 @@
-//! The orders in which threads may run: how shards sleep and are woken, tried by `shuttle`.
+//! The orders in which threads may run: how shards sleep and are woken, explored by `shuttle`.
 //!
-//! `queue.rs` and `mailbox.rs` are compiled here once more, with mutexes and atomics
-//! that hand control to another thread at every step, and with stand-ins for all else that they
-//! name. The shard of this model does what the loop of `shard.rs` does: look at its requests,
-//! start what there is room for, sleep until it is woken. A wake-up that gets lost is a deadlock,
-//! which shuttle finds.
+//! `queue.rs` and `mailbox.rs` are compiled here a second time, with mutexes and atomics that yield
+//! to another thread at every step, and with stand-ins for everything else that they name. The
+//! shard of this model does what the loop of `shard.rs` does: check its requests, start what there
+//! is room for, sleep until it is woken. A lost wake-up is a deadlock, which shuttle finds.
 //!
-//! What shuttle does not try is memory that is seen late: it runs one thread at a time. The
-//! orderings of the two counters that are relaxed need none (`queue.rs` reads them under its
-//! lock, or before it takes it).
+//! shuttle does not explore memory that becomes visible late: it runs one thread at a time. The two
+//! relaxed counters do not depend on their ordering (`queue.rs` reads them under its lock, or
+//! before it takes it).
 
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "the modules have more than is modelled")]
@@ -34,7 +33,7 @@ mod scheduler {
         use crate::unconsumed::Unconsumed;
         use std::sync::Arc;
 
-        /// What is unconsumed of its run; for a handle there is none.
+        /// The unconsumed bytes of its run; `None` for a handle.
         #[derive(Debug)]
         pub(crate) struct ReplyTo(pub(crate) Option<Arc<Unconsumed>>);
 
@@ -75,7 +74,7 @@ mod sys {
     use shuttle::sync::{Condvar, Mutex};
     use std::sync::Arc;
 
-    /// Keeps a call until the next wait, as an eventfd does.
+    /// Remembers a call until the next wait, as an eventfd does.
     #[derive(Clone, Debug, Default)]
     pub(crate) struct Waker(Arc<(Mutex<bool>, Condvar)>);
 
@@ -108,11 +107,11 @@ use scheduler::job::{Job, ReplyTo};
 use sys::Waker;
 use unconsumed::Unconsumed;
 
-/// Orders that are tried of each model, by each of two ways of choosing them. Each step of the
-/// protocol, taken out or put in the wrong place, makes a test fail with this many.
+/// Orders that are tried for each model, by each of two strategies. If any step of the protocol is
+/// removed or moved, a test fails with this many.
 const ORDERS: usize = 600;
 
-/// What an unconsumed outcome counts, and how much of that holds a run up.
+/// The size of an unconsumed outcome, and the total that holds up a run.
 const BYTES: u64 = 10;
 const UNCONSUMED_MAX: u64 = 15;
 
@@ -132,7 +131,7 @@ struct Shared {
     runs: [Run; 2],
 }
 
-/// Outcomes that nobody has taken.
+/// Outcomes that have not been taken.
 #[derive(Default)]
 struct Run {
     unconsumed: Arc<Unconsumed>,
@@ -264,7 +263,7 @@ impl Shared {
     }
 }
 
-/// Runs a model in which shards work and another thread does this, then closes.
+/// Runs a model in which shards work and another thread does this, and then closes the queue.
 fn check(shards: usize, others: fn(&Arc<Shared>)) {
     let model = move || {
         let shared = Shared::new(shards);
@@ -284,7 +283,7 @@ fn check(shards: usize, others: fn(&Arc<Shared>)) {
 }
 
 #[test]
-fn every_job_is_started_whoever_sleeps_when_it_comes() {
+fn every_job_is_started_whichever_shard_sleeps_when_it_arrives() {
     check(2, |shared| {
         let other = shared.clone();
         let feeder = thread::spawn(move || {
@@ -293,7 +292,7 @@ fn every_job_is_started_whoever_sleeps_when_it_comes() {
         });
         shared.submit(None);
         feeder.join().unwrap();
-        // Before anybody asks for anything else: a request would wake the shards as well.
+        // Before anything else is requested: a request would wake the shards as well.
         drop(shared.started.wait_for(3));
     });
 }
@@ -325,11 +324,11 @@ fn a_run_that_was_held_up_by_its_consumer_goes_on_when_outcomes_are_taken() {
 }
 
 #[test]
-fn a_process_of_its_own_is_not_held_up_by_a_run() {
+fn a_single_process_is_not_held_up_by_a_run() {
     check(1, |shared| {
         (0..4).for_each(|_| shared.submit(Some(0)));
         shared.submit(None);
-        // Two outcomes of the run are unconsumed, and more than that are not made.
+        // Two outcomes of the run are unconsumed, and no more than that are produced.
         drop(shared.started.wait_for(3));
         (0..4).for_each(|_| shared.take_outcome(0));
         drop(shared.started.wait_for(5));
@@ -351,7 +350,7 @@ fn a_run_is_not_held_up_by_another_whose_outcomes_are_not_taken() {
 }
 
 #[test]
-fn a_shard_that_loses_its_room_passes_on_what_it_was_woken_for() {
+fn a_shard_that_loses_its_room_passes_on_the_wakeup() {
     check(2, |shared| {
         let other = shared.clone();
         let fewer = thread::spawn(move || {

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_option_is_the_one_that_takes_the_fewest_changes() {
+    fn the_suggested_option_is_the_one_with_the_fewest_edits() {
         let names = [
             "retries",
             "retry-failed",

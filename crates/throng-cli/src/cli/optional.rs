@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_may_be_left_away_is_joined_to_its_option() {
+    fn an_optional_value_is_joined_to_its_option() {
         for (line, expected) in [
             (
                 "throng run --progress never x",
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_command_or_to_another_option_is_left_alone() {
+    fn words_of_the_command_and_of_other_options_are_left_alone() {
         for line in [
             "throng run x --progress never",
             "throng run -- --progress never",

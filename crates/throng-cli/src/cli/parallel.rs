@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::cli;
 
-    /// All names of an option of ours.
+    /// All names of an option of this program.
     fn names(arg: &Arg) -> Vec<String> {
         let long = arg.get_long().into_iter();
         let longs = long.chain(arg.get_all_aliases().unwrap_or_default());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_has_an_answer_that_is_true_of_all_its_names() {
+    fn the_answer_of_each_row_holds_for_all_its_names() {
         let own = own();
         for row in rows().filter(|row| row.section != XARGS) {
             let taken = row.names().filter(|name| own.contains(*name)).count();
@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_used_instead_of_an_option_is_an_option() {
+    fn a_suggested_replacement_is_an_existing_option() {
         let own = own();
         for row in rows().filter(|row| row.section != XARGS) {
             let words = row.note.split([' ', ';', ',', ':']);
             for name in words.filter(|word| word.starts_with("--")) {
                 let name = name.split('=').next().unwrap_or(name);
-                // `throng --version` is of the program itself.
+                // `throng --version` belongs to the program itself.
                 let is_known = own.contains(name) || name == "--version";
                 assert!(is_known, "{row:?} points at {name}, which is no option");
             }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_is_not_available_is_named_with_what_to_use() {
+    fn an_unavailable_option_is_reported_with_its_replacement() {
         let refused = refusal("--sshlogin").unwrap();
         let expected = "--sshlogin of GNU parallel is not available: commands run on this machine";
         assert!(refused.starts_with(expected), "{refused}");

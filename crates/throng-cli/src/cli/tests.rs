@@ -5,7 +5,7 @@ use super::*;
 use crate::commands::builder::CommandBuilder;
 use crate::commands::sources::Input as Sources;
 
-/// Reads a command line as the program does, up to where something would be started.
+/// Reads a command line as the program does, up to the point where something would be started.
 fn read(words: &[String]) -> Result<(), String> {
     let program = ["throng".to_owned(), "run".to_owned()];
     let words = program.iter().chain(words).map(OsString::from).collect();
@@ -25,7 +25,7 @@ fn read(words: &[String]) -> Result<(), String> {
     read().map_err(|error| format!("{error:#}"))
 }
 
-/// Options with values that mean something, nearly do, or do not.
+/// Options with values that are valid, nearly valid or invalid.
 fn option() -> impl Strategy<Value = String> {
     let flags = "-(0|X|m|x|r|q|k)|--(csv|link|link=recycle|xargs|shuf|plus|shell|exit|regexp)";
     let numbers = "--(max-args|max-replace-args|max-lines|max-chars|seed)=(-?[0-9]{1,3}[kKx]?|)";
@@ -61,7 +61,7 @@ proptest! {
 }
 
 #[test]
-fn help_and_version_are_no_mistakes() {
+fn help_and_version_are_not_errors() {
     for word in ["--help", "-h"] {
         let error = Cli::try_parse_from(["throng", "run", word]).unwrap_err();
         assert!(!error.use_stderr(), "{word}");
@@ -69,7 +69,7 @@ fn help_and_version_are_no_mistakes() {
 }
 
 #[test]
-fn what_only_looks_like_an_option_is_named_in_one_line() {
+fn an_unknown_option_is_reported_in_one_line() {
     let line = read(&["-C".into(), ":::".into(), "-\n".into()]).unwrap_err();
     assert!(line.starts_with("there is no option"), "{line}");
     assert!(!line.contains('\n'), "{line:?}");

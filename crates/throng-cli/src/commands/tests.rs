@@ -23,7 +23,7 @@ fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }
 
-/// The options and words of a line; `~` stands for a blank.
+/// The options and words of a line; `~` stands for a space.
 fn run(line: &str) -> Run {
     let words = line.split_whitespace().map(|word| word.replace('~', " "));
     let args = std::iter::once("throng".to_owned()).chain(words);
@@ -58,7 +58,8 @@ fn records(line: &str) -> Vec<String> {
 }
 
 fn file(text: &str) -> (tempfile::NamedTempFile, String) {
-    // A path in a line has no blanks; where those of temporary files have some it is beside us.
+    // A path in a line has no spaces; if the temporary directory has some, the file is beside this
+    // program.
     let is_word = |path: &std::path::Path| !path.to_string_lossy().contains(['~', ' ']);
     let program = std::env::current_exe().unwrap();
     let dir = Some(std::env::temp_dir()).filter(|dir| is_word(dir));
@@ -88,7 +89,7 @@ fn the_command_ends_at_the_first_separator() {
 }
 
 #[test]
-fn a_file_with_the_name_of_a_separator_is_no_source() {
+fn a_file_named_like_a_separator_is_not_a_source() {
     let split = |line: &str, options: &str| {
         let separators = Separators::new(&run(&format!("{options} x")).input)?;
         split_words(words(line), &[], &separators, |word| {
@@ -108,7 +109,8 @@ fn a_file_with_the_name_of_a_separator_is_no_source() {
         let expected = " begins a source of values, and there is a file of that name here; ";
         assert!(error.to_string().contains(expected), "{error}");
     }
-    // The first one is not from a list of files, and with --arg-sep nothing else separates.
+    // The first separator does not come from a list of files, and with --arg-sep nothing else
+    // separates.
     let (command, sources) = split("rm ::: 0", "").unwrap();
     assert_eq!((command.len(), sources.len()), (1, 1));
     let (command, sources) = split("rm ::: ;; :::: 0 :::", "--arg-sep=;;").unwrap();
@@ -126,7 +128,7 @@ fn a_file_with_the_name_of_a_separator_is_no_source() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn invalid_sources_are_refused_by_name() {
     for (line, message) in [
         ("x :::+ a", ":::+ has no source before it"),
         ("x ::::", "needs the name of a file"),
@@ -184,7 +186,7 @@ fn sources_are_combined_with_the_last_varying_fastest() {
 }
 
 #[test]
-fn linked_sources_go_side_by_side() {
+fn linked_sources_advance_together() {
     let line = "x ::: a b c :::+ 1 2 ::: X Y :::+ 3 4";
     assert_eq!(records(line), ["a 1 X 3", "a 1 Y 4", "b 2 X 3", "b 2 Y 4"]);
     assert_eq!(records("--link x ::: a b ::: 1 2"), ["a 1", "b 2"]);
@@ -200,7 +202,7 @@ fn linked_sources_go_side_by_side() {
 }
 
 #[test]
-fn columns_of_a_value_are_values() {
+fn columns_of_a_value_become_values() {
     assert_eq!(
         records("--colsep=- x ::: A-B C-D ::: e-f"),
         ["A B e f", "C D e f"]
@@ -245,7 +247,7 @@ fn the_first_line_can_name_the_columns() {
 }
 
 #[test]
-fn values_end_where_they_are_told_to() {
+fn values_end_at_the_end_marker() {
     let (_file, path) = file("a b\0c\nd\0");
     assert_eq!(records(&format!("-0 -a{path} x")), ["a b", "c\nd"]);
     let (_file, path) = file("a--b--c\n");
@@ -256,7 +258,7 @@ fn values_end_where_they_are_told_to() {
 }
 
 #[test]
-fn commands_get_so_many_values() {
+fn commands_get_the_requested_number_of_values() {
     assert_eq!(records("-n3 x ::: 1 2 3 4"), ["1 2 3", "4"]);
     assert_eq!(records("-N3 x {1}{3} ::: 1 2 3 4"), ["1 2 3", "4"]);
     assert_eq!(records("-n2 x ::: a b ::: 1 2"), ["a 1 a 2", "b 1 b 2"]);
@@ -286,7 +288,7 @@ fn commands_get_as_many_values_as_fit() {
 }
 
 #[test]
-fn a_seed_gives_the_same_order_again() {
+fn the_same_seed_gives_the_same_order() {
     let line = "--shuf --seed=7 x ::: a b c d e f g h";
     assert_eq!(records(line), records(line));
     assert_ne!(records(line), records(&line.replace('7', "8")));
@@ -303,7 +305,7 @@ fn combinations_can_be_chosen_and_counted() {
 }
 
 #[test]
-fn a_length_alone_joins_no_values() {
+fn a_maximum_length_alone_does_not_join_values() {
     let (_file, path) = file("1\n22\n333\n");
     assert_eq!(
         records(&format!("-a{path} -I A -s15 echo A")),
@@ -319,7 +321,7 @@ fn a_length_alone_joins_no_values() {
 }
 
 #[test]
-fn values_are_shared_out_only_where_each_command_stays_short_enough() {
+fn values_are_distributed_evenly_only_if_each_command_stays_short_enough() {
     // The tenth command has longer numbers, so the last two values stay in the ninth.
     let values = "a ".repeat(18);
     let line = format!("-X -s14 e x{{#}}{{#}}{{#}}{{#}}{{#}}{{#}} {{}} ::: {values}");
@@ -335,7 +337,7 @@ fn rows_of_different_widths_are_not_mixed_in_one_command() {
 }
 
 #[test]
-fn records_know_where_they_were_read() {
+fn records_know_their_source_position() {
     let at = |line: &str| {
         let records = open(line)
             .unwrap()
@@ -367,7 +369,7 @@ fn records_know_where_they_were_read() {
 }
 
 #[test]
-fn work_grows_with_the_values_alone() {
+fn work_is_linear_in_the_values() {
     for line in [
         "-N{N} e {1} {2} {}",
         "-n{N} e {}",
@@ -397,7 +399,7 @@ fn work_grows_with_the_values_alone() {
 
 proptest! {
     #[test]
-    fn no_command_is_longer_than_asked_and_no_value_is_lost(
+    fn no_command_exceeds_the_maximum_length_and_no_value_is_lost(
         values in prop::collection::vec("[a-z '.]{0,9}", 1..30),
         limit in 20_usize..70,
         option in prop::sample::select(vec![

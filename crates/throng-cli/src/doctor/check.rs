@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_a_duplicate_and_a_swap_are_seen() {
+    fn loss_duplication_and_reordering_are_detected() {
         let said = Script::of(8).bytes(Side::Out);
         assert_eq!(difference(&said, &said), None);
         let end = said.len() - 1;
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_with_a_fault_is_not_fine_and_says_so() {
+    fn a_check_with_a_fault_fails_and_reports_it() {
         let mut check = Check::refused(Mechanism::Threads, String::new());
         check.refusal = None;
         check.children = 10;

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_writes_what_is_expected_of_it_and_each_something_else() {
+    fn each_child_writes_its_own_expected_pattern() {
         for number in [0, 1, 7, 8, 999] {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let script = Script::of(number);

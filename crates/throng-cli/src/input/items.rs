@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Gives a few bytes at a time.
+    /// Yields a few bytes at a time.
     struct Slow<'a>(&'a [u8], usize);
 
     impl Read for Slow<'_> {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_lf_or_crlf_and_the_last_with_nothing() {
+    fn lines_end_with_lf_or_crlf_and_the_last_may_be_unterminated() {
         let expected: [&[u8]; 5] = [b"a", b"b", b"", b"c\rd", b"\xff"];
         assert_eq!(all(b"a\nb\r\n\nc\rd\n\xff", Delimiter::Line), expected);
     }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_utf_8_is_no_part_of_the_first_line_and_utf_16_is_refused() {
+    fn a_utf_8_byte_order_mark_is_skipped_and_utf_16_is_refused() {
         let first: [&[u8]; 2] = [b"a", b"\xef\xbb\xbfb"];
         assert_eq!(
             all(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", Delimiter::Line),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_end_is_refused_when_it_has_too_many_bytes() {
+    fn an_unterminated_item_is_refused_above_the_byte_limit() {
         for (byte, ends, hint) in [
             (b'x', Delimiter::Line, "; --pipe gives data"),
             (0, Delimiter::Line, "; it contains a NUL: -0 reads"),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn work_grows_with_the_input_alone() {
+    fn work_is_linear_in_the_input() {
         let cases: [(&[u8], &[u8]); 4] = [
             (b"x\n", b"\n"),
             (b"x", b"\n"),
@@ -329,7 +329,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn items_and_what_ends_them_are_the_source(
+        fn items_and_their_terminators_make_up_the_source(
             text in "[ab\n]{0,40}",
             ends in "[ab\n]{1,4}",
             bytes in 1_usize..9,

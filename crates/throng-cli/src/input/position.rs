@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_named_by_where_its_values_were_read() {
+    fn a_record_is_identified_by_the_position_of_its_values() {
         let row = |source: &str, unit, number| Row {
             values: vec![b"x".to_vec()],
             at: At::from(Position {

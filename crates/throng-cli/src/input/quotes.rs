@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_end_is_refused_when_it_has_too_many_bytes() {
+    fn an_unterminated_record_is_refused_above_the_byte_limit() {
         const MOST: usize = 1000;
         let copied = |text: &[u8]| {
             let (mut check, _) = QuoteCheck::new(text, b',');
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_quotes_pass_and_others_are_named_with_their_line() {
+    fn balanced_quotes_pass_and_others_are_reported_with_their_line() {
         for text in ["", "a,b\n", "\"a\nb\",\"\"\"c\"\"\"\r\n", "\"\""] {
             assert_eq!(check(text), Ok(()), "{text:?}");
         }
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_writer_of_csv_has_written_passes(
+        fn all_output_of_a_csv_writer_passes(
             rows in prop::collection::vec(prop::collection::vec("[a,\"\n\r é]{0,5}", 1..4), 0..5),
         ) {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
@@ -189,7 +189,7 @@ mod tests {
         }
 
         #[test]
-        fn each_record_of_the_library_has_a_line(
+        fn each_csv_record_has_a_line_number(
             text in "[ab,\\n\\r]{0,20}(\"[a,\\n]{0,3}\"[,\\n])*",
         ) {
             let (check, starts) = QuoteCheck::new(text.as_bytes(), b',');

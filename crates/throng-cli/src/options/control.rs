@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeouts_are_times_or_percentages() {
+    fn timeouts_are_durations_or_percentages() {
         assert_eq!("5m".parse(), Ok(Timeout::After(Duration::from_secs(300))));
         assert_eq!("150%".parse(), Ok(Timeout::PercentOfMedian(150.0)));
         assert_eq!("12.5%".parse(), Ok(Timeout::PercentOfMedian(12.5)));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_has_a_name_and_perhaps_a_value() {
+    fn a_variable_has_a_name_and_an_optional_value() {
         let read = |text: &str| Variable::parse(text.into());
         let variable = |value: Option<&str>| {
             Ok(Variable {

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_percentages_and_distances_from_the_cores_are_read() {
+    fn numbers_percentages_and_offsets_from_the_core_count_are_parsed() {
         let of_four = |text: &str| text.parse::<Jobs>().map(|jobs| jobs.resolve(4));
         assert_eq!(of_four("8"), Ok(8));
         assert_eq!(of_four("0"), Ok(usize::MAX));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_job_counts_are_refused() {
         let huge = "99999999999999999999999";
         for nonsense in ["", "%", "0%", "--1", "+", "1.5", "many", "+2%", "/", huge] {
             assert!(nonsense.parse::<Jobs>().is_err(), "{nonsense}");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_the_number_and_is_named_when_it_has_none() {
+    fn a_jobs_file_contains_the_number_and_is_named_if_it_does_not() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap().to_owned();
         let write = |file: &mut tempfile::NamedTempFile, text: &str| {

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_of_output_has_a_size_and_perhaps_a_part() {
+    fn an_output_limit_has_a_size_and_an_optional_part() {
         let read = |text| max_output(text).map(|limit| (limit.bytes, limit.part));
         assert_eq!(read("10"), Ok((10, Retain::Head)));
         assert_eq!(read("64K,tail"), Ok((64 << 10, Retain::Tail)));

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_is_tagged_and_an_open_last_line_too() {
+    fn each_line_is_tagged_including_an_unterminated_last_line() {
         let tag = Some(OsStr::new("t"));
         let prefix = LinePrefix::new(0, Stream::Stdout, tag, Colors::default());
         assert_eq!(prefixed(&prefix, &[b"a\n\nb"]), "t\ta\nt\t\nt\tb");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn colors_end_before_the_line_does_and_go_round() {
+    fn colors_end_before_the_line_end_and_repeat_in_a_cycle() {
         let tag = Some(OsStr::new("t"));
         let prefix = LinePrefix::new(1, Stream::Stdout, tag, colors());
         assert_eq!(
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_where_output_is_cut(
+        fn tagging_does_not_depend_on_how_output_is_split(
             pieces in prop::collection::vec("[ab\n]{0,6}", 0..20),
         ) {
             let prefix = LinePrefix::new(3, Stream::Stdout, Some(OsStr::new("t")), colors());

@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_come_out_as_lines_and_nothing_is_lost(
+        fn pieces_are_joined_into_lines_and_nothing_is_lost(
             pieces in prop::collection::vec("[ab\n]{0,6}", 0..20),
         ) {
             let lines = Lines::default();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn work_grows_with_what_is_written_alone() {
+    fn work_is_linear_in_the_output() {
         let work = |pieces: usize| {
             let lines = Lines::default();
             work::of(|| {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_given_out_in_pieces_with_one_tag() {
+    fn an_endless_line_is_printed_in_pieces_with_one_tag() {
         let lines = Lines::default();
         let piece = vec![b'x'; LONGEST_LINE + 1];
         let first = lines.push(1, Stream::Stdout, &piece, &tagged());

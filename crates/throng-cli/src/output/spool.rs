@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_added_is_found_by_its_number_and_read_once() {
+    fn an_added_entry_is_found_by_its_number_and_read_once() {
         let mut spool = Spool::new(&std::env::temp_dir(), 5).unwrap();
         for number in [9, 5, 7] {
             let mut extents = Vec::new();

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_said_once_and_then_counted() {
+    fn a_start_error_is_printed_once_and_then_counted() {
         let errors = StartErrors::default();
         assert!(errors.is_new("a") && errors.is_new("b") && errors.is_new("c"));
         assert!(!errors.is_new("b") && !errors.is_new("b") && !errors.is_new("c"));
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_that_all_differ_do_not_grow_us() {
+    fn distinct_start_errors_use_bounded_memory() {
         let errors = StartErrors::default();
         assert!((0..3 * REASONS_MAX).all(|n| errors.is_new(&n.to_string())));
         assert!(errors.is_new("2999"), "it is not remembered");

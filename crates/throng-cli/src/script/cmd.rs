@@ -245,7 +245,8 @@ pub(super) fn evaluator(words: &[&[u8]], at: usize) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The script with each value as its place has it: bare, `"` or `#` where it is always quoted.
+    /// The script with each value marked by its context: bare, or `"` or `#` where it is always
+    /// quoted.
     fn of(script: &str) -> Result<Vec<Quotes>, String> {
         let layout = layout(&tokens(script), Rules::default()).map_err(|refusal| refusal.reason)?;
         Ok(layout.quotes.into_iter().flatten().collect())
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_plain_or_in_plain_quotes() {
+    fn a_value_is_bare_or_in_simple_quotes() {
         use Quotes::{Always, AsNeeded, Double, DoubleAtEnd};
         for (script, expected) in [
             ("x {} y{}z", vec![AsNeeded, AsNeeded]),
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_anywhere_else_is_refused() {
+    fn a_value_in_any_other_context_is_refused() {
         for (script, reason) in [
             ("x ^{}", "directly after \"^\""),
             ("echo %{}%", "behind a \"%\""),
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_operators_and_not_in_quotes() {
+    fn words_end_at_operators_but_not_inside_quotes() {
         let script = r#"x "a {}"& y {}>{}"#;
         let layout = layout(&tokens(script), Rules::default()).unwrap();
         let spans: Vec<_> = layout

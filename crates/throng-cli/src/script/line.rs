@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_shell_would_act_on_is_named() {
+    fn shell_syntax_is_reported_by_name() {
         for (line, found) in [
             ("echo hi > out.txt", ">"),
             ("echo hi >>out.txt", ">>"),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_make_text_of_it() {
+    fn quoted_shell_syntax_is_text() {
         for line in [
             "echo 'a > b; c' \"x | y\" \\> \\$x '$x' \"\\$x\" \"\\`\"",
             "echo 'it'\\''s'",
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_looked_at_once() {
+    fn a_long_line_is_scanned_once() {
         for part in ["[", "\\", "a[ ", "'['", "\"[\"", "%=", "% "] {
             let line = part.repeat((1 << 21) / part.len() / 2 * 2);
             assert_eq!(
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cmd_would_act_on_is_named() {
+    fn cmd_syntax_is_reported_by_name() {
         for (line, found) in [
             ("a > b", ">"),
             ("a >> b", ">>"),

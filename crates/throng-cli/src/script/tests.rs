@@ -1,4 +1,4 @@
-//! What holds for each shell's layout, whatever the script.
+//! What holds for the layouts of all shells, whatever the script.
 
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn each_value_is_in_a_word_and_has_quotes_or_one_is_refused(
+    fn every_value_is_inside_a_quoted_word_or_the_template_is_refused(
         tokens in prop::collection::vec(token(), 0..24),
         rules in rules(),
     ) {

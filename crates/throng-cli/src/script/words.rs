@@ -459,7 +459,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_assignment_has_a_name_and_perhaps_a_subscript() {
+    fn an_assignment_has_a_name_and_an_optional_subscript() {
         let of = |word: &'static str| Assignment::of(word.as_bytes());
         assert_eq!(of("a=b").unwrap().name, b"a");
         assert_eq!(of("a_1+=b").unwrap().name, b"a_1");
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn what_evaluates_an_argument_is_named() {
+    fn commands_that_evaluate_arguments_are_reported() {
         let of = |line: &str, counts| {
             let line = line.replace("{}", "\0");
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();

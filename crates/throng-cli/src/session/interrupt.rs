@@ -235,7 +235,7 @@ mod tests {
     const HUP: Request = Request::Finish { signal: 1 };
     const INT: Request = Request::End { signal: 2 };
 
-    /// What is done about requests that come one after the other, this far apart.
+    /// The actions taken for requests that arrive one after the other, this far apart.
     fn steps_apart(requests: &[Request], apart: Duration) -> Vec<Step> {
         let mut asked = Asked::default();
         let mut now = Instant::now();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_that_come_together_are_one_request() {
+    fn signals_that_arrive_together_are_one_request() {
         let at_once = |requests: &[Request]| steps_apart(requests, Duration::from_millis(1));
         let expected = [Step::Cancel, Step::Nothing, Step::Nothing];
         assert_eq!(at_once(&[TERM, TERM, INT]), expected);
@@ -259,14 +259,15 @@ mod tests {
             at_once(&[HUP, TERM, TERM])[..2],
             [Step::StartNoMore, Step::Cancel]
         );
-        // They count from the first, so many of them do not hold the next one back.
+        // The interval is counted from the first one, so a burst does not hold back the next
+        // request.
         let many = steps_apart(&[TERM; 9], ONE_REQUEST / 4);
         let kills = many.iter().filter(|step| **step == Step::Kill);
         assert_eq!((many[0], kills.count()), (Step::Cancel, 1));
     }
 
     #[test]
-    fn who_asks_for_an_end_gets_it_then_a_kill_then_leaves() {
+    fn repeated_interrupts_terminate_then_kill_then_exit() {
         let expected = [Step::Cancel, Step::Kill, Step::Leave, Step::Leave];
         for requests in [[INT; 4], [TERM; 4], [TERM, INT, TERM, INT]] {
             assert_eq!(steps(&requests), expected);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn sighup_finishes_and_never_ends() {
+    fn sighup_drains_the_run_and_never_terminates_commands() {
         let expected = [
             Step::StartNoMore,
             Step::Nothing,
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_what_runs_changes_nothing() {
+    fn listing_running_commands_changes_nothing() {
         let list = Request::List;
         let expected = [Step::Nothing, Step::StartNoMore, Step::Nothing];
         assert_eq!(steps(&[list, HUP, list]), expected);

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use throng::Command;
 
-    /// What the processes of the test below do: this program runs this test alone.
+    /// The process that the test below starts: this program, running this test alone.
     #[test]
     #[ignore = "it waits to be ended"]
     fn a_process_that_waits() {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn without_memory_the_youngest_goes_and_the_last_stays() {
+    fn on_low_memory_the_youngest_is_killed_and_the_last_one_stays() {
         let name = "session::monitor::tests::a_process_that_waits";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", name]);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_when_it_has_changed_and_nonsense_changes_nothing() {
+    fn a_changed_jobs_file_is_read_and_invalid_content_is_ignored() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let write = |text: &str| std::fs::write(file.path(), text).unwrap();
         write("3");

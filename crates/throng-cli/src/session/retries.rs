@@ -32,7 +32,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn all_attempts_are_counted_and_0_is_for_ever() {
+    fn all_attempts_are_counted_and_0_means_unlimited() {
         let next = |attempts, failed| {
             let retries = Retries {
                 attempts,
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn backoffs_are_read_and_nonsense_is_not() {
+    fn backoffs_are_parsed_and_invalid_ones_refused() {
         let backoff: Backoff = "100ms,2".parse().unwrap();
         assert_eq!(backoff.longest, Duration::from_secs(2));
         assert_eq!(
@@ -64,7 +64,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn waits_double_up_to_the_longest_and_chance_halves_them_at_most(
+        fn waits_double_up_to_the_maximum_and_jitter_halves_them_at_most(
             attempts in 1u32..100, chance in 0.0f64..1.0,
         ) {
             let backoff: Backoff = "1,64".parse().unwrap();

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read_and_nonsense_is_not() {
+    fn rates_are_parsed_and_invalid_ones_refused() {
         let every = |text: &str| text.parse::<Rate>().map(|rate| rate.every);
         assert_eq!(every("50/s"), Ok(20 * MS));
         assert_eq!(every("50"), Ok(20 * MS));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_machine_and_little_memory_hold_starts_up() {
+    fn high_load_and_low_memory_delay_starts() {
         let now = Instant::now();
         let mut throttle = Throttle {
             load_max: Some(2.0),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacking_for_long_is_told_once_each_time() {
+    fn a_long_shortage_is_reported_once_each_time() {
         let start = Instant::now();
         let shortage = Shortage::default();
         let mut throttle = Throttle {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_was_held_up_by_the_machine_does_not_count_for_the_delay() {
+    fn a_start_delayed_by_the_machine_does_not_count_for_the_interval() {
         let start = Instant::now();
         let mut throttle = Throttle {
             delay: Some(10 * MS),
@@ -196,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn starts_are_a_delay_apart_and_a_rate_is_kept_on_average(
+        fn starts_keep_the_delay_between_them_and_the_rate_on_average(
             delay_ms in 0u32..5, every_ms in 1u32..5, late_ms in prop::collection::vec(0u32..9, 50),
         ) {
             let mut throttle = Throttle {

@@ -189,7 +189,7 @@ mod tests {
     };
 
     #[test]
-    fn a_value_leads_below_or_is_refused() {
+    fn a_value_stays_below_the_directory_or_is_refused() {
         for (directory, path, expected) in [
             ("out/", "out/a.txt", Reach::Below),
             ("out/", "out/a/b.txt", Reach::Below),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fixed_directory_is_what_is_before_the_first_placeholder() {
+    fn the_fixed_directory_is_the_path_before_the_first_placeholder() {
         for (rules, written, expected) in [
             (LINUX, "out/x", "out/"),
             (LINUX, "/a/b/x", "/a/b/"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_does_not_lead_up_and_what_is_written_may() {
+    fn a_value_cannot_lead_upwards_but_literal_text_can() {
         for (text, value, is_taken) in [
             ("out/{#}/{}", "a", true),
             ("out/{#}/{}", "../a", false),
@@ -295,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_that_is_taken_is_below_for_the_system_as_well(rest in "[a./\\\\:]{0,9}") {
+        fn an_accepted_path_is_also_below_for_the_system(rest in "[a./\\\\:]{0,9}") {
             let path = format!("base/{rest}");
             let reach = sys::PATHS.reach(b"base/", path.as_bytes());
             let mut depth = 0_i64;

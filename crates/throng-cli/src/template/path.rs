@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_paths_are_those_of_gnu_parallel() {
+    fn path_components_are_those_of_gnu_parallel() {
         let dirs = [
             ("/x/y", "/x"),
             ("/x", "/"),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_with_drives_and_backslashes_are_taken_apart() {
+    fn paths_with_drives_and_backslashes_are_split() {
         check(
             DRIVES,
             Base,

@@ -66,7 +66,7 @@ fn packed(is_flat: bool, repeats: bool, words: &[&str], width: usize) -> Vec<OsS
 }
 
 #[test]
-fn places_are_filled_and_a_missing_one_is_appended() {
+fn placeholders_are_replaced_and_a_missing_one_is_appended() {
     assert_eq!(argv(&["echo"], &["a b"]), ["echo", "a b"]);
     assert_eq!(argv(&["x", "<{}>", "{#}-{%}"], &["v"]), ["x", "<v>", "7-3"]);
     assert_eq!(argv(&["x", "{#}"], &["v"]), ["x", "7"]);
@@ -89,7 +89,7 @@ fn other_braces_are_text() {
 }
 
 #[test]
-fn doubled_braces_around_a_place_are_text() {
+fn doubled_braces_around_a_placeholder_are_text() {
     for (word, expected) in [
         ("{{}}", "{}"),
         ("{{{}}}", "{v.w}"),
@@ -119,7 +119,7 @@ fn doubled_braces_around_a_place_are_text() {
 }
 
 #[test]
-fn numbers_are_positions_from_one_whatever_columns_are_called() {
+fn numbers_are_positions_from_one_whatever_the_column_names() {
     for zero in ["{0}", "{-0}", "{0.}", "{00}"] {
         let error = parse(&[], &[zero], &Columns::new(Some(1))).unwrap_err();
         let inside = &zero[1..zero.len() - 1];
@@ -144,7 +144,7 @@ fn numbers_are_positions_from_one_whatever_columns_are_called() {
 }
 
 #[test]
-fn work_grows_with_the_length_of_a_word_and_the_number_of_columns() {
+fn work_is_linear_in_word_length_and_number_of_columns() {
     let words = [
         "{", "}", "{}", "{{}}", "{x", "{1}", "{{{ab", "${a", "{-", "{%x",
     ];
@@ -168,7 +168,7 @@ fn work_grows_with_the_length_of_a_word_and_the_number_of_columns() {
 }
 
 #[test]
-fn work_grows_with_the_places_and_the_values_alone() {
+fn work_is_linear_in_placeholders_and_values() {
     let packings = [
         (true, true, 1),
         (false, true, 1),
@@ -204,7 +204,7 @@ fn work_grows_with_the_places_and_the_values_alone() {
 }
 
 #[test]
-fn a_column_that_is_not_there_is_named() {
+fn a_missing_column_is_reported_by_name() {
     let error = parse(&[], &["x", "{3}"], &Columns::new(Some(2))).unwrap_err();
     let message = "{3} names value 3, and there are 2; the text is written {{3}}";
     assert_eq!(error.to_string(), message);
@@ -218,7 +218,7 @@ fn a_column_that_is_not_there_is_named() {
 }
 
 #[test]
-fn names_of_a_header_are_places_with_all_their_endings() {
+fn header_names_are_placeholders_with_all_path_suffixes() {
     let columns = Columns::named(owned(&["a", "b c", "ab"]));
     let template = parse(&[], &["{a.}", "{b c/}", "{ab}", "{3}"], &columns).unwrap();
     let values = owned(&["x.y", "d/e", "z"]);
@@ -226,14 +226,14 @@ fn names_of_a_header_are_places_with_all_their_endings() {
 }
 
 #[test]
-fn paths_are_taken_apart_by_position_too() {
+fn path_placeholders_work_by_position_too() {
     let words = ["{1.}", "{2/}", "{2//}", "{2/.}", "{.}"];
     let expected = ["a", "c.d", "b", "c", "a", "b/c"];
     assert_eq!(argv(&words, &["a.x", "b/c.d"]), expected);
 }
 
 #[test]
-fn the_places_of_plus_are_those_of_the_manual() {
+fn plus_placeholders_are_those_of_the_manual() {
     let plus = |word: &str, value: &str| {
         let mut argv = with(&["plus"], &[word], &[value]);
         argv.pop().unwrap().into_string().unwrap()
@@ -277,7 +277,7 @@ fn the_places_of_plus_are_those_of_the_manual() {
 }
 
 #[test]
-fn some_combinations_can_be_left_out() {
+fn combinations_can_be_skipped() {
     let columns = Columns::new(Some(2));
     let choose = parse(&["plus"], &["x{choose_k}"], &columns).unwrap();
     assert!(choose.takes(&owned(&["a", "b"])) && !choose.takes(&owned(&["b", "a"])));
@@ -293,7 +293,7 @@ fn some_combinations_can_be_left_out() {
 }
 
 #[test]
-fn a_replaced_place_is_text() {
+fn a_replaced_placeholder_is_text() {
     let argv = with(
         &["I=,,", "dir=DIR"],
         &["x,,", "{}", "{1}", "DIR", "{//}"],
@@ -303,7 +303,7 @@ fn a_replaced_place_is_text() {
     let words = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "X{x}"];
     let expected = ["{.}", "{0}", "{2}", "{#}{%}", "{{}}", "{-1/}", "a{x}"];
     assert_eq!(with(&["I=X"], &words, &["a"]), expected);
-    // What is asked for is a placeholder.
+    // A placeholder that was defined by the user is one.
     assert_eq!(with(&["I=X", "plus"], &["X{1}{}{#}"], &["a"]), ["aa{}7"]);
     assert_eq!(
         with(&["I=X", "rpl={u} uc"], &["X{u}{1u}{.}"], &["a"]),
@@ -339,7 +339,7 @@ fn definitions_are_substitutions() {
 }
 
 #[test]
-fn nonsense_in_a_definition_or_a_place_is_named() {
+fn errors_in_definitions_and_placeholders_are_reported() {
     for (options, words, named) in [
         (
             &["rpl={x} $_++"][..],
@@ -395,7 +395,7 @@ fn several_values_repeat_a_word_or_are_joined_in_it() {
 }
 
 #[test]
-fn a_value_that_is_missing_is_named_where_all_have_to_be_there() {
+fn a_missing_value_is_reported_where_all_are_required() {
     let values = owned(&["a"]);
     let template = parse(&["plus"], &["{2}"], &Columns::new(None)).unwrap();
     let error = template.argv(&fill(&values)).unwrap_err();
@@ -421,7 +421,7 @@ fn for_shell(words: &[&str]) -> anyhow::Result<Template> {
 }
 
 #[test]
-fn the_words_of_a_script_are_repeated_as_the_shell_has_them() {
+fn words_of_a_script_are_repeated_as_the_shell_splits_them() {
     let values = owned(&["a", "b c"]);
     let mut fill = fill(&values);
     fill.width = 1;
@@ -467,7 +467,7 @@ fn the_words_of_a_script_are_repeated_as_the_shell_has_them() {
 }
 
 #[test]
-fn a_refusal_names_the_place_and_what_is_before_it() {
+fn a_refusal_names_the_placeholder_and_the_text_before_it() {
     let error = for_shell(&["echo", "x\"{}"]).unwrap_err().to_string();
     let start =
         "--shell: the placeholder {} after \"echo x\"\" stands where a quote is not closed,";
@@ -491,7 +491,7 @@ fn a_refusal_names_the_place_and_what_is_before_it() {
 }
 
 #[test]
-fn a_pattern_is_one_word_and_gets_nothing_appended() {
+fn a_pattern_is_one_word_and_nothing_is_appended() {
     let syntax = PlaceholderSyntax::new(&placeholders(&[])).unwrap();
     let columns = Columns::new(Some(2));
     let pattern = Pattern::parse("dir/{1}-{#}".as_ref(), &syntax, &columns).unwrap();
@@ -505,7 +505,7 @@ fn a_pattern_is_one_word_and_gets_nothing_appended() {
 
 proptest! {
     #[test]
-    fn values_reach_the_argv_as_they_are(
+    fn values_reach_argv_unchanged(
         text in "[^{}\0]{0,20}",
         value in "[^\0]{0,20}",
     ) {
@@ -533,7 +533,7 @@ proptest! {
         let values = [value.into_bytes()];
         let script = template.quoted_script(&fill(&values)).unwrap();
         let argv = template.argv(&fill(&values)).unwrap();
-        // A program's name has rules of its own on Windows.
+        // On Windows the program's name has quoting rules of its own.
         prop_assert_eq!(&sys::split(&script).unwrap()[1..], &argv[1..]);
     }
 
@@ -574,7 +574,7 @@ proptest! {
     }
 
     #[test]
-    fn base_and_directory_make_the_path_again(path in "[a-b./]{0,8}") {
+    fn directory_and_base_name_recombine_to_the_path(path in "[a-b./]{0,8}") {
         let argv = with(&["plus"], &["{+/}", "{/}", "{.}", "{+.}"], &[&path]);
         let [before, base, stem, extension] = &argv[..] else { panic!("{argv:?}") };
         let text = |word: &OsString| word.to_str().unwrap().to_owned();

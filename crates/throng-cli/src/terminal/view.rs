@@ -146,7 +146,7 @@ mod tests {
             Terminal(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0))))
         }
 
-        /// What is on it, without the empty rows at its end.
+        /// Its contents, without the empty rows at the end.
         fn text(&self) -> String {
             let parser = self.0.lock().unwrap();
             parser.screen().contents().trim_end().to_owned()
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_stays_above_the_view() {
+    fn output_of_others_stays_above_the_view() {
         let (terminal, view) = both(10, 20);
         terminal.say(&view, "a\n");
         view.draw(&lines(&["1 done", "slow"]));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_open_is_not_drawn_over() {
+    fn an_unterminated_line_is_not_overwritten() {
         let (terminal, view) = both(10, 20);
         view.draw(&lines(&["1 done"]));
         terminal.say(&view, "part");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_last_row_the_view_pushes_up_what_was_there() {
+    fn at_the_last_row_the_view_scrolls_the_screen() {
         let (terminal, view) = both(4, 20);
         terminal.say(&view, "a\nb\nc\n");
         view.draw(&lines(&["1 done", "slow"]));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_were_made_for_a_larger_window_are_cut() {
+    fn lines_drawn_for_a_larger_window_are_cut() {
         let (terminal, view) = both(30, 20);
         let long = "x".repeat(50);
         view.draw(&vec![long; 12]);
@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_others_say_is_lost_or_mixed_with_the_view(
+        fn output_of_others_is_not_lost_or_mixed_with_the_view(
             steps in prop::collection::vec(
                 prop_oneof![
                     "[a-z]{0,9}\n?".prop_map(Ok),

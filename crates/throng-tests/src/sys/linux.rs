@@ -1,4 +1,5 @@
-//! What the kernel says of processes: counts that must not grow, and processes that must be gone.
+//! What the kernel reports about processes: counts that must not grow, and processes that must be
+//! gone.
 
 mod deaf;
 mod groups;
@@ -17,17 +18,16 @@ use throng::{Command, Holder, Mechanism, Signal, Status};
 
 use crate::unique::unique;
 
-/// A thousand processes are a matter of seconds, and on a machine that does ten other things of
-/// minutes.
+/// A thousand processes take seconds, and minutes on a machine that does ten other things.
 pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(300);
 
-/// Nothing comes and goes in a program by itself here.
+/// Threads and handles of a program do not come and go by themselves here.
 pub const SLACK: usize = 0;
 
-/// Whether a holder's arguments are told: /proc has them.
+/// Whether a holder's arguments are known: /proc has them.
 pub const TELLS_ARGUMENTS: bool = true;
 
-/// Whether this holder is there for the system's own ends.
+/// Whether this holder was started by the system for its own purposes.
 pub fn is_of_the_system(_: &Holder) -> bool {
     false
 }
@@ -45,26 +45,26 @@ pub fn is_end_by(signal: Signal, status: Status) -> bool {
     status.signal() == Some(number)
 }
 
-/// Whether the system says what a process has used.
+/// Whether the system reports the resource usage of a process.
 pub fn tells_usage() -> bool {
     true
 }
 
-/// Makes a command for the child fit for this machine: it is.
+/// Adapts a command for the child to this machine: nothing to do.
 pub(crate) fn prepare(_: &mut Command) {}
 
-/// Has the program under test, and its commands, do without a console, where one takes long to
+/// Makes the program under test, and its commands, run without a console where one is slow to
 /// start: not here.
 pub fn without_console(_: &mut std::process::Command) -> &'static [&'static str] {
     &[]
 }
 
-/// How often to do what would be done so many times where processes are cheap: they are.
+/// How often to do what is done this many times where processes are cheap: as often.
 pub fn repeat(times: usize) -> usize {
     times
 }
 
-/// The threads that the system has to wait for so many exits: none.
+/// The threads that the system needs to wait for this many exits: none.
 pub fn threads_that_wait(_: usize) -> usize {
     0
 }
@@ -74,7 +74,7 @@ pub fn repeat_with(_: Mechanism, times: usize) -> usize {
     times
 }
 
-/// Puts a program into this directory under this name: a link to it will do.
+/// Puts a program into this directory under this name: as a link.
 ///
 /// # Panics
 ///
@@ -120,7 +120,7 @@ pub fn rss_kib() -> u64 {
         .expect("the kernel says how much is resident")
 }
 
-/// The children of this program: those that run, and those that nobody has waited for.
+/// The children of this program: those that run, and those that have not been waited for.
 pub fn children() -> Vec<u32> {
     let own = std::process::id();
     pids().filter(|pid| parent_of(*pid) == Some(own)).collect()
@@ -138,21 +138,21 @@ fn pids() -> impl Iterator<Item = u32> {
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// A mark on command lines, to find the processes of one test and to end them when it is over.
+/// A tag on command lines, to find the processes of one test and to end them when it is over.
 #[derive(Debug)]
 pub struct Tag(String);
 
 impl Tag {
-    /// A mark that nothing else in the system has.
+    /// A tag that nothing else in the system has.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Tag {
         Tag(format!("tag:throng-{}", unique()))
     }
 
-    /// What the child does when it is given a tag: nothing, its command line says it all.
+    /// What the child does when it is given a tag: nothing, since its command line shows it.
     pub fn bear(_: &str) {}
 
-    /// The processes that run with this mark on their command line.
+    /// The processes that run with this tag on their command line.
     pub fn pids(&self) -> Vec<u32> {
         pids().filter(|pid| self.is_on(*pid)).collect()
     }
@@ -183,8 +183,8 @@ impl Drop for Tag {
     }
 }
 
-/// Where thousands of processes can wait without taking any processor time: a lock on a file, which
-/// is ours until they may pass. Each adds a byte to the file before it waits.
+/// A place where thousands of processes can wait without using processor time: a lock on a file,
+/// held by this process until they may pass. Each adds a byte to the file before it waits.
 #[derive(Debug)]
 pub struct Gate {
     path: PathBuf,
@@ -192,11 +192,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that is closed.
+    /// A closed gate.
     ///
     /// # Panics
     ///
-    /// When no temporary file can be made.
+    /// When no temporary file can be created.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Gate {
         let name = format!("throng-gate-{}", unique());
@@ -211,7 +211,7 @@ impl Gate {
         format!("gate:{}", self.path.display())
     }
 
-    /// What the child does at this step. A gate that is gone was opened before.
+    /// What the child does at this step. A gate that no longer exists has been opened.
     ///
     /// # Panics
     ///
@@ -223,16 +223,16 @@ impl Gate {
         }
     }
 
-    /// How many processes have come.
+    /// How many processes have arrived.
     ///
     /// # Panics
     ///
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn arrived(&self) -> u64 {
         self.locked.metadata().expect("the file is open").len()
     }
 
-    /// Lets all pass: those that wait, and those that come later.
+    /// Lets all processes pass: those that wait, and those that come later.
     pub fn open(self) {}
 }
 

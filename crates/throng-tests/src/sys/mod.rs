@@ -1,24 +1,24 @@
 //! What the tests ask of the system: counts that must not grow, processes that must be gone, and
-//! what an end looks like.
+//! how a process ends.
 //!
 //! | name | what it is |
 //! |---|---|
-//! | `Tag` | a mark on processes, by which those of a test are found, and ended when it is over |
-//! | `Gate` | what thousands of processes can wait for without taking any processor time |
-//! | `prepare` | makes a command for the child fit for this machine |
-//! | `install` | puts a program somewhere else, under another name |
-//! | `children` | the children of this program, those included that nobody has waited for |
+//! | `Tag` | a tag on processes, to find those of a test and to end them when it is over |
+//! | `Gate` | what thousands of processes can wait for without using processor time |
+//! | `prepare` | adapts a command for the child to this machine |
+//! | `install` | puts a program into another directory, under another name |
+//! | `children` | the children of this program, including those not waited for |
 //! | `open_handles`, `threads`, `rss_kib` | what this program has |
-//! | `SLACK` | by how much counts differ for reasons that are not ours |
-//! | `is_end_by` | whether this is what a process looks like that was ended by a signal |
-//! | `TELLS_ARGUMENTS` | whether it is said with which arguments a holder of a stream runs |
-//! | `is_of_the_system` | whether a holder is none that a test has started |
+//! | `SLACK` | by how much counts vary for reasons outside of throng |
+//! | `is_end_by` | whether this is the status of a process ended by a signal |
+//! | `TELLS_ARGUMENTS` | whether the arguments of a holder of a stream are known |
+//! | `is_of_the_system` | whether a holder was started by the system and not by a test |
 //! | `without_console` | starts the program under test, and its commands, quickly |
-//! | `tells_usage` | whether the system says what a process has used |
+//! | `tells_usage` | whether the system reports the resource usage of a process |
 //! | `LONGEST_TEST` | how long a test may take with one mechanism; shorter than a sleeper sleeps |
 //! | `repeat` | how often to do what is done many times where starting a process is cheap |
 //! | `repeat_with` | the same where some mechanisms get the full number |
-//! | `threads_that_wait` | how many threads the system itself has to wait for so many exits |
+//! | `threads_that_wait` | how many threads the system itself needs to wait for this many exits |
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -31,7 +31,7 @@ mod windows;
 #[cfg(windows)]
 use windows as system;
 
-/// What one system alone has.
+/// What exists on one system only.
 pub mod os {
     #[cfg(target_os = "linux")]
     pub use super::linux::mounts::{not_tested, on_small_disk, without_devices};

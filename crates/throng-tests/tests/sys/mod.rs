@@ -1,4 +1,4 @@
-//! The behaviour that is the system's own.
+//! Behaviour that depends on the system.
 
 #[cfg(target_os = "linux")]
 mod linux;

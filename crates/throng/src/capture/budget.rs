@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_is_a_part_of_what_there_is_and_never_little() {
+    fn the_default_budget_is_a_part_of_memory_with_a_minimum() {
         let budget = Budget::new(None, None);
         let memory = base::memory_limit().expect("this system says how much memory it has");
         assert!(memory > 16 << 20, "{memory} bytes of memory");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_refuses_is_asked_for_again_without_what_is_kept_for_others() {
+    fn a_refused_allocation_is_retried_after_releasing_the_kept_blocks() {
         let budget = Budget::new(Some(4 << 20), None);
         budget.leave(block(SPARE_FROM));
         let mut bytes = block(10);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_was_left_is_found_by_who_needs_its_size_and_is_empty() {
+    fn a_released_block_is_reused_for_its_size_and_is_empty() {
         let budget = Budget::new(Some(4 << 20), None);
         let mut left = block(SPARE_FROM);
         left.extend_from_slice(b"left");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_kept_within_the_limit_and_make_way_for_what_is_in_use() {
+    fn kept_blocks_stay_within_the_limit_and_yield_to_blocks_in_use() {
         let budget = Budget::new(Some(1 << 20), None);
         budget.add(1 << 19);
         (0..8).for_each(|_| budget.leave(block(SPARE_FROM)));

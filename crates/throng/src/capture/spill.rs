@@ -236,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_asked_for_is_not_replaced() {
+    fn a_requested_spill_directory_is_not_replaced() {
         let dir = PathBuf::from("/is/not/there");
         assert_eq!(choose(Some(dir.clone())), (dir, false));
     }
 
     #[test]
-    fn files_in_memory_share_a_limit_and_give_back_what_they_took() {
+    fn files_in_memory_share_a_limit_and_return_their_share() {
         let dir = tempfile::tempdir().unwrap();
         let place = SpillDir::new(dir.path().to_owned(), Some(100));
         let budget = Arc::new(Budget::with_place(0, place));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_interrupted_for_ever_is_an_error_in_the_end() {
+    fn a_write_that_is_always_interrupted_fails_eventually() {
         let mut calls = 0;
         let result = uninterrupted(|| {
             calls += 1;

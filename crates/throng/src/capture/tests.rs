@@ -28,7 +28,7 @@ fn pattern(from: usize, len: usize) -> Vec<u8> {
     (from..from + len).map(|n| (n % 251) as u8).collect()
 }
 
-/// A byte as it was pushed, and when.
+/// A byte as it was pushed, and its position in time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Said {
     stream: Stream,
@@ -36,7 +36,7 @@ struct Said {
     at_ns: u64,
 }
 
-/// What is to be kept of all that was said: in order, and how much was dropped and where.
+/// What is to be kept of the output, in order, and how much was dropped and where.
 fn kept(said: &[Said], limit: u64, retain: Retain) -> (Vec<Said>, [u64; 2], [u64; 2]) {
     let total = Stream::ALL.map(|s| said.iter().filter(|b| b.stream == s).count() as u64);
     let (head, tail) = match retain {
@@ -106,7 +106,7 @@ fn check(capture: &Capture, said: &[Said], limit: u64, retain: Retain) {
 
 proptest! {
     #[test]
-    fn what_is_kept_is_the_right_part_cut_and_interleaved_as_it_came(
+    fn the_kept_part_has_the_right_cuts_and_interleaving(
         pushes in prop::collection::vec((stream(), 0usize..20, 0u64..3_000_000), 0..50),
         limit in prop_oneof![Just(u64::MAX), 0u64..100],
         retain in retain(),
@@ -131,7 +131,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_capture_that_is_spilled_on_the_way_is_the_same(
+    fn spilling_does_not_change_a_capture(
         pushes in prop::collection::vec((stream(), 0usize..60_000, 0u64..3_000_000), 0..12),
         limit in prop_oneof![Just(u64::MAX), 0u64..200_000],
         retain in retain(),
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let (budget, mut capture) = (budget(memory), Capture::default());
         let (mut said, mut at_ns) = (Vec::new(), 0);
-        // A tail has no file to go on in, so it needs memory.
+        // A tail is not continued in a file, so it needs memory.
         let retain = if memory < 600_000 { Retain::Head } else { retain };
         for (stream, len, later_ns) in pushes {
             at_ns += later_ns;
@@ -171,7 +171,7 @@ fn many_tiny_reads_in_a_row_are_one_chunk() {
 }
 
 #[test]
-fn a_small_capture_has_nothing_to_do_with_the_budget() {
+fn a_small_capture_does_not_use_the_budget() {
     let (budget, mut capture) = (budget(0), Capture::default());
     for stream in Stream::ALL {
         capture.push(stream, &[1; 2000], Duration::ZERO, ALL, &budget);
@@ -202,7 +202,7 @@ fn an_endless_tail_has_a_short_log() {
 }
 
 #[test]
-fn a_log_that_outgrows_the_budget_is_spilled_and_keeps_the_order() {
+fn an_order_log_beyond_the_budget_is_spilled_and_keeps_the_order() {
     let (budget, mut capture) = (budget(0), Capture::default());
     let mut expected = Vec::new();
     for i in 0..20_000u32 {
@@ -218,7 +218,7 @@ fn a_log_that_outgrows_the_budget_is_spilled_and_keeps_the_order() {
 }
 
 #[test]
-fn a_tail_that_the_budget_does_not_allow_is_shorter_and_that_is_counted() {
+fn a_tail_beyond_the_budget_is_shortened_and_counted() {
     let (budget, mut capture) = (budget(100_000), Capture::default());
     let limit = Limit {
         bytes: 1 << 20,
@@ -237,7 +237,7 @@ fn a_tail_that_the_budget_does_not_allow_is_shorter_and_that_is_counted() {
 }
 
 #[test]
-fn a_directory_that_is_gone_is_a_failure_that_keeps_what_there_was() {
+fn a_missing_spill_directory_is_a_failure_that_keeps_earlier_output() {
     let dir = tempfile::tempdir().unwrap();
     let budget = Arc::new(Budget::new(Some(0), Some(dir.path().to_owned())));
     dir.close().unwrap();
@@ -280,7 +280,7 @@ fn assert_cut(capture: &Capture, pushed: usize) {
 }
 
 #[test]
-fn without_memory_a_stream_goes_on_in_a_file_however_short_it_is() {
+fn without_memory_a_stream_is_spilled_however_short_it_is() {
     for len in [1, 100] {
         let budget = budget(u64::MAX);
         budget.refusals.memory.store(true, Ordering::Relaxed);
@@ -295,7 +295,7 @@ fn without_memory_a_stream_goes_on_in_a_file_however_short_it_is() {
 }
 
 #[test]
-fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
+fn without_memory_and_file_output_is_dropped_with_the_system_error() {
     const ENOSPC_LIKE: i32 = 28;
     // For lack of files, the reported reason is memory; any other error of the files is itself the
     // reason.
@@ -329,7 +329,7 @@ fn without_memory_and_without_a_file_it_is_dropped_and_the_system_says_why() {
 }
 
 #[test]
-fn where_files_are_never_to_be_had_memory_has_an_end() {
+fn without_any_files_memory_is_limited() {
     let budget = budget(100_000);
     let files = &budget.refusals.files;
     files.store(base::OUT_OF_MEMORY, Ordering::Relaxed);
@@ -341,14 +341,14 @@ fn where_files_are_never_to_be_had_memory_has_an_end() {
     assert_cut(&capture, count * 1000);
     assert!(budget.used() <= 100_000 + (16 << 20), "{}", budget.used());
     assert!(capture.stdout().len() > 8 << 20);
-    // A stream that is not worth a file is still kept.
+    // A stream that is too small for a file is still kept.
     let small = thousands(20, Retain::Head, &budget);
     assert!(small.failure(Stream::Stdout).is_none());
     assert_eq!(small.stdout().len(), 20_000);
 }
 
 #[test]
-fn a_tail_for_which_there_is_no_memory_is_as_long_as_it_was_and_the_rest_is_counted() {
+fn a_tail_without_memory_stops_growing_and_the_rest_is_counted() {
     for had in [0, 50] {
         let budget = budget(u64::MAX);
         let mut capture = Capture::default();
@@ -406,7 +406,7 @@ fn a_log_without_memory_is_spilled_and_without_a_file_it_loses_only_the_order() 
 }
 
 #[test]
-fn a_directory_in_memory_has_a_limit_of_its_own_and_says_what_to_do() {
+fn a_spill_directory_in_memory_has_its_own_limit_and_suggests_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let place = SpillDir::new(dir.path().to_owned(), Some(1 << 20));
     let budget = Arc::new(Budget::with_place(0, place));

@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(
+        fn written_text_is_read_back(
             steps in prop::collection::vec((0usize..4, 0u64..100_000), 0..6),
         ) {
             let sequence = steps.iter().fold(KillSequence::immediate(), |sequence, (s, ms)| {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_named() {
+    fn an_invalid_kill_sequence_is_reported() {
         let error = "TERM,5,SIGFOO".parse::<KillSequence>().unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_holder_cannot_write_lines_of_ours_nor_fill_the_screen() {
+    fn a_holder_cannot_forge_our_messages_or_fill_the_screen() {
         let named = |argv: &[&str]| {
             let holder = Holder {
                 pid: 7,

@@ -158,8 +158,8 @@ mod tests {
     use super::*;
     use crate::slots::Slots;
 
-    /// What the shard gets when it has just started a process of which this was asked meanwhile,
-    /// and whether the process may outlive the `Throng`.
+    /// What the shard gets when it has just started a process for which this was requested
+    /// meanwhile, and whether the process may outlive the `Throng`.
     fn asked_meanwhile(ask: impl FnOnce(Process)) -> (Intent, bool) {
         let (process, oneshot) = Process::new(Weak::new());
         ask(process);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_of_a_process_while_it_is_being_started_is_never_weakened() {
+    fn a_request_during_the_start_of_a_process_is_never_weakened() {
         let detached = asked_meanwhile(Process::detach);
         assert!(matches!(detached, (Intent::Detached, true)), "{detached:?}");
         let kill: [fn(Process); 4] = [

@@ -1,5 +1,5 @@
-//! Tests of `queue.rs`, apart from it because `tests/interleavings.rs` compiles that file once
-//! more, with other mutexes.
+//! Tests of `queue.rs`, in a file of their own because `tests/interleavings.rs` compiles that file
+//! a second time, with other mutexes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -79,7 +79,7 @@ fn run(queue: &Queue) -> (Arc<Unconsumed>, impl Fn(&[u64])) {
 }
 
 #[test]
-fn unconsumed_bytes_hold_up_their_own_run_until_they_are_taken() {
+fn unconsumed_bytes_hold_up_only_their_run_until_taken() {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     let (unconsumed, push_one) = run(&queue);
     let (_, push_other) = run(&queue);
@@ -110,13 +110,13 @@ fn unconsumed_bytes_hold_up_their_own_run_until_they_are_taken() {
 }
 
 #[test]
-fn what_is_run_again_comes_before_all_others_when_it_is_due() {
+fn a_retry_comes_before_all_other_jobs_when_due() {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     let again = |seq, after| queue.push_again(job(seq), after).expect("it is open");
     assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
     assert!(again(3, Duration::ZERO).is_empty());
     assert_eq!([0, 0].map(|shard| pop(&queue, shard)), [Some(3), Some(1)]);
-    // The first is long due when it is looked for again, and the other never is.
+    // The first is long due at the next check, and the other never is.
     assert!(again(4, Duration::from_nanos(1)).is_empty());
     assert!(again(5, Duration::MAX).is_empty());
     std::thread::sleep(Duration::from_millis(1));
@@ -130,7 +130,7 @@ fn what_is_run_again_comes_before_all_others_when_it_is_due() {
 }
 
 #[test]
-fn all_shards_with_room_hear_of_what_is_to_be_run_later() {
+fn all_shards_with_room_are_notified_of_delayed_jobs() {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert_eq!([0, 1].map(|shard| pop(&queue, shard)), [None, None]);
     let later = |seq| queue.push_again(job(seq), Duration::from_secs(3600));
@@ -149,7 +149,7 @@ fn all_shards_with_room_hear_of_what_is_to_be_run_later() {
 }
 
 #[test]
-fn jobs_of_a_run_that_is_held_up_can_be_cancelled() {
+fn jobs_of_a_held_up_run_can_be_cancelled() {
     let backpressured = || {
         let queue = Queue::new(UNCONSUMED_BYTES_MAX);
         let (unconsumed, push_one) = run(&queue);
@@ -175,7 +175,7 @@ fn jobs_of_a_run_that_is_held_up_can_be_cancelled() {
 }
 
 #[test]
-fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
+fn a_shard_that_lost_its_room_passes_on_the_wakeup() {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);
     assert!(pop(&queue, 0).is_none() && pop(&queue, 1).is_none());
     assert_eq!(queue.unpark(0), None, "there is nothing to do");
@@ -185,7 +185,7 @@ fn a_shard_that_has_lost_its_room_passes_on_what_it_was_woken_for() {
     assert_eq!(pop(&queue, 1), Some(1));
 }
 
-/// A queue whose starts have to be admitted, and how often the callback was asked. Every second
+/// A queue whose starts have to be admitted, and how often the callback was called. Every second
 /// answer is to wait for this long.
 fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
     let queue = Queue::new(UNCONSUMED_BYTES_MAX);
@@ -199,7 +199,7 @@ fn with_admission(wait: Duration) -> (Queue, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_before_that_time_is_over() {
+fn a_job_that_has_to_wait_keeps_its_position_and_admission_is_not_asked_before_its_time() {
     let (queue, asked) = with_admission(Duration::from_secs(3600));
     assert_eq!([1, 2].map(|seq| push(&queue, seq)), [None; 2]);
     for shard in [0, 1, 0] {
@@ -221,7 +221,7 @@ fn who_has_to_wait_keeps_its_place_and_nobody_is_asked_before_that_time_is_over(
 }
 
 #[test]
-fn nobody_is_asked_about_what_is_not_started() {
+fn admission_is_not_asked_for_jobs_that_are_not_started() {
     let (queue, asked) = with_admission(Duration::ZERO);
     assert_eq!(pop(&queue, 0), None);
     let (unconsumed, push_one) = run(&queue);

@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn after_any_changes_as_many_run_as_may_and_none_starts_above_the_limit(
+        fn after_any_changes_the_limit_is_used_and_not_exceeded(
             shards in 1usize..5,
             first in 1usize..20,
             steps in prop::collection::vec((any::<bool>(), 0usize..5, 1usize..20), 0..60),

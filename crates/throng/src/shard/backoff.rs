@@ -100,7 +100,7 @@ mod tests {
         Error::new(ErrorKind::Exhausted, "no more")
     }
 
-    /// Tries until it is given up, and says after how long.
+    /// Tries until it is given up, and returns after how long.
     fn given_up_after(error: StartError, live: impl Fn(Duration) -> usize) -> Option<Duration> {
         let start = Instant::now();
         let mut backoff = Backoff::new(start);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn exhaustion_with_nothing_running_is_given_up_some_time_after_the_last_process_ended() {
+    fn exhaustion_is_given_up_some_time_after_the_last_process_ended() {
         let live_for = Duration::from_secs(20);
         let live = |at| usize::from(at < live_for);
         let after = given_up_after(StartError::Exhausted(error()), live).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_command_alone_does_not_get_is_given_up_whatever_runs() {
+    fn a_shortage_of_one_command_is_given_up_whatever_runs() {
         let after = given_up_after(StartError::Hampered(error()), |_| 9).unwrap();
         assert!(after >= HAMPERED_FOR_LONG && after < 2 * HAMPERED_FOR_LONG);
         let alone = given_up_after(StartError::Hampered(error()), |_| 0).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_one_command_alone_does_not_get_lets_others_start_before_it() {
+    fn only_a_shortage_of_one_command_lets_others_start_before_it() {
         let now = Instant::now();
         for (error, holds_up) in [
             (StartError::Hampered(error()), false),

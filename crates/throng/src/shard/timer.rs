@@ -94,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn alarms_of_processes_that_are_gone_do_not_pile_up() {
+    fn alarms_of_finished_processes_do_not_accumulate() {
         let far = Instant::now() + Duration::from_secs(3600);
         let mut slots = Slots::new();
         let mut timers = Timers::default();

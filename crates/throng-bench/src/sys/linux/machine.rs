@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_given_in_bytes() {
+    fn memory_is_reported_in_bytes() {
         assert_eq!(kib_in_bytes("24683520 kB"), Some(25_275_924_480));
         assert_eq!(kib_in_bytes("much"), None);
     }

@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processor_times_are_found_behind_a_name_with_parentheses() {
+    fn processor_times_are_found_after_a_name_with_parentheses() {
         let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 9 8 7 6 10 20 300 4000 20 0 1 0 5";
         assert_eq!(cpu_ticks(stat), Some(4330));
         assert_eq!(cpu_ticks("42 (short) S 1"), None);
     }
 
     #[test]
-    fn the_machine_is_busy_when_it_does_not_wait() {
+    fn the_machine_is_busy_when_it_is_not_idle() {
         let stat = "cpu  1 20 300 4000 50000 6 70 800 9 9\ncpu0 0 0 0\n";
         assert_eq!(busy_ticks(stat), Some(1_197));
         assert!(machine_cpu_s().expect("/proc is mounted") >= Some(0.0));

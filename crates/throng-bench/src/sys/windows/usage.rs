@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_has_used_something() {
+    fn this_process_has_nonzero_usage() {
         let usage = Usage::of(std::process::id()).expect("it is ours");
         assert!(usage.peak_rss_bytes > 1 << 16);
         assert!(usage.threads >= 1);

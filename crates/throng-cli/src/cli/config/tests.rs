@@ -1,4 +1,4 @@
-//! What counts more than what, and what is refused.
+//! Precedence of settings, and what is refused.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ impl Fixture {
         Fixture { dir, sources }
     }
 
-    /// The words that come before those of the command line, when that has `written` options.
+    /// The words that are put before those of the command line when it has `written` options.
     fn words(&self, profile: Option<&str>, written: &[&str]) -> anyhow::Result<String> {
         let command = command();
         let said = gather(&command, &self.sources, profile.map(String::from))?;
@@ -86,7 +86,7 @@ fn values_of_all_kinds_become_words() {
 }
 
 #[test]
-fn what_is_nearer_to_the_command_line_counts_more() {
+fn sources_nearer_to_the_command_line_take_precedence() {
     let text = "jobs = 1\nwait-time = 1\nlist = [\"u\"]\n[profile.p]\njobs = 2\n\
                 [profile.q]\ntag = true";
     let fixture = Fixture::new(text, &[]);
@@ -101,7 +101,7 @@ fn what_is_nearer_to_the_command_line_counts_more() {
 }
 
 #[test]
-fn what_contradicts_something_that_counts_more_is_left_out() {
+fn a_setting_that_conflicts_with_a_higher_source_is_ignored() {
     let fixture = Fixture::new("null = true\n[profile.p]\ncsv = true", &[]);
     assert_eq!(fixture.words(None, &[]).unwrap(), "--null");
     assert_eq!(fixture.words(Some("p"), &[]).unwrap(), "--csv");
@@ -109,7 +109,7 @@ fn what_contradicts_something_that_counts_more_is_left_out() {
 }
 
 #[test]
-fn a_variable_sets_only_what_can_do_no_harm() {
+fn a_variable_sets_only_harmless_options() {
     let definition = crate::cli::definition();
     let run = definition.find_subcommand("run").unwrap();
     for arg in options(run) {
@@ -121,7 +121,7 @@ fn a_variable_sets_only_what_can_do_no_harm() {
         let set = gather(run, &sources, None).unwrap();
         let is_set = BY_VARIABLE.contains(&&key(arg)[..]);
         assert_eq!(set.len(), usize::from(is_set), "{name}");
-        // One that sets nothing is told of, unless it means something else.
+        // An option that sets nothing is reported, unless it means something else.
         let is_known = is_set || OTHER_VARIABLES.contains(&&key(arg)[..]);
         let told = sources.ignored(run);
         assert_eq!(told, if is_known { vec![] } else { vec![name] });
@@ -133,7 +133,7 @@ fn a_variable_sets_only_what_can_do_no_harm() {
 }
 
 #[test]
-fn what_cannot_be_is_named_with_its_file_and_key() {
+fn invalid_settings_are_reported_with_file_and_key() {
     for (text, expected) in [
         ("jbos = 1", "throng.toml: there is no option --jbos"),
         (
@@ -184,7 +184,7 @@ fn what_cannot_be_is_named_with_its_file_and_key() {
 }
 
 #[test]
-fn variables_and_profiles_that_cannot_be_are_named() {
+fn invalid_variables_and_profiles_are_reported() {
     let error = |variables: &[(&str, &str)]| Fixture::new("", variables).error(None);
     assert!(error(&[("THRONG_JOBS", "x")]).starts_with("THRONG_JOBS \"x\": a number"));
     let error = error(&[("THRONG_PROFILE", "x")]);

@@ -74,7 +74,7 @@ fn all_help_fits_80_columns() {
     }
 }
 
-/// What a menu of completions shows has no text around it.
+/// The text shown in a completion menu has no surrounding text.
 #[test]
 fn each_option_has_one_sentence_that_stands_alone() {
     let mut faults = Vec::new();
@@ -154,7 +154,7 @@ fn each_option_of_run_has_a_heading() {
 }
 
 #[test]
-fn options_are_called_alike_in_the_texts_and_on_the_command_line() {
+fn option_names_in_texts_match_the_command_line() {
     let run = run();
     let names: BTreeSet<String> = run
         .get_arguments()

@@ -15,7 +15,7 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-/// The entries of a page as a reader sees them: a name, and what is behind it.
+/// The entries of a page as a reader sees them: a name and the text after it.
 fn entries(page: &str) -> Vec<(String, String)> {
     let entries = page.split(".TP\n").skip(1).map(|entry| {
         let (name, text) = entry.split_once('\n').unwrap();
@@ -119,7 +119,7 @@ fn the_date_is_that_of_the_changelog() {
 }
 
 #[test]
-fn pages_refer_only_to_pages_that_there_are() {
+fn pages_refer_only_to_existing_pages() {
     let names = names();
     for name in [None]
         .into_iter()
@@ -146,7 +146,7 @@ fn pages_refer_only_to_pages_that_there_are() {
 }
 
 #[test]
-fn nothing_in_a_text_is_a_request_or_an_escape() {
+fn texts_contain_no_roff_requests_or_escapes() {
     let mut page = Page(String::new());
     page.lines(".a -b \\n 'c'\n'd");
     assert_eq!(page.0, ".nf\n\\&.a \\-b \\en \\(aqc\\(aq\n\\&\\(aqd\n.fi\n");

@@ -61,7 +61,7 @@ fn numbers(last: u32) -> String {
     (1..=last).map(|number| format!("{number}\n")).collect()
 }
 
-/// Gives its bytes one at a time.
+/// Yields its bytes one at a time.
 struct Slow(io::Cursor<Vec<u8>>);
 
 impl Read for Slow {
@@ -72,7 +72,7 @@ impl Read for Slow {
 }
 
 #[test]
-fn blocks_are_as_long_as_whole_records_allow() {
+fn blocks_are_as_long_as_whole_records_permit() {
     let lengths = |blocks: Vec<String>| blocks.iter().map(String::len).collect::<Vec<_>>();
     assert_eq!(
         lengths(blocks(&["--block", "100"], &numbers(100))),
@@ -98,7 +98,7 @@ fn a_block_can_have_a_number_of_records() {
 }
 
 #[test]
-fn records_begin_or_end_with_what_was_said() {
+fn records_begin_or_end_with_the_given_separator() {
     let text = "/foo, bar/, /baz, qux/, ";
     let by = |options: &[&str]| blocks(&[&["-N1"], options].concat(), text);
     assert_eq!(
@@ -128,7 +128,7 @@ fn records_begin_or_end_with_what_was_said() {
 }
 
 #[test]
-fn a_header_is_before_each_block() {
+fn the_header_precedes_each_block() {
     let text = "h\n1\n2\n3\n";
     assert_eq!(
         blocks(&["--header", ":", "-N2"], text),
@@ -145,7 +145,7 @@ fn a_header_is_before_each_block() {
 }
 
 #[test]
-fn parts_of_a_file_are_whole_records() {
+fn parts_of_a_file_contain_whole_records() {
     let lengths = |parts: Vec<String>| parts.iter().map(String::len).collect::<Vec<_>>();
     assert_eq!(
         lengths(parts(&["--block", "20"], &numbers(20), 1)),
@@ -160,7 +160,7 @@ fn parts_of_a_file_are_whole_records() {
 }
 
 #[test]
-fn nonsense_is_refused_by_name() {
+fn invalid_options_are_refused_by_name() {
     for (options, message) in [
         (&["-N0"][..], "--max-replace-args 0"),
         (&["--block", "-2"], "--block -2"),
@@ -195,7 +195,7 @@ fn nonsense_is_refused_by_name() {
 }
 
 #[test]
-fn work_grows_with_the_data_alone() {
+fn work_is_linear_in_the_data() {
     for options in [
         &["--regexp", "--recend", "\\n", "-N", "{N}"][..],
         &["--regexp", "--recend", "\\n", "-N1"],
@@ -224,7 +224,7 @@ fn work_grows_with_the_data_alone() {
         };
         let (once, twice) = (work(4000), work(8000));
         assert!(twice <= once * 5 / 2, "{options:?}: {once} {twice}");
-        // Not many times what there is either.
+        // And not many times as many bytes as the input has.
         assert!(once < 4000 * 32 * 6, "{options:?}: {once}");
     }
 }
@@ -233,7 +233,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn blocks_put_together_are_the_input_however_it_comes(
+    fn blocks_concatenated_equal_the_input_however_it_arrives(
         text in "[ab,\n]{0,60}",
         size in 1_usize..20,
         ends in prop::sample::select(vec![

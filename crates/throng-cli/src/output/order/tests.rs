@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What comes out, with pieces for the same place joined.
+/// The output, with adjacent pieces for the same destination joined.
 fn collect(given: &mut Vec<(To, Vec<u8>)>) -> impl FnMut(To, &[u8]) {
     |to, bytes| match given.last_mut() {
         Some((last, before)) if *last == to => before.extend_from_slice(bytes),
@@ -9,7 +9,8 @@ fn collect(given: &mut Vec<(To, Vec<u8>)>) -> impl FnMut(To, &[u8]) {
     }
 }
 
-/// Gives place after place what `said` has for it, in the order of `places`, as groups are given.
+/// Ends commands in the order of `places`, each with its output from `said`; returns what is
+/// printed.
 fn run(order: &mut InOrder, places: &[u64], said: &[Vec<u8>]) -> Vec<u8> {
     let mut given = Vec::new();
     for &place in places {
@@ -29,7 +30,7 @@ fn run(order: &mut InOrder, places: &[u64], said: &[Vec<u8>]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn everything_comes_out_in_order_whatever_fits_into_memory(
+    fn output_is_in_order_regardless_of_how_much_fits_into_memory(
         said in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..40),
         seed in prop::collection::vec(any::<u64>(), 40),
         memory_max in prop_oneof![Just(0), 0usize..5000],
@@ -44,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn what_still_runs_is_given_out_from_its_turn_on(
+    fn a_running_command_is_printed_from_its_turn_on(
         pieces in prop::collection::vec((0u64..4, "[a-z]{1,9}"), 0..60),
         memory_max in prop_oneof![Just(0), 0usize..5000],
     ) {
@@ -70,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn where_it_goes_is_kept_on_disk_too() {
+fn the_destination_of_output_is_kept_on_disk_too() {
     for memory_max in [0, 1 << 20] {
         let mut order = InOrder::with_memory(memory_max);
         for to in To::ALL {
@@ -86,7 +87,7 @@ fn where_it_goes_is_kept_on_disk_too() {
 }
 
 #[test]
-fn however_many_wait_for_the_first_memory_stays_flat() {
+fn memory_stays_flat_however_many_commands_wait_for_the_first() {
     let (count, memory_max) = (50_000, 1 << 18);
     let mut order = InOrder::with_memory(memory_max);
     for place in 1..=count {
@@ -103,7 +104,7 @@ fn however_many_wait_for_the_first_memory_stays_flat() {
 }
 
 #[test]
-fn of_one_that_says_much_little_waits_in_memory_however_much_there_may_be() {
+fn a_verbose_command_buffers_little_in_memory_however_large_the_budget() {
     let mut order = InOrder::with_memory(1 << 30);
     let said: Vec<u8> = (0..5 * ENTRY_MAX).map(|n| (n % 251) as u8).collect();
     for piece in said.chunks(3 * FRAME_MAX + 1) {
@@ -118,7 +119,7 @@ fn of_one_that_says_much_little_waits_in_memory_however_much_there_may_be() {
 }
 
 #[test]
-fn the_rest_of_a_run_that_was_cut_short_comes_in_order() {
+fn the_remaining_output_of_an_aborted_run_is_in_order() {
     for memory_max in [0, 1 << 20] {
         let mut order = InOrder::with_memory(memory_max);
         for place in [7, 3, 5] {

@@ -224,7 +224,7 @@ mod tests {
         line
     }
 
-    /// What a run that goes on would run for this command; none where it is not logged.
+    /// What a resumed run would execute for this command; `None` if the command is not logged.
     fn through_the_log(command: &throng::Command, shell: bool, columns: Columns) -> Option<Entry> {
         let line = line_of(7, &logged(command, shell)?, columns);
         assert!(!line.contains(&b'\n'));
@@ -254,7 +254,7 @@ mod tests {
             let command = throng::Command::from_argv(argv.clone());
             match through_the_log(&command, false, columns) {
                 Some(entry) => prop_assert_eq!(sys::split(&entry.command).unwrap(), argv),
-                // Neither can be started. On Windows no file has a quotation mark in its name.
+                // Neither can be started. On Windows a file name cannot contain a quotation mark.
                 None => prop_assert!(words.concat().contains(&0) || words[0].contains(&b'"')),
             }
         }
@@ -274,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn a_command_of_any_bytes_stays_on_its_line_and_comes_back(
+        fn a_command_of_any_bytes_stays_on_one_line_and_is_read_back(
             command in prop::collection::vec(
                 prop_oneof![Just(b'\t'), Just(b'\n'), Just(b'\r'), 1u8..], 0..40),
             ours: bool,
@@ -289,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_of_anything_is_read_or_refused(
+        fn any_line_is_read_or_refused(
             line in prop::collection::vec(any::<u8>(), 0..60),
         ) {
             let _ = parse(&line, Columns::Throng);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_a_log_is_refused() {
+    fn an_invalid_log_line_is_refused() {
         for line in [
             &b""[..],
             b"3\t:\t1.0\t0.0\t0\t2\t1",
@@ -319,7 +319,7 @@ mod tests {
         ] {
             assert_eq!(parse(line, Columns::Parallel), None);
         }
-        // A line without our columns is none in a log that has them.
+        // A line without throng's columns is invalid in a log that has them.
         assert_eq!(
             parse(&line_of(1, b"x", Columns::Parallel), Columns::Throng),
             None

@@ -177,7 +177,7 @@ mod tests {
     const FIRST: &str = "1\t:\t1.000\t     2.000\t0\t5\t0\t0\techo a\n";
     const SECOND: &str = "2\t:\t1.000\t     2.000\t0\t5\t3\t0\techo b\n";
 
-    /// Of a command that has failed, with our columns.
+    /// The line of a command that has failed, with throng's columns.
     fn ours(command: &str) -> String {
         let line = SECOND.replace("echo b", command);
         line.replace('\n', "\t0.1\t0.2\t-\t0.3\tcomplete\theld\t0\t1\t0\n")
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_success_counts_and_failures_keep_their_command() {
+    fn a_success_outweighs_failures_and_failures_keep_their_command() {
         let again = SECOND.replace("\t3\t0", "\t0\t0");
         let log = Columns::Parallel.header() + FIRST + SECOND;
         let previous = read(&log).unwrap().unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_that_was_cut_short_is_found_wherever_it_was_cut() {
+    fn a_truncated_last_line_is_detected_wherever_it_was_cut() {
         let whole = Columns::Parallel.header() + FIRST;
         for cut in 1..SECOND.len() {
             let log = read(&(whole.clone() + &SECOND[..cut])).unwrap().unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_refused_with_what_it_says() {
+    fn a_file_that_is_not_a_log_is_refused_with_the_reason() {
         for (text, named) in [
             ("#!/bin/sh\n", "\"#!/bin/sh\""),
             ("precious", "\"precious\""),
@@ -234,7 +234,7 @@ mod tests {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(named), "{error}");
         }
-        // Where a quote alone is no text.
+        // Where a quotation mark alone is invalid.
         if sys::split(b"echo 'b").is_err() {
             let text = Columns::Throng.header() + &ours("echo a") + &ours("echo 'b");
             let error = format!("{:#}", read(&text).unwrap_err());

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_escaped() {
+    fn terminal_control_characters_are_escaped() {
         assert_eq!(
             written("a\u{1b}\u{7f}é\u{9b}31m\u{a0}\u{202e}…\u{2069}"),
             "\"a\\u001b\\u007fé\\u009b31m\u{a0}\\u202e…\\u2069\""
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_back_and_none_is_obeyed(
+        fn any_text_is_read_back_and_contains_no_control_characters(
             text in "(\\PC|[\u{7f}-\u{a0}\u{2020}-\u{2070}\n\"\\\\é]){0,20}",
         ) {
             let json = written(&text);

@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_of_any_bytes_come_back(
+        fn fields_of_any_bytes_are_read_back(
             fields in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..6),
             with_tabs: bool,
         ) {

@@ -316,7 +316,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn different_values_have_different_names_that_are_names(
+        fn different_values_have_different_valid_file_names(
             a in prop::collection::vec(any::<u8>(), 0..8),
             b in prop::collection::vec(any::<u8>(), 0..8),
         ) {
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_places_is_a_file_or_a_directory() {
+    fn a_name_with_placeholders_is_a_file_or_a_directory() {
         let files = |path: &str| Files::of_path(path.as_bytes()).unwrap();
         let names = |files: Files| [files.stdout, files.stderr, files.seq];
         let expected = ["my_v", "my_v.err", "my_v.seq"].map(PathBuf::from);

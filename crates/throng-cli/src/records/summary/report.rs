@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_a_page_to_read() {
+    fn a_summary_is_a_readable_page() {
         let text = summary().report_after(Duration::from_millis(12_500));
         let expected = "\
 throng: 1,000 commands in 12.5 s, 80.0/s

@@ -32,7 +32,7 @@ fn quotes(script: &str) -> Result<String, String> {
 }
 
 #[test]
-fn a_value_is_quoted_as_its_place_needs_it() {
+fn a_value_is_quoted_as_its_context_requires() {
     for (script, expected) in [
         ("echo {} x{}.gz --a={}", "nnn"),
         ("gzip {} > {}.gz 2>>log{}", "nnn"),
@@ -261,14 +261,14 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_value_that_would_not_stay_one_is_refused() {
+fn a_value_that_might_not_stay_one_word_is_refused() {
     for (script, reason) in REFUSED {
         assert_eq!(quotes(script), Err((*reason).to_owned()), "{script}");
     }
 }
 
 #[test]
-fn digits_are_text_wherever_they_stand() {
+fn digits_are_text_in_every_context() {
     for script in [
         "echo $(({#} * 2)) `echo {#}` \"${X:-{#}}\" \\{#} # {#}",
         "cat <<E\n{#}\nE\necho {}",
@@ -282,7 +282,7 @@ fn digits_are_text_wherever_they_stand() {
 }
 
 #[test]
-fn the_rules_are_the_users_and_the_shells() {
+fn rules_set_by_the_user_and_by_the_shell_apply() {
     let of = |script: &str, rules| layout(&tokens(script), rules).map_err(|r| r.reason);
     let insists = Rules {
         allows_code: true,
@@ -301,7 +301,7 @@ fn the_rules_are_the_users_and_the_shells() {
     }
 }
 
-/// Of zsh and the Korn shells.
+/// For zsh and the Korn shells.
 fn strict(script: &str) -> Result<Layout, String> {
     let rules = Rules {
         is_strict: true,
@@ -311,7 +311,7 @@ fn strict(script: &str) -> Result<Layout, String> {
 }
 
 #[test]
-fn of_other_shells_the_simplest_is_accepted() {
+fn simple_templates_are_accepted_for_other_shells() {
     for script in [
         "echo {} x{}.gz --a={} 'a {}' \"a {}\" -- {}",
         "gzip -c {} > {}.gz 2>>log.{} </dev/null; wc -l < {}",
@@ -327,9 +327,9 @@ fn of_other_shells_the_simplest_is_accepted() {
 }
 
 #[test]
-fn of_other_shells_nothing_else_is() {
+fn complex_templates_are_refused_for_other_shells() {
     for script in [
-        // Where a value would be evaluated.
+        // Contexts in which a value would be evaluated.
         "echo $path[{}]",
         "echo \"$HOME[{}]\"",
         "echo $#path[{}]",
@@ -359,7 +359,7 @@ fn of_other_shells_nothing_else_is() {
         "$cmd {}",
         "{}",
         "noglob {} x",
-        // What they look up, or expand.
+        // Words that these shells look up or expand.
         "echo ={}",
         "x=a:={}",
         "echo ~{}",
@@ -401,7 +401,7 @@ fn words_are_those_of_the_shell() {
 }
 
 #[test]
-fn deep_nesting_has_an_end() {
+fn nesting_depth_is_limited() {
     let script = "$(".repeat(10_000) + "{}";
     assert!(quotes(&script).is_err());
 }

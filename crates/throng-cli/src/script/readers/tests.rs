@@ -1,6 +1,6 @@
 use super::*;
 
-/// Of the word with `{}` in it.
+/// The result for the word that contains `{}`.
 fn of(line: &str) -> Option<String> {
     let words: Vec<Vec<u8>> = line
         .split(' ')
@@ -12,7 +12,7 @@ fn of(line: &str) -> Option<String> {
 }
 
 #[test]
-fn a_word_that_a_known_program_reads_as_code_is_found() {
+fn a_word_that_a_known_program_reads_as_code_is_detected() {
     for (line, name) in [
         ("sh -c {}", "sh -c"),
         ("/bin/sh -c exit{}", "sh -c"),
@@ -48,7 +48,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
         ("env -i -S sh {}", "env -S"),
         ("env --unset X -S sh {}", "env -S"),
         ("env --split-string=x A=1 {}", "env --split-string"),
-        // Programs that run one, with options that are not known here.
+        // Programs that run another program, with options that are not in the table.
         ("linux64 sh -c {}", "sh -c"),
         ("setpriv --reuid 0 sh -c {}", "sh -c"),
         ("prlimit --nofile=9 sh -c {}", "sh -c"),
@@ -78,7 +78,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
         ("fish --init-command={}", "fish --init-command"),
         ("fish --init-command {}", "fish --init-command"),
         ("nu --commands {}", "nu --commands"),
-        // Options with the rest of their word.
+        // Options joined with their values.
         ("perl -i.save -pe {}", "perl -e"),
         ("perl -CSE -e {}", "perl -e"),
         ("perl -Fe -lane {}", "perl -e"),
@@ -90,7 +90,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
         ("ruby -rjson -ne {}", "ruby -e"),
         ("python -{} x", "python -c"),
         ("node --{} x", "node --eval"),
-        // Placeholders of a command.
+        // Placeholders in the name of a command.
         ("find . -exec awk {} ;", "awk"),
         ("find . -name x -execdir awk {} ;", "awk"),
         ("fakeroot awk {}", "awk"),
@@ -136,7 +136,7 @@ fn a_word_that_a_known_program_reads_as_code_is_found() {
 }
 
 #[test]
-fn an_argument_is_none() {
+fn an_ordinary_argument_is_not_code() {
     for line in [
         "echo {}",
         "sh {}",

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Feeds successes and failures, with the exit status of each failure; says after how many it
-/// halts, and with what.
+/// Feeds successes and failures, with the exit status of each failure; returns after how many of
+/// them the run halts, and how.
 fn run(halt: &str, outcomes: &[u8], total: u64) -> (Option<usize>, u8) {
     let mut watch = HaltWatch::new(halt.parse().unwrap(), Some(total));
     let mut halted = None;
@@ -22,7 +22,7 @@ fn run(halt: &str, outcomes: &[u8], total: u64) -> (Option<usize>, u8) {
 }
 
 #[test]
-fn the_grammar_is_that_of_parallel() {
+fn the_halt_grammar_is_that_of_gnu_parallel() {
     let halt = |text: &str| text.parse::<Halt>();
     let when = |when, why, threshold| Ok(Halt::When(when, why, threshold));
     let one = Threshold::Commands(1);
@@ -66,7 +66,7 @@ fn the_grammar_is_that_of_parallel() {
 }
 
 #[test]
-fn a_run_halts_when_so_many_have_failed_or_succeeded_or_ended() {
+fn a_run_halts_when_the_given_number_failed_succeeded_or_ended() {
     assert_eq!(run("now,fail=1", &[0, 7, 3], 3), (Some(2), 7));
     assert_eq!(run("soon,fail=2", &[1, 0, 9, 1], 4), (Some(3), 2));
     assert_eq!(run("soon,success=1", &[5, 5, 0], 3), (Some(3), 0));
@@ -77,7 +77,7 @@ fn a_run_halts_when_so_many_have_failed_or_succeeded_or_ended() {
 }
 
 #[test]
-fn percentages_are_of_all_commands_and_so_is_the_exit_status() {
+fn percentages_and_exit_status_refer_to_all_commands() {
     assert_eq!(run("now,fail=50%", &[1, 0, 1, 1], 4), (Some(3), 50));
     assert_eq!(run("soon,success=25%", &[1, 0], 4), (Some(2), 0));
     assert_eq!(run("soon,done=100%", &[0, 1, 0], 3), (Some(3), 34));

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_has_names_and_values() {
+    fn findings_have_names_and_values() {
         let all = findings();
         assert!(all.len() >= 6, "{all:?}");
         assert!(

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_proc_says_is_read() {
+    fn the_contents_of_proc_are_parsed() {
         assert_eq!(parse_running("0.20 0.18 0.12 3/80 11206\n"), Some(2.0));
         assert_eq!(parse_running("0.20"), None);
         let text = "MemTotal:  9 kB\nMemAvailable:   7 kB\n";
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_group_with_a_limit_has_less_free() {
+    fn a_control_group_limit_reduces_free_memory() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         assert_eq!(free_in(dir.path()), None);

@@ -135,7 +135,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn what_others_can_write_is_foreign() {
+    fn files_writable_by_others_are_foreign() {
         let is_foreign = |user, uid, gid, mode| foreign_to(user, uid, gid, mode).is_some();
         for (uid, gid, mode, expected) in [
             (1000, 1000, 0o100_644, false),
@@ -149,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(is_foreign(1000, uid, gid, mode), expected, "{uid} {mode:o}");
         }
-        // Nobody else is root's friend.
+        // root trusts no other user.
         assert!(is_foreign(0, 1000, 1000, 0o100_600));
         let why = foreign_to(0, 1000, 1000, 0o100_600).unwrap();
         assert_eq!(why, "it belongs to another user (uid 1000)");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_in_a_directory_of_ones_own_and_not_in_a_shared_one() {
+    fn a_link_is_followed_in_a_private_directory_but_not_in_a_shared_one() {
         for (directory, is_followed) in [
             (tempfile::tempdir().unwrap(), true),
             (shared_directory(), false),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_can_write_what_we_have_made() {
+    fn files_we_create_are_not_writable_by_others() {
         let directory = tempfile::tempdir().unwrap();
         let file = open(&directory.path().join("file")).unwrap();
         assert_eq!(file.metadata().unwrap().mode() & 0o022, 0);

@@ -1,5 +1,5 @@
-//! What real shells make of our scripts: values of any bytes arrive as they are, and nothing of
-//! them is run, or the template was refused.
+//! What real shells do with our scripts: values of any bytes arrive unchanged and no part of them
+//! is executed, or the template was refused.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -15,16 +15,17 @@ use crate::script::Rules;
 use crate::template::{PlaceholderSyntax, Substitutions, Template};
 use crate::values::{Columns, Value};
 
-/// `w` writes each of its arguments with a NUL behind it, and a line end; `p` one, with a dot.
-/// A shell that loops over what it cannot read (ksh 93, over `~<(<<-E`) has an end.
+/// `w` writes each of its arguments followed by a NUL, and then a line end; `p` writes one,
+/// followed by a dot.
+/// A shell that loops over input it cannot parse (ksh 93, over `~<(<<-E`) is stopped.
 const WRITER: &str = "ulimit -t 10\n\
                       w() { for a do printf '%s\\0' \"$a\"; done; echo; }\n\
                       p() { printf '%s.' \"$1\"; }\n";
 
-/// What a value would do, if it could: a file, made by nothing but the shell.
+/// What a value would do if it were executed: create a file, using nothing but the shell.
 const TRACE: &str = "TRACE";
 
-/// The shells that are here, the less common ones where there is time.
+/// The shells that are installed; the less common ones only if there is time.
 fn shells() -> Vec<&'static str> {
     let mut all = vec!["sh", "bash", "dash"];
     if cases().is_some() {
@@ -34,12 +35,12 @@ fn shells() -> Vec<&'static str> {
     all.into_iter().filter(exists).collect()
 }
 
-/// The number of cases, where the environment asks for more than the default.
+/// The number of cases; the environment may ask for more than the default.
 fn cases() -> Option<u32> {
     std::env::var("PROPTEST_CASES").ok()?.parse().ok()
 }
 
-/// The script of this template for these values; the error is that it was refused.
+/// The script of this template for these values; an error means that it was refused.
 fn script(template: &str, shell: &str, values: &[Value], repeats: bool) -> anyhow::Result<Vec<u8>> {
     let language = PlaceholderSyntax::new(&Placeholders::default())?;
     let words = [template.into()];
@@ -60,12 +61,13 @@ fn script(template: &str, shell: &str, values: &[Value], repeats: bool) -> anyho
     template.script(&fill)
 }
 
-/// What the shell has written to stdout, in a directory without files, whose names it could run.
+/// What the shell writes to stdout, in a directory without files, since it could run files found
+/// there.
 fn run(shell: &str, script: &[u8], dir: &Path) -> Vec<u8> {
     for entry in std::fs::read_dir(dir).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    // The test's own words may begin with a `=`.
+    // The test's own words may begin with `=`.
     let prepare = if shell == "zsh" {
         "unsetopt equals\n"
     } else {
@@ -87,7 +89,7 @@ fn run(shell: &str, script: &[u8], dir: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// A value: any bytes but NUL, or what would leave a trace if it were code somewhere.
+/// A value: any bytes but NUL, or code that would leave a trace if it were executed.
 fn value() -> impl Strategy<Value = Value> {
     let hostile = prop::sample::select(vec![
         "$(: >TRACE)",
@@ -127,7 +129,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A part of a word: how it is written, and what the shell makes of it with this value in it.
+/// A part of a word: how it is written, and what the shell makes of it for this value.
 #[derive(Clone, Debug)]
 enum Part {
     Text(&'static str),
@@ -136,9 +138,9 @@ enum Part {
     Number,
     Single(Vec<Part>),
     Double(Vec<Part>),
-    /// In double quotes alone.
+    /// Only in double quotes.
     Variable,
-    /// `$(p WORD)`, in double quotes alone: the dot keeps line ends.
+    /// `$(p WORD)`, only in double quotes: the dot preserves line ends.
     Command(Vec<Part>),
 }
 
@@ -190,7 +192,7 @@ fn enclosed(out: &mut String, open: &str, parts: &[Part], close: &str) {
     out.push_str(close);
 }
 
-/// The parts of a word, not without any.
+/// The parts of a word; at least one.
 fn word() -> impl Strategy<Value = Vec<Part>> {
     let leaf = || {
         prop_oneof![
@@ -229,7 +231,7 @@ fn word() -> impl Strategy<Value = Vec<Part>> {
 /// A template, and the words of each of its commands.
 type Wanted = (String, Vec<Vec<Vec<Part>>>);
 
-/// Commands that write words, and what is around them.
+/// Commands that write words, and the syntax around them.
 fn template() -> impl Strategy<Value = Wanted> {
     let command = prop::collection::vec(word(), 1..3);
     let around = prop::sample::select(vec![
@@ -279,7 +281,7 @@ fn runner(number: u32) -> TestRunner {
 }
 
 #[test]
-fn values_arrive_as_they_are() {
+fn values_arrive_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     for shell in shells() {
         let accepted = Cell::new(0);
@@ -288,7 +290,7 @@ fn values_arrive_as_they_are() {
             let script = match script(&template, shell, &values, repeats) {
                 Ok(script) => script,
                 Err(_) if super::counts_in_arguments(Some(shell.as_ref())) => return Ok(()),
-                // Only words that are too much for a here-document that is still to come.
+                // Only words that are too complex for a here-document that is still to come.
                 Err(error) => {
                     let error = error.to_string();
                     prop_assert!(error.contains("here-document"), "{}", error);
@@ -300,7 +302,7 @@ fn values_arrive_as_they_are() {
             let mut expected = Vec::new();
             for command in &commands {
                 for word in command {
-                    // A word without a value is there once.
+                    // A word without a value occurs once.
                     let has_value = word.iter().any(Part::has_value);
                     for value in values.iter().take(if has_value { 2 } else { 1 }) {
                         let parts = word.iter();
@@ -328,7 +330,7 @@ fn values_arrive_as_they_are() {
     }
 }
 
-/// Nearly everything that has a meaning in a script.
+/// Nearly everything that has a meaning in a shell script.
 const PIECES: &[&str] = &[
     "{}",
     "{}",
@@ -441,14 +443,14 @@ const PIECES: &[&str] = &[
     "done\n",
 ];
 
-/// Text of such pieces, with a value in it somewhere.
+/// Text made of these pieces, with a value somewhere in it.
 fn anything() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(PIECES);
     prop::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Values that would leave a trace. None names a command that evaluates the next one: a value in
-/// the place of a command's name is one.
+/// Values that would leave a trace. None names a command that evaluates its argument: a value in
+/// the position of a command's name is a command.
 fn hostile() -> impl Strategy<Value = Value> {
     value().prop_map(|value| match &value[..] {
         b"eval" => b"a[$(: >TRACE)]".to_vec(),
@@ -457,7 +459,7 @@ fn hostile() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn nothing_of_a_value_is_run_whatever_the_template() {
+fn no_part_of_a_value_is_executed_whatever_the_template() {
     let dir = tempfile::tempdir().unwrap();
     for shell in shells() {
         let accepted = Cell::new(0);

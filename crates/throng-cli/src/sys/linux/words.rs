@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quotes_and_backslashes_are_taken_as_a_shell_does() {
+    fn quotes_and_backslashes_are_read_as_a_shell_reads_them() {
         let words = split(br#"echo 'a b' "c \" d" e\ f '' g#h"#).unwrap();
         assert_eq!(words, ["echo", "a b", "c \" d", "e f", "", "g#h"]);
         let error = split(b"echo 'open").unwrap_err();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_joined_is_split_into_the_same_words() {
+    fn joined_words_are_split_into_the_same_words() {
         let hostile: [&[u8]; 9] = [
             b"",
             b"a b",
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_is_never_written_as_if_it_were_quoted() {
+    fn a_nul_is_never_written_as_if_quoted() {
         for value in [&b"\0"[..], b"a\0;touch x", b"'\0'"] {
             let mut script = b"echo ".to_vec();
             for quotes in [
@@ -122,7 +122,7 @@ mod tests {
                 assert!(error.contains("contains a NUL"), "{error}");
             }
             assert_eq!(script, b"echo ");
-            // A line for people is still one word, of other bytes.
+            // A line for display is still one word, but of other bytes.
             let line = join([OsStr::from_bytes(value)].into_iter());
             assert_eq!(split(&line).unwrap().len(), 1);
             assert!(!line.contains(&0));

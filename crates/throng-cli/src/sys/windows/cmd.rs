@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_values_stay_as_they_are_and_others_are_quoted() {
+    fn plain_values_stay_unchanged_and_others_are_quoted() {
         for (value, expected) in [
             (r"C:\a-b_c.txt", r"C:\a-b_c.txt"),
             ("", r#""""#),
@@ -150,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_are_even_and_whatever_means_something_is_between_two(
+        fn quotation_marks_are_balanced_and_enclose_every_special_character(
             value in r#"[a\\"%&|<>^! é]{0,12}"#,
         ) {
             let quoted = quoted(&value);
@@ -160,7 +160,7 @@ mod tests {
         }
 
         #[test]
-        fn a_value_in_quotes_of_the_script_stays_in_them(
+        fn a_value_inside_the_quotes_of_a_script_stays_inside(
             text in r"[y\\]{0,4}",
             value in r#"[a\\"&^ é]{0,12}"#,
             after in "(y)?",

@@ -52,7 +52,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_that_comes_in_pieces_is_whole(text in "[aß€😀]{0,9}", size in 1..6_usize) {
+        fn text_that_arrives_in_pieces_is_decoded_whole(text in "[aß€😀]{0,9}", size in 1..6_usize) {
             let mut console = Console::new(Vec::new());
             for piece in text.as_bytes().chunks(size) {
                 console.write_all(piece).unwrap();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_shown_as_such_and_stops_nothing() {
+    fn invalid_text_is_shown_as_replacements_and_stops_nothing() {
         let mut console = Console::new(Vec::new());
         console.write_all(b"a\xffb\xe2\x82").unwrap();
         console.write_all(b"c\n").unwrap();

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_nicer_has_a_lower_priority() {
+    fn a_higher_niceness_is_a_lower_priority() {
         let classes = [19, 10, 9, 1, 0, -1, -9, -10, -20].map(priority);
         assert_eq!(classes[..2], [Priority::Idle; 2]);
         assert_eq!(classes[2..4], [Priority::BelowNormal; 2]);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_and_nonsense_is_not() {
+    fn sizes_are_parsed_and_invalid_ones_refused() {
         assert_eq!(parse_size("4096"), Ok(4096));
         assert_eq!(parse_size("64K"), Ok(65_536));
         assert_eq!(parse_size("1M"), Ok(1 << 20));

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_stand_in_a_name_is_escaped() {
+    fn characters_invalid_in_a_file_name_are_escaped() {
         for (value, name) in [
             (&b"a b"[..], &b"a b"[..]),
             (b"C:\\a/b", b"C%3A%5Ca%2Fb"),

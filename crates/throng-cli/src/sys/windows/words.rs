@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn backslashes_are_letters_but_before_a_mark() {
+    fn backslashes_are_literal_except_before_a_quotation_mark() {
         let line = r#"C:\x.exe a\b "c d" e\"f "g\\" h\\\"i '' \\s\t"#;
         let expected = [
             r"C:\x.exe",
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_is_no_command_and_an_open_quote_a_mistake() {
+    fn a_comment_is_not_a_command_and_an_open_quote_is_an_error() {
         assert_eq!(words("  # x \"y"), [""; 0]);
         assert_eq!(words("x #y"), ["x", "#y"]);
         let error = split(b"x \"open").unwrap_err();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_quoted_where_it_must_be() {
+    fn a_line_is_quoted_where_necessary() {
         let args: [&[u8]; 4] = [b"a b", b"", b"c\\", b"d\"e\\\\"];
         let line = join(b"C:\\p q.exe", args.into_iter());
         assert_eq!(line, br#""C:\p q.exe" "a b" "" c\ "d\"e\\\\""#);
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_joined_is_split_into_the_same_words(
+        fn joined_words_are_split_into_the_same_words(
             program in r"[a\\ #\t]{0,5}",
             args in prop::collection::vec(r##"[a\\ "#\t%'é]{0,9}"##, 0..5),
         ) {

@@ -54,14 +54,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_surrogate_without_its_partner_is_kept() {
+    fn an_unpaired_surrogate_is_kept() {
         let string = os_string(b"a\xed\xa0\x80b\xed\xbf\xbf".to_vec()).unwrap();
         let units = [u16::from(b'a'), 0xd800, u16::from(b'b'), 0xdfff];
         assert_eq!(string, OsString::from_wide(&units));
     }
 
     #[test]
-    fn what_is_not_text_is_refused_by_name() {
+    fn invalid_encodings_are_refused_by_name() {
         for bytes in [&b"a\xff"[..], b"\xc3", b"\xed\xa0", b"\xc0\x80"] {
             let error = os_string(bytes.to_vec()).unwrap_err().to_string();
             assert!(error.contains("cannot be an argument"), "{error}");
@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_string_comes_back_from_its_bytes(
+        fn every_string_is_recovered_from_its_bytes(
             units in prop::collection::vec(
                 prop_oneof![1_u16.., 0xd800_u16..=0xdfff, 0x20_u16..0x7f],
                 0..20,

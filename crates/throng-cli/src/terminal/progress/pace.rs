@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_is_that_of_the_last_half_minute() {
+    fn the_rate_is_that_of_the_last_half_minute() {
         let mut pace = Pace::default();
         assert_eq!(pace.per_s(), 0.0);
         // Ten a second for a hundred seconds, then one a second for another hundred.
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_has_ended_lately_the_whole_run_counts() {
+    fn the_rate_covers_the_whole_run_if_nothing_ended_recently() {
         let mut pace = Pace::default();
         for s in 0..=100 {
             pace.note(Duration::from_secs(s), s.min(50));

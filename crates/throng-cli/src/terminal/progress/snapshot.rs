@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_view_says_how_far_it_is_and_what_takes_long() {
+    fn the_view_shows_progress_and_long_running_commands() {
         let lines = snapshot().lines(ProgressStyle::Full, 100, 24);
         assert_eq!(
             lines,
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out_the_least_telling_first() {
+    fn parts_that_do_not_fit_are_dropped_least_informative_first() {
         let head = |width| snapshot().lines(ProgressStyle::Line, width, 24).concat();
         assert_eq!(
             head(69),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_total_there_is_no_guess() {
+    fn without_a_total_there_is_no_estimate() {
         let snapshot = Snapshot {
             done: 5,
             per_s: 0.25,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_short() {
+    fn times_are_shown_briefly() {
         let text = |s| clock(Duration::from_secs(s));
         assert_eq!(
             [0, 59, 3600, 273_600].map(text),

@@ -1,6 +1,6 @@
-//! With control groups nobody gets away, even who has lost both his parent and his environment, and
-//! no group is left whatever the end. Where none can be made it is said, and all is as without;
-//! then that is what is tested here.
+//! With control groups no process escapes, not even one that has lost both its parent and its
+//! environment, and no group is left however the run ends. Where groups cannot be created, this is
+//! reported and everything else works as without them; in that case this is what is tested here.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,7 @@ use throng_tests::{Tag, eventually, with_enough_time};
 use super::trees::{await_tree, children, is_keeper, kill, start, tree};
 use crate::program::{child, finish, output, run, start_with_stdin, stderr, stdout};
 
-/// Every way out, and the one that nothing but a control group finds after a timeout or a kill.
+/// Every way to escape, and the one that only a control group finds after a timeout or a kill.
 const WAYS: [&str; 5] = [
     "daemon",
     "daemon-holder",
@@ -28,7 +28,7 @@ const KINDS: [&str; 2] = ["run", "command"];
 
 const SOON: [&str; 2] = ["--termseq", "TERM,200,KILL"];
 
-/// Whether there are control groups. Where there are none, that the program says so and goes on.
+/// Whether there are control groups. If not, checks that the program reports it and goes on.
 fn has_groups() -> bool {
     let Err(refusal) = probe_cgroups(Cgroups::Command) else {
         return true;
@@ -60,7 +60,7 @@ fn assert_refused(output: &Output) {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-/// Starts a tree of which nothing ends when asked to; gives the group of its run as well.
+/// Starts a tree in which no process ends when asked to; returns the group of its run as well.
 fn start_tree(options: &[&str], tag: &Tag) -> (Child, PathBuf) {
     let program = start(&[&SOON[..], options].concat(), &tree(tag, &WAYS), tag);
     tag.await_count(WAYS.len() + 1);
@@ -76,14 +76,14 @@ fn await_keeper(program: &Child) {
             .find(|pid| is_keeper(*pid))
     };
     let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    // It has gone out of the group of the run.
+    // The process has left the group of the run.
     eventually("the keeper runs", || {
         keeper().is_some_and(|pid| !group(pid).contains("/throng-"))
     });
 }
 
 #[test]
-fn nobody_survives_a_timeout_where_each_command_has_a_group() {
+fn no_process_survives_a_timeout_if_each_command_has_a_group() {
     if !has_groups() {
         return;
     }
@@ -109,7 +109,7 @@ fn nobody_survives_a_timeout_where_each_command_has_a_group() {
 }
 
 #[test]
-fn nobody_survives_a_kill_of_the_program_and_the_keeper_removes_the_groups() {
+fn no_process_survives_a_kill_of_the_program_and_the_guardian_removes_the_groups() {
     if !has_groups() {
         return;
     }
@@ -125,7 +125,7 @@ fn nobody_survives_a_kill_of_the_program_and_the_keeper_removes_the_groups() {
 }
 
 #[test]
-fn an_interrupt_leaves_nobody_and_no_group() {
+fn an_interrupt_leaves_no_process_and_no_group() {
     if !has_groups() {
         return;
     }
@@ -142,7 +142,7 @@ fn an_interrupt_leaves_nobody_and_no_group() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_goes_on_where_the_program_was_started() {
+fn processes_left_behind_go_on_in_the_group_of_the_program() {
     if !has_groups() {
         return;
     }
@@ -157,8 +157,8 @@ fn what_a_command_leaves_behind_goes_on_where_the_program_was_started() {
     }
 }
 
-/// Four ways for one program within another: the inner one is a command of the outer one, and its
-/// groups are below the outer one's.
+/// Four cases of one program within another: the inner one is a command of the outer one, and its
+/// groups are below those of the outer one.
 #[test]
 fn a_throng_within_a_throng_has_its_groups_below() {
     if !has_groups() {
@@ -166,7 +166,8 @@ fn a_throng_within_a_throng_has_its_groups_below() {
     }
     let kinds = KINDS.iter();
     for (outer, inner) in kinds.flat_map(|outer| KINDS.map(|inner| (*outer, inner))) {
-        // Ends by itself: what is left behind goes on where the outer one was started.
+        // Ends by itself: what is left behind goes on in the group in which the outer one was
+        // started.
         let tag = Tag::new();
         let values = format!("bare-daemon:{tag},sleep:600000");
         let output = finish(start_nested(&["--cgroup", outer], inner, &values));
@@ -174,7 +175,7 @@ fn a_throng_within_a_throng_has_its_groups_below() {
         assert_eq!(stderr(&output), "");
         assert_eq!(tag.control_groups(), [home()], "{outer} {inner}");
 
-        // Is killed as a part of the outer one's tree, and its keeper with it.
+        // Is killed as a part of the outer one's tree, together with its guardian.
         let run = |timeout: Duration| {
             let tag = Tag::new();
             let values = format!("bare-daemon:ignore-term,{tag},sleep:600000 sleep:600000");
@@ -193,7 +194,7 @@ fn a_throng_within_a_throng_has_its_groups_below() {
         let runs = levels.filter(|name| name.as_encoded_bytes().starts_with(b"throng-"));
         assert_eq!(runs.count(), 2, "{below:?}");
         assert_eq!(output.status.code(), Some(1));
-        // With a group for the run alone who is like that is not found, and goes on at home.
+        // With a group for the run alone, this process is not found and goes on in its own group.
         if outer == "command" {
             assert_eq!(tag.pids(), [0; 0], "{outer} {inner}");
         }
@@ -202,7 +203,7 @@ fn a_throng_within_a_throng_has_its_groups_below() {
     }
 }
 
-/// Runs a throng with these values within one with these options.
+/// Runs, with these options, a throng that runs a throng with these values.
 fn start_nested(options: &[&str], inner: &str, values: &str) -> Child {
     let (program, child) = (env!("CARGO_BIN_EXE_throng"), child());
     let line = format!("{program} run -j9 --cgroup {inner} {child} ::: {values}\n");
@@ -214,11 +215,11 @@ fn home() -> PathBuf {
 }
 
 #[test]
-fn where_none_can_be_made_it_is_said_and_all_is_as_without() {
+fn without_control_groups_this_is_reported_and_commands_run_as_usual() {
     if !has_groups() {
         return;
     }
-    // A group that must have none below it.
+    // A group that must have no groups below it.
     let full = home().join(format!("full-{}", std::process::id()));
     fs::create_dir(&full).unwrap();
     let _removed = Removed(&full);
@@ -239,7 +240,7 @@ struct Removed<'a>(&'a Path);
 
 impl Drop for Removed<'_> {
     fn drop(&mut self) {
-        // Who has just ended may be in it for a moment.
+        // A process that has just ended may be in it for a moment.
         eventually("it is empty", || fs::remove_dir(self.0).is_ok());
     }
 }

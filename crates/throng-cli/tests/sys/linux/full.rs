@@ -1,4 +1,5 @@
-//! What cannot be written ends the run with a line that names it; nothing is given up quietly.
+//! If something cannot be written, the run ends with a line that names it; nothing is dropped
+//! silently.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +11,8 @@ use throng_tests::{Source, check_pattern, eventually};
 
 use crate::program::{child, finish, output, run, stderr, stdout};
 
-/// Runs the program with a megabyte of disk in this directory and no more. Its streams are ours,
-/// but for those that these words of a shell put elsewhere. None where no disk can be had.
+/// Runs the program with one megabyte of disk in this directory. Its streams are ours, except those
+/// that these shell words redirect. `None` if no file system can be mounted.
 fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Output> {
     let starter = on_small_disk(dir, 1 << 20)?;
     let program = run(args);
@@ -33,7 +34,7 @@ fn output_on_small_disk(dir: &Path, streams: &str, args: &[&str]) -> Option<Outp
     Some(finish(command.spawn().unwrap()))
 }
 
-/// A directory to mount it at, in one that is removed with all that is in it.
+/// A directory to mount it at, inside one that is removed with everything in it.
 fn place() -> (tempfile::TempDir, std::path::PathBuf) {
     let outer = tempfile::tempdir().unwrap();
     let dir = outer.path().join("disk");
@@ -41,7 +42,7 @@ fn place() -> (tempfile::TempDir, std::path::PathBuf) {
     (outer, dir)
 }
 
-/// Values of which each takes a third of the disk, and those that nobody waits for.
+/// Values of which each takes a third of the disk, and others that are not waited for.
 const THIRDS: [&str; 7] = [
     "out:350000",
     "out:350001",
@@ -66,7 +67,7 @@ fn a_log_on_a_full_disk_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_disk_that_gets_full_ends_the_run() {
+fn a_disk_that_fills_up_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.csv");
     symlink("/dev/full", &path).unwrap();
@@ -80,11 +81,11 @@ fn a_disk_that_gets_full_ends_the_run() {
 }
 
 #[test]
-fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
+fn a_capture_on_a_full_disk_is_reported_in_one_line_and_by_the_exit_status() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = ["-j1", "-k", "--memory", "0", "--tmpdir", shown];
-    // The third needs no disk: the second may not have given it back yet.
+    // The third value needs no disk, since the second may not have freed its space yet.
     let values = [":::", "out:20000", "out:3000000", "out:20000", "exit:1"];
     let args = [&words[..], &[child()], &values].concat();
     let Some(output) = output_on_small_disk(&dir, "", &args) else {
@@ -106,7 +107,7 @@ fn a_capture_on_a_full_disk_is_told_in_one_line_and_by_the_exit_status() {
 }
 
 #[test]
-fn what_could_not_be_kept_says_why_in_json_and_is_not_in_the_records() {
+fn output_that_could_not_be_kept_has_a_reason_in_json_and_no_record() {
     let (outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let words = [
@@ -151,7 +152,7 @@ fn what_could_not_be_kept_says_why_in_json_and_is_not_in_the_records() {
 }
 
 #[test]
-fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+fn a_record_on_a_disk_that_fills_up_ends_the_run_with_a_message() {
     let (_outer, dir) = place();
     let shown = dir.to_str().unwrap();
     let (table, log) = (format!("{shown}/x.csv"), format!("{shown}/log"));
@@ -184,7 +185,7 @@ fn a_record_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
 }
 
 #[test]
-fn stdout_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
+fn stdout_on_a_disk_that_fills_up_ends_the_run_with_a_message() {
     let (_outer, dir) = place();
     for mode in ["group", "line", "live", "jsonl"] {
         let words = ["-j1", "--output", mode, child(), ":::"];
@@ -200,7 +201,7 @@ fn stdout_on_a_disk_that_gets_full_ends_the_run_with_a_line() {
 }
 
 #[test]
-fn stderr_on_a_disk_that_gets_full_is_told_by_the_exit_status_alone() {
+fn stderr_on_a_disk_that_fills_up_is_reported_by_the_exit_status_alone() {
     let (_outer, dir) = place();
     let words = ["-j1", child(), ":::", "err:700000", "err:700001", "out:5"];
     let Some(output) = output_on_small_disk(&dir, "2> disk/err", &words) else {
@@ -211,7 +212,7 @@ fn stderr_on_a_disk_that_gets_full_is_told_by_the_exit_status_alone() {
 }
 
 #[test]
-fn what_has_to_wait_and_cannot_be_kept_ends_the_run() {
+fn output_that_has_to_wait_but_cannot_be_kept_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let [spool, begun, go] = ["spool", "begun", "go"].map(|name| dir.path().join(name));
     fs::create_dir(&spool).unwrap();

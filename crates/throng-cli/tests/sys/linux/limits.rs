@@ -1,5 +1,5 @@
-//! Memory: what is spilled comes back as it was, and however much there is, and however slow who
-//! reads it, we stay small.
+//! Memory: spilled output comes back unchanged, and memory use stays small however much output
+//! there is and however slowly it is read.
 
 use std::io::Read;
 use std::process::{Child, Stdio};
@@ -10,8 +10,8 @@ use throng_tests::{Source, eventually, fill};
 use crate::program::{child, finish, json, json_bytes, run, stderr, without_settings};
 
 #[test]
-fn text_that_was_spilled_is_text_in_json_though_its_letters_are_cut_anywhere() {
-    // Three bytes a letter, and a file that is read in pieces of other lengths.
+fn spilled_text_is_text_in_json_wherever_its_characters_are_split() {
+    // Three bytes per character, and a file that is read in pieces of other lengths.
     let text = "\u{20ac}\"\n".repeat(200_000);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text.as_bytes()).unwrap();
@@ -21,10 +21,10 @@ fn text_that_was_spilled_is_text_in_json_though_its_letters_are_cut_anywhere() {
 }
 
 #[test]
-fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
+fn a_full_disk_is_reported_in_one_line_and_kept_output_is_printed() {
     let throng = env!("CARGO_BIN_EXE_throng");
     let child = child();
-    // 512 KiB, as if the disk had no more.
+    // 512 KiB, as if the disk were full after that.
     let script = format!("ulimit -f 1024; exec {throng} run --memory 0 {child} ::: out:3000000");
     let mut shell = std::process::Command::new("sh");
     without_settings(&mut shell);
@@ -42,9 +42,9 @@ fn a_disk_that_is_full_is_said_in_one_line_and_what_was_kept_is_printed() {
 }
 
 #[test]
-fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
+fn output_larger_than_the_address_space_is_printed() {
     let throng = env!("CARGO_BIN_EXE_throng");
-    // The default for memory allows many times as much.
+    // The default memory limit allows many times as much.
     const LEN: u64 = 210_000_000;
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(LEN).unwrap();
@@ -63,7 +63,7 @@ fn output_that_is_more_than_the_address_space_is_printed_all_the_same() {
 }
 
 #[test]
-fn a_line_without_end_is_refused_in_little_memory() {
+fn an_unterminated_line_is_refused_in_bounded_memory() {
     let throng = env!("CARGO_BIN_EXE_throng");
     for (fill, hint) in [
         ("cat", "contains a NUL"),
@@ -82,7 +82,7 @@ fn a_line_without_end_is_refused_in_little_memory() {
     }
 }
 
-/// What the system says of a process under this name, in KiB.
+/// A figure of a process by its name in /proc, in KiB.
 fn status_kib(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field));
@@ -90,7 +90,7 @@ fn status_kib(pid: u32, field: &str) -> u64 {
     value.trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Starts this with a reader that does not read, until nothing moves any more.
+/// Starts this with a reader that does not read, until nothing progresses any more.
 fn stopped(args: &[&str], values: usize) -> Child {
     let step = format!("out:{}", 8 << 20);
     let values = vec![step.as_str(); values];
@@ -119,7 +119,7 @@ fn number_of(bytes: &[u8], byte: u8) -> usize {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() {
+fn a_blocked_reader_stalls_the_run_in_bounded_memory_and_loses_nothing() {
     let mut expected = vec![0; 8 << 20];
     fill(Source::Out, 0, &mut expected);
     let modes: [&[&str]; 5] = [
@@ -130,7 +130,7 @@ fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() 
         &["--output", "jsonl"],
     ];
     for mode in modes {
-        // An unoptimized program takes its time over lines.
+        // An unoptimized program is slow at splitting lines.
         let count = if mode[1] == "line" { 3 } else { 12 };
         let mut started = stopped(mode, count);
         let hwm = status_kib(started.id(), "VmHWM");
@@ -141,7 +141,7 @@ fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() 
         assert!(finish(started).status.success());
         match mode[1] {
             "jsonl" => assert_eq!(number_of(&bytes, b'\n'), count),
-            // Lines of several commands may take turns.
+            // Lines of several commands may alternate.
             "line" => {
                 for byte in [0, b'\n', 99, 255] {
                     let each = number_of(&expected, byte);
@@ -157,9 +157,9 @@ fn a_reader_that_does_not_read_holds_us_up_at_little_memory_and_loses_nothing() 
     }
 }
 
-/// Other programs leave streams like that which they share with us.
+/// Other programs leave streams that they share with us in this state.
 #[test]
-fn a_stdout_or_stderr_that_does_not_block_is_waited_for() {
+fn a_nonblocking_stdout_or_stderr_is_waited_for() {
     for (step, mode) in [("out", "--group"), ("out", "--lb"), ("err", "-u")] {
         let (mut reader, writer) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -182,7 +182,7 @@ fn a_stdout_or_stderr_that_does_not_block_is_waited_for() {
 }
 
 #[test]
-fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory() {
+fn behind_a_slow_first_command_output_waits_on_disk_and_not_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let go = dir.path().join("go");
     let first = format!("wait-file:{}", go.display());
@@ -212,10 +212,10 @@ fn a_slow_first_command_keeps_the_others_waiting_on_the_disk_and_not_in_memory()
     assert_eq!(bytes.len(), 12 * (8 << 20));
 }
 
-/// Of memory that an allocator keeps, and of room that two budgets have, there is more the more
-/// commands of this kind there are.
+/// The more commands of this kind there are, the more memory an allocator retains and the more room
+/// two budgets have.
 #[test]
-fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
+fn many_verbose_commands_stay_within_the_memory_limit_in_order_or_not() {
     const COUNT: usize = 40;
     const LEN: usize = 6 << 20;
     let mut expected = vec![0; LEN];
@@ -223,7 +223,7 @@ fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
     for order in ["--output=group", "-k"] {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
-        // While the last one waits, all others have been printed and we can be looked at.
+        // While the last one waits, all others have been printed, and memory use can be measured.
         let last = format!("wait-file:{}", go.display());
         let step = format!("out:{LEN}");
         let steps = [&[&*step; COUNT][..], &[&*last]].concat();
@@ -236,7 +236,7 @@ fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
             assert!(bytes == expected, "{order}");
         }
         let hwm = status_kib(started.id(), "VmHWM");
-        // An unoptimized program is 13 MiB by itself.
+        // An unoptimized program takes 13 MiB by itself.
         assert!(hwm < (32 + 20) << 10, "{order}: {hwm} KiB");
         std::fs::write(&go, "").unwrap();
         assert_eq!(stdout.read(&mut bytes).unwrap(), 0);
@@ -244,8 +244,8 @@ fn many_that_say_much_take_no_more_memory_than_they_may_in_order_or_not() {
     }
 }
 
-/// Bytes that a writer of JSON may get wrong: what has to be escaped, letters of all lengths, the
-/// halves of letters, and what is no text at all; and often more than is read at a time.
+/// Bytes that a JSON writer may get wrong: what has to be escaped, characters of all lengths,
+/// truncated characters and invalid bytes; often more than one read returns.
 fn awkward_bytes() -> impl Strategy<Value = Vec<u8>> {
     let letter = prop_oneof![
         8 => prop::sample::select(vec![
@@ -273,7 +273,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn json_says_whatever_was_written(
+    fn json_reproduces_any_output(
         outputs in prop::collection::vec(awkward_bytes(), 1..16), spills in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();

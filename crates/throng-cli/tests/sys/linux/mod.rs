@@ -1,4 +1,4 @@
-//! What only Linux has.
+//! Behaviour that exists only on Linux.
 
 mod cgroups;
 mod full;

@@ -1,4 +1,4 @@
-//! Files that other users have made or could write: settings, job logs, results.
+//! Files that other users have created or could write to: settings, job logs, results.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,7 +14,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn settings_that_others_can_write_are_refused_unless_they_are_named() {
+fn settings_writable_by_others_are_refused_unless_named_explicitly() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("throng/throng.toml");
     fs::create_dir(file.parent().unwrap()).unwrap();
@@ -44,7 +44,7 @@ fn settings_that_others_can_write_are_refused_unless_they_are_named() {
 }
 
 #[test]
-fn a_log_that_others_can_write_is_gone_by_only_for_whoever_insists() {
+fn a_log_writable_by_others_is_used_only_with_an_explicit_option() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let log = log.to_str().unwrap();
@@ -76,7 +76,7 @@ fn a_log_that_others_can_write_is_gone_by_only_for_whoever_insists() {
 }
 
 #[test]
-fn results_that_others_can_write_are_gone_by_only_for_whoever_insists() {
+fn results_writable_by_others_are_used_only_with_an_explicit_option() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("results");
     let results = path.to_str().unwrap();
@@ -101,14 +101,14 @@ fn results_that_others_can_write_are_gone_by_only_for_whoever_insists() {
     );
     let trusted = output(&[&["--trust-joblog"], &resume[..]].concat());
     assert_eq!(stdout(&trusted), "b");
-    // One file is enough to have its command left out.
+    // One forged file would be enough to have its command skipped.
     set_mode(&path, 0o755);
     set_mode(&path.join("1/a/stdout"), 0o666);
     assert_eq!(output(&resume).status.code(), Some(255));
 }
 
 #[test]
-fn results_do_not_go_through_links_that_others_may_have_planted() {
+fn results_do_not_follow_links_that_others_may_have_planted() {
     let shared = tempfile::tempdir().unwrap();
     set_mode(shared.path(), 0o1777);
     let victim = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn results_do_not_go_through_links_that_others_may_have_planted() {
 }
 
 #[test]
-fn nobody_else_can_write_records_whatever_the_umask_is() {
+fn records_are_not_writable_by_others_whatever_the_umask() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let script = r#"umask 0; program=$1; shift; exec "$program" run "$@""#;
@@ -154,7 +154,7 @@ fn nobody_else_can_write_records_whatever_the_umask_is() {
 }
 
 #[test]
-fn records_do_not_go_through_links_that_others_may_have_planted() {
+fn records_do_not_follow_links_that_others_may_have_planted() {
     let shared = tempfile::tempdir().unwrap();
     set_mode(shared.path(), 0o1777);
     let victim = tempfile::tempdir().unwrap();
@@ -208,7 +208,7 @@ fn a_nul_in_a_value_never_becomes_code() {
 }
 
 #[test]
-fn a_value_leads_through_no_link_that_leads_out_of_what_is_written_before_it() {
+fn a_value_does_not_follow_a_link_out_of_the_fixed_directory() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::create_dir_all(at("out/inside")).unwrap();
@@ -244,7 +244,7 @@ fn a_value_leads_through_no_link_that_leads_out_of_what_is_written_before_it() {
 }
 
 #[test]
-fn a_name_that_a_command_has_taken_itself_loses_its_results_alone_and_that_is_said() {
+fn a_result_name_taken_by_its_command_loses_only_its_results_and_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let name = format!("{}/{{}}", directory.path().display());
     let script = format!("[ {{}} = b ] || mkdir {}/{{}}", directory.path().display());

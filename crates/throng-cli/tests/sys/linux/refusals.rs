@@ -1,5 +1,5 @@
-//! Programs that cannot be started, streams that are closed or full, limits: with the words that
-//! Linux has for them.
+//! Programs that cannot be started, streams that are closed or full, and limits, with the error
+//! messages of Linux.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::program::{
     finish, output, output_with_stdin, run, sorted_lines, stderr, stdout, without_settings,
 };
 
-/// Runs this program for one value and `echo` for another, in one run; returns the complaint.
+/// Runs this program for one value and `echo` for another, in one run; returns the error message.
 fn complaint(program: &str, argument: &str) -> String {
     let lines = format!("'{program}' '{argument}'\necho fine\n");
     let output = output_with_stdin(&["-k"], lines.as_bytes());
@@ -24,7 +24,7 @@ fn complaint(program: &str, argument: &str) -> String {
 }
 
 #[test]
-fn programs_that_cannot_be_started_are_named_with_the_reason() {
+fn programs_that_cannot_be_started_are_reported_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str, text: &str, mode: u32| {
         let path = dir.path().join(name);
@@ -72,7 +72,7 @@ fn programs_that_cannot_be_started_are_named_with_the_reason() {
 }
 
 #[test]
-fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
+fn arguments_that_are_too_long_or_contain_a_nul_are_refused() {
     let long = "x".repeat(200_000);
     let too_long = complaint("echo", &long);
     let limit = "it has 200,000 characters, and the limit of this system is 131,071; ";
@@ -85,7 +85,7 @@ fn arguments_that_are_too_long_or_hold_a_nul_are_refused() {
 }
 
 #[test]
-fn a_stdout_that_is_full_is_an_error_and_not_a_loss_in_silence() {
+fn a_full_stdout_is_an_error_and_not_a_silent_loss() {
     let full = fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
@@ -116,7 +116,7 @@ fn script(text: &str) -> std::process::Output {
 }
 
 #[test]
-fn streams_that_are_closed_when_we_start_are_as_good_as_null() {
+fn streams_closed_at_startup_behave_like_dev_null() {
     let both = "sh -c 'echo out; echo err >&2; cat' x ::: 1";
     let no_stdin = script(&format!("\"$0\" run {both} <&-"));
     assert_eq!((stdout(&no_stdin), stderr(&no_stdin)), ("out\n", "err\n"));
@@ -131,13 +131,13 @@ fn streams_that_are_closed_when_we_start_are_as_good_as_null() {
 }
 
 #[test]
-fn ignored_child_signals_lose_no_exit_status() {
+fn an_ignored_sigchld_loses_no_exit_status() {
     let output = script("trap '' CHLD; exec \"$0\" run sh -c 'exit 3' ::: 1 2");
     assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
-fn few_descriptors_mean_fewer_at_once_and_lose_nothing() {
+fn few_descriptors_reduce_concurrency_and_lose_nothing() {
     let output = script("ulimit -n 64; seq 2000 | \"$0\" run -j 1000 echo");
     let mut expected: Vec<String> = (1..=2000).map(|n| n.to_string()).collect();
     expected.sort();
@@ -151,14 +151,14 @@ fn few_descriptors_mean_fewer_at_once_and_lose_nothing() {
 }
 
 #[test]
-fn a_directory_is_no_file_of_values() {
+fn a_directory_is_not_a_file_of_values() {
     let output = output(&["-a", "/", "echo"]);
     let expected = "throng: cannot read values from /: Is a directory (os error 21)\n";
     assert_eq!(stderr(&output), expected);
 }
 
 #[test]
-fn a_mechanism_that_is_not_there_is_refused_with_the_reason() {
+fn an_unavailable_mechanism_is_refused_with_the_reason() {
     let list = Command::new(env!("CARGO_BIN_EXE_throng"))
         .arg("mechanisms")
         .output()
@@ -176,7 +176,7 @@ fn a_mechanism_that_is_not_there_is_refused_with_the_reason() {
 }
 
 #[test]
-fn settings_are_read_from_regular_files_alone_and_nobody_is_waited_for() {
+fn settings_are_read_only_from_regular_files_without_blocking() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

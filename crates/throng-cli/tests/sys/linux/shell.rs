@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::program::{finish, json_bytes, output, output_with_stdin, run, stderr, stdout};
 
 #[test]
-fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
+fn without_a_command_each_line_is_a_command_run_without_a_shell() {
     let lines = b"echo 'a  b' \"c\"\n\n# nothing > x\necho '$HOME' \\`id\\` \">\" x\n";
     let output = output_with_stdin(&["-k"], lines);
     assert_eq!(stdout(&output), "a  b c\n$HOME `id` > x\n");
@@ -14,7 +14,7 @@ fn without_a_command_each_line_is_one_and_no_shell_sees_it() {
 }
 
 #[test]
-fn with_a_shell_values_are_data_and_never_code() {
+fn with_a_shell_values_are_data_and_not_code() {
     let hostile = [
         "a b",
         "$(echo no)",
@@ -45,7 +45,7 @@ fn with_a_shell_values_are_data_and_never_code() {
 }
 
 #[test]
-fn a_script_that_begins_with_a_dash_is_no_option() {
+fn a_script_that_begins_with_a_dash_is_not_an_option() {
     let output = output(&["--shell", "{}", ":::", "-e", "+x"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(stderr(&output).contains("not found"), "{output:?}");
@@ -63,7 +63,7 @@ fn with_quote_the_command_is_data_too() {
 }
 
 #[test]
-fn as_many_values_as_the_system_takes_go_into_a_command() {
+fn as_many_values_as_the_system_accepts_go_into_a_command() {
     let mut text = String::new();
     for number in 0..100_000 {
         text.push_str(&format!("value-{number:06}\n"));
@@ -78,7 +78,7 @@ fn as_many_values_as_the_system_takes_go_into_a_command() {
         assert!(output.status.success(), "{}", stderr(&output));
         assert!(stdout(&output) == text, "{way:?}");
     }
-    // Glued together they are one argument, which may have 128 KiB.
+    // Joined they are one argument, which may have 128 KiB.
     let args = ["--xargs", "-k", "printf", r"%s\n", "<{}>"];
     let output = output_with_stdin(&args, text.as_bytes());
     assert!(output.status.success(), "{}", stderr(&output));
@@ -102,7 +102,7 @@ fn values_pass_through_byte_for_byte() {
 }
 
 #[test]
-fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
+fn a_dry_run_prints_commands_that_a_shell_reads_back() {
     let args = ["--dry-run", "rm", "-f", "{}", ":::", "a b", "$(x)", "-y"];
     let output = output(&args);
     assert_eq!(stdout(&output), "rm -f 'a b'\nrm -f '$(x)'\nrm -f -y\n");
@@ -110,7 +110,7 @@ fn a_dry_run_prints_commands_that_a_shell_would_read_back() {
 }
 
 #[test]
-fn what_a_program_makes_of_a_block_does_not_depend_on_the_time() {
+fn the_result_for_a_block_does_not_depend_on_the_time() {
     let text = "a line\n".repeat(40_000);
     for args in [&["--pipe", "--block", "100k"][..], &["--pipe", "-N1000"]] {
         let args = [args, &["-k", "--output", "jsonl", "gzip", "-c"]].concat();
@@ -127,7 +127,7 @@ fn what_a_program_makes_of_a_block_does_not_depend_on_the_time() {
     }
 }
 
-/// Refused before anything has started, with one line that contains this.
+/// Refused before anything has started, with one line that contains this text.
 fn assert_refused(args: &[&str], named: &str) {
     let output = output(args);
     assert_eq!(output.status.code(), Some(255), "{args:?}: {output:?}");
@@ -160,7 +160,7 @@ fn with_a_shell_a_value_in_quotes_or_a_substitution_is_text() {
         ("x={}; printf '%s\\n' \"$x\"", "", "\n"),
         ("cat <<E; printf '%s\\n' {}\nE", "", "\n"),
     ] {
-        // What echo makes of a backslash is its own affair.
+        // How echo treats a backslash is up to echo.
         let is_echo = template.starts_with("echo");
         let values = values
             .iter()
@@ -197,7 +197,7 @@ fn with_a_shell_a_value_that_could_become_code_is_refused() {
     ] {
         assert_refused(&["--shell", template, ":::", "x"], named);
     }
-    // What the numbers become is digits, wherever they are.
+    // The numbers expand to digits, wherever they are.
     let numbers = output(&["--shell", "echo $(({#} + 1)) `echo {#}` # {#}", ":::", "x"]);
     assert_eq!(stdout(&numbers), "2 1\n");
 }
@@ -227,7 +227,7 @@ fn several_values_never_become_commands_of_their_own() {
 }
 
 #[test]
-fn a_value_in_the_code_of_a_program_is_refused_unless_somebody_insists() {
+fn a_value_in_the_code_of_a_program_is_refused_without_an_explicit_option() {
     for (words, named) in [
         (&["sh", "-c", "echo {}"][..], "\"sh -c\" reads as code"),
         (&["sh", "-c"], "\"sh -c\" reads as code"),
@@ -270,7 +270,7 @@ fn shell_syntax_without_a_shell_is_refused() {
         assert_refused(&[program, ":::", "x"], "--shell");
         assert_refused(&["--dry-run", program, ":::", "x"], "--shell");
     }
-    // Operators that are words have been through a shell already, and are meant.
+    // Operators that are separate words have already passed through a shell, and are intended.
     let literal = output(&["-k", "echo", "|", "a;b", ">", "{}", ":::", "x"]);
     assert_eq!(stdout(&literal), "| a;b > x\n");
     let lines = output_with_stdin(&["-j1"], b"echo 1\necho 2 | tr 2 3\necho 4\n");
@@ -292,7 +292,7 @@ fn shell_syntax_without_a_shell_is_refused() {
 }
 
 #[test]
-fn a_program_with_a_blank_in_its_name_is_one() {
+fn a_program_name_may_contain_a_space() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("my echo");
     std::os::unix::fs::symlink("/bin/echo", &path).unwrap();
@@ -304,7 +304,7 @@ fn a_program_with_a_blank_in_its_name_is_one() {
 }
 
 #[test]
-fn a_shell_can_be_named_if_it_reads_our_quotes() {
+fn a_shell_can_be_selected_if_it_reads_our_quoting() {
     for shell in ["fish", "/usr/bin/tcsh", "python3", "nu", "pwsh", "env", ""] {
         let option = format!("--shell={shell}");
         assert_refused(&[&option, "echo {}", ":::", "x"], "as a POSIX shell does");
@@ -313,11 +313,11 @@ fn a_shell_can_be_named_if_it_reads_our_quotes() {
         let code = if shell.is_empty() { 0 } else { 255 };
         assert_eq!(by_variable.status.code(), Some(code), "{by_variable:?}");
     }
-    // Without --shell the variable means nothing.
+    // Without --shell the variable has no meaning.
     let mut none = run(&["echo", ":::", "x"]);
     let none = finish(none.env("THRONG_SHELL", "fish").spawn().unwrap());
     assert_eq!(stdout(&none), "x\n");
-    // The script is what the shell gets, whatever it begins with.
+    // The shell gets the script itself, whatever it begins with.
     let dash = output(&["--shell=/bin/sh", "{}", ":::", "-e"]);
     assert!(stderr(&dash).contains("not found"), "{dash:?}");
     let word = output(&["--shell", "sh", "{}", ":::", "/dev/null"]);
@@ -359,7 +359,7 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     assert!(stderr(&other).contains("with --shell=bash"), "{other:?}");
     let again = run(&[&log[..], &["--shell=bash", "--retry-failed"]].concat());
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    // GNU parallel's log does not say which shell it was.
+    // GNU parallel's log does not record the shell.
     let theirs = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n\
                   1\t:\t1.000\t     1.000\t0\t0\t1\t0\t[[ a == a* ]] && echo done\n";
     std::fs::write(log[1], theirs).unwrap();
@@ -367,9 +367,9 @@ fn bash_has_its_own_syntax_and_exported_functions() {
     assert_eq!(stdout(&again), "done\n", "{again:?}");
 }
 
-/// Whatever these shells have been seen to run of a value is refused, or stays text.
+/// Every value that these shells have been seen to execute is refused or stays text.
 #[test]
-fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
+fn only_simple_templates_are_accepted_for_a_shell_with_more_syntax() {
     let dir = tempfile::tempdir().unwrap();
     for (script, value) in [
         ("echo $path[{}]", "a[$(touch PWN)]"),
@@ -389,7 +389,7 @@ fn of_a_shell_with_more_syntax_only_the_simplest_is_accepted() {
 }
 
 #[test]
-fn a_value_in_a_variable_that_is_code_is_refused_unless_somebody_insists() {
+fn a_value_in_a_variable_read_as_code_is_refused_without_an_explicit_option() {
     for words in [
         &["--env", "BASH_ENV={}", "true"][..],
         &["env", "BASH_ENV={}", "true"],
@@ -406,7 +406,7 @@ fn a_value_in_a_variable_that_is_code_is_refused_unless_somebody_insists() {
 }
 
 #[test]
-fn the_remedy_fits_the_program() {
+fn the_suggested_remedy_fits_the_program() {
     for (words, remedy) in [
         (&["awk", "/{}/"][..], "awk -v 'x={}'"),
         (&["ssh", "host", "ls {}"], "--stdin '{}' ssh host"),

@@ -32,8 +32,8 @@ fn a_signal_that_ends_a_command_is_a_failure_with_a_number() {
 }
 
 #[test]
-fn who_holds_a_stream_is_named() {
-    // The shell does not wait until `sleep` is one, so that has time for it.
+fn the_holder_of_a_stream_is_named() {
+    // The shell does not wait until `sleep` has been executed, so allow time for that.
     let run = |grace: Duration| {
         let grace = format!("{}s", grace.as_secs());
         let script = "sleep 600 >&2 & echo $!";
@@ -51,7 +51,7 @@ fn who_holds_a_stream_is_named() {
         .unwrap()
         .remove("started")
         .unwrap();
-    // Its clock has hundredths of a second; both are times of the same second or the next.
+    // The clock has hundredths of a second; both times are in the same second or the next.
     let minute = |time: &serde_json::Value| time.as_str().unwrap()[..16].to_owned();
     assert!(minute(&started) >= minute(start), "{started} after {start}");
     let holder = serde_json::json!({"pid": pid, "argv": ["sleep", "600"], "streams": ["stderr"]});
@@ -73,14 +73,14 @@ fn who_holds_a_stream_is_named() {
     assert!(is_named, "{output:?}");
 }
 
-/// Starts so many commands of these steps, all at once, and waits until they run.
+/// Starts this many commands with these steps, all at once, and waits until they run.
 ///
-/// They are no shells: one that forks is there twice until the new process has its own command
+/// They are not shells: a shell that forks appears twice until the new process has its own command
 /// line.
 fn start_tagged(n: usize, options: &[&str], steps: &[&str], tag: &Tag) -> Child {
     let jobs = n.to_string();
     let words = [&["-j", &jobs], options, &[child()], steps].concat();
-    // From stdin, for throng itself must not have the tag on its command line.
+    // From stdin, since throng itself must not have the tag on its command line.
     let tags = format!("{tag}\n").repeat(n);
     let program = start_with_stdin(&words, tags.as_bytes());
     tag.await_count(n);
@@ -88,7 +88,7 @@ fn start_tagged(n: usize, options: &[&str], steps: &[&str], tag: &Tag) -> Child 
 }
 
 #[test]
-fn an_interrupt_ends_what_runs_and_says_so() {
+fn an_interrupt_ends_running_commands_and_reports_it() {
     let tag = Tag::new();
     let child = start_tagged(5, &[], &["{}", "sleep:600000"], &tag);
     kill(child.id(), Signal::INT);
@@ -104,11 +104,11 @@ fn an_interrupt_ends_what_runs_and_says_so() {
 }
 
 #[test]
-fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
+fn one_sigterm_ends_the_run_and_ended_commands_are_not_recorded() {
     let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
     let log = dir.path().join("log");
     let options = ["-j3", "--summary", "--joblog", log.to_str().unwrap()];
-    // They catch the signal, and say that all is well.
+    // They catch the signal and exit with success.
     let steps = ["exit-at-term:0", "{}", "sleep:600000"];
     let tags = format!("{tag}\n").repeat(5);
     let words = [&options, &[child()][..], &steps].concat();
@@ -128,7 +128,7 @@ fn one_sigterm_ends_the_run_and_what_was_ended_is_in_no_record() {
 }
 
 #[test]
-fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
+fn a_doubled_signal_does_not_shorten_the_grace_of_ended_commands() {
     for signal in [Signal::TERM, Signal::INT] {
         let tag = Tag::new();
         let script =
@@ -137,7 +137,7 @@ fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
         let mut program = start_with_stdin(&words, format!("{tag}\n").as_bytes());
         let mut stdout = BufReader::new(program.stdout.take().unwrap());
         stdout.read_line(&mut String::new()).unwrap();
-        // As timeout(1) does it: to its child, and to the group.
+        // Like timeout(1): to its child, and to the group.
         kill(program.id(), signal);
         std::thread::sleep(Duration::from_millis(1));
         kill(program.id(), signal);
@@ -149,7 +149,7 @@ fn a_signal_that_comes_twice_at_once_takes_nothing_from_what_is_ended() {
 }
 
 #[test]
-fn no_signal_waits_for_whoever_reads_stderr() {
+fn signals_are_handled_even_if_stderr_is_not_read() {
     for signals in [
         &[Signal::TERM][..],
         &[Signal::USR1, Signal::HUP, Signal::TERM],
@@ -181,11 +181,11 @@ fn no_signal_waits_for_whoever_reads_stderr() {
 }
 
 #[test]
-fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
+fn a_timed_out_command_has_failed_whatever_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let log = log.to_str().unwrap();
-    // It catches the signal, and says that all is well.
+    // It catches the signal and exits with success.
     let run = |timeout: Duration| {
         let timeout = timeout.as_secs().to_string();
         let options = ["--timeout", &timeout, "--retries", "2", "--joblog", log];
@@ -221,11 +221,11 @@ fn what_ran_out_of_time_has_failed_whatever_it_exits_with() {
 }
 
 #[test]
-fn a_loop_of_a_shell_ends_at_ctrl_c() {
+fn a_shell_loop_ends_at_ctrl_c() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready");
     let program = env!("CARGO_BIN_EXE_throng");
-    // Whoever comes second finds the place taken, and ends.
+    // The second one finds the file in place, and ends.
     let claim = format!("claim:{}", ready.display());
     let script = "for i in 1 2 3; do \"$@\"; done; echo the loop goes on";
     let words = [
@@ -240,7 +240,7 @@ fn a_loop_of_a_shell_ends_at_ctrl_c() {
         ":::",
         "#",
     ];
-    // Others end their loop whatever becomes of the program.
+    // Other shells end their loop whatever happens to the program.
     let has_bash = std::path::Path::new("/bin/bash").exists();
     let mut shell = std::process::Command::new(if has_bash { "bash" } else { "sh" });
     without_settings(&mut shell);
@@ -251,7 +251,7 @@ fn a_loop_of_a_shell_ends_at_ctrl_c() {
         .stderr(Stdio::piped());
     let shell = shell.spawn().unwrap();
     eventually("it runs", || ready.exists());
-    // As a terminal does: to the shell as well.
+    // As a terminal does: also to the shell.
     let group = Pid::from_raw(shell.id() as i32).unwrap();
     rustix::process::kill_process_group(group, Signal::INT).unwrap();
     let output = finish(shell);
@@ -283,7 +283,7 @@ struct Waiters {
 }
 
 impl Waiters {
-    /// Starts them, and waits until the program has heard from both: then it counts both.
+    /// Starts them and waits until the program has output from both, so that it counts both.
     fn start(tag: &Tag, gate: &Gate) -> Waiters {
         let gate = gate.step();
         let words = ["-j2", "--output", "line", child()];
@@ -315,7 +315,7 @@ impl Waiters {
         line
     }
 
-    /// Waits for its end; gives its exit code and the rest of what it said on both streams.
+    /// Waits for it to end; returns its exit code and the rest of its output on both streams.
     fn finish(mut self) -> (Option<i32>, String, String) {
         let code = finish(self.program).status.code();
         let (mut stdout, mut stderr) = (String::new(), String::new());
@@ -326,7 +326,7 @@ impl Waiters {
 }
 
 #[test]
-fn sighup_lets_what_runs_finish_and_starts_no_more() {
+fn sighup_lets_running_commands_finish_and_starts_no_more() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::HUP);
@@ -341,14 +341,14 @@ fn sighup_lets_what_runs_finish_and_starts_no_more() {
 }
 
 #[test]
-fn sigterm_ends_what_runs_after_sighup_and_a_second_sighup_does_not() {
+fn after_sighup_sigterm_ends_running_commands_but_a_second_sighup_does_not() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::HUP);
     waiters.complaint();
     waiters.signal(Signal::HUP);
     waiters.signal(Signal::USR1);
-    // The list comes after the second request, and both still run.
+    // The list is printed after the second request, and both still run.
     for _ in 0..2 {
         let line = waiters.complaint();
         assert!(line.contains(" pid "), "{line}");
@@ -360,7 +360,7 @@ fn sigterm_ends_what_runs_after_sighup_and_a_second_sighup_does_not() {
 }
 
 #[test]
-fn sigusr1_lists_what_runs() {
+fn sigusr1_lists_running_commands() {
     let (tag, gate) = (Tag::new(), Gate::new());
     let mut waiters = Waiters::start(&tag, &gate);
     waiters.signal(Signal::USR1);
@@ -383,7 +383,7 @@ fn sigusr1_lists_what_runs() {
 }
 
 #[test]
-fn a_second_interrupt_kills_what_refuses_to_end() {
+fn a_second_interrupt_kills_commands_that_ignore_the_first() {
     let tag = Tag::new();
     let steps = ["ignore-term", "{}", "sleep:600000"];
     let options = ["--termseq", "TERM,600000,KILL"];
@@ -392,8 +392,8 @@ fn a_second_interrupt_kills_what_refuses_to_end() {
         tag.pids().into_iter().all(catches_term)
     });
     kill(child.id(), Signal::INT);
-    // Of two signals at a time the program may hear of one, and in any order. When it has answered
-    // a second time it has heard all that came before it had answered first.
+    // Of two pending signals the program may see only one, and in any order. When it has answered a
+    // second time, it has seen all that arrived before its first answer.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     for _ in 0..2 {
         kill(child.id(), Signal::USR1);
@@ -408,7 +408,7 @@ fn a_second_interrupt_kills_what_refuses_to_end() {
     kill(child.id(), Signal::INT);
     let output = finish(child);
     assert_eq!(output.status.signal(), Some(2));
-    // Whoever waits for them too long leaves, and what it has started ends with it.
+    // If waiting for them takes too long the program exits, and what it has started ends with it.
     tag.await_gone();
 }
 
@@ -420,17 +420,17 @@ fn catches_term(pid: u32) -> bool {
 }
 
 #[test]
-fn an_interrupt_takes_no_more_values() {
+fn after_an_interrupt_no_more_values_are_read() {
     let mut command = run(&["-j2", "--output", "line", "echo"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Who has run a command hears of signals as well.
+    // A program that has run a command also receives signals.
     stdin.write_all(b"one\n").unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "one\n");
-    // The source stays open and silent, as a terminal does.
+    // The source stays open and silent, like a terminal.
     kill(child.id(), Signal::INT);
     assert_eq!(finish(child).status.signal(), Some(2));
     drop(stdin);
@@ -465,7 +465,7 @@ fn an_endless_source_starts_at_once_and_memory_stays_flat() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_stops_the_run_and_does_not_grow_it() {
+fn a_blocked_reader_stops_the_run_and_memory_does_not_grow() {
     let mut command = run(&["-j4", "head", "-c", "1000000", "/dev/zero", "#"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut feed = child.stdin.take().unwrap();
@@ -496,13 +496,13 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 #[test]
-fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
+fn ctrl_z_stops_commands_with_throng_and_suspends_their_timeouts() {
     let stopped = |timeout: Duration| {
         let (tag, gate) = (Tag::new(), Gate::new());
         let steps = ["{}", &gate.step(), "outs:done\n"];
         let timeout_s = timeout.as_secs().to_string();
         let words = [&["-j3", "--timeout", &timeout_s, child()], &steps[..]].concat();
-        // In a group of its own, which this test can continue, as a shell's job.
+        // In a group of its own, which this test can continue as a shell continues a job.
         let mut command = run(&words);
         command.process_group(0).stdin(Stdio::piped());
         let mut program = command.spawn().unwrap();
@@ -512,7 +512,7 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
             .unwrap();
         drop(values);
         let pid = program.id();
-        // Where this takes too long they are over before.
+        // If this takes too long, they have ended before.
         let mut comes = |what: &str, is_so: &dyn Fn() -> bool| {
             let mut is_over = false;
             eventually(what, || {
@@ -529,7 +529,7 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
         if !comes("all is stopped", &are_stopped) {
             return (finish(program), false);
         }
-        // Longer than the commands have.
+        // Longer than the timeout of the commands.
         std::thread::sleep(timeout + timeout / 4);
         let stands_still = is_stopped(pid);
         gate.open();
@@ -545,12 +545,12 @@ fn at_ctrl_z_the_commands_stop_with_us_and_their_time_stands_still() {
     );
 }
 
-/// Nobody is there who could continue it.
+/// There is no process that could continue it.
 #[test]
 fn a_program_in_an_orphaned_group_is_not_stopped() {
     let mut setsid = std::process::Command::new("setsid");
     crate::program::without_settings(&mut setsid);
-    // The program leads the session, so none of its session is in another group.
+    // The program leads the session, so no process of its session is in another group.
     setsid.args(["--wait", env!("CARGO_BIN_EXE_throng")]);
     let script = "kill -TSTP $PPID; sleep .2; echo done";
     setsid.args(["run", "sh", "-c", script, ":::", "x"]);

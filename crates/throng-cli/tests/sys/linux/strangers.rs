@@ -1,5 +1,5 @@
-//! What other processes of the same user, or of the same machine, cannot do to a run: make throng
-//! end processes that are not its own, hide from it, or take its keeper away.
+//! What other processes of the same user or the same machine cannot do to a run: make throng end
+//! processes that are not its own, hide from it, or disable its guardian.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use throng_tests::{Tag, eventually};
 use super::trees::{children, is_keeper, kill, start, tree};
 use crate::program::{child, finish, output, run, stderr, stdout, without_settings};
 
-/// The keeper of a running program, other than this one.
+/// The guardian of a running program, other than this one.
 fn keeper(program: &Child, other: u32) -> u32 {
     let mut keeper = 0;
     eventually("a keeper runs", || {
@@ -35,7 +35,7 @@ fn state(pid: u32) -> String {
 }
 
 #[test]
-fn who_kills_the_keeper_does_not_get_away_with_it() {
+fn a_process_that_kills_the_guardian_does_not_escape() {
     let tag = Tag::new();
     let ways = ["daemon", "daemon-holder", "quiet"];
     let mut program = start(&[], &tree(&tag, &ways), &tag);
@@ -57,7 +57,7 @@ fn who_kills_the_keeper_does_not_get_away_with_it() {
     assert_eq!(said.lines().count(), 2, "{said}");
 }
 
-/// How many children of a program have ended and were not waited for.
+/// How many children of a program have ended and have not been waited for.
 fn dead(pid: u32) -> usize {
     children(pid)
         .into_iter()
@@ -66,12 +66,12 @@ fn dead(pid: u32) -> usize {
 }
 
 #[test]
-fn who_goes_on_in_a_new_process_all_the_time_is_ended_or_named() {
+fn a_process_that_keeps_forking_is_ended_or_named() {
     for way in ["hop", "bare-hop"] {
         let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
         let file = dir.path().join("go-on");
         fs::write(&file, "").unwrap();
-        // The steps of the command are its value, and one word.
+        // The steps of the command are its value, which is one word.
         let args = ["-j1", "--colsep", " ", "--termseq", "KILL", child()];
         let mut program = run(&args).stdin(Stdio::piped()).spawn().unwrap();
         let mut values = program.stdin.take().unwrap();
@@ -90,7 +90,7 @@ fn who_goes_on_in_a_new_process_all_the_time_is_ended_or_named() {
 }
 
 #[test]
-fn who_goes_on_in_a_new_process_is_ended_or_named_when_a_command_runs_out_of_time() {
+fn a_process_that_keeps_forking_is_ended_or_named_at_a_timeout() {
     let (tag, dir) = (Tag::new(), tempfile::tempdir().unwrap());
     let file = dir.path().join("go-on");
     fs::write(&file, "").unwrap();
@@ -116,7 +116,7 @@ fn who_goes_on_in_a_new_process_is_ended_or_named_when_a_command_runs_out_of_tim
 }
 
 #[test]
-fn who_holds_a_stream_cannot_write_lines_of_ours() {
+fn a_holder_of_a_stream_cannot_forge_our_messages() {
     let tag = Tag::new();
     let noise = "\x1b[2J\nthrong: forged\u{202e}";
     let holder = format!("holder:{tag},sleep:600000,tag:{noise}{}", "x".repeat(5000));
@@ -143,7 +143,7 @@ fn names_of_programs_are_shown_as_text() {
     );
 }
 
-/// The command that makes a process namespace with these options, if that is possible here.
+/// The command that creates a PID namespace with these options, if that is possible here.
 pub(super) fn unshare(options: &[&str]) -> Option<Command> {
     for user in [&[][..], &["--user", "--map-root-user"]] {
         let command = || {
@@ -165,7 +165,7 @@ pub(super) fn unshare(options: &[&str]) -> Option<Command> {
 }
 
 #[test]
-fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
+fn as_init_of_a_namespace_throng_waits_for_all_orphans() {
     let Some(mut unshare) = unshare(&["--mount-proc"]) else {
         return;
     };
@@ -198,9 +198,9 @@ fn the_first_process_of_a_namespace_waits_for_all_that_come_to_it() {
     assert!(outer.wait().unwrap().success());
 }
 
-/// The session of such a job is led from outside of the namespace, where it has no number.
+/// The leader of this job's session is outside of the namespace and has no id in it.
 #[test]
-fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
+fn ctrl_z_stops_a_job_in_a_namespace_too() {
     let Some(mut unshare) = unshare(&["--mount-proc", "--kill-child"]) else {
         return;
     };
@@ -220,7 +220,7 @@ fn at_ctrl_z_a_job_in_a_namespace_stops_as_anywhere() {
 
 /// The terminal could not be taken back from a command.
 #[test]
-fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
+fn a_program_whose_group_is_outside_its_namespace_cannot_lend_the_terminal() {
     let Some(mut unshare) = unshare(&["--mount-proc"]) else {
         return;
     };
@@ -236,10 +236,10 @@ fn a_program_whose_group_is_outside_of_its_namespace_has_no_terminal_to_lend() {
     assert_eq!((said.lines().count(), output.status.code()), (1, Some(255)));
 }
 
-/// In a namespace that has no /proc of its own, the ids that are shown there mean other processes
-/// inside. So inside there is a process with every id that a daemon of ours may have outside.
+/// In a namespace that has no /proc of its own, the ids shown there denote other processes inside.
+/// So inside there is a process with every id that one of our daemons may have outside.
 #[test]
-fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
+fn no_process_is_mistaken_for_another_if_proc_belongs_to_another_namespace() {
     const STRANGERS: usize = 200;
     let Some(mut unshare) = unshare(&[]) else {
         return;
@@ -258,7 +258,7 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
         echo "code $?"
         read -r _
     "#;
-    // Not as arguments, because only the intended processes must have a tag there.
+    // Not as arguments, because only the intended processes may have a tag there.
     let variables = [
         ("child", child()),
         ("throng", env!("CARGO_BIN_EXE_throng")),
@@ -295,7 +295,7 @@ fn nobody_is_taken_for_another_where_proc_is_of_another_namespace() {
 }
 
 #[test]
-fn whatever_a_directory_is_called_it_is_shown_as_text() {
+fn any_directory_name_is_shown_as_text() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a\nthrong: b\x1b[0m");
     fs::write(&file, "").unwrap();

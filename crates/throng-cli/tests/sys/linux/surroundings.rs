@@ -1,5 +1,5 @@
-//! What commands have of the surroundings that throng was started in: descriptors, no terminal, and
-//! files that only a shell can run.
+//! What commands inherit from the environment in which throng was started: descriptors, no
+//! terminal, and files that only a shell can run.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,8 @@ use crate::program::{
     child, finish, json, mechanisms, output, run, stderr, stdout, without_settings,
 };
 
-/// What bash makes of a script in which `$throng` is the program and `$child` the scripted child.
+/// The output of bash for a script in which `$throng` is the program and `$child` the scripted
+/// child.
 fn bash(script: &str) -> Output {
     finish(start_bash(script))
 }
@@ -31,7 +32,7 @@ fn start_bash(script: &str) -> Child {
 }
 
 #[test]
-fn a_process_substitution_is_there_for_commands() {
+fn commands_can_read_a_process_substitution() {
     for mechanism in mechanisms() {
         let script = format!(
             "printf 'b\\nd\\n' >B; \
@@ -45,7 +46,7 @@ fn a_process_substitution_is_there_for_commands() {
 }
 
 #[test]
-fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
+fn commands_have_the_inherited_descriptors_and_no_others() {
     // 3 is the number that a descriptor of ours would get first.
     let given = "exec 3</dev/null 7>/dev/null 90<>/dev/null; ";
     // The parent of this test may have left further descriptors open.
@@ -63,9 +64,9 @@ fn commands_have_the_descriptors_that_we_were_given_and_no_others() {
     }
 }
 
-/// The keeper, which lives as long as throng, would keep a reader from its end.
+/// The guardian, which lives as long as throng, would keep a reader from seeing the end.
 #[test]
-fn a_job_log_that_is_a_descriptor_of_ours_by_name_leaves_what_is_in_its_file() {
+fn a_job_log_named_by_an_inherited_descriptor_keeps_existing_content() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     for name in ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/1"] {
@@ -84,7 +85,7 @@ fn a_job_log_that_is_a_descriptor_of_ours_by_name_leaves_what_is_in_its_file() {
 }
 
 #[test]
-fn a_pipe_that_we_were_given_ends_with_the_last_command() {
+fn an_inherited_pipe_ends_with_the_last_command() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!(
         "cd {}; \"$throng\" run \"$child\" {{}} ::: exit:0 9> >(cat; echo over >end); \
@@ -96,7 +97,7 @@ fn a_pipe_that_we_were_given_ends_with_the_last_command() {
 }
 
 #[test]
-fn the_keeper_has_none_of_the_descriptors_that_commands_have() {
+fn the_guardian_has_none_of_the_descriptors_of_commands() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     let script = format!(
@@ -121,7 +122,7 @@ fn the_keeper_has_none_of_the_descriptors_that_commands_have() {
     assert!(finish(throng).status.success());
 }
 
-/// The processes that this one has started, with their arguments.
+/// The processes started by this one, with their arguments.
 fn children_of(pid: u32) -> Vec<(u32, String)> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").unwrap() {
@@ -144,7 +145,7 @@ fn children_of(pid: u32) -> Vec<(u32, String)> {
 #[test]
 fn commands_share_the_jobserver_of_make() {
     let Ok(version) = Command::new("make").arg("--version").output() else {
-        // Where there is none, the descriptors are tested above.
+        // If there is no jobserver, the tests above cover descriptors.
         return;
     };
     assert!(stdout(&version).starts_with("GNU Make"));
@@ -155,7 +156,7 @@ fn commands_share_the_jobserver_of_make() {
     for name in ["a", "b"] {
         let sub = dir.path().join(name);
         fs::create_dir(&sub).unwrap();
-        // A jobserver without tokens to give would let one recipe run at a time.
+        // A jobserver without tokens would let one recipe run at a time.
         let text = "all: x y\nx y:\n\t@echo flags $(MAKEFLAGS)\n";
         fs::write(sub.join("Makefile"), text).unwrap();
     }
@@ -199,7 +200,7 @@ fn a_command_has_no_terminal() {
 }
 
 #[test]
-fn a_command_that_somebody_stops_is_named() {
+fn a_command_stopped_by_a_signal_is_reported() {
     let words = [
         "sh",
         "-c",

@@ -1,4 +1,5 @@
-//! The documentation has the table of GNU parallel's options that the program has, and each option.
+//! The documentation contains the program's own table of GNU parallel's options, and describes each
+//! option.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::process::Command;
 use crate::program::stdout;
 
 #[test]
-fn the_document_of_options_is_current() {
+fn the_options_document_is_up_to_date() {
     let output = Command::new(env!("CARGO_BIN_EXE_throng"))
         .args(["help", "parallel", "--markdown"])
         .output()
@@ -30,7 +31,7 @@ fn each_option_is_in_the_documentation() {
     let mut text = String::new();
     for entry in std::fs::read_dir(docs).unwrap() {
         let path = entry.unwrap().path();
-        // That one is made of a table, and explains nothing.
+        // That document is generated from a table and explains nothing.
         if path.file_name().is_some_and(|name| name != "parallel.md") {
             text.push_str(&std::fs::read_to_string(path).unwrap());
         }

@@ -1,4 +1,4 @@
-//! What is seen of a run on a terminal: on a pseudoterminal, read by an emulator.
+//! What a run shows on a terminal: on a pseudoterminal, read by an emulator.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +16,7 @@ use throng_tests::eventually;
 
 use crate::program::{child, finish, run};
 
-/// A terminal, what it shows and all that was written to it.
+/// A terminal, its contents, and everything that was written to it.
 pub(super) struct Terminal {
     master: Arc<OwnedFd>,
     parser: Arc<Mutex<vt100::Parser>>,
@@ -36,7 +36,7 @@ impl Terminal {
         terminal.resize(rows, columns);
         let mut reader = File::from(terminal.master.try_clone().unwrap());
         let (parser, written) = (terminal.parser.clone(), terminal.written.clone());
-        // Ends with an error when nobody has the other end open any more.
+        // Ends with an error when no process has the other end open any more.
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(length @ 1..) = reader.read(&mut bytes) {
@@ -57,7 +57,7 @@ impl Terminal {
         };
         tcsetwinsize(&*self.master, size).unwrap();
         if narrower {
-            // What the program has made for the larger one, it has to have written before.
+            // What the program drew for the larger one must have been written before.
             self.shows_that("narrower lines", |text| {
                 text.lines()
                     .all(|line| line.chars().count() < columns.into())
@@ -67,8 +67,8 @@ impl Terminal {
         parser.screen_mut().set_size(rows, columns);
     }
 
-    /// Its other end, for a program. It is not to be our own terminal, at whose end we would be
-    /// ended: whoever leads a session and has none gets the first that he opens.
+    /// Its other end, for a program. It must not become our own terminal, whose end would end us: a
+    /// session leader without a terminal gets the first one that it opens.
     pub(super) fn stdio(&self) -> Stdio {
         let name = ptsname(&*self.master, Vec::new()).unwrap();
         let path = name.to_str().unwrap();
@@ -78,12 +78,12 @@ impl Terminal {
         options.open(path).unwrap().into()
     }
 
-    /// Types this.
+    /// Types this text.
     pub(super) fn write(&self, text: &str) {
         rustix::io::write(&*self.master, text.as_bytes()).unwrap();
     }
 
-    /// Which process group is in the foreground.
+    /// The process group in the foreground.
     pub(super) fn foreground(&self) -> i32 {
         let group = rustix::termios::tcgetpgrp(&*self.master);
         group.map_or(0, |group| group.as_raw_nonzero().get())
@@ -98,14 +98,14 @@ impl Terminal {
         self.shows_that(what, |text| text.contains(what));
     }
 
-    /// What is seen may be the half of what is being drawn: so all of it has to be so at a time.
+    /// The screen may be half drawn, so everything must be visible at the same time.
     pub(super) fn shows_that(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         eventually(what, || is_so(&self.text()));
     }
 }
 
 #[test]
-fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
+fn the_view_is_below_the_output_and_removed_at_the_end() {
     let terminal = Terminal::new(24, 80);
     let dir = tempfile::tempdir().unwrap();
     let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
@@ -126,7 +126,7 @@ fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
     let mut throng = command.spawn().unwrap();
     drop(command);
     terminal.shows("33%  1/3 done  1 failed  2 running");
-    // What runs for a second has a line with its age before it.
+    // A command that has run for a second has a line with its age before it.
     terminal.shows_that("two ages", |text| {
         let lines = text
             .lines()
@@ -134,7 +134,7 @@ fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
         let is_age = |word: &str| word.contains(':') && !word.contains('%');
         lines.filter(|(word, _)| is_age(word)).count() == 2
     });
-    // In a line of the view it may be, as a part of a command.
+    // A line of the view may contain it, as a part of a command.
     let text = terminal.text();
     assert!(!text.lines().any(|line| line == "said"), "{text}");
     std::fs::write(&one, "").unwrap();
@@ -151,7 +151,7 @@ fn the_view_is_below_what_commands_say_and_gone_at_the_end() {
 }
 
 #[test]
-fn the_list_of_what_runs_is_above_the_view() {
+fn the_list_of_running_commands_is_above_the_view() {
     let terminal = Terminal::new(24, 100);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -166,7 +166,7 @@ fn the_list_of_what_runs_is_above_the_view() {
         let pid = Pid::from_raw(throng.id().cast_signed()).unwrap();
         kill_process(pid, Signal::USR1).unwrap();
     }
-    // Signals that come together are one.
+    // Signals that arrive together are one.
     terminal.shows_that("a list, and below it one view", |text| {
         let lines: Vec<&str> = text.lines().collect();
         let is_list = |line: &&str| line.starts_with("throng: 1 pid ");
@@ -176,7 +176,7 @@ fn the_list_of_what_runs_is_above_the_view() {
             before.iter().any(is_list) && !text.contains("0%")
         }
     });
-    // The view was cleared away before, so that nothing of it is left beside a shorter line.
+    // The view was cleared before, so that nothing of it is left beside a shorter line.
     let written = terminal.written.lock().unwrap().clone();
     let text = String::from_utf8(written).unwrap();
     let (before, _) = text.split_once("throng: 1 pid ").unwrap();
@@ -198,7 +198,7 @@ fn a_dry_run_shows_no_control_characters_on_a_terminal() {
 }
 
 #[test]
-fn there_is_no_view_where_it_was_not_wanted() {
+fn there_is_no_view_if_it_was_disabled() {
     let dir = tempfile::tempdir().unwrap();
     for (options, term) in [(&["--progress", "never"][..], "xterm"), (&[], "dumb")] {
         let terminal = Terminal::new(24, 80);
@@ -227,7 +227,7 @@ fn there_is_no_view_where_it_was_not_wanted() {
 }
 
 #[test]
-fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
+fn nothing_of_the_view_goes_to_a_stdout_that_is_not_a_terminal() {
     let terminal = Terminal::new(24, 80);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -254,9 +254,9 @@ fn a_stdout_that_is_no_terminal_gets_nothing_of_the_view() {
     eventually("the view is gone", || terminal.text().is_empty());
 }
 
-/// Its reader may show on the same terminal what it reads.
+/// The reader of the pipe may show what it reads on the same terminal.
 #[test]
-fn there_is_no_view_beside_a_stdout_that_is_a_pipe_but_beside_a_file_there_is() {
+fn the_view_is_drawn_if_stdout_is_a_file_but_not_if_it_is_a_pipe() {
     let dir = tempfile::tempdir().unwrap();
     for (options, is_pipe, has_view) in [
         (&[][..], true, false),
@@ -280,7 +280,7 @@ fn there_is_no_view_beside_a_stdout_that_is_a_pipe_but_beside_a_file_there_is() 
         if has_view {
             terminal.shows("1/2 done");
         } else {
-            // So long that a view would have been drawn.
+            // Long enough for a view to have been drawn.
             thread::sleep(std::time::Duration::from_millis(600));
         }
         std::fs::write(&go_on, "").unwrap();

@@ -1,5 +1,6 @@
-//! Nothing that a command has started outlives an end that was not its own: a timeout, Ctrl-C,
-//! `kill -9` of the program. What a command leaves behind when all goes well goes on.
+//! No process that a command has started survives an end that the command did not choose: a
+//! timeout, Ctrl-C, `kill -9` of the program. What a command leaves behind when it ends normally
+//! goes on.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +14,7 @@ use throng_tests::{Gate, Tag, eventually, with_enough_time};
 
 use crate::program::{child, finish, run, start_with_stdin, stderr, stdout, without_settings};
 
-/// The ways out of a group that leave the environment or the family.
+/// The ways out of a group in which the process keeps either its environment or its parent.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
 pub(super) fn kill(program: &Child, signal: Signal) {
@@ -21,7 +22,7 @@ pub(super) fn kill(program: &Child, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// A command whose tree has these ways, and of which nothing ends when it is asked to.
+/// A command whose tree has processes that escape in these ways; none of them ends when asked to.
 pub(super) fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
     let steps = ways.iter();
     let steps = steps.map(|way| format!("{way}:ignore-term,{tag},sleep:600000"));
@@ -36,13 +37,14 @@ pub(super) fn tree(tag: &Tag, ways: &[&str]) -> Vec<String> {
 pub(super) fn start(options: &[&str], command: &[String], tag: &Tag) -> Child {
     let words = command.iter().map(String::as_str);
     let args: Vec<&str> = options.iter().copied().chain(words).collect();
-    // From stdin, for throng itself must not have the tag on its command line.
+    // From stdin, since throng itself must not have the tag on its command line.
     let mut words = args;
     words.insert(options.len() + 1, "{}");
     start_with_stdin(&words, format!("{tag}\n").as_bytes())
 }
 
-/// Waits until so many of a tree run, or its time is over before that; says whether they did.
+/// Waits until this many processes of a tree run, or it times out before that; returns whether they
+/// did.
 pub(super) fn await_tree(program: &mut Child, tag: &Tag, count: usize) -> bool {
     let mut is_whole = false;
     eventually("the tree is whole, or its time is over", || {
@@ -52,7 +54,7 @@ pub(super) fn await_tree(program: &mut Child, tag: &Tag, count: usize) -> bool {
     is_whole
 }
 
-/// The children of a program that runs, whichever of its threads has started them.
+/// The children of a running program, whichever of its threads has started them.
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let lists =
@@ -70,7 +72,7 @@ pub(super) fn is_keeper(pid: u32) -> bool {
 }
 
 #[test]
-fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
+fn a_tree_that_times_out_ends_with_its_command() {
     let run = |timeout: Duration| {
         let tag = Tag::new();
         let timeout = timeout.as_secs().to_string();
@@ -93,7 +95,7 @@ fn a_tree_that_runs_out_of_time_is_gone_with_its_command() {
 }
 
 #[test]
-fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment() {
+fn an_interrupt_ends_even_a_process_that_lost_both_parent_and_environment() {
     let tag = Tag::new();
     let ways = [&WAYS[..], &["bare-daemon"]].concat();
     let options = ["--termseq", "TERM,200,KILL"];
@@ -111,7 +113,7 @@ fn an_interrupt_leaves_nothing_not_even_who_has_lost_both_parent_and_environment
 }
 
 #[test]
-fn an_interrupt_ends_what_commands_have_left_behind_that_had_ended_before() {
+fn an_interrupt_ends_processes_left_behind_by_commands_that_had_already_ended() {
     let tag = Tag::new();
     let daemons = format!("daemon:ignore-term,{tag},sleep:600000");
     let bare = format!("bare-daemon:{tag},sleep:600000");
@@ -137,13 +139,13 @@ fn nothing_is_left_when_the_program_is_killed() {
         children(pid).into_iter().any(is_keeper)
     });
     program.kill().unwrap();
-    // Its streams are closed when all are gone that had them.
+    // Its streams are closed when all processes that had them have ended.
     finish(program);
     tag.await_gone();
 }
 
 #[test]
-fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
+fn processes_left_behind_go_on_and_the_guardian_ends() {
     let tag = Tag::new();
     let mut command = run(&["-j1", child()]);
     let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
@@ -168,9 +170,9 @@ fn what_a_command_leaves_behind_goes_on_and_the_keeper_does_not() {
     assert!(!is_keeper(keeper));
 }
 
-/// A pipe that it kept open would not end, and its reader would wait for ever.
+/// A pipe that the guardian kept open would not end, and its reader would wait for ever.
 #[test]
-fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
+fn the_guardian_inherits_nothing_even_if_close_range_is_refused() {
     let own = Path::new(env!("CARGO_BIN_EXE_throng"));
     let confine = own.with_file_name("confine");
     for refusals in ["-", "close_range=EPERM", "close_range=ENOSYS"] {
@@ -211,7 +213,7 @@ fn the_keeper_has_nothing_of_ours_even_where_close_range_is_refused() {
 }
 
 #[test]
-fn orphans_that_end_are_waited_for_while_the_run_goes_on() {
+fn ended_orphans_are_reaped_during_the_run() {
     let mut command = run(&["-j1", child()]);
     let mut program = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = program.stdin.take().unwrap();

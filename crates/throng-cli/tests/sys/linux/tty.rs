@@ -1,4 +1,4 @@
-//! `--tty`, as a user sees it: typed to a shell with job control, on a pseudoterminal.
+//! `--tty` as a user sees it: typed to a shell with job control, on a pseudoterminal.
 
 use std::cell::Cell;
 use std::process::{Child, Command};
@@ -28,7 +28,7 @@ impl Shell {
             .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
             .env("throng", env!("CARGO_BIN_EXE_throng"))
             .env("child", child())
-            // The number of the next command: what is typed before bash reads it may be lost.
+            // The number of the next command: input typed before bash reads it may be lost.
             .env("PS1", "ready \\#> ")
             .env("TERM", "xterm")
             .env("HISTFILE", "")
@@ -65,13 +65,14 @@ impl Shell {
         std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
     }
 
-    /// Waits until a file has been written by somebody.
+    /// Waits until a file has been written.
     #[track_caller]
     fn await_file(&self, name: &str, text: &str) {
         eventually(&format!("{name} with {text:?}"), || self.file(name) == text);
     }
 
-    /// The terminal is as it was: its modes, and the shell is in the foreground and reads.
+    /// The terminal is restored: its modes are as before, and the shell is in the foreground and
+    /// reads.
     fn is_as_before(&self, before: &str) {
         let n = self.lines.get();
         self.line(&format!("stty -a >after{n}; echo done >asked{n}"));
@@ -101,7 +102,7 @@ impl Drop for Shell {
 #[test]
 fn a_command_reads_from_the_terminal_as_stdin_and_by_its_name() {
     let shell = Shell::new();
-    // What is typed before a command has the terminal may be for the shell.
+    // Input typed before a command has the terminal may go to the shell.
     let script = "echo >up$1; read a; read b </dev/tty; [ -t 1 ] && echo got $a $b $1 >>said";
     let answer = |number: &str, lines: [&str; 2]| {
         shell.await_file(&format!("up{number}"), "\n");
@@ -118,7 +119,7 @@ fn a_command_reads_from_the_terminal_as_stdin_and_by_its_name() {
     shell.await_file("said", "got five six 3\n");
 }
 
-/// Without `--tty`: not even one in the background, and none that it could get by opening one.
+/// Without `--tty`: not even one in the background, and none that it could acquire by opening one.
 #[test]
 fn a_command_has_no_terminal_though_we_have_one() {
     let shell = Shell::new();
@@ -126,7 +127,7 @@ fn a_command_has_no_terminal_though_we_have_one() {
     shell.await_file("ours", "yes\n");
     for mechanism in mechanisms() {
         // The fields of proc_pid_stat(5): it leads its group, the session is the shell's, and it
-        // has no terminal, not even when it has opened the shell's by its own name.
+        // has no terminal, not even after it has opened the shell's by name.
         let script = "exec 3<>$(cat name); true </dev/tty || echo none; \
                       read pid name state parent group session terminal rest </proc/$$/stat; \
                       echo $((group == $$)) $((session == $1)) $terminal";
@@ -137,7 +138,7 @@ fn a_command_has_no_terminal_though_we_have_one() {
         assert!(told.contains("/dev/tty"), "{mechanism}: {told}");
         assert!(told.contains("none\n1 1 0\n"), "{mechanism}: {told}");
     }
-    // And the shell still has its own.
+    // And the shell still has its terminal.
     shell.line(": </dev/tty && echo yes >still");
     shell.await_file("still", "yes\n");
 }
@@ -152,17 +153,17 @@ fn the_modes_of_the_terminal_are_restored_whatever_a_command_does() {
         shell.is_as_before(&before);
         assert_ne!(shell.file("within"), before);
     }
-    // Each command finds them as they were, and a timeout changes nothing about it.
+    // Each command finds the modes as they were, even after a timeout.
     shell.line("$throng run --tty --timeout .5 sh -c 'stty -a >$1; stty raw; sleep 60' sh ::: a b");
     shell.is_as_before(&before);
     assert_eq!([shell.file("a"), shell.file("b")], [before.clone(), before]);
 }
 
 #[test]
-fn a_command_that_ctrl_c_ends_is_the_last() {
+fn no_command_starts_after_one_ended_by_ctrl_c() {
     let shell = Shell::new();
     let before = shell.modes();
-    // A shell that waits for a program may lose a signal that comes before that has begun.
+    // A shell that waits for a program may lose a signal that arrives before the wait has begun.
     let script = "stty -echo; echo $1 >>ran; exec sleep 600";
     shell.line(&format!(
         "$throng run --tty --joblog log sh -c '{script}' sh ::: 1 2 3"
@@ -173,7 +174,7 @@ fn a_command_that_ctrl_c_ends_is_the_last() {
     shell.await_file("status", "130\n");
     shell.is_as_before(&before);
     assert_eq!(shell.file("ran"), "1\n");
-    // One that does something else about it is none.
+    // A command that handles the signal in another way is not the last.
     let script =
         "trap \"echo caught >caught; exit 0\" INT; echo >up$1; while :; do sleep .02; done";
     shell.line(&format!("$throng run --tty sh -c '{script}' sh ::: 1 2"));
@@ -196,7 +197,7 @@ fn ctrl_z_stops_the_run_and_fg_goes_on_with_the_terminal() {
     shell.line(&format!("$throng run --tty sh -c '{script}' ::: x | cat"));
     eventually("it is up", || shell.file("up").ends_with('\n'));
     let pid: i32 = shell.file("up").trim().parse().unwrap();
-    // What is typed before Ctrl-Z and has not been read is lost, in any program.
+    // Input typed before Ctrl-Z and not yet read is lost, in any program.
     let await_front = || eventually("in front", || shell.terminal.foreground() == pid);
     await_front();
     shell.terminal.write("\x1a");
@@ -244,7 +245,7 @@ fn in_the_background_a_command_waits_for_the_foreground_to_read() {
 #[test]
 fn an_editor_works() {
     if Command::new("vim").arg("--version").output().is_err() {
-        // What it does to a terminal is tested above.
+        // Its effects on a terminal are tested above.
         return;
     }
     let shell = Shell::new();
@@ -257,7 +258,7 @@ fn an_editor_works() {
 }
 
 #[test]
-fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
+fn options_that_conflict_with_tty_are_refused_in_one_line() {
     for options in [
         &["-k"][..],
         &["--output", "jsonl"],
@@ -285,15 +286,15 @@ fn what_cannot_be_had_with_a_terminal_is_refused_in_one_line() {
             "{said}"
         );
     }
-    // What a file or a variable says gives way to what is typed.
+    // The command line overrides a file or a variable.
     let mut throng = run(&["--tty", "--dry-run", "echo", ":::", "x"]);
     throng.env("THRONG_JOBS", "4").env("THRONG_TAG", "1");
     assert!(throng.output().unwrap().status.success());
 }
 
-/// As the message says that refuses it without such a shell.
+/// As suggested by the message that refuses it without such a shell.
 #[test]
-fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
+fn a_shell_with_job_control_in_a_namespace_can_lend_the_terminal() {
     let Some(unshare) = unshare(&["--mount-proc"]) else {
         return;
     };
@@ -308,7 +309,7 @@ fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
         words.join(" ")
     ));
     for (number, answer) in [("1", "one"), ("2", "two")] {
-        // What is typed before a command has the terminal may be for a shell.
+        // Input typed before a command has the terminal may go to a shell.
         shell.await_file(&format!("up{number}"), "\n");
         shell.answer(answer);
     }
@@ -318,7 +319,7 @@ fn a_shell_with_job_control_in_a_namespace_has_a_terminal_to_lend() {
 }
 
 #[test]
-fn without_a_terminal_that_is_said_in_one_line() {
+fn a_missing_terminal_is_reported_in_one_line() {
     let mut setsid = Command::new("setsid");
     without_settings(&mut setsid);
     setsid.args([
@@ -341,7 +342,7 @@ fn without_a_terminal_that_is_said_in_one_line() {
 }
 
 #[test]
-fn stdin_from_the_terminal_cannot_give_the_values() {
+fn values_cannot_come_from_a_terminal_used_as_stdin() {
     let shell = Shell::new();
     shell.line("$throng run --tty echo 2>said; echo $? >status");
     shell.await_file("status", "255\n");

@@ -1,4 +1,4 @@
-//! Arguments are UTF-16, and files of them come in more than one shape.
+//! Arguments are UTF-16, and files of them come in several encodings.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -13,7 +13,7 @@ fn file_with(bytes: &[u8]) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn an_argument_that_is_not_unicode_arrives_as_it_is() {
+fn an_argument_that_is_not_unicode_arrives_unchanged() {
     let file = file_with(b"a\xed\xa0\x80b\n\xed\xbf\xbf\n\xf0\x9f\x98\x80\n");
     let path = file.path().to_str().unwrap();
     let from_file = output(&["-k", "-a", path, child(), "args"]);
@@ -26,7 +26,7 @@ fn an_argument_that_is_not_unicode_arrives_as_it_is() {
 }
 
 #[test]
-fn what_is_not_unicode_is_in_base64_in_json() {
+fn invalid_unicode_is_base64_in_json() {
     let file = file_with(b"\xed\xa0\x80\n");
     let object = &json(&["-a", file.path().to_str().unwrap(), child(), "args"])[0];
     assert_eq!(object["argv"][2], serde_json::json!({"base64": "7aCA"}));
@@ -34,7 +34,7 @@ fn what_is_not_unicode_is_in_base64_in_json() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_named_and_stop_nothing() {
+fn bytes_that_are_not_text_are_reported_and_stop_nothing() {
     let output = output_with_stdin(&["-k", child(), "args"], b"1\nx\xffy\n2\n");
     assert_eq!(said(&output.stdout), [b"1", b"2"]);
     assert_eq!(output.status.code(), Some(1));
@@ -43,7 +43,7 @@ fn bytes_that_are_no_text_are_named_and_stop_nothing() {
 }
 
 #[test]
-fn values_of_all_kinds_arrive_as_they_are() {
+fn values_of_all_kinds_arrive_unchanged() {
     let values = [
         "", " ", "a b", "\"", "\\", "a\\", "a b\\", "\\\"", "a\tb", "%PATH%", "é😀", "'", "^&|<>",
         "/x", "-y", "*",
@@ -56,7 +56,7 @@ fn values_of_all_kinds_arrive_as_they_are() {
 }
 
 #[test]
-fn a_mark_that_says_utf_8_is_no_value_and_utf_16_is_refused() {
+fn a_utf_8_byte_order_mark_is_not_a_value_and_utf_16_is_refused() {
     let marked = output_with_stdin(&["-k", child(), "args"], b"\xef\xbb\xbfa\r\nb\r\n");
     assert_eq!(said(&marked.stdout), [b"a", b"b"]);
     let wide = output_with_stdin(&[child(), "args"], b"\xff\xfea\0\r\0\n\0");
@@ -66,7 +66,7 @@ fn a_mark_that_says_utf_8_is_no_value_and_utf_16_is_refused() {
 }
 
 #[test]
-fn a_line_that_is_a_command_may_have_backslashes_and_marks() {
+fn a_command_line_from_input_may_have_backslashes_and_quotation_marks() {
     let child = child().replace('/', "\\");
     let lines = format!("\"{child}\" args C:\\x\\y \"a \\\"b\\\" c\\\\\" ''\n");
     let output = output_with_stdin(&[], lines.as_bytes());
@@ -75,7 +75,7 @@ fn a_line_that_is_a_command_may_have_backslashes_and_marks() {
 }
 
 #[test]
-fn paths_are_taken_apart_as_they_are_written_here() {
+fn windows_paths_are_split_by_windows_rules() {
     let words = ["{/}", "{//}", "{/.}", "{.}"];
     let args = [
         &["-k", child(), "args"],
@@ -103,7 +103,7 @@ fn paths_are_taken_apart_as_they_are_written_here() {
 }
 
 #[test]
-fn as_many_values_as_the_system_takes_go_into_a_command() {
+fn as_many_values_as_the_system_accepts_go_into_a_command() {
     let values: Vec<String> = (0..9000).map(|n| format!("value {n} \"é\"")).collect();
     let text = values.join("\n");
     for way in [&["-X"][..], &["--xargs"]] {
@@ -131,7 +131,8 @@ fn as_many_values_as_the_system_takes_go_into_a_command() {
 
 #[test]
 fn a_command_line_may_be_full_to_the_last_unit() {
-    // Values of one letter leave at most one unit, however long the path of the program is.
+    // Values of one character leave at most one unit unused, however long the path of the program
+    // is.
     let letters = "x\n".repeat(20_000);
     let args = ["--xargs", "-k", "-j2", "--output", "jsonl", child(), "args"];
     let output = output_with_stdin(&args, letters.as_bytes());

@@ -1,4 +1,4 @@
-//! What commands leave behind goes on after a run that comes to its own end, and after no other.
+//! What commands leave behind goes on after a run that ends normally, and after no other.
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Stdio};
@@ -7,8 +7,8 @@ use throng_tests::{Tag, eventually};
 
 use crate::program::{child, finish, run, stdout};
 
-/// A run with these options that has one command after the other, of which the first has left
-/// somebody with this tag behind and has ended. More commands can be given.
+/// A run with these options that has one command after the other; the first has left a process with
+/// this tag behind and has ended. More commands can be added.
 fn run_that_has_left_one(options: &[&str], tag: &Tag) -> (Child, ChildStdin) {
     let dir = tempfile::tempdir().unwrap();
     let ended = dir.path().join("ended");
@@ -16,7 +16,7 @@ fn run_that_has_left_one(options: &[&str], tag: &Tag) -> (Child, ChildStdin) {
     let mut program = program.stdin(Stdio::piped()).spawn().unwrap();
     let mut values = program.stdin.take().unwrap();
     writeln!(values, "quiet:{tag},sleep:600000").unwrap();
-    // The next starts when the first is over.
+    // The next one starts when the first has ended.
     writeln!(values, "make-file:{}", ended.display()).unwrap();
     eventually("the first command is over", || ended.exists());
     tag.await_count(1);
@@ -34,7 +34,7 @@ fn nothing_is_left_when_the_program_is_killed() {
 }
 
 #[test]
-fn nothing_is_left_by_a_halt_at_once() {
+fn an_immediate_halt_leaves_nothing() {
     let tag = Tag::new();
     let (program, mut values) = run_that_has_left_one(&["--halt", "now,fail=1"], &tag);
     writeln!(values, "exit:3").unwrap();
@@ -44,7 +44,7 @@ fn nothing_is_left_by_a_halt_at_once() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_outlives_a_run_that_comes_to_its_own_end() {
+fn processes_left_behind_outlive_a_run_that_ends_normally() {
     let tag = Tag::new();
     let (program, mut values) = run_that_has_left_one(&[], &tag);
     writeln!(values, "outs:last").unwrap();

@@ -1,4 +1,4 @@
-//! What only Windows has.
+//! Behaviour that exists only on Windows.
 
 mod arguments;
 mod left_behind;

@@ -1,4 +1,4 @@
-//! The options that only Windows has, and batch files.
+//! Options that exist only on Windows, and batch files.
 
 use std::fs;
 
@@ -32,7 +32,7 @@ fn every_kind_of_pipe_and_console_captures_everything() {
 }
 
 #[test]
-fn nonsense_is_named_and_nothing_starts() {
+fn invalid_options_are_reported_and_nothing_starts() {
     for (args, named) in [
         (&["--console", "loud", "echo"][..], "loud"),
         (&["--console", "none", "--shell", "echo"], "--console none"),
@@ -50,7 +50,7 @@ fn nonsense_is_named_and_nothing_starts() {
 }
 
 #[test]
-fn batch_files_are_refused_by_name_and_stop_nothing_unless_they_are_allowed() {
+fn batch_files_are_refused_by_name_unless_allowed_and_stop_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let batch = dir.path().join("script.cmd");
     fs::write(&batch, "@echo ran %1\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! `--shell` is `cmd.exe`: values are text to it, whatever they contain.
+//! `--shell` is `cmd.exe`: it treats values as text, whatever they contain.
 
 use crate::program::{child, json, output, output_with_stdin, said, stderr, stdout};
 
@@ -35,13 +35,13 @@ const HOSTILE: [&str; 30] = [
     "'@#~`",
 ];
 
-/// As a script has to have it: `cmd.exe` takes what follows a `/` for an option.
+/// In the form that a script needs: `cmd.exe` takes what follows a `/` for an option.
 fn child_in_script() -> String {
     child().replace('/', "\\")
 }
 
 #[test]
-fn values_are_data_and_never_code() {
+fn values_are_data_and_not_code() {
     let child = child_in_script();
     let script = format!("{child} args {{}} x{{}}y C:\\{{}}");
     let output = output(&[&["-k", "--shell", &script, ":::"], &HOSTILE[..]].concat());
@@ -77,7 +77,7 @@ fn with_quote_the_words_of_the_command_are_data_too() {
 }
 
 #[test]
-fn as_many_values_as_cmd_takes_go_into_a_script() {
+fn as_many_values_as_cmd_accepts_go_into_a_script() {
     let values: Vec<String> = (0..2000).map(|n| format!("value&{n}")).collect();
     let script = format!("{} args {{}}", child_in_script());
     let args = ["-k", "-X", "-j2", "--shell", &script];
@@ -88,7 +88,7 @@ fn as_many_values_as_cmd_takes_go_into_a_script() {
 }
 
 #[test]
-fn a_script_is_one() {
+fn a_whole_cmd_script_can_be_run() {
     let script = format!("echo {{}}& {} outs:two", child_in_script());
     let output = output(&["--shell", &script, ":::", "one"]);
     assert_eq!(stdout(&output), "one\r\ntwo");
@@ -151,7 +151,7 @@ fn values_in_quotes_of_the_script_are_data_too() {
 }
 
 #[test]
-fn what_could_become_code_is_refused_before_anything_starts() {
+fn possible_code_is_refused_before_anything_starts() {
     for (words, named) in [
         (&["--shell", "echo ^{}"][..], "directly after \"^\""),
         (&["--shell", "echo %{}%"], "behind a \"%\""),

@@ -1,35 +1,35 @@
-//! The scripted child: takes its arguments as steps, one after the other, and says nothing else.
+//! The scripted child: takes its arguments as steps, one after the other, and writes nothing else.
 //!
 //! | step | what it does |
 //! |---|---|
 //! | `out:N` `err:N` | writes the next N bytes of the stream's pattern |
 //! | `both:N` | the same on both streams at once, from two threads |
 //! | `outs:TEXT` `errs:TEXT` | writes this text |
-//! | `slow-out:N:US` | N writes of one byte, so many microseconds apart |
+//! | `slow-out:N:US` | N writes of one byte, this many microseconds apart |
 //! | `flood` | writes the pattern to stdout until that fails |
 //! | `sleep:MS` `spin:N` `alloc:MIB` | takes time, processor time, memory |
 //! | `close:out` `close:err` | closes the stream |
 //! | `zero-write:out` `zero-write:err` | writes no bytes at all |
-//! | `exit:N` `abort` `die` | ends, the last as violently as a process can |
-//! | `ignore-term` | survives being asked to end from here on |
-//! | `stdin-kind` | says what its stdin is |
+//! | `exit:N` `abort` `die` | exits, aborts, or is killed without a chance to clean up |
+//! | `ignore-term` | ignores requests to end from here on |
+//! | `stdin-kind` | prints what its stdin is |
 //! | `holder:STEPS` | starts a child with these steps and both streams, and does not wait for it |
 //! | `holder-out:STEPS` `holder-err:STEPS` | the same with this stream alone |
 //! | `quiet:STEPS` | the same with neither stream |
 //! | `wait-child:STEPS` | the same, and waits for it |
 //! | `cat` | copies stdin to stdout |
-//! | `wait-file:PATH` `make-file:PATH` | waits until the file exists; makes it |
-//! | `enter:DIR` `leave:DIR` | makes a file there and says how many there are; removes it |
-//! | `claim:PATH` `release:PATH` | makes a file that must not exist yet; removes it |
-//! | `priority` | says its niceness, or its priority class |
-//! | `env:NAME` `cwd` `args` | says a variable, its directory, or all further arguments raw |
-//! | `say` | says all further arguments with blanks between them and a line end |
+//! | `wait-file:PATH` `make-file:PATH` | waits until the file exists; creates it |
+//! | `enter:DIR` `leave:DIR` | creates a file there and prints how many there are; removes it |
+//! | `claim:PATH` `release:PATH` | creates a file that must not exist yet; removes it |
+//! | `priority` | prints its niceness, or its priority class |
+//! | `env:NAME` `cwd` `args` | prints a variable, its directory, or all further arguments raw |
+//! | `say` | prints all further arguments with spaces between them and a line end |
 //! | `run` | runs all further arguments as a program, with our streams, and waits for it |
-//! | `tag:TEXT` | lets itself be found by it |
+//! | `tag:TEXT` | lets tests find it by this tag |
 //! | `gate:TEXT` | waits until the gate of this name is opened |
 //!
-//! Steps for a child of its own are separated by commas. What differs by system is in `sys`, and
-//! what one system alone has as well.
+//! Steps for a child of its own are separated by commas. What depends on the system is in
+//! `sys`, and so is what exists on one system only.
 
 #![deny(unsafe_code)]
 
@@ -97,7 +97,7 @@ fn take_step(name: &str, value: &str, written: &mut Written) {
     }
 }
 
-/// The steps that say nothing of the pattern.
+/// The steps that are not about the pattern.
 fn act(name: &str, value: &str) {
     match name {
         "holder" => drop(start(value, Stdio::inherit(), Stdio::inherit())),
@@ -165,7 +165,8 @@ impl Position {
     }
 }
 
-/// Writes all of it now. Where nobody reads any more we end, and not by a panic: that would write.
+/// Writes all of it now. If the reader has gone the child ends, but not with a panic: that would
+/// write.
 fn write(source: Source, bytes: &[u8]) {
     let written = match source {
         Source::Out => io::stdout()
@@ -187,7 +188,7 @@ fn say_args(args: impl Iterator<Item = OsString>) {
     }
 }
 
-/// As `echo` does.
+/// Like `echo`.
 fn say_line(args: impl Iterator<Item = OsString>) {
     let words: Vec<Vec<u8>> = args.map(OsString::into_encoded_bytes).collect();
     let mut line = words.join(&b' ');

@@ -1,4 +1,4 @@
-//! The modes that count what is left when something is over.
+//! The modes that count what is left after an operation has ended.
 
 use std::time::Duration;
 use std::{env, fs, process};
@@ -8,19 +8,19 @@ use throng_tests::{children, open_handles, stable, threads};
 
 use crate::setting::Setting;
 
-/// Says what this program has. What is on its way out (a thread that has done its work, a holder
-/// that nobody holds on to) may take its time.
+/// Prints what this program has open. What is about to go (a thread that has finished its work, a
+/// holder without references) may take its time.
 fn count(when: &str) {
     println!("handles_{when}={}", stable(|| open_handles() as u64));
     println!("threads_{when}={}", stable(|| threads() as u64));
     println!("children_{when}={}", stable(|| children().len() as u64));
 }
 
-/// So many starts that fail, in every way there is.
+/// This many starts that fail, in every possible way.
 pub(crate) fn failing_starts(setting: &Setting) {
     let throng = setting.throng(4);
     warm_up(setting, &throng);
-    // A file is no program, and a directory is none either.
+    // A file is not a program, and neither is a directory.
     let dir = env::temp_dir();
     let text = dir.join(format!("throng-text-{}.exe", process::id()));
     fs::write(&text, "no program").expect("a temporary file can be made");
@@ -52,7 +52,7 @@ pub(crate) fn failing_starts(setting: &Setting) {
     fs::remove_file(text).expect("nobody runs it");
 }
 
-/// So many processes for each way to end.
+/// This many processes for each way to end.
 pub(crate) fn endings(setting: &Setting) {
     let kill = KillSequence::new(throng::Signal::Term, Duration::from_millis(50));
     let builder = setting.builder().jobs(8).kill_sequence(kill);
@@ -94,7 +94,7 @@ pub(crate) fn endings(setting: &Setting) {
     count("after");
 }
 
-/// So many throngs, each dropped while it is busy.
+/// This many throngs, each dropped while it is busy.
 pub(crate) fn throngs(setting: &Setting) {
     warm_up(
         setting,
@@ -117,8 +117,8 @@ pub(crate) fn throngs(setting: &Setting) {
     count("after");
 }
 
-/// What is made when it is first needed, such as the threads that look for descendants, does not
-/// count.
+/// Creates what is created on first use, for example the threads that search for descendants, so
+/// that it does not count.
 fn warm_up(setting: &Setting, throng: &Throng) {
     let mut killed = setting.child("sleep:600000");
     killed.timeout(Duration::from_millis(1));

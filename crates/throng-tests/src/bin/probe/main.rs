@@ -1,8 +1,8 @@
-//! Uses throng in a process of its own, whose limits, handles and death are a test's to play with,
-//! and says what came of it as lines `name=value`.
+//! Uses throng in a process of its own, whose limits, handles and death a test can control, and
+//! reports the results as lines `name=value`.
 //!
-//! Its arguments: the path of the child, the mechanism, the mode, and what the mode wants. What is
-//! about limits and signals is the system's own, and in `sys`.
+//! Its arguments: the path of the child, the mechanism, the mode, and the arguments of the mode.
+//! Modes about limits and signals depend on the system and are in `sys`.
 
 #![deny(unsafe_code)]
 

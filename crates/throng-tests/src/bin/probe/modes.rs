@@ -8,7 +8,7 @@ use throng_tests::{Gate, children, eventually, open_handles, rss_kib, threads};
 
 use crate::setting::{Setting, is_whole};
 
-/// So many live at once, all silent after a first word: what that takes.
+/// This many processes live at once, all silent after a first word: the resources they take.
 pub(crate) fn quiet(setting: &Setting) {
     let count = setting.number(0);
     let gate = Gate::new();
@@ -33,7 +33,7 @@ pub(crate) fn quiet(setting: &Setting) {
     println!("children={}", children().len());
 }
 
-/// So many processes, one after the other: what this program takes meanwhile.
+/// This many processes, one after the other: the resources this program takes meanwhile.
 pub(crate) fn flat(setting: &Setting) {
     let count = setting.number(0);
     let throng = setting.throng(8);
@@ -53,9 +53,9 @@ pub(crate) fn flat(setting: &Setting) {
     println!("children={}", children().len());
 }
 
-/// Starts so many that would run for long with these steps before, says "ready", and ends as it is
-/// told on its stdin, or is ended. The second argument is the steps, after a `=`: a tag is that of
-/// the processes alone when it is no argument of ours.
+/// Starts this many long-running processes with these steps before the sleep, prints "ready", and
+/// ends as its stdin tells it, or is ended. The second argument is the steps, after a `=`: a tag
+/// belongs to the processes alone if it is not an argument of this program.
 pub(crate) fn leave(setting: &Setting) {
     let count = setting.number(0);
     let (throng, greeted) = setting.listening(count);
@@ -74,7 +74,7 @@ pub(crate) fn leave(setting: &Setting) {
     }
 }
 
-/// A process that has our own stdin.
+/// A process that has this program's stdin.
 pub(crate) fn inherit(setting: &Setting) {
     let mut command = setting.child("cat");
     command.stdin(Stdin::Inherit);
@@ -83,7 +83,7 @@ pub(crate) fn inherit(setting: &Setting) {
     println!("stdout={}", String::from_utf8_lossy(outcome.stdout()));
 }
 
-/// So many processes that write much: how many of them came whole.
+/// This many processes that write much: the number captured completely.
 pub(crate) fn outputs(setting: &Setting) {
     let count = setting.number(0);
     let command = setting.child("both:200000");

@@ -1,4 +1,4 @@
-//! What every mode of the probe knows, and what most of them need.
+//! What all modes of the probe share, and what most of them need.
 
 use std::env;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// The mode, and all else.
+    /// The mode, and its arguments.
     pub(crate) fn from_args() -> (String, Setting) {
         let mut args = env::args().skip(1);
         let child = args.next().expect("the path of the child");
@@ -46,7 +46,7 @@ impl Setting {
         self.args[index].parse().expect("a number")
     }
 
-    /// A throng for so many, and how many bytes it has heard.
+    /// A throng with this limit, and a counter of the bytes that its callback has received.
     pub(crate) fn listening(&self, jobs: usize) -> (Throng, Arc<AtomicUsize>) {
         self.listening_with(self.builder().jobs(jobs))
     }

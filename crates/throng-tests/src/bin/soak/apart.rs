@@ -1,4 +1,4 @@
-//! A round in a program of its own, started by another program with calls refused to it.
+//! A round in a process of its own, started through a program that has system calls refused.
 
 use std::env::consts::EXE_SUFFIX;
 use std::io::Read;
@@ -10,7 +10,8 @@ use throng::Mechanism;
 
 use crate::round::{Counts, Round};
 
-/// Runs it to its end; `beat` is called meanwhile: the other program has a watchdog of its own.
+/// Runs it to its end; `beat` is called meanwhile, because the other program has a watchdog of its
+/// own.
 pub(crate) fn run(
     round: &Round,
     mechanism: Mechanism,

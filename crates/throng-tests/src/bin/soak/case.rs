@@ -1,4 +1,4 @@
-//! One process at random: its script, and what must be known of it in the end.
+//! One random process: its script, and what must be known of it in the end.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use throng_tests::script;
 
 use crate::random::Random;
 
-/// What a process is given to do, and what is done with it.
+/// What a process does, and what is done to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) steps: String,
@@ -15,7 +15,7 @@ pub(crate) struct Case {
     pub(crate) err: usize,
     pub(crate) end: End,
     pub(crate) treatment: Treatment,
-    /// Whether somebody may still hold its streams when it has ended.
+    /// Whether other processes may still hold its streams when it has ended.
     pub(crate) may_be_held: bool,
     pub(crate) keep_at_most: Option<u64>,
     /// Whether another process reads some of its stdout.
@@ -29,9 +29,9 @@ pub(crate) struct Case {
 /// What it writes to stdout.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
-    /// So many bytes of the pattern.
+    /// This many bytes of the pattern.
     Pattern(usize),
-    /// What it was given.
+    /// The bytes it was given.
     Echo(Vec<u8>),
 }
 
@@ -46,21 +46,21 @@ pub(crate) enum End {
     NoProgram,
 }
 
-/// What is done with it.
+/// What is done with the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    /// It is one of a run.
+    /// It belongs to a run.
     Run,
     /// Its handle is waited for.
     Wait,
-    /// Its handle is cancelled, or killed, after so many microseconds, and waited for.
+    /// Its handle is cancelled, or killed, after this many microseconds, and waited for.
     Cancel(u64),
     Kill(u64),
-    /// Its handle is dropped after so many microseconds.
+    /// Its handle is dropped after this many microseconds.
     Drop(u64),
 }
 
-/// Where a session of one's own is to be had.
+/// Whether the system has sessions.
 pub(crate) fn has_sessions() -> bool {
     Mechanism::available().contains(&Mechanism::Epoll)
 }
@@ -102,7 +102,7 @@ impl Case {
         self.steps += step;
     }
 
-    /// The usual: bytes on both streams in some order, then an end.
+    /// The common case: bytes on both streams in some order, then an end.
     fn speak(&mut self, random: &mut Random) {
         let (out, err) = (random.size(), random.size());
         match random.below(5) {
@@ -151,7 +151,7 @@ impl Case {
         }
     }
 
-    /// Somebody keeps a stream open for a while: shorter or longer than the grace period.
+    /// A descendant keeps a stream open for a while: shorter or longer than the grace period.
     fn leave_holder(&mut self, random: &mut Random, tag: &str) {
         let way = random.one_of(&["holder", "holder-out", "holder-err", "quiet"]);
         let out = random.size();
@@ -163,7 +163,8 @@ impl Case {
         self.may_be_held = true;
     }
 
-    /// Descendants that do not end by themselves, wherever they go, until the process is ended.
+    /// Descendants that do not end by themselves, wherever they have moved, until the process is
+    /// ended.
     fn grow_tree(&mut self, random: &mut Random, tag: &str) {
         let ways: &[&str] = if has_sessions() {
             &["quiet", "holder", "daemon", "daemon-holder", "bare-session"]

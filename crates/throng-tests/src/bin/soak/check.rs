@@ -1,4 +1,4 @@
-//! Compares an outcome with what the script of its process says.
+//! Compares an outcome with the script of its process.
 
 use throng::{Cause, ErrorKind, Outcome, Signal, Status, Stream, Verdict};
 use throng_tests::{Source, check_pattern, describe, is_end_by};
@@ -19,7 +19,7 @@ fn find_wrong(case: &Case, outcome: &Outcome, hardship: Hardship) -> Result<(), 
     if let Some(error) = outcome.start_error() {
         let right = match (case.end, case.treatment) {
             (End::NoProgram, _) => error.kind() == ErrorKind::NotFound,
-            // Bytes for stdin are in a file as well.
+            // Bytes for stdin need a file as well.
             _ if hardship.has_full_disk && error.kind() == ErrorKind::Stdin => {
                 matches!(case.out, Said::Echo(_))
             }
@@ -74,7 +74,7 @@ fn check_bytes(case: &Case, outcome: &Outcome, hardship: Hardship) -> Result<(),
         let bytes = outcome.capture().stream(stream);
         let has_failed = matches!(outcome.verdict(stream), Verdict::Failed(_));
         let said = match (stream, &case.out) {
-            // An error there shows in its verdict.
+            // An error in a file shows in the verdict.
             (Stream::Stdout, Said::Echo(echo)) if has_failed && echo.starts_with(bytes) => continue,
             (Stream::Stdout, Said::Echo(echo)) => {
                 if bytes != echo {

@@ -1,5 +1,5 @@
-//! What makes a round harder than others, and how results may differ from a script because of it.
-//! The hardships that a system can create are in `sys`.
+//! What makes a round harder than others, and how results may therefore differ from a script. The
+//! hardships that a system can create are in `sys`.
 
 /// Rounds with any of these run in a program of their own: none of them can be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

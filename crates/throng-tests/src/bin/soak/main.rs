@@ -1,17 +1,17 @@
-//! Runs scripted processes at random, under faults that strike below the seam, and compares all
-//! that is known of each with what its script says: bytes lost, bytes twice, bytes out of order,
-//! wrong verdicts, wrong exit codes; and after each round what this program has left: descriptors
-//! or handles, threads, children, processes, memory. Whatever does not end is ended by a watchdog.
-//! Some rounds are made harder than that (hardship.rs), each in a program of its own (apart.rs).
+//! Runs random scripted processes, under faults injected below the platform layer, and compares
+//! everything known of each with its script: bytes lost, duplicated or out of order, wrong
+//! verdicts, wrong exit codes; and after each round what this program has left: descriptors or
+//! handles, threads, children, processes, memory. A watchdog ends whatever does not end. Some
+//! rounds are made harder than that (hardship.rs), each in a process of its own (apart.rs).
 //!
 //! ```text
 //!  seed ──► round: mechanism, jobs, rate of faults ──► cases (case.rs) ──► throng ──► check.rs
 //!             └── afterwards: nothing is left (traces.rs)
 //! ```
 //!
-//! The seed is printed; with `--seed` a run makes the same rounds, cases and faults again. Which
-//! thread meets which fault when is up to the scheduler, so what a seed has shown once may take
-//! some repetitions to be shown again.
+//! The seed is printed; with `--seed` a run repeats the same rounds, cases and faults. Which thread
+//! meets which fault when is up to the scheduler, so a failure of a seed may take some repetitions
+//! to occur again.
 
 #![forbid(unsafe_code)]
 
@@ -35,14 +35,14 @@ use throng::Mechanism;
 use self::round::Round;
 use self::traces::Traces;
 
-/// What takes longer than this does not happen at all.
+/// Anything that takes longer than this hangs.
 const HANG: Duration = Duration::from_secs(120);
 
 struct Args {
     count: u64,
     seed: u64,
     mechanism: Option<Mechanism>,
-    /// Only this round, which is how a round runs in a program of its own.
+    /// Only this round; used when a round runs in a process of its own.
     only: Option<u64>,
 }
 
@@ -131,7 +131,7 @@ fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
         struck += counts.faults;
         let now = Traces::take();
         match &traces {
-            // What is made when it is first needed should not count.
+            // What is created on first use should not count.
             None if number as usize + 1 < 2 * mechanisms.len() => {}
             None => traces = Some(now),
             Some(before) => before
@@ -159,7 +159,7 @@ fn soak(args: &Args, watchdog: &Watchdog) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends the program when nothing has happened for long.
+/// Ends the program when nothing has progressed for a long time.
 struct Watchdog {
     beats: Arc<AtomicU64>,
     doing: Arc<Mutex<String>>,

@@ -1,6 +1,6 @@
-//! Numbers at random from a seed: splitmix64. Knows nothing of what they decide.
+//! Random numbers from a seed: splitmix64. Does not know what they decide.
 
-/// A generator that gives the same numbers for the same seed.
+/// A generator that yields the same numbers for the same seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -25,7 +25,7 @@ impl Random {
         things[self.below(things.len() as u64) as usize]
     }
 
-    /// How many bytes: few, many, and those around what a pipe and a page hold.
+    /// A number of bytes: few, many, and those around the size of a pipe and of a page.
     pub(crate) fn size(&mut self) -> usize {
         let around = self.one_of(&[0, 1, 4096, 65_536, 131_072]);
         match self.below(8) {

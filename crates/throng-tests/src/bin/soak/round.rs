@@ -1,4 +1,4 @@
-//! One throng, some hundreds of cases at once, and faults; then nothing may be left.
+//! One throng, several hundred cases at once, and faults; then nothing may be left.
 
 use std::env::consts::EXE_SUFFIX;
 use std::sync::Mutex;
@@ -22,7 +22,7 @@ pub(crate) struct Round {
     mechanism: Mechanism,
     jobs: usize,
     shards: usize,
-    /// One call in so many meets a fault; none does if it is 0.
+    /// One call in this many meets a fault; none does if it is 0.
     one_in: u32,
     cases: usize,
     seed: u64,
@@ -159,7 +159,7 @@ fn treat_all(
     }
 }
 
-/// What is left behind on purpose ends by itself, soon; nothing else is left at all.
+/// What is left behind on purpose ends soon by itself; nothing else is left at all.
 fn await_gone(tag: &Tag) -> Result<(), String> {
     for _ in 0..100 {
         if tag.pids().is_empty() {

@@ -1,8 +1,8 @@
-//! What this program has: what must not grow from round to round.
+//! What this program has open: what must not grow from round to round.
 
 use throng_tests::{SLACK, children, open_handles, rss_kib, stable, threads};
 
-/// What a heap may take more after some rounds than after others.
+/// By how much a heap may differ between rounds.
 const RSS_SLACK_KIB: u64 = 48 * 1024;
 
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// What is on its way out gets the time for it.
+    /// What is about to go gets time to do so.
     pub(crate) fn take() -> Traces {
         Traces {
             handles: stable(|| open_handles() as u64) as usize,

@@ -9,8 +9,9 @@ use crate::patience::eventually;
 const TERM: u64 = 1 << (15 - 1);
 
 impl Tag {
-    /// Waits until this many processes with this mark run and all of them survive `SIGTERM`: they
-    /// begin by seeing to that, and who is asked to end before has ended for the wrong reason.
+    /// Waits until this many processes with this tag run and all of them survive `SIGTERM`: they
+    /// begin by arranging that, and a process that is asked to end before has ended for the wrong
+    /// reason.
     #[track_caller]
     pub fn await_deaf(&self, count: usize) {
         self.await_count(count);

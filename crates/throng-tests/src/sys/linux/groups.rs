@@ -8,8 +8,8 @@ use throng::os::linux::{Cgroups, probe_cgroups};
 use super::Tag;
 
 impl Tag {
-    /// The directory of the control group of each process with this mark, below the one that this
-    /// program is in; none where no groups can be made.
+    /// The directory of the control group of each process with this tag, below the group of this
+    /// program; `None` where groups cannot be created.
     pub fn control_groups(&self) -> Vec<PathBuf> {
         let Ok(home) = probe_cgroups(Cgroups::Command) else {
             return Vec::new();
@@ -28,7 +28,7 @@ impl Tag {
             .collect()
     }
 
-    /// That of the run which the one process with this mark belongs to.
+    /// The group of the run to which the one process with this tag belongs.
     ///
     /// # Panics
     ///
@@ -52,7 +52,7 @@ impl Tag {
     }
 }
 
-/// The path that the system gives for version 2.
+/// The path that the system reports for version 2.
 fn group(pid: &str) -> Option<PathBuf> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;

@@ -1,10 +1,10 @@
-//! Mounts that no other process sees, and that are gone with the program that has them.
+//! Mounts that no other process sees and that are gone with the program that has them.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The ways to a private mount: as root, and as a user that may make a user namespace.
+/// The ways to get a private mount: as root, and as a user that may create a user namespace.
 const WAYS: [&[&str]; 2] = [
     &["unshare", "--mount"],
     &["unshare", "--mount", "--map-root-user"],
@@ -46,8 +46,8 @@ fn in_own_mounts(mount: &str, dir: &Path, what: &str) -> Option<Vec<String>> {
     None
 }
 
-/// Prints that something cannot be tested on this machine, and why, so that it is seen even if all
-/// tests pass.
+/// Prints that something cannot be tested on this machine, and why, so that it is visible even if
+/// all tests pass.
 pub fn not_tested(what: &str) {
     // If stderr is closed, there is no reader.
     let _ = writeln!(io::stderr(), "NOT TESTED: {what}");

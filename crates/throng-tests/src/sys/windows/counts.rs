@@ -16,13 +16,13 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleC
 
 /// How many handles this program has open.
 ///
-/// Wine 8 always says none. There the number of the next handle stands in: handles are numbered in
-/// steps of four, and the lowest number that is free is taken first, so with handles that stay this
-/// grows as well.
+/// Wine 8 always reports none. There the number of the next handle is used instead: handles are
+/// numbered in steps of four and the lowest free number is taken first, so it grows as well if
+/// handles leak.
 ///
 /// # Panics
 ///
-/// When the system does not say.
+/// When the system does not report it.
 pub fn open_handles() -> usize {
     let mut count = 0;
     // SAFETY: the pseudo handle of this process is always valid.
@@ -41,7 +41,7 @@ pub fn open_handles() -> usize {
 ///
 /// # Panics
 ///
-/// When the system does not say.
+/// When the system does not report it.
 pub fn threads() -> usize {
     let own = std::process::id();
     let snapshot = snapshot(TH32CS_SNAPTHREAD);
@@ -49,7 +49,8 @@ pub fn threads() -> usize {
         dwSize: size_of::<THREADENTRY32>() as u32,
         ..THREADENTRY32::default()
     };
-    // SAFETY: the snapshot is of threads; the entry is a variable of this frame and says its size.
+    // SAFETY: the snapshot is of threads; the entry is a variable of this frame and states its
+    // size.
     let mut ok = unsafe { Thread32First(snapshot.as_raw_handle(), &mut entry) };
     let mut count = 0;
     while ok != 0 {
@@ -60,12 +61,12 @@ pub fn threads() -> usize {
     count
 }
 
-/// The children of this program that run. One that has ended is not in the system's list, whoever
-/// still has a handle of it; the count of handles shows that.
+/// The running children of this program. One that has ended is not in the system's list even if a
+/// process still has a handle of it; the count of handles shows that.
 ///
 /// # Panics
 ///
-/// When the system does not say.
+/// When the system does not report it.
 pub fn children() -> Vec<u32> {
     let own = std::process::id();
     let snapshot = snapshot(TH32CS_SNAPPROCESS);
@@ -73,7 +74,7 @@ pub fn children() -> Vec<u32> {
         dwSize: size_of::<PROCESSENTRY32W>() as u32,
         ..PROCESSENTRY32W::default()
     };
-    // SAFETY: the snapshot is of processes; the entry is a variable of this frame and says its
+    // SAFETY: the snapshot is of processes; the entry is a variable of this frame and states its
     // size.
     let mut ok = unsafe { Process32FirstW(snapshot.as_raw_handle(), &mut entry) };
     let mut found = Vec::new();
@@ -96,7 +97,7 @@ fn snapshot(of: CREATE_TOOLHELP_SNAPSHOT_FLAGS) -> OwnedHandle {
         "{}",
         io::Error::last_os_error()
     );
-    // SAFETY: it has just been made, and is ours alone.
+    // SAFETY: it has just been created, and has no other owner.
     unsafe { OwnedHandle::from_raw_handle(handle) }
 }
 
@@ -104,13 +105,13 @@ fn snapshot(of: CREATE_TOOLHELP_SNAPSHOT_FLAGS) -> OwnedHandle {
 ///
 /// # Panics
 ///
-/// When the system does not say.
+/// When the system does not report it.
 pub fn rss_kib() -> u64 {
     let mut counters = PROCESS_MEMORY_COUNTERS::default();
     let size = size_of::<PROCESS_MEMORY_COUNTERS>() as u32;
     // SAFETY: the pseudo handle of this process is always valid.
     let ourselves = unsafe { GetCurrentProcess() };
-    // SAFETY: as above, and the structure is as large as is said.
+    // SAFETY: as above, and the structure has the stated size.
     let ok = unsafe { K32GetProcessMemoryInfo(ourselves, &mut counters, size) };
     assert_ne!(ok, 0, "{}", io::Error::last_os_error());
     counters.WorkingSetSize as u64 / 1024

@@ -1,5 +1,5 @@
-//! Kernel objects with names: an event, which one process sets and others wait for, and a
-//! semaphore, with which processes are counted.
+//! Named kernel objects: an event, which one process sets and others wait for, and a semaphore,
+//! with which processes are counted.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::{
 pub(super) struct Event(OwnedHandle);
 
 impl Event {
-    /// Makes one that is not set. It is there as long as somebody has it open.
+    /// Creates one that is not set. It exists as long as a process has it open.
     pub(super) fn create(name: &str) -> Event {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call; there are no attributes.
@@ -23,7 +23,7 @@ impl Event {
         Event(own(handle).expect("an event can be made"))
     }
 
-    /// The one of this name that somebody else has made, if it is still there.
+    /// Opens the one that another process created under this name, if it still exists.
     pub(super) fn open(name: &str) -> Option<Event> {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call.
@@ -42,12 +42,12 @@ impl Event {
     }
 }
 
-/// A count that any process can increase, and that its maker takes from.
+/// A count that any process can increase and that its creator takes from.
 #[derive(Debug)]
 pub(super) struct Semaphore(OwnedHandle);
 
 impl Semaphore {
-    /// Makes one whose count is 0.
+    /// Creates one whose count is 0.
     pub(super) fn create(name: &str) -> Semaphore {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call; there are no attributes.
@@ -55,7 +55,7 @@ impl Semaphore {
         Semaphore(own(handle).expect("a semaphore can be made"))
     }
 
-    /// The one of this name that somebody else has made, if it is still there.
+    /// Opens the one that another process created under this name, if it still exists.
     pub(super) fn open(name: &str) -> Option<Semaphore> {
         let name = wide(name);
         // SAFETY: the name ends with a NUL and outlives the call.
@@ -64,24 +64,24 @@ impl Semaphore {
 
     /// Adds 1 to the count.
     pub(super) fn release(&self) {
-        // SAFETY: the handle is open as long as `self`; the count before is not asked for.
+        // SAFETY: the handle is open as long as `self`; the previous count is not requested.
         let ok = unsafe { ReleaseSemaphore(self.0.as_raw_handle(), 1, null_mut()) };
         assert_ne!(ok, 0, "{}", io::Error::last_os_error());
     }
 
     /// Takes 1 from the count, unless it is 0.
     pub(super) fn take(&self) -> bool {
-        // SAFETY: the handle is open as long as `self`, and was made with the right to wait.
+        // SAFETY: the handle is open as long as `self`, and was opened with the right to wait.
         unsafe { WaitForSingleObject(self.0.as_raw_handle(), 0) == WAIT_OBJECT_0 }
     }
 }
 
-/// Owns what a call has opened, unless that has failed.
+/// Owns the handle that a call has returned, unless the call failed.
 fn own(handle: HANDLE) -> Option<OwnedHandle> {
     if handle.is_null() {
         return None;
     }
-    // SAFETY: it has just been opened, and is ours alone.
+    // SAFETY: it has just been opened, and has no other owner.
     Some(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 

@@ -1,12 +1,12 @@
-//! Where thousands of processes can wait without taking any processor time: an event. Each counts
-//! itself with a semaphore before it waits.
+//! A place where thousands of processes can wait without using processor time: an event. Each
+//! process counts itself with a semaphore before it waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::event::{Event, Semaphore};
 use crate::unique::unique;
 
-/// Closed until it is opened; those that come when it is gone pass.
+/// Closed until it is opened; processes that arrive when it no longer exists pass.
 #[derive(Debug)]
 pub struct Gate {
     name: String,
@@ -17,7 +17,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that is closed.
+    /// A closed gate.
     ///
     /// # Panics
     ///
@@ -47,7 +47,7 @@ impl Gate {
         }
     }
 
-    /// How many processes have come.
+    /// How many processes have arrived.
     pub fn arrived(&self) -> u64 {
         while self.arrivals.take() {
             self.arrived.fetch_add(1, Ordering::Relaxed);
@@ -55,7 +55,7 @@ impl Gate {
         self.arrived.load(Ordering::Relaxed)
     }
 
-    /// Lets all pass: those that wait, and those that come later.
+    /// Lets all processes pass: those that wait, and those that come later.
     pub fn open(self) {
         self.event.set();
     }

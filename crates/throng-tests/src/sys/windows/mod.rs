@@ -1,5 +1,5 @@
-//! What Windows says of processes, and what it does not: a process that was ended from outside
-//! has an exit code like any other.
+//! What Windows reports about processes, and what it does not: a process that was ended from
+//! outside has an exit code like any other.
 
 mod counts;
 mod event;
@@ -26,16 +26,16 @@ pub use wine::is_wine;
 pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(500);
 
 /// The system has threads of its own in every program, which load libraries and serve the thread
-/// pool; each comes with a few handles, when it likes.
+/// pool; each comes with a few handles, at any time.
 pub const SLACK: usize = 12;
 
-/// Whether a holder's arguments are told: there is only the path of its program.
+/// Whether a holder's arguments are known: only the path of its program is.
 pub const TELLS_ARGUMENTS: bool = false;
 
-/// Whether this holder was started by the system: a process that has a console to itself has one in
-/// its job that serves it. Under Wine 8 the first process that needs a desktop also has the
-/// `explorer.exe` in its job that is one, and a process of the system that is being loaded or ends
-/// has no name.
+/// Whether this holder was started by the system: a process with a console of its own has a process
+/// in its job that serves the console. Under Wine 8 the first process that needs a desktop also has
+/// the `explorer.exe` in its job that provides one, and a system process that is being loaded or is
+/// ending has no name.
 pub fn is_of_the_system(holder: &Holder) -> bool {
     let program = holder.argv.first().map(Path::new);
     let Some(name) = program.and_then(Path::file_name).and_then(OsStr::to_str) else {
@@ -45,37 +45,38 @@ pub fn is_of_the_system(holder: &Holder) -> bool {
     name == "conhost.exe" || (name == "explorer.exe" && is_wine())
 }
 
-/// What throng gives a process for an exit code that it ends.
+/// The exit code that throng gives a process that it ends.
 const ENDED: Status = Status::Exited(1);
 
-/// What a process has for an exit code that a Ctrl-Break has ended.
+/// The exit code of a process ended by Ctrl-Break.
 const CTRL_BREAK: Status = Status::Exited(0xC000_013A);
 
-/// Whether this is the status of a process that was ended by this signal. Where processes share our
-/// console they are asked first, and do as they are asked; where they do not they are just ended.
+/// Whether this is the status of a process ended by this signal. Processes that share our console
+/// are asked first, and obey; others are terminated.
 pub fn is_end_by(signal: Signal, status: Status) -> bool {
     status == ENDED || (signal != Signal::Kill && status == CTRL_BREAK)
 }
 
-/// Whether the system says what a process has used. Wine 8 tells the caller's own times in place of
-/// another process's.
+/// Whether the system reports the resource usage of a process. Wine 8 returns the caller's own
+/// times instead of another process's.
 pub fn tells_usage() -> bool {
     !is_wine()
 }
 
-/// Makes a command for the child fit for this machine.
+/// Adapts a command for the child to this machine.
 ///
-/// Where we have no console, processes get hidden ones by default. Wine 8 starts a `conhost.exe`
-/// for each, which takes twice as long as the child alone, and keeps the child's streams open until
-/// it has ended too: half of all streams are held then. So there the child gets none.
+/// If this program has no console, processes get hidden ones by default. Wine 8 starts a
+/// `conhost.exe` for each, which takes twice as long as the child alone and keeps the child's
+/// streams open until it has ended too, so half of all streams would be held. Therefore the child
+/// gets no console there.
 pub(crate) fn prepare(command: &mut Command) {
     if is_wine() {
         command.console(Console::None);
     }
 }
 
-/// Has the program under test, and its commands, do without a console, with these options for it:
-/// as in `prepare`, and for the same reason.
+/// Makes the program under test, and its commands, run without a console, by these options: as in
+/// `prepare`, and for the same reason.
 pub fn without_console(program: &mut std::process::Command) -> &'static [&'static str] {
     match wine::is_wine() {
         true => {
@@ -86,9 +87,8 @@ pub fn without_console(program: &mut std::process::Command) -> &'static [&'stati
     }
 }
 
-/// Puts a copy of a program into this directory under this name, `.exe` added where it lacks that.
-/// Under Wine 8 a library goes along that Wine does not have and whoever runs the tests has put
-/// next to the program.
+/// Puts a copy of a program into this directory under this name, with `.exe` added if it lacks
+/// that. Under Wine 8 a library that Wine lacks is copied along if it is beside the program.
 ///
 /// # Panics
 ///
@@ -105,15 +105,15 @@ pub fn install(program: &OsStr, dir: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Has every mechanism get the full numbers, for whoever has the time.
+/// Makes every mechanism run the full numbers of repetitions.
 const WHOLE: &str = "THRONG_TEST_WHOLE";
 
 fn is_whole() -> bool {
     std::env::var_os(WHOLE).is_some()
 }
 
-/// How often to do what would be done so many times where processes are cheap. Under Wine a start
-/// takes some 60 ms of processor time, and there are five mechanisms.
+/// How often to do what is done this many times where processes are cheap. Under Wine a start takes
+/// some 60 ms of processor time, and there are five mechanisms.
 pub fn repeat(times: usize) -> usize {
     match wine::is_wine() {
         _ if is_whole() => times,
@@ -122,15 +122,15 @@ pub fn repeat(times: usize) -> usize {
     }
 }
 
-/// The threads that the system has to wait for so many exits. Wine 8 has one for every 63
-/// (`MAXIMUM_WAITQUEUE_OBJECTS` in its `dlls/ntdll/threadpool.c`); Windows is said to have none,
-/// since 8, and is held to that here.
+/// The threads that the system needs to wait for this many exits. Wine 8 has one for every 63
+/// (`MAXIMUM_WAITQUEUE_OBJECTS` in its `dlls/ntdll/threadpool.c`); Windows reportedly has none
+/// since version 8, and the tests require that.
 pub fn threads_that_wait(processes: usize) -> usize {
     if is_wine() { processes.div_ceil(63) } else { 0 }
 }
 
-/// The same where all mechanisms together would take too long: the full number with those that
-/// programs use most, and under Wine with none.
+/// The same where all mechanisms together would take too long: the full number with the most used
+/// mechanisms, and under Wine with none.
 pub fn repeat_with(mechanism: Mechanism, times: usize) -> usize {
     let is_usual = matches!(mechanism, Mechanism::CompletionPort | Mechanism::ThreadPool);
     match is_usual && !wine::is_wine() {

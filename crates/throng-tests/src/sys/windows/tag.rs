@@ -1,8 +1,8 @@
-//! Finds the processes of one test, by files that they keep open for themselves alone.
+//! Finds the processes of one test by files that they keep open exclusively.
 //!
-//! What other processes have on their command lines is nothing that Windows tells. So a child that
-//! is given a tag makes a file in the tag's directory, named by its process id, and shares it with
-//! nobody. As long as opening that file is a sharing violation, the process runs.
+//! Windows does not report the command lines of other processes. So a child that is given a tag
+//! creates a file in the tag's directory, named by its process id, without sharing it. As long as
+//! opening that file is a sharing violation, the process runs.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
 use super::event::Event;
 use crate::unique::unique;
 
-/// A mark on processes, to find those of one test and to end them when it is over.
+/// A tag on processes, to find those of one test and to end them when it is over.
 #[derive(Debug)]
 pub struct Tag {
     name: String,
@@ -24,9 +24,9 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// A mark that nothing else in the system has.
+    /// A tag that nothing else in the system has.
     ///
-    /// # Panics
+    /// When its directory cannot be created.
     ///
     /// When there can be no directory for it.
     #[expect(clippy::new_without_default, reason = "each is another one")]
@@ -38,17 +38,17 @@ impl Tag {
     }
 
     /// What the child does when it is given a tag: shows that it runs, and ends when the test is
-    /// over. A tag that nobody looks at is nothing.
+    /// over. A tag whose test has ended is ignored.
     ///
     /// # Panics
     ///
-    /// When the file cannot be made.
+    /// When the file cannot be created.
     pub fn bear(name: &str) {
         let Some(end) = Event::open(name) else {
             return;
         };
         let path = dir(name).join(process::id().to_string());
-        // Somebody may be looking whether a process that had our id still runs.
+        // Another process may be checking whether a process that had our id still runs.
         let mut file = lock(&path);
         while file.as_ref().is_err_and(is_shared_out) {
             thread::yield_now();
@@ -61,7 +61,7 @@ impl Tag {
         });
     }
 
-    /// The processes that run with this mark.
+    /// The processes that run with this tag.
     pub fn pids(&self) -> Vec<u32> {
         let entries = fs::read_dir(dir(&self.name)).expect("it is there until we are dropped");
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -101,8 +101,8 @@ impl std::fmt::Display for Tag {
 impl Drop for Tag {
     fn drop(&mut self) {
         self.end.set();
-        // The directory can be removed when nobody has a file in it open. A process that does not
-        // end even so is what the test has shown already, if it was about that.
+        // The directory can be removed when no process has a file in it open. If a process does not
+        // end in spite of this, the test has already shown that, if it was about that.
         let deadline = Instant::now() + Duration::from_secs(5);
         while !self.pids().is_empty() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));

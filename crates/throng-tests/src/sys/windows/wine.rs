@@ -1,5 +1,5 @@
-//! Whether this is Wine, which differs from Windows where tests look, and whose figures say nothing
-//! about Windows.
+//! Whether this is Wine, which differs from Windows in what tests observe, and whose timings tell
+//! nothing about Windows.
 
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 

@@ -1,5 +1,6 @@
-//! With a control group for each process nobody gets away, and no group is left. Where none can be
-//! made it is an error that says why; then that is what is tested here.
+//! With a control group for each process no process escapes, and no group is left. Where groups
+//! cannot be created this is an error that gives the reason; in that case this is what is tested
+//! here.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +13,10 @@ use throng_tests::{
     for_each_mechanism_alone, open_handles, probe, stable,
 };
 
-/// Every way out, and the one that nothing but a control group finds.
+/// Every way to escape, and the one that only a control group finds.
 const WAYS: [&str; 4] = ["daemon-holder", "quiet", "bare-session", "bare-daemon"];
 
-/// None where no groups can be had, and that is as it should be.
+/// `None` where groups are not available, after checking that this is reported correctly.
 fn throng(mechanism: Mechanism, wait: Duration) -> Option<Throng> {
     let builder = Throng::builder().mechanism(mechanism).jobs(8);
     let builder = builder.kill_sequence(KillSequence::new(Signal::Term, wait));
@@ -41,7 +42,7 @@ fn await_removed(group: &Path) {
 }
 
 #[test]
-fn who_has_lost_parent_and_environment_is_gone_after_a_timeout() {
+fn a_process_that_lost_parent_and_environment_is_gone_after_a_timeout() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -55,7 +56,7 @@ fn who_has_lost_parent_and_environment_is_gone_after_a_timeout() {
         let process = throng.spawn(&command);
         tag.await_count(WAYS.len());
         let run = tag.group_of_run();
-        // As a timeout that comes when all are there.
+        // Like a timeout that occurs when all have started.
         throng.end_older(Duration::ZERO);
         let outcome = process.wait().unwrap();
         assert!(outcome.timed_out());
@@ -68,7 +69,7 @@ fn who_has_lost_parent_and_environment_is_gone_after_a_timeout() {
 }
 
 #[test]
-fn who_has_lost_parent_and_environment_is_asked_to_end_before_he_is_killed() {
+fn a_process_that_lost_parent_and_environment_is_asked_to_end_before_it_is_killed() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = throng(mechanism, Duration::from_secs(600)) else {
             return;
@@ -104,7 +105,7 @@ fn one_tree_ends_and_no_other() {
 }
 
 #[test]
-fn what_is_left_behind_goes_on_where_we_have_come_from_and_no_group_is_left() {
+fn processes_left_behind_go_on_in_our_original_group_and_no_group_is_left() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -126,7 +127,7 @@ fn what_is_left_behind_goes_on_where_we_have_come_from_and_no_group_is_left() {
 }
 
 #[test]
-fn a_sweep_finds_who_was_left_behind_without_parent_and_environment() {
+fn a_sweep_finds_processes_left_behind_without_parent_and_environment() {
     for_each_mechanism(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -141,7 +142,7 @@ fn a_sweep_finds_who_was_left_behind_without_parent_and_environment() {
 }
 
 #[test]
-fn no_group_and_no_descriptor_is_left_of_any_end() {
+fn no_group_and_no_descriptor_is_left_after_any_ending() {
     for_each_mechanism_alone(|mechanism| {
         let Some(throng) = soon(mechanism) else {
             return;
@@ -193,7 +194,7 @@ fn a_program_is_in_the_group_of_one_run_at_a_time_and_back_afterwards() {
     });
 }
 
-/// How many groups there are in this one.
+/// The number of groups in this one.
 fn dirs(group: &Path) -> usize {
     let entries = fs::read_dir(group).unwrap().flatten();
     let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());

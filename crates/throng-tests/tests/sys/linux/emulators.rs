@@ -1,5 +1,5 @@
-//! throng under an emulator, under a memory debugger, and with an unusual C library: what starts
-//! there with std starts with throng.
+//! throng under an emulator, under a memory debugger, and with an unusual C library: programs that
+//! start there with std start with throng.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use throng_tests::{Probe, for_each_mechanism, probe};
 /// Emulated programs are slow.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What the probe reports if nothing is wrong.
+/// What the probe reports if everything works.
 const EXPECTED: [(&str, &str); 9] = [
     ("build", "built"),
     (
@@ -66,7 +66,7 @@ fn assert_as_expected(mut probe: Probe, what: &str, ignored: &[&str]) {
     assert!(is_good, "{what}: {ended:?}\n{wrong}{complaints}");
 }
 
-/// Whether this program is here; if not, what is not tested is printed.
+/// Whether this program is installed; if not, what is not tested is printed.
 fn has(program: &str) -> bool {
     let tried = Command::new(program).arg("--version").output();
     if tried.is_err() {
@@ -89,7 +89,7 @@ fn emulator() -> String {
 }
 
 #[test]
-fn processes_start_and_fail_under_qemu_as_without_it() {
+fn processes_start_and_fail_under_qemu_as_they_do_natively() {
     if has(&emulator()) {
         for_each_emulated_mechanism(|mechanism| {
             let probe = probe!(mechanism, "basics").by(&emulator());
@@ -109,7 +109,7 @@ fn processes_start_and_fail_under_valgrind_and_it_finds_no_fault() {
     }
 }
 
-/// The program itself, which is built beside the probe when the whole suite is.
+/// The program itself, which is built beside the probe when the whole suite is built.
 fn program() -> Option<PathBuf> {
     let program = Path::new(env!("CARGO_BIN_EXE_probe")).with_file_name("throng");
     if program.exists() {
@@ -179,7 +179,7 @@ int execve(const char *program, char *const argv[], char *const envp[]) {
 "#;
 
 #[test]
-fn a_library_whose_execve_needs_much_of_the_stack_does_no_harm() {
+fn a_library_whose_execve_uses_much_stack_does_no_harm() {
     let dir = tempfile::tempdir().unwrap();
     let (source, library) = (dir.path().join("hungry.c"), dir.path().join("hungry.so"));
     std::fs::write(&source, HUNGRY).unwrap();

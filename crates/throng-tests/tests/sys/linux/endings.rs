@@ -15,8 +15,8 @@ use super::stranger::Stranger;
 
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs a command under a timeout, to be ended by `TERM`, a moment, `KILL`. Before that it has so
-/// many bytes to say. The timeout is given as well.
+/// Runs a command that first writes this many bytes, with a timeout; it is ended by `TERM`, a
+/// moment, `KILL`. Also returns the timeout.
 fn run_briefly(mechanism: Mechanism, command: &Command, bytes: usize) -> (Outcome, Duration) {
     let sequence = KillSequence::new(Signal::Term, STEP);
     let builder = Throng::builder()
@@ -50,7 +50,7 @@ fn a_process_that_ignores_the_first_signal_gets_the_next() {
 }
 
 #[test]
-fn what_a_process_says_after_the_first_signal_is_kept() {
+fn output_after_the_first_signal_is_kept() {
     for_each_mechanism(|mechanism| {
         let long = KillSequence::new(Signal::Term, HANG);
         let throng = Throng::builder()
@@ -58,7 +58,7 @@ fn what_a_process_says_after_the_first_signal_is_kept() {
             .kill_sequence(long)
             .build()
             .unwrap();
-        // Sleeps are not cut short by the signal, so it speaks between the two.
+        // The signal does not cut sleeps short, so it writes between the two.
         let run = |timeout: Duration| {
             let before = format!("ignore-term out:7 sleep:{}", (timeout + STEP).as_millis());
             let mut command = child!("{before} out:100000 exit:3");
@@ -103,7 +103,7 @@ fn a_process_that_has_left_its_group_is_ended() {
 }
 
 #[test]
-fn a_cancelled_process_that_will_not_end_is_killed() {
+fn a_cancelled_process_that_does_not_end_is_killed() {
     for_each_mechanism(|mechanism| {
         let heard = Arc::new(AtomicUsize::new(0));
         let ears = heard.clone();

@@ -1,9 +1,9 @@
-//! When descriptors run out, fewer run at once and later ones wait; nothing is lost.
+//! When descriptors run out, fewer processes run at once and later ones wait; nothing is lost.
 
 use throng_tests::{for_each_mechanism, probe};
 
 #[test]
-fn few_descriptors_make_fewer_processes_run_at_once_and_lose_nothing() {
+fn few_descriptors_lower_the_concurrency_and_lose_nothing() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "limits 64 2000").report();
         assert_eq!(report.get::<usize>("whole"), 2000);
@@ -20,7 +20,7 @@ fn few_descriptors_make_fewer_processes_run_at_once_and_lose_nothing() {
 }
 
 #[test]
-fn even_the_fewest_descriptors_suffice_for_one_after_the_other() {
+fn even_the_fewest_descriptors_suffice_for_one_process_at_a_time() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "limits 40 50").report();
         assert_eq!(report.get::<usize>("whole"), 50);
@@ -28,7 +28,7 @@ fn even_the_fewest_descriptors_suffice_for_one_after_the_other() {
 }
 
 #[test]
-fn a_command_that_finds_no_descriptor_waits_until_one_comes_free() {
+fn a_command_that_finds_no_descriptor_waits_until_one_becomes_free() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "relieve").report();
         assert_eq!(report.text("whole"), "true");
@@ -41,7 +41,7 @@ fn a_command_that_finds_no_descriptor_waits_until_one_comes_free() {
 }
 
 #[test]
-fn a_command_fails_for_want_of_descriptors_only_after_long_with_nothing_else_running() {
+fn a_command_fails_for_lack_of_descriptors_only_long_after_everything_else_ended() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "starve").report();
         assert_eq!(report.text("kind"), "Exhausted");
@@ -64,7 +64,7 @@ fn a_command_fails_for_want_of_descriptors_only_after_long_with_nothing_else_run
 #[test]
 fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
     for_each_mechanism(|mechanism| {
-        // If it were waited for until it is given up, that would be another error.
+        // If it were waited for until it is given up, that would be a different error.
         let report = probe!(mechanism, "cancel-waiting").report();
         assert_eq!(
             (report.text("first"), report.text("second")),
@@ -73,9 +73,10 @@ fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
     });
 }
 
-/// A starter that lets what it starts have so few processes and threads that a thousand cannot
-/// live at once. They count for a user as a whole (getrlimit(2)), and not at all for root: so a
-/// user whom nobody else is, where we may become one, or as many as we have and some more.
+/// A program that limits the processes and threads of the one it starts so that a thousand cannot
+/// live at once. The limit counts all processes of a user (getrlimit(2)) and does not apply to
+/// root: so it becomes a user that has no other processes, where that is allowed, or adds some to
+/// the number that this user has.
 fn with_few_processes() -> String {
     if rustix::process::geteuid().is_root() {
         return "setpriv --reuid=54321 --clear-groups prlimit --nproc=100".into();
@@ -95,7 +96,7 @@ fn with_few_processes() -> String {
 }
 
 #[test]
-fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
+fn a_low_process_limit_lowers_the_concurrency_and_loses_nothing() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "few-processes 1500")
             .by(&with_few_processes())
@@ -106,7 +107,7 @@ fn few_processes_make_fewer_run_at_once_and_lose_nothing() {
 }
 
 #[test]
-fn a_run_that_finds_no_thread_takes_its_commands_all_the_same() {
+fn a_run_that_gets_no_thread_takes_its_commands_anyway() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "no-thread 300")
             .by(&with_few_processes())

@@ -1,5 +1,5 @@
 //! Exits that are not noticed in the usual way: other code of the program takes the status, or no
-//! descriptor is available that would announce it.
+//! descriptor is available to announce it.
 
 use throng::Mechanism;
 use throng_tests::os::not_tested;
@@ -25,7 +25,7 @@ fn without_status(expected: &str) -> String {
 }
 
 #[test]
-fn outcomes_come_at_once_where_other_code_waits_for_all_children() {
+fn outcomes_arrive_at_once_even_if_other_code_waits_for_all_children() {
     for_each_mechanism(|mechanism| {
         let report = report(probe!(mechanism, "scenarios-reaped"));
         let mut wrong = String::new();
@@ -40,7 +40,7 @@ fn outcomes_come_at_once_where_other_code_waits_for_all_children() {
     });
 }
 
-/// A namespace of process ids of its own, in which nothing else is started.
+/// A PID namespace in which nothing else is started.
 fn in_own_pids(probe: throng_tests::Probe) -> throng_tests::Probe {
     let words = "unshare --pid --fork --kill-child --mount-proc sh -c";
     let mut words: Vec<&str> = words.split(' ').collect();
@@ -49,7 +49,7 @@ fn in_own_pids(probe: throng_tests::Probe) -> throng_tests::Probe {
 }
 
 #[test]
-fn who_gets_the_id_of_a_process_that_other_code_has_waited_for_is_not_signalled() {
+fn a_process_that_reuses_the_id_of_one_reaped_by_other_code_is_not_signalled() {
     for_each_mechanism(|mechanism: Mechanism| {
         if !rustix::process::geteuid().is_root() {
             return not_tested("process ids that come again, for only root can choose them");
@@ -68,7 +68,7 @@ fn who_gets_the_id_of_a_process_that_other_code_has_waited_for_is_not_signalled(
 }
 
 #[test]
-fn outcomes_come_where_the_program_has_used_up_its_descriptors() {
+fn outcomes_arrive_even_if_the_program_has_used_up_its_descriptors() {
     for_each_mechanism(|mechanism| {
         let report = report(probe!(mechanism, "exits-without-descriptors 20"));
         assert_eq!(report.text("right"), "10");

@@ -27,7 +27,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 }
 
 #[test]
-fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
+fn a_later_writer_to_a_named_pipe_is_waited_for_and_read() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "a process that reads a named pipe", move || {
             let dir = tempfile::tempdir().unwrap();
@@ -35,9 +35,10 @@ fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
             let throng = throng(mechanism);
             let mut command = child!("cat");
             let process = throng.spawn(command.stdin(Stdin::File(path.clone())));
-            // Nothing announces that it waits for a writer; if it does not yet, nothing is lost.
+            // Nothing announces that it waits for a writer; if it does not wait yet, nothing is
+            // lost.
             thread::sleep(Duration::from_millis(300));
-            // If there is no reader it waits without end; so this thread is not joined.
+            // If there is no reader it waits without end, so this thread is not joined.
             thread::spawn(move || {
                 let mut bytes = vec![0; 100_000];
                 fill(Source::Out, 0, &mut bytes);
@@ -52,7 +53,7 @@ fn who_writes_to_a_named_pipe_later_is_waited_for_and_heard() {
 }
 
 #[test]
-fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
+fn a_process_waiting_for_a_writer_blocks_no_other_and_times_out() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "a process without a writer", move || {
             let dir = tempfile::tempdir().unwrap();
@@ -80,7 +81,7 @@ fn who_waits_for_a_writer_keeps_nobody_waiting_and_runs_out_of_time() {
 }
 
 #[test]
-fn who_waits_for_a_writer_is_ended_by_a_cancel_and_by_the_end_of_the_throng() {
+fn a_process_waiting_for_a_writer_ends_by_a_cancel_and_with_the_throng() {
     for_each_mechanism(|mechanism| {
         within(HANG / 4, "the end of one without a writer", move || {
             let dir = tempfile::tempdir().unwrap();
@@ -90,7 +91,7 @@ fn who_waits_for_a_writer_is_ended_by_a_cancel_and_by_the_end_of_the_throng() {
             command.stdin(Stdin::File(path));
             let mut cancelled = throng.spawn(&command);
             let dropped = throng.spawn(&command);
-            // It is there, or it has at least been taken from the queue before this one.
+            // It waits, or it has at least been taken from the queue before this one.
             assert_output(&throng.spawn(&child!("out:9")).wait().unwrap(), 9, 0);
             assert!(poll_once(&mut cancelled).is_pending(), "it has ended");
             cancelled.cancel();

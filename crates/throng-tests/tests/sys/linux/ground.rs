@@ -1,5 +1,5 @@
 //! Programs that lack what every program has: stdin, stdout and stderr, /dev/null, a file system
-//! that answers.
+//! that responds.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use throng_tests::{
 use super::refusals::LIMIT;
 
 #[test]
-fn a_program_that_has_closed_stdin_stdout_and_stderr_captures_and_lends_nothing_of_ours() {
+fn a_program_with_closed_standard_streams_captures_and_leaks_no_descriptors() {
     for_each_mechanism(|mechanism| {
         for when in ["before", "after"] {
             let (report, ended) = probe!(mechanism, "closed {when}").report_within(LIMIT);
@@ -32,7 +32,7 @@ fn a_program_that_has_closed_stdin_stdout_and_stderr_captures_and_lends_nothing_
 }
 
 #[test]
-fn a_machine_without_dev_null_is_an_error_that_names_it() {
+fn a_missing_dev_null_is_an_error_that_names_it() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let Some(starter) = without_devices(dir.path()) else {
@@ -90,7 +90,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 }
 
 #[test]
-fn a_program_that_does_not_load_keeps_no_other_from_being_read_and_running_out_of_time() {
+fn a_program_that_does_not_load_delays_no_reads_and_timeouts_of_others() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         // A lease is refused if the file is open anywhere else; the child itself is running.

@@ -1,4 +1,4 @@
-//! Who holds a stream: those that can write to it.
+//! The holders of a stream: the processes that can write to it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use throng::{Stream, Throng, Verdict};
 use throng_tests::{Tag, child, describe, for_each_mechanism, run_one};
 
-/// The descriptor of this program that is the other end of a pipe, by its name in /proc.
+/// The descriptor of this program for the other end of a pipe, by its name in /proc.
 fn own_end_of(pipe: &OsString) -> String {
     let fds = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
     let is_end = |path: &std::path::Path| fs::read_link(path).is_ok_and(|name| name == *pipe);
@@ -17,7 +17,7 @@ fn own_end_of(pipe: &OsString) -> String {
 }
 
 #[test]
-fn holders_are_named_with_what_they_run() {
+fn holders_are_named_with_their_command_lines() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let outcome = run_one(mechanism, &child!("holder:{tag},sleep:30000 exit:0"));
@@ -26,7 +26,7 @@ fn holders_are_named_with_what_they_run() {
             panic!("not held: {}", describe(&outcome));
         };
         assert_eq!(holders[0].argv.last().unwrap(), "sleep:30000");
-        // The line for people is cut short.
+        // The line for display is cut short.
         let text = verdict.to_string();
         let begin = format!("held by pid {} (", holders[0].pid);
         assert!(text.starts_with(&begin) && text.ends_with(')'), "{text}");
@@ -45,8 +45,8 @@ fn a_process_that_can_only_read_a_stream_does_not_hold_it() {
         tag.await_count(1);
         let holder = tag.pids()[0];
         let pipe = fs::read_link(format!("/proc/{holder}/fd/1")).unwrap();
-        // As every process is that some thread is just starting: it shares our descriptors for a
-        // moment. This one stays.
+        // Like a process that a thread is just starting: it shares our descriptors for a moment.
+        // This one stays.
         let end = File::open(own_end_of(&pipe.into_os_string())).unwrap();
         let reader = Tag::new();
         let mut other = Command::new(env!("CARGO_BIN_EXE_child"));

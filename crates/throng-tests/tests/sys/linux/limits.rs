@@ -4,7 +4,7 @@ use throng::Throng;
 use throng_tests::{assert_output, child, for_each_mechanism};
 
 #[test]
-fn whatever_is_asked_for_is_cut_down_to_what_the_system_allows_and_that_is_said() {
+fn a_requested_limit_is_reduced_to_what_the_system_allows_and_reported() {
     for_each_mechanism(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)

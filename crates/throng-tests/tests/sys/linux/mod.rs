@@ -1,4 +1,4 @@
-//! What is promised on Linux: errors by their names, signals, descriptors, limits.
+//! What is guaranteed on Linux: errors by name, signals, descriptors, limits.
 
 mod cgroups;
 mod emulators;

@@ -1,4 +1,4 @@
-//! How nice a process is.
+//! The niceness of a process.
 
 use throng::os::linux::CommandExt;
 use throng::{ErrorKind, Mechanism};
@@ -15,7 +15,7 @@ fn said(mechanism: Mechanism, nice: Option<i32>) -> String {
 }
 
 #[test]
-fn a_process_is_as_nice_as_we_are_or_as_it_was_told_to_be() {
+fn a_process_has_our_niceness_or_the_requested_one() {
     for_each_mechanism(|mechanism| {
         let ours = rustix::process::nice(0).unwrap();
         assert_eq!(said(mechanism, None), ours.to_string());
@@ -26,7 +26,7 @@ fn a_process_is_as_nice_as_we_are_or_as_it_was_told_to_be() {
 }
 
 #[test]
-fn a_niceness_that_is_not_ours_to_give_is_a_start_error() {
+fn a_niceness_we_may_not_set_is_a_start_error() {
     if rustix::process::getuid().is_root() {
         return; // Root may.
     }

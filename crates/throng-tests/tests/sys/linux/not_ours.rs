@@ -1,5 +1,5 @@
-//! Processes that cannot be ended: one that has become root's, one that a control group has frozen.
-//! Their outcomes come all the same, soon after we have given up, and name them.
+//! Processes that cannot be ended: one that now belongs to root, one that a control group has
+//! frozen. Their outcomes still arrive, soon after throng has given up on them, and name them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ use super::refusals::LIMIT;
 const LIFE_MS: u64 = 40_000;
 const SOON_MS: u64 = 15_000;
 
-/// A directory with the probe, the child, and a program that makes everything it starts root's.
+/// A directory with the probe, the child, and a program that runs everything it starts as root.
 struct Stronger(tempfile::TempDir);
 
 impl Stronger {
@@ -74,7 +74,7 @@ impl Stronger {
         command
     }
 
-    /// What an unprivileged probe reports of this command, whose words have no blanks.
+    /// What an unprivileged probe reports for this command, whose words have no spaces.
     fn report(&self, mechanism: Mechanism, words: &[&str]) -> Report {
         let mut probe = Probe::new(
             &self.path("probe"),
@@ -111,7 +111,7 @@ fn assert_soon(report: &Report) {
 }
 
 #[test]
-fn a_process_that_has_become_roots_has_its_outcome_and_is_named_there() {
+fn a_process_that_became_root_has_an_outcome_that_names_it() {
     for_each_mechanism(|mechanism| {
         let Some(stronger) = Stronger::new() else {
             return;
@@ -133,7 +133,7 @@ fn a_process_that_has_become_roots_has_its_outcome_and_is_named_there() {
 }
 
 #[test]
-fn a_descendant_that_has_become_roots_is_named_in_the_outcome() {
+fn a_descendant_that_became_root_is_named_in_the_outcome() {
     for_each_mechanism(|mechanism| {
         let Some(stronger) = Stronger::new() else {
             return;
@@ -229,7 +229,7 @@ fn throng(mechanism: Mechanism) -> Throng {
 
 /// A kill has no effect on it as long as it is frozen.
 #[test]
-fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
+fn a_frozen_process_has_an_outcome_that_names_it() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let steps = format!("{tag} sleep:600000");
@@ -258,7 +258,7 @@ fn a_process_that_is_frozen_has_its_outcome_and_is_named_there() {
 
 /// Version 2 lets a kill through.
 #[test]
-fn a_process_that_is_frozen_by_version_2_is_ended() {
+fn a_process_frozen_by_cgroup_version_2_is_ended() {
     for_each_mechanism(|mechanism| {
         let parents = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
         let tag = Tag::new();

@@ -1,5 +1,5 @@
-//! Code of the user's that is called outside of any process's concerns, and panics: the thread is
-//! lost, and its processes end with all that they have started, wherever that has gone.
+//! User code that is called outside of the handling of any process, and panics: the thread is lost,
+//! and its processes end with everything that they have started, wherever that has moved.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn trees_are_gone_when_a_thread_panics_before_a_start() {
     });
 }
 
-/// Whom an executor would wake.
+/// The task that an executor would wake.
 struct Panics;
 
 impl Wake for Panics {
@@ -60,7 +60,8 @@ fn a_tree_is_gone_when_the_waker_of_another_process_panics() {
         let (tag, other_tag) = (Tag::new(), Tag::new());
         let process = tree(&throng, &tag);
         let mut other = throng.spawn(&child!("{other_tag} sleep:600000"));
-        // One that has not been started would be cancelled, and its waker called, by this thread.
+        // A process that has not been started would be cancelled, and its waker called, by this
+        // thread.
         other_tag.await_count(1);
         let waker = Waker::from(Arc::new(Panics));
         let mut context = Context::from_waker(&waker);

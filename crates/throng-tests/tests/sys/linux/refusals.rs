@@ -1,7 +1,7 @@
-//! System calls that older kernels do not have and stricter sandboxes refuse. Whichever it is, and
-//! with whatever error: the result of a command is the same, nothing is left, and no unrelated
-//! process is signalled. If that is not so the whole table is shown; `--nocapture` shows it in any
-//! case.
+//! System calls that older kernels lack and stricter sandboxes refuse. Whichever call is refused,
+//! and with whatever error, the result of a command is the same, nothing is left, and no unrelated
+//! process is signalled. If this does not hold, the whole table is shown; `--nocapture` shows it in
+//! any case.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use throng_tests::{Report, for_each_mechanism, probe};
 
 use super::stranger::Stranger;
 
-/// What the probe reports if nothing is wrong.
+/// What the probe reports if everything works.
 pub(super) const EXPECTED: [(&str, &str); 20] = [
     (
         "plain",
@@ -75,7 +75,7 @@ pub(super) const EXPECTED: [(&str, &str); 20] = [
     ),
 ];
 
-/// What takes longer than this hangs; the probe itself gives up a little before.
+/// Anything that takes longer than this hangs; the probe itself gives up a little before.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 fn confined(mechanism: Mechanism, refusals: &str) -> (Report, Result<(), String>) {
@@ -84,7 +84,7 @@ fn confined(mechanism: Mechanism, refusals: &str) -> (Report, Result<(), String>
     probe.report_within(LIMIT)
 }
 
-/// What is not as it should be, a line for each.
+/// The differences from the expected results, one line for each.
 fn differences(mechanism: Mechanism, refusals: &str) -> Vec<String> {
     let stranger = Stranger::in_our_group();
     let (report, ended) = confined(mechanism, refusals);
@@ -182,7 +182,7 @@ refused! {
         "pidfd_open=ENOSYS,pidfd_send_signal=ENOSYS,clone3=ENOSYS,close_range=ENOSYS,\
          memfd_create=ENOSYS,preadv2=ENOSYS,io_uring=ENOSYS",
     ];
-    // As qemu-user and valgrind do.
+    // Like qemu-user and valgrind.
     a_process_that_shares_descriptors_may_be_refused: [
         "clone3=ENOSYS,clone.files=EINVAL",
         "clone3=ENOSYS,clone.files=EPERM",
@@ -195,9 +195,9 @@ refused! {
     ];
 }
 
-/// glibc makes threads with it, and does without it only if there is no such call.
+/// glibc creates threads with it, and does without it only if the call does not exist.
 #[test]
-fn where_threads_are_refused_with_clone3_a_throng_is_an_error_that_says_so() {
+fn a_throng_refused_its_threads_by_clone3_is_an_error_that_explains_it() {
     for_each_mechanism(|mechanism| {
         let (report, ended) = confined(mechanism, "clone3=EPERM");
         ended.expect("the probe ends");
@@ -213,7 +213,7 @@ fn where_threads_are_refused_with_clone3_a_throng_is_an_error_that_says_so() {
 }
 
 #[test]
-fn where_io_uring_is_refused_it_says_why_and_epoll_is_the_default() {
+fn a_refused_io_uring_gives_the_reason_and_epoll_is_the_default() {
     for (refusals, why) in [
         ("io_uring=EPERM", "a sandbox forbids io_uring"),
         ("io_uring=ENOSYS", "io_uring"),

@@ -30,7 +30,7 @@ fn group_and_session(pid: u32) -> (u32, u32) {
     (stat[2].parse().unwrap(), stat[3].parse().unwrap())
 }
 
-/// The group and the session of a process that is started in this way, and its id.
+/// The group and the session of a process started in this way, and its id.
 fn place_of(mechanism: Mechanism, group: Option<ProcessGroup>) -> (u32, u32, u32) {
     let throng = builder(mechanism).build().unwrap();
     let tag = Tag::new();
@@ -74,7 +74,7 @@ fn a_process_may_lead_a_session_of_its_own() {
 }
 
 #[test]
-fn a_process_may_be_in_our_group_and_is_ended_without_us() {
+fn a_process_in_our_group_is_ended_without_us() {
     for_each_mechanism(|mechanism| {
         let own = group_and_session(std::process::id());
         let (_, group, session) = place_of(mechanism, Some(ProcessGroup::Inherit));
@@ -110,7 +110,7 @@ fn a_tree_in_our_group_ends_and_we_do_not() {
 }
 
 #[test]
-fn a_timeout_and_a_suspension_reach_a_process_wherever_it_is() {
+fn a_timeout_and_a_suspension_reach_a_process_in_any_group() {
     for_each_mechanism(|mechanism| {
         for group in [
             ProcessGroup::Own,
@@ -159,7 +159,7 @@ fn watching(mechanism: Mechanism) -> (Throng, Arc<Mutex<Vec<Seen>>>) {
 }
 
 #[test]
-fn a_process_that_stops_itself_is_told_of_once() {
+fn a_process_that_stops_itself_is_reported_once() {
     for_each_mechanism(|mechanism| {
         let (throng, seen) = watching(mechanism);
         // The second is the one that is reported.
@@ -189,7 +189,7 @@ fn a_process_that_stops_itself_is_told_of_once() {
 }
 
 #[test]
-fn a_process_that_stops_again_is_told_of_again_and_ended_by_its_timeout() {
+fn a_process_that_stops_again_is_reported_again_and_ended_by_its_timeout() {
     for_each_mechanism(|mechanism| {
         let (throng, seen) = watching(mechanism);
         let tag = Tag::new();
@@ -208,7 +208,7 @@ fn a_process_that_stops_again_is_told_of_again_and_ended_by_its_timeout() {
 }
 
 #[test]
-fn a_process_that_we_have_stand_still_is_not_told_of() {
+fn a_process_that_we_suspend_is_not_reported_as_stopped() {
     for_each_mechanism(|mechanism| {
         let (throng, seen) = watching(mechanism);
         let (tag, stops) = (Tag::new(), Tag::new());
@@ -228,9 +228,9 @@ fn a_process_that_we_have_stand_still_is_not_told_of() {
     });
 }
 
-/// If exits are learnt from each process alone, of a process that has closed its streams as well.
+/// If exits are learnt from each process alone, also for a process that has closed its streams.
 #[test]
-fn the_stop_of_a_process_without_streams_is_told_of() {
+fn the_stop_of_a_process_without_streams_is_reported() {
     for_each_mechanism(|mechanism| {
         let (throng, seen) = watching(mechanism);
         let process = throng.spawn(&child!("close:out close:err signal:STOP sleep:600000"));

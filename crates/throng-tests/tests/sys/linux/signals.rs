@@ -1,9 +1,9 @@
-//! Signals as the ends of processes, and how a process finds its own set when it starts.
+//! Signals that end processes, and the signal dispositions of a process when it starts.
 
 use throng_tests::{assert_complete, child, describe, for_each_mechanism, probe, run_all, run_one};
 
 #[test]
-fn signals_come_as_they_are() {
+fn signals_are_reported_unchanged() {
     let signals = [
         ("HUP", 1),
         ("INT", 2),
@@ -43,7 +43,7 @@ fn an_abort_is_a_signal() {
 }
 
 #[test]
-fn the_process_id_is_the_one_the_process_has() {
+fn the_process_id_is_that_of_the_process() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("pgid"));
         let said = String::from_utf8_lossy(outcome.stdout()).into_owned();
@@ -53,9 +53,9 @@ fn the_process_id_is_the_one_the_process_has() {
 }
 
 #[test]
-fn a_process_starts_without_blocked_or_caught_signals_and_with_sigpipe_as_it_should_be() {
+fn a_process_starts_without_blocked_or_caught_signals_and_with_default_sigpipe() {
     for_each_mechanism(|mechanism| {
-        // The child is no use here: Rust's runtime ignores SIGPIPE before it could tell.
+        // The child cannot be used here: Rust's runtime ignores SIGPIPE before it could report it.
         let report = probe!(mechanism, "signals").report();
         let mask = |name: &str| u64::from_str_radix(report.text(name), 16).unwrap();
         let sigpipe = 1 << (13 - 1);
@@ -67,7 +67,7 @@ fn a_process_starts_without_blocked_or_caught_signals_and_with_sigpipe_as_it_sho
 }
 
 #[test]
-fn signals_that_the_program_found_blocked_are_not_blocked_in_its_processes() {
+fn signals_blocked_at_startup_are_not_blocked_in_processes() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "signals")
             .by("env --block-signal=USR1")
@@ -79,7 +79,7 @@ fn signals_that_the_program_found_blocked_are_not_blocked_in_its_processes() {
 }
 
 #[test]
-fn signals_that_the_program_was_told_to_ignore_are_ignored_by_its_processes() {
+fn signals_ignored_at_startup_are_ignored_in_processes() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "signals")
             .by("env --ignore-signal=HUP")
@@ -90,7 +90,7 @@ fn signals_that_the_program_was_told_to_ignore_are_ignored_by_its_processes() {
 }
 
 #[test]
-fn exit_codes_come_where_sigchld_was_ignored_by_whoever_started_us() {
+fn exit_codes_arrive_even_if_our_parent_ignored_sigchld() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "exit-codes")
             .by("env --ignore-signal=CHLD")
@@ -113,7 +113,7 @@ fn a_process_is_the_leader_of_a_group_of_its_own() {
 }
 
 #[test]
-fn the_end_of_a_process_wakes_nobody_who_has_no_use_for_it() {
+fn the_end_of_a_process_wakes_no_unrelated_thread() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "undisturbed 200").report();
         assert_eq!(report.get::<usize>("good"), 200);

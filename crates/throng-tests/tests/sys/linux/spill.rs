@@ -1,4 +1,4 @@
-//! Captures that are too much for memory where the disk is full, or no file is to be had.
+//! Captures that are too large for memory where the disk is full or no file can be created.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use throng_tests::{
     Gate, Report, assert_complete, child, eventually, for_each_mechanism, probe, repeat,
 };
 
-/// Who needs three megabytes gets one, and all others what they need.
+/// A stream that needs three megabytes gets one, and all others get what they need.
 #[track_caller]
 fn assert_kept_and_told(report: &Report, dir: &Path, why: &str) {
     assert_eq!(
@@ -33,7 +33,7 @@ fn assert_kept_and_told(report: &Report, dir: &Path, why: &str) {
 }
 
 #[test]
-fn a_full_disk_is_a_verdict_with_a_message_and_keeps_what_was_kept() {
+fn a_full_disk_is_a_verdict_with_a_message_and_earlier_output_is_kept() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let Some(starter) = on_small_disk(dir.path(), 1 << 20) else {
@@ -47,7 +47,7 @@ fn a_full_disk_is_a_verdict_with_a_message_and_keeps_what_was_kept() {
 }
 
 #[test]
-fn so_is_a_file_that_may_not_become_larger() {
+fn a_file_size_limit_is_a_verdict_with_a_message() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "full-disk").report();
         let why = "File too large (os error 27)";
@@ -66,7 +66,7 @@ fn a_capture_that_finds_no_descriptor_stays_in_memory_and_is_spilled_later() {
 }
 
 #[test]
-fn where_the_address_space_ends_a_stream_goes_on_in_a_file_and_nothing_aborts() {
+fn when_address_space_runs_out_a_stream_continues_in_a_file() {
     for_each_mechanism(|mechanism| {
         let report = probe!(mechanism, "no-memory").report();
         assert_eq!(report.text("success"), "true");
@@ -81,7 +81,7 @@ fn where_the_address_space_ends_a_stream_goes_on_in_a_file_and_nothing_aborts() 
 }
 
 #[test]
-fn a_directory_in_memory_is_filled_to_its_share_and_that_is_a_verdict() {
+fn a_spill_directory_in_memory_is_filled_to_its_share_and_then_a_verdict() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let Some(starter) = on_small_disk(dir.path(), 256 << 20) else {
@@ -103,8 +103,8 @@ fn a_directory_in_memory_is_filled_to_its_share_and_that_is_a_verdict() {
 }
 
 #[test]
-fn a_temporary_directory_in_memory_is_not_where_captures_go() {
-    // A hint, and not an order: if the other is just as good, that is used.
+fn captures_are_not_spilled_to_a_temporary_directory_in_memory() {
+    // A preference, not a requirement: if the other directory is just as good, that is used.
     fn is_in_memory(dir: &str) -> bool {
         rustix::fs::statfs(dir).is_ok_and(|stat| stat.f_type as u32 == 0x0102_1994)
     }
@@ -128,7 +128,7 @@ fn a_temporary_directory_in_memory_is_not_where_captures_go() {
 }
 
 #[test]
-fn bytes_that_many_read_at_once_are_in_memory_once_and_are_counted() {
+fn shared_stdin_bytes_are_in_memory_once_and_counted() {
     const LEN: u64 = 3_000_000;
     for_each_mechanism(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(64);
@@ -149,7 +149,7 @@ fn bytes_that_many_read_at_once_are_in_memory_once_and_are_counted() {
         }
         assert_eq!(throng.memory_used(), 0, "no process is left");
         assert_eq!(Arc::strong_count(&bytes), 1);
-        // Without room they are on the disk, shared or not.
+        // Without room in memory they are on the disk, shared or not.
         let throng = Throng::builder().mechanism(mechanism).memory(0).build();
         let mut command = child!("cat");
         command.stdin(Stdin::Bytes(bytes.clone()));

@@ -1,4 +1,5 @@
-//! A command that cannot be started is that command's outcome; it says why, and stops nobody else.
+//! A command that cannot be started has that as its outcome, with the reason, and stops no other
+//! command.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -105,7 +106,7 @@ fn a_directory_is_not_executable() {
 }
 
 #[test]
-fn a_text_without_an_interpreter_has_no_known_format() {
+fn a_text_file_without_an_interpreter_has_no_known_format() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = file(dir.path(), "text", "echo hello\n", 0o755);
@@ -118,7 +119,7 @@ fn a_text_without_an_interpreter_has_no_known_format() {
 }
 
 #[test]
-fn a_missing_interpreter_is_named_as_such() {
+fn a_missing_interpreter_is_reported_as_that() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = file(dir.path(), "script", "#!/no/such/interpreter\n", 0o755);
@@ -202,7 +203,7 @@ fn a_nul_byte_anywhere_is_refused() {
 }
 
 #[test]
-fn a_missing_working_directory_is_said() {
+fn a_missing_working_directory_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
@@ -220,7 +221,7 @@ fn a_missing_working_directory_is_said() {
 }
 
 #[test]
-fn a_missing_stdin_file_is_said() {
+fn a_missing_stdin_file_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
@@ -233,7 +234,7 @@ fn a_missing_stdin_file_is_said() {
 }
 
 #[test]
-fn a_program_that_somebody_keeps_open_for_writing_is_tried_for_a_while() {
+fn a_program_that_is_open_for_writing_is_retried_for_a_while() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("copy");
@@ -280,7 +281,7 @@ fn commands_that_cannot_start_do_not_stop_the_others() {
 }
 
 #[test]
-fn a_command_that_cannot_start_needs_no_patience() {
+fn a_command_that_cannot_start_fails_without_delay() {
     for_each_mechanism(|mechanism| {
         let mut command = Command::new("/no/such/program");
         command

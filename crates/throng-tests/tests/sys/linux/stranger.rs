@@ -1,4 +1,4 @@
-//! A process that throng has not started, and must leave alone.
+//! A process that throng has not started and must leave alone.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};

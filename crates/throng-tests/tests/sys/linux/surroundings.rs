@@ -1,4 +1,4 @@
-//! What a process finds when it starts: only what was listed for it.
+//! The environment of a process when it starts: only what was listed for it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -9,7 +9,7 @@ use rustix::io::FdFlags;
 use throng::{Command, ErrorKind, Mechanism, Stdin, Throng};
 use throng_tests::{assert_complete, child, for_each_mechanism, probe, run_one};
 
-/// What the child says.
+/// The output of the child.
 #[track_caller]
 fn said(mechanism: Mechanism, command: &Command) -> String {
     let outcome = run_one(mechanism, command);
@@ -50,7 +50,7 @@ fn a_process_has_three_descriptors_and_none_of_ours() {
 }
 
 #[test]
-fn variables_need_not_be_text() {
+fn variables_may_be_invalid_text() {
     for_each_mechanism(|mechanism| {
         let value = OsStr::from_bytes(b"\xff\xfe line\nline");
         let outcome = run_one(mechanism, child!("env:THRONG_X").env("THRONG_X", value));
@@ -140,10 +140,11 @@ fn a_process_of_a_second_throng_has_that_limit_too() {
 }
 
 #[test]
-fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
+fn the_peak_memory_of_our_parent_is_not_attributed_to_a_process() {
     for_each_mechanism(|mechanism| {
         let probe = probe!(mechanism, "peak 50");
-        // The starter has used more memory than the process has, and starts us as posix_spawn does.
+        // The starting program has used more memory than the process, and starts this program as
+        // posix_spawn does.
         let starter = [env!("CARGO_BIN_EXE_child"), "alloc:300", "run"];
         let peak: u64 = probe.by_words(&starter).report().get("peak_mib");
         assert!((50..100).contains(&peak), "{peak}");
@@ -151,7 +152,7 @@ fn the_memory_of_whoever_has_started_us_is_not_taken_for_a_process_s() {
 }
 
 #[test]
-fn a_relative_part_of_the_search_path_counts_from_the_directory_of_the_command() {
+fn a_relative_search_path_entry_is_relative_to_the_directory_of_the_command() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_child"), dir.path().join("tool")).unwrap();
     for_each_mechanism(move |mechanism| {
@@ -161,7 +162,7 @@ fn a_relative_part_of_the_search_path_counts_from_the_directory_of_the_command()
         let missing = throng.spawn(&command).wait().unwrap();
         assert_eq!(missing.start_error().unwrap().kind(), ErrorKind::NotFound);
         command.current_dir(dir.path());
-        // Twice: the place where it was found is not remembered for other programs.
+        // Twice: the directory where it was found is not remembered for other programs.
         for _ in 0..2 {
             let outcome = throng.spawn(&command).wait().unwrap();
             assert!(outcome.success(), "{:?}", outcome.start_error());

@@ -1,11 +1,11 @@
-//! Processes that stand still are stopped, with all that they have started.
+//! Suspended processes are stopped, together with everything that they have started.
 
 use std::time::Duration;
 
 use throng::{KillSequence, Signal, Stream, Throng};
 use throng_tests::{Tag, assert_complete, child, eventually, for_each_mechanism, poll_once};
 
-/// Every way out of a group that leaves the family or the environment, and none.
+/// Every way out of a group that keeps the parent or the environment, and `quiet`, which stays.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
 fn is_stopped(pid: u32) -> bool {
@@ -15,7 +15,7 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 #[test]
-fn processes_and_what_they_started_are_stopped_and_continued() {
+fn processes_and_their_descendants_are_stopped_and_continued() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
@@ -26,7 +26,8 @@ fn processes_and_what_they_started_are_stopped_and_continued() {
         let wait = format!("wait-file:{}", go.display());
         let inner = format!("wait-child:{tag},make-file:{},{wait}", ready.display());
         let process = throng.spawn(&child!("{tag} {inner} {wait} out:3"));
-        // Who is stopped while he starts another may wait for that one, and then is not stopped.
+        // A process that is stopped while it starts another may wait for that one, and then is not
+        // stopped.
         eventually("the inner one runs", || ready.exists());
         assert!(throng.suspend());
         eventually("both are stopped", || {
@@ -41,7 +42,7 @@ fn processes_and_what_they_started_are_stopped_and_continued() {
 }
 
 #[test]
-fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays_so() {
+fn escaped_descendants_are_stopped_and_continued_and_stopped_ones_stay_stopped() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let wait = format!("wait-file:{}", dir.path().join("go").display());
@@ -64,7 +65,7 @@ fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays
         let is_still = |tag: &Tag| tag.pids().into_iter().all(is_stopped);
         eventually("it has stopped itself", || is_still(&stopped));
         assert!(throng.suspend());
-        // Whoever has been signalled takes a moment.
+        // A process that has been signalled takes a moment to stop.
         eventually("all are stopped", || is_still(&tag));
         throng.resume();
         eventually("all go on", || !tag.pids().into_iter().any(is_stopped));
@@ -78,7 +79,7 @@ fn whoever_has_left_is_stopped_and_continued_with_them_and_who_was_stopped_stays
 }
 
 #[test]
-fn whoever_stands_still_hears_that_he_is_to_end() {
+fn a_suspended_process_receives_the_request_to_end() {
     for_each_mechanism(|mechanism| {
         let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
         let builder = Throng::builder().mechanism(mechanism);
@@ -104,7 +105,7 @@ fn whoever_stands_still_hears_that_he_is_to_end() {
 }
 
 #[test]
-fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
+fn descendants_left_behind_during_a_suspension_go_on() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
@@ -120,7 +121,7 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
         eventually("both are stopped", || {
             tag.pids().into_iter().all(is_stopped)
         });
-        // Killed by somebody else.
+        // Killed by another process.
         drop(own);
         process.wait().unwrap();
         eventually("it goes on", || !tag.pids().into_iter().any(is_stopped));
@@ -129,7 +130,7 @@ fn who_is_left_behind_by_one_that_ends_while_all_stands_still_goes_on() {
 }
 
 #[test]
-fn streams_that_a_suspended_process_holds_end_after_it_is_resumed() {
+fn streams_held_by_a_suspended_process_end_after_it_is_resumed() {
     for_each_mechanism(|mechanism| {
         let (tag, own) = (Tag::new(), Tag::new());
         let throng = Throng::builder().mechanism(mechanism).build().unwrap();
@@ -137,7 +138,7 @@ fn streams_that_a_suspended_process_holds_end_after_it_is_resumed() {
         let (ready, go) = (dir.path().join("ready"), dir.path().join("go"));
         let is_ready = format!("make-file:{}", ready.display());
         // In a session of its own: in ours its group would be orphaned when its parent ends, and
-        // the kernel sends SIGHUP to stopped processes of such a group.
+        // the kernel sends SIGHUP to stopped processes of an orphaned group.
         let holder = format!("daemon-holder:{tag},wait-file:{},out:3", go.display());
         let mut command = child!("{own} {holder} {is_ready} sleep:600000");
         let mut process = throng.spawn(command.grace(Duration::from_secs(600)));

@@ -1,6 +1,6 @@
-//! Another process reads the output of a process: any process that may look at its descriptors can
-//! open its end of a pipe for reading. What is stolen is gone, and nothing else is: a thread that
-//! was told of bytes which are no longer there goes on with its other processes.
+//! Another process reads the output of a process: any process with permission to inspect its
+//! descriptors can open its end of a pipe for reading. Stolen bytes are gone, and nothing else is:
+//! a thread that was notified of bytes which are no longer there goes on with its other processes.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,18 +18,17 @@ use throng_tests::{
     within,
 };
 
-/// How often it is tried: whether a byte disappears between its announcement and the read depends
-/// on timing.
+/// How often the test is repeated: whether a byte disappears between its announcement and the read
+/// depends on timing.
 const ROUNDS: usize = 4;
 
 /// How many processes write at once in each round, each with a thief of its own.
 const TALKERS: usize = 4;
 
-/// What is not over this late will never be: the thread is frozen.
+/// Anything that has not ended after this time never will: the thread is frozen.
 const FROZEN: Duration = Duration::from_secs(60);
 
-/// Reads as much as it can of what the process with this mark writes to stdout, until it is
-/// stopped.
+/// Reads as much as it can of what the process with this tag writes to stdout, until it is stopped.
 struct Thief {
     stop: Arc<AtomicBool>,
     stolen: Arc<AtomicUsize>,
@@ -104,7 +103,7 @@ fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
     let mut bystander = child!("sleep:600000");
     let bystander = throng.spawn(bystander.timeout(Duration::from_millis(300)));
     let outcome = bystander.wait().unwrap();
-    // A process that comes later is started, read and waited for.
+    // A process that is added later is started, read and waited for.
     let later = throng.spawn(&child!("out:1000 err:10")).wait().unwrap();
     assert_output(&later, 1000, 10);
     for process in &talkers {
@@ -121,7 +120,7 @@ fn bystander_of_thefts(throng: &Throng) -> (Outcome, usize) {
 }
 
 #[test]
-fn a_thread_whose_bytes_are_stolen_looks_after_its_other_processes() {
+fn a_thread_whose_bytes_are_stolen_still_serves_its_other_processes() {
     for_each_mechanism(|mechanism| {
         let stolen = within(FROZEN, "a thread whose bytes were stolen", move || {
             let throng = throng(mechanism);
@@ -138,7 +137,7 @@ fn a_thread_whose_bytes_are_stolen_looks_after_its_other_processes() {
 }
 
 #[test]
-fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
+fn a_process_with_stolen_bytes_and_a_holder_has_an_outcome() {
     for_each_mechanism(|mechanism| {
         within(FROZEN, "the outcome of one that was robbed", move || {
             let throng = throng(mechanism);
@@ -146,7 +145,7 @@ fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
                 let gate = Gate::new();
                 let tags: [Tag; TALKERS] = std::array::from_fn(|_| Tag::new());
                 let processes = tags.each_ref().map(|tag| {
-                    // It goes on writing while the thread lets go of its stream.
+                    // It goes on writing while the thread closes its stream.
                     let gate = gate.step();
                     let holder = format!("holder:{tag},{gate},slow-out:3000:100,sleep:600000");
                     let mut command = child!("{holder} {gate} exit:0");
@@ -164,7 +163,7 @@ fn a_process_that_was_robbed_and_left_its_stream_to_a_holder_has_an_outcome() {
 }
 
 #[test]
-fn a_process_that_robs_itself_has_an_outcome() {
+fn a_process_that_reads_its_own_output_has_an_outcome() {
     for_each_mechanism(|mechanism| {
         within(FROZEN, "the outcome of one that robs itself", move || {
             let throng = throng(mechanism);

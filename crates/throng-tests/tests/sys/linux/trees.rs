@@ -1,5 +1,5 @@
-//! Whoever a process has started ends with it when it is ended, wherever he has gone; and goes on
-//! when it ends by itself.
+//! Everything that a process has started ends with it when it is ended, wherever it has moved, and
+//! goes on when the process ends by itself.
 
 use std::fs::File;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use throng_tests::{
     with_enough_time,
 };
 
-/// Every way out of a group and a family that leaves either the family or the environment.
+/// Every way to leave the group and the tree that keeps either the parent or the environment.
 const WAYS: [&str; 4] = ["daemon", "daemon-holder", "quiet", "bare-session"];
 
 fn throng(mechanism: Mechanism) -> Throng {
@@ -24,7 +24,7 @@ pub(super) fn builder(mechanism: Mechanism) -> Builder {
     builder.kill_sequence(soon)
 }
 
-/// A process with one that has gone each of these ways, and none of which ends when asked to.
+/// A process with a descendant for each of these ways; none of them ends when asked to.
 pub(super) fn tree(throng: &Throng, tag: &Tag) -> Process {
     let mut command = child!("ignore-term {tag}");
     for way in WAYS {
@@ -35,7 +35,7 @@ pub(super) fn tree(throng: &Throng, tag: &Tag) -> Process {
     process
 }
 
-/// Nothing is left of the tree by the time of its outcome, and none has survived.
+/// No process of the tree is left at the time of its outcome, and none has survived.
 #[track_caller]
 fn assert_gone(outcome: &Outcome, tag: &Tag) {
     assert_eq!(tag.pids(), [0; 0], "{}", describe(outcome));
@@ -43,7 +43,7 @@ fn assert_gone(outcome: &Outcome, tag: &Tag) {
 }
 
 #[test]
-fn a_tree_that_is_cancelled_is_gone_when_its_outcome_comes() {
+fn a_cancelled_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let process = tree(&throng, &tag);
@@ -53,7 +53,7 @@ fn a_tree_that_is_cancelled_is_gone_when_its_outcome_comes() {
 }
 
 #[test]
-fn a_tree_that_is_killed_is_gone_when_its_outcome_comes() {
+fn a_killed_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let process = tree(&throng, &tag);
@@ -63,7 +63,7 @@ fn a_tree_that_is_killed_is_gone_when_its_outcome_comes() {
 }
 
 #[test]
-fn a_tree_that_runs_out_of_time_is_gone_when_its_outcome_comes() {
+fn a_timed_out_tree_is_gone_when_its_outcome_arrives() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let steps = format!("daemon:ignore-term,{tag},sleep:600000 ignore-term sleep:600000");
@@ -93,12 +93,12 @@ fn a_tree_ends_with_its_handle_and_with_its_throng() {
 }
 
 #[test]
-fn a_process_that_ends_on_request_takes_along_whoever_did_not_hear_it() {
+fn a_process_that_ends_on_request_takes_descendants_that_ignored_it_along() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let steps = format!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");
         let process = throng.spawn(&child!("{steps}"));
-        // It hears what is asked of it, and goes on.
+        // It handles the request to end, and goes on.
         tag.await_deaf(1);
         process.cancel();
         let outcome = process.wait().unwrap();
@@ -108,14 +108,14 @@ fn a_process_that_ends_on_request_takes_along_whoever_did_not_hear_it() {
 }
 
 #[test]
-fn whoever_has_left_is_asked_to_end_before_he_is_killed() {
+fn a_descendant_that_left_the_group_is_asked_to_end_before_it_is_killed() {
     for_each_mechanism(|mechanism| {
         let patient = KillSequence::new(Signal::Term, Duration::from_secs(600));
         let builder = Throng::builder().mechanism(mechanism);
         let throng = builder.kill_sequence(patient).build().unwrap();
         let tag = Tag::new();
         for way in ["daemon", "bare-session"] {
-            // It goes as soon as it is asked; the process itself does not.
+            // It ends as soon as it is asked; the process itself does not.
             let steps = format!("ignore-term {way}:{tag},sleep:600000 sleep:600000");
             let process = throng.spawn(&child!("{steps}"));
             tag.await_count(1);
@@ -128,7 +128,7 @@ fn whoever_has_left_is_asked_to_end_before_he_is_killed() {
 }
 
 #[test]
-fn what_a_process_leaves_behind_goes_on_when_it_ends_by_itself() {
+fn descendants_go_on_when_a_process_ends_by_itself() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let throng = throng(mechanism);
@@ -140,7 +140,7 @@ fn what_a_process_leaves_behind_goes_on_when_it_ends_by_itself() {
 }
 
 #[test]
-fn every_process_has_a_mark_of_its_own_but_for_whoever_wants_none() {
+fn every_process_has_a_cookie_of_its_own_unless_disabled() {
     for_each_mechanism(|mechanism| {
         let said = |command: &throng::Command| {
             let outcome = run_one(mechanism, command);
@@ -177,7 +177,7 @@ fn a_throng_within_a_throng_is_part_of_the_tree() {
         );
         let mut command = throng::Command::new(inner.command.get_program());
         command.args(inner.command.get_args());
-        // A stdin that says nothing and does not end: the inner one would end by itself.
+        // A stdin that has no data and does not end: the inner one would end by itself.
         let dir = tempfile::tempdir().unwrap();
         let quiet = dir.path().join("quiet");
         mkfifoat(CWD, &quiet, Mode::RUSR | Mode::WUSR).unwrap();
@@ -191,7 +191,7 @@ fn a_throng_within_a_throng_is_part_of_the_tree() {
 }
 
 #[test]
-fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete() {
+fn under_kill_a_holder_that_left_its_group_is_ended_and_the_capture_is_complete() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let holder = format!("daemon-holder:ignore-term,{tag},outs:daemon,sleep:600000");
@@ -209,7 +209,7 @@ fn under_kill_a_holder_that_has_left_its_group_is_ended_and_the_capture_complete
 }
 
 #[test]
-fn variables_that_begin_as_the_mark_does_hide_nobody() {
+fn variables_that_resemble_the_cookie_hide_no_process() {
     for_each_mechanism(|mechanism| {
         let (throng, tag) = (throng(mechanism), Tag::new());
         let mut command = child!("daemon:ignore-term,{tag},sleep:600000 sleep:600000");

@@ -1,4 +1,4 @@
-//! Every argument arrives as it was given, whoever splits the command line again.
+//! Every argument arrives as it was given, whichever code splits the command line.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -7,7 +7,7 @@ use throng::os::windows::CommandExt;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, install, run_one, script_by_name};
 
-/// What the child says its arguments are.
+/// The arguments that the child reports.
 #[track_caller]
 fn heard(mechanism: Mechanism, command: &Command) -> Vec<Vec<u8>> {
     let outcome = run_one(mechanism, command);
@@ -22,7 +22,7 @@ fn heard(mechanism: Mechanism, command: &Command) -> Vec<Vec<u8>> {
     heard
 }
 
-/// By the rules of Rust's library, and by those of the system's own function.
+/// By the rules of Rust's standard library, and by those of the system's own function.
 #[track_caller]
 fn assert_arrive(mechanism: Mechanism, args: &[OsString]) {
     for reader in ["args", "raw-args"] {
@@ -34,7 +34,7 @@ fn assert_arrive(mechanism: Mechanism, args: &[OsString]) {
 }
 
 #[test]
-fn arguments_that_mean_something_on_a_command_line_arrive() {
+fn arguments_with_special_characters_arrive() {
     let texts = [
         "",
         " ",
@@ -78,7 +78,7 @@ fn arguments_that_mean_something_on_a_command_line_arrive() {
 }
 
 #[test]
-fn an_argument_that_is_no_text_arrives() {
+fn an_argument_that_is_not_text_arrives() {
     for_each_mechanism(|mechanism| {
         let lone = |units: &[u16]| OsString::from_wide(units);
         let args = [
@@ -108,7 +108,7 @@ fn an_argument_of_thirty_kibibytes_arrives() {
 }
 
 #[test]
-fn raw_text_follows_the_arguments_as_it_is() {
+fn raw_text_follows_the_arguments_unchanged() {
     for_each_mechanism(|mechanism| {
         for reader in ["args", "raw-args"] {
             let mut command = child!("{reader}");
@@ -121,7 +121,7 @@ fn raw_text_follows_the_arguments_as_it_is() {
 }
 
 #[test]
-fn a_program_whose_path_has_blanks_is_the_one_that_runs() {
+fn a_program_whose_path_has_spaces_is_the_one_that_runs() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("with some blanks");

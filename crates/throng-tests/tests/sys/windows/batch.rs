@@ -1,7 +1,7 @@
-//! Batch files run only where that was allowed, and take no argument for code even then.
+//! Batch files run only where they are allowed, and even then do not execute an argument.
 //!
-//! Each payload would make a file if `cmd.exe` ran it. The batch file makes another, so that it is
-//! seen to have run.
+//! Each payload would create a file if `cmd.exe` ran it. The batch file creates another one to show
+//! that it has run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use throng::os::windows::CommandExt;
 use throng::{Command, ErrorKind, Status};
 use throng_tests::{describe, for_each_mechanism, run_one};
 
-/// A batch file that makes a file named `ran` next to itself, and ends with this code.
+/// A batch file that creates a file named `ran` next to itself, and ends with this code.
 fn batch_file(dir: &Path, name: &str, code: u32) -> PathBuf {
     let path = dir.join(name);
     let text = format!("@echo off\r\necho x> \"%~dp0ran\"\r\nexit /b {code}\r\n");
@@ -19,7 +19,7 @@ fn batch_file(dir: &Path, name: &str, code: u32) -> PathBuf {
 }
 
 #[test]
-fn a_batch_file_is_refused_unless_it_was_allowed() {
+fn a_batch_file_is_refused_unless_allowed() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         batch_file(dir.path(), "x.bat", 0);
@@ -46,7 +46,7 @@ fn a_batch_file_is_refused_unless_it_was_allowed() {
 }
 
 #[test]
-fn a_batch_file_that_is_allowed_runs_and_its_exit_code_comes() {
+fn an_allowed_batch_file_runs_and_its_exit_code_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = batch_file(dir.path(), "x.bat", 7);
@@ -58,7 +58,7 @@ fn a_batch_file_that_is_allowed_runs_and_its_exit_code_comes() {
 }
 
 #[test]
-fn no_argument_of_a_batch_file_is_code() {
+fn no_argument_of_a_batch_file_is_executed() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = batch_file(dir.path(), "x.bat", 0);
@@ -89,7 +89,7 @@ fn no_argument_of_a_batch_file_is_code() {
                     Some(error) => assert_eq!(error.kind(), ErrorKind::BatchFile, "{error}"),
                     None => assert!(ran.exists(), "{args:?}: {}", describe(&outcome)),
                 }
-                // The next one is to show anew that it ran.
+                // The next one has to show that it ran.
                 let _ = fs::remove_file(&ran);
             }
         }

@@ -6,11 +6,11 @@ use throng::os::windows::{CommandExt, Console};
 use throng_tests::{assert_complete, child, for_each_mechanism, run_one};
 
 /// Wine 8 gives the streams of a process to the `conhost.exe` that it starts for it, which ends a
-/// little later than the process does.
+/// little later than the process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_process_has_no_console_or_one_that_nobody_sees() {
+fn a_process_has_no_console_or_a_hidden_one() {
     for_each_mechanism(|mechanism| {
         let said = |console| {
             let mut command = child!("out:5 close:err console");

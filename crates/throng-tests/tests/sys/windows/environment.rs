@@ -1,4 +1,4 @@
-//! Variables, whose names are the same in any case.
+//! Variables, whose names do not depend on case.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -6,7 +6,7 @@ use std::os::windows::ffi::OsStringExt;
 use throng::{Command, Mechanism};
 use throng_tests::{assert_complete, child, for_each_mechanism, run_one};
 
-/// What the child says, as it says it.
+/// The output of the child, unchanged.
 #[track_caller]
 fn said(mechanism: Mechanism, command: &Command) -> Vec<u8> {
     let outcome = run_one(mechanism, command);
@@ -15,7 +15,7 @@ fn said(mechanism: Mechanism, command: &Command) -> Vec<u8> {
 }
 
 #[test]
-fn a_variable_replaces_one_that_differs_in_case_only() {
+fn a_variable_replaces_one_that_differs_only_in_case() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("env:PATH outs:- env:path outs:- env:Path");
         let heard = said(mechanism, command.env("pAtH", "mine"));
@@ -26,7 +26,7 @@ fn a_variable_replaces_one_that_differs_in_case_only() {
 }
 
 #[test]
-fn of_two_names_that_differ_in_case_only_there_is_one_in_the_process() {
+fn of_two_names_that_differ_only_in_case_one_is_in_the_process() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("env:THRONG_CASE outs:- env:throng_case");
         command.env("Throng_Case", "a").env("THRONG_CASE", "b");
@@ -47,7 +47,7 @@ fn names_and_values_may_be_any_text() {
 }
 
 #[test]
-fn a_value_need_not_be_text() {
+fn a_value_may_be_invalid_text() {
     for_each_mechanism(|mechanism| {
         let value = OsString::from_wide(&[0xD800, b'x' as u16, 0xDC00]);
         let heard = said(mechanism, child!("env:THRONG_X").env("THRONG_X", &value));

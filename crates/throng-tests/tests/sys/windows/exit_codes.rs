@@ -1,4 +1,4 @@
-//! Exit codes: all 32 bits of them, and what those are called that the system gives.
+//! Exit codes: all 32 bits, and the names of those that the system uses.
 
 use throng::Status;
 use throng_tests::{Source, run_one};
@@ -7,7 +7,7 @@ use throng_tests::{assert_complete, check_pattern, child, describe, for_each_mec
 #[test]
 fn exit_codes_have_thirty_two_bits() {
     for_each_mechanism(|mechanism| {
-        // 259 means "still active" to a program that asks in the wrong way.
+        // 259 means "still active" to a program that checks in the wrong way.
         let codes = [
             0,
             1,
@@ -30,7 +30,7 @@ fn exit_codes_have_thirty_two_bits() {
 }
 
 #[test]
-fn a_crash_is_an_exit_code_with_a_name_and_loses_no_output() {
+fn a_crash_is_a_named_exit_code_and_loses_no_output() {
     for_each_mechanism(|mechanism| {
         let outcome = run_one(mechanism, &child!("out:70000 err:10 crash"));
         assert_complete(&outcome);
@@ -48,7 +48,7 @@ fn a_crash_is_an_exit_code_with_a_name_and_loses_no_output() {
 }
 
 #[test]
-fn the_process_id_is_the_one_the_process_has() {
+fn the_process_id_is_that_of_the_process() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let outcome = run_one(mechanism, &child!("enter:{}", dir.path().display()));

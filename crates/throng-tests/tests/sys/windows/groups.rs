@@ -1,5 +1,5 @@
-//! A wait takes sixty-four handles at most, which is twenty-one processes and a way to be woken:
-//! around such numbers nothing changes but the number of groups.
+//! One wait takes at most sixty-four handles, which is twenty-one processes and a way to be woken:
+//! around these numbers only the number of groups changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use throng::{Mechanism, Process, Throng};
 use throng_tests::{Gate, assert_output, child, eventually, for_each_mechanism};
 
-/// So many live at once on one shard; the first and the last of them are ended, others come in
-/// their places, and then all go on.
+/// This many live at once on one shard; the first and the last of them are ended, others take their
+/// slots, and then all go on.
 fn fill_and_change(mechanism: Mechanism, count: usize) {
     let heard = Arc::new(AtomicUsize::new(0));
     let ears = heard.clone();
@@ -37,9 +37,9 @@ fn fill_and_change(mechanism: Mechanism, count: usize) {
     assert_eq!(throng.live(), 0);
 }
 
-/// With `events` alone: the others have no groups, and starts are dear.
+/// With `events` alone: the others have no groups, and starts are expensive.
 #[test]
-fn twenty_one_and_sixty_four_are_numbers_like_others() {
+fn twenty_one_and_sixty_four_processes_work_like_other_numbers() {
     for_each_mechanism(|mechanism| {
         if mechanism == Mechanism::Events {
             for count in [21, 22, 63, 64, 65] {

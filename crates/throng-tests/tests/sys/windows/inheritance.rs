@@ -1,4 +1,4 @@
-//! What a process inherits from us: its three streams, whatever else can be inherited.
+//! What a process inherits from this program: its three streams, and no other inheritable handle.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use throng_tests::{
 use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
 
 /// Handles as careless code in the same program leaves them. So many that the numbers of the last
-/// are none that a small process has by itself.
+/// ones are not in use in a small process.
 #[expect(unsafe_code, reason = "the library makes no handle that is inherited")]
 fn careless_files() -> Vec<File> {
     let files = (0..2000).map(|_| {
@@ -27,7 +27,7 @@ fn careless_files() -> Vec<File> {
 }
 
 #[test]
-fn a_handle_of_ours_that_could_be_inherited_is_not_in_a_process() {
+fn an_inheritable_handle_of_ours_is_not_in_a_process() {
     for_each_mechanism_alone(|mechanism| {
         let files = careless_files();
         let last = files.last().unwrap().as_raw_handle() as usize;
@@ -41,17 +41,17 @@ fn a_handle_of_ours_that_could_be_inherited_is_not_in_a_process() {
             assert_complete(&outcome);
             assert_eq!(outcome.stdout(), b"none");
         }
-        // The library's own way gives it along: that the number would be found is shown by that.
+        // The standard library passes it on, which shows that the number would be found.
         let mut other = Command::new(env!("CARGO_BIN_EXE_child"));
         let said = other.arg(format!("handle:{last}")).output().unwrap();
         assert_eq!(said.stdout, b"open");
     });
 }
 
-/// The documented limit: such a process may get our pipes along. Then streams are held, which is
-/// said, and not a byte is lost.
+/// The documented limitation: a process started by other code may inherit our pipes. Then streams
+/// are held, which is reported, and not a byte is lost.
 #[test]
-fn processes_that_other_code_starts_may_hold_streams_and_lose_nothing() {
+fn processes_started_by_other_code_may_hold_streams_but_lose_nothing() {
     for_each_mechanism_alone(|mechanism| {
         let throng = Throng::builder()
             .mechanism(mechanism)

@@ -1,6 +1,6 @@
-//! Jobs: what a process starts ends with it, also where we are in a job ourselves; what it has left
-//! behind ends with us, if that is asked for; and how many can be captured at once is limited by
-//! nothing that is known beforehand.
+//! Jobs: what a process starts ends with it, even if this program is in a job itself; what it has
+//! left behind ends with this program, if that is requested; and no limit known beforehand applies
+//! to how many can be captured at once.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -12,7 +12,7 @@ use throng_tests::{
 };
 
 #[test]
-fn a_program_that_is_in_a_job_ends_all_that_its_processes_have_started() {
+fn a_program_in_a_job_ends_everything_its_processes_have_started() {
     for_each_mechanism_alone(|mechanism| {
         let report = probe!(mechanism, "in-a-job").report();
         assert_eq!(report.get::<usize>("whole"), 20);
@@ -38,7 +38,7 @@ fn a_tree_of_processes_ends_with_its_root() {
 }
 
 #[test]
-fn as_many_jobs_as_were_asked_for_are_granted() {
+fn the_requested_number_of_jobs_is_granted() {
     for_each_mechanism(|mechanism| {
         let builder = Throng::builder().mechanism(mechanism).jobs(100_000);
         let throng = builder.build().unwrap();
@@ -47,7 +47,7 @@ fn as_many_jobs_as_were_asked_for_are_granted() {
     });
 }
 
-/// A probe of which one process has ended and left another behind.
+/// A probe of which one process has ended and left another one behind.
 fn probe_that_has_left_one(mechanism: Mechanism, how: &str, tag: &Tag) -> Child {
     let mut probe = probe!(mechanism, "left-behind {how} with={tag}");
     probe.command.stdin(Stdio::piped());
@@ -64,7 +64,7 @@ fn probe_that_has_left_one(mechanism: Mechanism, how: &str, tag: &Tag) -> Child 
 }
 
 #[test]
-fn what_was_left_behind_ends_with_a_program_that_is_killed_and_has_a_keeper() {
+fn processes_left_behind_end_with_a_killed_program_that_has_a_guardian() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let mut probe = probe_that_has_left_one(mechanism, "kept", &tag);
@@ -80,7 +80,7 @@ fn what_was_left_behind_ends_with_a_program_that_is_killed_and_has_a_keeper() {
 }
 
 #[test]
-fn what_was_left_behind_outlives_a_program_that_has_no_keeper_or_ends_in_good_order() {
+fn processes_left_behind_outlive_a_program_without_guardian_or_with_a_normal_end() {
     for_each_mechanism(|mechanism| {
         let unkept = Tag::new();
         let mut probe = probe_that_has_left_one(mechanism, "free", &unkept);
@@ -95,7 +95,7 @@ fn what_was_left_behind_outlives_a_program_that_has_no_keeper_or_ends_in_good_or
 }
 
 #[test]
-fn a_sweep_ends_all_that_processes_have_left_behind_where_there_is_a_keeper() {
+fn with_a_guardian_a_sweep_ends_everything_left_behind() {
     for_each_mechanism(|mechanism| {
         let leave = |throng: &Throng, tag: &Tag, count| {
             let left = format!("quiet:{tag},sleep:600000");

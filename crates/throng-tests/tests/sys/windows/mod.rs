@@ -1,5 +1,5 @@
-//! What is promised on Windows: errors by their names, exit codes, quoting, batch files, consoles,
-//! priorities, pipes with and without names, jobs, and who inherits what.
+//! What is guaranteed on Windows: errors by name, exit codes, quoting, batch files, consoles,
+//! priorities, pipes with and without names, jobs, and inheritance.
 
 mod arguments;
 mod batch;

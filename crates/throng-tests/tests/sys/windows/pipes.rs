@@ -1,4 +1,4 @@
-//! However the pipes are made, and however reads are announced, the same bytes come.
+//! However pipes are created and reads are announced, the same bytes arrive.
 
 use throng::os::windows::{BuilderExt, Pipes};
 use throng::{Builder, Outcome, Throng};
@@ -6,8 +6,8 @@ use throng_tests::{
     Probe, assert_output, child, describe, for_each_mechanism, for_each_mechanism_alone, probe,
 };
 
-/// What a process may write: nothing, less than a pipe holds, just as much, and far more, at once
-/// or a byte at a time.
+/// What a process may write: nothing, less than a pipe holds, exactly as much, and far more, at
+/// once or a byte at a time.
 const AMOUNTS: [(usize, usize); 5] = [
     (0, 0),
     (1, 0),
@@ -36,7 +36,7 @@ fn assert_the_same_bytes_come(builder: Builder) {
 }
 
 #[test]
-fn the_same_bytes_come_through_pipes_with_and_without_names() {
+fn the_same_bytes_arrive_through_named_and_unnamed_pipes() {
     for_each_mechanism(|mechanism| {
         for pipes in [Pipes::Unnamed, Pipes::Named] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).pipes(pipes));
@@ -45,7 +45,7 @@ fn the_same_bytes_come_through_pipes_with_and_without_names() {
 }
 
 #[test]
-fn the_same_bytes_come_through_pipes_of_any_size() {
+fn the_same_bytes_arrive_through_pipes_of_any_size() {
     for_each_mechanism(|mechanism| {
         for size in [1024, 1 << 20] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).pipe_size(size));
@@ -54,7 +54,7 @@ fn the_same_bytes_come_through_pipes_of_any_size() {
 }
 
 #[test]
-fn the_same_bytes_come_whether_or_not_packets_are_skipped() {
+fn the_same_bytes_arrive_whether_or_not_packets_are_skipped() {
     for_each_mechanism(|mechanism| {
         for skip in [true, false] {
             assert_the_same_bytes_come(Throng::builder().mechanism(mechanism).skip_packets(skip));

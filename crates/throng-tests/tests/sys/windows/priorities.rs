@@ -4,7 +4,7 @@ use throng::os::windows::{CommandExt, Priority};
 use throng_tests::{assert_complete, child, for_each_mechanism, run_one};
 
 #[test]
-fn a_process_has_the_priority_class_that_it_was_given() {
+fn a_process_has_the_requested_priority_class() {
     for_each_mechanism(|mechanism| {
         for (priority, name) in [
             (Priority::Idle, "idle"),

@@ -1,4 +1,5 @@
-//! A command that cannot be started is that command's outcome; it says why, and stops nobody else.
+//! A command that cannot be started has that as its outcome, with the reason, and stops no other
+//! command.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use throng::{Command, ErrorKind, Outcome, Stdin};
 use throng_tests::{assert_output, child, describe, for_each_mechanism, run_all, run_one};
 
-/// It did not start, of this kind, and the message has all of these in it.
+/// It did not start, with an error of this kind, and the message contains all of these.
 #[track_caller]
 fn assert_start_error(outcome: &Outcome, kind: ErrorKind, says: &[&str]) {
     let Some(error) = outcome.start_error() else {
@@ -25,7 +26,7 @@ fn assert_start_error(outcome: &Outcome, kind: ErrorKind, says: &[&str]) {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_not_found() {
+fn a_program_that_does_not_exist_is_not_found() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing.exe");
@@ -52,7 +53,7 @@ fn a_directory_is_not_executable() {
 }
 
 #[test]
-fn a_text_has_no_known_format_whatever_it_is_called() {
+fn a_text_file_has_no_known_format_whatever_its_name() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("text.exe");
@@ -65,7 +66,7 @@ fn a_text_has_no_known_format_whatever_it_is_called() {
 }
 
 #[test]
-fn a_missing_working_directory_is_said() {
+fn a_missing_working_directory_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let plain = dir.path().join("plain");
@@ -92,10 +93,10 @@ fn a_command_line_that_is_too_long_is_refused() {
 }
 
 #[test]
-fn a_command_line_that_is_just_not_too_long_runs() {
+fn the_longest_allowed_command_line_runs() {
     for_each_mechanism(|mechanism| {
         let mut command = child!("out:7 args");
-        // The name in marks, a blank before each argument, and a NUL at the end.
+        // The name in quotation marks, a space before each argument, and a NUL at the end.
         let before = command.get_program().len() + 2 + " out:7 args ".len();
         command.arg("x".repeat(32_767 - before - 1));
         let outcome = run_one(mechanism, &command);
@@ -127,7 +128,7 @@ fn a_nul_anywhere_is_refused() {
 }
 
 #[test]
-fn a_missing_stdin_file_is_said() {
+fn a_missing_stdin_file_is_reported() {
     for_each_mechanism(|mechanism| {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
@@ -168,7 +169,7 @@ fn commands_that_cannot_start_do_not_stop_the_others() {
 }
 
 #[test]
-fn a_command_that_cannot_start_needs_no_patience() {
+fn a_command_that_cannot_start_fails_without_delay() {
     for_each_mechanism(|mechanism| {
         let hour = Duration::from_secs(3600);
         let mut command = Command::new(r"\no\such\program.exe");

@@ -1,4 +1,4 @@
-//! Tests of runs that need no process: commands that cannot be started, and the pace.
+//! Tests of runs that need no process: commands that cannot be started, and the rate of fetching.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn missing() -> Command {
 }
 
 #[test]
-fn without_a_thread_every_command_has_its_outcome_and_they_are_taken_as_there_is_room() {
+fn without_a_thread_every_command_has_its_outcome_and_is_taken_as_room_permits() {
     let throng = throng();
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = taken.clone();
@@ -46,7 +46,7 @@ fn without_a_thread_every_command_has_its_outcome_and_they_are_taken_as_there_is
 }
 
 #[test]
-fn without_a_thread_a_panic_of_the_commands_comes_after_all_outcomes() {
+fn without_a_thread_a_panic_of_the_iterator_comes_after_all_outcomes() {
     let throng = throng();
     let commands = (0..5).map(|n| if n < 3 { missing() } else { panic!("no more") });
     let mut run = without_thread(&throng, commands);
@@ -57,7 +57,7 @@ fn without_a_thread_a_panic_of_the_commands_comes_after_all_outcomes() {
 }
 
 #[test]
-fn without_a_thread_a_run_ends_when_it_is_told_to() {
+fn without_a_thread_a_run_ends_on_request() {
     let throng = throng();
     let mut run = without_thread(&throng, std::iter::repeat_with(missing));
     assert!(run.next().is_some());
@@ -71,7 +71,7 @@ fn without_a_thread_a_run_ends_when_it_is_told_to() {
     assert!(late.next().is_none());
 }
 
-/// Runs this many commands that cannot be started, judged like this.
+/// Runs this many commands that cannot be started, with this judge.
 fn judged(
     commands: usize,
     judge: impl FnMut(&Outcome) -> Next + Send + 'static,
@@ -120,7 +120,7 @@ fn nothing_is_started_after_the_outcome_that_ends_the_run() {
 }
 
 #[test]
-fn an_attempt_that_is_not_to_come_any_more_is_cancelled() {
+fn a_pending_attempt_of_a_stopped_run_is_cancelled() {
     let (_, outcomes) = judged(2, |outcome| match outcome.seq() {
         0 => Next::RunAgain(Duration::from_secs(3600)),
         _ => Next::StartNoMore,
@@ -131,7 +131,7 @@ fn an_attempt_that_is_not_to_come_any_more_is_cancelled() {
 }
 
 #[test]
-fn commands_that_wait_for_another_attempt_keep_no_others_from_being_taken() {
+fn commands_waiting_for_another_attempt_do_not_block_others() {
     let (_, outcomes) = judged(1000, |outcome| match (outcome.seq(), outcome.attempt()) {
         (0..900, 1) => Next::RunAgain(Duration::from_secs(3600)),
         (999, _) => Next::StartNoMore,
@@ -147,8 +147,8 @@ fn a_judge_that_panics_changes_nothing() {
     assert!(outcomes.len() == 3 && outcomes.iter().all(Outcome::is_final));
 }
 
-/// A second in which outcomes come at this distance, taken as [`Run::fetch`] does: how often they
-/// are fetched, and the longest that one has waited for it.
+/// A second in which outcomes arrive at this interval, taken as [`Run::fetch`] does: how often they
+/// are fetched, and the longest time that one has waited for it.
 fn fetches_and_delay(distance: Duration, overshoot: Duration) -> (usize, Duration) {
     let start = Instant::now();
     let arrival = |n: u32| start + distance * (n + 1);
@@ -171,7 +171,7 @@ fn fetches_and_delay(distance: Duration, overshoot: Duration) -> (usize, Duratio
 }
 
 #[test]
-fn outcomes_that_come_fast_are_fetched_once_a_millisecond_and_slow_ones_at_once() {
+fn fast_outcomes_are_fetched_once_a_millisecond_and_slow_ones_at_once() {
     let us = Duration::from_micros;
     let overshoot = us(60);
     for distance in [us(10), us(700)] {

@@ -1,4 +1,4 @@
-//! What a fork of a program can do with its `Throng`, while other threads hold every lock there is.
+//! What a fork of a program can do with its `Throng` while other threads hold every lock.
 //!
 //! The fork is only pretended here, and the same thread holds the locks itself: code that takes one
 //! hangs. A real fork is tested in `sys/linux`.
@@ -43,7 +43,7 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// Calls everything there is to call, and checks that it has no effect.
+    /// Calls every function of the API, and checks that it has no effect.
     pub(crate) fn use_all(self) {
         let Inherited {
             throng,

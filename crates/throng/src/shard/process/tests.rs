@@ -10,7 +10,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A machine, and everything that it has asked for so far.
+/// A state machine, and everything that it has requested so far.
 struct Run {
     machine: Machine,
     asked: Vec<Action>,
@@ -70,7 +70,7 @@ fn exit_and_end_of_file_come_in_either_order() {
 }
 
 #[test]
-fn a_stream_that_is_open_after_the_grace_is_held_and_names_its_holder() {
+fn a_stream_open_after_the_grace_period_is_held_and_names_its_holder() {
     let mut run = Run::new().eof(Stream::Stderr).on(Input::Exited);
     assert_eq!(
         run.asked.last(),
@@ -113,7 +113,7 @@ fn a_process_that_is_cancelled_while_its_holders_are_named_is_not_kept_by_that()
 }
 
 #[test]
-fn a_process_that_does_not_go_when_it_is_killed_is_given_up() {
+fn a_process_that_survives_a_kill_is_given_up() {
     let give_up = Action::SetAlarm(GIVE_UP_AFTER, Alarm::GiveUp);
     let run = Run::new().on(Input::Cancel);
     assert!(!run.asked.contains(&give_up));
@@ -131,7 +131,7 @@ fn a_process_that_does_not_go_when_it_is_killed_is_given_up() {
 }
 
 #[test]
-fn a_timeout_asks_then_kills_and_what_was_open_is_cut() {
+fn a_timeout_asks_then_kills_and_open_streams_are_cut() {
     let run = Run::new()
         .eof(Stream::Stderr)
         .on(Input::Alarm(Alarm::Timeout));
@@ -153,7 +153,7 @@ fn the_kill_sequence_goes_on_for_the_group_of_a_process_that_has_exited() {
 }
 
 #[test]
-fn whoever_of_an_ended_group_has_closed_the_streams_is_killed_at_last() {
+fn a_group_member_that_closed_the_streams_is_killed_at_last() {
     let run = Run::new().on(Input::Cancel).on(Input::Exited);
     let run = run.eof(Stream::Stdout).eof(Stream::Stderr);
     assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
@@ -196,7 +196,7 @@ fn under_kill_the_rest_of_the_tree_is_ended_after_the_grace_and_read_to_the_end(
 }
 
 #[test]
-fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
+fn under_kill_an_unreachable_holder_makes_the_stream_held_after_another_grace_period() {
     let run = Run::with(OnHeld::Kill)
         .on(Input::Exited)
         .eof(Stream::Stderr)
@@ -213,7 +213,7 @@ fn under_kill_who_is_out_of_reach_holds_the_stream_after_another_grace() {
 }
 
 #[test]
-fn under_wait_only_the_timeout_ends_who_holds_a_stream() {
+fn under_wait_only_the_timeout_ends_a_holder() {
     let waits = Run::with(OnHeld::Wait).on(Input::Exited);
     let timeout = Action::SetAlarm(Duration::from_secs(1), Alarm::Timeout);
     assert_eq!(waits.asked, [timeout], "there is no grace");
@@ -242,19 +242,19 @@ fn a_read_error_is_the_verdict_of_that_stream_alone() {
     );
 }
 
-/// Something that may happen next, where it makes sense; numbers choose among what there is.
+/// Something that may happen next, where it makes sense; numbers choose among the possibilities.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     Eof(Stream),
     ReadError(Stream),
-    /// The engine carries out what it was asked.
+    /// The engine carries out a request.
     Stopped(Stream),
     Named,
     CallbackPanic(Stream),
     Exit,
-    /// One of the alarms that were set goes off: the kernel of the model keeps no order.
+    /// One of the alarms that were set goes off: the model does not order them.
     Alarm(usize),
-    /// An alarm that nobody has set for this state.
+    /// An alarm that was not set for this state.
     StaleAlarm(Alarm),
     Cancel,
     Kill,
@@ -282,10 +282,10 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// What the machine should know and say, kept apart from how it does.
+/// What the machine should know and report, derived independently of its implementation.
 struct Model {
     run: Run,
-    /// How many of `asked` have been looked at.
+    /// How many entries of `asked` have been processed.
     seen: usize,
     alarms: Vec<Alarm>,
     released: [bool; 2],
@@ -372,7 +372,7 @@ impl Model {
         self.look();
     }
 
-    /// Takes note of what the machine has asked for.
+    /// Records what the machine has requested.
     fn look(&mut self) {
         for action in &self.run.asked[self.seen..] {
             assert_eq!(self.finishes, 0, "nothing comes after the end: {action:?}");
@@ -396,7 +396,7 @@ impl Model {
         assert_eq!(self.finishes, usize::from(is_due));
     }
 
-    /// Lets all alarms go off and has the engine do what it was asked, until nothing is left.
+    /// Lets all alarms go off and the engine carry out its requests, until nothing is left.
     fn settle(&mut self) {
         for _ in 0..20 {
             self.happens(Happening::Alarm(0));
@@ -438,7 +438,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happened_before_an_exit_nobody_is_waited_for_without_end(
+    fn whatever_happened_before_an_exit_no_wait_is_endless(
         held in held(), happenings in prop::collection::vec(happening(), 0..30),
     ) {
         let mut model = Model::new(held);
@@ -451,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn a_process_that_was_asked_to_end_is_killed_if_it_does_not(
+    fn a_process_that_ignores_a_request_to_end_is_killed(
         held in held(), happenings in prop::collection::vec(happening(), 0..20),
     ) {
         let mut model = Model::new(held);

@@ -1,5 +1,5 @@
-//! What is lent comes back whole, once, however the kernel goes about it: for a kernel of our own,
-//! so that Miri and AddressSanitizer see every access to what is lent.
+//! A lent block comes back whole, once, whatever the kernel does: with a simulated kernel, so that
+//! Miri and AddressSanitizer see every access to the block.
 
 mod kernel;
 
@@ -13,7 +13,7 @@ use super::{Answer, Block, Lent, lend, take_back};
 /// Runs with different orders of events. Miri is a thousand times slower.
 const SEEDS: u64 = if cfg!(miri) { 2 } else { 100 };
 
-/// How long the files are; for some a first buffer is too short.
+/// The lengths of the files; for some a first buffer is too short.
 const LENS: [usize; FILES] = [0, 1, 5_000, 9_000, 20_000];
 
 const FILES: usize = 5;
@@ -26,14 +26,14 @@ struct Read {
 
 type Op = Box<Block<Status, Read>>;
 
-/// How the end of a read gets to its owner: the three ways of the mechanisms of Windows.
+/// How the owner learns of the end of a read: the three ways of the mechanisms of Windows.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     /// By its address, as with completion ports.
     Packet,
-    /// A thread of the kernel takes it back and hands it on, as with the thread pool and APCs.
+    /// A thread of the kernel takes it back and passes it on, as with the thread pool and APCs.
     Callback,
-    /// Only that there is something to be looked at, as with events.
+    /// Only a notice that something has to be checked, as with events.
     Event,
 }
 
@@ -49,9 +49,9 @@ enum Notice {
 struct Owner {
     kernel: Kernel,
     notices: Receiver<Notice>,
-    /// What the kernel has, by file.
+    /// The operations that the kernel has, by file.
     away: [Option<*mut Status>; FILES],
-    /// Reads that are to be submitted.
+    /// Reads that have not been submitted yet.
     to_submit: VecDeque<Op>,
     got: [Vec<u8>; FILES],
     token: Arc<()>,
@@ -61,16 +61,16 @@ fn announcer(way: Way, notices: Sender<Notice>) -> impl Fn(Announced) + Send + C
     move |announced| {
         let notice = match way {
             Way::Packet => Notice::Address(announced),
-            // SAFETY: the read was lent below, is finished, and nobody else takes it back.
+            // SAFETY: the read was lent below, is finished, and is taken back here only.
             Way::Callback => Notice::Block(unsafe { take_back(announced.control) }),
             Way::Event => Notice::File(announced.file),
         };
-        // Nobody listens to a kernel that ends after its owner.
+        // The receiver is gone if the kernel ends after its owner.
         let _ = notices.send(notice);
     }
 }
 
-/// What is in a file: copied, for Miri takes its time over each byte that is computed.
+/// The contents of a file: copied, because Miri is slow at computing each byte.
 fn contents(file: usize) -> Vec<u8> {
     let pattern: Vec<u8> = (0..251).map(|at: u8| at ^ file as u8).collect();
     let mut bytes = pattern.repeat(LENS[file] / pattern.len() + 1);
@@ -79,7 +79,7 @@ fn contents(file: usize) -> Vec<u8> {
 }
 
 impl Owner {
-    /// Opens all files and has a read for each.
+    /// Opens all files and prepares a read for each.
     fn new(seed: u64, way: Way, is_closed: bool) -> Owner {
         let (sender, notices) = mpsc::channel();
         let kernel = Kernel::new(seed, announcer(way, sender));
@@ -99,7 +99,7 @@ impl Owner {
         }
     }
 
-    /// Submits what there is to submit; what is done at once makes more of it.
+    /// Submits all prepared reads; reads that finish at once prepare more of them.
     fn submit(&mut self) {
         while let Some(mut op) = self.to_submit.pop_front() {
             let file = op.mine.file;
@@ -115,7 +115,7 @@ impl Owner {
         }
     }
 
-    /// Takes back the next read that is finished.
+    /// Takes back the next finished read.
     fn next(&mut self) -> Op {
         let (file, op) = match self.notices.recv().unwrap() {
             Notice::Block(op) => (op.mine.file, op),
@@ -123,7 +123,7 @@ impl Owner {
             Notice::Address(Announced { file, control }) => (file, unsafe { take_back(control) }),
             Notice::File(file) => {
                 let control = self.away[file].expect("it was lent");
-                // SAFETY: as above; its place is emptied below.
+                // SAFETY: as above; its entry is cleared below.
                 (file, unsafe { take_back(control) })
             }
         };
@@ -176,7 +176,7 @@ fn every_byte_arrives_once_and_in_order_and_every_block_is_freed() {
 }
 
 #[test]
-fn what_is_cancelled_is_kept_until_the_kernel_has_done_with_it() {
+fn a_cancelled_operation_is_kept_until_the_kernel_has_finished() {
     each(|seed, way| {
         let mut owner = Owner::new(seed, way, false);
         owner.submit();
@@ -192,7 +192,7 @@ fn what_is_cancelled_is_kept_until_the_kernel_has_done_with_it() {
             let op = owner.next();
             owner.finish(op);
         }
-        // A read that had bytes when it was cancelled, or was done before, has more to come.
+        // A read that had bytes when it was cancelled, or had finished before, has more to come.
         for file in 0..FILES {
             let given = owner.kernel.given(file);
             assert_eq!(owner.got[file], contents(file)[..given], "{seed} {way:?}");
@@ -203,7 +203,7 @@ fn what_is_cancelled_is_kept_until_the_kernel_has_done_with_it() {
 }
 
 #[test]
-fn what_the_kernel_does_not_give_back_is_never_freed() {
+fn a_block_the_kernel_does_not_return_is_never_freed() {
     each(|seed, way| {
         let mut owner = Owner::new(seed, way, true);
         owner.kernel.set_stuck(true);
@@ -220,7 +220,7 @@ fn what_the_kernel_does_not_give_back_is_never_freed() {
         drop(to_submit);
         assert_eq!(Arc::strong_count(&token) - 1, away, "{seed} {way:?}");
 
-        // It writes to blocks that their owner knows nothing of any more.
+        // It writes to blocks that their owner has given up.
         kernel.cancel();
         kernel.set_stuck(false);
         drop(kernel);
@@ -257,7 +257,7 @@ fn room(block: &mut Option<Op>) -> usize {
 }
 
 #[test]
-fn a_block_that_was_full_has_more_room_and_no_more_is_asked_for_than_allowed() {
+fn a_full_block_grows_and_requests_no_more_than_allowed() {
     let _token = Arc::new(());
     let mut block = Some(Block::new(Read { file: 0, _token }));
     let first = room(&mut block);
@@ -265,7 +265,7 @@ fn a_block_that_was_full_has_more_room_and_no_more_is_asked_for_than_allowed() {
         (first - 1, u64::MAX, first),
         (first, u64::MAX, 16 * first),
         (0, 100, 100),
-        // A read of nothing would say nothing.
+        // A read into an empty buffer would tell nothing.
         (0, 0, 1),
     ] {
         let op = block.as_mut().unwrap();

@@ -1,4 +1,4 @@
-//! A real fork of a program that has a `Throng`; what is tried there is in `owner/tests.rs`.
+//! A real fork of a program that has a `Throng`; its operations are in `owner/tests.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -40,7 +40,7 @@ fn await_six(mut count: impl FnMut() -> usize) {
 }
 
 #[test]
-fn a_fork_can_use_and_drop_what_it_has_inherited_and_the_parent_notices_nothing() {
+fn a_fork_can_use_and_drop_inherited_objects_without_affecting_the_parent() {
     let mut inherited = inherited(Command::new("sleep").arg("600"));
     await_six(|| {
         inherited.running = inherited.throng.running(9);

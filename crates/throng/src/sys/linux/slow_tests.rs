@@ -1,4 +1,4 @@
-//! Starts that take long, or fail for now.
+//! Starts that are slow, or fail temporarily.
 
 use std::fs::File;
 use std::future::Future;
@@ -25,7 +25,7 @@ pub(super) fn lease(path: &Path) -> File {
     /// From the kernel's asm-generic/fcntl.h.
     const F_SETSIG: libc::c_int = 10;
     let file = File::options().write(true).open(path).unwrap();
-    // That a reader waits is announced by a signal that does nothing.
+    // A signal that does nothing announces that a reader waits.
     control(&file, F_SETSIG, libc::SIGCHLD);
     control(&file, libc::F_SETLEASE, libc::F_WRLCK);
     file
@@ -38,7 +38,7 @@ fn control(file: &File, what: libc::c_int, value: libc::c_int) {
 }
 
 #[test]
-fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() {
+fn a_slow_start_that_fails_temporarily_keeps_its_pipe_for_the_next_attempt() {
     let path = std::env::temp_dir().join(format!("throng-slow-{}", std::process::id()));
     std::fs::copy("/bin/cat", &path).unwrap();
     let throng = Throng::builder().jobs(1).build().unwrap();
@@ -72,7 +72,7 @@ fn a_start_that_is_slow_and_fails_for_now_keeps_its_pipe_for_the_next_attempt() 
 }
 
 #[test]
-fn a_shard_whose_slow_start_has_failed_for_now_passes_on_what_it_is_woken_for() {
+fn a_shard_whose_slow_start_failed_temporarily_passes_on_its_wakeup() {
     let path = std::env::temp_dir().join(format!("throng-passes-{}", std::process::id()));
     std::fs::copy("/bin/true", &path).unwrap();
     let throng = Throng::builder().jobs(4).shards(2).build().unwrap();
@@ -81,7 +81,7 @@ fn a_shard_whose_slow_start_has_failed_for_now_passes_on_what_it_is_woken_for() 
     for pause_ms in [100, 200, 400].into_iter().cycle().take(15) {
         let leased = lease(&path);
         let mut slow = throng.spawn(&Command::new(&path));
-        // Its shard is the last that has fallen asleep, and the first to be woken.
+        // Its shard is the last that has gone to sleep, and the first to be woken.
         thread::sleep(Duration::from_millis(pause_ms));
         control(&leased, libc::F_SETLEASE, libc::F_UNLCK);
         thread::sleep(Duration::from_millis(20));
@@ -108,7 +108,7 @@ fn is_pending(process: &mut Process) -> bool {
 }
 
 #[test]
-fn a_command_that_alone_lacks_something_lets_others_start_before_it() {
+fn a_command_with_its_own_shortage_lets_others_start_before_it() {
     let throng = Throng::builder().jobs(2).shards(1).build().unwrap();
     let (go_on, may_go_on) = mpsc::channel();
     let may_go_on = Mutex::new(may_go_on);

@@ -1,4 +1,4 @@
-//! The steps that every system takes in a way of its own, and those that only one has.
+//! The steps that each system implements in its own way, and those that exist on one system only.
 
 #[cfg(unix)]
 mod unix;

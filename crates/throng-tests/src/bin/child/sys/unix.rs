@@ -1,6 +1,5 @@
-//! The steps as Unix takes them: `close` puts /dev/null in the place of the stream, which closes
-//! it; `die` is SIGKILL; `ignore-term` catches SIGTERM and does nothing about it. And those that
-//! only Unix has.
+//! The steps on Unix: `close` replaces the stream with /dev/null, which closes it; `die` is
+//! SIGKILL; `ignore-term` catches SIGTERM and does nothing. And the steps that exist only on Unix.
 //!
 //! | step | what it does |
 //! |---|---|
@@ -12,13 +11,13 @@
 //! | `bare-daemon:STEPS` | as `daemon`, with an empty environment |
 //! | `bare-orphan:STEPS` | as `bare-daemon`, in its present session and group |
 //! | `bare-session:STEPS` | starts a child with an empty environment and a session of its own |
-//! | `pgid` | says its pid and its process group |
+//! | `pgid` | prints its pid and its process group |
 //! | `join-group:PGID` | leaves its own process group for this one |
 //! | `hop:PATH` | starts itself again in another session, and ends, while this file exists |
 //! | `bare-hop:PATH` | the same with an empty environment |
 //! | `rob-out` | reads its own stdout from here on, as fast as it can |
-//! | `fds` | says which descriptors it has |
-//! | `nofile` | says its soft limit on open files |
+//! | `fds` | prints which descriptors it has |
+//! | `nofile` | prints its soft limit on open files |
 
 use std::env;
 use std::fs::{self, File};
@@ -104,15 +103,15 @@ fn own_program() -> Command {
     program
 }
 
-/// A double fork: the child starts the grandchild that this step makes, and ends. A request to end
-/// that comes when the grandchild runs already may still reach the child, which obeys it.
+/// A double fork: the child starts the grandchild that this step creates, and exits. A request to
+/// end that arrives when the grandchild already runs may still reach the child, which obeys it.
 fn leave_behind(program: &mut Command, step: &str) {
     let status = program.arg(step).status().expect("it can be started");
     let was_asked_to_end = status.signal() == Some(SIGTERM);
     assert!(status.success() || was_asked_to_end, "{status}");
 }
 
-/// Goes on in a new process, which does everything that this one does.
+/// Goes on in a new process, which does everything that this process does.
 fn hop(program: &mut Command, path: &str) {
     if Path::new(path).exists() {
         let steps = env::args_os().skip(1).filter(|step| step != "setsid");
@@ -140,7 +139,8 @@ fn close(stream: &str) {
     closed.expect("it can be replaced");
 }
 
-/// A process that may look at our descriptors could do so; for a test we do it ourselves.
+/// A process with permission to inspect our descriptors could do this; for a test the child does it
+/// itself.
 fn rob_stdout() {
     let mut options = File::options();
     let options = options.custom_flags(OFlags::NONBLOCK.bits() as i32);
@@ -149,7 +149,7 @@ fn rob_stdout() {
     thread::spawn(move || {
         let mut loot = [0; 4096];
         loop {
-            // If there is nothing it is tried again; the pipe has a writer as long as we live.
+            // An empty pipe is tried again; it has a writer as long as this process lives.
             if stdout.read(&mut loot).is_err() {
                 thread::yield_now();
             }

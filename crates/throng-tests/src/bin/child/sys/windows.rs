@@ -1,12 +1,12 @@
-//! The steps as Windows takes them: `die` ends the process from its own inside, `ignore-term`
-//! ignores Ctrl-Break. And those that only Windows has.
+//! The steps on Windows: `die` terminates the process from within, `ignore-term` ignores
+//! Ctrl-Break. And the steps that exist only on Windows.
 //!
 //! | step | what it does |
 //! |---|---|
 //! | `crash` | ends by an access violation |
-//! | `handle:VALUE` | says whether this is a handle of its own |
-//! | `console` | says whether it has a console |
-//! | `raw-args` | says all further arguments, as the shell splits its command line; then ends |
+//! | `handle:VALUE` | prints whether this is a handle of its own |
+//! | `console` | prints whether it has a console |
+//! | `raw-args` | prints all further arguments, as the shell splits its command line; then ends |
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -71,8 +71,9 @@ fn priority() -> &'static str {
     }
 }
 
-/// A process that is started by the library gets every handle that can be inherited, and those that
-/// we have inherited can be. What is to inherit a stream gets a duplicate of it.
+/// A process started by the standard library inherits every inheritable handle, and the handles
+/// that this process has inherited may be inheritable. A process that is to inherit a stream gets a
+/// duplicate of it.
 pub(crate) fn keep_streams_to_ourselves() {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let streams = [
@@ -81,7 +82,7 @@ pub(crate) fn keep_streams_to_ourselves() {
         stderr.as_raw_handle(),
     ];
     for handle in streams.into_iter().filter(|handle| !handle.is_null()) {
-        // It fails for a console of old, which is nothing that keeps a pipe open.
+        // It fails for a legacy console, which does not keep a pipe open.
         // SAFETY: the handle is open as long as the stream.
         unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
     }
@@ -91,19 +92,19 @@ fn say(text: &str) {
     crate::write(Source::Out, text.as_bytes());
 }
 
-/// Closes the stream's handle, and takes it from where the library looks for it: something else may
-/// soon have the same number.
+/// Closes the stream's handle and removes it from where the standard library looks for it: another
+/// object may soon have the same number.
 fn close(stream: &str) {
     let (which, handle) = match stream {
         "out" => (STD_OUTPUT_HANDLE, io::stdout().as_raw_handle()),
         "err" => (STD_ERROR_HANDLE, io::stderr().as_raw_handle()),
         _ => panic!("\"{stream}\" is not a stream"),
     };
-    // SAFETY: it touches no memory; the library takes a missing handle for a stream that swallows
-    // everything.
+    // SAFETY: it touches no memory; the standard library takes a missing handle for a stream that
+    // discards everything.
     let ok = unsafe { SetStdHandle(which, null_mut()) };
     assert_ne!(ok, 0, "{}", io::Error::last_os_error());
-    // SAFETY: the stream was open, and nobody else knows of the handle any more.
+    // SAFETY: the stream was open, and no other code refers to the handle any more.
     drop(unsafe { OwnedHandle::from_raw_handle(handle) });
 }
 
@@ -113,7 +114,7 @@ fn zero_write(stream: &str) {
         "err" => io::stderr().as_handle().try_clone_to_owned(),
         _ => panic!("\"{stream}\" is not a stream"),
     };
-    // The library's own streams leave out a write of nothing.
+    // The standard library's own streams skip a write of zero bytes.
     let mut file = File::from(handle.expect("the stream is open"));
     assert_eq!(file.write(&[]).expect("it can be written"), 0);
 }
@@ -121,21 +122,21 @@ fn zero_write(stream: &str) {
 fn die() -> ! {
     // SAFETY: the pseudo handle of this process is always valid.
     let ourselves = unsafe { GetCurrentProcess() };
-    // SAFETY: as above. Nothing of this program is run after it.
+    // SAFETY: as above. No code of this program runs after it.
     unsafe { TerminateProcess(ourselves, 1) };
     unreachable!("a process can end itself")
 }
 
-/// Raised and not committed, which would be undefined. No dialog tells the user about it.
+/// Raised by a call, since a real one would be undefined behaviour. No dialog is shown.
 fn crash() {
     // SAFETY: it touches no memory.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
-    // SAFETY: it has no arguments; nobody catches it, so it ends the process.
+    // SAFETY: it has no arguments; it is not caught, so it ends the process.
     unsafe { RaiseException(EXCEPTION_ACCESS_VIOLATION as u32, 1, 0, null()) };
 }
 
 fn ignore_ctrl_break() {
-    // SAFETY: the handler is a function, and does nothing that a thread of its own could not do.
+    // SAFETY: the handler is a function, and does only what a thread of its own may do.
     let ok = unsafe { SetConsoleCtrlHandler(Some(ignore), 1) };
     assert_ne!(ok, 0, "{}", io::Error::last_os_error());
 }
@@ -146,7 +147,7 @@ unsafe extern "system" fn ignore(_event: u32) -> i32 {
 
 fn stdin_kind() -> &'static str {
     let handle = io::stdin().as_raw_handle();
-    // SAFETY: whatever is in place of a handle, the system only looks at its number.
+    // SAFETY: whatever the value of the handle, the system only looks at its number.
     let kind = unsafe { GetFileType(handle) };
     let mut mode = 0;
     // SAFETY: as above, and the mode is a variable of this frame.
@@ -169,16 +170,16 @@ fn is_handle(value: &str) -> bool {
 
 fn has_console() -> bool {
     let mut pids = [0_u32; 1];
-    // SAFETY: the list is as long as is said. Without a console there are no processes on it.
+    // SAFETY: the list is as long as stated. Without a console there are no processes on it.
     unsafe { GetConsoleProcessList(pids.as_mut_ptr(), 1) > 0 }
 }
 
-/// What `GetProcAddress` takes every function for.
+/// The type that `GetProcAddress` returns for every function.
 type Untyped = unsafe extern "system" fn() -> isize;
 type CommandLineToArgv = unsafe extern "system" fn(*const u16, *mut i32) -> *mut *mut u16;
 
-/// The arguments after the first two, as `CommandLineToArgvW` splits them. That is in a library
-/// which brings half the system along, so it is loaded here and not at the start of each child.
+/// The arguments after the first two, as `CommandLineToArgvW` splits them. Its library loads many
+/// others, so it is loaded here and not at the start of each child.
 fn shell_args() -> impl Iterator<Item = std::ffi::OsString> {
     let library = wide("shell32.dll");
     // SAFETY: the name ends with a NUL; the library is the system's own.
@@ -187,31 +188,31 @@ fn shell_args() -> impl Iterator<Item = std::ffi::OsString> {
     // SAFETY: the module is loaded, and the name ends with a NUL.
     let split = unsafe { GetProcAddress(shell, c"CommandLineToArgvW".as_ptr().cast()) };
     let split = split.expect("the shell has it");
-    // SAFETY: this is the function's type by MSDN "CommandLineToArgvW".
+    // SAFETY: this is the type of the function according to MSDN, "CommandLineToArgvW".
     let split = unsafe { std::mem::transmute::<Untyped, CommandLineToArgv>(split) };
-    // SAFETY: it has no arguments; what it gives lasts as long as the process.
+    // SAFETY: it has no arguments; the result lives as long as the process.
     let line = unsafe { GetCommandLineW() };
     let mut count = 0;
     // SAFETY: the line ends with a NUL, and the count is a variable of this frame.
     let argv = unsafe { split(line, &mut count) };
     assert!(!argv.is_null(), "{}", io::Error::last_os_error());
-    // SAFETY: it has given as many pointers as it says, and nobody frees them.
+    // SAFETY: it has returned as many pointers as it states, and they are not freed.
     let argv = unsafe { std::slice::from_raw_parts(argv, count as usize) };
     let args: Vec<_> = argv.iter().skip(2).map(|arg| os_string(*arg)).collect();
-    // SAFETY: we have loaded it, and nothing of it is used any more.
+    // SAFETY: it was loaded above, and nothing of it is used any more.
     unsafe { FreeLibrary(shell) };
     args.into_iter()
 }
 
 fn os_string(text: *const u16) -> std::ffi::OsString {
     let units = (0..).take_while(|i| {
-        // SAFETY: the string ends with a NUL, and nothing beyond that is looked at.
+        // SAFETY: the string ends with a NUL, and nothing beyond that is read.
         let at = unsafe { text.add(*i) };
         // SAFETY: as above.
         unsafe { *at != 0 }
     });
     let len = units.count();
-    // SAFETY: the string has so many units before its NUL.
+    // SAFETY: the string has this many units before its NUL.
     std::ffi::OsString::from_wide(unsafe { std::slice::from_raw_parts(text, len) })
 }
 

@@ -24,7 +24,8 @@ use seccompiler::{
     apply_filter,
 };
 
-/// The rules of a filter: for each call the cases in which it is refused, or none to refuse all.
+/// The rules of a filter: for each call the cases in which it is refused; an empty list refuses
+/// all.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Becomes this program, with these calls refused. Returns only when that fails, with the reason.
@@ -70,7 +71,7 @@ fn number_of(error: &str) -> Result<u32, String> {
 
 fn calls(name: &str) -> Result<Vec<(c_long, Vec<SeccompRule>)>, String> {
     let always = |call| (call, Vec::new());
-    // Threads share memory and descriptors; only processes are meant.
+    // Threads share memory and descriptors; only processes are refused.
     let process_with = |flag: i32| has_flags(0, flag | libc::CLONE_THREAD, flag);
     let calls = match name {
         "pidfd_open" => vec![always(libc::SYS_pidfd_open)],

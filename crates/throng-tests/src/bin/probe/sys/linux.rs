@@ -18,7 +18,7 @@ use throng_tests::{Gate, Tag, eventually, stable, with_enough_time};
 use self::spill::tempdir;
 use crate::setting::{Setting, is_whole};
 
-/// Runs a mode that only this system has.
+/// Runs a mode that exists only on this system.
 pub(crate) fn run(mode: &str, setting: &Setting) {
     match mode {
         "limits" => few_descriptors(setting),
@@ -62,7 +62,7 @@ pub(super) fn set_nofile(soft: u64, hard: Option<u64>) {
     .expect("a limit may be lowered");
 }
 
-/// Many processes with few descriptors: how many, how many processes.
+/// Many processes with few descriptors. Arguments: the descriptors and the processes.
 fn few_descriptors(setting: &Setting) {
     let limit = setting.number(0) as u64;
     set_nofile(limit, Some(limit));
@@ -78,7 +78,8 @@ fn few_descriptors(setting: &Setting) {
     );
 }
 
-/// Many processes where few may live: how many came whole. None ends before no more can be started.
+/// Many processes where few may live: the number captured completely. None ends before no more can
+/// be started.
 fn few_processes(setting: &Setting) {
     let throng = setting.throng(1000);
     let count = setting.number(0);
@@ -97,8 +98,8 @@ fn few_processes(setting: &Setting) {
     println!("retries={retries}");
 }
 
-/// A run that gets no thread for its commands, as this user may have no more: how many of how many
-/// came whole. The commands themselves may be started.
+/// A run that gets no thread for its commands, because this user may have no more: the number
+/// captured completely, and the total. The commands themselves can be started.
 fn no_thread(setting: &Setting) {
     let throng = setting.throng(4);
     let own = getrlimit(Resource::Nproc);
@@ -123,7 +124,7 @@ pub(super) fn take_all_descriptors() -> Vec<fs::File> {
     std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect()
 }
 
-/// A command is given while there is no descriptor left, and none comes free.
+/// A command is given while no descriptor is left, and none becomes free.
 fn starve(setting: &Setting) {
     set_nofile(100, Some(100));
     let throng = setting.throng(4);
@@ -147,7 +148,7 @@ fn starve(setting: &Setting) {
     println!("whole_after={}", is_whole(&after, 9, 0));
 }
 
-/// A command is given while there is no descriptor left, and then some come free.
+/// A command is given while no descriptor is left, and then some become free.
 fn relieve(setting: &Setting) {
     set_nofile(100, Some(100));
     let throng = setting.throng(4);
@@ -167,8 +168,8 @@ fn relieve_after(setting: &Setting, throng: &Throng, pause: Duration) -> Outcome
     process.wait().expect("an outcome comes")
 }
 
-/// Processes that end while no descriptor is left, and any that comes free is taken, until their
-/// outcomes have come: how many of those are as they should be.
+/// Processes that end while no descriptor is left, and any that becomes free is taken, until their
+/// outcomes have arrived: the number of expected outcomes.
 fn exits_without_descriptors(setting: &Setting) {
     set_nofile(100, Some(100));
     let (throng, heard) = setting.listening_with(setting.builder().jobs(1));
@@ -183,7 +184,7 @@ fn exits_without_descriptors(setting: &Setting) {
         let process = throng.spawn(command.grace(Duration::from_millis(50)));
         eventually("it runs", || heard.load(Ordering::Relaxed) == 5 * (n + 1));
         let outcome = while_all_are_taken(|| {
-            // A directory is made without a descriptor.
+            // Creating a directory needs no descriptor.
             fs::create_dir(format!("{dir}/{n}")).expect("a directory can be made");
             process.wait().expect("an outcome comes")
         });
@@ -199,7 +200,7 @@ fn exits_without_descriptors(setting: &Setting) {
     println!("left={}", left_of_trees(setting, &throng));
 }
 
-/// How many processes are left of trees that were killed while no descriptor was left.
+/// The number of processes left of trees that were killed while no descriptor was left.
 fn left_of_trees(setting: &Setting, throng: &Throng) -> usize {
     let mut left = 0;
     for _ in 0..4 {
@@ -216,7 +217,7 @@ fn left_of_trees(setting: &Setting, throng: &Throng) -> usize {
     left
 }
 
-/// Does something while no descriptor is left, nor any that comes free.
+/// Runs something while no descriptor is left, and none becomes free.
 fn while_all_are_taken<T>(work: impl FnOnce() -> T) -> T {
     let mut taken = take_all_descriptors();
     let is_done = AtomicBool::new(false);
@@ -255,7 +256,7 @@ fn cancel_waiting(setting: &Setting) {
     drop(taken);
 }
 
-/// A soft limit below the hard one: what processes of a first and of a second throng have.
+/// A soft limit below the hard one: the limits of processes of a first and of a second throng.
 fn soft_limit(setting: &Setting) {
     set_nofile(
         setting.number(0) as u64,
@@ -276,7 +277,7 @@ fn soft_limit(setting: &Setting) {
     );
 }
 
-/// Exit codes, and whether they come at all.
+/// Exit codes, and whether they arrive at all.
 fn exit_codes(setting: &Setting) {
     let throng = setting.throng(4);
     let commands: Vec<Command> = (0..20)
@@ -288,7 +289,7 @@ fn exit_codes(setting: &Setting) {
     println!("right={}", throng.run(commands).filter(right).count());
 }
 
-/// How a process finds its signals set, and how they are set here.
+/// The signal dispositions and mask of a process, and those of this program.
 fn signals(setting: &Setting) {
     let throng = setting.builder().build().expect("a throng can be built");
     let mut command = Command::new("cat");
@@ -305,7 +306,7 @@ fn signals(setting: &Setting) {
     }
 }
 
-/// How often the main thread is woken while another has so many processes run.
+/// How often the main thread is woken while another thread runs this many processes.
 fn undisturbed(setting: &Setting) {
     let throng = setting.throng(2);
     let commands = vec![setting.child("exit:0"); setting.number(0)];
@@ -327,7 +328,7 @@ fn peak(setting: &Setting) {
     );
 }
 
-/// How often this thread has gone to sleep.
+/// How often this thread has been put to sleep.
 fn own_sleeps() -> u64 {
     let status = fs::read_to_string("/proc/thread-self/status").expect("/proc is mounted");
     let sleeps = status

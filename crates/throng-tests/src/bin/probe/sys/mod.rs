@@ -1,4 +1,4 @@
-//! The modes of the probe that only one system has.
+//! The modes of the probe that exist on one system only.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -1,4 +1,4 @@
-//! The modes about jobs, and about pipes that have names.
+//! The modes about jobs and named pipes.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -11,7 +11,7 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use crate::setting::{Setting, is_whole};
 
-/// Runs a mode that only this system has.
+/// Runs a mode that exists only on this system.
 pub(crate) fn run(mode: &str, setting: &Setting) {
     match mode {
         "in-a-job" => in_a_job(setting),
@@ -21,8 +21,8 @@ pub(crate) fn run(mode: &str, setting: &Setting) {
     }
 }
 
-/// Processes of a program that is in a job itself, which allows none to leave it: whether they run,
-/// and whether all that they start still ends with them.
+/// Processes of a program that is itself in a job from which none may break away: whether they run,
+/// and whether everything they start still ends with them.
 fn in_a_job(setting: &Setting) {
     enter_a_job();
     let throng = setting.throng(4);
@@ -44,12 +44,12 @@ fn in_a_job(setting: &Setting) {
     println!("gone=true");
 }
 
-/// Puts this program into a job that has no limits, so that nothing may leave it.
+/// Puts this program into a job without limits, so that nothing may break away from it.
 fn enter_a_job() {
     // SAFETY: it has no attributes and no name.
     let job = unsafe { CreateJobObjectW(null(), null()) };
     assert!(!job.is_null(), "{}", io::Error::last_os_error());
-    // SAFETY: it has just been made, and is ours alone.
+    // SAFETY: it has just been created, and has no other owner.
     let job = unsafe { OwnedHandle::from_raw_handle(job) };
     // SAFETY: the pseudo handle of this process is always valid.
     let ourselves = unsafe { GetCurrentProcess() };
@@ -58,7 +58,7 @@ fn enter_a_job() {
     assert_ne!(ok, 0, "{}", io::Error::last_os_error());
 }
 
-/// So many processes that write much, through pipes that have names.
+/// This many processes that write much, through named pipes.
 fn named_pipes(setting: &Setting) {
     let builder = setting.builder().jobs(8).pipes(Pipes::Named);
     let throng = builder.build().expect("a throng can be built");
@@ -72,8 +72,8 @@ fn named_pipes(setting: &Setting) {
     );
 }
 
-/// A throng, with a keeper or without, whose process has left one behind with these steps and has
-/// ended. Says "ready", and ends as is said on stdin, or is ended.
+/// A throng, with or without a guardian, whose process has left another one behind with these steps
+/// and has ended. Prints "ready", and ends as its stdin tells it, or is ended.
 fn left_behind(setting: &Setting) {
     let keep = setting.args[0] == "kept";
     let throng = setting.builder().keeper(keep).build();

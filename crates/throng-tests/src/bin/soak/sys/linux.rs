@@ -1,5 +1,5 @@
-//! Refused system calls, statuses that other code takes, descriptors that are all in use, and files
-//! that may not become large.
+//! Refused system calls, exit statuses that other code takes, exhausted descriptors, and files that
+//! may not grow large.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use throng::Mechanism;
 use crate::hardship::Hardship;
 use crate::random::Random;
 
-/// How many descriptors this program may have when they are few.
+/// How many descriptors this program may have in a round with few.
 const FEW: u64 = 400;
 
 /// How many bytes a file may have when that is limited.
@@ -55,8 +55,8 @@ pub(crate) struct Endured {
     hog: Option<JoinHandle<()>>,
 }
 
-/// Puts it into effect, except for what `confine` has done already. Called before the throng is
-/// made, so that the throng finds the limits.
+/// Puts it into effect, except for what `confine` has already done. Called before the throng is
+/// created, so that the throng meets the limits.
 pub(crate) fn begin(hardship: Hardship) -> Endured {
     if hardship.has_full_disk {
         limit(Resource::Fsize, SMALL);
@@ -101,7 +101,7 @@ fn reap_all() {
 
 /// For a fifth of the time no descriptors are available.
 fn take_all_again_and_again(stop: &AtomicBool) {
-    // A throng is made first: it is well known that it cannot be made without descriptors.
+    // A throng is created first, since it cannot be created without descriptors.
     thread::sleep(Duration::from_millis(200));
     while !stop.load(Ordering::Relaxed) {
         let taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();

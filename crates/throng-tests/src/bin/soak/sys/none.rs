@@ -1,4 +1,4 @@
-//! A system that cannot make it any harder.
+//! A system that has no hardships.
 
 use throng::Mechanism;
 

@@ -157,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_what_a_vec_would_be(
+        fn bytes_behave_like_a_vec(
             steps in prop::collection::vec((0..5, 0usize..200_000), 0..20),
         ) {
             let (mut bytes, mut vec) = (Bytes::default(), Vec::new());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn many_have_pages_of_their_own_and_what_they_hold_stays_when_they_move() {
+    fn large_buffers_have_pages_of_their_own_and_keep_their_contents_when_moved() {
         let mut all = [Bytes::default(), Bytes::default(), Bytes::default()];
         for round in 0..64 {
             for (n, bytes) in all.iter_mut().enumerate() {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn without_more_pages_they_go_on_in_the_heap() {
+    fn without_more_pages_buffers_continue_on_the_heap() {
         let mut bytes = Bytes::default();
         bytes.push(&[7; PAGES_FROM]);
         assert!(matches!(bytes, Bytes::Pages(_)));
@@ -211,8 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn room_that_no_system_has_is_an_error_and_what_there_was_stays() {
-        // More than any address space, and still a size that an allocation may have.
+    fn an_impossible_capacity_is_an_error_and_the_contents_stay() {
+        // More than any address space, and still a valid size for an allocation.
         const TOO_MUCH: usize = isize::MAX as usize - (1 << 20);
         for len in [10, PAGES_FROM] {
             let mut bytes = Bytes::default();

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_system_in_memory_is_told_from_others() {
+    fn a_file_system_in_memory_is_distinguished_from_others() {
         assert!(!is_in_memory(Path::new("/proc")), "no files are kept there");
         assert!(!is_in_memory(Path::new("/is/not/there")));
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();

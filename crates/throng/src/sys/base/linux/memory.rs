@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_group_is_found_in_either_version() {
+    fn the_control_group_is_found_in_either_version() {
         let both = "12:cpu,memory:/a/b\n1:name=systemd:/x\n0::/user.slice/c:d\n";
         assert_eq!(group_of(both, ""), Some("/user.slice/c:d"));
         assert_eq!(group_of(both, "memory"), Some("/a/b"));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_limit_on_the_way_up_counts() {
+    fn the_lowest_limit_of_all_ancestors_counts() {
         let root = tempfile::tempdir().unwrap();
         let group = root.path().join("a/b");
         fs::create_dir_all(&group).unwrap();

@@ -153,7 +153,7 @@ mod tests {
     };
 
     #[test]
-    fn every_code_of_the_table_has_its_fate_when_read() {
+    fn every_error_code_has_its_action_when_reading() {
         use ReadFate::*;
         let table = [
             (Eof, [109, 38, 233, 232].as_slice()),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_the_table_has_its_fate_when_started() {
+    fn every_error_code_has_its_action_when_starting() {
         use StartFate::*;
         let table = [
             (
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_depends_on_where_we_are() {
+    fn transient_error_codes_depend_on_the_circumstances() {
         let fresh = Surroundings {
             is_fresh: true,
             ..CALM

@@ -1,5 +1,5 @@
 //! A kernel that keeps what it is lent for as long as it likes, and writes to it from threads of
-//! its own: whatever a real one may do, in any order.
+//! its own: everything that a real one may do, in any order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -33,7 +33,7 @@ pub(super) struct Announced {
     pub(super) control: *mut Status,
 }
 
-// SAFETY: an address, which goes from a thread of the kernel to whoever owns the block next.
+// SAFETY: an address, which passes from a thread of the kernel to the next owner of the block.
 unsafe impl Send for Announced {}
 
 /// Something to read from.
@@ -50,13 +50,13 @@ struct Operation {
     is_cancelled: bool,
 }
 
-// SAFETY: the block belongs to the kernel, whose threads have each operation in turn.
+// SAFETY: the block belongs to the kernel, whose threads take each operation in turn.
 unsafe impl Send for Operation {}
 
 struct State {
     files: HashMap<usize, File>,
     operations: Vec<Operation>,
-    /// Whether operations are only collected now, be they cancelled or not.
+    /// Whether operations are only collected now, cancelled or not.
     is_stuck: bool,
     is_ending: bool,
     random: u64,
@@ -67,7 +67,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Ends when it is dropped, after everything that it was lent is finished.
+/// Ends when it is dropped, after everything that it was lent has finished.
 pub(super) struct Kernel {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -94,7 +94,7 @@ impl Kernel {
         Kernel { shared, threads }
     }
 
-    /// Makes a file of these bytes, after which there is an end, or silence.
+    /// Creates a file of these bytes, followed by an end, or by silence.
     pub(super) fn open(&self, file: usize, bytes: Vec<u8>, is_closed: bool) {
         let new = File {
             bytes,
@@ -104,12 +104,12 @@ impl Kernel {
         self.lock().files.insert(file, new);
     }
 
-    /// How many bytes of the file have been written to somebody's buffers.
+    /// How many bytes of the file have been written to buffers.
     pub(super) fn given(&self, file: usize) -> usize {
         self.lock().files[&file].given
     }
 
-    /// Takes a read of the file, does it at once, or refuses it.
+    /// Takes a read of the file, finishes it at once, or refuses it.
     pub(super) fn read(&self, file: usize, raw: Raw<Status>) -> Answer {
         let mut state = self.lock();
         match state.draw(8) {
@@ -131,7 +131,7 @@ impl Kernel {
         }
     }
 
-    /// Asks all reads to end. They end when it suits us, some of them with bytes.
+    /// Asks all reads to end. They end at any time, some of them with bytes.
     pub(super) fn cancel(&self) {
         let mut state = self.lock();
         for operation in &mut state.operations {
@@ -140,7 +140,7 @@ impl Kernel {
         self.shared.changed.notify_all();
     }
 
-    /// Keeps everything from now on, or goes on.
+    /// Keeps everything from now on, or continues.
     pub(super) fn set_stuck(&self, is_stuck: bool) {
         self.lock().is_stuck = is_stuck;
         self.shared.changed.notify_all();
@@ -162,7 +162,7 @@ impl Drop for Kernel {
 }
 
 impl Shared {
-    /// Finishes operations, whichever it likes first.
+    /// Finishes operations in any order.
     fn run(&self, announce: impl Fn(Announced)) {
         let mut state = self.state.lock().unwrap();
         loop {
@@ -191,7 +191,7 @@ impl Shared {
                 state = self.state.lock().unwrap();
             }
             let result = if operation.is_cancelled { ABORTED } else { 0 };
-            // SAFETY: we were lent the block, and give it back below.
+            // SAFETY: the block was lent to the kernel, which gives it back below.
             unsafe { control.write(Status { result, bytes }) };
             drop(state);
             announce(Announced { file, control });
@@ -230,19 +230,20 @@ impl State {
         Some(self.operations.swap_remove(chosen))
     }
 
-    /// Writes what the file has to the buffer; says how much that was.
+    /// Writes the file's bytes to the buffer; returns how many there were.
     fn serve(&mut self, file: usize, raw: &Raw<Status>, most: usize) -> usize {
         let file = self.files.get_mut(&file).expect("it was opened");
         let rest = &file.bytes[file.given..];
         let len = rest.len().min(most).min(raw.len);
-        // SAFETY: the buffer was lent to us, is that long, and is nowhere in the file.
+        // SAFETY: the buffer was lent to the kernel, has this length, and does not overlap the
+        // file.
         unsafe { raw.buffer.copy_from_nonoverlapping(rest.as_ptr(), len) };
         file.given += len;
         let status = Status {
             result: 0,
             bytes: len,
         };
-        // SAFETY: the control block was lent to us along with the buffer.
+        // SAFETY: the control block was lent to the kernel along with the buffer.
         unsafe { raw.control.write(status) };
         len
     }

@@ -273,11 +273,11 @@ mod tests {
     use crate::sys::linux::engine::Engine;
     use crate::sys::linux::host::SystemContext;
 
-    /// Far more turns than there is anything to announce, and far fewer than a shard takes that is
+    /// Far more turns than there is anything to announce, and far fewer than a shard makes that is
     /// woken all the time.
     const TURNS_MAX: u32 = 50;
 
-    /// How many times this returns in a while, if each may take some of it.
+    /// How many times this returns within some time, if each call may take a part of it.
     fn turns(mut wait: impl FnMut(Duration)) -> u32 {
         let deadline = Instant::now() + Duration::from_millis(300);
         let mut turns = 0;

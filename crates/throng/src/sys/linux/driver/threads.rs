@@ -355,7 +355,7 @@ mod tests {
     use crate::slots::Slots;
 
     #[test]
-    fn readers_of_pipes_that_have_no_end_are_not_waited_for() {
+    fn readers_of_pipes_that_do_not_end_are_not_waited_for() {
         let (out, out_writer) = pipe().unwrap();
         let (err, err_writer) = pipe().unwrap();
         let (tell, told) = mpsc::channel();

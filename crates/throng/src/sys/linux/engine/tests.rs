@@ -1,5 +1,5 @@
-//! One fault at a time, ordered: each row of the table of errors as the engine takes it. Reads are
-//! on threads of their own in the mechanism `threads`, where nothing can be ordered.
+//! One injected fault at a time: each row of the table of errors as the engine handles it. In the
+//! mechanism `threads` reads are on threads of their own, where no fault can be placed.
 
 use std::cell::RefCell;
 use std::fs;
@@ -65,7 +65,7 @@ fn sh(script: &str) -> Command {
     Command::from_argv(["sh", "-c", script])
 }
 
-/// Starts a process and listens until it is finished.
+/// Starts a process and collects events until it has finished.
 fn run(engine: &mut Engine, command: &Command) -> Result<Heard, StartError> {
     let id = id();
     engine.start(id, command)?;
@@ -103,7 +103,7 @@ fn open_fds() -> usize {
 }
 
 #[test]
-fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
+fn a_temporary_shortage_is_reported_as_temporary_at_every_step() {
     for_each_engine(|mut engine| {
         run(&mut engine, &sh("")).unwrap();
         for (point, code) in [
@@ -125,7 +125,7 @@ fn a_want_of_something_that_comes_back_is_told_as_that_at_every_step() {
 }
 
 #[test]
-fn a_process_is_read_on_when_the_pipes_of_the_next_cannot_be() {
+fn reading_continues_when_pipes_of_the_next_process_cannot_be_created() {
     for_each_engine(|mut engine| {
         let first = kept_id();
         engine.start(first, &sh("sleep 0.2; echo a")).unwrap();
@@ -140,7 +140,7 @@ fn a_process_is_read_on_when_the_pipes_of_the_next_cannot_be() {
 }
 
 #[test]
-fn a_busy_program_and_a_refusal_are_told_from_a_want() {
+fn a_busy_program_and_a_refusal_are_distinguished_from_a_shortage() {
     for_each_engine(|mut engine| {
         order(Point::Exec, 0, Fault::Code(libc::ETXTBSY as u32));
         let busy = engine.start(id(), &sh(""));
@@ -157,13 +157,13 @@ fn a_busy_program_and_a_refusal_are_told_from_a_want() {
 }
 
 #[test]
-fn a_process_that_was_refused_its_control_group_is_not_contained_and_that_is_said() {
+fn a_process_refused_its_control_group_is_reported_as_not_contained() {
     let body = || {
         let options = HostOptions {
             cgroups: Cgroups::Command,
             ..HostOptions::default()
         };
-        // The tests of the launcher look at the refusal.
+        // The tests of the launcher check the refusal.
         let host = match SystemContext::new(&options, Arc::default()) {
             Ok(host) => Arc::new(host),
             Err(error) => return eprintln!("{error}"),
@@ -225,7 +225,7 @@ fn a_read_that_fails_ends_its_stream_and_no_other() {
 }
 
 #[test]
-fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
+fn a_program_that_does_not_load_is_given_up_at_its_timeout() {
     for_each_engine(|mut engine| {
         let dir = std::env::temp_dir().join(format!("throng-lease-{:?}", thread::current().id()));
         fs::copy("/bin/true", &dir).unwrap();
@@ -244,7 +244,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let message = error.to_string();
         assert!(message.contains("it was not loaded in 30"), "{message}");
         engine.forget(slow);
-        // While all are suspended the time does not go on.
+        // While all are suspended the clock does not run.
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
         engine.suspend(&[], Box::new(|| {}));
@@ -253,7 +253,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         let start = engine.children.get_mut(slow).unwrap().start.as_ref();
         assert!(start.unwrap().given_up_at.is_none());
         engine.resume(&[]);
-        // A process that is killed and does not go is given up as well, and its memory kept.
+        // A process that is killed and does not end is given up as well, and its memory kept.
         engine.let_start_be_unkillable(slow);
         until(&mut engine, slow, |event| match event {
             Event::NotStarted(StartError::Refused(_)) => Some(()),
@@ -271,7 +271,7 @@ fn a_program_that_cannot_be_loaded_is_given_up_when_its_time_is_over() {
         });
         assert_eq!(status.signal(), Some(libc::SIGKILL));
         engine.forget(slow);
-        // A program that is slow to load, and is loaded.
+        // A program that loads slowly, but does load.
         let slow = kept_id();
         engine.start(slow, &command).unwrap();
         drop(leased);
@@ -304,9 +304,10 @@ fn until<T>(engine: &mut Engine, id: Id, mut wanted: impl FnMut(Event<'_>) -> Op
 }
 
 #[test]
-fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
+fn an_endless_inspection_of_a_process_blocks_no_shard_and_is_started_once() {
     for_each_engine(|mut engine| {
-        // Younger than the first and not of its tree, so that it is looked at for its cookie.
+        // Younger than the first and not in its tree, so that its environment is searched for the
+        // cookie.
         let (first, second) = (kept_id(), kept_id());
         let deaf = sh("trap '' TERM; echo deaf; sleep 600");
         engine.start(first, &deaf).unwrap();
@@ -346,7 +347,7 @@ fn a_look_at_a_process_that_does_not_end_keeps_no_shard_and_is_taken_once() {
 }
 
 #[test]
-fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
+fn stopped_processes_continue_if_the_thread_that_stopped_them_is_lost() {
     for_each_engine(|mut engine| {
         let id = kept_id();
         engine
@@ -381,9 +382,9 @@ fn what_was_stopped_goes_on_though_the_thread_that_stopped_it_is_lost() {
 }
 
 #[test]
-fn an_exit_is_noticed_without_a_descriptor_to_watch_it_by() {
+fn an_exit_is_noticed_without_a_descriptor_to_watch() {
     for_each_engine(|mut engine| {
-        // For a time, or for ever.
+        // For some time, or for ever.
         for (code, times) in [(libc::EMFILE, 5), (libc::ENOSYS, 500), (libc::EPERM, 500)] {
             for n in 0..times {
                 order(Point::Watch, n, Fault::Code(code as u32));
@@ -424,7 +425,7 @@ fn a_program_that_has_just_been_loaded_is_asked_to_end() {
 }
 
 #[test]
-fn who_leaves_the_group_while_it_is_being_signalled_has_the_signal_as_well() {
+fn a_process_that_leaves_the_group_during_signalling_is_signalled_as_well() {
     for_each_engine(|mut engine| {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("leave");
@@ -465,7 +466,7 @@ fn who_leaves_the_group_while_it_is_being_signalled_has_the_signal_as_well() {
     });
 }
 
-/// Whether a process runs whose command line has this in it.
+/// Whether a process runs whose command line contains this.
 fn runs(mark: &str) -> bool {
     let dirs = fs::read_dir("/proc").unwrap().flatten();
     let lines = dirs.filter_map(|dir| fs::read(dir.path().join("cmdline")).ok());
@@ -475,9 +476,9 @@ fn runs(mark: &str) -> bool {
 }
 
 #[test]
-fn an_engine_that_is_dropped_leaves_nobody_who_has_left_though_it_has_just_looked() {
+fn a_dropped_engine_leaves_no_escaped_process_even_right_after_a_search() {
     for_each_engine(|mut engine| {
-        // A time that nobody else sleeps.
+        // A duration that no other process sleeps.
         let mark = format!("60.{}", std::process::id());
         let other = kept_id();
         let script = format!("(setsid sleep {mark} > /dev/null 2>&1 &) ; sleep 600");
@@ -499,7 +500,7 @@ fn starts_that_fail_leave_no_descriptor_open() {
     for_each_engine(|mut engine| {
         run(&mut engine, &sh("")).unwrap();
         let points = [Point::Pipe, Point::Attach, Point::Start, Point::Exec];
-        // Other tests open and close some meanwhile: the least of many counts is ours.
+        // Other tests open and close descriptors meanwhile: the least of many counts is ours.
         let least = || (0..50).map(|_| open_fds()).min();
         let before = least();
         for point in points.into_iter().cycle().take(200) {

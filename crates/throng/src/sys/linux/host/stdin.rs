@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_in_common_are_there_once_and_each_reads_them_from_the_beginning() {
+    fn shared_bytes_exist_once_and_each_process_reads_them_from_the_beginning() {
         let (stdins, budget) = stdins(10 * LEN);
         let bytes = bytes();
         let clone = bytes.clone();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn no_process_can_change_what_another_reads() {
+    fn no_process_can_change_the_stdin_bytes_of_another() {
         let (stdins, _) = stdins(10 * LEN);
         let (bytes, _other) = (bytes(), bytes());
         let _used_by_others = bytes.clone();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_have_another_file_and_what_nobody_shares_is_not_kept_open() {
+    fn different_bytes_have_different_files_and_unshared_files_are_closed() {
         let (stdins, budget) = stdins(10 * LEN);
         let (one, other) = (bytes(), bytes());
         let _clones = (one.clone(), other.clone());
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_in_the_budget_they_are_in_a_file() {
+    fn without_room_in_the_budget_stdin_bytes_are_in_a_file() {
         let (stdins, budget) = stdins(LEN - 1);
         let shared = bytes();
         let _clone = shared.clone();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn few_bytes_are_not_counted() {
+    fn few_stdin_bytes_are_not_counted() {
         let (stdins, budget) = stdins(0);
         let bytes: Arc<[u8]> = b"few".as_slice().into();
         let _clone = bytes.clone();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_file_can_be_made_that_is_an_error_which_names_the_directory() {
+    fn failure_to_create_a_file_is_an_error_that_names_the_directory() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().display().to_string();
         let budget = Arc::new(Budget::new(Some(0), Some(dir.path().to_owned())));

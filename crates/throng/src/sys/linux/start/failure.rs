@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_run_is_told_by_how_it_begins() {
+    fn an_unrunnable_file_is_recognised_by_its_first_bytes() {
         let long = [b"#!/".as_slice(), &[b'x'; 300]].concat();
         let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
         elf.resize(18, 0);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_named() {
+    fn the_overlong_argument_is_named() {
         let mut command = Command::new("true");
         command.args(["a", &"x".repeat(140_000)]);
         assert!(too_long(&command).starts_with("argument 2 has 140001 bytes"));

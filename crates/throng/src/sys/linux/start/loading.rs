@@ -327,7 +327,7 @@ mod tests {
     use crate::sys::HostOptions;
 
     #[test]
-    fn a_report_that_is_not_there_is_not_waited_for_and_decides_nothing() {
+    fn a_missing_start_report_is_not_waited_for_and_decides_nothing() {
         let (ours, theirs) = report_pipe().unwrap();
         // As when another process has taken what was announced.
         assert!(read_report(&ours).is_none());
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kit_that_is_never_freed_does_not_keep_the_host() {
+    fn a_kit_that_is_never_freed_does_not_keep_the_host_alive() {
         let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let gone = Arc::downgrade(&host);
         let kit = Kit::new(&host, Features::NONE).unwrap();

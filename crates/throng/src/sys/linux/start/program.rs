@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_searched_for_along_the_path_and_first_where_it_was() {
+    fn a_program_is_searched_for_along_the_path_and_first_where_it_was_found_before() {
         assert_eq!(list("cc", "/a:/b", None), ["/a/cc", "/b/cc"]);
         assert_eq!(
             list("cc", "/a:/b", Some("/b/cc")),

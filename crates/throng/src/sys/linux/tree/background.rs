@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_end_is_waited_for() {
+    fn the_end_of_a_background_thread_is_waited_for() {
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = has_ended.clone();
         let background = Background::start("test", move |stopped| {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_end_is_left_behind() {
+    fn a_background_thread_that_does_not_end_is_left_behind() {
         let (go, held) = mpsc::channel::<()>();
         let background = Background::start("test", move |_| {
             let _ = held.recv();

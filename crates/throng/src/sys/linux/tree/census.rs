@@ -424,10 +424,10 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_killed_one_by_one_where_the_kernel_cannot_and_nobody_else_is() {
+    fn a_group_is_killed_one_by_one_without_kernel_support_and_no_other_process_is() {
         let home = match probe_cgroups(Cgroups::Command) {
             Ok(home) => Cgroup::at(home),
-            // The tests of the behaviour look at what is there then.
+            // The behaviour tests check what is left then.
             Err(error) => return eprintln!("{error}"),
         };
         let run = RunId::random().unwrap();

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_may_be_as_deep_and_as_many_as_a_command_likes() {
+    fn groups_of_any_depth_and_number_are_handled() {
         let dir = tempfile::tempdir().unwrap();
         let mut deep = dir.path().to_owned();
         while deep.as_os_str().len() < 4000 {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_members_is_not_read_without_end_and_no_number_is_cut() {
+    fn a_member_list_is_read_up_to_a_limit_and_no_number_is_split() {
         let dir = tempfile::tempdir().unwrap();
         let line = "12345678\n";
         let list = line.repeat(MEMBERS_MAX as usize / line.len() + 9);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_version_2_is_told_why() {
+    fn a_machine_without_version_2_gets_the_reason() {
         let refusals = [
             find(V1, "4:memory:/\n"),
             find(V1, "4:memory:/\n0::/\n"),

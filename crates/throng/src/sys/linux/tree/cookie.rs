@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn each_process_has_another_mark_at_the_same_place() {
+    fn each_process_has_a_different_cookie_at_the_same_position() {
         let cookies = Cookies::new(None).unwrap();
         let mut buffer = CookieBuffer::new(&cookies);
         let place = buffer.pointer();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_variables_and_behind_cookies_that_were_given() {
+    fn a_cookie_is_found_among_variables_and_after_inherited_cookies() {
         let outer = Cookies::new(None).unwrap();
         let given = format!("{}.12", outer.run.0);
         let inner = Cookies::new(Some(given.as_bytes())).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_cookie_is_none() {
+    fn a_variable_that_resembles_a_cookie_is_not_one() {
         let run = RunId::parse("0123456789abcdef").unwrap();
         let long = "0123456789abcdef.1/".repeat(COOKIE_MAX);
         for environment in [

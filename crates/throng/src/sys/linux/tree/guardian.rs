@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn no_process_is_started_before_the_guardian_has_been() {
-        // Often, for it may be there in time by chance.
+        // Repeatedly, because it may be in time by chance.
         for _ in 0..30 {
             guardian_at_the_first_start("cat", |guardian| {
                 assert_eq!(command_line(guardian), b"cat\0", "{guardian}");
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guardian_that_cannot_be_started_keeps_nobody_waiting() {
+    fn a_guardian_that_cannot_be_started_delays_no_start() {
         guardian_at_the_first_start("/nonexistent/keeper", |guardian| assert_eq!(guardian, 0));
     }
 
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guardian_that_is_killed_has_successors_and_each_is_told() {
+    fn a_killed_guardian_has_successors_and_each_is_reported() {
         let (guardian, told) = told_of("cat");
         let mut last = guardian.pid();
         for _ in 0..OTHERS_MAX {
@@ -406,7 +406,7 @@ mod tests {
             signal(&guardian, Signal::STOP);
             assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
         }
-        // However often; but it is not reported for ever.
+        // Repeatedly; but it is not reported for ever.
         signal(&guardian, Signal::STOP);
         let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let begun = Instant::now();
@@ -420,13 +420,13 @@ mod tests {
     }
 
     #[test]
-    fn a_guardian_that_cannot_be_started_is_told() {
+    fn a_guardian_that_cannot_be_started_is_reported() {
         let (_keeper, told) = told_of("/nonexistent/keeper");
         assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
     }
 
     #[test]
-    fn a_guardian_whose_start_does_not_end_is_told_once_and_keeps_nobody_waiting() {
+    fn a_guardian_whose_start_does_not_end_is_reported_once_and_delays_no_start() {
         let (tell, told) = mpsc::channel();
         let report = KeeperReport(Arc::new(move |event| tell.send(event).unwrap()));
         let (go, held) = mpsc::channel::<()>();
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guardian_that_does_not_end_is_not_waited_for_without_bound() {
+    fn the_wait_for_a_guardian_that_does_not_end_is_limited() {
         let mut deaf = Command::new("sleep").arg("600").spawn().unwrap();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {

@@ -191,7 +191,7 @@ mod tests {
         Census::new(RunId::random().unwrap()).unwrap()
     }
 
-    /// A program that does nothing until its stdin ends. Our copies of what it gets are closed.
+    /// A program that does nothing until its stdin ends. Our copies of its descriptors are closed.
     fn cat(stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
         Command::new("cat")
             .stdin(stdin)
@@ -200,7 +200,7 @@ mod tests {
             .unwrap()
     }
 
-    /// About a process that has no children, so that all have to be looked at.
+    /// For a process without children, so that all processes have to be examined.
     fn long_ago(pipe: &OwnedFd, not_before: Instant) -> HeldPipe {
         HeldPipe {
             inode: rustix::fs::fstat(pipe).unwrap().st_ino,
@@ -210,8 +210,8 @@ mod tests {
         }
     }
 
-    /// Looks until it is so. Another test of this program may just be starting a process, which has
-    /// all that is open here until its program runs.
+    /// Polls until the condition holds. Another test of this program may be starting a process,
+    /// which has everything that is open here until its program runs.
     #[track_caller]
     fn until(mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn many_pipes_are_found_in_one_look() {
+    fn many_pipes_are_found_in_one_search() {
         let ends: Vec<_> = (0..2 * ONE_BY_ONE)
             .map(|_| pipe_with(PipeFlags::CLOEXEC).unwrap())
             .collect();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_started_since_is_found_without_looking_at_all() {
+    fn a_process_started_since_is_found_without_examining_all() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut census = census();
         let before = census.procfs().last_pid();
@@ -275,7 +275,7 @@ mod tests {
             };
             found(&mut holders, &mut census, pipe) == [writer.id()]
         });
-        // Unless ids have begun anew, or thousands of processes were started, just now.
+        // Unless ids have just started over, or thousands of processes were started.
         let is_later = (before..before + NEW_MAX).contains(&writer.id());
         assert!(holders.index.taken == taken || !is_later);
         drop(writer.stdin.take());
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_can_write_holds_a_pipe() {
+    fn only_a_process_that_can_write_holds_a_pipe() {
         let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let mut writer = cat(Stdio::piped(), theirs);
         let mut reader = cat(ours.try_clone().unwrap(), Stdio::null());
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_used_again_but_never_believed() {
+    fn an_index_is_reused_but_always_verified() {
         let ends = [(); 2].map(|()| pipe_with(PipeFlags::CLOEXEC).unwrap());
         let [(first, first_end), (second, second_end)] = ends;
         let mut one = cat(Stdio::piped(), first_end);

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_cannot_be_looked_at_does_not_keep_the_others_alive() {
+    fn a_process_that_cannot_be_inspected_does_not_keep_others_alive() {
         let run = RunId::random().unwrap();
         let (hung, mut other) = (sleeper(&run), sleeper(&run));
         hang::order(hung.id());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_are_older_than_the_program_are_not_looked_into() {
+    fn processes_older_than_the_program_are_not_inspected() {
         let run = RunId::random().unwrap();
         let older = sleeper(&run);
         // The ticks in which /proc counts are of 10 ms.

@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_that_cannot_be_read_to_its_end_does_not_keep_others_from_being_looked_at() {
+    fn an_unreadable_environment_does_not_prevent_inspecting_others() {
         let run = RunId::random().unwrap();
         let dir = tempfile::tempdir().unwrap();
         for pid in ["7", "8", "9"] {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_may_be_somebody_elses_is_left_to_him_for_a_while() {
+    fn a_status_that_other_code_may_wait_for_is_left_to_it_for_a_while() {
         let mut seen = Seen::default();
         assert_eq!(
             due(&mut seen, &[stat(1, false), stat(2, false)], &[1]),

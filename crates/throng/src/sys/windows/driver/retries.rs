@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_their_limit_and_end() {
+    fn waits_grow_to_their_limit_and_then_end() {
         let start = Instant::now();
         let (mut now, mut tries) = (start, ReadBackoff::default());
         let mut waits = Vec::new();

@@ -16,20 +16,20 @@ use crate::sys::api::Exit;
 use crate::sys::faults::{Fault, Point, order};
 use crate::sys::{HostOptions, MECHANISMS};
 
-/// Orders a failure on this thread, after so many calls of this kind that do not fail.
+/// Injects a failure on this thread, after this many calls of this kind that succeed.
 fn fail(point: Point, calls_before: usize, code: u32) {
     order(point, calls_before, Fault::Code(code));
 }
 
-/// Set for a process that is this very program, run again to say something.
+/// Set for a process that is this program, run again to write something.
 const SCRIPT: &str = "THRONG_UNIT_TEST_CHILD";
 
-/// What the process says: bytes that know their place.
+/// The output of the process: bytes that depend on their position.
 fn saying(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n % 251) as u8).collect()
 }
 
-/// Not a test of anything, but what the others start.
+/// Not a test, but the process that the tests start.
 #[test]
 fn a_process_for_the_other_tests() {
     let Ok(script) = std::env::var(SCRIPT) else {
@@ -81,7 +81,7 @@ impl Heard {
     }
 }
 
-/// Runs the engine until all is known of this process.
+/// Runs the engine until everything is known of this process.
 fn hear(engine: &mut Engine, id: Id) -> Heard {
     let mut heard = Heard::default();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -112,7 +112,7 @@ fn hear(engine: &mut Engine, id: Id) -> Heard {
     heard
 }
 
-/// Starts one that says so much, with failures ordered, and checks that all of it comes.
+/// Starts one that writes this much, with injected failures, and checks that all of it arrives.
 fn all_comes(mechanism: Mechanism, count: usize, order: impl FnOnce()) -> u32 {
     let mut engine = engine(mechanism, &HostOptions::default());
     let id = Slots::new().insert(());
@@ -133,7 +133,7 @@ fn all_comes(mechanism: Mechanism, count: usize, order: impl FnOnce()) -> u32 {
 }
 
 #[test]
-fn a_read_that_is_refused_for_want_of_something_is_tried_again() {
+fn a_read_refused_for_lack_of_resources_is_retried() {
     for mechanism in overlapped() {
         let codes = [1784, 8, 14, 1816, 1450, 1451, 1452, 1453, 1454, 1455];
         let retries = all_comes(mechanism, 100_000, || {
@@ -146,7 +146,7 @@ fn a_read_that_is_refused_for_want_of_something_is_tried_again() {
 }
 
 #[test]
-fn a_read_of_nothing_is_not_the_end() {
+fn a_read_of_zero_bytes_is_not_the_end() {
     for mechanism in overlapped() {
         let retries = all_comes(mechanism, 1000, || {
             (0..6).for_each(|nth| fail(Point::Read, nth, 0));
@@ -156,7 +156,7 @@ fn a_read_of_nothing_is_not_the_end() {
 }
 
 #[test]
-fn a_read_that_somebody_else_cancelled_is_submitted_again() {
+fn a_read_cancelled_by_other_code_is_submitted_again() {
     for mechanism in overlapped() {
         all_comes(mechanism, 1000, || {
             // One of each stream.
@@ -174,7 +174,7 @@ fn a_part_of_a_message_is_followed_by_the_rest() {
 }
 
 #[test]
-fn a_handle_that_is_none_any_more_fails_its_stream_and_no_other() {
+fn an_invalid_handle_fails_only_its_stream() {
     for mechanism in overlapped() {
         let mut engine = engine(mechanism, &HostOptions::default());
         let id = Slots::new().insert(());
@@ -189,7 +189,7 @@ fn a_handle_that_is_none_any_more_fails_its_stream_and_no_other() {
 }
 
 #[test]
-fn packets_and_signals_that_mean_nothing_are_ignored() {
+fn meaningless_packets_and_signals_are_ignored() {
     for mechanism in [Mechanism::CompletionPort, Mechanism::Events] {
         let mut engine = engine(mechanism, &HostOptions::default());
         let id = Slots::new().insert(());
@@ -208,7 +208,7 @@ fn packets_and_signals_that_mean_nothing_are_ignored() {
 }
 
 #[test]
-fn a_start_that_fails_says_whether_to_try_again() {
+fn a_failed_start_reports_whether_to_retry() {
     type Expected = fn(&StartError) -> bool;
     let cases: [(u32, Expected); 10] = [
         (32, |error| matches!(error, StartError::Busy(_))),
@@ -237,7 +237,7 @@ fn a_start_that_fails_says_whether_to_try_again() {
         let error = engine.start(id, &process("say:1")).unwrap_err();
         assert!(is_expected(&error), "{code}: {error:?}");
     }
-    // Nothing of this is left: the next one starts, and is all there is.
+    // Nothing of this is left: the next one starts, and is the only one.
     let id = Slots::new().insert(());
     engine.start(id, &process("say:10")).unwrap();
     assert!(hear(&mut engine, id).is_whole());
@@ -250,7 +250,7 @@ fn is_refused(error: &StartError, kind: ErrorKind, text: &str) -> bool {
 }
 
 #[test]
-fn a_program_that_is_busy_twice_starts_the_third_time() {
+fn a_program_that_is_busy_twice_starts_at_the_third_attempt() {
     let mut engine = engine(Mechanism::CompletionPort, &HostOptions::default());
     let id = Slots::new().insert(());
     fail(Point::Start, 0, 32);
@@ -268,7 +268,7 @@ fn a_program_that_is_busy_twice_starts_the_third_time() {
 }
 
 #[test]
-fn a_callback_that_waits_alertably_itself_loses_nothing_and_is_not_entered_again() {
+fn a_callback_that_waits_alertably_loses_nothing_and_is_not_reentered() {
     let mut engine = engine(Mechanism::Apc, &HostOptions::default());
     let id = Slots::new().insert(());
     engine.start(id, &process("say:300000")).unwrap();
@@ -280,10 +280,10 @@ fn a_callback_that_waits_alertably_itself_loses_nothing_and_is_not_entered_again
             match event {
                 Event::Output(Stream::Stdout, bytes) => {
                     out.extend_from_slice(bytes);
-                    // What a user's callback might do: reads that are finished meanwhile have
-                    // their functions called in here.
+                    // As a user's callback might do: reads that finish meanwhile have their
+                    // functions called in here.
                     let (len, first) = (bytes.len(), bytes[0]);
-                    // SAFETY: it sleeps, and has the APCs of this thread called, which expect that.
+                    // SAFETY: it sleeps and runs the APCs of this thread, which allow that.
                     unsafe { windows_sys::Win32::System::Threading::SleepEx(2, 1) };
                     assert_eq!((out.len() - before, out[before]), (len, first));
                 }
@@ -297,7 +297,7 @@ fn a_callback_that_waits_alertably_itself_loses_nothing_and_is_not_entered_again
 }
 
 #[test]
-fn a_failure_that_only_wine_has_passes() {
+fn a_failure_specific_to_wine_is_transient() {
     let mut engine = engine(Mechanism::ThreadPool, &HostOptions::default());
     let id = Slots::new().insert(());
     fail(Point::Start, 0, 1359);
@@ -307,7 +307,7 @@ fn a_failure_that_only_wine_has_passes() {
 }
 
 #[test]
-fn without_a_job_at_the_start_the_process_is_put_into_one() {
+fn a_process_started_without_a_job_is_assigned_to_one() {
     let mut engine = engine(Mechanism::CompletionPort, &HostOptions::default());
     for (code, assigned, is_contained) in [(5, None, true), (87, None, true), (5, Some(5), false)] {
         let id = Slots::new().insert(());
@@ -325,7 +325,7 @@ fn without_a_job_at_the_start_the_process_is_put_into_one() {
 }
 
 #[test]
-fn a_process_that_cannot_be_put_into_its_job_does_not_run() {
+fn a_process_that_cannot_be_assigned_to_its_job_does_not_run() {
     let mut engine = engine(Mechanism::Apc, &HostOptions::default());
     let id = Slots::new().insert(());
     fail(Point::JobList, 0, 5);
@@ -335,7 +335,7 @@ fn a_process_that_cannot_be_put_into_its_job_does_not_run() {
 }
 
 #[test]
-fn where_pipes_without_names_are_refused_they_get_names() {
+fn where_unnamed_pipes_are_refused_named_ones_are_used() {
     for mechanism in overlapped() {
         let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());
         let mut engine = Engine::new(mechanism, host.clone()).unwrap();
@@ -351,7 +351,7 @@ fn where_pipes_without_names_are_refused_they_get_names() {
 }
 
 #[test]
-fn a_pipe_that_cannot_be_had_now_is_waited_for() {
+fn a_pipe_that_is_temporarily_unavailable_is_waited_for() {
     let mut engine = engine(Mechanism::Events, &HostOptions::default());
     let id = Slots::new().insert(());
     fail(Point::UnnamedPipe, 1, 1450);
@@ -360,7 +360,7 @@ fn a_pipe_that_cannot_be_had_now_is_waited_for() {
 }
 
 #[test]
-fn what_one_commands_own_stdin_lacks_is_told_from_what_all_lack() {
+fn a_shortage_of_one_commands_stdin_is_distinguished_from_a_general_one() {
     let mut engine = engine(Mechanism::Events, &HostOptions::default());
     let id = Slots::new().insert(());
     let mut command = process("say:1");
@@ -376,14 +376,14 @@ fn what_one_commands_own_stdin_lacks_is_told_from_what_all_lack() {
 }
 
 #[test]
-fn a_process_that_is_given_up_and_has_ended_is_told_as_ended_and_once() {
+fn a_given_up_process_that_has_ended_is_reported_once_as_ended() {
     let mut engine = engine(Mechanism::Events, &HostOptions::default());
     let mut ids = Slots::new();
     let (ended, running) = (ids.insert(()), ids.insert(()));
     engine.start(ended, &process("say:1")).unwrap();
     engine.start(running, &process("sleep:60000")).unwrap();
     let handle = engine.children.get_mut(ended).unwrap().process.clone();
-    // SAFETY: the handle is open as long as it is here.
+    // SAFETY: the handle is open as long as it is used here.
     let seen = unsafe { WaitForSingleObject(handle.as_raw_handle(), 60_000) };
     assert_eq!(seen, WAIT_OBJECT_0);
     let exit = engine.give_up(ended).expect("it has ended");
@@ -401,7 +401,7 @@ fn a_process_that_is_given_up_and_has_ended_is_told_as_ended_and_once() {
 }
 
 #[test]
-fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
+fn a_dropped_engine_ends_its_processes_and_waits_for_its_reads() {
     for mechanism in MECHANISMS.iter().copied() {
         let mut engine = engine(mechanism, &HostOptions::default());
         let mut ids = Slots::new();
@@ -423,7 +423,7 @@ fn an_engine_that_goes_away_ends_its_processes_and_waits_for_its_reads() {
             assert_eq!(exit.status, Status::Exited(1), "{mechanism}");
         }
     }
-    // A read that the kernel had not finished has written to what is freed now.
+    // A read that the kernel had not finished would have written to freed memory by now.
     super::super::quarantine::check();
 }
 
@@ -454,7 +454,7 @@ fn a_thread_waits_for_twenty_one_processes_and_another_for_the_next() {
 }
 
 #[test]
-fn what_was_found_in_the_path_is_looked_for_again_when_it_is_gone() {
+fn a_program_found_in_the_path_is_searched_for_again_if_it_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("throng-unit-test-program.exe");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();

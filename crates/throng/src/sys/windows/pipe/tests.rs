@@ -17,7 +17,7 @@ fn both_kinds() -> [Pair; 2] {
 
 fn is_inheritable(handle: HANDLE) -> bool {
     let mut flags = 0;
-    // SAFETY: whoever calls has the handle open.
+    // SAFETY: the caller has the handle open.
     let ok = unsafe { GetHandleInformation(handle, &mut flags) };
     assert_ne!(ok, 0);
     flags & HANDLE_FLAG_INHERIT != 0
@@ -44,7 +44,7 @@ fn the_end_of_the_process_writes_synchronously() {
 }
 
 #[test]
-fn names_do_not_come_twice() {
+fn pipe_names_are_not_repeated() {
     let names: HashSet<String> = (0..10_000).map(|_| random_name().unwrap()).collect();
     assert_eq!(names.len(), 10_000);
     let pairs: Vec<Pair> = (0..200).map(|_| named_pair(4096).unwrap()).collect();
@@ -52,7 +52,7 @@ fn names_do_not_come_twice() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_exchanged_for_another() {
+fn a_pipe_name_that_is_taken_is_replaced_by_another() {
     let squatted = random_name().unwrap();
     let squatter = named_pair_called(4096, || Ok(squatted.clone())).unwrap();
     let free = random_name().unwrap();
@@ -65,7 +65,7 @@ fn a_name_that_is_taken_is_exchanged_for_another() {
 }
 
 #[test]
-fn names_are_not_tried_for_ever() {
+fn pipe_names_are_not_tried_for_ever() {
     let squatted = random_name().unwrap();
     let _squatter = named_pair_called(4096, || Ok(squatted.clone())).unwrap();
     let mut tries = 0;
@@ -79,7 +79,7 @@ fn names_are_not_tried_for_ever() {
 }
 
 #[test]
-fn a_name_that_is_denied_is_exchanged_as_well() {
+fn a_pipe_name_that_is_denied_is_replaced_as_well() {
     faults::order(Point::Pipe, 0, Fault::Code(ERROR_ACCESS_DENIED));
     faults::order(Point::Pipe, 0, Fault::Code(ERROR_ALREADY_EXISTS));
     let mut tries = 0;

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_times_of_the_system_are_points_in_time() {
+    fn system_times_are_converted_to_points_in_time() {
         let time = |units: u64| FILETIME {
             dwLowDateTime: units as u32,
             dwHighDateTime: (units >> 32) as u32,

@@ -1,5 +1,5 @@
-//! The modes in unfriendly surroundings: without stdin, stdout and stderr, without /dev/null, among
-//! processes that we may not signal, and under emulators.
+//! The modes in hostile environments: without stdin, stdout and stderr, without /dev/null, among
+//! processes that may not be signalled, and under emulators.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,7 @@ use throng::{Command, KillSequence, Outcome, Signal, Stdin, Throng};
 use super::scenarios::say;
 use crate::setting::{Setting, is_whole};
 
-/// The basics of starts and their errors, a line for each.
+/// Basic starts and start errors, one line for each.
 pub(super) fn basics(setting: &Setting) {
     let throng = match setting.builder().jobs(2).shards(1).build() {
         Ok(throng) => throng,
@@ -87,7 +87,7 @@ pub(super) fn closed(setting: &Setting) {
 fn close_standard_streams() {
     for fd in 0..=2 {
         // SAFETY: from here on only the standard library uses them in this program, and it treats a
-        // closed one as one that swallows everything.
+        // closed one as one that discards everything.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
 }
@@ -106,8 +106,7 @@ pub(super) fn no_null(setting: &Setting) {
     }
 }
 
-/// A command, given as further arguments, that runs out of time, and whose processes we may not
-/// signal.
+/// A command, given as further arguments, that times out, and whose processes may not be signalled.
 pub(super) fn not_ours(setting: &Setting) {
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(100));
     let throng = setting.builder().jobs(2).shards(1).kill_sequence(kill);

@@ -1,4 +1,4 @@
-//! A program that goes to the control group of its run.
+//! A program that moves into the control group of its run.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use throng_tests::Tag;
 
 use crate::setting::Setting;
 
-/// Where we and a process are before, meanwhile and afterwards, and what a sweep leaves.
+/// The groups of this program and of a process before, during and after it, and what a sweep
+/// leaves.
 pub(crate) fn run_group(setting: &Setting) {
     println!("before={}", own_group());
     let throng = match build(setting) {

@@ -1,4 +1,4 @@
-//! Orphans that come to a program, and are in its own process group.
+//! Orphans that are reparented to a program and are in its own process group.
 
 use std::fs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use throng_tests::{Tag, children, eventually};
 use super::tempdir;
 use crate::setting::Setting;
 
-/// How many are left of one that does not want to end, and of so many that end by themselves.
+/// The number left of one that refuses to end, and of this many that end by themselves.
 pub(crate) fn in_our_group(setting: &Setting) {
     // The group that we were started in cannot be joined if its leader is outside our PID
     // namespace.

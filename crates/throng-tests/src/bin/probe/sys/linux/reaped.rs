@@ -1,5 +1,5 @@
-//! The modes in which other code of this program waits for all children, ours included, as careless
-//! libraries do.
+//! The modes in which other code of this program waits for all children, including those of throng,
+//! as careless libraries do.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -37,8 +37,8 @@ pub(super) fn scenarios(setting: &Setting) {
     scenarios::run_reaped(setting);
 }
 
-/// A process whose id, after it was taken from us, is given to an unrelated process; then we end
-/// what is left of ours. For a namespace of process ids that nothing else uses.
+/// A process whose id, after its status was taken, is given to an unrelated process; then the rest
+/// of its tree is ended. For a PID namespace that nothing else uses.
 pub(super) fn reused(setting: &Setting) {
     if let Err(error) = fs::write(LAST_PID, "1000") {
         return println!("skipped=no process id can be chosen: {error}");

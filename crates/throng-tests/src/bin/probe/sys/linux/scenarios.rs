@@ -1,5 +1,5 @@
-//! A fixed list of commands, and a line on the result of each that is the same on every machine: if
-//! system calls are refused it must be the same as well.
+//! A fixed list of commands, and for each a line with its result, which is the same on every
+//! machine and must also be the same if system calls are refused.
 //!
 //! All run at once in one throng, each on a thread of its own, so that one that hangs hides no
 //! other. What does not come in time is reported as hanging.
@@ -19,7 +19,7 @@ use throng_tests::{
 
 use crate::setting::Setting;
 
-/// What takes longer hangs. It is shorter than any sleep here.
+/// Anything that takes longer hangs. It is shorter than any sleep here.
 const HANGS: Duration = Duration::from_secs(30);
 const SLEEP: &str = "sleep:90000";
 
@@ -45,10 +45,10 @@ const SCENARIOS: [(&str, Scenario); 17] = [
     ("descriptors", descriptors),
 ];
 
-/// Whether other code of this program takes exit statuses, which are then unpredictable.
+/// Whether other code of this program takes exit statuses, which makes them unpredictable.
 static IS_REAPED: AtomicBool = AtomicBool::new(false);
 
-/// How many statuses were taken by it.
+/// How many statuses were taken that way.
 static UNKNOWN: AtomicUsize = AtomicUsize::new(0);
 
 /// The same list while other code takes exit statuses.
@@ -58,7 +58,7 @@ pub(super) fn run_reaped(setting: &Setting) {
     println!("unknown={}", UNKNOWN.load(Ordering::Relaxed));
 }
 
-/// Which mechanisms there are, why others are not, and which is the default.
+/// The available mechanisms, why others are not available, and the default.
 pub(super) fn survey() {
     for survey in Mechanism::availability() {
         let refusal = survey.refusal.as_deref().unwrap_or("available");
@@ -80,10 +80,10 @@ pub(super) fn run(setting: &Setting) {
         let error = built.map_or_else(|error| error.to_string(), |_| "built".into());
         return println!("build={error}");
     }
-    // As careless code leaves it, with a number that no descriptor of ours has.
+    // As careless code leaves it, with a number that no descriptor of throng has.
     let _careless = careless_file();
     let kill = KillSequence::new(Signal::Term, Duration::from_millis(500));
-    // So many that commands which hang keep no other from being started.
+    // This many, so that commands which hang do not keep others from being started.
     let builder = setting.builder().jobs(128).shards(2).kill_sequence(kill);
     let throng = match builder.build() {
         Ok(throng) => throng,
@@ -97,7 +97,7 @@ pub(super) fn run(setting: &Setting) {
         let (say, lines) = mpsc::channel();
         for (name, scenario) in SCENARIOS {
             let (say, throng): (Sender<_>, _) = (say.clone(), &throng);
-            // The receiver is gone when everything is given up.
+            // The receiver is gone once the remaining scenarios have been given up.
             scope.spawn(move || drop(say.send((name, scenario(setting, throng)))));
         }
         let mut missing = SCENARIOS.map(|(name, _)| name).to_vec();
@@ -135,7 +135,7 @@ fn run_one(throng: &Throng, command: &Command) -> Outcome {
     throng.spawn(command).wait().expect("an outcome comes")
 }
 
-/// Everything about an outcome that is predictable.
+/// All predictable parts of an outcome.
 pub(super) fn say(outcome: &Outcome) -> String {
     if let Some(error) = outcome.start_error() {
         return format!("{:?}: {error}", error.kind());
@@ -200,7 +200,7 @@ fn closed_early(setting: &Setting, throng: &Throng) -> String {
     say(&run_one(throng, &setting.child(steps)))
 }
 
-/// With enough time for what it has to do first.
+/// With enough time for the preceding steps.
 fn run_briefly(
     throng: &Throng,
     command: &Command,
@@ -306,7 +306,7 @@ fn sequence(setting: &Setting, throng: &Throng) -> String {
     format!("{} whole", outcomes.filter(is_right).count())
 }
 
-/// Which descriptors a process has: its own, and none that is open here without close-on-exec.
+/// The descriptors of a process: its own, and none that is open here without close-on-exec.
 fn descriptors(setting: &Setting, throng: &Throng) -> String {
     let mut commands = vec![setting.child("fds"); 20];
     commands[7].stdin(b"bytes".to_vec());

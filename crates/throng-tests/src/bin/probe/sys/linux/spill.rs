@@ -1,4 +1,4 @@
-//! The modes about captures that are spilled where that is not so easy.
+//! The modes about captures that are spilled where that is difficult.
 
 use std::fs;
 use std::io::Read;
@@ -12,8 +12,9 @@ use throng_tests::{Gate, Source, check_pattern, eventually, fill};
 use super::{set_nofile, take_all_descriptors};
 use crate::setting::{Setting, is_whole};
 
-/// A file may have a megabyte, or all files together in the directory that is named: what becomes
-/// of three, of somebody who runs meanwhile, and of who comes later.
+/// A limit of one megabyte for a file, or for all files together in the given directory: what
+/// becomes of three spilled captures, of a process that runs meanwhile, and of one that comes
+/// later.
 pub(super) fn full_disk(setting: &Setting) {
     let builder = setting.builder().jobs(2).memory(0);
     let builder = match setting.args.first() {
@@ -97,7 +98,7 @@ pub(super) fn no_memory(setting: &Setting) {
     println!("refused={}", slice.is_err() && copy.is_err());
 }
 
-/// Whether this is what the child writes to its stdout.
+/// Whether this is the pattern that the child writes to its stdout.
 fn is_pattern(mut reader: impl Read) -> bool {
     let (mut at, mut piece, mut expected) = (0, [0; 4096], [0; 4096]);
     loop {
@@ -119,13 +120,13 @@ fn is_pattern(mut reader: impl Read) -> bool {
     }
 }
 
-/// The directory that is chosen if none was asked for.
+/// The directory that is chosen if none was requested.
 pub(super) fn spill_dir(setting: &Setting) {
     let throng = setting.builder().build().expect("a throng can be built");
     println!("spill_dir={}", throng.spill_dir().display());
 }
 
-/// There is no descriptor left when a capture wants to be spilled, and then there are some.
+/// No descriptor is left when a capture has to be spilled, and later there are some.
 pub(super) fn no_file(setting: &Setting) {
     set_nofile(100, Some(100));
     let (throng, heard) = setting.listening_with(setting.builder().jobs(4).memory(0));
@@ -139,7 +140,7 @@ pub(super) fn no_file(setting: &Setting) {
     };
     hears(1);
     let taken = take_all_descriptors();
-    // A directory is made without a descriptor.
+    // Creating a directory needs no descriptor.
     fs::create_dir(format!("{dir}/1")).expect("a directory can be made");
     hears(1_000_001);
     println!("memory_used={}", throng.memory_used());
@@ -153,7 +154,7 @@ pub(super) fn no_file(setting: &Setting) {
 
 pub(super) fn tempdir() -> String {
     let dir = std::env::temp_dir().join(format!("throng-probe-{}", std::process::id()));
-    // Left behind by somebody who had our process id, and was ended.
+    // Left behind by a process that had our process id and was ended.
     let _ = fs::remove_dir_all(&dir);
     fs::create_dir(&dir).expect("a directory can be made");
     dir.display().to_string()

@@ -456,7 +456,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kernel_that_takes_nothing_for_long_is_an_error_and_for_a_moment_is_none() {
+    fn a_kernel_that_accepts_nothing_is_an_error_only_after_a_long_time() {
         if probe().is_err() {
             return;
         }
@@ -470,7 +470,7 @@ mod tests {
                 Err(io::Error::from_raw_os_error(code))
             });
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(code));
-            // What was pushed is still there, and is taken when that has passed.
+            // What was pushed is still there, and is taken when the failure has passed.
             let mut calls = 0;
             let taken = uring.submit_by(|ring| {
                 calls += 1;

@@ -27,7 +27,8 @@ const ALL_FEATURES: [Features; 6] = [
     Features::NONE,
 ];
 
-/// Runs a command with the means of some kernel, on a thread as shards are; returns its stdout.
+/// Runs a command with the system calls of some kernel, on a thread set up like a shard; returns
+/// its stdout.
 fn output(features: Features, command: Command) -> String {
     let body = move || {
         signals::block_all();
@@ -102,7 +103,7 @@ fn every_kernel_reports_the_step_that_failed() {
 }
 
 #[test]
-fn every_kernel_tells_why_a_program_cannot_be_run() {
+fn every_kernel_reports_why_a_program_cannot_be_run() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -136,7 +137,7 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
                 loop {
                     let pipes = Launcher::open_pipes(&command).unwrap();
                     match launcher.start(&command, pipes.theirs).map(drop) {
-                        // Another test has made a process while the file was open here.
+                        // Another test has started a process while the file was open here.
                         Err(StartError::Busy(_)) => thread::yield_now(),
                         started => return started,
                     }
@@ -151,7 +152,7 @@ fn every_kernel_tells_why_a_program_cannot_be_run() {
 }
 
 #[test]
-fn a_program_that_has_moved_along_the_path_is_found_again() {
+fn a_program_that_moved_to_another_path_entry_is_found_again() {
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let [first, second] = &dirs.each_ref().map(|dir| dir.path().join("moves"));
     std::os::unix::fs::symlink("/bin/echo", first).unwrap();
@@ -188,7 +189,7 @@ fn a_program_that_has_moved_along_the_path_is_found_again() {
 }
 
 #[test]
-fn a_launcher_that_leaves_out_clone3_has_all_signals_blocked() {
+fn a_launcher_that_skips_clone3_has_all_signals_blocked() {
     let body = || {
         signals::block_all();
         let host = Arc::new(SystemContext::new(&HostOptions::default(), Arc::default()).unwrap());

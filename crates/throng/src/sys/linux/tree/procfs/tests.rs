@@ -6,7 +6,7 @@ use std::process::Command;
 use super::*;
 
 #[test]
-fn what_is_said_of_ourselves_is_true() {
+fn proc_entries_of_this_process_are_correct() {
     let mut procfs = Procfs::open().unwrap();
     let own = std::process::id();
     assert!(procfs.pids().contains(&own));
@@ -127,7 +127,7 @@ fn nothing_is_read_without_a_limit() {
 }
 
 #[test]
-fn a_list_of_children_is_read_across_borders_and_no_number_is_cut() {
+fn a_list_of_children_is_read_across_buffer_boundaries_and_no_number_is_split() {
     let pids: Vec<u32> = (1_000_000..1_000_000 + 50_000).collect();
     let list: String = pids.iter().map(|pid| format!("{pid} ")).collect();
     assert!(list.len() > 2 * BUFFER);
@@ -164,7 +164,7 @@ fn a_proc_in_which_we_have_another_id_is_not_ours() {
 }
 
 #[test]
-fn a_process_that_was_started_since_is_among_the_new_ids_once() {
+fn a_process_started_since_is_among_the_new_ids_once() {
     let mut procfs = Procfs::open().unwrap();
     let mut new_pids = NewPids::from_now_on(&mut procfs);
     let before = procfs.last_pid();
@@ -186,13 +186,13 @@ fn a_process_that_was_started_since_is_among_the_new_ids_once() {
 const INSIDE: &str = "THRONG_TEST_FOREIGN_PROC";
 
 #[test]
-fn a_foreign_proc_is_none() {
+fn a_foreign_proc_is_rejected() {
     if std::env::var_os(INSIDE).is_some() {
         return assert!(Procfs::open().is_err());
     }
     let program = std::env::current_exe().unwrap();
     let (_, module) = module_path!().split_once("::").unwrap();
-    let name = format!("{module}::a_foreign_proc_is_none");
+    let name = format!("{module}::a_foreign_proc_is_rejected");
     let mut command = Command::new("unshare");
     // A user namespace of its own if the tests are not run by root.
     command.args(["--user", "--map-root-user", "--pid", "--fork"]);

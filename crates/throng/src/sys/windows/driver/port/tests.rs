@@ -54,7 +54,7 @@ fn a_read_that_finishes_at_once_is_announced_once() {
 }
 
 #[test]
-fn a_read_that_has_to_wait_is_announced_by_a_packet() {
+fn a_pending_read_is_announced_by_a_packet() {
     for skips in [false, true] {
         let mut port = Port::new().unwrap();
         let (op, mut theirs) = attached(&port, skips);
@@ -73,7 +73,7 @@ fn a_read_that_has_to_wait_is_announced_by_a_packet() {
 }
 
 #[test]
-fn a_read_that_is_cancelled_comes_back() {
+fn a_cancelled_read_is_returned() {
     let mut port = Port::new().unwrap();
     let Pair { ours, theirs } = named_pair(4096).unwrap();
     port.attach(&ours).unwrap();
@@ -90,7 +90,7 @@ fn a_read_that_is_cancelled_comes_back() {
 }
 
 #[test]
-fn wakes_come_once_and_are_not_lost() {
+fn wakeups_arrive_once_and_are_not_lost() {
     let mut port = Port::new().unwrap();
     let packets = port.packets().clone();
     for _ in 0..3 {

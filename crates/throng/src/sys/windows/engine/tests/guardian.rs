@@ -1,4 +1,4 @@
-//! The job of a whole throng around those of its processes, and where it is refused.
+//! The job of a whole throng around the jobs of its processes, and what happens if it is refused.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn kept(mechanism: Mechanism) -> Engine {
     engine(mechanism, &options)
 }
 
-/// The ids of those that are in the guardian's job.
+/// The ids of the processes in the guardian's job.
 fn all_kept(engine: &Engine) -> Vec<u32> {
     engine.host.guardian().unwrap().job().pids().unwrap()
 }
@@ -68,7 +68,7 @@ fn a_process_that_is_refused_the_job_of_its_throng_has_its_own() {
 }
 
 #[test]
-fn a_process_that_cannot_be_put_into_the_job_of_its_throng_does_not_run() {
+fn a_process_that_cannot_be_assigned_to_the_job_of_its_throng_does_not_run() {
     let mut engine = kept(Mechanism::CompletionPort);
     let id = Slots::new().insert(());
     fail(Point::JobList, 0, 5);

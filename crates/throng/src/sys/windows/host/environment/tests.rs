@@ -33,7 +33,7 @@ fn an_empty_environment_is_two_nuls() {
 }
 
 #[test]
-fn variables_are_sorted_by_name_without_regard_to_case() {
+fn variables_are_sorted_by_name_ignoring_case() {
     let ours = [
         ("b", "2"),
         ("_", "4"),
@@ -54,7 +54,7 @@ fn variables_are_sorted_by_name_without_regard_to_case() {
 }
 
 #[test]
-fn a_change_replaces_a_name_in_another_case_and_brings_its_own() {
+fn a_change_replaces_a_name_in_another_case_and_uses_its_own_case() {
     let ours = [("Path", "old"), ("TMP", "t")];
     let set = changes(false, &[("PATH", Some("new"))]);
     assert_eq!(block(&ours, &set).unwrap(), "PATH=new|TMP=t||");
@@ -69,13 +69,13 @@ fn a_change_replaces_a_name_in_another_case_and_brings_its_own() {
 }
 
 #[test]
-fn of_our_own_names_that_differ_in_case_the_first_counts() {
+fn of_our_own_names_that_differ_in_case_the_first_is_used() {
     let ours = [("Path", "first"), ("PATH", "second")];
     assert_eq!(block(&ours, &changes(false, &[])).unwrap(), "Path=first||");
 }
 
 #[test]
-fn hidden_variables_stay_as_they_are_and_come_before_letters() {
+fn hidden_variables_stay_unchanged_and_sort_before_letters() {
     let ours = [("A", "1"), ("=C:", r"C:\dir"), ("=::", r"::\"), ("0", "0")];
     let ours = block(&ours, &changes(false, &[])).unwrap();
     assert_eq!(ours, r"0=0|=::=::\|=C:=C:\dir|A=1||");
@@ -106,7 +106,7 @@ fn names_and_values_that_would_break_the_block_are_refused() {
 }
 
 #[test]
-fn letters_that_only_look_related_to_ascii_are_others() {
+fn letters_that_only_resemble_ascii_are_distinct() {
     let ours = [
         ("I", "1"),
         ("ı", "2"),
@@ -119,7 +119,7 @@ fn letters_that_only_look_related_to_ascii_are_others() {
 }
 
 #[test]
-fn surrogates_without_a_partner_go_through() {
+fn unpaired_surrogates_pass_through() {
     let odd = OsString::from_wide(&[0xDC00, 0x61]);
     let mut set = changes(true, &[]);
     set.vars.insert(odd.clone(), Some(odd));
@@ -143,7 +143,7 @@ fn a_value_is_what_the_process_will_see() {
 }
 
 #[test]
-fn our_own_environment_is_taken_whole() {
+fn our_own_environment_is_copied_completely() {
     let captured = Vars::capture();
     assert!(!captured.vars.is_empty());
     for (key, _) in std::env::vars_os() {

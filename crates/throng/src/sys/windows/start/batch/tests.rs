@@ -1,5 +1,5 @@
-//! Command lines for `cmd.exe`: what is written, what a model of its rules makes of it, and what a
-//! real one does.
+//! Command lines for `cmd.exe`: the text that is written, how a model of its rules reads it, and
+//! how a real one does.
 
 use std::fs;
 use std::os::windows::ffi::OsStringExt;
@@ -20,7 +20,7 @@ fn os(strings: &[&str]) -> Vec<OsString> {
     strings.iter().map(OsString::from).collect()
 }
 
-/// What is between the outer marks of `/c`.
+/// The text between the outer quotation marks of `/c`.
 fn inner(script: &str, args: &[&str]) -> Result<String, LineError> {
     let line = batch_command_line(Path::new(CMD), Path::new(script), &os(args))?;
     let line = String::from_utf16(&line).unwrap();
@@ -33,7 +33,7 @@ fn is_refused(script: &str, args: &[&str]) -> bool {
 }
 
 #[test]
-fn batch_files_are_known_in_every_disguise() {
+fn batch_files_are_recognised_in_every_disguise() {
     for name in [
         r"C:\x.bat",
         r"C:\x.cmd",
@@ -84,7 +84,7 @@ fn batch_files_are_known_in_every_disguise() {
 }
 
 #[test]
-fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
+fn arguments_are_quoted_so_that_cmd_passes_them_unchanged() {
     for (arg, written) in [
         ("plain", "plain"),
         ("/q:a-b_c+1.0", "/q:a-b_c+1.0"),
@@ -104,7 +104,7 @@ fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
         (r#"""#, r#""""""#),
         ("é", r#""é""#),
         ("\u{FF02}&calc", "\"\u{FF02}&calc\""),
-        // "BatBadBut", and what was found on the way to its cures.
+        // "BatBadBut", and related cases.
         (r#""&calc"#, r#""""&calc""#),
         (r#"\"&calc"#, r#""\\""&calc""#),
         (r#"" & calc & ""#, r#"""" & calc & """"#),
@@ -122,7 +122,7 @@ fn arguments_are_quoted_so_that_cmd_takes_them_as_they_are() {
 }
 
 #[test]
-fn what_cannot_be_passed_is_refused() {
+fn arguments_that_cannot_be_passed_are_refused() {
     for arg in [
         "a\nb", "a\rb", "a\r\nb", "\n&calc", "a\u{1A}b", "\u{7}", "\u{7F}", "\u{85}",
     ] {
@@ -160,7 +160,7 @@ fn the_path_of_a_script_is_quoted_like_an_argument() {
 }
 
 #[test]
-fn a_line_longer_than_cmd_takes_is_refused() {
+fn a_line_longer_than_cmd_accepts_is_refused() {
     let rest = BEFORE.len() + r#""C:\x.bat" ""#.len() + 1;
     let longest = "x".repeat(UNITS_MAX - rest);
     assert!(inner(r"C:\x.bat", &[&longest]).is_ok());
@@ -172,9 +172,9 @@ fn a_line_longer_than_cmd_takes_is_refused() {
     assert_eq!(inner(r"C:\x.bat", &[&longer]), Err(too_long));
 }
 
-/// What `cmd.exe` makes of what is between the outer marks, by the rules that are relied on:
-/// expands variables, of which it may have to expand only ours, then splits at blanks outside
-/// marks. Panics at anything that would be more than text.
+/// What `cmd.exe` makes of the text between the outer quotation marks, by the rules relied on:
+/// expands variables, of which it may have to expand only ours, then splits at spaces outside
+/// quotation marks. Panics at anything that would be more than text.
 fn split(text: &[u16]) -> Vec<Vec<u16>> {
     let mut expanded = Vec::new();
     let mut rest = text;
@@ -209,7 +209,8 @@ fn split(text: &[u16]) -> Vec<Vec<u16>> {
     words
 }
 
-/// Reads one word as Microsoft's C runtime does since 2008: two marks inside a quotation are one.
+/// Reads one word as Microsoft's C runtime does since 2008: two quotation marks inside a quotation
+/// are one.
 fn read(word: &[u16]) -> Vec<u16> {
     let mut units = word.iter().copied().peekable();
     let mut read = Vec::new();
@@ -247,7 +248,7 @@ fn argument() -> impl Strategy<Value = Vec<u16>> {
 
 proptest! {
     #[test]
-    fn no_argument_is_more_than_text(args in proptest::collection::vec(argument(), 0..5)) {
+    fn every_argument_is_only_text(args in proptest::collection::vec(argument(), 0..5)) {
         let given: Vec<_> = args.iter().map(|arg| OsString::from_wide(arg)).collect();
         let line = batch_command_line(Path::new(CMD), Path::new(r"C:\x.bat"), &given).unwrap();
         let words = split(&line[BEFORE.len()..line.len() - 2]);
@@ -280,7 +281,7 @@ fn has_more_files(dir: &TempDir) -> bool {
     fs::read_dir(dir.path()).unwrap().count() > 2
 }
 
-/// Each makes a file where it is taken for code, or is text that should not change.
+/// Each creates a file where it is taken for code, or is text that should not change.
 const PAYLOADS: &[&str] = &[
     "plain",
     "a b",
@@ -302,7 +303,7 @@ const PAYLOADS: &[&str] = &[
 ];
 
 #[test]
-fn a_real_cmd_executes_nothing_of_its_arguments() {
+fn a_real_cmd_executes_no_part_of_its_arguments() {
     let dir = scripts();
     let cmd = system_directory().join("cmd.exe");
     let script = dir.path().join("ignore it.cmd");
@@ -319,8 +320,8 @@ fn a_real_cmd_executes_nothing_of_its_arguments() {
     assert!(has_more_files(&dir));
 }
 
-/// Only of payloads without a `%`: Wine's `cmd.exe` expands variables in `%1` once more, after it
-/// has put the argument there. That of Windows does not.
+/// Only for payloads without a `%`: Wine's `cmd.exe` expands variables in `%1` once more after it
+/// has substituted the argument. That of Windows does not.
 #[test]
 fn a_script_sees_its_arguments_whole() {
     let dir = scripts();

@@ -19,8 +19,8 @@ fn line(program: &str, args: &[&str], tail: Option<&str>) -> Result<String, Line
     Ok(String::from_utf16(text).unwrap())
 }
 
-/// Reads by MSDN "Parsing C command-line arguments", one unit after the other: counts backslashes
-/// and decides what they were when it sees what follows.
+/// Reads according to MSDN "Parsing C command-line arguments", one unit after the other: counts
+/// backslashes, and decides what they mean when it sees what follows.
 fn read(line: &[u16]) -> Vec<Vec<u16>> {
     let mut units = line
         .iter()
@@ -72,7 +72,7 @@ fn read(line: &[u16]) -> Vec<Vec<u16>> {
 }
 
 #[test]
-fn arguments_are_quoted_only_where_they_must_be() {
+fn arguments_are_quoted_only_where_necessary() {
     for (arg, written) in [
         ("plain", "plain"),
         ("", r#""""#),
@@ -103,7 +103,7 @@ fn the_name_of_the_program_is_always_quoted_and_its_backslashes_are_left_alone()
 }
 
 #[test]
-fn the_tail_follows_as_it_is() {
+fn the_raw_tail_follows_unchanged() {
     let tail = Some(r#"/c "a  b" \"#);
     assert_eq!(
         line("p", &["x y"], tail).unwrap(),
@@ -124,8 +124,8 @@ fn a_nul_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn the_longest_line_is_taken_and_one_unit_more_is_not() {
-    // Around the argument: a name of one letter in its marks, a space, the NUL.
+fn the_longest_line_is_accepted_and_one_unit_more_is_refused() {
+    // Around the argument: a name of one letter in quotation marks, a space, the NUL.
     let longest = "x".repeat(UNITS_MAX - 5);
     let written = command_line(OsStr::new("p"), &os(&[&longest]), None).unwrap();
     assert_eq!(written.len(), UNITS_MAX);
@@ -135,19 +135,19 @@ fn the_longest_line_is_taken_and_one_unit_more_is_not() {
         units_max: UNITS_MAX,
     };
     assert_eq!(line("p", &[&longer], None), Err(too_long));
-    // It is units of UTF-16 that count: two for each of these.
+    // Units of UTF-16 count: two for each of these.
     let pairs = "\u{1F980}".repeat(UNITS_MAX / 2);
     assert!(line("p", &[&pairs], None).is_err());
 }
 
 #[test]
-fn surrogates_without_a_partner_go_through() {
+fn unpaired_surrogates_pass_through() {
     let args = [OsString::from_wide(&[0xD800, 0x20, 0xDC00, 0xDC00])];
     let line = command_line(OsStr::new("p"), &args, None).unwrap();
     assert_eq!(read(&line)[1], [0xD800, 0x20, 0xDC00, 0xDC00]);
 }
 
-/// Mostly what the rules are about, and sometimes anything but NUL.
+/// Mostly the characters that the rules are about, and sometimes anything but NUL.
 fn argument() -> impl Strategy<Value = Vec<u16>> {
     let unit = prop_oneof![
         4 => proptest::sample::select(&[0x22_u16, 0x5C, 0x20, 0x09, 0x61][..]),
@@ -158,7 +158,7 @@ fn argument() -> impl Strategy<Value = Vec<u16>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(args in proptest::collection::vec(argument(), 0..6)) {
+    fn written_text_is_read_back(args in proptest::collection::vec(argument(), 0..6)) {
         let given: Vec<_> = args.iter().map(|arg| OsString::from_wide(arg)).collect();
         let line = command_line(OsStr::new(r"C:\a b\p.exe"), &given, None).unwrap();
         let read = read(&line);

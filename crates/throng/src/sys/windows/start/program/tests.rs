@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Directories with empty files and directories in them: a name that ends with a `\` is of one.
+/// Directories with empty files and directories in them: a name that ends with a `\` is a
+/// directory.
 fn tree(names: &[&str]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for name in names {
@@ -21,7 +22,7 @@ fn tree(names: &[&str]) -> TempDir {
     root
 }
 
-/// Looks a name up along these directories of a tree; the result counts from its root.
+/// Looks a name up along these directories of a tree; the result is relative to its root.
 fn along(tree: &TempDir, dirs: &[&str], program: &str) -> Result<String, Lookup> {
     let dirs = dirs.iter().map(|dir| tree.path().join(dir));
     let path = env::join_paths(dirs).unwrap();
@@ -74,7 +75,7 @@ fn extensions_are_tried_in_their_order() {
         ("n", r"a\n.exe"),
         ("n.", r"a\n"),
         ("t.txt", r"a\t.txt"),
-        // A batch file counts only where there is no image anywhere.
+        // A batch file counts only if there is no image in any directory.
         ("b", r"z\b.exe"),
         ("c", r"a\c.cmd"),
         ("d", r"a\d.bat"),
@@ -131,7 +132,7 @@ fn the_directories_of_the_system_come_last() {
             Ok(system.join("cmd.exe"))
         );
     }
-    // Wine has one in either directory.
+    // Wine has one in both directories.
     let explorer = find(OsStr::new("explorer.exe"), None, None).unwrap();
     assert!(
         explorer.starts_with(system.parent().unwrap()),
@@ -142,7 +143,7 @@ fn the_directories_of_the_system_come_last() {
 }
 
 #[test]
-fn what_names_a_directory_is_a_path_and_counts_from_the_working_directory() {
+fn a_name_with_a_directory_is_a_path_relative_to_the_working_directory() {
     let tree = tree(&[
         r"a\b\x.exe",
         r"a\y.exe",
@@ -201,7 +202,7 @@ fn absolute_paths_and_drives_are_paths() {
 }
 
 #[test]
-fn what_is_bare_is_searched_for() {
+fn a_bare_name_is_searched_for() {
     for bare in ["x", "x.exe", ".", "..", "x y"] {
         assert!(is_bare(OsStr::new(bare)), "{bare}");
     }

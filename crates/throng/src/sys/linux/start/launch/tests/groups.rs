@@ -1,4 +1,5 @@
-//! Control groups of single processes: what older kernels cannot give, and what a kernel refuses.
+//! Control groups of single processes: what older kernels do not support, and what a kernel
+//! refuses.
 
 use std::fs;
 
@@ -8,8 +9,8 @@ use crate::sys::linux::probe_cgroups;
 use crate::sys::linux::tree::Cgroup;
 use crate::sys::options::linux::Cgroups;
 
-/// Runs this on a thread as shards are, with a launcher whose processes are to have groups. Where
-/// there are none, the refusal is all that can be tested, and that is said.
+/// Runs this on a thread set up like a shard, with a launcher that creates a group for each
+/// process. Where groups are not available, only the refusal can be tested, and that is printed.
 fn with_groups(features: Features, body: impl FnOnce(Launcher, &Cgroup) + Send + 'static) {
     let options = HostOptions {
         cgroups: Cgroups::Command,
@@ -37,8 +38,8 @@ fn command() -> Command {
     Command::from_argv(["cat", "/proc/self/cgroup"])
 }
 
-/// Listens to a process that was started, to its end: whether it has a group of its own as far as
-/// the launcher knows, and as far as the kernel does.
+/// Waits for a process to end: whether it has a group of its own, as far as the launcher knows and
+/// as far as the kernel does.
 fn listen(begun: Begun, pipe: Pipe) -> (bool, bool) {
     let mut text = String::new();
     File::from(pipe.try_clone().unwrap())
@@ -63,7 +64,7 @@ fn start(launcher: &mut Launcher) -> Result<(bool, bool), StartError> {
     Ok(listen(begun, out))
 }
 
-/// The same, where something becomes of the group after it was made for the process.
+/// The same, where the group is changed after it was created for the process.
 fn start_after(launcher: &mut Launcher, change: impl Fn(&Cgroup)) -> (bool, bool) {
     let pipes = Launcher::open_pipes(&command()).unwrap();
     let [out, _err] = pipes.ours;
@@ -81,7 +82,7 @@ fn groups_in(group: &Cgroup) -> usize {
 }
 
 #[test]
-fn a_process_is_born_in_its_control_group_or_runs_without_one_on_an_older_kernel() {
+fn a_process_starts_in_its_control_group_or_runs_without_one_on_an_older_kernel() {
     for features in ALL_FEATURES {
         with_groups(features, move |mut launcher, _| {
             let (has_leaf, in_leaf) = start(&mut launcher).unwrap();
@@ -111,12 +112,12 @@ fn a_process_that_is_refused_its_group_runs_without_one_and_the_next_has_one_aga
 }
 
 #[test]
-fn a_group_that_vanishes_or_takes_no_processes_any_more_is_such_a_refusal() {
+fn a_group_that_vanishes_or_accepts_no_processes_counts_as_a_refusal() {
     with_groups(KERNEL, |mut launcher, run| {
         let vanish = |group: &Cgroup| assert!(group.remove());
         assert_eq!(start_after(&mut launcher, vanish), (false, false));
         assert_eq!(groups_in(run), 0);
-        // Beside a group for threads it is `domain invalid` (cgroups(7)).
+        // Beside a threaded group it is `domain invalid` (cgroups(7)).
         let threads = run.make("for-threads").unwrap();
         let beside_threads = |_: &Cgroup| {
             fs::write(threads.path().join("cgroup.type"), "threaded").unwrap();
@@ -130,12 +131,12 @@ fn a_group_that_vanishes_or_takes_no_processes_any_more_is_such_a_refusal() {
 }
 
 #[test]
-fn a_want_is_told_from_a_refusal_also_where_there_is_a_group_and_leaves_none() {
+fn a_shortage_is_distinguished_from_a_group_refusal_and_leaves_no_group() {
     with_groups(KERNEL, |mut launcher, run| {
         for (codes, is_want) in [
             (&[libc::EAGAIN][..], true),
             (&[libc::ENOMEM], true),
-            // Refused the group, and then no process can be made.
+            // Refused the group, and then the process cannot be created.
             (&[libc::EBUSY, libc::EAGAIN], true),
             (&[libc::EBUSY, libc::EPERM], false),
         ] {

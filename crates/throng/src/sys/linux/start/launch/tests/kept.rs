@@ -1,11 +1,11 @@
-//! What a process inherits because it was named, and a script without `#!`, on every kernel.
+//! What a process inherits because it was listed, and a script without `#!`, on every kernel.
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::sys::os::linux::CommandExt;
 
-/// The read end of a pipe with these bytes in it, under a number from this one on.
+/// The read end of a pipe that contains these bytes, under a number not below this one.
 fn pipe_with_bytes(bytes: &[u8], from: i32) -> OwnedFd {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     rustix::io::write(&writer, bytes).unwrap();
@@ -13,7 +13,7 @@ fn pipe_with_bytes(bytes: &[u8], from: i32) -> OwnedFd {
 }
 
 #[test]
-fn a_process_inherits_what_was_named_and_nothing_else() {
+fn a_process_inherits_the_listed_descriptors_and_nothing_else() {
     for features in ALL_FEATURES {
         // Below and above what the new process uses itself, and not marked close-on-exec.
         let stray = rustix::io::dup(std::io::stdin().as_fd()).unwrap();
@@ -31,14 +31,14 @@ fn a_process_inherits_what_was_named_and_nothing_else() {
         let (list, said) = text.rsplit_once('\n').unwrap();
         assert_eq!(said, "high", "{features:?}");
         let mut listed: Vec<i32> = list.lines().map(|line| line.parse().unwrap()).collect();
-        // bash has its own while it expands the pattern, at the lowest number that is free.
+        // bash uses one itself while it expands the pattern, at the lowest free number.
         listed.retain(|fd| !numbers.contains(fd));
         assert_eq!(listed, [0, 1, 2, if numbers[0] == 3 { 4 } else { 3 }]);
     }
 }
 
 #[test]
-fn a_descriptor_that_was_closed_meanwhile_is_no_reason_not_to_start() {
+fn a_descriptor_closed_meanwhile_does_not_prevent_a_start() {
     let all = {
         let mut options = HostOptions::default();
         let gone = pipe_with_bytes(b"", 500);
@@ -77,7 +77,7 @@ fn a_file_without_an_interpreter_is_run_by_the_shell_if_it_is_text() {
         let run = |program: &OsString| {
             let mut command = Command::new(program);
             command.args(["a", "b c"]).allow_script(true);
-            // Another test may have made a process while the file was open here.
+            // Another test may have started a process while the file was open here.
             started(features, &command)
         };
         let said = format!("{} b c 2\n", script.display());
@@ -96,7 +96,7 @@ fn a_file_without_an_interpreter_is_run_by_the_shell_if_it_is_text() {
     }
 }
 
-/// What a command says, or why it does not start.
+/// The output of a command, or the reason why it does not start.
 fn started(features: Features, command: &Command) -> Result<String, String> {
     let command = command.clone();
     let body = move || {
