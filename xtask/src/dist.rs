@@ -34,7 +34,7 @@ const SHELLS: [(&str, &str); 5] = [
 ];
 
 /// Makes the archives, and prints the path and size of each and of the programs in them.
-pub(crate) fn make(with_deb: bool) -> anyhow::Result<()> {
+pub(crate) fn make() -> anyhow::Result<()> {
     let dir = Path::new(DIR);
     if dir.exists() {
         fs::remove_dir_all(dir).with_context(|| format!("cannot empty {DIR}"))?;
@@ -55,12 +55,6 @@ pub(crate) fn make(with_deb: bool) -> anyhow::Result<()> {
             }
             Err(error) => eprintln!("xtask: NO ARCHIVE FOR WINDOWS: {error:#}"),
         }
-    }
-    if with_deb {
-        // It strips nothing and builds nothing: all is there. `[package.metadata.deb]` names it.
-        run(cargo()
-            .args(["deb", "--package", "throng-cli", "--no-build", "--no-strip"])
-            .args(["--profile", "dist", "--output", DIR]))?;
     }
     fs::remove_dir_all(&shared)?;
     for entry in fs::read_dir(dir)? {

@@ -53,11 +53,7 @@ enum Command {
         windows: bool,
     },
     /// Archives for users in target/dist-archives: program, manual pages, completions, licences
-    Dist {
-        /// A package for Debian as well, by cargo-deb
-        #[arg(long)]
-        deb: bool,
-    },
+    Dist,
     /// Installs what the tests need: for Windows a compiler, a linker, Wine; for Linux emulators
     Setup,
     /// Lints for a system other than this one
@@ -173,7 +169,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
             println!("{}", steps::build(windows)?.display());
             Ok(())
         }
-        Command::Dist { deb } => dist::make(deb),
+        Command::Dist => dist::make(),
         Command::Setup => setup::install_all(),
         Command::Check {
             windows,

@@ -10,9 +10,8 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::run::{is_in_path, run};
-
 use crate::suite;
-use crate::windows::{Cross, GNU, PACKAGES, TARGET_DIR};
+use crate::windows::{Cross, GNU, TARGET_DIR};
 
 /// Debian's script `wine` complains on stdout that there is no 32-bit half; this does not.
 const DEBIAN_WINE: &str = "/usr/lib/wine/wine64";
@@ -35,6 +34,10 @@ pub(crate) fn find() -> Option<PathBuf> {
         .into_iter()
         .find(|name| is_in_path(name))
         .map(PathBuf::from)
+}
+
+fn installed() -> anyhow::Result<PathBuf> {
+    find().context("Wine is not installed; `cargo xtask setup` installs it")
 }
 
 fn server() -> PathBuf {
@@ -71,12 +74,8 @@ pub(crate) fn supply_dlls(dirs: &[&Path]) -> anyhow::Result<()> {
 
 /// Builds and runs the tests: several at once, each in a process and a prefix of its own.
 pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
-    let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
+    let wine = installed()?;
     let cross = Cross::find()?;
-    // The tests of the program run the scripted child of another package.
-    let mut build = cross.command("build", GNU);
-    build.args(PACKAGES).args(["--locked", "--bins"]);
-    run(&mut build)?;
     let programs = Path::new(TARGET_DIR).join(GNU).join("debug");
     std::fs::create_dir_all(programs.join("deps"))?;
     supply_dlls(&[&programs, &programs.join("deps")])?;
@@ -98,7 +97,7 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
 /// program has run (docs/windows.md).
 pub(crate) fn run_test(words: &[String]) -> anyhow::Result<()> {
     const LOADER_FAILED: [&str; 3] = ["3221225794", "-1073741502", "0xC0000142"];
-    let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
+    let wine = installed()?;
     let prefixes = std::env::var_os(PREFIXES).context("this is for `cargo xtask test`")?;
     let prefix = prefix_of_slot(Path::new(&prefixes))?;
     for is_last in [false, true] {
@@ -147,7 +146,7 @@ pub(crate) fn build(package: &str, program: &str) -> anyhow::Result<PathBuf> {
 
 /// Builds the bench and runs it.
 pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
-    let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
+    let wine = installed()?;
     build("throng-tests", "child.exe")?;
     let program = build("throng-bench", "throng-bench.exe")?;
     let prefixes = Prefixes::new(wine.clone())?;
@@ -159,7 +158,7 @@ pub(crate) fn bench(args: &[String]) -> anyhow::Result<()> {
 /// Builds the soak and runs it. Under Wine processes are so dear that nothing is gained by a faster
 /// program.
 pub(crate) fn soak(package: &[&str], args: &[&str]) -> anyhow::Result<()> {
-    let wine = find().context("Wine is not installed; `cargo xtask setup` installs it")?;
+    let wine = installed()?;
     let mut build = Cross::find()?.command("build", GNU);
     build.arg("--locked").args(package);
     run(&mut build)?;
