@@ -2,8 +2,8 @@
 //! to them goes through [`Terminal`], which hides the view meanwhile and draws it again.
 //!
 //! Output is written in large pieces, by one thread at a time. When stdout cannot be written the
-//! run is over. When stderr cannot, nothing happens, since nobody may want it; but if it is a file
-//! on a full disk, the exit status says so.
+//! run is over. When stderr cannot, the run goes on, since its reader may have gone on purpose; but
+//! if stderr is a file on a full disk, the exit status is 255.
 
 mod progress;
 mod view;

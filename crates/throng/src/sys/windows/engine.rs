@@ -67,7 +67,7 @@ pub(crate) struct Engine {
     cleared: Vec<(Id, Vec<Holder>)>,
 }
 
-/// What came of a event.
+/// What came of an event.
 enum Step {
     Output(Id, Stream),
     Bytes(Id, Stream),

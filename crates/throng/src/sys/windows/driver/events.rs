@@ -104,10 +104,7 @@ impl Events {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) {
-        if !self.inbox.take(&mut self.announced) {
-            self.inbox.wait(timeout);
-            self.inbox.take(&mut self.announced);
-        }
+        self.inbox.collect(&mut self.announced, timeout);
         inbox::inject_shuffle(&mut self.announced);
     }
 

@@ -30,7 +30,7 @@ pub(crate) enum DriverEvent {
 }
 
 impl DriverEvent {
-    /// The stream that a event from a reader thread is about.
+    /// The stream that an event from a reader thread is about.
     pub(crate) fn stream(&self) -> Option<(Id, Stream)> {
         match self {
             DriverEvent::Bytes(id, stream, _) | DriverEvent::End(id, stream, _) => {
@@ -85,12 +85,20 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a event and wakes the shard.
+    /// Takes what has been left; where that is nothing, waits for it first.
+    pub(crate) fn collect(&self, into: &mut VecDeque<DriverEvent>, timeout: Option<Duration>) {
+        if !self.take(into) {
+            self.wait(timeout);
+            self.take(into);
+        }
+    }
+
+    /// Leaves an event and wakes the shard.
     pub(crate) fn put(&self, event: DriverEvent) {
         self.change(|state| state.announced.push_back(event));
     }
 
-    /// Leaves a event on the shard's own thread, which is awake.
+    /// Leaves an event on the shard's own thread, which is awake.
     pub(crate) fn leave(&self, event: DriverEvent) {
         self.lock().announced.push_back(event);
     }

@@ -125,7 +125,7 @@ impl Threads {
         self.unread.set_paused(is_paused, &mut self.announced);
     }
 
-    /// The stream of a event that is not given out now: bytes, or what comes after those.
+    /// The stream of an event that is not given out now: bytes, or what comes after those.
     fn unread_stream(&mut self, event: &DriverEvent) -> Option<(Id, Stream)> {
         let (id, stream) = event.stream()?;
         let reader = self.readers.get_mut(id).map(|both| &both[stream.index()]);
