@@ -103,28 +103,13 @@ fn differences(mechanism: Mechanism, refusals: &str) -> Vec<String> {
     wrong
 }
 
-/// How often the scenarios are run where the machine may have been too slow.
-const ATTEMPTS: usize = 4;
-
-/// Whether this difference may come of a busy machine: holders that are not found within two
-/// seconds are not named.
-fn is_late(line: &str) -> bool {
-    line.starts_with("holder")
-}
-
 /// Runs the scenarios for each of these lists of refusals, and shows a table of them.
 #[track_caller]
 fn assert_all_the_same(mechanism: Mechanism, table: &[&str]) {
     let mut is_good = true;
     let mut lines = String::new();
     for refusals in table {
-        let mut wrong = differences(mechanism, refusals);
-        for _ in 1..ATTEMPTS {
-            if wrong.is_empty() || !wrong.iter().all(|line| is_late(line)) {
-                break;
-            }
-            wrong = differences(mechanism, refusals);
-        }
+        let wrong = differences(mechanism, refusals);
         is_good &= wrong.is_empty();
         let verdict = match wrong.len() {
             0 => "all the same".to_owned(),
