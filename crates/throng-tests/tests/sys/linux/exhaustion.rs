@@ -1,5 +1,7 @@
 //! When descriptors run out, fewer processes run at once and later ones wait; nothing is lost.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use throng_tests::{for_each_mechanism, probe};
 
 #[test]
@@ -79,7 +81,10 @@ fn a_command_that_waits_for_a_descriptor_can_be_cancelled() {
 /// the number that this user has.
 fn with_few_processes() -> String {
     if rustix::process::geteuid().is_root() {
-        return "setpriv --reuid=54321 --clear-groups prlimit --nproc=100".into();
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // Other tests run at the same time, in this process and in others.
+        let user = 100_000 + 16 * std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed);
+        return format!("setpriv --reuid={user} --clear-groups prlimit --nproc=100");
     }
     let own = rustix::process::geteuid().as_raw();
     let is_ours = |dir: &std::fs::DirEntry| {
