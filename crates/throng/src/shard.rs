@@ -225,7 +225,7 @@ impl Shard {
                     }
                 }
                 Action::NameHolders => self.engine.name_holders(id),
-                Action::Release(stream) => self.engine.stop(id, stream),
+                Action::Release(stream) => self.engine.release(id, stream),
                 Action::GiveUp => {
                     let exit = self.engine.give_up(id);
                     if let Some(live) = self.processes.get_mut(id) {

@@ -45,7 +45,7 @@ enum Sub {
     Mechanisms,
     /// The process that `run` starts to end all others if it is killed
     #[command(hide = true)]
-    Keeper,
+    Guardian,
 }
 
 /// Show the effective options of `run`, and where each was set
@@ -120,7 +120,7 @@ fn perform(
         Sub::Man(args) => manual::page(&args, definition),
         Sub::Completions(args) => manual::completions(&args, definition),
         Sub::Mechanisms => mechanisms(),
-        Sub::Keeper => sys::keep().map(|()| Exit::Commands { failed: 0 }),
+        Sub::Guardian => sys::guard().map(|()| Exit::Commands { failed: 0 }),
     })
 }
 

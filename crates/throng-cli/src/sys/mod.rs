@@ -123,8 +123,8 @@ both_systems_supply! {
     limits: fn(bool) -> Limits;
     /// How paths are written.
     PATHS: PathRules;
-    /// Runs the program as the keeper of the processes of another one.
-    keep: fn() -> anyhow::Result<()>;
+    /// Runs the program as the guardian of the processes of another one.
+    guard: fn() -> anyhow::Result<()>;
     /// The keys that end the input of a terminal.
     END_OF_INPUT: &str;
     /// The signals or keys that end what runs.

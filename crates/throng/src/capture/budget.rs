@@ -147,7 +147,7 @@ impl Budget {
     }
 
     /// Keeps a block that is no longer used for other streams, if the limits allow it.
-    pub(crate) fn leave(&self, mut bytes: Bytes) {
+    pub(crate) fn keep_spare(&self, mut bytes: Bytes) {
         let room = bytes.capacity() as u64;
         if room < SPARE_FROM as u64 {
             return;
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_refused_allocation_is_retried_after_releasing_the_kept_blocks() {
         let budget = Budget::new(Some(4 << 20), None);
-        budget.leave(block(SPARE_FROM));
+        budget.keep_spare(block(SPARE_FROM));
         let mut bytes = block(10);
         let error = budget.reserve(&mut bytes, isize::MAX as usize - 10);
         assert_eq!(error.unwrap_err().raw_os_error(), Some(base::OUT_OF_MEMORY));
@@ -262,8 +262,8 @@ mod tests {
         let budget = Budget::new(Some(4 << 20), None);
         let mut left = block(SPARE_FROM);
         left.extend_from_slice(b"left");
-        budget.leave(left);
-        budget.leave(block(SPARE_FROM - 1));
+        budget.keep_spare(left);
+        budget.keep_spare(block(SPARE_FROM - 1));
         assert!(budget.take_spare(SPARE_FROM + 1).is_none());
         assert!(budget.take_spare(SPARE_FROM / 2).is_none());
         assert!(budget.take_spare(SPARE_FROM).unwrap().is_empty());
@@ -275,14 +275,14 @@ mod tests {
     fn kept_blocks_stay_within_the_limit_and_yield_to_blocks_in_use() {
         let budget = Budget::new(Some(1 << 20), None);
         budget.add(1 << 19);
-        (0..8).for_each(|_| budget.leave(block(SPARE_FROM)));
+        (0..8).for_each(|_| budget.keep_spare(block(SPARE_FROM)));
         assert_eq!(budget.spare.load(Ordering::Relaxed), 1 << 19);
         budget.make_way(1);
         assert_eq!(lock(&budget.spares).len(), 3);
         budget.make_way(1 << 30);
         assert!(lock(&budget.spares).is_empty());
         let large = Budget::new(Some(1 << 40), None);
-        (0..200).for_each(|_| large.leave(block(SPARE_FROM)));
+        (0..200).for_each(|_| large.keep_spare(block(SPARE_FROM)));
         assert_eq!(large.spare.load(Ordering::Relaxed), SPARE_MAX);
     }
 }

@@ -40,7 +40,7 @@ impl CountedBytes {
     pub(super) fn grow(&mut self, room: usize, budget: &Arc<Budget>) -> io::Result<()> {
         if let Some(mut spare) = budget.take_spare(room) {
             spare.extend_from_slice(&self.bytes);
-            budget.leave(std::mem::replace(&mut self.bytes, spare));
+            budget.keep_spare(std::mem::replace(&mut self.bytes, spare));
         } else {
             budget.make_way(self.more(room));
             let more = room - self.bytes.len();
@@ -100,7 +100,7 @@ impl Drop for CountedBytes {
     fn drop(&mut self) {
         if let Some(budget) = &self.budget {
             budget.remove(self.counted);
-            budget.leave(std::mem::take(&mut self.bytes));
+            budget.keep_spare(std::mem::take(&mut self.bytes));
         }
     }
 }

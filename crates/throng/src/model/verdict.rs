@@ -1,5 +1,5 @@
 //! How the capture of a stream ended, and which processes held it open. Decides nothing; the state
-//! machine in `process.rs` does.
+//! machine (`shard/process.rs`) does, but for `Capped`.
 
 use std::ffi::OsString;
 use std::fmt;

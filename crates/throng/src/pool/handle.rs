@@ -80,10 +80,11 @@ impl Process {
     /// the `Throng`, but not this program:
     ///
     /// * On Linux the kernel kills the process when this program ends, for whatever reason
-    ///   (`PR_SET_PDEATHSIG`). Its descendants go on, unless there is a [keeper](crate::os).
+    ///   (`PR_SET_PDEATHSIG`). Its descendants go on, unless there is a [guardian](crate::os).
     /// * On Windows its job ends with this program, and with it the process and its descendants.
-    ///   Descendants of a process that has already ended go on, unless there is a keeper. A process
-    ///   without a job ([`is_contained`](Outcome::is_contained) is `false`) goes on as well.
+    ///   Descendants of a process that has already ended go on, unless there is a guardian. A
+    ///   process without a job ([`is_contained`](Outcome::is_contained) is `false`) goes on as
+    ///   well.
     pub fn detach(self) {
         if self.owner.is_here() {
             self.oneshot.ask(Intent::Detached);

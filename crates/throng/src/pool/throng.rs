@@ -170,8 +170,8 @@ impl Throng {
     ///
     /// On Linux such processes are found by a variable in their environment, and among orphans if
     /// those are [adopted](crate::os). On Windows they are found in the job of the whole `Throng`,
-    /// if it has a [keeper](crate::os), and are terminated at once, because they cannot be asked to
-    /// end; without a keeper none are found.
+    /// if it has a [guardian](crate::os), and are terminated at once, because they cannot be asked
+    /// to end; without a guardian none are found.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ pub enum Next {
     /// run yet and with the same [`seq`](Outcome::seq). This outcome is not
     /// [final](Outcome::is_final): another one follows, whose [`attempt`](Outcome::attempt) is one
     /// more. If nothing is started any more, that one has an error with
-    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    /// [`ErrorKind::Cancelled`].
     RunAgain(Duration),
     /// As [`Throng::start_no_more`](crate::Throng::start_no_more).
     StartNoMore,

@@ -345,8 +345,8 @@ impl Machine {
             )),
             (_, _) if cut => Verdict::Cut,
             (End::Eof, _) => Verdict::Complete,
-            (End::Stopped, StreamState::Released { holders }) => Verdict::Held { holders },
-            (End::Stopped, StreamState::Open) => Verdict::Held {
+            (End::Released, StreamState::Released { holders }) => Verdict::Held { holders },
+            (End::Released, StreamState::Open) => Verdict::Held {
                 holders: Vec::new(),
             },
         };

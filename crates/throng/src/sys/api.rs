@@ -43,8 +43,8 @@ pub(crate) enum Event<'engine> {
 pub(crate) enum End {
     /// All writers are gone and everything was read.
     Eof,
-    /// Reading was stopped. What was in the pipe at that time has been announced.
-    Stopped,
+    /// The stream was released. What was in the pipe at that time has been announced.
+    Released,
     /// The system refused to read on.
     Failed(io::Error),
 }

@@ -6,7 +6,7 @@
 //! `base`, `options` and `os` are doors of their own, with their own lists.
 //!
 //! An engine only announces. It reads, it notices exits, it sends what it is told to send; what
-//! any of it means is decided above, in `process.rs`.
+//! any of it means is decided above, in `shard/process.rs`.
 
 pub(crate) mod api;
 pub(crate) mod availability;
@@ -73,7 +73,7 @@ const _: fn(&mut Engine, Option<Duration>) -> io::Result<()> = Engine::wait;
 const _: for<'e> fn(&'e mut Engine) -> Option<(Id, Event<'e>)> = Engine::next;
 const _: fn(&mut Engine, Id) = Engine::name_holders;
 const _: fn(&mut Engine, bool) = Engine::set_paused;
-const _: fn(&mut Engine, Id, Stream) = Engine::stop;
+const _: fn(&mut Engine, Id, Stream) = Engine::release;
 const _: fn(&mut Engine, Id, Signal) = Engine::signal;
 const _: fn(&mut Engine, &[Id], WhenDone) = Engine::suspend;
 const _: fn(&mut Engine, &[Id]) = Engine::resume;

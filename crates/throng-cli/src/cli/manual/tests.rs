@@ -139,7 +139,7 @@ fn pages_refer_only_to_existing_pages() {
         }
     }
     let definition = definition();
-    for name in ["keeper", "help", "nothing"] {
+    for name in ["guardian", "help", "nothing"] {
         let error = render(&definition, Some(name)).unwrap_err();
         assert_eq!(error.to_string(), format!("there is no command \"{name}\""));
     }

@@ -74,8 +74,8 @@ pub(crate) const PATHS: PathRules = PathRules {
     has_drives: false,
 };
 
-pub(crate) fn keep() -> anyhow::Result<()> {
-    Ok(throng::os::linux::keep()?)
+pub(crate) fn guard() -> anyhow::Result<()> {
+    Ok(throng::os::linux::guard()?)
 }
 
 /// Calls this when a signal asks us for something, on a thread of its own. Signals that we were

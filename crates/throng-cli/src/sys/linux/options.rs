@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use throng::os::linux::{
-    BuilderExt, Cgroups, CommandExt, InheritedFds, KeeperEvent, ProcessGroup, probe_cgroups,
+    BuilderExt, Cgroups, CommandExt, GuardianEvent, InheritedFds, ProcessGroup, probe_cgroups,
 };
 use throng::{Builder, Command};
 
@@ -91,8 +91,8 @@ impl SystemArgs {
         };
         builder
             .inherit_fds(&inherited)
-            .keeper(["/proc/self/exe", "keeper"])
-            .on_keeper_lost(move |event| warn(&told(event)))
+            .guardian(["/proc/self/exe", "guardian"])
+            .on_guardian_lost(move |event| warn(&told(event)))
             .adopt_orphans(true)
             .cgroups(self.cgroups(warn))
     }
@@ -110,20 +110,20 @@ impl SystemArgs {
     }
 }
 
-/// What happened to the keeper, as a message.
-fn told(event: KeeperEvent) -> String {
+/// What happened to the guardian, as a message.
+fn told(event: GuardianEvent) -> String {
     let what = "which ends what commands leave behind if throng is killed";
     match event {
-        KeeperEvent::Replaced { pid, by } => {
-            format!("the keeper (pid {pid}), {what}, was ended; another was started (pid {by})")
+        GuardianEvent::Replaced { pid, by } => {
+            format!("the guardian (pid {pid}), {what}, was ended; another was started (pid {by})")
         }
-        KeeperEvent::Lost { pid: Some(pid) } => {
-            format!("the keeper (pid {pid}), {what}, was ended; no other was started")
+        GuardianEvent::Lost { pid: Some(pid) } => {
+            format!("the guardian (pid {pid}), {what}, was ended; no other was started")
         }
-        KeeperEvent::Continued { pid } => {
-            format!("the keeper (pid {pid}), {what}, was stopped, and was continued")
+        GuardianEvent::Continued { pid } => {
+            format!("the guardian (pid {pid}), {what}, was stopped, and was continued")
         }
         // There is none.
-        _ => format!("there is no keeper, {what}: it cannot be started"),
+        _ => format!("there is no guardian, {what}: it cannot be started"),
     }
 }

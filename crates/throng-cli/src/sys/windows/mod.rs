@@ -86,8 +86,8 @@ pub(crate) fn is_program(name: &OsStr) -> bool {
 }
 
 /// Nobody is needed for that: the system ends what is in our job objects when we end.
-pub(crate) fn keep() -> anyhow::Result<()> {
-    anyhow::bail!("there is nothing to keep here")
+pub(crate) fn guard() -> anyhow::Result<()> {
+    anyhow::bail!("the guardian is a process only on Linux")
 }
 
 /// Here a program that was interrupted exits like any other.

@@ -85,7 +85,7 @@ impl SystemArgs {
     }
 
     pub(crate) fn set_builder(&self, builder: Builder, _: fn(&str)) -> Builder {
-        let builder = builder.keeper(true).pipes(match self.pipe_kind {
+        let builder = builder.guardian(true).pipes(match self.pipe_kind {
             PipeKind::Unnamed => Pipes::Unnamed,
             PipeKind::Named => Pipes::Named,
         });

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use throng::os::linux::{Cgroups, probe_cgroups};
 use throng_tests::{Tag, eventually, with_enough_time};
 
-use super::trees::{await_tree, children, is_keeper, kill, start, tree};
+use super::trees::{await_tree, children, is_guardian, kill, start, tree};
 use crate::program::{child, finish, output, run, start_with_stdin, stderr, stdout};
 
 /// Every way to escape, and the one that only a control group finds after a timeout or a kill.
@@ -69,16 +69,16 @@ fn start_tree(options: &[&str], tag: &Tag) -> (Child, PathBuf) {
     (program, group)
 }
 
-fn await_keeper(program: &Child) {
-    let keeper = || {
+fn await_guardian(program: &Child) {
+    let guardian = || {
         children(program.id())
             .into_iter()
-            .find(|pid| is_keeper(*pid))
+            .find(|pid| is_guardian(*pid))
     };
     let group = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     // The process has left the group of the run.
-    eventually("the keeper runs", || {
-        keeper().is_some_and(|pid| !group(pid).contains("/throng-"))
+    eventually("the guardian runs", || {
+        guardian().is_some_and(|pid| !group(pid).contains("/throng-"))
     });
 }
 
@@ -116,7 +116,7 @@ fn no_process_survives_a_kill_of_the_program_and_the_guardian_removes_the_groups
     for kind in KINDS {
         let tag = Tag::new();
         let (mut program, group) = start_tree(&["--cgroup", kind], &tag);
-        await_keeper(&program);
+        await_guardian(&program);
         program.kill().unwrap();
         finish(program);
         tag.await_gone();

@@ -9,19 +9,19 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use throng_tests::{Tag, eventually};
 
-use super::trees::{children, is_keeper, kill, start, tree};
+use super::trees::{children, is_guardian, kill, start, tree};
 use crate::program::{child, finish, output, run, stderr, stdout, without_settings};
 
 /// The guardian of a running program, other than this one.
-fn keeper(program: &Child, other: u32) -> u32 {
-    let mut keeper = 0;
-    eventually("a keeper runs", || {
+fn guardian(program: &Child, other: u32) -> u32 {
+    let mut guardian = 0;
+    eventually("a guardian runs", || {
         let mut children = children(program.id()).into_iter();
-        let found = children.find(|pid| *pid != other && is_keeper(*pid));
-        keeper = found.unwrap_or(0);
+        let found = children.find(|pid| *pid != other && is_guardian(*pid));
+        guardian = found.unwrap_or(0);
         found.is_some()
     });
-    keeper
+    guardian
 }
 
 fn send(pid: u32, signal: Signal) {
@@ -40,9 +40,9 @@ fn a_process_that_kills_the_guardian_does_not_escape() {
     let ways = ["daemon", "daemon-holder", "quiet"];
     let mut program = start(&[], &tree(&tag, &ways), &tag);
     tag.await_count(ways.len() + 1);
-    let first = keeper(&program, 0);
+    let first = guardian(&program, 0);
     send(first, Signal::KILL);
-    let second = keeper(&program, first);
+    let second = guardian(&program, first);
     send(second, Signal::STOP);
     eventually("it is continued", || state(second) == "S");
     program.kill().unwrap();
@@ -191,7 +191,7 @@ fn as_init_of_a_namespace_throng_waits_for_all_orphans() {
     fs::write(&end, "").unwrap();
     eventually("none of them is left, dead or alive", || {
         let children = children(inner[0]).into_iter();
-        children.filter(|pid| !is_keeper(*pid)).count() == 0
+        children.filter(|pid| !is_guardian(*pid)).count() == 0
     });
     assert_eq!(dead(inner[0]), 0);
     drop(values);
@@ -287,8 +287,8 @@ fn no_process_is_mistaken_for_another_if_proc_belongs_to_another_namespace() {
     assert_eq!(line, "code 1\n");
     drop(stdin);
     let said = finish(outer);
-    assert_eq!(stderr(&said).matches("there is no keeper").count(), 1);
-    assert_eq!(stderr(&said).matches("keeper").count(), 1);
+    assert_eq!(stderr(&said).matches("there is no guardian").count(), 1);
+    assert_eq!(stderr(&said).matches("guardian").count(), 1);
     // All others end with the first process of the namespace.
     strangers.await_gone();
     ours.await_gone();

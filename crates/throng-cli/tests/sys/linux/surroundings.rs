@@ -113,11 +113,11 @@ fn the_guardian_has_none_of_the_descriptors_of_commands() {
     eventually("the command has it", || {
         named("wait-file").is_some_and(|(pid, _)| has_it(pid))
     });
-    let (keeper, _) = named("\0keeper\0").expect("a command is not started without a keeper");
-    eventually("the keeper has begun", || {
-        fs::read_link(format!("/proc/{keeper}/cwd")).is_ok_and(|dir| dir == Path::new("/"))
+    let (guardian, _) = named("\0guardian\0").expect("a command is not started without a guardian");
+    eventually("the guardian has begun", || {
+        fs::read_link(format!("/proc/{guardian}/cwd")).is_ok_and(|dir| dir == Path::new("/"))
     });
-    assert!(!has_it(keeper));
+    assert!(!has_it(guardian));
     fs::write(&file, "").unwrap();
     assert!(finish(throng).status.success());
 }

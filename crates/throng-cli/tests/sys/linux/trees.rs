@@ -66,9 +66,9 @@ pub(super) fn children(pid: u32) -> Vec<u32> {
     pids.collect()
 }
 
-pub(super) fn is_keeper(pid: u32) -> bool {
+pub(super) fn is_guardian(pid: u32) -> bool {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    line.ends_with(b"\0keeper\0")
+    line.ends_with(b"\0guardian\0")
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn nothing_is_left_when_the_program_is_killed() {
     let mut program = start(&[], &tree(&tag, &ways), &tag);
     tag.await_count(ways.len() + 1);
     let pid = program.id();
-    eventually("the keeper runs", || {
-        children(pid).into_iter().any(is_keeper)
+    eventually("the guardian runs", || {
+        children(pid).into_iter().any(is_guardian)
     });
     program.kill().unwrap();
     // Its streams are closed when all processes that had them have ended.
@@ -152,22 +152,22 @@ fn processes_left_behind_go_on_and_the_guardian_ends() {
     let mut values = program.stdin.take().unwrap();
     writeln!(values, "daemon:{tag},sleep:600000").unwrap();
     tag.await_count(1);
-    let mut keeper = None;
-    eventually("the keeper runs", || {
-        keeper = children(program.id())
+    let mut guardian = None;
+    eventually("the guardian runs", || {
+        guardian = children(program.id())
             .into_iter()
-            .find(|pid| is_keeper(*pid));
-        keeper.is_some()
+            .find(|pid| is_guardian(*pid));
+        guardian.is_some()
     });
-    let keeper = keeper.unwrap();
+    let guardian = guardian.unwrap();
     for (fd, what) in [(0, "pipe:"), (1, "/dev/null"), (2, "/dev/null")] {
-        let link = fs::read_link(format!("/proc/{keeper}/fd/{fd}")).unwrap();
+        let link = fs::read_link(format!("/proc/{guardian}/fd/{fd}")).unwrap();
         assert!(link.to_str().unwrap().starts_with(what), "{fd}: {link:?}");
     }
     drop(values);
     assert_eq!(finish(program).status.code(), Some(0));
     assert_eq!(tag.pids().len(), 1);
-    assert!(!is_keeper(keeper));
+    assert!(!is_guardian(guardian));
 }
 
 /// A pipe that the guardian kept open would not end, and its reader would wait for ever.
@@ -186,19 +186,19 @@ fn the_guardian_inherits_nothing_even_if_close_range_is_refused() {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let program = command.spawn().unwrap();
-        let what_it_has = |keeper: u32| {
-            let entries = fs::read_dir(format!("/proc/{keeper}/fd"))
+        let what_it_has = |guardian: u32| {
+            let entries = fs::read_dir(format!("/proc/{guardian}/fd"))
                 .unwrap()
                 .flatten();
             let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
             links.collect::<Vec<_>>()
         };
         let mut found = Vec::new();
-        eventually("the keeper has closed what is not its own", || {
-            let keeper = children(program.id())
+        eventually("the guardian has closed what is not its own", || {
+            let guardian = children(program.id())
                 .into_iter()
-                .find(|pid| is_keeper(*pid));
-            found = keeper.map(what_it_has).unwrap_or_default();
+                .find(|pid| is_guardian(*pid));
+            found = guardian.map(what_it_has).unwrap_or_default();
             // It opens /proc when everything is closed.
             found.contains(&PathBuf::from("/proc"))
         });
@@ -225,7 +225,7 @@ fn ended_orphans_are_reaped_during_the_run() {
     let orphans = || {
         children(pid)
             .into_iter()
-            .filter(|pid| !is_keeper(*pid))
+            .filter(|pid| !is_guardian(*pid))
             .count()
     };
     eventually("orphans come", || orphans() == 20);

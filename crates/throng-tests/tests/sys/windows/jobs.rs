@@ -104,7 +104,10 @@ fn with_a_guardian_a_sweep_ends_everything_left_behind() {
             tag.await_count(count);
         };
         let (kept, free) = (Tag::new(), Tag::new());
-        let with = Throng::builder().mechanism(mechanism).keeper(true).build();
+        let with = Throng::builder()
+            .mechanism(mechanism)
+            .guardian(true)
+            .build();
         let without = Throng::builder().mechanism(mechanism).build();
         let (with, without) = (with.unwrap(), without.unwrap());
         leave(&with, &kept, 2);

@@ -85,7 +85,7 @@ fn a_stream_open_after_the_grace_period_is_held_and_names_its_holder() {
     };
     run = run.on(Input::HoldersNamed([vec![holder], Vec::new()]));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
-    run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
+    run = run.on(Input::StreamEnded(Stream::Stdout, End::Released));
     assert!(run.finished());
     let ([stdout, stderr], cause) = run.machine.into_result();
     assert_eq!(stdout.to_string(), "held by pid 7 (sleep)");
@@ -107,8 +107,8 @@ fn a_process_that_is_cancelled_while_its_holders_are_named_is_not_kept_by_that()
     let run = run.on(Input::Alarm(Alarm::Grace)).on(Input::Cancel);
     assert!(run.asked.contains(&Action::Release(Stream::Stderr)));
     let run = run.on(Input::HoldersNamed([Vec::new(), Vec::new()]));
-    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
-    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Released));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Released));
     assert_eq!(run.verdict_names(), ["cut"; 2]);
 }
 
@@ -122,7 +122,7 @@ fn a_process_that_survives_a_kill_is_given_up() {
     let run = run.eof(Stream::Stdout).on(Input::Alarm(Alarm::GiveUp));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stderr)));
     assert!(run.asked.contains(&Action::GiveUp));
-    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Released));
     assert_eq!(run.verdict_names(), ["cut"; 2]);
 
     let silent = Run::new().eof(Stream::Stdout).eof(Stream::Stderr);
@@ -176,8 +176,8 @@ fn a_timeout_after_the_exit_changes_nothing() {
 fn cancelling_a_process_that_has_exited_lets_go_of_its_streams_at_once() {
     let run = Run::new().on(Input::Exited).on(Input::Cancel);
     assert_eq!(run.signals(), [Signal::Kill]);
-    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
-    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Released));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Released));
     assert_eq!(run.verdict_names(), ["cut"; 2]);
 }
 
@@ -208,7 +208,7 @@ fn under_kill_an_unreachable_holder_makes_the_stream_held_after_another_grace_pe
     assert_eq!(run.asked.last(), Some(&Action::NameHolders));
     let run = run.on(Input::HoldersNamed([Vec::new(), Vec::new()]));
     assert_eq!(run.asked.last(), Some(&Action::Release(Stream::Stdout)));
-    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stdout, End::Released));
     assert_eq!(run.verdict_names(), ["held", "complete"]);
 }
 
@@ -222,7 +222,7 @@ fn under_wait_only_the_timeout_ends_a_holder() {
     let run = run.on(Input::Alarm(Alarm::KillStep));
     assert_eq!(run.signals(), [Signal::Term, Signal::Kill]);
     let run = run.eof(Stream::Stdout).on(Input::Alarm(Alarm::Grace));
-    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Stopped));
+    let run = run.on(Input::StreamEnded(Stream::Stderr, End::Released));
     assert_eq!(run.machine.cause(), Some(Cause::Timeout));
     assert_eq!(run.verdict_names(), ["cut"; 2]);
 
@@ -325,7 +325,7 @@ impl Model {
                 return self.ends(stream, End::Failed(error), "failed");
             }
             Happening::Stopped(stream) if self.released[stream.index()] => {
-                return self.ends(stream, End::Stopped, "held");
+                return self.ends(stream, End::Released, "held");
             }
             Happening::Stopped(_) => return,
             Happening::Named => Input::HoldersNamed([Vec::new(), Vec::new()]),

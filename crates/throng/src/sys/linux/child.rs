@@ -61,8 +61,8 @@ pub(super) struct Child {
     pub(super) is_asked: bool,
     /// The terminal that it has, until it has ended.
     terminal: Option<Terminal>,
-    /// Pipes that are to be left after what is in them.
-    is_left: [bool; 2],
+    /// Streams that were released: their pipes are read up to what was in them then.
+    is_released: [bool; 2],
 }
 
 /// A start that takes longer.
@@ -138,7 +138,7 @@ impl Child {
             failure: None,
             is_asked: false,
             terminal: command.os.terminal.clone(),
-            is_left: [false; 2],
+            is_released: [false; 2],
         }
     }
 
@@ -204,10 +204,11 @@ impl Child {
         self.pipes[stream.index()].as_ref()
     }
 
-    /// A pipe that is to be left after what is in it now; none if it was left before.
-    pub(super) fn leave(&mut self, stream: Stream) -> Option<Pipe> {
-        let is_left = std::mem::replace(&mut self.is_left[stream.index()], true);
-        self.pipe(stream).filter(|_| !is_left).cloned()
+    /// Releases a stream: its pipe is read up to what is in it now. `None` if it was released
+    /// before.
+    pub(super) fn release(&mut self, stream: Stream) -> Option<Pipe> {
+        let is_released = std::mem::replace(&mut self.is_released[stream.index()], true);
+        self.pipe(stream).filter(|_| !is_released).cloned()
     }
 
     pub(super) fn close(&mut self, stream: Stream) {

@@ -104,11 +104,11 @@ impl Driver {
     }
 
     /// Lets go of an attached pipe, after what is in it now; its end is announced.
-    pub(super) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
+    pub(super) fn release(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
         match self {
-            Driver::Epoll(driver) => driver.stop(id, stream, pipe),
-            Driver::Uring(driver) => driver.stop(id, stream),
-            Driver::Threads(driver) => driver.stop(id, stream),
+            Driver::Epoll(driver) => driver.release(id, stream, pipe),
+            Driver::Uring(driver) => driver.release(id, stream),
+            Driver::Threads(driver) => driver.release(id, stream),
         }
     }
 

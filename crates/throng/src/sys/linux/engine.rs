@@ -66,7 +66,7 @@ pub(crate) struct Engine {
     suspended_since: Option<Instant>,
     is_paused: bool,
     /// Processes that have ended while we are paused, and whose streams others have.
-    held: Vec<Id>,
+    ended_while_paused: Vec<Id>,
     waker: Waker,
     driver: Driver,
 }
@@ -103,7 +103,7 @@ impl Engine {
             stopped: Vec::new(),
             suspended_since: None,
             is_paused: false,
-            held: Vec::new(),
+            ended_while_paused: Vec::new(),
             driver: Driver::new(mechanism, waker.clone())?,
             waker,
         })
@@ -152,7 +152,7 @@ impl Engine {
         let timeout = self.look_at_starts(timeout);
         let timeout = self.look_at_stops(timeout);
         let timeout = self.look_at_stragglers(timeout);
-        let timeout = self.look_at_held(timeout);
+        let timeout = self.look_at_ended_while_paused(timeout);
         let timeout = sooner(timeout, self.killer.due());
         self.driver.wait(timeout)?;
         self.answers = self.killer.take_answers();
@@ -242,12 +242,12 @@ impl Engine {
     }
 
     /// Whether streams are left unread. Then processes wait when their pipes are full. All else is
-    /// announced, and so is what is in the pipe of a stream that we [leave](Engine::stop), or of a
-    /// process that has ended.
+    /// announced, and so is what is in the pipe of a stream that we [leave](Engine::release), or of
+    /// a process that has ended.
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
         self.driver.set_paused(is_paused, &mut self.children);
-        self.held.clear();
+        self.ended_while_paused.clear();
         if is_paused {
             let ended = |(id, child): (Id, &mut Child)| (!child.is_running()).then_some(id);
             let ended: Vec<_> = self.children.iter_mut().filter_map(ended).collect();
@@ -255,11 +255,12 @@ impl Engine {
         }
     }
 
-    /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+    /// Releases a stream: it is read up to what is in its pipe now. Its end is announced as any
+    /// other.
+    pub(crate) fn release(&mut self, id: Id, stream: Stream) {
         let child = self.children.get_mut(id);
-        if let Some(pipe) = child.and_then(|child| child.leave(stream)) {
-            self.driver.stop(id, stream, &pipe);
+        if let Some(pipe) = child.and_then(|child| child.release(stream)) {
+            self.driver.release(id, stream, &pipe);
         }
     }
 
@@ -271,13 +272,13 @@ impl Engine {
         for stream in Stream::ALL {
             let child = self.children.get_mut(id);
             match child.and_then(|child| child.pipe(stream)) {
-                Some(pipe) if all_writers_gone(pipe) => self.stop(id, stream),
+                Some(pipe) if all_writers_gone(pipe) => self.release(id, stream),
                 Some(_) => is_held = true,
                 None => {}
             }
         }
         if is_held {
-            self.held.push(id);
+            self.ended_while_paused.push(id);
         }
     }
 
@@ -477,11 +478,11 @@ impl Engine {
         at_most(timeout, LOOK_LATER)
     }
 
-    fn look_at_held(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        for id in std::mem::take(&mut self.held) {
+    fn look_at_ended_while_paused(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        for id in std::mem::take(&mut self.ended_while_paused) {
             self.read_rest(id);
         }
-        if self.held.is_empty() {
+        if self.ended_while_paused.is_empty() {
             return timeout;
         }
         at_most(timeout, LOOK_LATER)

@@ -38,6 +38,6 @@ pub(crate) const MECHANISMS: &[Mechanism] =
     &[Mechanism::Epoll, Mechanism::IoUring, Mechanism::Threads];
 
 /// What a guardian does; see [`os`](crate::os).
-pub(crate) fn keep() -> std::io::Result<()> {
+pub(crate) fn guard() -> std::io::Result<()> {
     tree::guard(start::clone::close_all_above)
 }

@@ -34,7 +34,7 @@ pub(crate) struct HostOptions {
     pub(crate) pipes: Pipes,
     pub(crate) pipe_size: Option<u32>,
     pub(crate) skip_packets: Option<bool>,
-    pub(crate) keeper: bool,
+    pub(crate) guardian: bool,
 }
 
 impl HostOptions {

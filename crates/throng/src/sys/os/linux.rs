@@ -1,6 +1,6 @@
 //! Options of commands and of a `Throng` that only Linux has.
 //!
-//! # Without a keeper
+//! # Without a guardian
 //!
 //! Every process has a variable in its environment, `_THRONG_MARK`, which its descendants inherit.
 //! By this cookie and by their parents descendants are found and ended when the process is ended by
@@ -8,7 +8,7 @@
 //! an empty environment](crate::Command::env_clear), or set this variable themselves, do not have
 //! the cookie. If this program ends without dropping its `Throng` (`exit`, `abort`, `kill -9`), the
 //! kernel kills the processes that the `Throng` has started, and their descendants go on. A
-//! [keeper](BuilderExt::keeper) ends those too.
+//! [guardian](BuilderExt::guardian) ends those too.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use crate::job::command::Command;
 use crate::model::error::{Error, ErrorKind};
 use crate::pool::builder::Builder;
-use crate::sys::options::linux::KeeperReport;
+use crate::sys::options::linux::GuardianReport;
 
 pub use crate::sys::options::linux::inherited::InheritedFds;
 pub use crate::sys::options::linux::terminal::Terminal;
-pub use crate::sys::options::linux::{Cgroups, KeeperEvent, ProcessGroup};
+pub use crate::sys::options::linux::{Cgroups, GuardianEvent, ProcessGroup};
 
 mod sealed {
     pub trait Sealed {}
@@ -175,17 +175,17 @@ impl CommandExt for Command {
 
 /// Options of a [`Builder`] that only Linux has.
 pub trait BuilderExt: sealed::Sealed {
-    /// Starts a program as the keeper of the `Throng`, which has to call [`keep`] and nothing else.
-    /// If this program ends without dropping the `Throng`, even by `kill -9`, the keeper kills
-    /// everything that the `Throng` has started. The keeper is usually this same program,
-    /// `/proc/self/exe`, with an argument that makes it call [`keep`].
+    /// Starts a program as the guardian of the `Throng`, which has to call [`guard`] and nothing
+    /// else. If this program ends without dropping the `Throng`, even by `kill -9`, the guardian
+    /// kills everything that the `Throng` has started. The guardian is usually this same program,
+    /// `/proc/self/exe`, with an argument that makes it call [`guard`].
     #[must_use]
-    fn keeper<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
+    fn guardian<S: AsRef<OsStr>>(self, argv: impl IntoIterator<Item = S>) -> Self;
 
-    /// Sets a callback for when the keeper was killed, was stopped, or could not be started. The
-    /// keeper is checked twice a second. The callback runs on a thread of the `Throng`.
+    /// Sets a callback for when the guardian was killed, was stopped, or could not be started. The
+    /// guardian is checked twice a second. The callback runs on a thread of the `Throng`.
     #[must_use]
-    fn on_keeper_lost(self, report: impl Fn(KeeperEvent) + Send + Sync + 'static) -> Self;
+    fn on_guardian_lost(self, report: impl Fn(GuardianEvent) + Send + Sync + 'static) -> Self;
 
     /// Makes this program a subreaper (`PR_SET_CHILD_SUBREAPER`): descendants whose parent has
     /// ended become its children, so that [`Throng::sweep`](crate::Throng::sweep) finds them even
@@ -235,15 +235,18 @@ pub trait BuilderExt: sealed::Sealed {
 }
 
 impl BuilderExt for Builder {
-    fn keeper<S: AsRef<OsStr>>(mut self, argv: impl IntoIterator<Item = S>) -> Builder {
+    fn guardian<S: AsRef<OsStr>>(mut self, argv: impl IntoIterator<Item = S>) -> Builder {
         let argv = argv.into_iter().map(|arg| arg.as_ref().to_owned());
-        self.os.keeper = Some(argv.collect());
+        self.os.guardian = Some(argv.collect());
         self
     }
 
-    fn on_keeper_lost(mut self, report: impl Fn(KeeperEvent) + Send + Sync + 'static) -> Builder {
+    fn on_guardian_lost(
+        mut self,
+        report: impl Fn(GuardianEvent) + Send + Sync + 'static,
+    ) -> Builder {
         let report = std::sync::Arc::new(report);
-        self.os.keeper_report = Some(KeeperReport(report));
+        self.os.guardian_report = Some(GuardianReport(report));
         self
     }
 
@@ -273,15 +276,15 @@ pub fn probe_cgroups(cgroups: Cgroups) -> Result<PathBuf, Error> {
     crate::sys::linux::probe_cgroups(cgroups)
 }
 
-/// What a [keeper](BuilderExt::keeper) does: waits until the program that has started it is
+/// What a [guardian](BuilderExt::guardian) does: waits until the program that has started it is
 /// gone, and kills what that has left behind. Closes all descriptors but stdin, stdout and
 /// stderr, blocks all signals, and goes to `/`.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::System`] when this program was not started as a keeper, or there is no
+/// [`ErrorKind::System`] when this program was not started as a guardian, or there is no
 /// /proc.
-pub fn keep() -> Result<(), Error> {
-    let doing = "cannot keep what a throng has started";
-    crate::sys::linux::keep().map_err(|error| Error::os(ErrorKind::System, doing, error))
+pub fn guard() -> Result<(), Error> {
+    let doing = "cannot guard what a throng has started";
+    crate::sys::linux::guard().map_err(|error| Error::os(ErrorKind::System, doing, error))
 }

@@ -103,20 +103,21 @@ pub trait BuilderExt: sealed::Sealed {
     #[must_use]
     fn skip_packets(self, skip: bool) -> Self;
 
-    /// Sets whether a job object is the keeper of the `Throng`; `false` by default. If this program
-    /// ends without dropping the `Throng`, even by `TerminateProcess`, the system ends everything
-    /// that the `Throng` has started, descendants included; [`Throng::sweep`](crate::Throng::sweep)
-    /// ends the same processes. Without a keeper, only processes that have not finished end with
-    /// this program, and what finished processes have left running goes on.
+    /// Sets whether a job object is the guardian of the `Throng`; `false` by default. If this
+    /// program ends without dropping the `Throng`, even by `TerminateProcess`, the system ends
+    /// everything that the `Throng` has started, descendants included;
+    /// [`Throng::sweep`](crate::Throng::sweep) ends the same processes. Without a guardian, only
+    /// processes that have not finished end with this program, and what finished processes have
+    /// left running goes on.
     ///
     /// The job contains the job of each process, and is nested in that of this program, if any. If
     /// the system refuses that, which it does if this program was put into another job after it had
     /// started processes, only the jobs of the processes are used.
     ///
     /// No other process can end or stop a job to which only this program has a handle; so, unlike
-    /// the keeper process on Linux, it need not be watched.
+    /// the guardian process on Linux, it need not be watched.
     #[must_use]
-    fn keeper(self, keep: bool) -> Self;
+    fn guardian(self, wanted: bool) -> Self;
 }
 
 impl BuilderExt for Builder {
@@ -135,8 +136,8 @@ impl BuilderExt for Builder {
         self
     }
 
-    fn keeper(mut self, keep: bool) -> Builder {
-        self.os.keeper = keep;
+    fn guardian(mut self, wanted: bool) -> Builder {
+        self.os.guardian = wanted;
         self
     }
 }

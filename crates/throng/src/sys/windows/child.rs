@@ -38,9 +38,9 @@ pub(super) struct Child {
 pub(super) enum StreamState {
     /// It is read until its end.
     Reading(Arc<Pipe>),
-    /// It is to be left when so many more bytes have been read; none if it is not known yet how
+    /// It was released: this many bytes are still read; `None` while it is not known yet how
     /// many there are.
-    Leaving {
+    Released {
         pipe: Arc<Pipe>,
         left: Option<u64>,
     },
@@ -69,7 +69,7 @@ impl Child {
         self.streams
             .iter()
             .filter_map(|stream_state| match stream_state {
-                StreamState::Reading(pipe) | StreamState::Leaving { pipe, .. } => Some(pipe),
+                StreamState::Reading(pipe) | StreamState::Released { pipe, .. } => Some(pipe),
                 StreamState::Ended => None,
             })
     }

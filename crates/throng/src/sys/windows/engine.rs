@@ -52,7 +52,7 @@ pub(crate) struct Engine {
     retries: Retries,
     is_paused: bool,
     /// Processes that have ended while we are paused, with others in their jobs.
-    held: Vec<Id>,
+    ended_while_paused: Vec<Id>,
     /// Finished reads with bytes that are announced when reading is resumed.
     unread: Vec<Finished>,
     /// The read whose bytes were announced last.
@@ -87,7 +87,7 @@ impl Engine {
             ready_now: 0,
             retries: Retries::default(),
             is_paused: false,
-            held: Vec::new(),
+            ended_while_paused: Vec::new(),
             unread: Vec::new(),
             announced: None,
             bytes: Vec::new(),
@@ -153,10 +153,10 @@ impl Engine {
         if !self.clearing.is_empty() {
             timeout = at_most(timeout, MOMENT);
         }
-        for id in std::mem::take(&mut self.held) {
+        for id in std::mem::take(&mut self.ended_while_paused) {
             self.read_rest(id);
         }
-        if !self.held.is_empty() {
+        if !self.ended_while_paused.is_empty() {
             timeout = at_most(timeout, LOOK_LATER);
         }
         if !(self.ready.is_empty() && self.to_name.is_empty() && self.cleared.is_empty()) {
@@ -250,12 +250,12 @@ impl Engine {
     }
 
     /// Whether streams are left unread. Then processes wait when their pipes are full. All else is
-    /// announced, and so is what is in the pipe of a stream that we [leave](Engine::stop), or of a
-    /// process that has ended.
+    /// announced, and so is what is in the pipe of a stream that we [leave](Engine::release), or of
+    /// a process that has ended.
     pub(crate) fn set_paused(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
         self.driver.set_paused(is_paused);
-        self.held.clear();
+        self.ended_while_paused.clear();
         if !is_paused {
             self.ready.extend(self.unread.drain(..));
             return;
@@ -273,16 +273,16 @@ impl Engine {
             return;
         };
         if child.has_left_behind() {
-            self.held.push(id);
+            self.ended_while_paused.push(id);
             return;
         }
         Stream::ALL
             .into_iter()
-            .for_each(|stream| self.stop(id, stream));
+            .for_each(|stream| self.release(id, stream));
     }
 
     /// Stops reading a stream, after what is in its pipe now. Its end is announced as any other.
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream) {
         let Some(child) = self.children.get_mut(id) else {
             return;
         };
@@ -291,7 +291,7 @@ impl Engine {
             return;
         };
         let pipe = pipe.clone();
-        *stream_state = StreamState::Leaving {
+        *stream_state = StreamState::Released {
             pipe: pipe.clone(),
             left: None,
         };
@@ -303,7 +303,7 @@ impl Engine {
             self.ready.push_back(self.unread.swap_remove(place));
         } else {
             // A read in flight ends; its bytes, if it has some by now, are kept.
-            self.driver.stop(id, stream, &pipe);
+            self.driver.release(id, stream, &pipe);
         }
     }
 
@@ -385,7 +385,7 @@ impl Engine {
                 op.limit(u64::MAX);
                 self.submit(op);
             }
-            StreamState::Leaving { pipe, left } => match bytes_left(pipe, left) {
+            StreamState::Released { pipe, left } => match bytes_left(pipe, left) {
                 Ok(0) => self.ready.push_back(Finished::nothing_left(op)),
                 Ok(count) => {
                     op.limit(count);
@@ -419,7 +419,7 @@ impl Engine {
         if bytes > 0 {
             // Bytes are kept even of a read that was cancelled or has a warning; what the code
             // means, if it is more than that, the next read reports again.
-            if let StreamState::Leaving {
+            if let StreamState::Released {
                 left: Some(left), ..
             } = child.stream_state(stream)
             {
@@ -433,8 +433,8 @@ impl Engine {
         if code == 0 {
             // Nothing was written, which is not the end, or else everything that was to be read
             // before we leave has been.
-            if let StreamState::Leaving { left: Some(0), .. } = child.stream_state(stream) {
-                return Step::End(id, stream, End::Stopped);
+            if let StreamState::Released { left: Some(0), .. } = child.stream_state(stream) {
+                return Step::End(id, stream, End::Released);
             }
             self.rearm(op);
             return Step::Nothing;
@@ -446,7 +446,7 @@ impl Engine {
                 Step::Nothing
             }
             ReadFate::Aborted
-                if matches!(child.stream_state(stream), StreamState::Leaving { .. }) =>
+                if matches!(child.stream_state(stream), StreamState::Released { .. }) =>
             {
                 self.rearm(op);
                 Step::Nothing

@@ -72,7 +72,7 @@ impl SystemContext {
             Pipes::Unnamed => PipeDirectory::open().ok(),
             Pipes::Named => None,
         };
-        let guardian = options.keeper.then(Guardian::new).transpose();
+        let guardian = options.guardian.then(Guardian::new).transpose();
         Ok(SystemContext {
             vars,
             environment,

@@ -75,8 +75,8 @@ fn named_pipes(setting: &Setting) {
 /// A throng, with or without a guardian, whose process has left another one behind with these steps
 /// and has ended. Prints "ready", and ends as its stdin tells it, or is ended.
 fn left_behind(setting: &Setting) {
-    let keep = setting.args[0] == "kept";
-    let throng = setting.builder().keeper(keep).build();
+    let is_guarded = setting.args[0] == "kept";
+    let throng = setting.builder().guardian(is_guarded).build();
     let throng = throng.expect("a throng can be built");
     let steps = setting.args[1].trim_start_matches("with=");
     let process = throng.spawn(&setting.child(&format!("quiet:{steps},sleep:600000")));

@@ -235,7 +235,7 @@ impl Epoll {
         }
     }
 
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream, pipe: &OwnedFd) {
         self.remove(pipe);
         self.unread.remove(&(id, stream));
         self.ready.push_back(Ready::Drain {

@@ -1,5 +1,5 @@
 //! Reads pipes into one buffer, and looks at them without reading. Pipes that are read here do not
-//! block: see [`unblock`].
+//! block: see `unblock` in `pipe.rs`.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -69,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// Reads on in a pipe that is to be left, at most `left` bytes: what was in it when that
+    /// Reads on in the pipe of a released stream, at most `left` bytes: what was in it when that
     /// was decided, so that a writer which never stops cannot keep us.
     pub(crate) fn drain(&mut self, pipe: &OwnedFd, left: u64) -> Read {
         let waiting = bytes_waiting(pipe).min(left);
@@ -83,6 +83,6 @@ impl Reader {
         }
         self.vain = 0;
         let complete = bytes_waiting(pipe) == 0 && all_writers_gone(pipe);
-        Read::End(if complete { End::Eof } else { End::Stopped })
+        Read::End(if complete { End::Eof } else { End::Released })
     }
 }

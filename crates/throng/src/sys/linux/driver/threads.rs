@@ -197,7 +197,7 @@ impl Threads {
         self.unread.set_paused(is_paused, &mut self.mail);
     }
 
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream) {
         if let Some(readers) = self.readers.get_mut(id) {
             readers[stream.index()].stop();
             self.inbox.look_again();

@@ -1,5 +1,5 @@
 //! Starts commands: pipes, stdin, program and arguments prepared here, the last steps in
-//! `clone.rs`. Knows nothing of how the pipes are read.
+//! `clone/mod.rs`. Knows nothing of how the pipes are read.
 //!
 //! Invariant: when a start fails, everything that was made for it is closed again.
 //!

@@ -1,8 +1,8 @@
 //! The guardian: a process of its own that kills what is left when this program is killed.
 //!
 //! The kernel kills our children when we end (`PR_SET_PDEATHSIG`), and only those: what they have
-//! started goes on. So a program that is to leave nothing starts a guardian process, which reads
-//! a pipe without a writer. The pipe ends when we do, however that comes about, and then the
+//! started goes on. So a program that is to leave nothing starts a guardian process, which reads a
+//! pipe whose only writer we are. The pipe ends when we do, however that comes about, and then the
 //! guardian kills what we have left (`guardian/process.rs`). When we end in good order we end the
 //! guardian first.
 //!
@@ -41,7 +41,7 @@ use super::procfs::Procfs;
 use super::cookie::RunId;
 use crate::sync::lock;
 use crate::sys::base::is_exhausted;
-use crate::sys::options::linux::{KeeperEvent, KeeperReport};
+use crate::sys::options::linux::{GuardianEvent, GuardianReport};
 
 pub(crate) use process::guard;
 
@@ -66,7 +66,7 @@ const TOLD_MAX: u32 = 3;
 pub(crate) struct Guardian {
     shared: Arc<Shared>,
     begun: Instant,
-    report: Option<KeeperReport>,
+    report: Option<GuardianReport>,
     /// Ends the guardian when this is dropped: we end in good order, and what goes on is meant to.
     _thread: Background,
 }
@@ -83,13 +83,13 @@ struct Shared {
 }
 
 impl Guardian {
-    /// Starts a program that is to call [`guard`](process::guard), on a thread of its own, which
+    /// Starts a program that is to call [`guard`], on a thread of its own, which
     /// watches the program from then on.
     pub(crate) fn start(
         argv: &[OsString],
         run: &RunId,
         group: Option<&Path>,
-        report: Option<KeeperReport>,
+        report: Option<GuardianReport>,
     ) -> io::Result<Guardian> {
         let Some((program, args)) = argv.split_first() else {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
@@ -146,7 +146,7 @@ impl Guardian {
             *is_late = true;
             drop(is_late);
             self.shared.changed.notify_all();
-            tell(self.report.as_ref(), KeeperEvent::Lost { pid: None });
+            tell(self.report.as_ref(), GuardianEvent::Lost { pid: None });
         }
     }
 }
@@ -166,7 +166,7 @@ impl Shared {
 struct Watch {
     command: Command,
     shared: Arc<Shared>,
-    report: Option<KeeperReport>,
+    report: Option<GuardianReport>,
     /// How many were started after the first, or tried to be.
     others: u32,
     told: u32,
@@ -195,7 +195,7 @@ impl Watch {
                     first = self.start();
                 }
                 Err(_) if was_late => return,
-                Err(_) => return self.tell(KeeperEvent::Lost { pid: None }),
+                Err(_) => return self.tell(GuardianEvent::Lost { pid: None }),
             }
         };
         while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
@@ -233,14 +233,14 @@ impl Watch {
             self.others += 1;
             if let Ok(other) = self.start() {
                 let by = other.id();
-                self.tell(KeeperEvent::Replaced { pid, by });
+                self.tell(GuardianEvent::Replaced { pid, by });
                 return Some(other);
             }
             if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                 return None;
             }
         }
-        self.tell(KeeperEvent::Lost { pid: Some(pid) });
+        self.tell(GuardianEvent::Lost { pid: Some(pid) });
         None
     }
 
@@ -252,19 +252,19 @@ impl Watch {
         }
         if self.told < TOLD_MAX {
             self.told += 1;
-            self.tell(KeeperEvent::Continued { pid });
+            self.tell(GuardianEvent::Continued { pid });
         }
     }
 
-    fn tell(&self, event: KeeperEvent) {
+    fn tell(&self, event: GuardianEvent) {
         tell(self.report.as_ref(), event);
     }
 }
 
 /// A callback that panics must not end the guardian's thread: its pipe would be closed, and it
 /// would kill what runs.
-fn tell(report: Option<&KeeperReport>, event: KeeperEvent) {
-    if let Some(KeeperReport(report)) = report {
+fn tell(report: Option<&GuardianReport>, event: GuardianEvent) {
+    if let Some(GuardianReport(report)) = report {
         let _ = panic::catch_unwind(AssertUnwindSafe(|| report(event)));
     }
 }
@@ -320,7 +320,7 @@ mod tests {
     /// Starts a process with this program as the guardian, and shows the guardian's id as it is
     /// then.
     fn guardian_at_the_first_start(program: &str, look: impl FnOnce(u32)) {
-        let options = Throng::builder().keeper([program]).os;
+        let options = Throng::builder().guardian([program]).os;
         let host = Arc::new(SystemContext::new(&options, Arc::default()).unwrap());
         let mut engine = Engine::new(Mechanism::Threads, host.clone()).unwrap();
         let id = Slots::new().insert(());
@@ -355,13 +355,13 @@ mod tests {
 
     #[test]
     fn a_guardian_that_cannot_be_started_delays_no_start() {
-        guardian_at_the_first_start("/nonexistent/keeper", |guardian| assert_eq!(guardian, 0));
+        guardian_at_the_first_start("/nonexistent/guardian", |guardian| assert_eq!(guardian, 0));
     }
 
     /// A guardian that does nothing but read, and the events that are reported for it.
-    fn told_of(program: &str) -> (Guardian, Receiver<KeeperEvent>) {
+    fn told_of(program: &str) -> (Guardian, Receiver<GuardianEvent>) {
         let (tell, told) = mpsc::channel();
-        let report = KeeperReport(Arc::new(move |event| {
+        let report = GuardianReport(Arc::new(move |event| {
             tell.send(event).unwrap();
             // A panic of the callback does not affect the guardian.
             panic::resume_unwind(Box::new("this is part of a test"));
@@ -387,12 +387,15 @@ mod tests {
             assert_eq!(signal(&guardian, Signal::KILL), last);
             let event = told.recv().unwrap();
             let by = guardian.pid();
-            assert_eq!(event, KeeperEvent::Replaced { pid: last, by });
+            assert_eq!(event, GuardianEvent::Replaced { pid: last, by });
             assert_eq!(command_line(by), b"cat\0");
             last = by;
         }
         signal(&guardian, Signal::KILL);
-        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: Some(last) });
+        assert_eq!(
+            told.recv().unwrap(),
+            GuardianEvent::Lost { pid: Some(last) }
+        );
         assert_eq!(guardian.pid(), 0);
         drop(guardian);
         assert!(told.recv().is_err(), "nothing more is told");
@@ -404,7 +407,7 @@ mod tests {
         let pid = guardian.pid();
         for _ in 0..TOLD_MAX {
             signal(&guardian, Signal::STOP);
-            assert_eq!(told.recv().unwrap(), KeeperEvent::Continued { pid });
+            assert_eq!(told.recv().unwrap(), GuardianEvent::Continued { pid });
         }
         // Repeatedly; but it is not reported for ever.
         signal(&guardian, Signal::STOP);
@@ -421,14 +424,14 @@ mod tests {
 
     #[test]
     fn a_guardian_that_cannot_be_started_is_reported() {
-        let (_keeper, told) = told_of("/nonexistent/keeper");
-        assert_eq!(told.recv().unwrap(), KeeperEvent::Lost { pid: None });
+        let (_guardian, told) = told_of("/nonexistent/guardian");
+        assert_eq!(told.recv().unwrap(), GuardianEvent::Lost { pid: None });
     }
 
     #[test]
     fn a_guardian_whose_start_does_not_end_is_reported_once_and_delays_no_start() {
         let (tell, told) = mpsc::channel();
-        let report = KeeperReport(Arc::new(move |event| tell.send(event).unwrap()));
+        let report = GuardianReport(Arc::new(move |event| tell.send(event).unwrap()));
         let (go, held) = mpsc::channel::<()>();
         let guardian = Guardian {
             shared: Arc::default(),
@@ -450,7 +453,7 @@ mod tests {
         });
         let limit = Duration::from_secs(60);
         let event = told.recv_timeout(limit);
-        assert_eq!(event, Ok(KeeperEvent::Lost { pid: None }));
+        assert_eq!(event, Ok(GuardianEvent::Lost { pid: None }));
         drop(go);
         drop(guardian);
         assert!(told.recv_timeout(limit).is_err(), "nothing more is told");

@@ -90,13 +90,13 @@ impl Trees {
         let cookies = Cookies::new(given).map_err(failed("cannot get a random number"))?;
         let run = cookies.run();
         let cgroup = RunCgroup::new(run, options.cgroups)?;
-        let guardian = options.keeper.as_ref().map(|argv| {
+        let guardian = options.guardian.as_ref().map(|argv| {
             let cgroup = cgroup.as_ref().map(|cgroup| cgroup.run().path());
-            Guardian::start(argv, run, cgroup, options.keeper_report.clone())
+            Guardian::start(argv, run, cgroup, options.guardian_report.clone())
         });
         let guardian = guardian
             .transpose()
-            .map_err(failed("cannot start a keeper"))?;
+            .map_err(failed("cannot start a guardian"))?;
         // Where the kernel does not list children, orphans go elsewhere as usual.
         let subreaper = options
             .adopt_orphans

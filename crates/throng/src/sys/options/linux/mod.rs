@@ -32,9 +32,9 @@ impl CommandOptions {
 /// Of a [`Throng`](crate::Throng).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostOptions {
-    /// The program that is started as our keeper, and its arguments.
-    pub(crate) keeper: Option<Vec<OsString>>,
-    pub(crate) keeper_report: Option<KeeperReport>,
+    /// The program that is started as our guardian, and its arguments.
+    pub(crate) guardian: Option<Vec<OsString>>,
+    pub(crate) guardian_report: Option<GuardianReport>,
     pub(crate) adopt_orphans: bool,
     pub(crate) cgroups: Cgroups,
     pub(crate) watches_stops: bool,
@@ -48,13 +48,13 @@ impl HostOptions {
     }
 }
 
-/// The callback for events of the keeper.
+/// The callback for events of the guardian.
 #[derive(Clone)]
-pub(crate) struct KeeperReport(pub(crate) Arc<dyn Fn(KeeperEvent) + Send + Sync>);
+pub(crate) struct GuardianReport(pub(crate) Arc<dyn Fn(GuardianEvent) + Send + Sync>);
 
-impl fmt::Debug for KeeperReport {
+impl fmt::Debug for GuardianReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeeperReport")
+        f.write_str("GuardianReport")
     }
 }
 
@@ -100,7 +100,7 @@ pub enum ProcessGroup {
 ///
 /// Descendants that were left by processes which ended by themselves go on when the `Throng` is
 /// dropped; they are moved to the group in which this program was started, and the groups are
-/// removed. If this program is killed, only a [keeper](crate::os::linux::BuilderExt::keeper)
+/// removed. If this program is killed, only a [guardian](crate::os::linux::BuilderExt::guardian)
 /// removes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -110,29 +110,29 @@ pub enum Cgroups {
     None,
     /// One for this whole program, which is moved there when the `Throng` is built, and back when
     /// it is dropped. Starts cost no more; each move usually takes some milliseconds.
-    /// [`Throng::sweep`](crate::Throng::sweep) and the keeper then find everything that this
+    /// [`Throng::sweep`](crate::Throng::sweep) and the guardian then find everything that this
     /// program has started, by whatever means. Only one `Throng` of a program at a time can have
     /// this.
     Run,
     /// One for each process, so that a timeout, a cancel or a kill ends everything that it has
-    /// started, as do [`Throng::sweep`](crate::Throng::sweep) and the keeper. A start costs about a
-    /// tenth more. If the group of a process cannot be made, which should not happen after
+    /// started, as do [`Throng::sweep`](crate::Throng::sweep) and the guardian. A start costs about
+    /// a tenth more. If the group of a process cannot be made, which should not happen after
     /// [`probe_cgroups`](crate::os::linux::probe_cgroups) has succeeded, the process runs without
     /// one, and [`Outcome::is_contained`](crate::Outcome::is_contained) is `false`.
     Command,
 }
 
-/// An event of a [keeper](crate::os::linux::BuilderExt::keeper). Any process of the same user may
-/// kill or stop it.
+/// An event of a [guardian](crate::os::linux::BuilderExt::guardian). Any process of the same user
+/// may kill or stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeeperEvent {
+pub enum GuardianEvent {
     /// It has ended, and another one was started, which guards the same processes. Between the two
-    /// there was no keeper for at most half a second.
+    /// there was no guardian for at most half a second.
     Replaced {
-        /// The process id of the old keeper.
+        /// The process id of the old guardian.
         pid: u32,
-        /// The process id of the new keeper.
+        /// The process id of the new guardian.
         by: u32,
     },
     /// It has ended, and no other one is started, because three were, or because that failed. From

@@ -101,7 +101,7 @@ unsafe extern "system" fn on_finished(code: u32, bytes: u32, overlapped: *mut OV
         .mine
         .inbox()
         .expect("a read of this mechanism knows its inbox");
-    inbox.leave(DriverEvent::Read(Finished {
+    inbox.push(DriverEvent::Read(Finished {
         op,
         bytes: bytes as usize,
         code,

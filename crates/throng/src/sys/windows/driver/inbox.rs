@@ -93,13 +93,13 @@ impl Inbox {
         }
     }
 
-    /// Leaves an event and wakes the shard.
+    /// Adds an event and wakes the shard.
     pub(crate) fn put(&self, event: DriverEvent) {
         self.change(|state| state.announced.push_back(event));
     }
 
-    /// Leaves an event on the shard's own thread, which is awake.
-    pub(crate) fn leave(&self, event: DriverEvent) {
+    /// Adds an event on the shard's own thread, which is awake.
+    pub(crate) fn push(&self, event: DriverEvent) {
         self.lock().announced.push_back(event);
     }
 

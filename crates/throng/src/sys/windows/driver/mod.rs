@@ -186,9 +186,9 @@ impl Driver {
     }
 
     /// Has a blocked read end; its end is announced.
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream, pipe: &Pipe) {
         match &mut self.reads {
-            Reads::Threads(threads) => threads.stop(id, stream),
+            Reads::Threads(threads) => threads.release(id, stream),
             _ => pipe.cancel_reads(),
         }
     }

@@ -109,7 +109,7 @@ impl Threads {
         })
     }
 
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream) {
         if let Some(readers) = self.readers.get_mut(id) {
             let reader = &readers[stream.index()];
             reader.is_stopping.store(true, Ordering::SeqCst);
@@ -288,7 +288,7 @@ impl Reading {
             };
             let most = waiting.min(*left.get_or_insert(waiting)) as usize;
             if most == 0 {
-                return End::Stopped;
+                return End::Released;
             }
             let most = most.min(buffer.len());
             match self.read(&mut buffer[..most]) {

@@ -47,7 +47,7 @@ pub(crate) struct Uring {
     /// Finished reads that are announced when reading is resumed. They keep their buffers, so what
     /// is read meanwhile is bounded by those.
     unread: Vec<Ready>,
-    /// Streams that are to be left; their read in flight has been asked to end.
+    /// Released streams whose read in flight was asked to end.
     stopping: Vec<(Id, Stream)>,
     output: Output,
     reader: Reader,
@@ -395,7 +395,7 @@ impl Uring {
         }
     }
 
-    pub(crate) fn stop(&mut self, id: Id, stream: Stream) {
+    pub(crate) fn release(&mut self, id: Id, stream: Stream) {
         self.stopping.push((id, stream));
         let this = id.to_token(tag(stream));
         let finished =

@@ -1,5 +1,5 @@
 //! What the new process does, step by step, while it shares its parent's memory. Everything here
-//! obeys the rules at the top of `clone.rs`: no allocation, no lock, no panic, no libc.
+//! obeys the rules at the top of `clone/mod.rs`: no allocation, no lock, no panic, no libc.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};

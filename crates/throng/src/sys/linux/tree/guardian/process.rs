@@ -26,10 +26,10 @@ use super::super::reader::Reader;
 use crate::sys::linux::signals;
 
 /// The variable with the run whose processes the guardian guards.
-pub(super) const RUN: &str = "THRONG_KEEPER";
+pub(super) const RUN: &str = "THRONG_GUARDIAN";
 
 /// The variable with the control group that it empties, if there is one.
-pub(super) const GROUP: &str = "THRONG_KEEPER_GROUP";
+pub(super) const GROUP: &str = "THRONG_GUARDIAN_GROUP";
 
 /// What still runs after this long will not end.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use super::*;
 
 fn kept(mechanism: Mechanism) -> Engine {
     let options = HostOptions {
-        keeper: true,
+        guardian: true,
         ..HostOptions::default()
     };
     engine(mechanism, &options)
