@@ -6,6 +6,7 @@ mod count;
 mod dist;
 mod layers;
 mod picture;
+mod references;
 mod run;
 mod sanitize;
 mod setup;

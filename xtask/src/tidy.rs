@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::layers;
+use crate::{layers, references};
 
 const LINES_MAX: usize = 600;
 const COLUMNS_MAX: usize = 100;
@@ -23,6 +23,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         wrong.extend(complaints(file, &text));
     }
+    wrong.extend(references::complaints()?);
     wrong.extend(manifest_complaint()?);
     wrong.extend(layers::complaints(&fs::read_to_string("ARCHITECTURE.md")?)?);
     for complaint in &wrong {
