@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::layers::Imports;
-use crate::tidy;
+use crate::sources;
 
 const LONGEST: usize = 3;
 
@@ -52,7 +52,7 @@ fn print_crate(name: &str, mut files: Vec<(usize, PathBuf)>) {
 /// The lines outside tests of each file that has any.
 fn count_crate(dir: &Path) -> anyhow::Result<Vec<(usize, PathBuf)>> {
     let mut files = Vec::new();
-    tidy::collect(dir, &mut files)?;
+    sources::collect(dir, &mut files)?;
     let mut counted = Vec::new();
     for file in files {
         let inner = file.strip_prefix(dir)?.to_owned();

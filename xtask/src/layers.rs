@@ -54,7 +54,7 @@ pub(crate) fn complaints(architecture: &str) -> anyhow::Result<Vec<String>> {
 impl Imports {
     pub(crate) fn read(dir: &Path) -> anyhow::Result<Imports> {
         let mut files = Vec::new();
-        crate::tidy::collect(dir, &mut files)?;
+        crate::sources::collect(dir, &mut files)?;
         let mut texts = BTreeMap::new();
         for file in files {
             let place = file.strip_prefix(dir)?.with_extension("");

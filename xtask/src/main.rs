@@ -11,6 +11,7 @@ mod run;
 mod sanitize;
 mod setup;
 mod soak;
+mod sources;
 mod steps;
 mod suite;
 mod targets;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::tidy;
+use crate::sources;
 
 /// Says which references lead nowhere.
 pub(crate) fn complaints() -> anyhow::Result<Vec<String>> {
     let mut sources = Vec::new();
     for dir in ["crates", "xtask"] {
-        tidy::collect(Path::new(dir), &mut sources)?;
+        sources::collect(Path::new(dir), &mut sources)?;
     }
     let mut wrong = Vec::new();
     for source in &sources {

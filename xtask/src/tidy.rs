@@ -1,10 +1,11 @@
 //! The rules of this repository that a program can check. A test runs it as well.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
+use crate::sources::collect;
 use crate::{layers, references};
 
 const LINES_MAX: usize = 600;
@@ -31,19 +32,6 @@ pub(crate) fn check() -> anyhow::Result<()> {
     }
     if !wrong.is_empty() {
         bail!("{} things to tidy up", wrong.len());
-    }
-    Ok(())
-}
-
-pub(crate) fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
     }
     Ok(())
 }

@@ -133,23 +133,24 @@ pub(crate) fn has_clippy(cross: Cross) -> bool {
     cross == Cross::Rustup || Path::new(DEBIAN_CLIPPY).exists()
 }
 
-/// Lints everything as it is compiled for Windows.
+/// Lints everything as it is compiled for Windows with MinGW's runtime.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let cross = Cross::find()?;
+    lint(GNU)
+}
+
+/// The same with Microsoft's runtime, up to the linker.
+pub(crate) fn check_msvc() -> anyhow::Result<()> {
+    lint(MSVC)
+}
+
+fn lint(target: &str) -> anyhow::Result<()> {
+    let cross = Cross::for_target(target)?;
     let has_clippy = has_clippy(cross);
-    let subcommand = if has_clippy { "clippy" } else { "check" };
-    let mut cargo = cross.command(subcommand, GNU);
+    let mut cargo = cross.command(if has_clippy { "clippy" } else { "check" }, target);
     cargo.args(PACKAGES);
     cargo.args(["--package", "throng-bench", "--locked", "--all-targets"]);
     if has_clippy {
         cargo.args(["--", "-D", "warnings"]);
     }
-    run(&mut cargo)
-}
-
-/// Checks, without a linker, that Microsoft's target compiles as well.
-pub(crate) fn check_msvc() -> anyhow::Result<()> {
-    let mut cargo = Cross::for_target(MSVC)?.command("check", MSVC);
-    cargo.args(PACKAGES).args(["--locked", "--tests"]);
     run(&mut cargo)
 }

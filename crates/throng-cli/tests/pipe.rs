@@ -158,7 +158,7 @@ fn invalid_options_are_reported_and_nothing_starts() {
             &["--pipe", "cat", ":::", "a"][..],
             "--pipe takes its data from stdin or files",
         ),
-        (&["--pipe"], "--pipe wants a command"),
+        (&["--pipe"], "--pipe needs a command"),
         (&["--pipe", "cat", "{}"], "there is no value for {}"),
         (&["--pipe", "cat", "{1}"], "{1} names value 1"),
         (&["--pipe", "--block", "much", "cat"], "--block \"much\""),

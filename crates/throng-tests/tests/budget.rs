@@ -148,7 +148,7 @@ fn a_spill_path_that_is_not_a_directory_is_refused_at_once() {
     let path = file.path().display();
     assert_eq!(
         error.to_string(),
-        format!("cannot spill to {path}: it is no directory")
+        format!("cannot spill to {path}: it is not a directory")
     );
 }
 

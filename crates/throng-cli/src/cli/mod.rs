@@ -146,7 +146,7 @@ pub(crate) fn definition() -> clap::Command {
     help::complete(Cli::command())
 }
 
-/// Shows help where that was asked for or nothing at all was; otherwise reports what is wrong.
+/// Shows help if it was asked for, or if no arguments were given; otherwise reports what is wrong.
 fn refuse(error: &clap::Error) -> ExitCode {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if error.use_stderr() && !is_help {

@@ -156,7 +156,7 @@ impl CommandBuilder {
         let stdin = StdinSpec::new(args, &language, input)?;
         let template = if input.words.is_empty() {
             if input.is_data() {
-                bail!("--pipe wants a command that reads the data");
+                bail!("--pipe needs a command that reads the data");
             }
             if packing != Packing::default() {
                 bail!("there is no command to put several values into");

@@ -1,6 +1,7 @@
-//! Options that contradict each other, or that need another which was not given. All of them are
-//! found here, before anything is opened; what is wrong with one option alone is found where it is
-//! read.
+//! Options that contradict each other, or that need another which was not given: found here, before
+//! anything is opened. What is wrong with one option alone is found where it is read. The exception
+//! are two options of which the command line's replaces the settings file's: the parser has to know
+//! those (`conflicts_with`), so it refuses them as well.
 
 use anyhow::{bail, ensure};
 

@@ -129,7 +129,7 @@ pub(crate) fn read(path: &Path) -> Result<Count, String> {
         let begin: String = chars.by_ref().take(SHOWN_MAX).collect();
         let more = if chars.next().is_some() { "..." } else { "" };
         format!(
-            "the file has {}: {error}",
+            "the file contains {}: {error}",
             crate::text::quoted(format!("{begin}{more}").as_bytes())
         )
     };
@@ -177,13 +177,13 @@ mod tests {
         write(&mut file, "lots\n");
         let error = path.parse::<Jobs>().unwrap_err();
         assert!(
-            error.starts_with("the file has \"lots\": a number"),
+            error.starts_with("the file contains \"lots\": a number"),
             "{error}"
         );
         write(&mut file, &format!("root:$6$secret\n{}", "x".repeat(99999)));
         let error = path.parse::<Jobs>().unwrap_err();
         assert!(
-            error.starts_with("the file has \"root:$6$...\": "),
+            error.starts_with("the file contains \"root:$6$...\": "),
             "{error}"
         );
     }

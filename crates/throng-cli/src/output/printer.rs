@@ -194,7 +194,7 @@ impl Printer {
         }
         for survivor in outcome.survivors() {
             warn(&format!(
-                "{}: {survivor} was killed and goes on",
+                "{}: {survivor} was killed but is still running",
                 name(outcome)
             ));
         }

@@ -234,7 +234,7 @@ pub(super) fn keep_aside(option: &str, path: &Path, kind: &Kind) -> io::Result<(
     })?;
     fs::rename(&path, &aside)?;
     terminal::warn(format_args!(
-        "{option} {}: the file of an earlier run is kept as {} (--resume goes on with it, +FILE \
+        "{option} {}: the file of an earlier run is kept as {} (--resume continues it, +FILE \
          adds to it)",
         path.display(),
         aside.display()

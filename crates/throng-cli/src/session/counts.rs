@@ -41,7 +41,7 @@ impl Counts {
         if self.not_contained > 0 {
             terminal::warn(format_args!(
                 "{} processes could not be put in a job object or control group of their own; what \
-                 they started may go on",
+                 they started may still be running",
                 self.not_contained
             ));
         }

@@ -212,7 +212,7 @@ impl Session {
         if self.throng.is_cancelled() {
             // A daemon that a command has left behind must not outlive a run that was cancelled.
             for survivor in self.throng.sweep()? {
-                terminal::warn(format_args!("{survivor} was killed and goes on"));
+                terminal::warn(format_args!("{survivor} was killed but is still running"));
             }
         }
         debug_assert_eq!(self.throng.live(), 0, "every command has had its outcome");

@@ -76,7 +76,7 @@ pub(super) fn build(
         && !args.control.jobs.is_all_that_fit()
     {
         terminal::warn(format_args!(
-            "{} at a time, because of {limit}",
+            "only {} commands run at a time, because of {limit}",
             throng.jobs()
         ));
     }

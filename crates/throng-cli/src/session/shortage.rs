@@ -66,7 +66,7 @@ impl What {
                  fewer than {max}"
             ),
             What::Memory { free, min } => format!(
-                "nothing is started while {} of memory are free: --memfree requires {}",
+                "nothing is started while {} of memory is free, and --memfree requires {}",
                 size::shown(free as u64),
                 size::shown(min)
             ),

@@ -168,7 +168,7 @@ mod tests {
             [None, None]
         );
         let told =
-            "nothing is started while 3.00 GiB of memory are free: --memfree requires 5.00 GiB";
+            "nothing is started while 3.00 GiB of memory is free, and --memfree requires 5.00 GiB";
         assert_eq!(ask(1000, 3).as_deref(), Some(told));
         assert_eq!(
             [(2000, 3), (3000, 6), (3100, 1)].map(|(ms, f)| ask(ms, f)),

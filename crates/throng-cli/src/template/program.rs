@@ -129,7 +129,8 @@ fn with_parts(source: &str, parts: &[&str]) -> anyhow::Result<String> {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let number: usize = rest[..digits].parse().unwrap_or(0);
         let part = number.checked_sub(1).and_then(|index| parts.get(index));
-        let part = part.with_context(|| format!("$${} is no part of the tag", &rest[..digits]))?;
+        let part =
+            part.with_context(|| format!("$${} is not a part of the tag", &rest[..digits]))?;
         whole.push_str(part);
         rest = &rest[digits..];
     }
@@ -214,7 +215,7 @@ impl Step {
             match flag {
                 'g' => {}
                 'i' | 's' | 'm' | 'x' => regex_flags.push(flag),
-                _ => bail!("\"{flag}\" is no flag of s/REGEX/TEXT/: g, i, m, s and x are"),
+                _ => bail!("\"{flag}\" is not a flag of s/REGEX/TEXT/: g, i, m, s and x are"),
             }
         }
         let regex = if regex_flags.is_empty() {

@@ -204,7 +204,7 @@ impl Outcome {
     /// The processes that were still alive one second after they were killed: descendants of the
     /// process, or the process itself, which wait for a device that does not respond, are frozen,
     /// or which this program has no permission to kill; and descendants that start others faster
-    /// than they can be killed. Empty if nothing was killed.
+    /// than they can be killed. Empty if all of them ended.
     pub fn survivors(&self) -> &[Holder] {
         &self.survivors
     }

@@ -36,7 +36,7 @@ impl StdinPipe {
     pub(crate) fn duplicate(&self) -> io::Result<PipeReader> {
         match &*self.reader() {
             Some(reader) => reader.try_clone(),
-            None => Err(io::Error::other("another process has it")),
+            None => Err(io::Error::other("another process already has this pipe")),
         }
     }
 

@@ -1,5 +1,6 @@
 //! How the capture of a stream ended, and which processes held it open. Decides nothing; the state
-//! machine (`shard/process.rs`) does, but for `Capped`.
+//! machine (`shard/process.rs`) does, but for `Capped`,
+//! `Inherited` and captures that could not be kept (`shard/live.rs`).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -134,7 +135,7 @@ impl fmt::Display for OnHeld {
     }
 }
 
-/// A text that is not the name of a [`OnHeld`].
+/// A text that is not the name of an [`OnHeld`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseOnHeldError;
 

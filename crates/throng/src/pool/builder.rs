@@ -275,7 +275,7 @@ impl Builder {
     pub fn build(self) -> Result<Throng, Error> {
         let mechanism = self.choose_mechanism()?;
         if let Some(dir) = self.spill_dir.as_ref().filter(|dir| !dir.is_dir()) {
-            let doing = format!("cannot spill to {}: it is no directory", dir.display());
+            let doing = format!("cannot spill to {}: it is not a directory", dir.display());
             return Err(Error::new(ErrorKind::BadDirectory, doing));
         }
         let budget = Arc::new(Budget::new(self.memory, self.spill_dir));

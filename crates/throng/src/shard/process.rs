@@ -346,6 +346,7 @@ impl Machine {
             (_, _) if cut => Verdict::Cut,
             (End::Eof, _) => Verdict::Complete,
             (End::Released, StreamState::Released { holders }) => Verdict::Held { holders },
+            // The engine released it by itself, while reading was paused.
             (End::Released, StreamState::Open) => Verdict::Held {
                 holders: Vec::new(),
             },

@@ -34,7 +34,7 @@ impl SpawnError {
     }
 
     pub(crate) fn nul(what: &str) -> SpawnError {
-        let step = format!("{what} contains a NUL byte or is no valid name");
+        let step = format!("{what} contains a NUL byte or is not a valid name");
         SpawnError::new(step, ErrorKind::Nul, None)
     }
 

@@ -119,7 +119,7 @@ impl File {
 fn open(path: &Path) -> io::Result<fs::File> {
     let is_file = |metadata: &fs::Metadata| match metadata.is_file() {
         true => Ok(()),
-        false => Err(io::Error::other("it is no regular file")),
+        false => Err(io::Error::other("it is not a regular file")),
     };
     is_file(&fs::metadata(path)?)?;
     let file = sys::open_at_once(path)?;

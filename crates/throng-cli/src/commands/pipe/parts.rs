@@ -43,9 +43,7 @@ impl Parts {
             let file = open_file(&path)?;
             let data = file.metadata().context(name.clone())?;
             if !data.is_file() {
-                bail!(
-                    "--pipe-part: {name} is no file that can be read from anywhere; there is --pipe"
-                );
+                bail!("--pipe-part: {name} cannot be read from any offset; use --pipe");
             }
             let header = match options.header {
                 Header::None => Vec::new(),

@@ -118,7 +118,7 @@ impl Claims {
             match step.metadata() {
                 Ok(metadata) => ensure!(
                     metadata.is_dir(),
-                    "{} is there and is no directory",
+                    "{} exists and is not a directory",
                     text::quoted_name(step)
                 ),
                 Err(error) if is_of_a_name(error.kind()) => return Err(error.into()),

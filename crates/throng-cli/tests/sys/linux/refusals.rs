@@ -188,7 +188,7 @@ fn settings_are_read_only_from_regular_files_without_blocking() {
         for refused in [named, crate::program::finish(found)] {
             assert_eq!((refused.status.code(), stdout(&refused)), (Some(255), ""));
             assert!(
-                stderr(&refused).contains("it is no regular file"),
+                stderr(&refused).contains("it is not a regular file"),
                 "{refused:?}"
             );
         }

@@ -81,7 +81,7 @@ fn a_process_that_keeps_forking_is_ended_or_named() {
         kill(&program, Signal::INT);
         let output = finish(program);
         assert_eq!(output.status.signal(), Some(2));
-        let is_named = stderr(&output).contains("was killed and goes on");
+        let is_named = stderr(&output).contains("was killed but is still running");
         let goes_on = (0..100).any(|_| hops());
         fs::remove_file(&file).unwrap();
         assert!(!goes_on || is_named, "{way}: {}", stderr(&output));
@@ -108,7 +108,7 @@ fn a_process_that_keeps_forking_is_ended_or_named_at_a_timeout() {
     let hops = || !tag.pids().is_empty();
     eventually("it hops", hops);
     let output = finish(program);
-    let is_named = stderr(&output).contains("was killed and goes on");
+    let is_named = stderr(&output).contains("was killed but is still running");
     let goes_on = (0..100).any(|_| hops());
     fs::remove_file(&file).unwrap();
     assert!(!goes_on || is_named, "{}", stderr(&output));

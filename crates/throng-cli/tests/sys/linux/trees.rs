@@ -107,7 +107,7 @@ fn an_interrupt_ends_even_a_process_that_lost_both_parent_and_environment() {
     assert_eq!(tag.pids(), [0; 0]);
     let said = stderr(&output);
     assert!(
-        said.contains("interrupted: ") && !said.contains("goes on"),
+        said.contains("interrupted: ") && !said.contains("still running"),
         "{said}"
     );
 }

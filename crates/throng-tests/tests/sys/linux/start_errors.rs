@@ -162,7 +162,7 @@ fn too_long_arguments_are_refused() {
         let path = env!("CARGO_BIN_EXE_child");
         let whys = [
             "argument 2 has 204801 bytes, and one may have 131072",
-            "its 81 arguments have 8192087 bytes, too many beside the environment",
+            "its 81 arguments have 8192087 bytes, too many together with the environment",
             "the variable \"LONG\" has 204806 bytes, and one may have 131072",
         ];
         let outcomes = run_all(mechanism, vec![one_long, many, environment]);

@@ -50,8 +50,8 @@ pub(super) struct Child {
     pub(super) killed: HashSet<ProcessKey>,
     /// Its control group, where it has one of its own.
     pub(super) cgroup: Option<JobCgroup>,
-    /// What it reads, if that has to be kept.
-    #[expect(dead_code, reason = "it is kept, and dropped")]
+    /// What it reads, held only so that it is dropped with the process.
+    #[expect(dead_code, reason = "held to be dropped")]
     stdin: Option<Held>,
     /// Set while its program is not loaded yet.
     pub(super) start: Option<Box<Start>>,

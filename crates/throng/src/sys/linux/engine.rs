@@ -350,16 +350,15 @@ impl Engine {
         })
     }
 
-    /// Has everything killed that is left of a process which was ended and is over. What does not
-    /// end is announced later.
+    /// Kills everything left of an ended process's tree; `Event::Cleared` names what survives.
     pub(crate) fn clear(&mut self, id: Id) {
         if let Some(child) = self.children.get_mut(id) {
             self.killer.clear(id, child.root(), child.killed.clone());
         }
     }
 
-    /// Ends all there is of a process that has exited and whose streams have ended. Returns how
-    /// often a read had to be tried again: never, on Linux.
+    /// Releases everything kept for a process that has exited and whose streams have ended. Returns
+    /// how often a read had to be tried again: never, on Linux.
     pub(crate) fn forget(&mut self, id: Id) -> u32 {
         self.driver.forget(id);
         if let Some(child) = self.children.remove(id) {

@@ -67,10 +67,10 @@ fn send(leader: Pid, signal: Sys) {
 
 /// Blocks every signal in the calling thread.
 ///
-/// Shards do this, for good but for [`ignore_ends`], for three reasons: a handler of the program
-/// must not run in the moment in which a new process shares our memory; handlers run on threads
-/// that do not mind; and writing to a closed pipe is then an error here, not the end of the
-/// program.
+/// Shards do this, permanently, except as [`ignore_ends`] changes it, for three reasons: a handler
+/// of the program must not run in the moment in which a new process shares our memory; handlers run
+/// on threads that do not mind; and writing to a closed pipe is then an error here, not the end of
+/// the program.
 pub(super) fn block_all() {
     let mut all = MaybeUninit::uninit();
     // SAFETY: sigfillset only writes the set it is given, which is large enough for one.
@@ -80,8 +80,8 @@ pub(super) fn block_all() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), ptr::null_mut()) };
 }
 
-/// Has the end of a process not announced to this program by `SIGCHLD`, if no handler in it is set
-/// for that. For a shard's thread, after [`block_all`], and before it starts a process.
+/// Prevents `SIGCHLD` from waking this program when a process ends, if it has no handler for it.
+/// For a shard's thread, after [`block_all`], and before it starts a process.
 ///
 /// The signal goes to the thread that started the process. If that blocks it, the kernel cannot
 /// know yet that it will be ignored, looks for a thread that does not, and wakes it, for nothing:

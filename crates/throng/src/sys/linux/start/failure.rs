@@ -203,7 +203,7 @@ fn too_long(command: &Command) -> String {
     }
     let all: usize = command.args.iter().map(|arg| arg.len() + 1).sum();
     let count = command.args.len();
-    format!("its {count} arguments have {all} bytes, too many beside the environment")
+    format!("its {count} arguments have {all} bytes, too many together with the environment")
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ const FAMILY_TIME: Duration = Duration::from_millis(50);
 /// enough for a few thousand members. The others are found by their cookies.
 const LOOK_TIME: Duration = Duration::from_millis(200);
 
-/// A read of one process that takes longer than this does not end.
+/// A read of one process that takes longer than this is treated as one that never ends.
 const READ_MAX: Duration = Duration::from_millis(800);
 
 /// How many reading threads may be abandoned; after that nothing is read any more that may hang.
@@ -152,7 +152,7 @@ impl Census {
         found
     }
 
-    /// Sends a signal other than `KILL` to those of the family that the group does not have.
+    /// Sends a signal other than `KILL` to the members of the family that are outside the group.
     pub(super) fn signal_family(
         &mut self,
         root: &Root,

@@ -34,7 +34,7 @@ pub(crate) struct HeldPipe {
     pub(crate) inode: u64,
     pub(crate) pid: u32,
     pub(crate) started: Instant,
-    /// Processes that held the pipe before this do not matter.
+    /// A look taken before this is not used: other processes may have got the pipe since.
     pub(crate) not_before: Instant,
 }
 

@@ -82,8 +82,8 @@ impl TreeKiller {
         self.census.as_mut()
     }
 
-    /// Sends a signal to the family of a process, and gives those that it was sent to; those that
-    /// it kills are added to these. To be called before the group is signalled: a process that
+    /// Signals the family of a process and returns those signalled; those killed are added to
+    /// `killed`. To be called before the group is signalled: a process that
     /// loses its parent then can no longer be found as a child. After that comes
     /// [`signal_rest`](TreeKiller::signal_rest).
     pub(crate) fn signal_family(

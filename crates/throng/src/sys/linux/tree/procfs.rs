@@ -209,7 +209,7 @@ impl Procfs {
         ids.is_none_or(|ids| number(ids) == own)
     }
 
-    /// All processes that are to be seen, in no order.
+    /// All visible processes, in no particular order.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.numbers(".", PIDS_MAX)
     }

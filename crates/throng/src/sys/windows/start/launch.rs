@@ -215,7 +215,7 @@ impl Launcher {
             return Err(refuse(", which cmd.exe would run: that has to be allowed"));
         }
         if tail.is_some() {
-            return Err(refuse(", for which nothing raw can be made safe"));
+            return Err(refuse(", whose raw arguments cannot be made safe"));
         }
         // What makes a `%` harmless is that this variable is never empty: see `batch.rs`.
         if self

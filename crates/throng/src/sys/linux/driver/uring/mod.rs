@@ -82,7 +82,7 @@ pub(crate) fn probe() -> Result<(), String> {
         Err(error) => return Err(explain(&error)),
     };
     let buffers = Buffers::new(&ring.submitter());
-    // The ring goes first: it has the addresses of the buffers.
+    // The ring is dropped first: it refers to the buffers.
     drop(ring);
     match buffers {
         Ok(_) => Ok(()),
