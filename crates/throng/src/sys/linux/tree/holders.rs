@@ -74,7 +74,7 @@ impl Holders {
         let mut keys: Vec<_> = found.iter().flatten().copied().collect();
         keys.sort_unstable();
         keys.dedup();
-        let described = census.describe_all(&keys);
+        let described = census.describe(keys.clone());
         let describe = |key| {
             let place = keys.binary_search(key).ok()?;
             described.get(place).cloned()

@@ -125,8 +125,8 @@ impl Leftovers<'_> {
         self.signal(&left, Signal::KILL);
         let procfs = self.census.procfs();
         left.retain(|stat| procfs.is_live(stat.key));
-        let keys = left.iter().map(|stat| stat.key);
-        let mut survivors: Vec<Holder> = keys.map(|key| self.census.describe(key)).collect();
+        let keys = left.iter().map(|stat| stat.key).collect();
+        let mut survivors = self.census.describe(keys);
         let latest = self.latest.take();
         survivors.extend(latest.filter(|latest| left.iter().all(|s| s.key.pid != latest.pid)));
         survivors
@@ -136,8 +136,8 @@ impl Leftovers<'_> {
     /// processes below them. With a deadline, those that were started meanwhile are killed as they
     /// are found.
     fn left(&mut self, kill_until: Option<Instant>) -> Vec<Stat> {
-        let pids = self.census.procfs().pids();
-        let mut tops = self.census.of_run(&pids, self.since);
+        let marked = self.census.marked(self.since).into_iter();
+        let mut tops: Vec<Stat> = marked.map(|(_, stat)| stat).collect();
         if let Some(subreaper) = self.subreaper {
             tops.extend(subreaper.all(self.census.procfs()));
         }
@@ -149,7 +149,7 @@ impl Leftovers<'_> {
         let mut found: Vec<Stat> = Vec::new();
         let mut keys: HashSet<ProcessKey> = HashSet::new();
         for top in tops {
-            let family = self.census.family(top.key, PATIENCE);
+            let family = self.census.procfs().family(top.key, PATIENCE);
             for stat in family.into_iter().chain([top]) {
                 if !stat.is_over && keys.insert(stat.key) {
                     self.note(stat);
@@ -171,7 +171,7 @@ impl Leftovers<'_> {
                 // Known or not, it has not ended yet; but only a new one may be one of many.
                 goes_on |= self.note(stat);
                 if kill_until.is_some() {
-                    self.census.send_to(stat.key, Signal::KILL);
+                    self.census.procfs().send_to(stat.key, Signal::KILL);
                 }
                 found.push(stat);
             }
@@ -184,16 +184,23 @@ impl Leftovers<'_> {
 
     /// The processes of ours that have appeared since the last call. Reports whether one was gone
     /// before it was looked at.
-    fn newer(&mut self, somebody_is_gone: &mut bool) -> Vec<Stat> {
-        let own = std::process::id();
-        let mut found = Vec::new();
-        for pid in self.new_pids.ids(self.census.procfs()) {
-            match self.look_at(pid) {
-                Some((stat, true)) if pid != own && !stat.is_over => found.push(stat),
-                Some((stat, _)) => *somebody_is_gone |= stat.is_over,
-                None => *somebody_is_gone = true,
+    fn newer(&mut self, is_any_gone: &mut bool) -> Vec<Stat> {
+        let pids: Vec<u32> = self.new_pids.ids(self.census.procfs()).collect();
+        let since = self.since;
+        let (mut found, is_gone) = self.census.look(move |look| {
+            let (mut found, mut is_gone) = (Vec::new(), false);
+            for pid in &pids {
+                let before = look.not_older(*pid, since);
+                let is_ours = before.is_some_and(|stat| look.job(stat.key).is_some());
+                match look.procfs().stat(*pid).filter(|stat| !stat.is_over) {
+                    Some(stat) if is_ours => found.push(stat),
+                    Some(_) => {}
+                    None => is_gone = true,
+                }
             }
-        }
+            (found, is_gone)
+        });
+        *is_any_gone |= is_gone;
         if let Some(subreaper) = self.subreaper {
             let newest = subreaper.newest(self.census.procfs()).into_iter();
             found.extend(newest.filter(|stat| !stat.is_over));
@@ -201,22 +208,11 @@ impl Leftovers<'_> {
         found
     }
 
-    /// A process, and whether it has a cookie of this run; `None` when it is gone.
-    fn look_at(&mut self, pid: u32) -> Option<(Stat, bool)> {
-        let before = self.census.procfs().stat(pid)?;
-        if before.is_over || before.key.started < self.since {
-            return Some((before, false));
-        }
-        let is_ours = self.census.jobs(&[before.key]) != [None];
-        let stat = self.census.procfs().stat(pid)?;
-        Some((stat, is_ours && stat.key == before.key))
-    }
-
     /// Returns whether this process has not been found before.
     fn note(&mut self, stat: Stat) -> bool {
         let is_new = self.seen.insert(stat.key);
         if is_new {
-            self.latest = Some(self.census.describe(stat.key));
+            self.latest = self.census.describe(vec![stat.key]).pop();
         }
         is_new
     }
@@ -229,7 +225,7 @@ impl Leftovers<'_> {
             cgroup.run().kill();
         }
         for stat in left {
-            self.census.send_to(stat.key, signal);
+            self.census.procfs().send_to(stat.key, signal);
         }
     }
 }
@@ -286,11 +282,7 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         let younger = sleeper(&run);
         let mut leftovers = Leftovers::of(run).unwrap();
-        assert!(
-            leftovers
-                .look_at(older.id())
-                .is_some_and(|(_, is_ours)| is_ours)
-        );
+        assert_eq!(leftovers.left(None).len(), 2);
         let procfs = leftovers.census.procfs();
         leftovers.since = procfs.stat(younger.id()).unwrap().key.started;
         hang::order(older.id());
@@ -298,11 +290,6 @@ mod tests {
         hang::end(older.id());
         let found: Vec<u32> = found.iter().map(|stat| stat.key.pid).collect();
         assert_eq!(found, [younger.id()]);
-        assert!(
-            leftovers
-                .look_at(older.id())
-                .is_some_and(|(_, is_ours)| !is_ours)
-        );
         end(older);
         end(younger);
     }

@@ -99,10 +99,10 @@ impl TreeKiller {
         };
         match root.key() {
             Some(key) if signal == Signal::KILL => {
-                census.kill_family(key, &mut seen);
+                census.procfs().kill_family(key, &mut seen);
                 killed.extend(&seen);
             }
-            _ => census.signal_family(&root, signal, &mut seen),
+            _ => census.procfs().signal_family(&root, signal, &mut seen),
         }
         seen
     }
@@ -121,7 +121,7 @@ impl TreeKiller {
             && signal != Signal::KILL
         {
             // Some may have left the group between the first look and its signal.
-            census.signal_family(&root, signal, &mut seen);
+            census.procfs().signal_family(&root, signal, &mut seen);
         }
         if root.job.is_some() || root.cgroup.is_some() {
             self.searcher.ask(Task::Signal { root, signal, seen });

@@ -10,9 +10,11 @@
 //! |---|---|
 //! | `cookie.rs` | the variable that every process is started with |
 //! | `procfs.rs` | what /proc contains about a process |
-//! | `reader.rs` | the thread that reads environments, and is abandoned when one cannot be read |
+//! | `reader.rs` | the thread that looks into processes, and is abandoned when it hangs at one |
+//! | `family.rs` | the descendants of a process; signals |
 //! | `cgroup.rs`, `run_cgroup.rs` | a control group; those of a run and of its processes |
-//! | `census.rs` | finds the processes of trees, and signals them |
+//! | `census.rs` | finds the processes of trees |
+//! | `chase.rs` | kills them, also those that keep starting others |
 //! | `holders.rs` | finds the processes that hold a pipe |
 //! | `suspend.rs` | stops trees |
 //! | `searcher.rs` | the thread that does for all shards what takes long |
@@ -31,7 +33,9 @@
 mod background;
 mod census;
 mod cgroup;
+mod chase;
 mod cookie;
+mod family;
 mod guardian;
 mod holders;
 mod kill_leftovers;

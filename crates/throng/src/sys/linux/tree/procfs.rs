@@ -45,6 +45,9 @@ const CONTROL_GROUP_MAX: usize = BUFFER;
 /// environment were empty.
 const ENVIRON_MAX: usize = 6 << 20;
 
+/// A process that was started less than this ago may still be loading its program.
+const YOUNG: Duration = Duration::from_secs(1);
+
 /// At most this much is read of a list of children: at least 500,000 of them. Others are missed by
 /// this look, and seen by the next one when those have ended.
 const CHILDREN_MAX: usize = 4 << 20;
@@ -142,9 +145,10 @@ impl Procfs {
         Ok(Procfs::new(above_stdio(root), SPARES))
     }
 
-    /// The same /proc for another thread, which reads one file at a time.
+    /// The same /proc for another thread, which needs one descriptor for a look, and one more while
+    /// a process is pinned.
     pub(super) fn share(&self) -> io::Result<Procfs> {
-        Ok(Procfs::new(fcntl_dupfd_cloexec(&self.root, 3)?, 1))
+        Ok(Procfs::new(fcntl_dupfd_cloexec(&self.root, 3)?, 2))
     }
 
     fn new(root: OwnedFd, spares_max: usize) -> Procfs {
@@ -295,6 +299,16 @@ impl Procfs {
         })
     }
 
+    /// Whether a process may be in the middle of an exec: it is young, and has no environment. The
+    /// kernel says where the environment is only when the program is mapped (`create_elf_tables`
+    /// in its fs/binfmt_elf.c); until then `environ` is empty.
+    pub(super) fn may_be_loading(&mut self, key: ProcessKey) -> bool {
+        age(key).unwrap_or_default() < YOUNG
+            && self
+                .read(&format!("{}/environ", key.pid), 1)
+                .is_ok_and(<[u8]>::is_empty)
+    }
+
     /// What `/proc/PID/cgroup` contains.
     pub(super) fn control_group(&mut self, pid: u32) -> &[u8] {
         self.read(&format!("{pid}/cgroup"), CONTROL_GROUP_MAX)
@@ -423,13 +437,16 @@ impl Procfs {
 
     /// When a process was started, as far as the clock has not been set since.
     pub(super) fn started_at(&self, key: ProcessKey) -> Option<SystemTime> {
-        let per_second = memory::ticks_per_second();
-        let since_boot =
-            Duration::from_millis(key.started.saturating_mul(1000) / per_second.max(1));
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let up = Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
-        SystemTime::now().checked_sub(up.checked_sub(since_boot)?)
+        SystemTime::now().checked_sub(age(key)?)
     }
+}
+
+/// How long ago it was started, to a tick.
+fn age(key: ProcessKey) -> Option<Duration> {
+    let per_second = memory::ticks_per_second();
+    let since_boot = Duration::from_millis(key.started.saturating_mul(1000) / per_second.max(1));
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32).checked_sub(since_boot)
 }
 
 /// 0 where there is none.

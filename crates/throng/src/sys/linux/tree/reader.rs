@@ -1,74 +1,85 @@
-//! Reads environments and command lines on a thread that is abandoned when a read takes too long.
+//! Looks at processes on a thread that is abandoned when a look takes too long.
 //!
-//! To read either, the kernel takes a lock of the process, or reads a page from a place that the
-//! process has chosen, and both can take for ever (docs/linux.md). A caller that must come to an
-//! end, whatever other processes do, reads them here. It asks for many at once, because a hand-over
-//! to the thread and back for each would take long on a busy machine. Which processes are read
-//! again, and how many threads may be abandoned, is for the caller to decide.
+//! To read an environment or a command line, the kernel takes a lock of the process, or reads a
+//! page from a place that the process has chosen, and both can take for ever (docs/linux.md). A
+//! caller that must come to an end, whatever other processes do, has everything that depends on
+//! such reads done here. A whole look is one task, not a read for each process: a hand-over to the
+//! thread and back takes long on a busy machine, and a process that keeps forking is gone by then.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::cookie::{JobId, RunId};
-use super::procfs::Procfs;
+use super::procfs::{ProcessKey, Procfs, Stat};
+use crate::model::verdict::Holder;
 use crate::sync::lock;
 use crate::sys::linux::signals;
 
-/// Reads which jobs of a run processes belong to, and their command lines.
+/// How long one look waits, in all, for processes that may be loading their program; and how often
+/// it looks again. Few young processes have no environment for another reason.
+const LOADING_MAX: Duration = Duration::from_millis(50);
+const LOADING_PAUSE: Duration = Duration::from_millis(1);
+
+/// Has looks taken, each of which comes to an end.
 #[derive(Debug)]
 pub(super) struct Reader {
     run: RunId,
-    /// A thread hangs that has read nothing for this long.
+    /// A read that takes longer than this is treated as one that never ends.
     read_max: Duration,
+    /// How many threads may be abandoned; after that nothing is read any more that may hang.
+    abandoned_max: usize,
     thread: Option<Thread>,
     /// The /proc of the next thread.
     next: Option<Procfs>,
     abandoned: usize,
+    /// The processes at which threads were abandoned.
+    avoided: HashSet<ProcessKey>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Question {
-    Job(u32),
-    CommandLine(u32),
+/// What a look is taken with.
+pub(super) struct Look<'a> {
+    procfs: &'a mut Procfs,
+    run: &'a RunId,
+    avoided: HashSet<ProcessKey>,
+    may_read: bool,
+    /// How long processes that were loading their program have been waited for.
+    waited: Duration,
+    progress: &'a Mutex<Progress>,
 }
 
-enum Answer {
-    Job(Option<JobId>),
-    CommandLine(Vec<OsString>),
+/// How far a look has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    steps: u64,
+    /// The process that is being read.
+    at: Option<ProcessKey>,
+    /// Nobody waits for the result any more.
+    is_abandoned: bool,
 }
 
-/// Questions, and the answers so far.
-struct Batch {
-    questions: Vec<Question>,
-    answers: Arc<Mutex<Vec<Answer>>>,
-}
+type Task = Box<dyn FnOnce(&mut Procfs, &RunId) + Send>;
 
 #[derive(Debug)]
 struct Thread {
-    ask: Sender<Batch>,
-    /// Told when a batch has been answered, and not before: to wake the caller for each answer
-    /// would take long on a busy machine.
-    answered: Receiver<()>,
+    tasks: Sender<Task>,
 }
 
 impl Reader {
-    pub(super) fn new(run: RunId, read_max: Duration) -> Reader {
+    pub(super) fn new(run: RunId, read_max: Duration, abandoned_max: usize) -> Reader {
         Reader {
             run,
             read_max,
+            abandoned_max,
             thread: None,
             next: None,
             abandoned: 0,
+            avoided: HashSet::new(),
         }
-    }
-
-    /// How many threads were abandoned.
-    pub(super) fn abandoned(&self) -> usize {
-        self.abandoned
     }
 
     /// Opens what the thread will need, for a time when there are no descriptors. The thread itself
@@ -80,112 +91,182 @@ impl Reader {
         }
     }
 
+    /// Reads again what was avoided, and gives it.
+    pub(super) fn forget_avoided(&mut self) -> HashSet<ProcessKey> {
+        std::mem::take(&mut self.avoided)
+    }
+
     /// Starts the thread if there is none. It uses the same /proc as the caller.
     fn start(&mut self, procfs: &Procfs) {
         self.prepare(procfs);
-        if let Some(own) = self.next.take() {
-            self.thread = Thread::start(own, &self.run).ok();
+        if self.thread.is_none()
+            && let Some(own) = self.next.take()
+        {
+            self.thread = Thread::start(own, self.run.clone()).ok();
         }
     }
 
-    /// The jobs of these processes, in order, up to the first whose environment cannot be read in
-    /// time. None for a process, or a thread, that belongs to no job of the run.
-    pub(super) fn jobs(&mut self, procfs: &mut Procfs, pids: &[u32]) -> Vec<Option<JobId>> {
-        let answers = self.ask(procfs, pids, Question::Job).into_iter();
-        let jobs = answers.map(|answer| match answer {
-            Answer::Job(job) => job,
-            Answer::CommandLine(_) => None,
-        });
-        jobs.collect()
-    }
-
-    /// The beginnings of the command lines of these processes, up to the first that cannot be read
-    /// in time.
-    pub(super) fn command_lines(
+    /// Takes a look. Where it hangs at a process it is taken again from the beginning, and that
+    /// process is not read again: for all looks from then on it has no cookie and no command line.
+    pub(super) fn look<T: Send + 'static>(
         &mut self,
         procfs: &mut Procfs,
-        pids: &[u32],
-    ) -> Vec<Vec<OsString>> {
-        let answers = self.ask(procfs, pids, Question::CommandLine).into_iter();
-        let lines = answers.map(|answer| match answer {
-            Answer::CommandLine(argv) => argv,
-            Answer::Job(_) => Vec::new(),
-        });
-        lines.collect()
-    }
-
-    fn ask(
-        &mut self,
-        procfs: &mut Procfs,
-        pids: &[u32],
-        question: fn(u32) -> Question,
-    ) -> Vec<Answer> {
-        if pids.is_empty() {
-            return Vec::new();
-        }
-        self.start(procfs);
-        let questions: Vec<_> = pids.iter().map(|pid| question(*pid)).collect();
-        let Some(thread) = &self.thread else {
-            // No thread can be started: it is read here.
-            let questions = questions.into_iter();
-            return questions
-                .map(|question| read(procfs, &self.run, question))
-                .collect();
-        };
-        let answers = Arc::new(Mutex::new(Vec::with_capacity(questions.len())));
-        let batch = Batch {
-            questions,
-            answers: answers.clone(),
-        };
-        // The thread is there as long as we listen to it.
-        let _ = thread.ask.send(batch);
-        let mut seen = 0;
-        while thread.answered.recv_timeout(self.read_max).is_err() {
-            let now = lock(&answers).len();
-            if now == seen {
-                self.thread = None;
-                self.abandoned += 1;
+        look: impl Fn(&mut Look) -> T + Clone + Send + 'static,
+    ) -> T {
+        while self.abandoned < self.abandoned_max {
+            self.start(procfs);
+            if self.thread.is_none() {
+                // None can be started: it is taken here.
                 break;
             }
-            seen = now;
+            match self.look_once(look.clone()) {
+                Ok(result) => return result,
+                Err(at) => {
+                    self.avoided.extend(at);
+                    self.thread = None;
+                    self.abandoned += 1;
+                }
+            }
         }
-        std::mem::take(&mut *lock(&answers))
+        look(&mut Look {
+            procfs,
+            run: &self.run,
+            avoided: self.avoided.clone(),
+            may_read: self.abandoned < self.abandoned_max,
+            waited: Duration::ZERO,
+            progress: &Mutex::default(),
+        })
+    }
+
+    /// Takes a look on the thread; fails with the process at which it hangs.
+    fn look_once<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut Look) -> T + Send + 'static,
+    ) -> Result<T, Option<ProcessKey>> {
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let avoided = self.avoided.clone();
+        let (tell, told) = mpsc::channel();
+        let task: Task = Box::new({
+            let progress = progress.clone();
+            move |procfs, run| {
+                let result = look(&mut Look {
+                    procfs,
+                    run,
+                    avoided,
+                    may_read: true,
+                    waited: Duration::ZERO,
+                    progress: &progress,
+                });
+                // The receiver is gone if this thread was abandoned.
+                let _ = tell.send(result);
+            }
+        });
+        // The thread is there as long as we have the way to it.
+        let _ = self.thread.as_ref().map(|thread| thread.tasks.send(task));
+        self.await_result(&told, &progress)
+    }
+
+    fn await_result<T>(
+        &self,
+        told: &Receiver<T>,
+        progress: &Mutex<Progress>,
+    ) -> Result<T, Option<ProcessKey>> {
+        let mut seen = 0;
+        loop {
+            match told.recv_timeout(self.read_max) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Disconnected) => return Err(None),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let mut now = lock(progress);
+            if now.steps == seen {
+                now.is_abandoned = true;
+                return Err(now.at);
+            }
+            seen = now.steps;
+        }
+    }
+}
+
+impl Look<'_> {
+    /// For what takes no time.
+    pub(super) fn procfs(&mut self) -> &mut Procfs {
+        lock(self.progress).steps += 1;
+        self.procfs
+    }
+
+    /// Whether the caller still waits. If not, what it has asked for may stand for something else
+    /// by now, and no process may be signalled for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !lock(self.progress).is_abandoned
+    }
+
+    /// A process that runs, is not older than this, and is not this program itself.
+    pub(super) fn not_older(&mut self, pid: u32, since: u64) -> Option<Stat> {
+        let stat = self.procfs().stat(pid)?;
+        let is_meant = pid != std::process::id() && !stat.is_over && stat.key.started >= since;
+        is_meant.then_some(stat)
+    }
+
+    /// The job that a process belongs to by its cookie. `None` for a process that belongs to no job
+    /// of the run, for a thread, and for a process that cannot be read. One that is loading its
+    /// program has no environment for a moment, and is waited for.
+    pub(super) fn job(&mut self, key: ProcessKey) -> Option<JobId> {
+        let run = self.run;
+        loop {
+            let (job, may_be_loading) = self.read(key, |procfs| {
+                #[cfg(test)]
+                hang::if_ordered(key.pid);
+                let job = procfs.job(key.pid, run);
+                (job, job.is_none() && procfs.may_be_loading(key))
+            })?;
+            if !may_be_loading || self.waited >= LOADING_MAX {
+                return job.filter(|_| self.procfs.is_process(key.pid));
+            }
+            thread::sleep(LOADING_PAUSE);
+            self.waited += LOADING_PAUSE;
+        }
+    }
+
+    /// A process as it is reported to the user.
+    pub(super) fn describe(&mut self, key: ProcessKey) -> Holder {
+        let argv: Option<Vec<OsString>> = self.read(key, |procfs| procfs.command_line(key.pid));
+        Holder {
+            pid: key.pid,
+            argv: argv.unwrap_or_default(),
+            started: self.procfs.started_at(key),
+        }
+    }
+
+    fn read<T>(&mut self, key: ProcessKey, read: impl FnOnce(&mut Procfs) -> T) -> Option<T> {
+        if !self.may_read || self.avoided.contains(&key) {
+            return None;
+        }
+        self.step(Some(key));
+        let result = read(self.procfs);
+        self.step(None);
+        Some(result)
+    }
+
+    fn step(&self, at: Option<ProcessKey>) {
+        let mut progress = lock(self.progress);
+        progress.steps += 1;
+        progress.at = at;
     }
 }
 
 impl Thread {
-    fn start(mut procfs: Procfs, run: &RunId) -> io::Result<Thread> {
-        let run = run.clone();
-        let (ask, asked) = mpsc::channel::<Batch>();
-        let (tell, answered) = mpsc::channel();
+    fn start(mut procfs: Procfs, run: RunId) -> io::Result<Thread> {
+        let (tasks, asked) = mpsc::channel::<Task>();
         let thread = thread::Builder::new().name("throng-reader".into());
         thread.spawn(move || {
             // No signal handler of the program runs here.
             signals::block_all();
-            for batch in asked {
-                for question in batch.questions {
-                    let answer = read(&mut procfs, &run, question);
-                    lock(&batch.answers).push(answer);
-                }
-                // The receiver is gone if this thread was abandoned.
-                if tell.send(()).is_err() {
-                    return;
-                }
+            for task in asked {
+                task(&mut procfs, &run);
             }
         })?;
-        Ok(Thread { ask, answered })
-    }
-}
-
-fn read(procfs: &mut Procfs, run: &RunId, question: Question) -> Answer {
-    match question {
-        Question::Job(pid) => {
-            #[cfg(test)]
-            hang::if_ordered(pid);
-            let job = procfs.job(pid, run);
-            Answer::Job(job.filter(|_| procfs.is_process(pid)))
-        }
-        Question::CommandLine(pid) => Answer::CommandLine(procfs.command_line(pid)),
+        Ok(Thread { tasks })
     }
 }
 
@@ -237,24 +318,33 @@ mod tests {
         fs::write(dir.path().join("8/environ"), cookie).unwrap();
         fs::write(dir.path().join("9/environ"), "A=1\0").unwrap();
         let mut procfs = Procfs::at(dir.path()).unwrap();
-        let mut reader = Reader::new(run, Duration::from_millis(200));
-        let mut jobs = |pids: &[u32]| reader.jobs(&mut procfs, pids);
-        for _ in 0..2 {
-            assert!(jobs(&[7]).is_empty());
-            // On a busy machine it may take longer, and is looked for again.
-            let answers = loop {
-                let answers = jobs(&[8, 9, 7, 8]);
-                if answers.len() >= 2 {
-                    break answers;
-                }
-            };
-            assert!(answers[0].is_some());
-            assert_eq!(answers[1..], [None], "up to the one that hangs");
+        let key = |pid| ProcessKey { pid, started: 1 };
+        let (tell, told) = mpsc::channel();
+        let jobs = move |look: &mut Look| {
+            let jobs = [8, 9, 7, 8].map(|pid| look.job(key(pid)).is_some());
+            let _ = tell.send(look.is_wanted());
+            jobs
+        };
+        let mut reader = Reader::new(run, Duration::from_millis(200), 8);
+        let mut looks = 0;
+        // On a busy machine another read may seem to hang.
+        while reader.look(&mut procfs, jobs.clone()) != [true, false, false, true] {
+            reader.forget_avoided();
+            looks += 1;
+            assert!(looks < 7);
         }
-        assert!(reader.abandoned() >= 4);
-        // The threads that were abandoned end. None may be there any more.
+        assert_eq!(reader.forget_avoided(), HashSet::from([key(7)]));
+        assert!(told.recv().unwrap(), "its result is waited for");
+        // The look that has hung ends. Nobody may have opened it yet.
         let mut options = fs::OpenOptions::new();
         let options = options.write(true).custom_flags(libc::O_NONBLOCK);
-        let _ = options.open(dir.path().join("7/environ"));
+        let path = dir.path().join("7/environ");
+        while let Err(error) = options.open(&path) {
+            assert_eq!(error.raw_os_error(), Some(libc::ENXIO));
+        }
+        assert!(!told.recv().unwrap(), "its result is not waited for");
+        // When too many have hung nothing is read any more.
+        reader.abandoned = 8;
+        assert_eq!(reader.look(&mut procfs, jobs), [false; 4]);
     }
 }

@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::census::{Census, Root, raw};
+use super::cgroup::Cgroup;
+use super::chase::{Targets, chase};
 use super::cookie::{JobId, RunId};
 use super::holders::{HeldPipe, Holders};
-use super::procfs::{NewPids, ProcessKey, Stat};
+use super::procfs::ProcessKey;
 use super::suspend;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
@@ -32,13 +34,6 @@ const PACE: u32 = 4;
 
 /// A killed process ends within this time, or will not end at all.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long one look chases a process that goes on by starting another and ending.
-const CHASE: Duration = Duration::from_millis(100);
-
-/// How many times in a row the newest processes are looked at and none is found, if some of them
-/// are gone by then: they may have left a successor.
-const CHASED_IN_VAIN: u32 = 8;
 
 /// When to try again to have descriptors for a time when there are no others.
 const SPARES_AGAIN: Duration = Duration::from_millis(20);
@@ -274,7 +269,7 @@ impl Work {
                     let stopped = self.stopped.entry(client.key()).or_default();
                     let stopped = ids.iter().filter_map(|id| stopped.remove(id));
                     for key in stopped.flatten() {
-                        self.census.send_to(key, Signal::CONT);
+                        self.census.procfs().send_to(key, Signal::CONT);
                     }
                     client.answer(Answer::Resumed(ids));
                 }
@@ -318,7 +313,7 @@ impl Work {
             // Of several signals to one tree the last counts.
             let (root, signal, seen) = &mut signals[index];
             if !root.is_in_group(&stat) && seen.insert(stat.key) {
-                self.census.send_to(stat.key, *signal);
+                self.census.procfs().send_to(stat.key, *signal);
             }
         }
     }
@@ -329,41 +324,44 @@ impl Work {
             return;
         }
         let now = Instant::now();
-        let mut jobs = HashMap::new();
-        let mut groups = HashMap::new();
+        let mut targets = Targets {
+            since: self
+                .trees
+                .iter()
+                .map(|tree| tree.root.started)
+                .min()
+                .unwrap_or(0),
+            ..Targets::default()
+        };
         for (index, tree) in self.trees.iter_mut().enumerate() {
             tree.latest.clear();
-            jobs.extend(tree.root.job.map(|job| (job, index)));
-            groups.extend(tree.root.group.map(|group| (raw(group), index)));
+            targets.jobs.extend(tree.root.job.map(|job| (job, index)));
+            targets
+                .groups
+                .extend(tree.root.group.map(|group| (raw(group), index)));
+            targets.roots.extend(tree.root.pid.map(raw));
+            targets.known.extend(&tree.killed);
         }
-        let since = self.trees.iter().map(|tree| tree.root.started).min();
-        let since = since.unwrap_or(0);
-        let mut new_pids = NewPids::from_now_on(self.census.procfs());
-        let mut ids = self.census.procfs().pids();
-        let mut vain = 0;
-        // A process that has started another before it was killed, and that other one, are chased.
-        // So are the successors of processes that were gone before they were looked at.
-        loop {
-            let found = self.census.of_trees(&ids, &jobs, &groups, since);
-            vain = if found.is_empty() { vain + 1 } else { 0 };
-            self.kill(found);
-            let is_over = vain > 1 && (vain > CHASED_IN_VAIN || !self.census.is_any_gone(&ids));
-            if is_over || now.elapsed() >= CHASE {
-                break;
-            }
-            ids = new_pids.ids(self.census.procfs()).collect();
+        let (targets, killed) = (Arc::new(targets), Arc::new(Mutex::default()));
+        let is_all = self.census.look({
+            let killed = killed.clone();
+            move |look| chase(look, &targets, &killed)
+        });
+        for one in std::mem::take(&mut *lock(&killed)) {
+            let tree = &mut self.trees[one.tree];
+            tree.killed.insert(one.key);
+            tree.latest.extend(one.described);
         }
         for index in 0..self.trees.len() {
             let Some(cgroup) = self.trees[index].root.cgroup.clone() else {
                 continue;
             };
-            let members = self.census.kill_cgroup(&cgroup).into_iter();
-            self.kill(members.map(|stat| (index, stat)).collect());
+            self.kill_cgroup(index, &cgroup);
         }
-        let is_starved = self.census.procfs().was_starved();
+        let is_all = is_all && !self.census.procfs().was_starved();
         let census = &mut self.census;
         self.trees
-            .retain_mut(|tree| match tree.cleared(now, is_starved, census) {
+            .retain_mut(|tree| match tree.cleared(now, is_all, census) {
                 None => true,
                 Some(survivors) => {
                     tree.client.answer(Answer::Cleared(tree.id, survivors));
@@ -372,47 +370,31 @@ impl Work {
             });
     }
 
-    /// Kills these processes, each of the tree with this index.
-    fn kill(&mut self, mut found: Vec<(usize, Stat)>) {
-        found.retain(|(index, stat)| {
-            let root = self.trees[*index].root.pid;
-            root.is_none_or(|pid| raw(pid) != stat.key.pid)
-        });
-        // New ones are described before they are gone: their successors may look different.
-        let new = found.iter();
-        let new = new.filter(|(index, stat)| !self.trees[*index].killed.contains(&stat.key));
-        let new: Vec<_> = new.map(|(_, stat)| stat.key).collect();
-        let described = self.census.describe_all(&new).into_iter();
-        let mut described: HashMap<_, _> = new.into_iter().zip(described).collect();
-        for (index, stat) in found {
-            let description = described.remove(&stat.key);
-            if self.census.send_to(stat.key, Signal::KILL) || self.census.is_live(stat.key) {
-                let tree = &mut self.trees[index];
-                tree.killed.insert(stat.key);
-                tree.latest.extend(description);
-            }
-        }
+    /// Kills what is in the control group of the tree with this index.
+    fn kill_cgroup(&mut self, index: usize, cgroup: &Cgroup) {
+        let mut members = self.census.kill_cgroup(cgroup);
+        let tree = &mut self.trees[index];
+        members.retain(|stat| tree.root.pid.is_none_or(|pid| raw(pid) != stat.key.pid));
+        let keys = members.iter().map(|stat| stat.key);
+        let new = keys.clone().filter(|key| !tree.killed.contains(key));
+        tree.latest.extend(self.census.describe(new.collect()));
+        tree.killed.extend(keys);
     }
 }
 
 impl PendingKill {
     /// What has not ended, once that is certain: what still runs, and what keeps appearing.
-    fn cleared(
-        &mut self,
-        now: Instant,
-        is_starved: bool,
-        census: &mut Census,
-    ) -> Option<Vec<Holder>> {
-        self.killed.retain(|key| census.is_live(*key));
+    fn cleared(&mut self, now: Instant, is_all: bool, census: &mut Census) -> Option<Vec<Holder>> {
+        self.killed.retain(|key| census.procfs().is_live(*key));
         let since = *self.since.get_or_insert(now);
-        let is_quiet = !is_starved && self.latest.is_empty() && self.killed.is_empty();
+        let is_quiet = is_all && self.latest.is_empty() && self.killed.is_empty();
         if !is_quiet && now - since < PATIENCE {
             return None;
         }
         let mut survivors = std::mem::take(&mut self.latest);
         for key in &self.killed {
             if !survivors.iter().any(|other| other.pid == key.pid) {
-                survivors.push(census.describe(*key));
+                survivors.extend(census.describe(vec![*key]));
             }
         }
         survivors.sort_by_key(|survivor| survivor.pid);

@@ -65,7 +65,7 @@ fn stop_family(
 ) {
     for _ in 0..LOOKS_MAX {
         let mut grew = false;
-        for stat in census.family(top, LOOK_TIME) {
+        for stat in census.procfs().family(top, LOOK_TIME) {
             grew |= stop_one(census, root, stat, stopped);
         }
         if !grew {
@@ -83,7 +83,7 @@ fn stop_one(
 ) -> bool {
     let is_root = root.key() == Some(stat.key);
     let stands = is_root || root.is_in_group(&stat) || stat.is_stopped || stat.is_over;
-    if stands || stopped.contains(&stat.key) || !census.send_to(stat.key, Signal::STOP) {
+    if stands || stopped.contains(&stat.key) || !census.procfs().send_to(stat.key, Signal::STOP) {
         return false;
     }
     stopped.insert(stat.key)

@@ -21,8 +21,8 @@ use rustix::process::Signal;
 use super::super::census::{Census, raw};
 use super::super::cgroup::Cgroup;
 use super::super::cookie::RunId;
-use super::super::procfs::{NewPids, Stat};
-use super::super::reader::Reader;
+use super::super::procfs::{NewPids, ProcessKey};
+use super::super::reader::{Look, Reader};
 use crate::sys::linux::signals;
 
 /// The variable with the run whose processes the guardian guards.
@@ -60,7 +60,7 @@ pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
     await_end()?;
     let mut leftovers = Leftovers {
         // No more threads can be abandoned than fit into the time.
-        reader: Reader::new(run, READ_MAX),
+        reader: Reader::new(run, READ_MAX, usize::MAX),
         hung: HashSet::new(),
         since,
         deadline: Instant::now() + PATIENCE,
@@ -107,7 +107,7 @@ fn await_end() -> io::Result<()> {
 struct Leftovers {
     reader: Reader,
     /// The processes whose environments could not be read in time.
-    hung: HashSet<u32>,
+    hung: HashSet<ProcessKey>,
     /// When the guarded program was started.
     since: u64,
     deadline: Instant,
@@ -117,49 +117,53 @@ impl Leftovers {
     /// Kills everything that has a cookie of the run and what is below it, and what is started
     /// meanwhile. Returns whether there was any such process, or may have been.
     fn kill(&mut self, census: &mut Census) -> bool {
-        let mut new_pids = NewPids::from_now_on(census.procfs());
-        let mut pids = census.procfs().pids();
-        let procfs = census.procfs();
-        let is_likely = |pid: &u32| (!self.hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
-        // The newest of the likely ones first: they may start others.
-        pids.sort_by_cached_key(|pid| Reverse(is_likely(pid)));
-        let mut any = false;
-        while !pids.is_empty() && Instant::now() < self.deadline {
-            let mut found = false;
-            for pid in pids.drain(..) {
-                found |= self.kill_one(census, pid);
-                if Instant::now() >= self.deadline {
-                    return true;
-                }
-            }
-            any |= found;
-            if !found {
-                break;
-            }
-            pids = new_pids.ids(census.procfs()).collect();
-        }
-        any
+        let (hung, since, deadline) = (self.hung.clone(), self.since, self.deadline);
+        let look = move |look: &mut Look| kill(look, &hung, since, deadline);
+        let any = self.reader.look(census.procfs(), look);
+        let hung = self.reader.forget_avoided();
+        let is_any_hung = !hung.is_empty();
+        self.hung.extend(hung);
+        any || is_any_hung
     }
+}
 
-    /// Kills a process that has a cookie, and its family. Returns whether it has one, or may have.
-    fn kill_one(&mut self, census: &mut Census, pid: u32) -> bool {
-        let stat = census.procfs().stat(pid);
-        let is_ours = |stat: &Stat| stat.key.started >= self.since && pid != std::process::id();
-        let Some(stat) = stat.filter(is_ours) else {
-            return false;
-        };
-        match self.reader.jobs(census.procfs(), &[pid]).first() {
-            // It is the process that was looked at before, or nothing is signalled.
-            Some(Some(_)) => {
-                census.kill_family(stat.key, &mut HashSet::new());
-                census.send_to(stat.key, Signal::KILL);
-                true
-            }
-            Some(None) => false,
-            None => {
-                self.hung.insert(pid);
-                true
+fn kill(look: &mut Look, hung: &HashSet<ProcessKey>, since: u64, deadline: Instant) -> bool {
+    let mut new_pids = NewPids::from_now_on(look.procfs());
+    let mut pids = look.procfs().pids();
+    let hung: HashSet<u32> = hung.iter().map(|key| key.pid).collect();
+    let is_likely = |pid: u32| (!hung.contains(&pid), look.procfs().is_of_our_user(pid), pid);
+    // The newest of the likely ones first: they may start others.
+    let mut keys: Vec<_> = pids.into_iter().map(is_likely).collect();
+    keys.sort_unstable_by_key(|key| Reverse(*key));
+    pids = keys.into_iter().map(|(_, _, pid)| pid).collect();
+    let mut any = false;
+    while !pids.is_empty() {
+        let mut found = false;
+        for pid in pids.drain(..) {
+            found |= kill_one(look, pid, since);
+            if Instant::now() >= deadline || !look.is_wanted() {
+                return true;
             }
         }
+        any |= found;
+        if !found {
+            break;
+        }
+        pids = new_pids.ids(look.procfs()).collect();
     }
+    any
+}
+
+/// Kills a process that has a cookie, and its family. Returns whether it has one.
+fn kill_one(look: &mut Look, pid: u32, since: u64) -> bool {
+    let Some(stat) = look.not_older(pid, since) else {
+        return false;
+    };
+    let is_marked = look.job(stat.key).is_some() && look.is_wanted();
+    if is_marked {
+        // It is the process that was looked at before, or nothing is signalled.
+        look.procfs().kill_family(stat.key, &mut HashSet::new());
+        look.procfs().send_to(stat.key, Signal::KILL);
+    }
+    is_marked
 }

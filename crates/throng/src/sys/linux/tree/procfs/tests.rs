@@ -79,6 +79,17 @@ fn a_cookie_is_found_wherever_it_is_in_an_environment() {
 }
 
 #[test]
+fn only_a_young_process_without_an_environment_may_be_loading() {
+    let (_dir, mut procfs) = fake(&[("7/environ", b""), ("8/environ", b"A=1\0")]);
+    let key = |pid, started| ProcessKey { pid, started };
+    // One that will be started is young for as long as this test takes.
+    assert!(procfs.may_be_loading(key(7, u64::MAX)));
+    assert!(!procfs.may_be_loading(key(7, 0)), "it is old");
+    assert!(!procfs.may_be_loading(key(8, u64::MAX)), "it has one");
+    assert!(!procfs.may_be_loading(key(9, u64::MAX)), "it is gone");
+}
+
+#[test]
 fn nothing_is_read_without_a_limit() {
     let run = RunId::parse("0123456789abcdef").unwrap();
     let stat = b"7 (a) S 3 5 6 0 -1 4 9 9 9 9 9 9 9 9 20 0 1 0 4242 1 1";
