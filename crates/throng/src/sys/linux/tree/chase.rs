@@ -16,9 +16,9 @@ use super::reader::Look;
 use crate::model::verdict::Holder;
 use crate::sync::lock;
 
-/// How long one look, after that at all processes, chases a process that goes on by starting another
-/// and ending.
-const CHASE: Duration = Duration::from_millis(100);
+/// How long a process that goes on by starting another and ending is chased, after a look at all
+/// processes.
+pub(super) const CHASE: Duration = Duration::from_millis(100);
 
 /// How many times in a row the newest processes are looked at and none is found, if some of them
 /// are gone by then: they may have left a successor.
@@ -48,7 +48,12 @@ pub(super) struct Killed {
 
 /// Kills all processes of these trees, and notes each at once: the look may hang. Returns whether
 /// that is all there are: if not, there was no time to look further, or there were no descriptors.
-pub(super) fn chase(look: &mut Look, targets: &Targets, killed: &Mutex<Vec<Killed>>) -> bool {
+pub(super) fn chase(
+    look: &mut Look,
+    targets: &Targets,
+    killed: &Mutex<Vec<Killed>>,
+    at_most: Duration,
+) -> bool {
     let mut new_pids = NewPids::from_now_on(look.procfs());
     let mut pids = look.procfs().pids();
     let mut begun = None;
@@ -67,7 +72,7 @@ pub(super) fn chase(look: &mut Look, targets: &Targets, killed: &Mutex<Vec<Kille
         }
         // A look at all processes may take longer than the chase on a busy machine.
         let begun = *begun.get_or_insert_with(Instant::now);
-        if begun.elapsed() >= CHASE || !look.is_wanted() {
+        if begun.elapsed() >= at_most || !look.is_wanted() {
             return false;
         }
         pids = new_pids.ids(look.procfs()).collect();
@@ -103,4 +108,24 @@ fn kill(look: &mut Look, pid: u32, targets: &Targets) -> Option<Option<Killed>> 
 fn is_any_gone(look: &mut Look, pids: &[u32]) -> bool {
     let mut stats = pids.iter().map(|pid| look.procfs().stat(*pid));
     stats.any(|stat| stat.is_none_or(|stat| stat.is_over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::census::Census;
+    use super::super::cookie::RunId;
+    use super::*;
+
+    #[test]
+    fn a_chase_without_time_is_not_certain_that_nothing_is_left() {
+        let mut census = Census::new(RunId::random().unwrap()).unwrap();
+        let mut is_certain = |at_most| {
+            census.look(move |look| {
+                let (targets, killed) = (Targets::default(), Mutex::default());
+                chase(look, &targets, &killed, at_most)
+            })
+        };
+        assert!(!is_certain(Duration::ZERO));
+        assert!(is_certain(Duration::MAX));
+    }
 }

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use super::census::{Census, Root, raw};
 use super::cgroup::Cgroup;
-use super::chase::{Targets, chase};
+use super::chase::{CHASE, Targets, chase};
 use super::cookie::{JobId, RunId};
 use super::holders::{HeldPipe, Holders};
 use super::procfs::ProcessKey;
@@ -345,7 +345,7 @@ impl Work {
         let (targets, killed) = (Arc::new(targets), Arc::new(Mutex::default()));
         let is_all = self.census.look({
             let killed = killed.clone();
-            move |look| chase(look, &targets, &killed)
+            move |look| chase(look, &targets, &killed, CHASE)
         });
         for one in std::mem::take(&mut *lock(&killed)) {
             let tree = &mut self.trees[one.tree];
