@@ -194,7 +194,7 @@ impl Shard {
         }
         let processes = &self.processes;
         self.timers
-            .sweep(processes.len(), |id| processes.get(id).is_some());
+            .prune(processes.len(), |id| processes.get(id).is_some());
     }
 
     /// Passes an input to the state machine of a process, and carries out its actions.

@@ -211,7 +211,7 @@ impl Session {
         self.delivery.finish();
         if self.throng.is_cancelled() {
             // A daemon that a command has left behind must not outlive a run that was cancelled.
-            for survivor in self.throng.sweep()? {
+            for survivor in self.throng.kill_leftovers()? {
                 terminal::warn(format_args!("{survivor} was killed but is still running"));
             }
         }

@@ -177,11 +177,11 @@ impl Throng {
     ///
     /// [`ErrorKind::System`](crate::ErrorKind::System) if the running processes cannot be listed:
     /// on Linux, without /proc. [`ErrorKind::Forked`](crate::ErrorKind::Forked) in a fork.
-    pub fn sweep(&self) -> Result<Vec<Holder>, Error> {
+    pub fn kill_leftovers(&self) -> Result<Vec<Holder>, Error> {
         if !self.is_ours() {
-            return Err(self.shared.owner.error("cannot sweep"));
+            return Err(self.shared.owner.error("cannot kill what is left"));
         }
-        self.host.sweep(&self.shared.settings.kill)
+        self.host.kill_leftovers(&self.shared.settings.kill)
     }
 
     /// Starts nothing more, and lets the running processes go on. Commands that are queued, or are

@@ -37,7 +37,7 @@ impl Timers {
     }
 
     /// Removes the alarms of processes that are gone, once they are probably the majority.
-    pub(crate) fn sweep(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
+    pub(crate) fn prune(&mut self, live: usize, is_live: impl Fn(Id) -> bool) {
         /// A live process has one alarm of each kind at the most.
         const ALARMS_EACH: usize = 4;
         const WORTH_IT: usize = 256;
@@ -104,7 +104,7 @@ mod tests {
             let id = slots.insert(());
             timers.set(far, id, Alarm::Timeout);
             slots.remove(id);
-            timers.sweep(slots.len(), |id| slots.get(id).is_some());
+            timers.prune(slots.len(), |id| slots.get(id).is_some());
             assert!(timers.heap.len() < 1000);
         }
         assert_eq!(timers.pop_due(far), Some((stays, Alarm::Grace)));

@@ -64,7 +64,8 @@ const _: fn(&HostOptions, Arc<Budget>) -> Result<SystemContext, Error> = SystemC
 /// How many processes can be captured at once, and what limits that.
 const _: fn(&SystemContext, Mechanism, usize) -> Capacity = SystemContext::capacity;
 /// Kills what finished processes have left running, and gives those that do not end.
-const _: fn(&SystemContext, &KillSequence) -> Result<Vec<Holder>, Error> = SystemContext::sweep;
+const _: fn(&SystemContext, &KillSequence) -> Result<Vec<Holder>, Error> =
+    SystemContext::kill_leftovers;
 
 /// One shard's mechanism, with all kernel objects of its processes.
 const _: fn(Mechanism, Arc<SystemContext>) -> io::Result<Engine> = Engine::new;

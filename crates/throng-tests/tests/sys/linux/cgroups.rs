@@ -136,7 +136,7 @@ fn a_sweep_finds_processes_left_behind_without_parent_and_environment() {
         let command = child!("bare-daemon:ignore-term,{tag},sleep:600000");
         throng.spawn(&command).wait().unwrap();
         tag.await_count(1);
-        assert_eq!(throng.sweep().unwrap(), []);
+        assert_eq!(throng.kill_leftovers().unwrap(), []);
         assert_eq!(tag.pids(), [0; 0]);
     });
 }
@@ -188,7 +188,7 @@ fn a_program_is_in_the_group_of_one_run_at_a_time_and_back_afterwards() {
         assert!(report.text("ours").contains("/throng-"), "{report:?}");
         assert_eq!(report.text("theirs"), report.text("ours"));
         assert_eq!(report.text("second"), "Unsupported");
-        assert_eq!(report.text("left"), "0", "a sweep ends all but us");
+        assert_eq!(report.text("left"), "0", "all but us are ended");
         assert_eq!(report.text("after"), before);
         assert!(report.text("again").contains("/throng-"), "{report:?}");
     });

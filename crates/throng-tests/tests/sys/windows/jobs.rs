@@ -113,8 +113,8 @@ fn with_a_guardian_a_sweep_ends_everything_left_behind() {
         leave(&with, &kept, 2);
         leave(&with, &kept, 4);
         leave(&without, &free, 2);
-        assert_eq!(without.sweep().unwrap(), []);
-        assert_eq!(with.sweep().unwrap(), []);
+        assert_eq!(without.kill_leftovers().unwrap(), []);
+        assert_eq!(with.kill_leftovers().unwrap(), []);
         kept.await_gone();
         assert_eq!(free.pids().len(), 2);
         // It runs others as before.

@@ -88,7 +88,10 @@ impl Inherited {
 
         assert!(running.iter().all(|running| !throng.end(running)));
         assert!(throng.running(9).is_empty());
-        assert_eq!(throng.sweep().unwrap_err().kind(), ErrorKind::Forked);
+        assert_eq!(
+            throng.kill_leftovers().unwrap_err().kind(),
+            ErrorKind::Forked
+        );
         assert_eq!(throng.set_jobs(throng.jobs() + 1), throng.jobs());
         assert!(!throng.suspend());
         throng.resume();

@@ -142,7 +142,7 @@ impl SystemContext {
     }
 
     /// Ends what finished processes have left running; gives those that do not end.
-    pub(crate) fn sweep(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
+    pub(crate) fn kill_leftovers(&self, kill: &KillSequence) -> Result<Vec<Holder>, Error> {
         self.trees.kill_leftovers(kill)
     }
 

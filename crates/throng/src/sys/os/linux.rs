@@ -188,11 +188,11 @@ pub trait BuilderExt: sealed::Sealed {
     fn on_guardian_lost(self, report: impl Fn(GuardianEvent) + Send + Sync + 'static) -> Self;
 
     /// Makes this program a subreaper (`PR_SET_CHILD_SUBREAPER`): descendants whose parent has
-    /// ended become its children, so that [`Throng::sweep`](crate::Throng::sweep) finds them even
-    /// if they have no cookie. The first process of a PID namespace (a container without an init)
-    /// adopts them in any case, and should set this.
+    /// ended become its children, so that [`Throng::kill_leftovers`](crate::Throng::kill_leftovers)
+    /// finds them even if they have no cookie. The first process of a PID namespace (a container
+    /// without an init) adopts them in any case, and should set this.
     ///
-    /// Orphans that end are waited for, and those that are left are ended by a sweep. A child of
+    /// Orphans that end are waited for, and those that are left are ended by that. A child of
     /// the first thread of this program counts as an orphan if it was not there when the `Throng`
     /// was built. So processes that are started by other means must be started before that, or from
     /// another thread, which must not end before it has waited for them. This program still adopts

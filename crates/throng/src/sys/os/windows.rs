@@ -106,9 +106,9 @@ pub trait BuilderExt: sealed::Sealed {
     /// Sets whether a job object is the guardian of the `Throng`; `false` by default. If this
     /// program ends without dropping the `Throng`, even by `TerminateProcess`, the system ends
     /// everything that the `Throng` has started, descendants included;
-    /// [`Throng::sweep`](crate::Throng::sweep) ends the same processes. Without a guardian, only
-    /// processes that have not finished end with this program, and what finished processes have
-    /// left running goes on.
+    /// [`Throng::kill_leftovers`](crate::Throng::kill_leftovers) ends the same processes. Without a
+    /// guardian, only processes that have not finished end with this program, and what finished
+    /// processes have left running goes on.
     ///
     /// The job contains the job of each process, and is nested in that of this program, if any. If
     /// the system refuses that, which it does if this program was put into another job after it had

@@ -90,7 +90,7 @@ impl SystemContext {
 
     /// Ends what is left of this run, which is known where it has a guardian; gives who does not
     /// go. No process can be asked first, whatever the kill sequence.
-    pub(crate) fn sweep(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
+    pub(crate) fn kill_leftovers(&self, _: &KillSequence) -> Result<Vec<Holder>, Error> {
         let left = self
             .guardian
             .as_ref()

@@ -110,15 +110,15 @@ pub enum Cgroups {
     None,
     /// One for this whole program, which is moved there when the `Throng` is built, and back when
     /// it is dropped. Starts cost no more; each move usually takes some milliseconds.
-    /// [`Throng::sweep`](crate::Throng::sweep) and the guardian then find everything that this
-    /// program has started, by whatever means. Only one `Throng` of a program at a time can have
-    /// this.
+    /// [`Throng::kill_leftovers`](crate::Throng::kill_leftovers) and the guardian then find
+    /// everything that this program has started, by whatever means. Only one `Throng` of a program
+    /// at a time can have this.
     Run,
     /// One for each process, so that a timeout, a cancel or a kill ends everything that it has
-    /// started, as do [`Throng::sweep`](crate::Throng::sweep) and the guardian. A start costs about
-    /// a tenth more. If the group of a process cannot be made, which should not happen after
-    /// [`probe_cgroups`](crate::os::linux::probe_cgroups) has succeeded, the process runs without
-    /// one, and [`Outcome::is_contained`](crate::Outcome::is_contained) is `false`.
+    /// started, as do [`Throng::kill_leftovers`](crate::Throng::kill_leftovers) and the guardian. A
+    /// start costs about a tenth more. If the group of a process cannot be made, which should not
+    /// happen after [`probe_cgroups`](crate::os::linux::probe_cgroups) has succeeded, the process
+    /// runs without one, and [`Outcome::is_contained`](crate::Outcome::is_contained) is `false`.
     Command,
 }
 

@@ -8,8 +8,8 @@ use throng_tests::Tag;
 
 use crate::setting::Setting;
 
-/// The groups of this program and of a process before, during and after it, and what a sweep
-/// leaves.
+/// The groups of this program and of a process before, during and after it, and what
+/// `kill_leftovers` leaves.
 pub(crate) fn run_group(setting: &Setting) {
     println!("before={}", own_group());
     let throng = match build(setting) {
@@ -30,7 +30,7 @@ pub(crate) fn run_group(setting: &Setting) {
     let command = setting.child(&format!("bare-daemon:ignore-term,{tag},sleep:600000"));
     throng.spawn(&command).wait().expect("an outcome comes");
     tag.await_count(1);
-    let left = throng.sweep().expect("/proc is mounted");
+    let left = throng.kill_leftovers().expect("/proc is mounted");
     println!("left={}", left.len() + tag.pids().len());
     drop(throng);
     println!("after={}", own_group());

@@ -37,7 +37,7 @@ pub(crate) fn in_our_group(setting: &Setting) {
     let outcome = throng.spawn(&setting.child(&steps)).wait();
     assert!(outcome.expect("an outcome comes").success());
     tag.await_deaf(1);
-    let left = throng.sweep().expect("/proc is mounted");
+    let left = throng.kill_leftovers().expect("/proc is mounted");
     fs::remove_dir_all(&dir).expect("it is ours");
     println!("left={}", left.len() + tag.pids().len());
 }
