@@ -44,11 +44,18 @@ pub(crate) fn missing() -> Vec<&'static str> {
 
 /// Installs everything that is missing, or prints what to install.
 pub(crate) fn install_all() -> anyhow::Result<()> {
-    if !is_in_path(suite::NEXTEST_PROGRAM) {
-        run(cargo().args(["install", "--locked", suite::NEXTEST_PROGRAM]))?;
-    }
+    supply_nextest();
     supply_emulators()?;
     install()
+}
+
+/// Installs what runs the tests quickly. If it cannot, cargo runs them, and says so.
+pub(crate) fn supply_nextest() {
+    if !is_in_path(suite::NEXTEST_PROGRAM)
+        && let Err(error) = run(cargo().args(["install", "--locked", suite::NEXTEST_PROGRAM]))
+    {
+        eprintln!("xtask: {error:#}");
+    }
 }
 
 /// Installs the emulators if we have the rights. If not, tests print what they do not test.

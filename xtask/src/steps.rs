@@ -112,6 +112,9 @@ pub(crate) fn bench(for_windows: bool, args: &[String]) -> anyhow::Result<()> {
 /// All of it, or one part.
 pub(crate) fn ci(only: Option<CiPart>) -> anyhow::Result<()> {
     let is_wanted = |part| only.is_none_or(|only| only == part);
+    if only != Some(CiPart::Checks) {
+        setup::supply_nextest();
+    }
     if is_wanted(CiPart::Checks) {
         checks()?;
     }
@@ -147,8 +150,8 @@ fn checks() -> anyhow::Result<()> {
     if cfg!(windows) {
         return Ok(());
     }
-    if prepare_windows()?.is_none() {
-        // The tests compile it for MinGW's runtime.
+    // The tests compile it for MinGW's runtime.
+    if windows::has_msvc() || prepare_windows()?.is_none() {
         windows::check_msvc()?;
     }
     targets::check_all(is_in_ci())

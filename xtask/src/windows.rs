@@ -138,6 +138,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
     lint(GNU)
 }
 
+/// Whether there is a compiler for Microsoft's runtime.
+pub(crate) fn has_msvc() -> bool {
+    Cross::for_target(MSVC).is_ok()
+}
+
 /// The same with Microsoft's runtime, up to the linker.
 pub(crate) fn check_msvc() -> anyhow::Result<()> {
     lint(MSVC)
