@@ -17,13 +17,6 @@ pub(crate) fn page_size() -> usize {
     usize::try_from(size).unwrap_or(64 * 1024)
 }
 
-/// How many of the ticks that /proc counts in make up a second.
-pub(crate) fn ticks_per_second() -> u64 {
-    // SAFETY: an integer.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks).unwrap_or(100).max(1)
-}
-
 /// Where control groups are mounted, version 2 or the memory controller of version 1.
 const ROOTS: [(&str, &str, &str); 2] = [
     ("", "/sys/fs/cgroup", "memory.max"),

@@ -1,6 +1,7 @@
 //! Linux.
 
 mod bytes;
+pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod memory;
 

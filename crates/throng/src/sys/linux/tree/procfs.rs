@@ -21,7 +21,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::cookie::{JobId, RunId};
 use crate::sys::base::linux::above_stdio;
-use crate::sys::base::linux::memory;
+use crate::sys::base::linux::clock;
 
 /// How many descriptors are kept for a time when there are no others.
 const SPARES: usize = 4;
@@ -443,10 +443,9 @@ impl Procfs {
 
 /// How long ago it was started, to a tick.
 fn age(key: ProcessKey) -> Option<Duration> {
-    let per_second = memory::ticks_per_second();
-    let since_boot = Duration::from_millis(key.started.saturating_mul(1000) / per_second.max(1));
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32).checked_sub(since_boot)
+    let per_second = clock::ticks_per_second().max(1);
+    let started = Duration::from_millis(key.started.saturating_mul(1000) / per_second);
+    clock::since_boot().checked_sub(started)
 }
 
 /// 0 where there is none.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::fcntl_dupfd_cloexec;
-use throng::{Command, KillSequence, Outcome, Signal, Stdin, Throng};
+use throng::{Command, KillSequence, Outcome, Signal, Stdin, Throng, Verdict};
 
 use super::scenarios::say;
 use crate::setting::{Setting, is_whole};
@@ -38,8 +38,25 @@ pub(super) fn basics(setting: &Setting) {
     let outcome = throng.spawn(&setting.child("fds")).wait();
     let outcome = outcome.expect("an outcome comes");
     println!("descriptors={}", String::from_utf8_lossy(outcome.stdout()));
-    let mut timed = setting.child("sleep:90000");
-    println!("timeout={}", run(timed.timeout(Duration::from_millis(100))));
+    // A program that is not loaded at the timeout cannot be asked to end; under an emulator, on a
+    // busy machine, loading takes long.
+    let timed = |time| {
+        run(setting
+            .child("sleep:90000")
+            .timeout(Duration::from_millis(time)))
+    };
+    let mut ends = [100, 1000, 10_000].into_iter().map(timed);
+    let end = ends.find(|end| !end.starts_with("signal 9"));
+    println!("timeout={}", end.as_deref().unwrap_or("not asked to end"));
+    let mut held = setting.child("holder:sleep:90000");
+    let outcome = throng.spawn(held.grace(Duration::from_millis(1))).wait();
+    let outcome = outcome.expect("an outcome comes");
+    let is_held = matches!(
+        outcome.verdict(throng::Stream::Stdout),
+        Verdict::Held { .. }
+    );
+    let left = throng.kill_leftovers().expect("/proc is mounted");
+    println!("held={is_held}, {} survive", left.len());
 }
 
 /// stdin, stdout and stderr of this program are closed, before it makes a throng or afterwards.
