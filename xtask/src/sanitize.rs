@@ -12,7 +12,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::run::{cargo, run};
+use crate::run::run;
+use crate::suite;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TARGET_DIR: &str = "target/sanitize";
@@ -51,10 +52,17 @@ fn under_sanitizer() -> anyhow::Result<()> {
         eprintln!("xtask: NOTHING WAS TESTED UNDER A SANITIZER: {why}");
         return Ok(());
     }
-    let mut unit = sanitized();
+    let build = |mut test: Command| {
+        test.args(["--locked", "--target", TARGET, "--target-dir", TARGET_DIR])
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("ASAN_OPTIONS", OPTIONS)
+            .env("RUSTFLAGS", FLAGS);
+        test
+    };
+    let mut unit = build(suite::command());
     unit.args(["--package", "throng", "--lib", "--", "--skip", FORKED]);
     run(&mut unit)?;
-    let mut behaviour = sanitized();
+    let mut behaviour = build(suite::command());
     behaviour.args(["--package", "throng-tests"]);
     behaviour.args(["--test", "suite", "--"]).args(BEHAVIOUR);
     run(&mut behaviour)
@@ -96,17 +104,6 @@ fn install_miri() -> bool {
     command.args(["component", "add", "miri", "rust-src"]);
     let status = command.args(["--toolchain", "nightly"]).status();
     status.is_ok_and(|status| status.success())
-}
-
-fn sanitized() -> Command {
-    let mut cargo = cargo();
-    cargo
-        .args(["test", "--locked", "--target", TARGET])
-        .args(["--target-dir", TARGET_DIR])
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("ASAN_OPTIONS", OPTIONS)
-        .env("RUSTFLAGS", FLAGS);
-    cargo
 }
 
 /// What is not there, in words. Compilers of distributions come without the sanitizers.

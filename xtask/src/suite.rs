@@ -22,17 +22,29 @@ const ONE_AT_A_TIME: (&str, &str) = ("RUST_TEST_THREADS", "1");
 
 /// All tests on the system that we are on.
 pub(crate) fn here(args: &[String]) -> anyhow::Result<()> {
+    let mut test = command();
+    test.arg("--workspace");
+    if !is_in_path(NEXTEST_PROGRAM) {
+        test.args(["--lib", "--bins", "--tests"]);
+    }
+    run(test.args(args))
+}
+
+/// What runs tests on the system that we are on, without the packages.
+pub(crate) fn command() -> Command {
     if is_in_path(NEXTEST_PROGRAM) {
         let mut nextest = cargo();
-        nextest.args([NEXTEST, "run", "--workspace"]);
-        return run(at_once(&mut nextest).args(args));
+        nextest.args([NEXTEST, "run"]);
+        at_once(&mut nextest);
+        return nextest;
     }
-    let mut test = without_nextest(cargo());
-    test.args(["--workspace", "--lib", "--bins", "--tests"]);
+    let mut test = cargo();
+    test.arg("test");
+    without_nextest(&mut test);
     if cfg!(windows) {
         test.env(ONE_AT_A_TIME.0, ONE_AT_A_TIME.1);
     }
-    run(test.args(args))
+    test
 }
 
 const TARGETS: [&str; 4] = ["--locked", "--lib", "--bins", "--tests"];
@@ -57,7 +69,8 @@ pub(crate) fn under_wine(
             nextest
         }
         false => {
-            let mut test = without_nextest(cross.command("test", GNU));
+            let mut test = cross.command("test", GNU);
+            without_nextest(&mut test);
             test.env(ONE_AT_A_TIME.0, ONE_AT_A_TIME.1);
             test
         }
@@ -66,17 +79,16 @@ pub(crate) fn under_wine(
     run(test.args(PACKAGES).args(TARGETS).args(args))
 }
 
-fn at_once(nextest: &mut Command) -> &mut Command {
+fn at_once(nextest: &mut Command) {
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-    nextest.args(["--test-threads", &(cores * AT_ONCE).to_string()])
+    nextest.args(["--test-threads", &(cores * AT_ONCE).to_string()]);
 }
 
-fn without_nextest(mut test: Command) -> Command {
+fn without_nextest(test: &mut Command) {
     eprintln!(
         "xtask: cargo-nextest is not installed, so the tests take several times as long; \
          `cargo xtask setup` installs it"
     );
     // All failures, not those of the first program alone.
     test.arg("--no-fail-fast");
-    test
 }
