@@ -18,6 +18,8 @@ use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
+
 use throng::os::windows::{self as os, CommandExt};
 use throng::{Command, Stream};
 
@@ -105,9 +107,9 @@ pub(crate) fn gauge(gauge: Gauge) -> anyhow::Result<f64> {
     match gauge {
         Gauge::Running => anyhow::bail!("Windows does not say how many threads want to run"),
         Gauge::FreeMemory => {
-            let mut system = sysinfo::System::new();
-            system.refresh_memory();
-            Ok(system.available_memory() as f64)
+            let free = throng::os::windows::free_memory();
+            let free = free.context("Windows does not say how much memory is free")?;
+            Ok(free as f64)
         }
     }
 }

@@ -141,3 +141,9 @@ impl BuilderExt for Builder {
         self
     }
 }
+
+/// How much memory of the machine is free, in bytes, as `GlobalMemoryStatusEx` reports it. `None`
+/// if it does not.
+pub fn free_memory() -> Option<u64> {
+    crate::sys::base::windows::free_memory()
+}

@@ -32,6 +32,11 @@ pub(crate) fn memory_left() -> Option<u64> {
     address_space.into_iter().chain(of_our_job).min()
 }
 
+/// How much memory of the machine is free.
+pub(crate) fn free_memory() -> Option<u64> {
+    status().map(|status| status.ullAvailPhys)
+}
+
 fn status() -> Option<MEMORYSTATUSEX> {
     let mut status = MEMORYSTATUSEX {
         dwLength: mem::size_of::<MEMORYSTATUSEX>() as u32,

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
 pub(crate) use codes::{exit_code_name, is_exhausted};
 pub(crate) use file::{OUT_OF_MEMORY, is_in_memory, is_want_of_files, read_at, temporary_dirs};
-pub(crate) use memory::{memory_left, memory_limit};
+pub(crate) use memory::{free_memory, memory_left, memory_limit};
 
 /// A block of a megabyte or more has pages of its own here, which go back when it is freed
 /// (HeapCreate).
