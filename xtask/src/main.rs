@@ -13,6 +13,7 @@ mod setup;
 mod soak;
 mod sources;
 mod steps;
+mod stuck_exits;
 mod suite;
 mod targets;
 mod tidy;

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::run::{is_in_path, run};
+use crate::stuck_exits::Watchdog;
 use crate::suite;
 use crate::windows::{Cross, GNU, TARGET_DIR};
 
@@ -181,12 +182,14 @@ const FIRST: &str = "first";
 #[derive(Debug)]
 struct Prefixes {
     dir: TempDir,
+    _watchdog: Watchdog,
 }
 
 impl Prefixes {
     fn new(wine: PathBuf) -> anyhow::Result<Prefixes> {
         let dir = TempDir::with_prefix("throng-wine-").context("cannot make a directory")?;
-        let prefixes = Prefixes { dir };
+        let _watchdog = Watchdog::start(dir.path());
+        let prefixes = Prefixes { dir, _watchdog };
         let first = prefixes.first();
         std::fs::create_dir(&first)?;
         let mut boot = Command::new(wine);
