@@ -11,7 +11,7 @@ use std::time::Duration;
 use throng::{Builder, ErrorKind, Mechanism, Process, Stream, Throng, Verdict};
 use throng_tests::{
     HANG, Source, Tag, assert_complete, assert_output, check_pattern, child, eventually,
-    for_each_mechanism, poll_once, stable, within,
+    for_each_mechanism, poll_once, repeat, stable, within,
 };
 
 /// Long enough for a process to write what it can.
@@ -40,7 +40,7 @@ fn while_reading_is_paused_processes_wait_and_nothing_is_lost() {
     for_each_mechanism(|mechanism| {
         let (builder, heard) = builder(mechanism);
         let throng = builder.build().unwrap();
-        for _ in 0..3 {
+        for _ in 0..repeat(3).max(1) {
             heard.lock().unwrap().clear();
             let dir = tempfile::tempdir().unwrap();
             let go = dir.path().join("go");
@@ -177,14 +177,15 @@ fn many_blocked_writers_do_not_delay_any_outcome() {
     for_each_mechanism(|mechanism| {
         let tag = Tag::new();
         let (builder, _) = builder(mechanism);
-        let throng = builder.jobs(41).shards(1).build().unwrap();
-        let loud: Vec<_> = (0..40)
+        let many = repeat(40).max(8);
+        let throng = builder.jobs(many + 1).shards(1).build().unwrap();
+        let loud: Vec<_> = (0..many)
             .map(|_| throng.spawn(&child!("{tag} out:50000000")))
             .collect();
         let dir = tempfile::tempdir().unwrap();
         let go = dir.path().join("go");
         let quiet = throng.spawn(&child!("wait-file:{} err:3", go.display()));
-        eventually("all run", || throng.live() == 41);
+        eventually("all run", || throng.live() == many + 1);
         throng.pause_reading();
         sleep(WHILE);
         std::fs::write(&go, "").unwrap();
