@@ -138,7 +138,8 @@ enum Halves {
 }
 
 fn main() -> ExitCode {
-    match run_command(Cli::parse().command) {
+    let result = run::own_path().and_then(|_| run_command(Cli::parse().command));
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");

@@ -1,8 +1,9 @@
 //! Runs commands, and prints what it runs, so that anybody can run it alone.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 
@@ -39,4 +40,15 @@ pub(crate) fn in_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut found = env::split_paths(&path).map(|dir| dir.join(program));
     found.find(|path| path.exists())
+}
+
+/// The path of this program. Called first when it starts: a build of the workspace may replace the
+/// file later, and then the system says that it was deleted.
+pub(crate) fn own_path() -> anyhow::Result<&'static Path> {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(path) = PATH.get() {
+        return Ok(path);
+    }
+    let path = env::current_exe().context("cannot find this program")?;
+    Ok(PATH.get_or_init(|| path))
 }

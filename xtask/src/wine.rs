@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::run::{is_in_path, run};
+use crate::run::{is_in_path, own_path, run};
 use crate::stuck_exits::Watchdog;
 use crate::suite;
 use crate::windows::{Cross, GNU, TARGET_DIR};
@@ -82,7 +82,7 @@ pub(crate) fn test(args: &[String]) -> anyhow::Result<()> {
     supply_dlls(&[&programs, &programs.join("deps")])?;
     suite::build_for_windows(cross)?;
     let prefixes = Prefixes::new(wine)?;
-    let runner = format!("{} wine", std::env::current_exe()?.display());
+    let runner = format!("{} wine", own_path()?.display());
     suite::under_wine(
         cross,
         &|test| {
