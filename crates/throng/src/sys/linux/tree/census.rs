@@ -138,15 +138,7 @@ impl Census {
     pub(super) fn marked(&mut self, since: u64) -> Vec<(JobId, Stat)> {
         self.look(move |look| {
             let pids = look.procfs().pids().into_iter();
-            let stats = pids.filter_map(|pid| look.not_older(pid, since));
-            let stats: Vec<Stat> = stats.collect();
-            let jobs = stats.into_iter();
-            let marked = jobs.filter_map(|stat| {
-                let job = look.job(stat.key)?;
-                let now = look.procfs().stat(stat.key.pid)?;
-                (now.key == stat.key).then_some((job, now))
-            });
-            marked.collect()
+            pids.filter_map(|pid| look.marked(pid, since)).collect()
         })
     }
 

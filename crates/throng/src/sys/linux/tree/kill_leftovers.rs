@@ -190,12 +190,10 @@ impl Leftovers<'_> {
         let (mut found, is_gone) = self.census.look(move |look| {
             let (mut found, mut is_gone) = (Vec::new(), false);
             for pid in &pids {
-                let before = look.not_older(*pid, since);
-                let is_ours = before.is_some_and(|stat| look.job(stat.key).is_some());
-                match look.procfs().stat(*pid).filter(|stat| !stat.is_over) {
-                    Some(stat) if is_ours => found.push(stat),
-                    Some(_) => {}
-                    None => is_gone = true,
+                let marked = look.marked(*pid, since);
+                match marked.filter(|(_, stat)| !stat.is_over) {
+                    Some((_, stat)) => found.push(stat),
+                    None => is_gone |= look.procfs().stat(*pid).is_none_or(|stat| stat.is_over),
                 }
             }
             (found, is_gone)
@@ -282,7 +280,10 @@ mod tests {
         thread::sleep(Duration::from_millis(20));
         let younger = sleeper(&run);
         let mut leftovers = Leftovers::of(run).unwrap();
-        assert_eq!(leftovers.left(None).len(), 2);
+        let pid = older.id();
+        let since = leftovers.since;
+        let is_ours = leftovers.census.look(move |look| look.marked(pid, since));
+        assert!(is_ours.is_some());
         let procfs = leftovers.census.procfs();
         leftovers.since = procfs.stat(younger.id()).unwrap().key.started;
         hang::order(older.id());
@@ -290,6 +291,9 @@ mod tests {
         hang::end(older.id());
         let found: Vec<u32> = found.iter().map(|stat| stat.key.pid).collect();
         assert_eq!(found, [younger.id()]);
+        let since = leftovers.since;
+        let is_ours = leftovers.census.look(move |look| look.marked(pid, since));
+        assert!(is_ours.is_none());
         end(older);
         end(younger);
     }

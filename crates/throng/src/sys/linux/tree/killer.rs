@@ -83,8 +83,8 @@ impl TreeKiller {
     }
 
     /// Signals the family of a process and returns those signalled; those killed are added to
-    /// `killed`. To be called before the group is signalled: a process that
-    /// loses its parent then can no longer be found as a child. After that comes
+    /// `killed`. To be called before the group is signalled: a process that loses its parent then
+    /// can no longer be found as a child. After that comes
     /// [`signal_rest`](TreeKiller::signal_rest).
     pub(crate) fn signal_family(
         &mut self,

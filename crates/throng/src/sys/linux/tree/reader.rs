@@ -7,7 +7,6 @@
 //! thread and back takes long on a busy machine, and a process that keeps forking is gone by then.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -208,6 +207,15 @@ impl Look<'_> {
         is_meant.then_some(stat)
     }
 
+    /// A process that has a cookie of the run, if it is [not older](Look::not_older), as it is after
+    /// its environment was read.
+    pub(super) fn marked(&mut self, pid: u32, since: u64) -> Option<(JobId, Stat)> {
+        let stat = self.not_older(pid, since)?;
+        let job = self.job(stat.key)?;
+        let now = self.procfs().stat(pid)?;
+        (now.key == stat.key).then_some((job, now))
+    }
+
     /// The job that a process belongs to by its cookie. `None` for a process that belongs to no job
     /// of the run, for a thread, and for a process that cannot be read. One that is loading its
     /// program has no environment for a moment, and is waited for.
@@ -230,7 +238,7 @@ impl Look<'_> {
 
     /// A process as it is reported to the user.
     pub(super) fn describe(&mut self, key: ProcessKey) -> Holder {
-        let argv: Option<Vec<OsString>> = self.read(key, |procfs| procfs.command_line(key.pid));
+        let argv = self.read(key, |procfs| procfs.command_line(key.pid));
         Holder {
             pid: key.pid,
             argv: argv.unwrap_or_default(),

@@ -20,7 +20,7 @@ use super::cgroup::Cgroup;
 use super::chase::{CHASE, Targets, chase};
 use super::cookie::{JobId, RunId};
 use super::holders::{HeldPipe, Holders};
-use super::procfs::ProcessKey;
+use super::procfs::{ProcessKey, Stat};
 use super::suspend;
 use crate::model::verdict::Holder;
 use crate::slots::Id;
@@ -376,9 +376,16 @@ impl Work {
         let tree = &mut self.trees[index];
         members.retain(|stat| tree.root.pid.is_none_or(|pid| raw(pid) != stat.key.pid));
         let keys = members.iter().map(|stat| stat.key);
-        let new = keys.clone().filter(|key| !tree.killed.contains(key));
-        tree.latest.extend(self.census.describe(new.collect()));
-        tree.killed.extend(keys);
+        let new: Vec<_> = keys.filter(|key| !tree.killed.contains(key)).collect();
+        let described = self.census.describe(new.clone()).into_iter();
+        let mut described: HashMap<_, _> = new.into_iter().zip(described).collect();
+        let procfs = self.census.procfs();
+        for Stat { key, .. } in members {
+            if procfs.send_to(key, Signal::KILL) || procfs.is_live(key) {
+                tree.killed.insert(key);
+                tree.latest.extend(described.remove(&key));
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use rustix::process::Signal;
 use super::super::census::{Census, raw};
 use super::super::cgroup::Cgroup;
 use super::super::cookie::RunId;
-use super::super::procfs::{NewPids, ProcessKey};
+use super::super::procfs::NewPids;
 use super::super::reader::{Look, Reader};
 use crate::sys::linux::signals;
 
@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An environment that has not been read after this long is not waited for. It is read again.
 const READ_MAX: Duration = Duration::from_millis(200);
+
+/// How many reading threads may be abandoned: as many as fit into the time.
+const ABANDONED_MAX: usize = (PATIENCE.as_millis() / READ_MAX.as_millis()) as usize;
 
 /// What the guardian does, until there is nothing left to guard.
 pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
@@ -59,8 +62,7 @@ pub(crate) fn guard(close_all_above: fn(c_int)) -> io::Result<()> {
     }
     await_end()?;
     let mut leftovers = Leftovers {
-        // No more threads can be abandoned than fit into the time.
-        reader: Reader::new(run, READ_MAX, usize::MAX),
+        reader: Reader::new(run, READ_MAX, ABANDONED_MAX),
         hung: HashSet::new(),
         since,
         deadline: Instant::now() + PATIENCE,
@@ -107,7 +109,7 @@ fn await_end() -> io::Result<()> {
 struct Leftovers {
     reader: Reader,
     /// The processes whose environments could not be read in time.
-    hung: HashSet<ProcessKey>,
+    hung: HashSet<u32>,
     /// When the guarded program was started.
     since: u64,
     deadline: Instant,
@@ -122,20 +124,18 @@ impl Leftovers {
         let any = self.reader.look(census.procfs(), look);
         let hung = self.reader.forget_avoided();
         let is_any_hung = !hung.is_empty();
-        self.hung.extend(hung);
+        self.hung.extend(hung.iter().map(|key| key.pid));
         any || is_any_hung
     }
 }
 
-fn kill(look: &mut Look, hung: &HashSet<ProcessKey>, since: u64, deadline: Instant) -> bool {
+fn kill(look: &mut Look, hung: &HashSet<u32>, since: u64, deadline: Instant) -> bool {
     let mut new_pids = NewPids::from_now_on(look.procfs());
-    let mut pids = look.procfs().pids();
-    let hung: HashSet<u32> = hung.iter().map(|key| key.pid).collect();
-    let is_likely = |pid: u32| (!hung.contains(&pid), look.procfs().is_of_our_user(pid), pid);
+    let procfs = look.procfs();
+    let mut pids = procfs.pids();
+    let is_likely = |pid: &u32| (!hung.contains(pid), procfs.is_of_our_user(*pid), *pid);
     // The newest of the likely ones first: they may start others.
-    let mut keys: Vec<_> = pids.into_iter().map(is_likely).collect();
-    keys.sort_unstable_by_key(|key| Reverse(*key));
-    pids = keys.into_iter().map(|(_, _, pid)| pid).collect();
+    pids.sort_by_cached_key(|pid| Reverse(is_likely(pid)));
     let mut any = false;
     while !pids.is_empty() {
         let mut found = false;
