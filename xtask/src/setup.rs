@@ -49,7 +49,8 @@ pub(crate) fn install_all() -> anyhow::Result<()> {
     install()
 }
 
-/// Installs what runs the tests quickly. If it cannot, cargo runs them, and says so.
+/// Installs cargo-nextest if it is missing. If that fails, the tests run with `cargo test`, which
+/// takes longer.
 pub(crate) fn supply_nextest() {
     if !is_in_path(suite::NEXTEST_PROGRAM)
         && let Err(error) = run(cargo().args(["install", "--locked", suite::NEXTEST_PROGRAM]))

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::bail;
 
 use crate::run::{cargo, is_in_path, run};
-use crate::windows::{Cross, PACKAGES, has_clippy, rustup_has};
+use crate::windows::{self, Cross, rustup_has};
 
 pub(crate) const MUSL: &str = "x86_64-unknown-linux-musl";
 pub(crate) const AARCH64: &str = "aarch64-unknown-linux-gnu";
@@ -29,16 +29,7 @@ const BEHAVIOUR: [&str; 6] = [
 /// Lints everything as it is compiled for this target.
 pub(crate) fn check(target: &str) -> anyhow::Result<()> {
     supply(target);
-    let cross = Cross::for_target(target)?;
-    let lints = has_clippy(cross);
-    let mut cargo = cross.command(if lints { "clippy" } else { "check" }, target);
-    cargo
-        .args(PACKAGES)
-        .args(["--locked", "--lib", "--bins", "--tests"]);
-    if lints {
-        cargo.args(["--", "-D", "warnings"]);
-    }
-    run(&mut cargo)
+    windows::lint(target, &["--lib", "--bins", "--tests"])
 }
 
 /// The same for both targets; reports loudly what cannot be compiled here, which in CI is a

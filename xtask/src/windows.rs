@@ -129,13 +129,13 @@ pub(crate) fn rustup_has(target: &str) -> bool {
 }
 
 /// Whether this cargo has the linter: Debian's is a package of its own.
-pub(crate) fn has_clippy(cross: Cross) -> bool {
+fn has_clippy(cross: Cross) -> bool {
     cross == Cross::Rustup || Path::new(DEBIAN_CLIPPY).exists()
 }
 
 /// Lints everything as it is compiled for Windows with MinGW's runtime.
 pub(crate) fn check() -> anyhow::Result<()> {
-    lint(GNU)
+    lint(GNU, &WITH_BENCH)
 }
 
 /// Whether there is a compiler for Microsoft's runtime.
@@ -145,15 +145,17 @@ pub(crate) fn has_msvc() -> bool {
 
 /// The same with Microsoft's runtime, up to the linker.
 pub(crate) fn check_msvc() -> anyhow::Result<()> {
-    lint(MSVC)
+    lint(MSVC, &WITH_BENCH)
 }
 
-fn lint(target: &str) -> anyhow::Result<()> {
+const WITH_BENCH: [&str; 3] = ["--package", "throng-bench", "--all-targets"];
+
+/// Lints these parts of all packages as they are compiled for a target.
+pub(crate) fn lint(target: &str, parts: &[&str]) -> anyhow::Result<()> {
     let cross = Cross::for_target(target)?;
     let has_clippy = has_clippy(cross);
     let mut cargo = cross.command(if has_clippy { "clippy" } else { "check" }, target);
-    cargo.args(PACKAGES);
-    cargo.args(["--package", "throng-bench", "--locked", "--all-targets"]);
+    cargo.args(PACKAGES).arg("--locked").args(parts);
     if has_clippy {
         cargo.args(["--", "-D", "warnings"]);
     }
