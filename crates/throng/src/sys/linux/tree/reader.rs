@@ -207,8 +207,8 @@ impl Look<'_> {
         is_meant.then_some(stat)
     }
 
-    /// A process that has a cookie of the run, if it is [not older](Look::not_older), as it is after
-    /// its environment was read.
+    /// A process with a cookie of the run that is [not older](Look::not_older), as it is after its
+    /// environment was read.
     pub(super) fn marked(&mut self, pid: u32, since: u64) -> Option<(JobId, Stat)> {
         let stat = self.not_older(pid, since)?;
         let job = self.job(stat.key)?;
